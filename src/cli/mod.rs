@@ -1,0 +1,8 @@
+//! Arguments -> settings -> run; one file per command.
+
+use std::process::ExitCode;
+
+/// Runs the command line. 0: clean; 1: found or refused; 2: could not.
+pub fn main() -> ExitCode {
+    ExitCode::from(2)
+}

@@ -1,0 +1,142 @@
+//! What the operator wrote in `portcullis.toml` -> values that are already valid.
+//!
+//! The rest of the program sees only [`Config`]; unknown keys, bad units and missing files are
+//! errors with file, line and a suggestion before a port is opened.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A valid configuration. Keys carry PgBouncer's and libpq's names.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it was read from.
+    pub path: PathBuf,
+    /// The policy file.
+    pub policy: PathBuf,
+    /// Closes every HINT with the operator's own page; `{guard}` is replaced by the guard's id.
+    pub help_url: Option<String>,
+    /// `[listen]`
+    pub listen: Listen,
+    /// `[client_tls]`
+    pub client_tls: ClientTls,
+    /// `[server_tls]`
+    pub server_tls: ServerTls,
+    /// `[auth]`
+    pub auth: Auth,
+    /// `[route.transaction]`: always there.
+    pub transaction: Route,
+    /// `[route.session]`
+    pub session: Option<Route>,
+    /// `[registry]` `path`: the SQLite file of migration sessions; without it there are none.
+    pub registry: Option<PathBuf>,
+    /// `[limits]`
+    pub limits: Limits,
+    /// `[log]`
+    pub log: Log,
+}
+
+/// `[listen]`: where Portcullis listens.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// `postgres`: the address applications connect to.
+    pub postgres: SocketAddr,
+    /// `http`: /metrics, /health/live, /health/ready.
+    pub http: Option<SocketAddr>,
+    /// `console`: the path of the unix socket.
+    pub console: Option<PathBuf>,
+    /// `max_client_conn`: more are refused with 53300. Default 5000.
+    pub max_client_conn: usize,
+    /// `workers`: threads on the data path. Default: one per core.
+    pub workers: usize,
+    /// `advertise`: host (and port) that clients use to reach this proxy, for `migration run` and `migration open`.
+    pub advertise: Option<Endpoint>,
+    /// `advertise_sslrootcert`: the CA file that clients need, for the same.
+    pub advertise_sslrootcert: Option<PathBuf>,
+}
+
+/// A host name or address, and a port.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// A name or an address (no brackets).
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// libpq's and PgBouncer's sslmode, as far as they apply to the side in question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SslMode {
+    /// Plaintext only.
+    Disable,
+    /// Towards applications only: TLS if the client asks, plaintext otherwise.
+    Allow,
+    /// TLS, the certificate is not verified.
+    Require,
+    /// Towards PgBouncer only: TLS, the certificate must come from our CA.
+    VerifyCa,
+    /// Towards PgBouncer only: and carry the host's name.
+    VerifyFull,
+}
+
+/// `[client_tls]`: towards applications.
+#[derive(Clone, Debug)]
+pub struct ClientTls {
+    /// `sslmode`: disable, allow or require. Default require.
+    pub sslmode: SslMode,
+    /// `cert_file`: PEM chain.
+    pub cert_file: Option<PathBuf>,
+    /// `key_file`: PEM, mode 0600 or 0640.
+    pub key_file: Option<PathBuf>,
+}
+
+/// `[server_tls]`: towards PgBouncer.
+#[derive(Clone, Debug)]
+pub struct ServerTls {
+    /// `sslmode`: disable, require, verify-ca or verify-full. Default verify-full.
+    pub sslmode: SslMode,
+    /// `ca_file`: PEM; required by verify-ca and verify-full.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// `[auth]`: who is asking.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    /// `auth_file`: PgBouncer's own userlist.txt.
+    pub auth_file: PathBuf,
+    /// `key_file`: server keys made by `portcullis keys add`.
+    pub key_file: Option<PathBuf>,
+}
+
+/// `[route.*]`: an upstream pool.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// `hosts`, tried in order.
+    pub hosts: Vec<Endpoint>,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// `max_statement_bytes`: longest text of one Query or Parse. Default 1 MB.
+    pub max_statement_bytes: usize,
+    /// `client_login_timeout`: from accept to logged in. Default 60 s.
+    pub client_login_timeout: Duration,
+    /// `server_connect_timeout`: dial, TLS and login behind. Default 15 s.
+    pub server_connect_timeout: Duration,
+    /// `drain_timeout`: after SIGTERM, running transactions may take this long. Default 30 s.
+    pub drain_timeout: Duration,
+    /// `facts_cache_bytes`: per worker, for described statements. Default 16 MB.
+    pub facts_cache_bytes: usize,
+    /// `max_cancels`: cancel requests carried at a time. Default 64.
+    pub max_cancels: usize,
+}
+
+/// `[log]`
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// `format`: json or text.
+    pub json: bool,
+    /// `level`: error, warn, info or debug. Default info.
+    pub level: String,
+}

@@ -1,0 +1,124 @@
+//! A verdict is a value: it carries the guard that decided, and that name feeds the error, the
+//! metric and the log line. Nobody works it out a second time.
+
+use std::sync::Arc;
+
+use crate::error::SqlState;
+use crate::sql::Fingerprint;
+
+/// The guards: each has one id that is the same in policy, error, explain, metrics, audit, help and
+/// file name (`src/policy/guards/<id with _>.rs`, `policies/guards/<id>.md`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Guard {
+    /// DDL, roles, grants, TRUNCATE, SELECT INTO and their disguises outside a migration session.
+    DdlOutsideMigration,
+    /// DO and CALL.
+    Procedural,
+    /// COPY with a file on the server.
+    CopyFile,
+    /// COPY with a program on the server.
+    CopyProgram,
+    /// Functions that run text as SQL, touch files, other backends or other connections.
+    DangerousFunctions,
+    /// The fast-path FunctionCall message.
+    FastPath,
+    /// SET ROLE, SET SESSION AUTHORIZATION.
+    RoleChange,
+    /// Parameters that change how SQL is read: client_encoding, standard_conforming_strings.
+    LexingParameters,
+    /// VACUUM, CLUSTER, REINDEX, ANALYZE, CHECKPOINT, ALTER SYSTEM.
+    Maintenance,
+    /// Statements that neither opinion knows, or that cannot be parsed.
+    UnknownStatement,
+    /// Comment depth, operator runs, scan cost, statement size.
+    StatementBounds,
+    /// COPY FROM STDIN inside a multi-statement Query; transaction control inside one where a zone must be injected.
+    MultiStatement,
+    /// Setting, resetting or discarding the zone parameter by hand.
+    ZoneParameter,
+    /// A login that must have a zone and has none.
+    ZoneRequired,
+    /// A zone that the login was not granted.
+    ZoneNotGranted,
+    /// A prepared statement or portal that this connection never saw prepared.
+    UnknownName,
+}
+
+impl Guard {
+    /// All guards; `ALL[g as usize] == g`.
+    pub const ALL: [Guard; 16] = [
+        Guard::DdlOutsideMigration,
+        Guard::Procedural,
+        Guard::CopyFile,
+        Guard::CopyProgram,
+        Guard::DangerousFunctions,
+        Guard::FastPath,
+        Guard::RoleChange,
+        Guard::LexingParameters,
+        Guard::Maintenance,
+        Guard::UnknownStatement,
+        Guard::StatementBounds,
+        Guard::MultiStatement,
+        Guard::ZoneParameter,
+        Guard::ZoneRequired,
+        Guard::ZoneNotGranted,
+        Guard::UnknownName,
+    ];
+
+    /// The one id.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Guard::DdlOutsideMigration => "ddl-outside-migration",
+            Guard::Procedural => "procedural",
+            Guard::CopyFile => "copy-file",
+            Guard::CopyProgram => "copy-program",
+            Guard::DangerousFunctions => "dangerous-functions",
+            Guard::FastPath => "fast-path",
+            Guard::RoleChange => "role-change",
+            Guard::LexingParameters => "lexing-parameters",
+            Guard::Maintenance => "maintenance",
+            Guard::UnknownStatement => "unknown-statement",
+            Guard::StatementBounds => "statement-bounds",
+            Guard::MultiStatement => "multi-statement",
+            Guard::ZoneParameter => "zone-parameter",
+            Guard::ZoneRequired => "zone-required",
+            Guard::ZoneNotGranted => "zone-not-granted",
+            Guard::UnknownName => "unknown-name",
+        }
+    }
+}
+
+/// May it pass?
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Yes.
+    Allow,
+    /// No, and why.
+    Refuse(Box<Refusal>),
+}
+
+/// Why not: everything the client's error needs except what only the connection knows (its id).
+/// The texts follow PostgreSQL's error style: message lower case, one line, no full stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Who decided (field `R`).
+    pub guard: Guard,
+    /// Field `C`.
+    pub sqlstate: SqlState,
+    /// Field `M`.
+    pub message: String,
+    /// Field `D` without the closing "(statement ..., connection ...)", which the conversation adds;
+    /// it names login, database and guard.
+    pub detail: String,
+    /// Field `H`.
+    pub hint: Option<String>,
+    /// Field `P`: characters, from 1; 0 = none.
+    pub position: u32,
+    /// The statement's name in logs and exceptions.
+    pub fingerprint: Option<Fingerprint>,
+    /// Field `F`: the policy file's name, and `L`: its line that decided.
+    pub policy_file: Arc<str>,
+    /// Field `L`.
+    pub policy_line: u32,
+}

@@ -1,0 +1,1 @@
+//! PURE. Whose zone, and the bytes that inject it.
