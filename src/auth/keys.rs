@@ -84,7 +84,9 @@ impl ServerKeys {
     pub fn parse(text: &str) -> Result<Self, KeyFileError> {
         let mut roles = HashMap::new();
         for (line, content) in numbered(text) {
-            let Some((role, keys)) = read_line(line, content)? else { continue };
+            let Some((role, keys)) = read_line(line, content)? else {
+                continue;
+            };
             if roles.insert(role.clone().into_boxed_str(), keys).is_some() {
                 return Err(KeyFileError::Duplicate { line, role });
             }
@@ -118,7 +120,9 @@ pub fn with_keys(text: &str, role: &str, keys: &Keys) -> Result<Zeroizing<String
     let secret = keys.to_text();
     let line = Zeroizing::new(format!("\"{}\" \"{PREFIX}{}\"\n", escape(role), *secret));
     // Room for all of it at once: a text that grows leaves copies behind.
-    let mut out = Zeroizing::new(String::with_capacity(HEADER.len() + text.len() + line.len() + 1));
+    let mut out = Zeroizing::new(String::with_capacity(
+        HEADER.len() + text.len() + line.len() + 1,
+    ));
     if text.is_empty() {
         out.push_str(HEADER);
     }

@@ -72,7 +72,9 @@ impl Userlist {
         if let Some(first) = lines.insert(name.clone(), line) {
             self.problems.push(Problem {
                 line,
-                message: format!("user \"{name}\" is already on line {first}; this line replaces it"),
+                message: format!(
+                    "user \"{name}\" is already on line {first}; this line replaces it"
+                ),
                 hint: format!("remove line {first} or line {line}"),
                 user: Some(name.clone()),
             });
@@ -114,15 +116,26 @@ fn bad_secret(line: u32, name: String, secret: &str, error: VerifierError) -> Pr
             ),
             renew,
         ),
-        damaged => (format!("user \"{name}\" has a damaged verifier: {damaged}"), copy),
+        damaged => (
+            format!("user \"{name}\" has a damaged verifier: {damaged}"),
+            copy,
+        ),
     };
-    Problem { line, user: Some(name), message, hint }
+    Problem {
+        line,
+        user: Some(name),
+        message,
+        hint,
+    }
 }
 
 /// PostgreSQL's `get_password_type`: `md5` and 32 hexadecimal digits.
 fn is_md5(secret: &str) -> bool {
     secret.strip_prefix("md5").is_some_and(|digits| {
-        digits.len() == 32 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        digits.len() == 32
+            && digits
+                .bytes()
+                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
     })
 }
 
@@ -171,13 +184,19 @@ impl<'a> Reader<'a> {
     /// C reads up to the first NUL.
     fn new(text: &'a str) -> Self {
         let end = text.find('\0').unwrap_or(text.len());
-        Self { rest: &text[..end], line: 1 }
+        Self {
+            rest: &text[..end],
+            line: 1,
+        }
     }
 
     /// Goes to the next entry and gives its line; none at the end.
     fn seek_entry(&mut self) -> Option<u32> {
         loop {
-            let blanks = self.rest.find(|c| !is_c_space(c)).unwrap_or(self.rest.len());
+            let blanks = self
+                .rest
+                .find(|c| !is_c_space(c))
+                .unwrap_or(self.rest.len());
             self.advance(blanks);
             match self.rest.chars().next() {
                 None => return None,
@@ -223,7 +242,9 @@ impl<'a> Reader<'a> {
     fn advance(&mut self, bytes: usize) {
         let (passed, rest) = self.rest.split_at(bytes);
         let ends = passed.bytes().filter(|b| *b == b'\n').count();
-        self.line = self.line.saturating_add(u32::try_from(ends).unwrap_or(u32::MAX));
+        self.line = self
+            .line
+            .saturating_add(u32::try_from(ends).unwrap_or(u32::MAX));
         self.rest = rest;
     }
 }

@@ -26,7 +26,13 @@ impl ClientExchange {
     pub fn new(keys: &Keys, nonce: [u8; NONCE_BYTES]) -> (Self, Vec<u8>) {
         let nonce = message::encode_nonce(nonce);
         let client_first = format!("n,,n=,r={nonce}").into_bytes();
-        (Self { keys: keys.clone(), nonce }, client_first)
+        (
+            Self {
+                keys: keys.clone(),
+                nonce,
+            },
+            client_first,
+        )
     }
 
     /// Takes the server's first message (AuthenticationSASLContinue); gives the proof (SASLResponse).
@@ -47,7 +53,11 @@ impl ClientExchange {
         let salt_differs = salt != self.keys.salt;
         if salt_differs || iterations != self.keys.iterations {
             let ours = self.keys.iterations;
-            return Err(ScramError::VerifierMismatch { ours, theirs: iterations, salt_differs });
+            return Err(ScramError::VerifierMismatch {
+                ours,
+                theirs: iterations,
+                salt_differs,
+            });
         }
 
         let without_proof = format!("c=biws,r={nonce}");
@@ -71,7 +81,11 @@ impl ClientExchangeFinal {
     pub fn server_final(self, server_final: &[u8]) -> Result<(), ScramError> {
         let text = message::text(server_final)?;
         if let Some(reason) = text.strip_prefix("e=") {
-            let reason = reason.chars().take_while(char::is_ascii_graphic).take(64).collect();
+            let reason = reason
+                .chars()
+                .take_while(char::is_ascii_graphic)
+                .take(64)
+                .collect();
             return Err(ScramError::Refused(reason));
         }
         let mut attributes = Attributes::new(text);

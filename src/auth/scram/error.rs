@@ -66,7 +66,11 @@ impl fmt::Display for ScramError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong { len } => {
-                write!(f, "SCRAM message of {len} bytes exceeds {} bytes", super::MAX_MESSAGE)
+                write!(
+                    f,
+                    "SCRAM message of {len} bytes exceeds {} bytes",
+                    super::MAX_MESSAGE
+                )
             }
             Self::Malformed(part) => write!(f, "malformed SCRAM message: {part}"),
             Self::Mechanism => f.write_str("the SASL mechanism was not offered"),
@@ -87,12 +91,19 @@ impl fmt::Display for ScramError {
             Self::MandatoryExtension => f.write_str("SCRAM extension is not supported"),
             Self::Nonce => f.write_str("SCRAM nonce does not match"),
             Self::WrongProof => f.write_str("SCRAM proof does not match the verifier"),
-            Self::VerifierMismatch { ours, theirs, salt_differs } => {
+            Self::VerifierMismatch {
+                ours,
+                theirs,
+                salt_differs,
+            } => {
                 f.write_str("the server behind holds another verifier for this role: ")?;
                 match (salt_differs, ours == theirs) {
                     (true, true) => f.write_str("the salt differs"),
                     (true, false) => {
-                        write!(f, "the salt differs, and {theirs} iterations instead of {ours}")
+                        write!(
+                            f,
+                            "the salt differs, and {theirs} iterations instead of {ours}"
+                        )
                     }
                     (false, _) => write!(f, "{theirs} iterations instead of {ours}"),
                 }

@@ -55,7 +55,9 @@ impl<'a> Attributes<'a> {
     }
 
     fn next(&mut self) -> Result<Option<(char, &'a str)>, ScramError> {
-        let Some(rest) = self.rest else { return Ok(None) };
+        let Some(rest) = self.rest else {
+            return Ok(None);
+        };
         let (attribute, rest) = match rest.split_once(',') {
             Some((attribute, rest)) => (attribute, Some(rest)),
             None => (rest, None),

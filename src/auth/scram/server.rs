@@ -55,7 +55,12 @@ impl ServerExchange {
         nonce: [u8; NONCE_BYTES],
     ) -> Self {
         let end_point = end_point.filter(|_| over_tls);
-        Self { verifier, genuine, end_point, nonce }
+        Self {
+            verifier,
+            genuine,
+            end_point,
+            nonce,
+        }
     }
 
     /// Takes the mechanism and the first message (SASLInitialResponse); gives the first answer
@@ -102,8 +107,9 @@ impl ServerExchangeFinal {
     pub fn finish(self, client_final: &[u8]) -> Result<Proved, ScramError> {
         let text = message::text(client_final)?;
         // The proof is the last attribute, and base64 has no comma.
-        let (without_proof, proof) =
-            text.rsplit_once(",p=").ok_or(ScramError::Malformed("proof expected"))?;
+        let (without_proof, proof) = text
+            .rsplit_once(",p=")
+            .ok_or(ScramError::Malformed("proof expected"))?;
         let mut attributes = Attributes::new(without_proof);
         let binding = attributes.expect('c', "channel binding expected")?;
         let nonce = attributes.expect('r', "nonce expected")?;
@@ -140,7 +146,9 @@ impl ServerExchangeFinal {
 /// Splits `gs2-header` (flag, comma, authorization identity, comma) from the rest.
 fn split_header(text: &str) -> Result<(&str, &str), ScramError> {
     let malformed = ScramError::Malformed("GS2 header");
-    let Some((_, after_flag)) = text.split_once(',') else { return Err(malformed) };
+    let Some((_, after_flag)) = text.split_once(',') else {
+        return Err(malformed);
+    };
     match after_flag.as_bytes().first() {
         Some(b',') => {
             let bare = &after_flag[1..];

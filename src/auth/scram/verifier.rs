@@ -67,10 +67,16 @@ impl fmt::Display for VerifierError {
         match self {
             Self::NotScram => f.write_str("not a SCRAM-SHA-256 verifier"),
             Self::Iterations => {
-                write!(f, "iterations of the verifier are not from 1 to {MAX_ITERATIONS}")
+                write!(
+                    f,
+                    "iterations of the verifier are not from 1 to {MAX_ITERATIONS}"
+                )
             }
             Self::Salt => {
-                write!(f, "salt of the verifier is not base64 of 1 to {MAX_SALT} bytes")
+                write!(
+                    f,
+                    "salt of the verifier is not base64 of 1 to {MAX_SALT} bytes"
+                )
             }
             Self::Key => f.write_str("a key of the verifier is not base64 of 32 bytes"),
         }
@@ -97,13 +103,21 @@ impl FromStr for Verifier {
 impl fmt::Display for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(PREFIX)?;
-        write_parts(f, self.iterations, &self.salt, &self.stored_key, &self.server_key)
+        write_parts(
+            f,
+            self.iterations,
+            &self.salt,
+            &self.stored_key,
+            &self.server_key,
+        )
     }
 }
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verifier").field("iterations", &self.iterations).finish_non_exhaustive()
+        f.debug_struct("Verifier")
+            .field("iterations", &self.iterations)
+            .finish_non_exhaustive()
     }
 }
 
@@ -188,7 +202,9 @@ impl Keys {
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keys").field("iterations", &self.iterations).finish_non_exhaustive()
+        f.debug_struct("Keys")
+            .field("iterations", &self.iterations)
+            .finish_non_exhaustive()
     }
 }
 
@@ -198,7 +214,13 @@ struct SecretText<'a>(&'a Keys);
 impl fmt::Display for SecretText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys = self.0;
-        write_parts(f, keys.iterations, &keys.salt, &keys.client_key, &keys.server_key)
+        write_parts(
+            f,
+            keys.iterations,
+            &keys.salt,
+            &keys.client_key,
+            &keys.server_key,
+        )
     }
 }
 
@@ -218,7 +240,9 @@ pub fn mock_verifier(secret: &[u8], user: &str) -> Verifier {
 /// A decimal number without sign, blank or leading zero, from 1 to [`MAX_ITERATIONS`].
 pub(super) fn iterations(text: &str) -> Option<u32> {
     let plain = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
-    text.parse().ok().filter(|n| plain && (1..=MAX_ITERATIONS).contains(n))
+    text.parse()
+        .ok()
+        .filter(|n| plain && (1..=MAX_ITERATIONS).contains(n))
 }
 
 /// `<iterations>:<salt>$<first key>:<second key>`
