@@ -8,7 +8,6 @@ pub mod problem;
 pub(crate) mod reader;
 pub(crate) mod units;
 
-
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -250,7 +250,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// Takes a list of strings, each of which must read as something; those that do not are left out.
+    /// Takes a list of strings, each of which must read as something.
     pub fn list<T>(
         &mut self,
         table: &mut Table<'_>,
@@ -269,7 +269,7 @@ impl<'s> Reader<'s> {
             };
             list.extend(read);
         }
-        Some(Located { value: list, span: value.span() })
+        (list.len() == items.len()).then(|| Located { value: list, span: value.span() })
     }
 
     fn accept<T>(&mut self, result: Result<T, Wrong>, span: Span) -> Option<Located<T>> {
@@ -297,6 +297,11 @@ impl<'s> Reader<'s> {
                 None => self.error(span.clone(), message),
             }
         }
+    }
+
+    /// Has anything been noted that keeps the file from being loaded?
+    pub fn has_errors(&self) -> bool {
+        self.problems.iter().any(Problem::is_error)
     }
 
     /// The problems in the order of the file; errors and warnings apart.

@@ -80,7 +80,9 @@ fn policy(reader: &mut Reader<'_>, mut top: Table<'_>) -> Option<Policy> {
     reader.not_yet(&mut top, "exception");
     reader.not_yet(&mut top, "rule");
     reader.finish(top);
-    zones_fit(reader, zone.as_ref(), &logins, &guards);
+    if !reader.has_errors() {
+        zones_fit(reader, zone.as_ref(), &logins, &guards);
+    }
     Some(Policy {
         file: reader.source.file.rsplit('/').next().unwrap_or_default().into(),
         environment: environment?.value,
