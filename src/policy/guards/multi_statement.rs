@@ -1,0 +1,30 @@
+//! `multi-statement`: some statements must stand alone in their message.
+
+use super::first;
+use crate::error::SqlState;
+use crate::policy::{Guard, Objection, Refusal, State, Who};
+use crate::sql::{Class, Facts, Fingerprint};
+
+/// Objects to COPY FROM STDIN beside other statements: a parser may take the rest for inline data
+/// while the server runs it.
+pub fn judge(facts: &Facts, _who: &Who, _state: State) -> Option<Objection> {
+    if facts.statements.len() < 2 {
+        return None;
+    }
+    let statement = first(facts, Class::CopyIn)?;
+    Some(
+        Objection::new("cannot execute COPY FROM STDIN together with other statements")
+            .hint("Send COPY in a message of its own")
+            .at(statement.position),
+    )
+}
+
+/// The refusal of transaction control beside other statements, where a zone must be set in between.
+pub fn transaction_control(who: &Who, tag: &str, position: u32, fingerprint: Option<Fingerprint>) -> Refusal {
+    Objection::new(format!("cannot execute {tag} together with other statements"))
+        .sqlstate(SqlState::UNSUPPORTED)
+        .detail(format!("The {} is set once the transaction has begun", who.noun()))
+        .hint(format!("Send {tag} in a message of its own"))
+        .at(position)
+        .refuse(Guard::MultiStatement, who, fingerprint)
+}
