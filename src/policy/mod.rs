@@ -1,11 +1,13 @@
 //! PURE. Facts + who + state -> [`Verdict`]. What a policy file says is in [`file`].
 
 pub mod file;
+mod parse;
 mod verdict;
 
 use std::sync::Arc;
 
 pub use file::{ConsoleRole, Kind, Login, Mode, Policy, RouteName};
+pub use parse::{CONSOLE_DATABASE, MAX_ZONE, is_migration_login};
 pub use verdict::*;
 
 use crate::sql::Facts;
