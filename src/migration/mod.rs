@@ -8,6 +8,5 @@ pub mod registry;
 pub mod sessions;
 pub mod span;
 pub mod token;
-pub mod verifier;
 
 pub use sessions::{Session, Sessions};

@@ -14,11 +14,16 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 pub use session::{End, Session, Why};
 
+use crate::auth::scram::Keys;
+
 use super::registry::{NewSession, RegistryError, RegistryHandle, SessionRow, Statement, StatementRow, forget};
 use super::span::Millis;
 use super::token::{ID_RANDOM, SessionId, TOKEN_RANDOM, Token};
-use super::verifier;
 
+/// Bytes of salt in a token's verifier, as PostgreSQL's.
+const SALT: usize = 16;
+/// PostgreSQL's default. More would buy nothing: a token has 202 random bits.
+const ITERATIONS: u32 = 4096;
 /// How often ends are looked for, at the latest.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -56,7 +61,7 @@ impl Sessions {
             .await?;
         let mut by_id = HashMap::with_capacity(rows.len());
         for row in rows {
-            let session = Session::from_row(row, now, Instant::now());
+            let session = Session::from_row(row, now, Instant::now())?;
             by_id.insert(session.id, Arc::new(session));
         }
         Ok(Arc::new(Self { registry, by_id: RwLock::new(by_id) }))
@@ -86,7 +91,7 @@ impl Sessions {
             .run_or_undo(
                 move |store| {
                     // PBKDF2 takes a millisecond: here, on the registry's thread, it stalls no client.
-                    let verifier = verifier::of(&secret, &salt);
+                    let verifier = Keys::derive(secret.reveal(), &salt, ITERATIONS).verifier().to_string();
                     let Opening { database, role, reason, by: opened_by, .. } = opening;
                     store.open_session(&NewSession { id, database, role, reason, verifier, opened_by, opened_at, ends_at })?;
                     store.session(id)?.ok_or(RegistryError::NoSession(id))
@@ -94,7 +99,7 @@ impl Sessions {
                 move |store| forget(store, id, opened_at),
             )
             .await?;
-        let session = Arc::new(Session::from_row(row, opened_at, Instant::now()));
+        let session = Arc::new(Session::from_row(row, opened_at, Instant::now())?);
         self.write().insert(id, session.clone());
         Ok((session, token))
     }
@@ -191,7 +196,7 @@ impl Sessions {
 struct Secrets {
     id: SessionId,
     token: Token,
-    salt: [u8; verifier::SALT],
+    salt: [u8; SALT],
 }
 
 impl Secrets {
@@ -199,7 +204,7 @@ impl Secrets {
         let source = SystemRandom::new();
         let mut id = [0; ID_RANDOM];
         let mut token = zeroize::Zeroizing::new([0; TOKEN_RANDOM]);
-        let mut salt = [0; verifier::SALT];
+        let mut salt = [0; SALT];
         source.fill(&mut id).and_then(|()| source.fill(token.as_mut())).and_then(|()| source.fill(&mut salt)).map_err(|_| RegistryError::NoRandomness)?;
         match (SessionId::from_random(&id), Token::from_random(&token)) {
             (Some(id), Some(token)) => Ok(Self { id, token, salt }),

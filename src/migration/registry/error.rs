@@ -31,6 +31,8 @@ pub enum RegistryError {
     Late,
     /// The registry's thread has ended.
     Gone,
+    /// An open session's verifier cannot be read.
+    Verifier(SessionId),
     /// The system gave no random bytes for a token.
     NoRandomness,
 }
@@ -65,6 +67,7 @@ impl fmt::Display for RegistryError {
             Self::Full => f.write_str("the registry has too much waiting"),
             Self::Late => f.write_str("the registry did not answer in time"),
             Self::Gone => f.write_str("the registry has stopped"),
+            Self::Verifier(id) => write!(f, "the registry holds no usable verifier for migration session {id}"),
             Self::NoRandomness => f.write_str("the system gave no random bytes for a token"),
         }
     }

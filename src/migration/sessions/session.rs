@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::now;
+use crate::auth::scram::Verifier;
 use crate::migration::registry::{Closing, RegistryError, SessionRow};
 use crate::migration::span::{Millis, time_of_day};
 use crate::migration::token::SessionId;
@@ -21,7 +22,7 @@ pub struct Session {
     /// The one database.
     pub database: Box<str>,
     /// The token's SCRAM verifier.
-    pub verifier: Box<str>,
+    pub verifier: Verifier,
     /// Who opened it.
     pub opened_by: Box<str>,
     /// When it ends by itself.
@@ -63,20 +64,21 @@ pub enum Why {
 }
 
 impl Session {
-    pub(super) fn from_row(row: SessionRow, now: Millis, instant: Instant) -> Self {
+    pub(super) fn from_row(row: SessionRow, now: Millis, instant: Instant) -> Result<Self, RegistryError> {
+        let verifier = row.verifier.as_deref().and_then(|text| text.parse().ok()).ok_or(RegistryError::Verifier(row.id))?;
         let left = Duration::from_millis(u64::try_from(row.ends_at.saturating_sub(now)).unwrap_or(0));
-        Self {
+        Ok(Self {
             id: row.id,
             role: row.role.into(),
             database: row.database.into(),
-            verifier: row.verifier.unwrap_or_default().into(),
+            verifier,
             opened_by: row.opened_by.into(),
             ends_at: row.ends_at,
             // Too far away for the clock: over at once rather than never.
             deadline: instant.checked_add(left).unwrap_or(instant),
             open: AtomicBool::new(true),
             end: watch::Sender::new(None),
-        }
+        })
     }
 
     /// May statements run in it? One load and one reading of the clock; asked for each statement.
