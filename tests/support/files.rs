@@ -21,11 +21,16 @@ impl Directory {
     /// A new directory, mode 0711 so that the servers' account can reach its own directories in it.
     pub fn new() -> Self {
         remove_abandoned();
-        let path = tempfile::Builder::new().prefix(PREFIX).tempdir().expect("create a directory").keep();
-        let lock = File::create(path.join("lock")).expect("create the lock");
-        lock.lock().expect("lock the new directory");
-        set_mode(&path, 0o711);
-        Self { path, _lock: lock }
+        loop {
+            let path = tempfile::Builder::new().prefix(PREFIX).tempdir().expect("create a directory").keep();
+            set_mode(&path, 0o711);
+            let lock = File::open(&path).expect("open the new directory");
+            lock.lock().expect("lock the new directory");
+            // Another run may have taken it for abandoned just before the lock.
+            if path.exists() {
+                return Self { path, _lock: lock };
+            }
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -48,17 +53,15 @@ impl Drop for Directory {
     }
 }
 
-/// Removes what a killed run left behind: its lock is free.
+/// Removes what killed runs left behind: directories that nobody has locked.
 fn remove_abandoned() {
     let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else { return };
     for entry in entries.flatten() {
-        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
-            continue;
-        }
-        // Without a lock file it is being created this very moment, or belongs to someone else.
-        if let Ok(lock) = File::open(entry.path().join("lock"))
-            && lock.try_lock().is_ok()
+        if entry.file_name().to_string_lossy().starts_with(PREFIX)
+            && let Ok(directory) = File::open(entry.path())
+            && directory.try_lock().is_ok()
         {
+            // A server that is just ending may still write there: then the next run removes it.
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
