@@ -46,6 +46,7 @@ pub fn create_users(users: &[User]) -> String {
 }
 
 /// The databases `shop` (zones, by row-level security) and `app` (no zones). For psql.
+/// `imports` is for COPY FROM, which PostgreSQL refuses on tables with row-level security.
 pub const SQL: &str = "
 CREATE DATABASE shop OWNER migrator;
 CREATE DATABASE app OWNER migrator;
@@ -62,6 +63,8 @@ CREATE TABLE orders (
 ALTER TABLE orders ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON orders USING (tenant_id = current_setting('app.tenant_id', true));
 GRANT SELECT, INSERT, UPDATE, DELETE ON orders TO shop_acme, shop_globex;
+CREATE TABLE imports (id int, note text);
+GRANT SELECT, INSERT, UPDATE, DELETE ON imports TO shop_acme, shop_globex;
 RESET ROLE;
 INSERT INTO orders (tenant_id, note) VALUES
     ('acme', 'anvil'), ('acme', 'rocket skates'), ('acme', 'bird seed'),
