@@ -5,6 +5,7 @@ use super::injection::QueryForm;
 use super::judge::Judged;
 use super::splice::Splice;
 use super::{Batch, Body, Context, Conversation, Fatal, Next, Observer, Taken};
+use crate::policy::guards;
 use crate::protocol::frame::{self, HEADER, Header, cstr};
 use crate::zone::QUERY_GUARD;
 
@@ -183,7 +184,7 @@ impl Conversation {
             return Ok(self.drop_message(message));
         }
         if message.header.total > HEADER + self.max_statement_bytes + 1 {
-            let refusal = self.too_long(cx.who, "Query");
+            let refusal = self.too_long(cx.who);
             return Ok(self.refuse_simple(message, refusal, cx, out, reply));
         }
         let Some(body) = message.body() else {
@@ -204,7 +205,11 @@ impl Conversation {
             None => QueryForm::Verbatim,
         };
         if form == QueryForm::Mixed {
-            let refusal = self.mixed(cx.who, &facts);
+            let control = facts.statements.iter().find(|s| s.transaction.is_some());
+            let (tag, position) = control.map_or(("", 0), |s| (s.tag, s.position));
+            let refusal =
+                guards::multi_statement::transaction_control(cx.who, tag, position, facts.fingerprint);
+            let refusal = Box::new(refusal);
             return Ok(self.refuse_simple(message, refusal, cx, out, reply));
         }
         if matches!(form, QueryForm::Prefixed | QueryForm::PrefixedGuarded) {
@@ -229,7 +234,7 @@ impl Conversation {
             injection.queried(&facts, form);
         }
         if self.record {
-            cx.observer.started(&facts, text);
+            cx.observer.started(Some(&facts), text);
         }
         self.names.drop_unnamed();
         self.batch = Batch::Closed;
@@ -295,7 +300,7 @@ impl Conversation {
         if self.batch == Batch::Skipping {
             return Ok(self.drop_message(message));
         }
-        let refusal = self.fast_path(cx.who);
+        let refusal = Box::new(guards::fast_path::refusal(cx.who));
         Ok(self.refuse_simple(message, refusal, cx, out, reply))
     }
 }

@@ -7,6 +7,7 @@ use super::names::{MAX_NAMES, Prepared};
 use super::splice::Splice;
 use super::{Batch, Context, Conversation, Fatal, Observer};
 use crate::error::SqlState;
+use crate::policy::{Guard, Objection, Refusal, Who, guards};
 use crate::protocol::frame::{HEADER, cstr};
 
 /// The longest name of a prepared statement or portal, bytes.
@@ -33,7 +34,7 @@ impl Conversation {
             return Ok(self.drop_message(message));
         }
         if message.header.total > HEADER + self.max_statement_bytes + MAX_NAME {
-            let refusal = self.too_long(cx.who, "Parse");
+            let refusal = self.too_long(cx.who);
             return Ok(self.refuse_extended(message, refusal, cx, out));
         }
         let Some(body) = message.body() else {
@@ -46,11 +47,11 @@ impl Conversation {
             return Err(bad_layout());
         }
         if name.len() > MAX_NAME || text.len() > self.max_statement_bytes {
-            let refusal = self.too_long(cx.who, "Parse");
+            let refusal = self.too_long(cx.who);
             return Ok(self.refuse_extended(message, refusal, cx, out));
         }
         if !self.room_for_a_name(name) {
-            let refusal = self.too_many_names(cx.who);
+            let refusal = too_many_names(cx.who);
             return Ok(self.refuse_extended(message, refusal, cx, out));
         }
         let facts = match self.judge(text, cx) {
@@ -89,7 +90,7 @@ impl Conversation {
         let prepared = match self.lookup(name) {
             Lookup::Wait => return Ok(Step::Hold),
             Lookup::Unknown => {
-                let refusal = self.unknown_name(cx.who, "prepared statement", name);
+                let refusal = unknown_statement(cx.who, name);
                 return Ok(self.refuse_extended(message, refusal, cx, out));
             }
             Lookup::Known(prepared) => prepared,
@@ -98,7 +99,7 @@ impl Conversation {
             return Ok(self.refuse_extended(message, refusal, cx, out));
         }
         if !portal.is_empty() && !self.room_for_a_name(portal) {
-            let refusal = self.too_many_names(cx.who);
+            let refusal = too_many_names(cx.who);
             return Ok(self.refuse_extended(message, refusal, cx, out));
         }
         let failed = self.failed();
@@ -132,7 +133,7 @@ impl Conversation {
             match self.lookup(name) {
                 Lookup::Wait => return Ok(Step::Hold),
                 Lookup::Unknown => {
-                    let refusal = self.unknown_name(cx.who, "prepared statement", name);
+                    let refusal = unknown_statement(cx.who, name);
                     return Ok(self.refuse_extended(message, refusal, cx, out));
                 }
                 Lookup::Known(_) => {}
@@ -219,7 +220,7 @@ impl Conversation {
 
     fn room_for_a_name(&self, name: &[u8]) -> bool {
         name.is_empty()
-            || self.names.len() + self.in_flight.pending_parses() < MAX_NAMES
+            || self.names.count() + self.in_flight.pending_parses() < MAX_NAMES
     }
 }
 
@@ -248,4 +249,17 @@ fn wait_for_names(message: Message<'_>) -> Result<Step, Fatal> {
         });
     }
     Ok(Step::More((there + 1).min(message.header.total)))
+}
+
+fn unknown_statement(who: &Who, name: &[u8]) -> Box<Refusal> {
+    let name = String::from_utf8_lossy(name);
+    Box::new(guards::unknown_name::statement(who, &name))
+}
+
+fn too_many_names(who: &Who) -> Box<Refusal> {
+    let objection = Objection::new("too many prepared statements and portals on this connection")
+        .sqlstate(SqlState::PROGRAM_LIMIT)
+        .detail(format!("A connection may hold {MAX_NAMES}"))
+        .hint("Close statements that are no longer used");
+    Box::new(objection.refuse(Guard::StatementBounds, who, None))
 }

@@ -12,8 +12,7 @@ use super::in_flight::Expected;
 use super::names::Prepared;
 use super::splice::Splice;
 use super::{Batch, Context, Conversation, Observer};
-use crate::error::SqlState;
-use crate::policy::{Guard, Refusal, Verdict, Who, decide, refusal};
+use crate::policy::{Refusal, Verdict, Who, decide, guards};
 use crate::protocol::frame;
 use crate::protocol::reply::{ErrorReply, READY_IDLE, Severity};
 use crate::sql::{Facts, LONG_TEXT};
@@ -37,9 +36,9 @@ impl Conversation {
                 None => return Judged::Long,
             },
         };
-        let verdict = decide(&facts, cx.who, cx.state);
-        cx.observer.judged(&facts, &verdict);
-        match verdict {
+        let decision = decide(&facts, cx.who, cx.state);
+        cx.observer.judged(&facts, &decision);
+        match decision.verdict {
             Verdict::Allow => Judged::Allowed(facts),
             Verdict::Refuse(refusal) => Judged::Refused(refusal),
         }
@@ -52,7 +51,7 @@ impl Conversation {
         facts: &Facts,
         cx: &Context<'_, O>,
     ) -> Option<Box<Refusal>> {
-        match decide(facts, cx.who, cx.state) {
+        match decide(facts, cx.who, cx.state).verdict {
             Verdict::Allow => None,
             Verdict::Refuse(refusal) => Some(refusal),
         }
@@ -130,59 +129,8 @@ impl Conversation {
         }
     }
 
-    pub(super) fn too_long(&self, who: &Who, what: &str) -> Box<Refusal> {
-        let limit = self.max_statement_bytes;
-        Box::new(refusal(
-            Guard::StatementBounds,
-            who,
-            SqlState::PROGRAM_LIMIT,
-            format!("statement exceeds {limit} bytes"),
-            &format!("The text of a {what} message may be {limit} bytes long."),
-            Some("Send large values as parameters or with COPY, or raise max_statement_bytes.".to_owned()),
-            0,
-            None,
-        ))
-    }
-
-    pub(super) fn too_many_names(&self, who: &Who) -> Box<Refusal> {
-        let limit = super::names::MAX_NAMES;
-        Box::new(refusal(
-            Guard::StatementBounds,
-            who,
-            SqlState::PROGRAM_LIMIT,
-            "too many prepared statements on this connection".to_owned(),
-            &format!("A connection may hold {limit} prepared statements and portals."),
-            Some("Close statements that are no longer used.".to_owned()),
-            0,
-            None,
-        ))
-    }
-
-    pub(super) fn mixed(&self, who: &Who, facts: &Facts) -> Box<Refusal> {
-        let control = facts.statements.iter().find(|s| s.transaction.is_some());
-        Box::new(refusal(
-            Guard::MultiStatement,
-            who,
-            SqlState::UNSUPPORTED,
-            "cannot mix transaction control with other statements in one query".to_owned(),
-            "The zone of the transaction could not be set between them.",
-            Some("Send BEGIN, COMMIT and ROLLBACK as statements of their own.".to_owned()),
-            control.map_or(0, |statement| statement.position),
-            facts.fingerprint,
-        ))
-    }
-
-    pub(super) fn fast_path(&self, who: &Who) -> Box<Refusal> {
-        Box::new(refusal(
-            Guard::FastPath,
-            who,
-            SqlState::POLICY,
-            "cannot use the fast-path function call protocol".to_owned(),
-            "A FunctionCall message carries no SQL that could be judged.",
-            Some("Call the function in a SELECT.".to_owned()),
-            0,
-            None,
-        ))
+    pub(super) fn too_long(&self, who: &Who) -> Box<Refusal> {
+        Box::new(guards::statement_bounds::too_long(who, self.max_statement_bytes))
     }
 
     pub(super) fn record_execute<O: Observer>(
@@ -190,12 +138,11 @@ impl Conversation {
         prepared: Option<&Prepared>,
         cx: &Context<'_, O>,
     ) {
-        let nothing = Facts::default();
         match prepared {
             Some(Prepared { facts, text }) => {
-                cx.observer.started(facts, text.as_deref().unwrap_or(b""));
+                cx.observer.started(Some(facts), text.as_deref().unwrap_or(b""));
             }
-            None => cx.observer.started(&nothing, b"FETCH"),
+            None => cx.observer.started(None, b""),
         }
     }
 }

@@ -18,7 +18,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::SqlState;
-use crate::policy::{Guard, Refusal, State, Verdict, Who};
+use crate::policy::{Decision, Refusal, State, Who};
 use crate::protocol::TransactionStatus;
 use crate::sql::Facts;
 use crate::sql::cache::FactsCache;
@@ -31,7 +31,7 @@ use names::Names;
 /// What happens on a connection, for counters and records. Called on the data path: must be cheap.
 pub trait Observer {
     /// A text was judged.
-    fn judged(&self, facts: &Facts, verdict: &Verdict);
+    fn judged(&self, facts: &Facts, decision: &Decision);
     /// A refusal is on its way to the client.
     fn refused(&self, refusal: &Refusal);
     /// A zone prefix was sent.
@@ -40,10 +40,10 @@ pub trait Observer {
     fn injection_failed(&self);
     /// The server answered with an error.
     fn server_error(&self, sqlstate: &[u8]);
-    /// A statement was sent to run; only on recorded connections.
-    fn started(&self, facts: &Facts, text: &[u8]);
-    /// The oldest statement started ended; only on recorded connections.
-    fn ended(&self, ok: bool);
+    /// A statement was sent to run, or a cursor to be read (`None`); only on recorded connections.
+    fn started(&self, facts: Option<&Facts>, text: &[u8]);
+    /// The oldest statement started ended, with 00000 or an error; only on recorded connections.
+    fn ended(&self, sqlstate: SqlState);
 }
 
 /// What a step of the conversation may look at: nothing here belongs to the connection itself.
@@ -161,8 +161,8 @@ pub struct Conversation {
     client_body: Body,
     server_body: Body,
     copy: Copy,
-    /// No statement of the simple Query at the head has failed.
-    query_ok: bool,
+    /// 00000, or the error of the simple Query at the head.
+    outcome: SqlState,
     /// The server sent FATAL: it closes the connection.
     farewell: bool,
     /// Flush was inserted because a message waits for the answers before it.
@@ -198,7 +198,7 @@ impl Conversation {
             client_body: Body::default(),
             server_body: Body::default(),
             copy: Copy::default(),
-            query_ok: true,
+            outcome: SqlState::SUCCESS,
             farewell: false,
             flushed: false,
         }
@@ -232,25 +232,5 @@ impl Conversation {
 
     fn failed(&self) -> bool {
         self.in_flight.is_empty() && self.status == TransactionStatus::Failed
-    }
-
-    fn unknown_name(&self, who: &Who, what: &str, name: &[u8]) -> Box<Refusal> {
-        let shown = String::from_utf8_lossy(&name[..name.len().min(63)]);
-        let message = if name.is_empty() {
-            format!("unnamed {what} does not exist")
-        } else {
-            format!("{what} \"{shown}\" does not exist")
-        };
-        let detail = "This connection has not prepared it, or the server connection that held it was replaced.";
-        Box::new(crate::policy::refusal(
-            Guard::UnknownName,
-            who,
-            SqlState::UNDEFINED_STATEMENT,
-            message,
-            detail,
-            Some("Prepare the statement again.".to_owned()),
-            0,
-            None,
-        ))
     }
 }

@@ -103,13 +103,8 @@ impl Names {
     }
 
     /// Statements and portals held.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.statements.as_ref().map_or(0, |map| map.len())
             + self.portals.as_ref().map_or(0, |map| map.len())
-    }
-
-    /// None held?
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }

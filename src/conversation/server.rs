@@ -4,6 +4,7 @@
 use super::in_flight::Expected;
 use super::splice::Splice;
 use super::{Batch, Body, Conversation, Copy, Fatal, Observer};
+use crate::error::SqlState;
 use crate::protocol::error_fields;
 use crate::protocol::frame::{self, HEADER, Header};
 use crate::protocol::{TransactionStatus, frame::SYNC};
@@ -103,7 +104,7 @@ impl Conversation {
             (b't', Some(E::Describe)) => Step::Carry,
             (b'T' | b'n', Some(E::Describe)) => self.answered(),
             (b'C' | b'I' | b's', Some(E::Execute | E::ExecuteCopyIn)) => {
-                self.statement_ended(observer, true);
+                self.statement_ended(observer, SqlState::SUCCESS);
                 self.copy = Copy::default();
                 self.answered()
             }
@@ -144,9 +145,9 @@ impl Conversation {
         Step::Swallow
     }
 
-    fn statement_ended<O: Observer>(&self, observer: &O, ok: bool) {
+    fn statement_ended<O: Observer>(&self, observer: &O, sqlstate: SqlState) {
         if self.record {
-            observer.ended(ok);
+            observer.ended(sqlstate);
         }
     }
 
@@ -170,8 +171,8 @@ impl Conversation {
         self.copy = Copy::default();
         self.in_flight.pop();
         if head.is_query() {
-            self.statement_ended(observer, self.query_ok);
-            self.query_ok = true;
+            let outcome = std::mem::replace(&mut self.outcome, SqlState::SUCCESS);
+            self.statement_ended(observer, outcome);
         }
         if self.in_flight.is_empty() {
             self.settle(to_server);
@@ -231,6 +232,7 @@ impl Conversation {
         };
         if head.is_query() {
             observer.server_error(fields.sqlstate);
+            self.outcome = SqlState::from_bytes(fields.sqlstate);
             return Ok(self.query_failed(head, header, bytes, out));
         }
         match head {
@@ -238,7 +240,7 @@ impl Conversation {
                 if let Some(refusal) = self.in_flight.refused() {
                     self.error_reply(&refusal).put(out.insert());
                 }
-                self.batch_failed(observer, to_server, false);
+                self.batch_failed(observer, to_server, SqlState::POLICY, false);
                 return Ok(Step::Replaced);
             }
             Expected::CleanupClose | Expected::CleanupSync => {
@@ -254,7 +256,8 @@ impl Conversation {
                 injection.failed();
             }
         }
-        self.batch_failed(observer, to_server, head.is_prefix());
+        let sqlstate = SqlState::from_bytes(fields.sqlstate);
+        self.batch_failed(observer, to_server, sqlstate, head.is_prefix());
         Ok(Step::Carry)
     }
 
@@ -267,7 +270,6 @@ impl Conversation {
         out: &mut Splice<'_>,
     ) -> Step {
         self.copy = Copy::default();
-        self.query_ok = false;
         match head {
             Expected::GuardedRow | Expected::GuardedTag | Expected::Guarded => {
                 self.in_flight.replace_head(Expected::Guarded);
@@ -278,10 +280,16 @@ impl Conversation {
     }
 
     /// A message of an extended batch failed: the server skips up to Sync.
-    fn batch_failed<O: Observer>(&mut self, observer: &O, to_server: &mut Vec<u8>, prefix: bool) {
+    fn batch_failed<O: Observer>(
+        &mut self,
+        observer: &O,
+        to_server: &mut Vec<u8>,
+        sqlstate: SqlState,
+        prefix: bool,
+    ) {
         let skipped = self.in_flight.skip_batch();
         for _ in 0..skipped.executes {
-            self.statement_ended(observer, false);
+            self.statement_ended(observer, sqlstate);
         }
         if !skipped.synced {
             if self.batch == Batch::Open {
@@ -291,8 +299,7 @@ impl Conversation {
             // The Query behind the failed prefix is skipped without ReadyForQuery: Sync asks for it.
             // Nothing else was sent behind it.
             to_server.extend_from_slice(SYNC);
-            self.query_ok = false;
-        }
+            }
     }
 }
 

@@ -36,7 +36,8 @@ impl<'a> Splice<'a> {
         } else if range.start == self.verbatim.end {
             self.verbatim.end = range.end;
         } else {
-            self.insert().extend_from_slice(&self.input[range]);
+            let input = self.input;
+            self.insert().extend_from_slice(&input[range]);
         }
     }
 
