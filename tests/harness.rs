@@ -4,7 +4,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use support::{Pooler, Stack, StackOptions, Version};
+use support::{Pooler, Stack, StackOptions, Transport, Version, Wire, message};
 
 fn pools_only() -> StackOptions {
     StackOptions { proxy: false, ..StackOptions::default() }
@@ -78,4 +78,40 @@ fn a_warm_start_takes_seconds() {
     drop(Stack::start(pools_only()));
     // About 1 s on two idle cores; the bound leaves room for the tests beside this one.
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+#[test]
+fn the_wire_client_logs_in_and_reads_answers() {
+    let stack = Stack::start(pools_only());
+    let login = stack.login("shop_plain", "app");
+    for transport in [Transport::Plain, Transport::SslRequest] {
+        let mut wire = Wire::login_with(&login, transport, &[("application_name", "wire")]);
+        assert_eq!(wire.cancel_key.len(), 8);
+        assert!(wire.parameters.iter().any(|(name, _)| name == "server_version"));
+
+        let answer = wire.query("SELECT 'one' UNION ALL SELECT NULL ORDER BY 1");
+        assert_eq!(message::kinds(&answer), "TDDCZ");
+        assert_eq!(message::column(&answer), ["one", "NULL"]);
+
+        let insert = message::extended("INSERT INTO notes (body) VALUES ($1)", &[Some("by wire")]);
+        let answer = wire.batch(&insert);
+        assert_eq!(message::kinds(&answer), "12CZ");
+        assert_eq!(answer[2].tag(), "INSERT 0 1");
+
+        let answer = wire.query("SELECT 1/0");
+        assert_eq!(message::kinds(&answer), "EZ");
+        assert_eq!(answer[0].sqlstate(), "22012");
+        assert!(wire.is_quiet_for(std::time::Duration::from_millis(50)));
+    }
+    assert_eq!(stack.direct("app", "SELECT count(*) FROM notes WHERE body = 'by wire'"), "2\n");
+}
+
+#[test]
+fn the_wire_client_reports_a_refused_login() {
+    let stack = Stack::start(pools_only());
+    let mut login = stack.login("shop_plain", "app");
+    login.password = "wrong".into();
+    let Err(error) = Wire::try_login(&login, Transport::SslRequest, &[]) else { panic!("logged in") };
+    // PgBouncer 1.18's word for it; PostgreSQL says 28P01.
+    assert_eq!(error.sqlstate(), "08P01");
 }

@@ -15,13 +15,16 @@
 pub mod cluster;
 pub mod files;
 pub mod fixture;
+pub mod message;
 pub mod parts;
 pub mod pool;
 pub mod ports;
 pub mod process;
 pub mod proxy;
 pub mod psql;
+pub mod scram;
 pub mod tls;
+pub mod wire;
 
 use std::path::{Path, PathBuf};
 
@@ -29,6 +32,7 @@ pub use fixture::{User, password};
 pub use parts::{Pooler, Version};
 pub use pool::PoolMode;
 pub use psql::{Login, Psql};
+pub use wire::{Transport, Wire};
 
 use cluster::Cluster;
 use files::Directory;

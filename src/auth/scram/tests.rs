@@ -1,8 +1,11 @@
 //! Both sides against each other, against an independent client, and against tampering.
 
+mod binding;
 mod client;
 mod server;
 mod vectors;
+
+use postgres_protocol::authentication::sasl::{ChannelBinding, ScramSha256};
 
 use super::*;
 
@@ -60,4 +63,23 @@ impl Final<'_> {
         let proof = STANDARD.encode(xor(&keys.client_key, &signature));
         format!("{without_proof},p={proof}").into_bytes()
     }
+}
+
+/// Runs tokio-postgres's client against a server of ours.
+fn run(
+    server: ServerExchange,
+    mechanism: &str,
+    password: &str,
+    binding: ChannelBinding,
+) -> Result<Proved, ScramError> {
+    let mut client = ScramSha256::new(password.as_bytes(), binding);
+    let (server, first) = server.first(mechanism, client.message())?;
+    client.update(&first).unwrap();
+    let proved = server.finish(client.message())?;
+    client.finish(&proved.server_final).unwrap();
+    Ok(proved)
+}
+
+fn error<T>(result: Result<T, ScramError>) -> ScramError {
+    result.err().unwrap()
 }

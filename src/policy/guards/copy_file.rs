@@ -13,3 +13,21 @@ pub fn judge(facts: &Facts, _who: &Who, _state: State) -> Option<Objection> {
             .at(statement.position),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::*;
+    use super::*;
+    use crate::policy::Guard;
+
+    #[test]
+    fn nobody_may_and_standard_streams_pass() {
+        let copy = facts("COPY", &[Class::CopyFile]);
+        assert_refused(&copy, &acme(), CLOSED, Guard::CopyFile, "cannot COPY to or from a file on the server");
+        assert_refused(&copy, &migrator(), OPEN, Guard::CopyFile, "cannot COPY to or from a file on the server");
+        for class in [Class::CopyIn, Class::CopyOut] {
+            assert_allowed(&facts("COPY", &[class]), &acme(), CLOSED);
+            assert_allowed(&facts("COPY", &[class]), &migrator(), OPEN);
+        }
+    }
+}

@@ -35,3 +35,30 @@ fn touches_files(name: &str) -> bool {
     const FILES: [&str; 4] = ["pg_read_", "pg_ls_", "pg_stat_file", "pg_file_"];
     matches!(name, "lo_import" | "lo_export") || FILES.iter().any(|prefix| name.starts_with(prefix))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::*;
+    use crate::policy::Guard;
+
+    #[test]
+    fn functions_that_get_past_the_text_are_refused() {
+        for name in ["query_to_xml", "pg_read_file", "lo_import", "dblink", "pg_terminate_backend"] {
+            let message = format!("function {name}() is not allowed");
+            assert_refused(&calls(&[name]), &acme(), CLOSED, Guard::DangerousFunctions, &message);
+            assert_refused(&calls(&["set_config", name]), &acme(), CLOSED, Guard::DangerousFunctions, &message);
+        }
+    }
+
+    #[test]
+    fn settings_large_objects_and_locks_are_the_business_of_others() {
+        assert_allowed(&calls(&["set_config", "lo_open", "loread", "pg_advisory_lock", "pg_try_advisory_lock"]), &acme(), CLOSED);
+    }
+
+    #[test]
+    fn a_migration_may_use_them_but_for_files() {
+        assert_allowed(&calls(&["query_to_xml", "pg_terminate_backend"]), &migrator(), OPEN);
+        let message = "function pg_read_file() is not allowed";
+        assert_refused(&calls(&["pg_read_file"]), &migrator(), OPEN, Guard::DangerousFunctions, message);
+    }
+}

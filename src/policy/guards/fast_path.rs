@@ -9,3 +9,17 @@ pub fn refusal(who: &Who) -> Refusal {
         .hint("Call the function in a SELECT")
         .refuse(Guard::FastPath, who, None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::*;
+    use super::*;
+
+    #[test]
+    fn the_refusal_names_guard_and_way_out() {
+        let refusal = refusal(&acme());
+        assert_eq!((refusal.guard, refusal.sqlstate.as_str()), (Guard::FastPath, "42501"));
+        assert_eq!(refusal.hint.as_deref(), Some("Call the function in a SELECT"));
+        assert!(refusal.detail.ends_with("Login \"shop_acme\" on database \"shop\" was refused by guard \"fast-path\""));
+    }
+}

@@ -96,14 +96,14 @@ pub fn calls(functions: &[&'static str]) -> Facts {
 }
 
 /// Facts of a SET, or of a RESET where `value` does not matter.
-pub fn touches(name: ParameterName, how: ParameterUse, value: Option<&str>) -> Facts {
+pub fn parameter(name: ParameterName, how: ParameterUse, value: Option<&str>) -> Facts {
     let touch = ParameterTouch { name, how, value: value.map(Into::into) };
     message(vec![Statement { parameters: vec![touch], ..statement("SET", &[Class::Parameter]) }])
 }
 
 /// Facts of `SET name = value`.
 pub fn set(name: &str, value: &str) -> Facts {
-    touches(ParameterName::Named(name.into()), ParameterUse::Session, Some(value))
+    parameter(ParameterName::Named(name.into()), ParameterUse::Session, Some(value))
 }
 
 /// A text that could not be described.

@@ -66,3 +66,65 @@ fn is_on(value: &str) -> bool {
 fn is_safe_encoding(value: &str) -> bool {
     value.eq_ignore_ascii_case("safe_encoding")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::*;
+    use super::*;
+    use crate::policy::Guard;
+
+    #[test]
+    fn values_that_change_how_sql_is_read_are_refused_to_all() {
+        for (name, value) in [
+            ("client_encoding", "SJIS"),
+            ("client_encoding", "utf8x"),
+            ("standard_conforming_strings", "off"),
+            ("standard_conforming_strings", "o"),
+            ("backslash_quote", "on"),
+        ] {
+            let message = format!("parameter \"{name}\" cannot be set to \"{value}\"");
+            assert_refused(&set(name, value), &who("boris", "tools"), CLOSED, Guard::LexingParameters, &message);
+            assert_refused(&set(name, value), &migrator(), OPEN, Guard::LexingParameters, &message);
+        }
+    }
+
+    #[test]
+    fn the_values_in_force_pass() {
+        for (name, value) in [
+            ("client_encoding", "UTF8"),
+            ("client_encoding", "utf-8"),
+            ("client_encoding", "UNICODE"),
+            ("standard_conforming_strings", "ON"),
+            ("backslash_quote", "safe_encoding"),
+            ("escape_string_warning", "off"),
+            ("timezone", "UTC"),
+        ] {
+            assert_allowed(&set(name, value), &acme(), CLOSED);
+        }
+        assert_allowed(&parameter(ParameterName::All, ParameterUse::Reset, None), &who("boris", "tools"), CLOSED);
+    }
+
+    #[test]
+    fn unknown_values_resets_and_stored_settings_are_refused() {
+        let name = || ParameterName::Named("client_encoding".into());
+        let message = "parameter \"client_encoding\" cannot be changed";
+        let boris = who("boris", "tools");
+        assert_refused(&parameter(name(), ParameterUse::Local, None), &boris, CLOSED, Guard::LexingParameters, message);
+        assert_refused(&parameter(name(), ParameterUse::Reset, None), &boris, CLOSED, Guard::LexingParameters, message);
+        refused(&parameter(name(), ParameterUse::Stored, Some("UTF8")), &migrator(), OPEN);
+    }
+
+    #[test]
+    fn a_computed_name_could_be_one_of_them() {
+        let message = "cannot set a parameter whose name is computed";
+        let computed = parameter(ParameterName::Dynamic, ParameterUse::Local, Some("x"));
+        assert_refused(&computed, &who("boris", "tools"), CLOSED, Guard::LexingParameters, message);
+        assert_refused(&computed, &migrator(), OPEN, Guard::LexingParameters, message);
+    }
+
+    #[test]
+    fn a_value_is_quoted_on_one_line() {
+        let refusal = refused(&set("client_encoding", &format!("a\n{}", "é".repeat(100))), &migrator(), OPEN);
+        assert_eq!(refusal.message, format!("parameter \"client_encoding\" cannot be set to \"a?{}...\"", "é".repeat(62)));
+    }
+}

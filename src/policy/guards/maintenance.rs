@@ -14,3 +14,20 @@ pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
     let statement = first(facts, Class::Maintenance)?;
     Some(outside(statement.tag, who).at(statement.position))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::*;
+    use super::*;
+    use crate::policy::Guard;
+
+    #[test]
+    fn maintenance_is_refused_outside_a_migration_session() {
+        for tag in ["VACUUM", "REINDEX", "ALTER SYSTEM"] {
+            let message = format!("cannot execute {tag} outside a migration session");
+            assert_refused(&facts(tag, &[Class::Maintenance]), &acme(), CLOSED, Guard::Maintenance, &message);
+            assert_allowed(&facts(tag, &[Class::Maintenance]), &migrator(), OPEN);
+        }
+        assert_allowed(&facts("LOCK TABLE", &[Class::Lock]), &acme(), CLOSED);
+    }
+}

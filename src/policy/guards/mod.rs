@@ -80,3 +80,36 @@ fn first_of(facts: &Facts, classes: ClassSet) -> Option<&Statement> {
 fn first(facts: &Facts, class: Class) -> Option<&Statement> {
     first_of(facts, ClassSet::of(class))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_guard_judges_once_or_is_asked_by_name() {
+        for guard in Guard::ALL {
+            let judged = TABLE.iter().filter(|(judged, _)| *judged == guard).count();
+            let by_name = matches!(guard, Guard::FastPath | Guard::UnknownName);
+            assert_eq!(judged, usize::from(!by_name), "{}", guard.id());
+        }
+    }
+
+    #[test]
+    fn every_guard_has_its_page() {
+        for guard in Guard::ALL {
+            assert!(page(guard).starts_with(&format!("# {}\n", guard.id())), "{}", guard.id());
+            for chapter in ["## Why", "## Instead", "## What it does not see"] {
+                assert!(page(guard).contains(chapter), "{}: {chapter}", guard.id());
+            }
+        }
+    }
+
+    #[test]
+    fn ids_and_numbers_agree() {
+        for (at, guard) in Guard::ALL.into_iter().enumerate() {
+            assert_eq!(guard as usize, at);
+            assert_eq!(Guard::from_id(guard.id()), Some(guard));
+        }
+        assert_eq!(Guard::from_id("ddl"), None);
+    }
+}

@@ -18,3 +18,26 @@ pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
             .at(statement.position),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::*;
+    use super::*;
+    use crate::policy::Guard;
+
+    #[test]
+    fn code_is_refused_outside_a_migration_session() {
+        for tag in ["DO", "CALL"] {
+            let message = format!("cannot execute {tag} outside a migration session");
+            assert_refused(&facts(tag, &[Class::Procedural]), &acme(), CLOSED, Guard::Procedural, &message);
+            assert_allowed(&facts(tag, &[Class::Procedural]), &migrator(), OPEN);
+        }
+        assert_allowed(&facts("EXECUTE", &[Class::Execute]), &acme(), CLOSED);
+    }
+
+    #[test]
+    fn off_lets_it_pass() {
+        let who = who_under(&policy("procedural = \"off\""), "shop_acme", "shop");
+        assert_allowed(&facts("DO", &[Class::Procedural]), &who, CLOSED);
+    }
+}

@@ -29,3 +29,28 @@ fn changes_role(statement: &Statement) -> bool {
             ParameterName::All | ParameterName::Dynamic => false,
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::*;
+    use super::*;
+    use crate::policy::Guard;
+
+    const MESSAGE: &str = "login \"shop_acme\" cannot act as another role";
+
+    #[test]
+    fn roles_and_what_switches_off_triggers_are_refused() {
+        assert_refused(&facts("SET ROLE", &[Class::RoleChange]), &acme(), CLOSED, Guard::RoleChange, MESSAGE);
+        for name in ["role", "session_authorization", "session_replication_role"] {
+            assert_refused(&set(name, "x"), &acme(), CLOSED, Guard::RoleChange, MESSAGE);
+            assert_allowed(&set(name, "x"), &migrator(), OPEN);
+        }
+    }
+
+    #[test]
+    fn other_parameters_pass() {
+        for name in ["row_security", "timezone", "statement_timeout", "my.role"] {
+            assert_allowed(&set(name, "off"), &acme(), CLOSED);
+        }
+    }
+}

@@ -23,3 +23,33 @@ pub fn too_long(who: &Who, max_statement_bytes: usize) -> Refusal {
         .hint("Send values as parameters or by COPY")
         .refuse(Guard::StatementBounds, who, None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::*;
+    use super::*;
+    use crate::sql::Class;
+
+    #[test]
+    fn shapes_that_parsers_choke_on_are_refused() {
+        for (why, message) in [
+            (Undescribed::CommentDepth, "comments are nested too deeply"),
+            (Undescribed::OperatorRun, "too many operator characters in a row"),
+            (Undescribed::ScanCost, "statement is too complex"),
+        ] {
+            for (who, state) in [(acme(), CLOSED), (migrator(), OPEN)] {
+                let refusal = refused(&undescribed(why.clone()), &who, state);
+                assert_eq!((refusal.guard, &*refusal.message), (Guard::StatementBounds, message));
+                assert_eq!(refusal.sqlstate.as_str(), "54000");
+            }
+        }
+        assert_allowed(&facts("SELECT", &[Class::Read]), &acme(), CLOSED);
+    }
+
+    #[test]
+    fn a_long_text_names_the_setting() {
+        let refusal = too_long(&acme(), 1_048_576);
+        assert_eq!((refusal.guard, refusal.sqlstate.as_str()), (Guard::StatementBounds, "54000"));
+        assert!(refusal.detail.starts_with("The limit is 1048576 bytes (max_statement_bytes). Login \"shop_acme\""));
+    }
+}

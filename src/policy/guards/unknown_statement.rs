@@ -45,3 +45,53 @@ fn unjudged() -> Objection {
         .detail("It is not known what it does")
         .hint("Write it in a form that PostgreSQL's grammar knows")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::*;
+    use super::*;
+    use crate::policy::Guard;
+    use crate::sql::Class;
+
+    const MESSAGE: &str = "cannot execute a statement that cannot be judged";
+
+    #[test]
+    fn nobody_may_what_nobody_knows() {
+        for classes in [&[Class::Unknown][..], &[Class::Replication], &[Class::Read, Class::Unknown], &[]] {
+            assert_refused(&facts("?", classes), &acme(), CLOSED, Guard::UnknownStatement, MESSAGE);
+            assert_refused(&facts("?", classes), &migrator(), OPEN, Guard::UnknownStatement, MESSAGE);
+        }
+        for why in [Undescribed::Disagreement, Undescribed::Internal] {
+            assert_refused(&undescribed(why.clone()), &acme(), CLOSED, Guard::UnknownStatement, MESSAGE);
+            assert_refused(&undescribed(why), &migrator(), OPEN, Guard::UnknownStatement, MESSAGE);
+        }
+    }
+
+    #[test]
+    fn a_class_of_the_message_that_no_statement_admits_is_refused() {
+        let mut text = facts("SELECT", &[Class::Read]);
+        text.classes = text.classes.with(Class::Ddl);
+        assert_refused(&text, &acme(), CLOSED, Guard::UnknownStatement, MESSAGE);
+    }
+
+    #[test]
+    fn every_ordinary_class_passes() {
+        for class in [
+            Class::Read, Class::Write, Class::Transaction, Class::Parameter, Class::SessionState, Class::CopyIn, Class::CopyOut, Class::Lock,
+            Class::Cursor, Class::Prepare, Class::Execute, Class::Deallocate, Class::Notify, Class::Explain, Class::Show,
+        ] {
+            assert_allowed(&facts("", &[class]), &acme(), CLOSED);
+            assert_allowed(&facts("", &[class]), &who("boris", "tools"), CLOSED);
+        }
+    }
+
+    #[test]
+    fn a_typo_looks_as_it_does_on_postgresql() {
+        let syntax = Undescribed::Syntax { message: "syntax error at or near \"selct\"".into(), position: 7 };
+        let refusal = refused(&undescribed(syntax), &acme(), CLOSED);
+        assert_eq!(refusal.message, "syntax error at or near \"selct\"");
+        assert_eq!((refusal.sqlstate.as_str(), refusal.position, refusal.hint), ("42601", 7, None));
+        assert_eq!(refused(&undescribed(Undescribed::Unterminated), &acme(), CLOSED).sqlstate.as_str(), "42601");
+        assert_eq!(refused(&undescribed(Undescribed::Encoding), &acme(), CLOSED).sqlstate.as_str(), "22021");
+    }
+}

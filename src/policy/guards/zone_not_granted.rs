@@ -18,3 +18,25 @@ pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::*;
+    use crate::policy::Guard;
+
+    #[test]
+    fn somebody_elses_zone_is_refused_by_name() {
+        for value in ["globex", "*", "", "ACME"] {
+            let message = format!("tenant \"{value}\" is not granted to login \"shop_acme\"");
+            assert_refused(&set("app.tenant_id", value), &acme(), CLOSED, Guard::ZoneNotGranted, &message);
+        }
+        let message = "tenant \"acme\" is not granted to login \"shop_report\"";
+        assert_refused(&set("app.tenant_id", "acme"), &who("shop_report", "shop"), CLOSED, Guard::ZoneNotGranted, message);
+    }
+
+    #[test]
+    fn other_parameters_and_migrations_pass() {
+        assert_allowed(&set("application_name", "globex"), &acme(), CLOSED);
+        assert_allowed(&set("app.tenant_id", "globex"), &migrator(), OPEN);
+    }
+}

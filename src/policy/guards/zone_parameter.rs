@@ -31,3 +31,48 @@ pub(super) fn touches<'f>(facts: &'f Facts, who: &Who) -> impl Iterator<Item = (
         statement.parameters.iter().filter(is_zone).map(move |touch| (statement, touch))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::*;
+    use super::*;
+    use crate::policy::Guard;
+    use crate::sql::ParameterUse;
+
+    const MESSAGE: &str = "tenant of login \"shop_acme\" is fixed and cannot be set, reset or discarded";
+
+    fn zone() -> ParameterName {
+        ParameterName::Named("app.tenant_id".into())
+    }
+
+    #[test]
+    fn the_parameter_belongs_to_portcullis() {
+        for facts in [
+            set("app.tenant_id", "acme"),
+            parameter(zone(), ParameterUse::Local, None),
+            parameter(zone(), ParameterUse::Reset, None),
+            parameter(zone(), ParameterUse::Stored, Some("globex")),
+            parameter(ParameterName::All, ParameterUse::Reset, None),
+            parameter(ParameterName::Dynamic, ParameterUse::Local, Some("globex")),
+        ] {
+            assert_refused(&facts, &acme(), CLOSED, Guard::ZoneParameter, MESSAGE);
+            // A login that has a zone carries it everywhere.
+            assert_refused(&facts, &who("shop_acme", "tools"), CLOSED, Guard::ZoneParameter, MESSAGE);
+        }
+    }
+
+    #[test]
+    fn a_login_without_a_zone_cannot_take_one() {
+        let message = "login \"shop_report\" has no tenant and cannot set one";
+        let facts = parameter(zone(), ParameterUse::Session, None);
+        assert_refused(&facts, &who("shop_report", "shop"), CLOSED, Guard::ZoneParameter, message);
+    }
+
+    #[test]
+    fn other_parameters_other_databases_and_migrations_pass() {
+        assert_allowed(&set("app.tenant", "x"), &acme(), CLOSED);
+        assert_allowed(&set("app.tenant_id", "x"), &who("boris", "tools"), CLOSED);
+        assert_allowed(&parameter(ParameterName::All, ParameterUse::Reset, None), &who("shop_report", "tools"), CLOSED);
+        assert_allowed(&set("app.tenant_id", "x"), &migrator(), OPEN);
+    }
+}
