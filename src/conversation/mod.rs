@@ -21,7 +21,7 @@ use crate::error::SqlState;
 use crate::policy::{Decision, Refusal, State, Who};
 use crate::protocol::TransactionStatus;
 use crate::sql::Facts;
-use crate::sql::cache::FactsCache;
+use crate::sql::FactsCache;
 use crate::zone::{NAME_LENGTH, Prefix};
 
 use in_flight::InFlight;
