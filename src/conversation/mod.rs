@@ -47,7 +47,6 @@ pub trait Observer {
 }
 
 /// What a step of the conversation may look at: nothing here belongs to the connection itself.
-#[derive(Debug)]
 pub struct Context<'a, O: Observer> {
     /// Who asks.
     pub who: &'a Who,
@@ -212,6 +211,11 @@ impl Conversation {
             && self.batch == Batch::Closed
             && self.client_body.remaining == 0
             && self.server_body.remaining == 0
+    }
+
+    /// Has the client been given whole messages only?
+    pub fn is_between_answers(&self) -> bool {
+        self.server_body.remaining == 0 || self.server_body.dropped
     }
 
     /// Can the lost server connection be replaced at the next statement?

@@ -178,6 +178,7 @@ pub(super) fn stored(view: View<'_>, touches: &mut Vec<ParameterTouch>) {
         touches.push(ParameterTouch {
             name,
             how: ParameterUse::Stored,
+            value: None,
         });
     }
 }
@@ -209,6 +210,7 @@ pub(super) fn set_config(view: View<'_>, at: usize) -> ParameterTouch {
         } else {
             ParameterUse::Session
         },
+        value: None,
     }
 }
 
