@@ -6,7 +6,8 @@ use rustls::server::NoServerSessionStorage;
 
 use super::{ALPN, TlsError, chain, end_point_hash, key, provider};
 
-/// Largest TLS record that is sent to applications, in bytes with its header.
+/// Largest TLS record that is sent to applications: 8187 bytes of data and, as rustls counts, the
+/// header's 5.
 ///
 /// libpq gives each read at least 8192 bytes of room (`pqReadData`). A longer record leaves a rest in
 /// OpenSSL's buffer, where an asynchronous client that waits on the socket never hears of it and
