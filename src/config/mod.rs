@@ -8,6 +8,9 @@ pub mod problem;
 pub(crate) mod reader;
 pub(crate) mod units;
 
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

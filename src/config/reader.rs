@@ -104,13 +104,13 @@ impl<'s> Reader<'s> {
             return Ok(tree);
         }
         let source = Source { file, text };
-        Err(errors
-            .iter()
-            .map(|error| {
-                let message = error.message().lines().collect::<Vec<_>>().join(", ");
-                source.error(error.span().unwrap_or(0..0), message)
-            })
-            .collect())
+        let told = |error: &toml::de::Error| {
+            let message = error.message().lines().collect::<Vec<_>>().join(", ");
+            source.error(error.span().unwrap_or(0..0), message)
+        };
+        let mut problems: Vec<Problem> = errors.iter().map(told).collect();
+        problems.sort_by_key(place);
+        Err(problems)
     }
 
     /// Notes an error.
@@ -307,9 +307,13 @@ impl<'s> Reader<'s> {
     /// The problems in the order of the file; errors and warnings apart.
     pub fn into_problems(self) -> (Vec<Problem>, Vec<Problem>) {
         let mut problems = self.problems;
-        problems.sort_by_key(|problem| (problem.line, problem.column));
+        problems.sort_by_key(place);
         problems.into_iter().partition(Problem::is_error)
     }
+}
+
+fn place(problem: &Problem) -> (u32, u32) {
+    (problem.line, problem.column)
 }
 
 fn article(noun: &str) -> &'static str {
