@@ -43,7 +43,8 @@ impl Who {
 
     /// Is this a service or a person on a database that needs a zone?
     pub fn zone_is_required(&self) -> bool {
-        let needs = |zone: &file::ZonePolicy| zone.databases.iter().any(|name| **name == *self.database);
+        let needs =
+            |zone: &file::ZonePolicy| zone.databases.iter().any(|name| **name == *self.database);
         self.login.kind != Kind::Migrator && self.policy.zone.as_ref().is_some_and(needs)
     }
 

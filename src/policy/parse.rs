@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Guard;
-use super::file::{ConsoleRole, GuardSetting, Kind, Login, MigrationPolicy, Mode, Policy, RouteName, ZonePolicy};
+use super::file::{
+    ConsoleRole, GuardSetting, Kind, Login, MigrationPolicy, Mode, Policy, RouteName, ZonePolicy,
+};
 use crate::config::Problem;
 use crate::config::reader::{Located, Reader, Span, Table, Wrong, one_of};
 use crate::config::units::{duration, duration_within};
@@ -19,8 +21,12 @@ const MAX_NAME: usize = 63;
 pub const MAX_ZONE: usize = 255;
 
 /// Guards that everything else stands on: an unjudged text would pass all the others as well.
-const ALWAYS_ENFORCED: [Guard; 4] =
-    [Guard::UnknownStatement, Guard::StatementBounds, Guard::MultiStatement, Guard::UnknownName];
+const ALWAYS_ENFORCED: [Guard; 4] = [
+    Guard::UnknownStatement,
+    Guard::StatementBounds,
+    Guard::MultiStatement,
+    Guard::UnknownName,
+];
 
 /// Guards of later versions, so that a policy written for one of them gets a true answer.
 const LATER_GUARDS: [&str; 12] = [
@@ -60,7 +66,10 @@ impl Policy {
 
     /// The same policy with the configuration's `help_url`, which closes every hint.
     pub fn with_help_url(self, help_url: Option<&str>) -> Self {
-        Self { help_url: help_url.map(Arc::from), ..self }
+        Self {
+            help_url: help_url.map(Arc::from),
+            ..self
+        }
     }
 }
 
@@ -70,8 +79,12 @@ fn policy(reader: &mut Reader<'_>, mut top: Table<'_>) -> Option<Policy> {
     reader.require(&top, "environment", "environment = \"production\"");
     let environment = reader.parsed(&mut top, "environment", |text| name(text, "an environment"));
     let mode = reader.parsed(&mut top, "mode", file_mode);
-    let zone = reader.table(&mut top, "zone").and_then(|table| zone(reader, table));
-    let logins = reader.table(&mut top, "login").map_or_else(Vec::new, |table| logins(reader, table));
+    let zone = reader
+        .table(&mut top, "zone")
+        .and_then(|table| zone(reader, table));
+    let logins = reader
+        .table(&mut top, "login")
+        .map_or_else(Vec::new, |table| logins(reader, table));
     let unnamed = mode.map_or(1, |mode| reader.source.line(mode.span.start));
     let guards = reader.table(&mut top, "guards");
     let guards = guard_settings(reader, guards, unnamed);
@@ -84,10 +97,19 @@ fn policy(reader: &mut Reader<'_>, mut top: Table<'_>) -> Option<Policy> {
         zones_fit(reader, zone.as_ref(), &logins, &guards);
     }
     Some(Policy {
-        file: reader.source.file.rsplit('/').next().unwrap_or_default().into(),
+        file: reader
+            .source
+            .file
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+            .into(),
         environment: environment?.value,
         zone: zone.map(|(zone, _)| zone),
-        logins: logins.into_iter().map(|(login, _)| (login.name.clone(), Arc::new(login))).collect::<HashMap<_, _>>(),
+        logins: logins
+            .into_iter()
+            .map(|(login, _)| (login.name.clone(), Arc::new(login)))
+            .collect::<HashMap<_, _>>(),
         guards,
         migrations,
         help_url: None,
@@ -96,8 +118,10 @@ fn policy(reader: &mut Reader<'_>, mut top: Table<'_>) -> Option<Policy> {
 
 fn file_mode(text: &str) -> Result<(), Wrong> {
     match text {
-        "observe" => Err(Wrong::new("mode \"observe\" for a whole file is not supported in this version")
-            .help("set single guards to \"observe\" in [guards]")),
+        "observe" => Err(Wrong::new(
+            "mode \"observe\" for a whole file is not supported in this version",
+        )
+        .help("set single guards to \"observe\" in [guards]")),
         _ => one_of(text, &[("enforce", ())]),
     }
 }
@@ -112,23 +136,39 @@ fn zone(reader: &mut Reader<'_>, mut table: Table<'_>) -> Option<LocatedZone> {
     let databases = databases(reader, &mut table);
     let noun = reader.parsed(&mut table, "noun", noun);
     let _ = reader.parsed(&mut table, "protection", |text| match text {
-        "signed" => Err(Wrong::new("protection \"signed\" is not supported in this version").help("protection = \"plain\"")),
+        "signed" => Err(
+            Wrong::new("protection \"signed\" is not supported in this version")
+                .help("protection = \"plain\""),
+        ),
         _ => one_of(text, &[("plain", ())]),
     });
     reader.finish(table);
     let databases = databases?;
-    let names = databases.iter().map(|database| database.value.clone()).collect();
+    let names = databases
+        .iter()
+        .map(|database| database.value.clone())
+        .collect();
     let noun = noun.map_or_else(|| "zone".into(), |noun| noun.value);
-    Some((ZonePolicy { parameter: parameter?.value, databases: names, noun }, databases))
+    Some((
+        ZonePolicy {
+            parameter: parameter?.value,
+            databases: names,
+            noun,
+        },
+        databases,
+    ))
 }
 
 /// A name with a dot, as only custom parameters have it (PostgreSQL documentation, section 20.16):
 /// every other parameter means something to the server.
 fn parameter(text: &str) -> Result<Box<str>, Wrong> {
-    let bad = |help: &str| Err(Wrong::new(format!("\"{text}\" cannot be the zone parameter")).help(help));
+    let bad =
+        |help: &str| Err(Wrong::new(format!("\"{text}\" cannot be the zone parameter")).help(help));
     let part = |part: &str| {
         part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     };
     if text.len() > MAX_NAME || !text.contains('.') || !text.split('.').all(part) {
         return bad("two words with a dot, of letters, digits and _: \"app.tenant_id\"");
@@ -139,23 +179,32 @@ fn parameter(text: &str) -> Result<Box<str>, Wrong> {
 fn noun(text: &str) -> Result<Box<str>, Wrong> {
     match !text.is_empty() && text.len() <= 32 && text.chars().all(char::is_alphabetic) {
         true => Ok(text.into()),
-        false => Err(Wrong::new(format!("\"{text}\" is not a noun")).help("one word of letters: \"tenant\"")),
+        false => {
+            Err(Wrong::new(format!("\"{text}\" is not a noun"))
+                .help("one word of letters: \"tenant\""))
+        }
     }
 }
 
 fn name(text: &str, what: &str) -> Result<Box<str>, Wrong> {
     match text {
         "" => Err(Wrong::new(format!("{what} must not be empty"))),
-        _ if text.len() > MAX_NAME => Err(Wrong::new(format!("{what} has at most {MAX_NAME} bytes"))),
-        _ if text.chars().any(char::is_control) => Err(Wrong::new(format!("{what} must not contain control characters"))),
+        _ if text.len() > MAX_NAME => {
+            Err(Wrong::new(format!("{what} has at most {MAX_NAME} bytes")))
+        }
+        _ if text.chars().any(char::is_control) => Err(Wrong::new(format!(
+            "{what} must not contain control characters"
+        ))),
         _ => Ok(text.into()),
     }
 }
 
 fn database(text: &str) -> Result<Box<str>, Wrong> {
     match text {
-        CONSOLE_DATABASE => Err(Wrong::new("\"portcullis\" is the name of the admin console, not of a database")
-            .help("console = \"viewer\", \"operator\" or \"dba\" grants the console")),
+        CONSOLE_DATABASE => Err(Wrong::new(
+            "\"portcullis\" is the name of the admin console, not of a database",
+        )
+        .help("console = \"viewer\", \"operator\" or \"dba\" grants the console")),
         "*" => Err(Wrong::new("\"*\" would grant every database").help("name each database")),
         _ => name(text, "the name of a database"),
     }
@@ -164,12 +213,19 @@ fn database(text: &str) -> Result<Box<str>, Wrong> {
 fn databases(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Option<Vec<Located<Box<str>>>> {
     let list = reader.list(table, "databases", database)?;
     if list.value.is_empty() {
-        reader.error_with_help(list.span, "\"databases\" names no database", "databases = [\"shop\"]");
+        reader.error_with_help(
+            list.span,
+            "\"databases\" names no database",
+            "databases = [\"shop\"]",
+        );
     }
     let mut seen: Vec<Located<Box<str>>> = Vec::new();
     for database in list.value {
         if seen.iter().any(|other| other.value == database.value) {
-            reader.error(database.span, format!("database \"{}\" is named twice", database.value));
+            reader.error(
+                database.span,
+                format!("database \"{}\" is named twice", database.value),
+            );
         } else {
             seen.push(database);
         }
@@ -202,9 +258,18 @@ fn login(reader: &mut Reader<'_>, login_name: &str, mut table: Table<'_>) -> Opt
     let databases = databases(reader, &mut table);
     let route = reader.parsed(&mut table, "route", route);
     let zone = login_zone(reader, &mut table);
-    let server_role = reader.parsed(&mut table, "server_role", |text| self::name(text, "the name of a role"));
+    let server_role = reader.parsed(&mut table, "server_role", |text| {
+        self::name(text, "the name of a role")
+    });
     let console = reader.parsed(&mut table, "console", |text| {
-        one_of(text, &[("viewer", ConsoleRole::Viewer), ("operator", ConsoleRole::Operator), ("dba", ConsoleRole::Dba)])
+        one_of(
+            text,
+            &[
+                ("viewer", ConsoleRole::Viewer),
+                ("operator", ConsoleRole::Operator),
+                ("dba", ConsoleRole::Dba),
+            ],
+        )
     });
     let max_connections = reader.integer(&mut table, "max_connections", 1..=1_000_000);
     for key in ["networks", "relations", "functions", "ceilings", "allow"] {
@@ -215,11 +280,18 @@ fn login(reader: &mut Reader<'_>, login_name: &str, mut table: Table<'_>) -> Opt
     if kind == Kind::Migrator {
         migrator_fits(reader, route.as_ref(), zone.as_ref(), console.as_ref());
     }
-    let default_route = if kind == Kind::Migrator { RouteName::Session } else { RouteName::Transaction };
+    let default_route = if kind == Kind::Migrator {
+        RouteName::Session
+    } else {
+        RouteName::Transaction
+    };
     let login = Login {
         name: name?,
         kind,
-        databases: databases?.into_iter().map(|database| database.value).collect(),
+        databases: databases?
+            .into_iter()
+            .map(|database| database.value)
+            .collect(),
         route: route.map_or(default_route, |route| route.value),
         zone: zone.map(|zone| zone.value),
         server_role: server_role.map(|role| role.value),
@@ -232,7 +304,10 @@ fn login(reader: &mut Reader<'_>, login_name: &str, mut table: Table<'_>) -> Opt
 
 fn login_name(text: &str) -> Result<Box<str>, Wrong> {
     if is_migration_login(text) {
-        return Err(Wrong::new(format!("login \"{text}\" has the form of a migration session's login")).help("choose another name"));
+        return Err(Wrong::new(format!(
+            "login \"{text}\" has the form of a migration session's login"
+        ))
+        .help("choose another name"));
     }
     name(text, "the name of a login")
 }
@@ -241,20 +316,43 @@ fn login_name(text: &str) -> Result<Box<str>, Wrong> {
 pub fn is_migration_login(name: &str) -> bool {
     name.rsplit_once('.')
         .and_then(|(_, id)| id.strip_prefix("mig_"))
-        .is_some_and(|id| id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase()))
+        .is_some_and(|id| {
+            id.len() == 8
+                && id
+                    .bytes()
+                    .all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
+        })
 }
 
 fn kind(text: &str) -> Result<Kind, Wrong> {
     match text {
-        "replication" => Err(Wrong::new("kind \"replication\" is not supported in this version").help("remove the login")),
-        _ => one_of(text, &[("service", Kind::Service), ("human", Kind::Human), ("migrator", Kind::Migrator)]),
+        "replication" => Err(
+            Wrong::new("kind \"replication\" is not supported in this version")
+                .help("remove the login"),
+        ),
+        _ => one_of(
+            text,
+            &[
+                ("service", Kind::Service),
+                ("human", Kind::Human),
+                ("migrator", Kind::Migrator),
+            ],
+        ),
     }
 }
 
 fn route(text: &str) -> Result<RouteName, Wrong> {
     match text {
-        "replication" => Err(Wrong::new("route \"replication\" is not supported in this version").help("remove it")),
-        _ => one_of(text, &[("transaction", RouteName::Transaction), ("session", RouteName::Session)]),
+        "replication" => Err(
+            Wrong::new("route \"replication\" is not supported in this version").help("remove it"),
+        ),
+        _ => one_of(
+            text,
+            &[
+                ("transaction", RouteName::Transaction),
+                ("session", RouteName::Session),
+            ],
+        ),
     }
 }
 
@@ -264,22 +362,42 @@ fn migrator_fits(
     zone: Option<&Located<Arc<str>>>,
     console: Option<&Located<ConsoleRole>>,
 ) {
-    if let Some(Located { value: RouteName::Transaction, span }) = route {
-        reader.error_with_help(span.clone(), "a migrator works on the session route", "remove route");
+    if let Some(Located {
+        value: RouteName::Transaction,
+        span,
+    }) = route
+    {
+        reader.error_with_help(
+            span.clone(),
+            "a migrator works on the session route",
+            "remove route",
+        );
     }
     if let Some(zone) = zone {
-        reader.error_with_help(zone.span.clone(), "a migrator has no zone: migrations see all rows their role may see", "remove zone");
+        reader.error_with_help(
+            zone.span.clone(),
+            "a migrator has no zone: migrations see all rows their role may see",
+            "remove zone",
+        );
     }
     if let Some(console) = console {
         let help = "grant the console to the people who open migration sessions";
-        reader.error_with_help(console.span.clone(), "a migrator cannot use the console", help);
+        reader.error_with_help(
+            console.span.clone(),
+            "a migrator cannot use the console",
+            help,
+        );
     }
 }
 
 fn login_zone(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Option<Located<Arc<str>>> {
     if let Some(span) = table.span_of_table("zone") {
         let help = "a fixed zone is supported: zone = \"acme\"";
-        reader.error_with_help(span, "a zone chosen by the client is not supported in this version", help);
+        reader.error_with_help(
+            span,
+            "a zone chosen by the client is not supported in this version",
+            help,
+        );
         table.skip("zone");
         return None;
     }
@@ -290,27 +408,56 @@ fn login_zone(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Option<Located<
 fn zone_value(text: &str) -> Result<Arc<str>, Wrong> {
     match text {
         "" => Err(Wrong::new("a zone must not be empty").help("without a zone: remove the key")),
-        "*" => Err(Wrong::new("zone \"*\" would grant all zones at once").help("all zones is no zone; name one")),
-        _ if text.len() > MAX_ZONE => Err(Wrong::new(format!("a zone has at most {MAX_ZONE} bytes"))),
-        _ if text.chars().any(char::is_control) => Err(Wrong::new("a zone must not contain control characters")),
+        "*" => Err(Wrong::new("zone \"*\" would grant all zones at once")
+            .help("all zones is no zone; name one")),
+        _ if text.len() > MAX_ZONE => {
+            Err(Wrong::new(format!("a zone has at most {MAX_ZONE} bytes")))
+        }
+        _ if text.chars().any(char::is_control) => {
+            Err(Wrong::new("a zone must not contain control characters"))
+        }
         _ => Ok(text.into()),
     }
 }
 
-fn guard_settings(reader: &mut Reader<'_>, table: Option<Table<'_>>, line: u32) -> [GuardSetting; Guard::ALL.len()] {
-    let line = table.as_ref().map_or(line, |table| reader.source.line(table.span.start));
-    let mut settings = [GuardSetting { mode: Mode::Enforce, line }; Guard::ALL.len()];
-    let Some(mut table) = table else { return settings };
+fn guard_settings(
+    reader: &mut Reader<'_>,
+    table: Option<Table<'_>>,
+    line: u32,
+) -> [GuardSetting; Guard::ALL.len()] {
+    let line = table
+        .as_ref()
+        .map_or(line, |table| reader.source.line(table.span.start));
+    let mut settings = [GuardSetting {
+        mode: Mode::Enforce,
+        line,
+    }; Guard::ALL.len()];
+    let Some(mut table) = table else {
+        return settings;
+    };
     for guard in Guard::ALL {
         let mode = reader.parsed(&mut table, guard.id(), |text| {
-            let mode = one_of(text, &[("enforce", Mode::Enforce), ("observe", Mode::Observe), ("off", Mode::Off)])?;
+            let mode = one_of(
+                text,
+                &[
+                    ("enforce", Mode::Enforce),
+                    ("observe", Mode::Observe),
+                    ("off", Mode::Off),
+                ],
+            )?;
             match mode != Mode::Enforce && ALWAYS_ENFORCED.contains(&guard) {
-                true => Err(Wrong::new(format!("guard \"{}\" is always enforced", guard.id())).help("the others stand on it; remove the line")),
+                true => Err(
+                    Wrong::new(format!("guard \"{}\" is always enforced", guard.id()))
+                        .help("the others stand on it; remove the line"),
+                ),
                 false => Ok(mode),
             }
         });
         if let Some(mode) = mode {
-            settings[guard as usize] = GuardSetting { mode: mode.value, line: reader.source.line(mode.span.start) };
+            settings[guard as usize] = GuardSetting {
+                mode: mode.value,
+                line: reader.source.line(mode.span.start),
+            };
         }
     }
     for key in LATER_GUARDS {
@@ -321,15 +468,29 @@ fn guard_settings(reader: &mut Reader<'_>, table: Option<Table<'_>>, line: u32) 
 }
 
 fn migration_policy(reader: &mut Reader<'_>, table: Option<Table<'_>>) -> MigrationPolicy {
-    let mut policy = MigrationPolicy { max_ttl: Duration::from_secs(4 * 3600), lock_timeout: "3s".into() };
-    let Some(mut table) = table else { return policy };
-    if let Some(max_ttl) = reader.quantity(&mut table, "max_ttl", "h", |text| duration_within(text, "1min", "7d")) {
+    let mut policy = MigrationPolicy {
+        max_ttl: Duration::from_secs(4 * 3600),
+        lock_timeout: "3s".into(),
+    };
+    let Some(mut table) = table else {
+        return policy;
+    };
+    if let Some(max_ttl) = reader.quantity(&mut table, "max_ttl", "h", |text| {
+        duration_within(text, "1min", "7d")
+    }) {
         policy.max_ttl = max_ttl;
     }
     if let Some(lock_timeout) = reader.quantity(&mut table, "lock_timeout", "s", lock_timeout) {
         policy.lock_timeout = lock_timeout;
     }
-    for key in ["approvals", "approvers", "receipt_from", "slow", "large_table", "on_error"] {
+    for key in [
+        "approvals",
+        "approvers",
+        "receipt_from",
+        "slow",
+        "large_table",
+        "on_error",
+    ] {
         reader.not_yet(&mut table, key);
     }
     reader.finish(table);
@@ -343,26 +504,52 @@ fn lock_timeout(text: &str) -> Result<Box<str>, Wrong> {
 }
 
 /// What [zone], the logins and the guards say together.
-fn zones_fit(reader: &mut Reader<'_>, zone: Option<&LocatedZone>, logins: &[(Login, Span)], guards: &[GuardSetting]) {
+fn zones_fit(
+    reader: &mut Reader<'_>,
+    zone: Option<&LocatedZone>,
+    logins: &[(Login, Span)],
+    guards: &[GuardSetting],
+) {
     let Some((zone, databases)) = zone else {
         for (login, span) in logins.iter().filter(|(login, _)| login.zone.is_some()) {
-            let message = format!("login \"{}\" has a zone, but there is no [zone]", login.name);
-            reader.error_with_help(span.clone(), message, "[zone] names the parameter that row-level security reads");
+            let message = format!(
+                "login \"{}\" has a zone, but there is no [zone]",
+                login.name
+            );
+            reader.error_with_help(
+                span.clone(),
+                message,
+                "[zone] names the parameter that row-level security reads",
+            );
         }
         return;
     };
     for database in databases {
-        if !logins.iter().any(|(login, _)| login.databases.contains(&database.value)) {
+        if !logins
+            .iter()
+            .any(|(login, _)| login.databases.contains(&database.value))
+        {
             let message = format!("no login may reach database \"{}\"", database.value);
-            reader.warning(database.span.clone(), message, "add it to a login, or remove it here");
+            reader.warning(
+                database.span.clone(),
+                message,
+                "add it to a login, or remove it here",
+            );
         }
     }
     for (login, span) in logins {
-        let zoned = login.databases.iter().find(|database| zone.databases.contains(database));
-        if let (Some(database), None, Kind::Service | Kind::Human) = (zoned, &login.zone, login.kind)
+        let zoned = login
+            .databases
+            .iter()
+            .find(|database| zone.databases.contains(database));
+        if let (Some(database), None, Kind::Service | Kind::Human) =
+            (zoned, &login.zone, login.kind)
             && guards[Guard::ZoneRequired as usize].mode == Mode::Enforce
         {
-            let message = format!("login \"{}\" has no {} and can do nothing on database \"{database}\"", login.name, zone.noun);
+            let message = format!(
+                "login \"{}\" has no {} and can do nothing on database \"{database}\"",
+                login.name, zone.noun
+            );
             reader.warning(span.clone(), message, "give it zone = \"...\"");
         }
     }
