@@ -7,6 +7,7 @@ mod parse;
 pub mod problem;
 pub(crate) mod reader;
 pub(crate) mod units;
+mod values;
 
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,9 @@ mod rights;
 mod together;
 mod verdict;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 pub use decide::decide;
