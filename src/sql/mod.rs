@@ -28,6 +28,9 @@ mod scan;
 mod settings;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 pub use bounds::{LONG_TEXT, MAX_COMMENT_DEPTH, MAX_OPERATOR_RUN};
 pub use cache::FactsCache;
 pub use describe::describe;
