@@ -43,49 +43,97 @@ fn parse(text: &str) -> Result<(Policy, Vec<Problem>), Vec<Problem>> {
 }
 
 fn line_of(problem: &Problem) -> String {
-    let help = problem.help.as_ref().map(|help| format!(" | {help}")).unwrap_or_default();
+    let help = problem
+        .help
+        .as_ref()
+        .map(|help| format!(" | {help}"))
+        .unwrap_or_default();
     format!("{}: {}{help}", problem.line, problem.message)
 }
 
 /// The problems when `from` of the complete file is replaced: `line: message | help`.
 fn told(from: &str, to: &str) -> Vec<String> {
     assert!(COMPLETE.contains(from), "{from}");
-    parse(&COMPLETE.replacen(from, to, 1)).expect_err(to).iter().map(line_of).collect()
+    parse(&COMPLETE.replacen(from, to, 1))
+        .expect_err(to)
+        .iter()
+        .map(line_of)
+        .collect()
 }
 
 /// The warnings of a valid file.
 fn warned(from: &str, to: &str) -> Vec<String> {
     assert!(COMPLETE.contains(from), "{from}");
-    parse(&COMPLETE.replacen(from, to, 1)).expect(to).1.iter().map(line_of).collect()
+    parse(&COMPLETE.replacen(from, to, 1))
+        .expect(to)
+        .1
+        .iter()
+        .map(line_of)
+        .collect()
 }
 
 #[test]
 fn a_complete_file_is_read() {
     let (policy, warnings) = parse(COMPLETE).unwrap();
     assert_eq!(warnings, []);
-    assert_eq!((&*policy.file, &*policy.environment), ("production.toml", "production"));
+    assert_eq!(
+        (&*policy.file, &*policy.environment),
+        ("production.toml", "production")
+    );
     let zone = policy.zone.as_ref().unwrap();
     assert_eq!((&*zone.parameter, &*zone.noun), ("app.tenant_id", "tenant"));
     let acme = &policy.logins["shop_acme"];
-    assert_eq!((acme.kind, acme.route, acme.line), (Kind::Service, RouteName::Session, 9));
-    assert_eq!((acme.zone.as_deref(), acme.server_role.as_deref()), (Some("acme"), Some("shop")));
+    assert_eq!(
+        (acme.kind, acme.route, acme.line),
+        (Kind::Service, RouteName::Session, 9)
+    );
+    assert_eq!(
+        (acme.zone.as_deref(), acme.server_role.as_deref()),
+        (Some("acme"), Some("shop"))
+    );
     assert_eq!(acme.max_connections, Some(200));
     let boris = &policy.logins["boris"];
-    assert_eq!((boris.kind, boris.route, boris.console), (Kind::Human, RouteName::Transaction, Some(ConsoleRole::Dba)));
+    assert_eq!(
+        (boris.kind, boris.route, boris.console),
+        (Kind::Human, RouteName::Transaction, Some(ConsoleRole::Dba))
+    );
     assert_eq!(policy.logins["migrator"].route, RouteName::Session);
     let setting = |guard: Guard| policy.guards[guard as usize];
-    assert_eq!((setting(Guard::Procedural).mode, setting(Guard::Procedural).line), (Mode::Observe, 24));
-    assert_eq!((setting(Guard::CopyFile).mode, setting(Guard::CopyFile).line), (Mode::Off, 25));
-    assert_eq!((setting(Guard::FastPath).mode, setting(Guard::FastPath).line), (Mode::Enforce, 23));
-    assert_eq!((policy.migrations.max_ttl, &*policy.migrations.lock_timeout), (Duration::from_secs(7200), "5s"));
+    assert_eq!(
+        (
+            setting(Guard::Procedural).mode,
+            setting(Guard::Procedural).line
+        ),
+        (Mode::Observe, 24)
+    );
+    assert_eq!(
+        (setting(Guard::CopyFile).mode, setting(Guard::CopyFile).line),
+        (Mode::Off, 25)
+    );
+    assert_eq!(
+        (setting(Guard::FastPath).mode, setting(Guard::FastPath).line),
+        (Mode::Enforce, 23)
+    );
+    assert_eq!(
+        (policy.migrations.max_ttl, &*policy.migrations.lock_timeout),
+        (Duration::from_secs(7200), "5s")
+    );
 }
 
 #[test]
 fn the_rest_has_defaults() {
     let (policy, _) = parse("schema = 1\nenvironment = \"x\"\nmode = \"enforce\"\n").unwrap();
     assert!(policy.zone.is_none() && policy.logins.is_empty());
-    assert!(policy.guards.iter().all(|setting| setting.mode == Mode::Enforce && setting.line == 3));
-    assert_eq!((policy.migrations.max_ttl, &*policy.migrations.lock_timeout), (Duration::from_secs(14_400), "3s"));
+    assert!(
+        policy
+            .guards
+            .iter()
+            .all(|setting| setting.mode == Mode::Enforce && setting.line == 3)
+    );
+    assert_eq!(
+        (policy.migrations.max_ttl, &*policy.migrations.lock_timeout),
+        (Duration::from_secs(14_400), "3s")
+    );
 }
 
 #[test]
@@ -93,131 +141,325 @@ fn the_shipped_policies_load_without_a_warning() {
     for (name, text) in [
         ("production", include_str!("../../policies/production.toml")),
         ("staging", include_str!("../../policies/staging.toml")),
-        ("development", include_str!("../../policies/development.toml")),
+        (
+            "development",
+            include_str!("../../policies/development.toml"),
+        ),
     ] {
         let (policy, warnings) = Policy::parse(text, name).unwrap();
         assert_eq!((&*policy.environment, warnings), (name, Vec::new()));
-        let observing = policy.guards.iter().filter(|setting| setting.mode != Mode::Enforce).count();
-        assert_eq!(observing, if name == "development" { 3 } else { 0 }, "{name}");
+        let observing = policy
+            .guards
+            .iter()
+            .filter(|setting| setting.mode != Mode::Enforce)
+            .count();
+        assert_eq!(
+            observing,
+            if name == "development" { 3 } else { 0 },
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn unknown_keys_are_told_what_was_meant() {
-    assert_eq!(told("environment", "enviroment")[1], "2: unknown key \"enviroment\" | did you mean \"environment\"?");
-    assert_eq!(told("noun", "nouns"), ["8: unknown key \"zone.nouns\" | did you mean \"noun\"?"]);
-    assert_eq!(told("max_connections", "max_connection"), ["15: unknown key \"login.shop_acme.max_connection\" | did you mean \"max_connections\"?"]);
-    assert_eq!(told("procedural", "proceduralx"), ["24: unknown key \"guards.proceduralx\" | did you mean \"procedural\"?"]);
-    assert_eq!(told("max_ttl", "max_tll"), ["27: unknown key \"migrations.max_tll\" | did you mean \"max_ttl\"?"]);
-    assert_eq!(told("procedural = \"observe\"", "procedural = \"obsurve\""), ["24: \"obsurve\" is not known | did you mean \"observe\"?"]);
-    assert_eq!(told("\"human\"", "\"person\""), ["17: \"person\" is not known | one of: service, human, migrator"]);
+    assert_eq!(
+        told("environment", "enviroment")[1],
+        "2: unknown key \"enviroment\" | did you mean \"environment\"?"
+    );
+    assert_eq!(
+        told("noun", "nouns"),
+        ["8: unknown key \"zone.nouns\" | did you mean \"noun\"?"]
+    );
+    assert_eq!(
+        told("max_connections", "max_connection"),
+        ["15: unknown key \"login.shop_acme.max_connection\" | did you mean \"max_connections\"?"]
+    );
+    assert_eq!(
+        told("procedural", "proceduralx"),
+        ["24: unknown key \"guards.proceduralx\" | did you mean \"procedural\"?"]
+    );
+    assert_eq!(
+        told("max_ttl", "max_tll"),
+        ["27: unknown key \"migrations.max_tll\" | did you mean \"max_ttl\"?"]
+    );
+    assert_eq!(
+        told("procedural = \"observe\"", "procedural = \"obsurve\""),
+        ["24: \"obsurve\" is not known | did you mean \"observe\"?"]
+    );
+    assert_eq!(
+        told("\"human\"", "\"person\""),
+        ["17: \"person\" is not known | one of: service, human, migrator"]
+    );
 }
 
 #[test]
 fn keys_of_later_versions_are_named() {
-    let later = |line: u32, key: &str| vec![format!("{line}: \"{key}\" is not supported in this version | remove it")];
-    assert_eq!(told("console = \"dba\"", "networks = [\"10.0.0.0/8\"]"), later(19, "login.boris.networks"));
-    assert_eq!(told("console = \"dba\"", "relations = [\"t\"]"), later(19, "login.boris.relations"));
-    assert_eq!(told("copy-file = \"off\"", "missing-where = \"observe\""), later(25, "guards.missing-where"));
-    assert_eq!(told("copy-file = \"off\"", "[guards.extensions]\napproved = []"), later(25, "guards.extensions"));
-    assert_eq!(told("max_ttl = \"2h\"", "approvals = 1"), later(27, "migrations.approvals"));
-    assert_eq!(told("max_ttl = \"2h\"", "on_error = \"latch\""), later(27, "migrations.on_error"));
-    assert_eq!(told("[guards]", "[[exception]]\nguard = \"procedural\"\n[guards]"), later(23, "exception"));
-    assert_eq!(told("[guards]", "[[rule]]\nid = \"x\"\n[guards]"), later(23, "rule"));
+    let later = |line: u32, key: &str| {
+        vec![format!(
+            "{line}: \"{key}\" is not supported in this version | remove it"
+        )]
+    };
+    assert_eq!(
+        told("console = \"dba\"", "networks = [\"10.0.0.0/8\"]"),
+        later(19, "login.boris.networks")
+    );
+    assert_eq!(
+        told("console = \"dba\"", "relations = [\"t\"]"),
+        later(19, "login.boris.relations")
+    );
+    assert_eq!(
+        told("copy-file = \"off\"", "missing-where = \"observe\""),
+        later(25, "guards.missing-where")
+    );
+    assert_eq!(
+        told("copy-file = \"off\"", "[guards.extensions]\napproved = []"),
+        later(25, "guards.extensions")
+    );
+    assert_eq!(
+        told("max_ttl = \"2h\"", "approvals = 1"),
+        later(27, "migrations.approvals")
+    );
+    assert_eq!(
+        told("max_ttl = \"2h\"", "on_error = \"latch\""),
+        later(27, "migrations.on_error")
+    );
+    assert_eq!(
+        told(
+            "[guards]",
+            "[[exception]]\nguard = \"procedural\"\n[guards]"
+        ),
+        later(23, "exception")
+    );
+    assert_eq!(
+        told("[guards]", "[[rule]]\nid = \"x\"\n[guards]"),
+        later(23, "rule")
+    );
     let zone = "13: a zone chosen by the client is not supported in this version | a fixed zone is supported: zone = \"acme\"";
-    assert_eq!(told("zone = \"acme\"", "zone = { from = \"client\", values = \"any\" }"), [zone]);
-    assert_eq!(told("\"plain\"", "\"signed\""), ["6: protection \"signed\" is not supported in this version | protection = \"plain\""]);
+    assert_eq!(
+        told(
+            "zone = \"acme\"",
+            "zone = { from = \"client\", values = \"any\" }"
+        ),
+        [zone]
+    );
+    assert_eq!(
+        told("\"plain\"", "\"signed\""),
+        ["6: protection \"signed\" is not supported in this version | protection = \"plain\""]
+    );
     let observe = "3: mode \"observe\" for a whole file is not supported in this version | set single guards to \"observe\" in [guards]";
     assert_eq!(told("mode = \"enforce\"", "mode = \"observe\""), [observe]);
-    assert_eq!(told("\"human\"", "\"replication\""), ["17: kind \"replication\" is not supported in this version | remove the login"]);
-    assert_eq!(told("\"session\"", "\"replication\""), ["12: route \"replication\" is not supported in this version | remove it"]);
+    assert_eq!(
+        told("\"human\"", "\"replication\""),
+        ["17: kind \"replication\" is not supported in this version | remove the login"]
+    );
+    assert_eq!(
+        told("\"session\"", "\"replication\""),
+        ["12: route \"replication\" is not supported in this version | remove it"]
+    );
 }
 
 #[test]
 fn what_must_be_there_is_told() {
-    assert_eq!(told("schema = 1\n", "\n"), ["0: missing key \"schema\" | schema = 1"]);
-    assert_eq!(told("schema = 1", "schema = 2"), ["1: schema 2 is not known to this version | schema = 1"]);
-    assert_eq!(told("environment = \"production\"\n", "\n"), ["0: missing key \"environment\" | environment = \"production\""]);
-    assert_eq!(told("parameter = \"app.Tenant_ID\"\n", ""), ["4: missing key \"parameter\" in [zone] | parameter = \"app.tenant_id\""]);
-    assert_eq!(told("kind = \"human\"\n", ""), ["16: missing key \"kind\" in [login.boris] | kind = \"service\""]);
-    assert_eq!(told("databases = [\"tools\"]\n", ""), ["16: missing key \"databases\" in [login.boris] | databases = [\"shop\"]"]);
+    assert_eq!(
+        told("schema = 1\n", "\n"),
+        ["0: missing key \"schema\" | schema = 1"]
+    );
+    assert_eq!(
+        told("schema = 1", "schema = 2"),
+        ["1: schema 2 is not known to this version | schema = 1"]
+    );
+    assert_eq!(
+        told("environment = \"production\"\n", "\n"),
+        ["0: missing key \"environment\" | environment = \"production\""]
+    );
+    assert_eq!(
+        told("parameter = \"app.Tenant_ID\"\n", ""),
+        ["4: missing key \"parameter\" in [zone] | parameter = \"app.tenant_id\""]
+    );
+    assert_eq!(
+        told("kind = \"human\"\n", ""),
+        ["16: missing key \"kind\" in [login.boris] | kind = \"service\""]
+    );
+    assert_eq!(
+        told("databases = [\"tools\"]\n", ""),
+        ["16: missing key \"databases\" in [login.boris] | databases = [\"shop\"]"]
+    );
 }
 
 #[test]
 fn zones_have_a_grammar() {
-    assert_eq!(told("\"acme\"", "\"*\""), ["13: zone \"*\" would grant all zones at once | all zones is no zone; name one"]);
-    assert_eq!(told("\"acme\"", "\"\""), ["13: a zone must not be empty | without a zone: remove the key"]);
-    assert_eq!(told("\"acme\"", "\"a\\nb\""), ["13: a zone must not contain control characters"]);
-    assert_eq!(told("acme\"", &format!("{}\"", "x".repeat(256)))[1..], [] as [String; 0]);
+    assert_eq!(
+        told("\"acme\"", "\"*\""),
+        ["13: zone \"*\" would grant all zones at once | all zones is no zone; name one"]
+    );
+    assert_eq!(
+        told("\"acme\"", "\"\""),
+        ["13: a zone must not be empty | without a zone: remove the key"]
+    );
+    assert_eq!(
+        told("\"acme\"", "\"a\\nb\""),
+        ["13: a zone must not contain control characters"]
+    );
+    assert_eq!(
+        told("acme\"", &format!("{}\"", "x".repeat(256)))[1..],
+        [] as [String; 0]
+    );
     let longest = COMPLETE.replace("\"acme\"", &format!("\"{}\"", "x".repeat(255)));
-    assert_eq!(parse(&longest).unwrap().0.logins["shop_acme"].zone.as_ref().unwrap().len(), 255);
+    assert_eq!(
+        parse(&longest).unwrap().0.logins["shop_acme"]
+            .zone
+            .as_ref()
+            .unwrap()
+            .len(),
+        255
+    );
     let help = "two words with a dot, of letters, digits and _: \"app.tenant_id\"";
     for name in ["tenant", "role", "app.", "app.1x", "app.a b", "a.b;"] {
-        assert_eq!(told("app.Tenant_ID", name), [format!("5: \"{name}\" cannot be the zone parameter | {help}")]);
+        assert_eq!(
+            told("app.Tenant_ID", name),
+            [format!(
+                "5: \"{name}\" cannot be the zone parameter | {help}"
+            )]
+        );
     }
-    assert_eq!(told("\"tenant\"", "\"ten ant\""), ["8: \"ten ant\" is not a noun | one word of letters: \"tenant\""]);
+    assert_eq!(
+        told("\"tenant\"", "\"ten ant\""),
+        ["8: \"ten ant\" is not a noun | one word of letters: \"tenant\""]
+    );
 }
 
 #[test]
 fn logins_have_names_of_their_own() {
     let form = "16: login \"migrator.mig_4k7qz2hd\" has the form of a migration session's login | choose another name";
-    assert_eq!(told("[login.boris]", "[login.\"migrator.mig_4k7qz2hd\"]"), [form]);
-    for (name, is) in [("a.mig_4k7qz2hd", true), ("mig_4k7qz2hd", false), ("a.mig_4K7qz2hd", false), ("a.mig_4k7qz2h", false), ("a.mig_4k7qz2hd.b", false)] {
+    assert_eq!(
+        told("[login.boris]", "[login.\"migrator.mig_4k7qz2hd\"]"),
+        [form]
+    );
+    for (name, is) in [
+        ("a.mig_4k7qz2hd", true),
+        ("mig_4k7qz2hd", false),
+        ("a.mig_4K7qz2hd", false),
+        ("a.mig_4k7qz2h", false),
+        ("a.mig_4k7qz2hd.b", false),
+    ] {
         assert_eq!(is_migration_login(name), is, "{name}");
     }
-    assert_eq!(told("[login.boris]", "[login.\"\"]"), ["16: the name of a login must not be empty"]);
-    assert_eq!(told("[login.boris]", "[login.\"a\\tb\"]"), ["16: the name of a login must not contain control characters"]);
+    assert_eq!(
+        told("[login.boris]", "[login.\"\"]"),
+        ["16: the name of a login must not be empty"]
+    );
+    assert_eq!(
+        told("[login.boris]", "[login.\"a\\tb\"]"),
+        ["16: the name of a login must not contain control characters"]
+    );
     let long = format!("[login.{}]", "x".repeat(64));
-    assert_eq!(told("[login.boris]", &long), ["16: the name of a login has at most 63 bytes"]);
+    assert_eq!(
+        told("[login.boris]", &long),
+        ["16: the name of a login has at most 63 bytes"]
+    );
 }
 
 #[test]
 fn databases_are_named_one_by_one() {
     let reserved = "18: \"portcullis\" is the name of the admin console, not of a database | console = \"viewer\", \"operator\" or \"dba\" grants the console";
     assert_eq!(told("[\"tools\"]", "[\"portcullis\"]"), [reserved]);
-    assert_eq!(told("[\"tools\"]", "[\"*\"]"), ["18: \"*\" would grant every database | name each database"]);
-    assert_eq!(told("[\"tools\"]", "[]"), ["18: \"databases\" names no database | databases = [\"shop\"]"]);
-    assert_eq!(told("[\"tools\"]", "[\"a\", \"a\"]"), ["18: database \"a\" is named twice"]);
-    assert_eq!(told("[\"tools\"]", "[1]"), ["18: \"login.boris.databases\" must be a list of strings, not an integer"]);
+    assert_eq!(
+        told("[\"tools\"]", "[\"*\"]"),
+        ["18: \"*\" would grant every database | name each database"]
+    );
+    assert_eq!(
+        told("[\"tools\"]", "[]"),
+        ["18: \"databases\" names no database | databases = [\"shop\"]"]
+    );
+    assert_eq!(
+        told("[\"tools\"]", "[\"a\", \"a\"]"),
+        ["18: database \"a\" is named twice"]
+    );
+    assert_eq!(
+        told("[\"tools\"]", "[1]"),
+        ["18: \"login.boris.databases\" must be a list of strings, not an integer"]
+    );
 }
 
 #[test]
 fn migrators_are_migrators() {
-    assert_eq!(told("[guards]", "route = \"transaction\"\n[guards]"), ["23: a migrator works on the session route | remove route"]);
-    assert_eq!(told("[guards]", "zone = \"acme\"\n[guards]"), ["23: a migrator has no zone: migrations see all rows their role may see | remove zone"]);
+    assert_eq!(
+        told("[guards]", "route = \"transaction\"\n[guards]"),
+        ["23: a migrator works on the session route | remove route"]
+    );
+    assert_eq!(
+        told("[guards]", "zone = \"acme\"\n[guards]"),
+        ["23: a migrator has no zone: migrations see all rows their role may see | remove zone"]
+    );
     let console = "23: a migrator cannot use the console | grant the console to the people who open migration sessions";
     assert_eq!(told("[guards]", "console = \"dba\"\n[guards]"), [console]);
 }
 
 #[test]
 fn some_guards_cannot_be_relaxed() {
-    for id in ["unknown-statement", "statement-bounds", "multi-statement", "unknown-name"] {
+    for id in [
+        "unknown-statement",
+        "statement-bounds",
+        "multi-statement",
+        "unknown-name",
+    ] {
         for mode in ["observe", "off"] {
             let told = told("copy-file = \"off\"", &format!("{id} = \"{mode}\""));
-            assert_eq!(told, [format!("25: guard \"{id}\" is always enforced | the others stand on it; remove the line")]);
+            assert_eq!(
+                told,
+                [format!(
+                    "25: guard \"{id}\" is always enforced | the others stand on it; remove the line"
+                )]
+            );
         }
-        assert_eq!(warned("copy-file = \"off\"", &format!("{id} = \"enforce\"")), [] as [String; 0]);
+        assert_eq!(
+            warned("copy-file = \"off\"", &format!("{id} = \"enforce\"")),
+            [] as [String; 0]
+        );
     }
 }
 
 #[test]
 fn migration_settings_have_bounds() {
-    assert_eq!(told("\"2h\"", "2"), ["27: \"migrations.max_ttl\" needs a unit | write max_ttl = \"2h\" or another unit"]);
-    assert_eq!(told("\"2h\"", "\"1s\""), ["27: \"1s\" is out of bounds: 1min to 7d"]);
-    assert_eq!(told("\"5s\"", "\"0s\""), ["28: \"0s\" is out of bounds: 1ms to 1h"]);
-    assert_eq!(told("\"5s\"", "\"5 sec\""), ["28: \"5 sec\" is not a duration | the units are us ms s min h d"]);
+    assert_eq!(
+        told("\"2h\"", "2"),
+        ["27: \"migrations.max_ttl\" needs a unit | write max_ttl = \"2h\" or another unit"]
+    );
+    assert_eq!(
+        told("\"2h\"", "\"1s\""),
+        ["27: \"1s\" is out of bounds: 1min to 7d"]
+    );
+    assert_eq!(
+        told("\"5s\"", "\"0s\""),
+        ["28: \"0s\" is out of bounds: 1ms to 1h"]
+    );
+    assert_eq!(
+        told("\"5s\"", "\"5 sec\""),
+        ["28: \"5 sec\" is not a duration | the units are us ms s min h d"]
+    );
 }
 
 #[test]
 fn zones_and_logins_must_fit() {
     let zone = "[zone]\nparameter = \"app.Tenant_ID\"\nprotection = \"plain\"\ndatabases = [\"shop\"]\nnoun = \"tenant\"\n";
-    assert_eq!(told(zone, ""), ["4: login \"shop_acme\" has a zone, but there is no [zone] | [zone] names the parameter that row-level security reads"]);
     assert_eq!(
-        warned("[\"tools\"]", "[\"tools\", \"shop\"]"),
-        ["16: login \"boris\" has no tenant and can do nothing on database \"shop\" | give it zone = \"...\""]
+        told(zone, ""),
+        [
+            "4: login \"shop_acme\" has a zone, but there is no [zone] | [zone] names the parameter that row-level security reads"
+        ]
     );
     assert_eq!(
-        warned("databases = [\"shop\"]\nnoun", "databases = [\"shop\", \"other\"]\nnoun"),
+        warned("[\"tools\"]", "[\"tools\", \"shop\"]"),
+        [
+            "16: login \"boris\" has no tenant and can do nothing on database \"shop\" | give it zone = \"...\""
+        ]
+    );
+    assert_eq!(
+        warned(
+            "databases = [\"shop\"]\nnoun",
+            "databases = [\"shop\", \"other\"]\nnoun"
+        ),
         ["7: no login may reach database \"other\" | add it to a login, or remove it here"]
     );
 }
@@ -225,15 +467,27 @@ fn zones_and_logins_must_fit() {
 #[test]
 fn warnings_are_told_beside_errors_and_lines_in_order() {
     let text = COMPLETE.replace("\"acme\"", "\"*\"").replace("\"2h\"", "2");
-    let lines: Vec<u32> = parse(&text).unwrap_err().iter().map(|problem| problem.line).collect();
+    let lines: Vec<u32> = parse(&text)
+        .unwrap_err()
+        .iter()
+        .map(|problem| problem.line)
+        .collect();
     assert_eq!(lines, [13, 27]);
 }
 
 /// The verdict of the shipped production policy on a real text: `None` = allowed.
 fn judge(login: &str, database: &str, state: State, text: &str) -> Option<Refusal> {
-    let (policy, _) = Policy::parse(include_str!("../../policies/production.toml"), "production.toml").unwrap();
+    let (policy, _) = Policy::parse(
+        include_str!("../../policies/production.toml"),
+        "production.toml",
+    )
+    .unwrap();
     let policy = Arc::new(policy);
-    let who = Who { login: policy.logins[login].clone(), policy, database: database.into() };
+    let who = Who {
+        login: policy.logins[login].clone(),
+        policy,
+        database: database.into(),
+    };
     match decide(&crate::sql::describe(text.as_bytes()), &who, state).verdict {
         Verdict::Allow => None,
         Verdict::Refuse(refusal) => Some(*refusal),
@@ -243,30 +497,119 @@ fn judge(login: &str, database: &str, state: State, text: &str) -> Option<Refusa
 #[test]
 fn real_texts_are_refused_by_the_guard_that_is_meant() {
     for (text, guard, message) in [
-        ("create table t (id int)", Guard::DdlOutsideMigration, "cannot execute CREATE TABLE outside a migration session"),
-        ("explain analyze create table h as select 1", Guard::DdlOutsideMigration, "cannot execute CREATE TABLE AS outside a migration session"),
-        ("grant all on t to public", Guard::DdlOutsideMigration, "cannot execute GRANT outside a migration session"),
-        ("vacuum full t", Guard::Maintenance, "cannot execute VACUUM outside a migration session"),
-        ("do $$ begin end $$", Guard::Procedural, "cannot execute DO outside a migration session"),
-        ("copy t to program 'sh'", Guard::CopyProgram, "cannot COPY to or from a program on the server"),
-        ("copy t from '/etc/passwd'", Guard::CopyFile, "cannot COPY to or from a file on the server"),
-        ("select query_to_xml('x', true, true, '')", Guard::DangerousFunctions, "function query_to_xml() is not allowed"),
-        ("set role postgres", Guard::RoleChange, "login \"shop_acme\" cannot act as another role"),
-        ("select set_config('role', 'postgres', false)", Guard::RoleChange, "login \"shop_acme\" cannot act as another role"),
-        ("set client_encoding = 'SJIS'", Guard::LexingParameters, "parameter \"client_encoding\" cannot be set to \"SJIS\""),
-        ("set names latin1", Guard::LexingParameters, "parameter \"client_encoding\" cannot be set to \"latin1\""),
-        ("set app.tenant_id = 'globex'", Guard::ZoneNotGranted, "tenant \"globex\" is not granted to login \"shop_acme\""),
-        ("SET LOCAL \"APP\".Tenant_id TO globex", Guard::ZoneNotGranted, "tenant \"globex\" is not granted to login \"shop_acme\""),
-        ("select set_config('app.tenant_id', '*', true)", Guard::ZoneNotGranted, "tenant \"*\" is not granted to login \"shop_acme\""),
-        ("set app.tenant_id = 'acme'", Guard::ZoneParameter, "tenant of login \"shop_acme\" is fixed and cannot be set, reset or discarded"),
-        ("select set_config('app.tenant_id', 'a' || 'b', true)", Guard::ZoneParameter, "tenant of login \"shop_acme\" is fixed and cannot be set, reset or discarded"),
-        ("discard all", Guard::ZoneParameter, "tenant of login \"shop_acme\" is fixed and cannot be set, reset or discarded"),
-        ("select set_config($1, $2, true)", Guard::ZoneParameter, "tenant of login \"shop_acme\" is fixed and cannot be set, reset or discarded"),
-        ("copy t from stdin; select 1", Guard::MultiStatement, "cannot execute COPY FROM STDIN together with other statements"),
-        ("selct 1", Guard::UnknownStatement, "syntax error at or near \"selct\""),
+        (
+            "create table t (id int)",
+            Guard::DdlOutsideMigration,
+            "cannot execute CREATE TABLE outside a migration session",
+        ),
+        (
+            "explain analyze create table h as select 1",
+            Guard::DdlOutsideMigration,
+            "cannot execute CREATE TABLE AS outside a migration session",
+        ),
+        (
+            "grant all on t to public",
+            Guard::DdlOutsideMigration,
+            "cannot execute GRANT outside a migration session",
+        ),
+        (
+            "vacuum full t",
+            Guard::Maintenance,
+            "cannot execute VACUUM outside a migration session",
+        ),
+        (
+            "do $$ begin end $$",
+            Guard::Procedural,
+            "cannot execute DO outside a migration session",
+        ),
+        (
+            "copy t to program 'sh'",
+            Guard::CopyProgram,
+            "cannot COPY to or from a program on the server",
+        ),
+        (
+            "copy t from '/etc/passwd'",
+            Guard::CopyFile,
+            "cannot COPY to or from a file on the server",
+        ),
+        (
+            "select query_to_xml('x', true, true, '')",
+            Guard::DangerousFunctions,
+            "function query_to_xml() is not allowed",
+        ),
+        (
+            "set role postgres",
+            Guard::RoleChange,
+            "login \"shop_acme\" cannot act as another role",
+        ),
+        (
+            "select set_config('role', 'postgres', false)",
+            Guard::RoleChange,
+            "login \"shop_acme\" cannot act as another role",
+        ),
+        (
+            "set client_encoding = 'SJIS'",
+            Guard::LexingParameters,
+            "parameter \"client_encoding\" cannot be set to \"SJIS\"",
+        ),
+        (
+            "set names 'latin1'",
+            Guard::LexingParameters,
+            "parameter \"client_encoding\" cannot be set to \"latin1\"",
+        ),
+        (
+            "set app.tenant_id = 'globex'",
+            Guard::ZoneNotGranted,
+            "tenant \"globex\" is not granted to login \"shop_acme\"",
+        ),
+        (
+            "SET LOCAL \"APP\".Tenant_id TO globex",
+            Guard::ZoneNotGranted,
+            "tenant \"globex\" is not granted to login \"shop_acme\"",
+        ),
+        (
+            "select set_config('app.tenant_id', '*', true)",
+            Guard::ZoneNotGranted,
+            "tenant \"*\" is not granted to login \"shop_acme\"",
+        ),
+        (
+            "set app.tenant_id = 'acme'",
+            Guard::ZoneParameter,
+            "tenant of login \"shop_acme\" is fixed and cannot be set, reset or discarded",
+        ),
+        (
+            "select set_config('app.tenant_id', 'a' || 'b', true)",
+            Guard::ZoneParameter,
+            "tenant of login \"shop_acme\" is fixed and cannot be set, reset or discarded",
+        ),
+        (
+            "discard all",
+            Guard::ZoneParameter,
+            "tenant of login \"shop_acme\" is fixed and cannot be set, reset or discarded",
+        ),
+        (
+            "select set_config($1, $2, true)",
+            Guard::ZoneParameter,
+            "tenant of login \"shop_acme\" is fixed and cannot be set, reset or discarded",
+        ),
+        (
+            "copy t from stdin; select 1",
+            Guard::MultiStatement,
+            "cannot execute COPY FROM STDIN together with other statements",
+        ),
+        (
+            "selct 1",
+            Guard::UnknownStatement,
+            "syntax error at or near \"selct\"",
+        ),
     ] {
-        let refusal = judge("shop_acme", "shop", CLOSED, text).unwrap_or_else(|| panic!("allowed: {text}"));
-        assert_eq!((refusal.guard, &*refusal.message), (guard, message), "{text}");
+        let refusal =
+            judge("shop_acme", "shop", CLOSED, text).unwrap_or_else(|| panic!("allowed: {text}"));
+        assert_eq!(
+            (refusal.guard, &*refusal.message),
+            (guard, message),
+            "{text}"
+        );
     }
 }
 
@@ -292,7 +635,13 @@ fn real_texts_of_every_day_pass() {
     ] {
         assert_eq!(judge("shop_acme", "shop", CLOSED, text), None, "{text}");
     }
-    for text in ["create table t (id int)", "vacuum", "do $$ begin end $$", "set role shop", "set app.tenant_id = 'acme'"] {
+    for text in [
+        "create table t (id int)",
+        "vacuum",
+        "do $$ begin end $$",
+        "set role shop",
+        "set app.tenant_id = 'acme'",
+    ] {
         assert_eq!(judge("migrator", "shop", OPEN, text), None, "{text}");
         assert!(judge("migrator", "shop", CLOSED, text).is_some(), "{text}");
     }
