@@ -47,7 +47,6 @@ pub trait Observer {
 }
 
 /// What a step of the conversation may look at: nothing here belongs to the connection itself.
-#[derive(Debug)]
 pub struct Context<'a, O: Observer> {
     /// Who asks.
     pub who: &'a Who,
