@@ -9,6 +9,9 @@ mod rights;
 mod together;
 mod verdict;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 pub use decide::decide;
@@ -43,7 +46,8 @@ impl Who {
 
     /// Is this a service or a person on a database that needs a zone?
     pub fn zone_is_required(&self) -> bool {
-        let needs = |zone: &file::ZonePolicy| zone.databases.iter().any(|name| **name == *self.database);
+        let needs =
+            |zone: &file::ZonePolicy| zone.databases.iter().any(|name| **name == *self.database);
         self.login.kind != Kind::Migrator && self.policy.zone.as_ref().is_some_and(needs)
     }
 

@@ -25,7 +25,13 @@ pub struct Objection {
 impl Objection {
     /// An objection by policy: SQLSTATE 42501.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { sqlstate: SqlState::POLICY, message: message.into(), detail: None, hint: None, position: 0 }
+        Self {
+            sqlstate: SqlState::POLICY,
+            message: message.into(),
+            detail: None,
+            hint: None,
+            position: 0,
+        }
     }
 
     /// The same with another SQLSTATE.
@@ -35,12 +41,18 @@ impl Objection {
 
     /// The same with a fact: a sentence without its full stop.
     pub fn detail(self, detail: impl Into<String>) -> Self {
-        Self { detail: Some(detail.into()), ..self }
+        Self {
+            detail: Some(detail.into()),
+            ..self
+        }
     }
 
     /// The same with one thing to do: a sentence without its full stop.
     pub fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
     }
 
     /// The same at a place in the client's text: characters, from 1.
@@ -50,13 +62,24 @@ impl Objection {
 
     /// The refusal: with the guard's name and policy line, and the operator's own page in the hint.
     pub fn refuse(self, guard: Guard, who: &Who, fingerprint: Option<Fingerprint>) -> Refusal {
-        let by = format!("Login \"{}\" on database \"{}\" was refused by guard \"{}\"", who.login.name, who.database, guard.id());
-        let page = who.policy.help_url.as_ref().map(|url| url.replace("{guard}", guard.id()));
+        let by = format!(
+            "Login \"{}\" on database \"{}\" was refused by guard \"{}\"",
+            who.login.name,
+            who.database,
+            guard.id()
+        );
+        let page = who
+            .policy
+            .help_url
+            .as_ref()
+            .map(|url| url.replace("{guard}", guard.id()));
         Refusal {
             guard,
             sqlstate: self.sqlstate,
             message: self.message,
-            detail: self.detail.map_or_else(|| by.clone(), |detail| format!("{detail}. {by}")),
+            detail: self
+                .detail
+                .map_or_else(|| by.clone(), |detail| format!("{detail}. {by}")),
             hint: self.hint.map(|hint| match page {
                 Some(page) => format!("{hint}; see {page}"),
                 None => hint,
@@ -73,7 +96,11 @@ impl Objection {
 pub(super) fn quoted(text: &str) -> String {
     let plain = |c: char| if c.is_control() { '?' } else { c };
     match text.char_indices().nth(MAX_QUOTED) {
-        Some((end, _)) => text[..end].chars().map(plain).chain("...".chars()).collect(),
+        Some((end, _)) => text[..end]
+            .chars()
+            .map(plain)
+            .chain("...".chars())
+            .collect(),
         None => text.chars().map(plain).collect(),
     }
 }

@@ -7,17 +7,38 @@ use crate::config::{Config, Problem};
 /// policy file. Lines are those of the policy, which is named as the configuration names it.
 pub fn check_together(config: &Config, policy: &Policy) -> Vec<Problem> {
     let file = config.policy.display().to_string();
-    let config_file = config.path.file_name().map_or_else(|| "the configuration".into(), |name| name.to_string_lossy());
+    let config_file = config
+        .path
+        .file_name()
+        .map_or_else(|| "the configuration".into(), |name| name.to_string_lossy());
     let mut logins: Vec<&Login> = policy.logins.values().map(|login| &**login).collect();
     logins.sort_by_key(|login| login.line);
     let mut problems = Vec::new();
     for login in logins {
         let lacks = |what: &str, missing: &str| {
-            Problem::error(&file, format!("login \"{}\" {what}, but {config_file} has no {missing}", login.name)).on_line(login.line)
+            Problem::error(
+                &file,
+                format!(
+                    "login \"{}\" {what}, but {config_file} has no {missing}",
+                    login.name
+                ),
+            )
+            .on_line(login.line)
         };
         if login.kind == Kind::Migrator {
-            problems.extend(config.registry.is_none().then(|| lacks("needs migration sessions", "[registry]")));
-            problems.extend(config.listen.console.is_none().then(|| lacks("needs migration sessions", "\"listen.console\"")));
+            problems.extend(
+                config
+                    .registry
+                    .is_none()
+                    .then(|| lacks("needs migration sessions", "[registry]")),
+            );
+            problems.extend(
+                config
+                    .listen
+                    .console
+                    .is_none()
+                    .then(|| lacks("needs migration sessions", "\"listen.console\"")),
+            );
         }
         if login.route == RouteName::Session && config.session.is_none() {
             problems.push(lacks("has route \"session\"", "[route.session]"));
@@ -25,12 +46,22 @@ pub fn check_together(config: &Config, policy: &Policy) -> Vec<Problem> {
         if config.auth.key_file.is_none() {
             // A migrator proves itself with a token and another role's password is not known here:
             // in both cases PgBouncer must be shown a key of our own.
-            let mapped = login.server_role.as_ref().is_some_and(|role| *role != login.name);
-            let reason = (login.kind == Kind::Migrator).then_some("is a migrator").or(mapped.then_some("has a server_role"));
-            problems.extend(reason.map(|what| lacks(what, "\"auth.key_file\"").with_help("make a key: portcullis keys add")));
+            let mapped = login
+                .server_role
+                .as_ref()
+                .is_some_and(|role| *role != login.name);
+            let reason = (login.kind == Kind::Migrator)
+                .then_some("is a migrator")
+                .or(mapped.then_some("has a server_role"));
+            problems.extend(reason.map(|what| {
+                lacks(what, "\"auth.key_file\"").with_help("make a key: portcullis keys add")
+            }));
         }
         if login.console.is_some() && config.listen.console.is_none() {
-            let message = format!("login \"{}\" may use the console, but {config_file} has no \"listen.console\"", login.name);
+            let message = format!(
+                "login \"{}\" may use the console, but {config_file} has no \"listen.console\"",
+                login.name
+            );
             problems.push(Problem::warning(&file, message).on_line(login.line));
         }
     }
@@ -89,10 +120,15 @@ server_role = "same"
 
     /// The problems when these lines of the configuration are missing.
     fn without(lines: &[&str]) -> Vec<String> {
-        let config = lines.iter().fold(CONFIG.to_owned(), |config, line| config.replace(line, ""));
+        let config = lines
+            .iter()
+            .fold(CONFIG.to_owned(), |config, line| config.replace(line, ""));
         let config = Config::parse(&config, Path::new("/etc/portcullis.toml"), 1).unwrap();
         let (policy, _) = Policy::parse(POLICY, "p.toml").unwrap();
-        check_together(&config, &policy).iter().map(ToString::to_string).collect()
+        check_together(&config, &policy)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     #[test]
@@ -115,7 +151,9 @@ server_role = "same"
     fn migrators_need_registry_and_console() {
         assert_eq!(
             without(&["[registry]", "path = \"r\""]),
-            ["error: login \"migrator\" needs migration sessions, but portcullis.toml has no [registry]\n  --> /etc/p.toml:11"]
+            [
+                "error: login \"migrator\" needs migration sessions, but portcullis.toml has no [registry]\n  --> /etc/p.toml:11"
+            ]
         );
         assert_eq!(
             without(&["console = \"/run/c.sock\""]),

@@ -23,8 +23,20 @@ mod tests {
     #[test]
     fn nobody_may_and_standard_streams_pass() {
         let copy = facts("COPY", &[Class::CopyProgram]);
-        assert_refused(&copy, &acme(), CLOSED, Guard::CopyProgram, "cannot COPY to or from a program on the server");
-        assert_refused(&copy, &migrator(), OPEN, Guard::CopyProgram, "cannot COPY to or from a program on the server");
+        assert_refused(
+            &copy,
+            &acme(),
+            CLOSED,
+            Guard::CopyProgram,
+            "cannot COPY to or from a program on the server",
+        );
+        assert_refused(
+            &copy,
+            &migrator(),
+            OPEN,
+            Guard::CopyProgram,
+            "cannot COPY to or from a program on the server",
+        );
         for class in [Class::CopyIn, Class::CopyOut] {
             assert_allowed(&facts("COPY", &[class]), &acme(), CLOSED);
             assert_allowed(&facts("COPY", &[class]), &migrator(), OPEN);

@@ -20,7 +20,10 @@ pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
 pub(super) fn outside(tag: &str, who: &Who) -> Objection {
     let hint = match who.policy.help_url {
         Some(_) => "Run it in a migration session".to_owned(),
-        None => format!("Ask a DBA for a migration session: portcullis migration run --database {} -- <your tool>", who.database),
+        None => format!(
+            "Ask a DBA for a migration session: portcullis migration run --database {} -- <your tool>",
+            who.database
+        ),
     };
     Objection::new(format!("cannot execute {tag} outside a migration session")).hint(hint)
 }
@@ -30,7 +33,10 @@ pub fn ended(facts: &Facts) -> Objection {
     Objection::new("the migration session has ended")
         .detail("A migrator can do nothing outside an open migration session")
         .hint("Open another migration session")
-        .at(facts.statements.first().map_or(0, |statement| statement.position))
+        .at(facts
+            .statements
+            .first()
+            .map_or(0, |statement| statement.position))
 }
 
 #[cfg(test)]
@@ -51,8 +57,20 @@ mod tests {
         ] {
             for who in [acme(), who("boris", "tools")] {
                 let message = format!("cannot execute {tag} outside a migration session");
-                assert_refused(&facts(tag, classes), &who, CLOSED, Guard::DdlOutsideMigration, &message);
-                assert_refused(&facts(tag, classes), &who, OPEN, Guard::DdlOutsideMigration, &message);
+                assert_refused(
+                    &facts(tag, classes),
+                    &who,
+                    CLOSED,
+                    Guard::DdlOutsideMigration,
+                    &message,
+                );
+                assert_refused(
+                    &facts(tag, classes),
+                    &who,
+                    OPEN,
+                    Guard::DdlOutsideMigration,
+                    &message,
+                );
             }
         }
     }
@@ -61,35 +79,63 @@ mod tests {
     fn the_refusal_reads_as_promised() {
         let refusal = refused(&facts("CREATE TABLE", &[Class::Ddl]), &acme(), CLOSED);
         assert_eq!(refusal.sqlstate.as_str(), "42501");
-        assert_eq!(refusal.detail, "Login \"shop_acme\" on database \"shop\" was refused by guard \"ddl-outside-migration\"");
+        assert_eq!(
+            refusal.detail,
+            "Login \"shop_acme\" on database \"shop\" was refused by guard \"ddl-outside-migration\""
+        );
         let hint = "Ask a DBA for a migration session: portcullis migration run --database shop -- <your tool>";
         assert_eq!(refusal.hint.as_deref(), Some(hint));
-        assert_eq!((&*refusal.policy_file, refusal.policy_line), ("test.toml", 20));
+        assert_eq!(
+            (&*refusal.policy_file, refusal.policy_line),
+            ("test.toml", 20)
+        );
     }
 
     #[test]
     fn the_operators_page_closes_the_hint() {
         let mut who = acme();
-        who.policy = (*who.policy).clone().with_help_url(Some("https://wiki.example.com/db/{guard}")).into();
+        who.policy = (*who.policy)
+            .clone()
+            .with_help_url(Some("https://wiki.example.com/db/{guard}"))
+            .into();
         let refusal = refused(&facts("CREATE TABLE", &[Class::Ddl]), &who, CLOSED);
-        let hint = "Run it in a migration session; see https://wiki.example.com/db/ddl-outside-migration";
+        let hint =
+            "Run it in a migration session; see https://wiki.example.com/db/ddl-outside-migration";
         assert_eq!(refusal.hint.as_deref(), Some(hint));
     }
 
     #[test]
     fn the_position_is_that_of_the_statement() {
-        let text = message(vec![statement("SELECT", &[Class::Read]), statement("DROP TABLE", &[Class::Ddl])]);
+        let text = message(vec![
+            statement("SELECT", &[Class::Read]),
+            statement("DROP TABLE", &[Class::Ddl]),
+        ]);
         assert_eq!(refused(&text, &acme(), CLOSED).position, 11);
     }
 
     #[test]
     fn a_migrator_works_while_its_session_is_open_and_not_a_statement_longer() {
-        for (tag, class) in [("CREATE TABLE", Class::Ddl), ("GRANT", Class::Role), ("SELECT", Class::Read), ("SET ROLE", Class::RoleChange)] {
+        for (tag, class) in [
+            ("CREATE TABLE", Class::Ddl),
+            ("GRANT", Class::Role),
+            ("SELECT", Class::Read),
+            ("SET ROLE", Class::RoleChange),
+        ] {
             assert_allowed(&facts(tag, &[class]), &migrator(), OPEN);
             let refusal = refused(&facts(tag, &[class]), &migrator(), CLOSED);
-            assert_eq!((refusal.guard, &*refusal.message), (Guard::DdlOutsideMigration, "the migration session has ended"));
+            assert_eq!(
+                (refusal.guard, &*refusal.message),
+                (
+                    Guard::DdlOutsideMigration,
+                    "the migration session has ended"
+                )
+            );
         }
-        let off = who_under(&policy("ddl-outside-migration = \"off\""), "migrator", "shop");
+        let off = who_under(
+            &policy("ddl-outside-migration = \"off\""),
+            "migrator",
+            "shop",
+        );
         refused(&facts("SELECT", &[Class::Read]), &off, CLOSED);
         assert_allowed(&message(Vec::new()), &migrator(), CLOSED);
     }

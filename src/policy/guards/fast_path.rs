@@ -18,8 +18,16 @@ mod tests {
     #[test]
     fn the_refusal_names_guard_and_way_out() {
         let refusal = refusal(&acme());
-        assert_eq!((refusal.guard, refusal.sqlstate.as_str()), (Guard::FastPath, "42501"));
-        assert_eq!(refusal.hint.as_deref(), Some("Call the function in a SELECT"));
-        assert!(refusal.detail.ends_with("Login \"shop_acme\" on database \"shop\" was refused by guard \"fast-path\""));
+        assert_eq!(
+            (refusal.guard, refusal.sqlstate.as_str()),
+            (Guard::FastPath, "42501")
+        );
+        assert_eq!(
+            refusal.hint.as_deref(),
+            Some("Call the function in a SELECT")
+        );
+        assert!(refusal.detail.ends_with(
+            "Login \"shop_acme\" on database \"shop\" was refused by guard \"fast-path\""
+        ));
     }
 }

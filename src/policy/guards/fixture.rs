@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::policy::{Decision, Guard, GuardSet, Policy, Refusal, State, Verdict, Who, decide};
 use crate::sql::{
-    Class, ClassSet, Facts, Fingerprint, ParameterName, ParameterTouch, ParameterUse, Statement, Undescribed,
+    Class, ClassSet, Facts, Fingerprint, ParameterName, ParameterTouch, ParameterUse, Statement,
+    Undescribed,
 };
 
 /// `shop` needs a tenant, `tools` does not.
@@ -32,12 +33,20 @@ databases = ["shop"]
 
 /// The policy of the tests with these lines in [guards].
 pub fn policy(guards: &str) -> Arc<Policy> {
-    Arc::new(Policy::parse(&format!("{POLICY}{guards}"), "test.toml").unwrap().0)
+    Arc::new(
+        Policy::parse(&format!("{POLICY}{guards}"), "test.toml")
+            .unwrap()
+            .0,
+    )
 }
 
 /// A login of the policy on a database.
 pub fn who_under(policy: &Arc<Policy>, login: &str, database: &str) -> Who {
-    Who { policy: policy.clone(), login: policy.logins[login].clone(), database: database.into() }
+    Who {
+        policy: policy.clone(),
+        login: policy.logins[login].clone(),
+        database: database.into(),
+    }
 }
 
 /// A login of the policy on a database, every guard enforced.
@@ -56,14 +65,20 @@ pub fn migrator() -> Who {
 }
 
 /// No migration session, or not any more.
-pub const CLOSED: State = State { migration_open: false };
+pub const CLOSED: State = State {
+    migration_open: false,
+};
 /// An open migration session.
-pub const OPEN: State = State { migration_open: true };
+pub const OPEN: State = State {
+    migration_open: true,
+};
 
 /// One statement of these classes at character 1.
 pub fn statement(tag: &'static str, classes: &[Class]) -> Statement {
     Statement {
-        classes: classes.iter().fold(ClassSet::EMPTY, |set, class| set.with(*class)),
+        classes: classes
+            .iter()
+            .fold(ClassSet::EMPTY, |set, class| set.with(*class)),
         tag,
         position: 1,
         transaction: None,
@@ -78,7 +93,9 @@ pub fn message(mut statements: Vec<Statement>) -> Facts {
         statement.position = 1 + 10 * at as u32;
     }
     Facts {
-        classes: statements.iter().fold(ClassSet::EMPTY, |set, statement| set.union(statement.classes)),
+        classes: statements.iter().fold(ClassSet::EMPTY, |set, statement| {
+            set.union(statement.classes)
+        }),
         statements,
         undescribed: None,
         fingerprint: Some(Fingerprint([0x5b, 0x1f, 0x90, 0xa2, 0xc3, 0x77])),
@@ -92,23 +109,40 @@ pub fn facts(tag: &'static str, classes: &[Class]) -> Facts {
 
 /// Facts of a SELECT that calls guarded functions.
 pub fn calls(functions: &[&'static str]) -> Facts {
-    message(vec![Statement { functions: functions.to_vec(), ..statement("SELECT", &[Class::Read]) }])
+    message(vec![Statement {
+        functions: functions.to_vec(),
+        ..statement("SELECT", &[Class::Read])
+    }])
 }
 
 /// Facts of a SET, or of a RESET where `value` does not matter.
 pub fn parameter(name: ParameterName, how: ParameterUse, value: Option<&str>) -> Facts {
-    let touch = ParameterTouch { name, how, value: value.map(Into::into) };
-    message(vec![Statement { parameters: vec![touch], ..statement("SET", &[Class::Parameter]) }])
+    let touch = ParameterTouch {
+        name,
+        how,
+        value: value.map(Into::into),
+    };
+    message(vec![Statement {
+        parameters: vec![touch],
+        ..statement("SET", &[Class::Parameter])
+    }])
 }
 
 /// Facts of `SET name = value`.
 pub fn set(name: &str, value: &str) -> Facts {
-    parameter(ParameterName::Named(name.into()), ParameterUse::Session, Some(value))
+    parameter(
+        ParameterName::Named(name.into()),
+        ParameterUse::Session,
+        Some(value),
+    )
 }
 
 /// A text that could not be described.
 pub fn undescribed(why: Undescribed) -> Facts {
-    Facts { undescribed: Some(why), ..message(Vec::new()) }
+    Facts {
+        undescribed: Some(why),
+        ..message(Vec::new())
+    }
 }
 
 /// It must be refused.
@@ -127,5 +161,11 @@ pub fn assert_refused(facts: &Facts, who: &Who, state: State, guard: Guard, mess
 
 /// It must pass, and nothing be observed.
 pub fn assert_allowed(facts: &Facts, who: &Who, state: State) {
-    assert_eq!(decide(facts, who, state), Decision { verdict: Verdict::Allow, observed: GuardSet::EMPTY });
+    assert_eq!(
+        decide(facts, who, state),
+        Decision {
+            verdict: Verdict::Allow,
+            observed: GuardSet::EMPTY
+        }
+    );
 }

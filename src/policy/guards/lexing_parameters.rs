@@ -10,7 +10,10 @@ use crate::sql::{Facts, ParameterName, ParameterTouch, ParameterUse};
 /// RESET ALL passes: it returns to the values of the connection's start.
 pub fn judge(facts: &Facts, _who: &Who, _state: State) -> Option<Objection> {
     facts.statements.iter().find_map(|statement| {
-        let touch = statement.parameters.iter().find(|touch| changes_lexing(touch))?;
+        let touch = statement
+            .parameters
+            .iter()
+            .find(|touch| changes_lexing(touch))?;
         Some(objection(touch).at(statement.position))
     })
 }
@@ -20,7 +23,9 @@ fn changes_lexing(touch: &ParameterTouch) -> bool {
         ParameterName::Dynamic => true,
         ParameterName::All => false,
         ParameterName::Named(name) => {
-            let Some((_, harmless, _)) = find(name) else { return false };
+            let Some((_, harmless, _)) = find(name) else {
+                return false;
+            };
             let harmless = touch.value.as_deref().is_some_and(harmless);
             !(harmless && matches!(touch.how, ParameterUse::Session | ParameterUse::Local))
         }
@@ -31,9 +36,21 @@ fn changes_lexing(touch: &ParameterTouch) -> bool {
 type Lexing = (&'static str, fn(&str) -> bool, &'static str);
 
 const PARAMETERS: [Lexing; 3] = [
-    ("client_encoding", is_utf8, "Keep client_encoding at UTF8 and convert in the client"),
-    ("standard_conforming_strings", is_on, "Keep standard_conforming_strings on and write E'...' where a backslash escapes"),
-    ("backslash_quote", is_safe_encoding, "Double the quote in a string: ''"),
+    (
+        "client_encoding",
+        is_utf8,
+        "Keep client_encoding at UTF8 and convert in the client",
+    ),
+    (
+        "standard_conforming_strings",
+        is_on,
+        "Keep standard_conforming_strings on and write E'...' where a backslash escapes",
+    ),
+    (
+        "backslash_quote",
+        is_safe_encoding,
+        "Double the quote in a string: ''",
+    ),
 ];
 
 fn find(name: &str) -> Option<&'static Lexing> {
@@ -46,21 +63,30 @@ fn objection(touch: &ParameterTouch) -> Objection {
             .hint("Write the name of the parameter as a string constant");
     };
     let message = match &touch.value {
-        Some(value) => format!("parameter \"{name}\" cannot be set to \"{}\"", quoted(value)),
+        Some(value) => format!(
+            "parameter \"{name}\" cannot be set to \"{}\"",
+            quoted(value)
+        ),
         None => format!("parameter \"{name}\" cannot be changed"),
     };
     let hint = find(name).map_or("Leave it as it is", |(.., hint)| hint);
-    Objection::new(message).detail("It changes how the server reads SQL").hint(hint)
+    Objection::new(message)
+        .detail("It changes how the server reads SQL")
+        .hint(hint)
 }
 
 /// As PostgreSQL compares encoding names: letters and digits only, any case.
 fn is_utf8(value: &str) -> bool {
     let name: String = value.chars().filter(char::is_ascii_alphanumeric).collect();
-    ["utf8", "unicode"].iter().any(|utf8| name.eq_ignore_ascii_case(utf8))
+    ["utf8", "unicode"]
+        .iter()
+        .any(|utf8| name.eq_ignore_ascii_case(utf8))
 }
 
 fn is_on(value: &str) -> bool {
-    ["on", "true", "yes", "1"].iter().any(|on| value.eq_ignore_ascii_case(on))
+    ["on", "true", "yes", "1"]
+        .iter()
+        .any(|on| value.eq_ignore_ascii_case(on))
 }
 
 fn is_safe_encoding(value: &str) -> bool {
@@ -83,8 +109,20 @@ mod tests {
             ("backslash_quote", "on"),
         ] {
             let message = format!("parameter \"{name}\" cannot be set to \"{value}\"");
-            assert_refused(&set(name, value), &who("boris", "tools"), CLOSED, Guard::LexingParameters, &message);
-            assert_refused(&set(name, value), &migrator(), OPEN, Guard::LexingParameters, &message);
+            assert_refused(
+                &set(name, value),
+                &who("boris", "tools"),
+                CLOSED,
+                Guard::LexingParameters,
+                &message,
+            );
+            assert_refused(
+                &set(name, value),
+                &migrator(),
+                OPEN,
+                Guard::LexingParameters,
+                &message,
+            );
         }
     }
 
@@ -101,7 +139,11 @@ mod tests {
         ] {
             assert_allowed(&set(name, value), &acme(), CLOSED);
         }
-        assert_allowed(&parameter(ParameterName::All, ParameterUse::Reset, None), &who("boris", "tools"), CLOSED);
+        assert_allowed(
+            &parameter(ParameterName::All, ParameterUse::Reset, None),
+            &who("boris", "tools"),
+            CLOSED,
+        );
     }
 
     #[test]
@@ -109,22 +151,60 @@ mod tests {
         let name = || ParameterName::Named("client_encoding".into());
         let message = "parameter \"client_encoding\" cannot be changed";
         let boris = who("boris", "tools");
-        assert_refused(&parameter(name(), ParameterUse::Local, None), &boris, CLOSED, Guard::LexingParameters, message);
-        assert_refused(&parameter(name(), ParameterUse::Reset, None), &boris, CLOSED, Guard::LexingParameters, message);
-        refused(&parameter(name(), ParameterUse::Stored, Some("UTF8")), &migrator(), OPEN);
+        assert_refused(
+            &parameter(name(), ParameterUse::Local, None),
+            &boris,
+            CLOSED,
+            Guard::LexingParameters,
+            message,
+        );
+        assert_refused(
+            &parameter(name(), ParameterUse::Reset, None),
+            &boris,
+            CLOSED,
+            Guard::LexingParameters,
+            message,
+        );
+        refused(
+            &parameter(name(), ParameterUse::Stored, Some("UTF8")),
+            &migrator(),
+            OPEN,
+        );
     }
 
     #[test]
     fn a_computed_name_could_be_one_of_them() {
         let message = "cannot set a parameter whose name is computed";
         let computed = parameter(ParameterName::Dynamic, ParameterUse::Local, Some("x"));
-        assert_refused(&computed, &who("boris", "tools"), CLOSED, Guard::LexingParameters, message);
-        assert_refused(&computed, &migrator(), OPEN, Guard::LexingParameters, message);
+        assert_refused(
+            &computed,
+            &who("boris", "tools"),
+            CLOSED,
+            Guard::LexingParameters,
+            message,
+        );
+        assert_refused(
+            &computed,
+            &migrator(),
+            OPEN,
+            Guard::LexingParameters,
+            message,
+        );
     }
 
     #[test]
     fn a_value_is_quoted_on_one_line() {
-        let refusal = refused(&set("client_encoding", &format!("a\n{}", "é".repeat(100))), &migrator(), OPEN);
-        assert_eq!(refusal.message, format!("parameter \"client_encoding\" cannot be set to \"a?{}...\"", "é".repeat(62)));
+        let refusal = refused(
+            &set("client_encoding", &format!("a\n{}", "é".repeat(100))),
+            &migrator(),
+            OPEN,
+        );
+        assert_eq!(
+            refusal.message,
+            format!(
+                "parameter \"client_encoding\" cannot be set to \"a?{}...\"",
+                "é".repeat(62)
+            )
+        );
     }
 }

@@ -25,7 +25,13 @@ mod tests {
     fn maintenance_is_refused_outside_a_migration_session() {
         for tag in ["VACUUM", "REINDEX", "ALTER SYSTEM"] {
             let message = format!("cannot execute {tag} outside a migration session");
-            assert_refused(&facts(tag, &[Class::Maintenance]), &acme(), CLOSED, Guard::Maintenance, &message);
+            assert_refused(
+                &facts(tag, &[Class::Maintenance]),
+                &acme(),
+                CLOSED,
+                Guard::Maintenance,
+                &message,
+            );
             assert_allowed(&facts(tag, &[Class::Maintenance]), &migrator(), OPEN);
         }
         assert_allowed(&facts("LOCK TABLE", &[Class::Lock]), &acme(), CLOSED);

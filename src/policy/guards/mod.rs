@@ -52,11 +52,15 @@ pub const TABLE: [(Guard, Judge); 14] = [
 /// The page of a guard: what, why, how to do without, what it does not see.
 pub const fn page(guard: Guard) -> &'static str {
     match guard {
-        Guard::DdlOutsideMigration => include_str!("../../../policies/guards/ddl-outside-migration.md"),
+        Guard::DdlOutsideMigration => {
+            include_str!("../../../policies/guards/ddl-outside-migration.md")
+        }
         Guard::Procedural => include_str!("../../../policies/guards/procedural.md"),
         Guard::CopyFile => include_str!("../../../policies/guards/copy-file.md"),
         Guard::CopyProgram => include_str!("../../../policies/guards/copy-program.md"),
-        Guard::DangerousFunctions => include_str!("../../../policies/guards/dangerous-functions.md"),
+        Guard::DangerousFunctions => {
+            include_str!("../../../policies/guards/dangerous-functions.md")
+        }
         Guard::FastPath => include_str!("../../../policies/guards/fast-path.md"),
         Guard::RoleChange => include_str!("../../../policies/guards/role-change.md"),
         Guard::LexingParameters => include_str!("../../../policies/guards/lexing-parameters.md"),
@@ -73,7 +77,10 @@ pub const fn page(guard: Guard) -> &'static str {
 
 /// The first statement that does something of these classes.
 fn first_of(facts: &Facts, classes: ClassSet) -> Option<&Statement> {
-    facts.statements.iter().find(|statement| statement.classes.intersects(classes))
+    facts
+        .statements
+        .iter()
+        .find(|statement| statement.classes.intersects(classes))
 }
 
 /// The first statement of a class.
@@ -97,7 +104,11 @@ mod tests {
     #[test]
     fn every_guard_has_its_page() {
         for guard in Guard::ALL {
-            assert!(page(guard).starts_with(&format!("# {}\n", guard.id())), "{}", guard.id());
+            assert!(
+                page(guard).starts_with(&format!("# {}\n", guard.id())),
+                "{}",
+                guard.id()
+            );
             for chapter in ["## Why", "## Instead", "## What it does not see"] {
                 assert!(page(guard).contains(chapter), "{}: {chapter}", guard.id());
             }

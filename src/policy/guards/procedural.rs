@@ -12,10 +12,13 @@ pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
     }
     let statement = first(facts, Class::Procedural)?;
     Some(
-        Objection::new(format!("cannot execute {} outside a migration session", statement.tag))
-            .detail("What its code does cannot be judged")
-            .hint("Send the statements themselves, or run it in a migration session")
-            .at(statement.position),
+        Objection::new(format!(
+            "cannot execute {} outside a migration session",
+            statement.tag
+        ))
+        .detail("What its code does cannot be judged")
+        .hint("Send the statements themselves, or run it in a migration session")
+        .at(statement.position),
     )
 }
 
@@ -29,7 +32,13 @@ mod tests {
     fn code_is_refused_outside_a_migration_session() {
         for tag in ["DO", "CALL"] {
             let message = format!("cannot execute {tag} outside a migration session");
-            assert_refused(&facts(tag, &[Class::Procedural]), &acme(), CLOSED, Guard::Procedural, &message);
+            assert_refused(
+                &facts(tag, &[Class::Procedural]),
+                &acme(),
+                CLOSED,
+                Guard::Procedural,
+                &message,
+            );
             assert_allowed(&facts(tag, &[Class::Procedural]), &migrator(), OPEN);
         }
         assert_allowed(&facts("EXECUTE", &[Class::Execute]), &acme(), CLOSED);

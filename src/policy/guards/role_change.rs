@@ -14,11 +14,17 @@ pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
     if in_migration_session(who, state) {
         return None;
     }
-    let statement = facts.statements.iter().find(|statement| changes_role(statement))?;
+    let statement = facts
+        .statements
+        .iter()
+        .find(|statement| changes_role(statement))?;
     Some(
-        Objection::new(format!("login \"{}\" cannot act as another role", who.login.name))
-            .hint("Connect as the login that has the right")
-            .at(statement.position),
+        Objection::new(format!(
+            "login \"{}\" cannot act as another role",
+            who.login.name
+        ))
+        .hint("Connect as the login that has the right")
+        .at(statement.position),
     )
 }
 
@@ -40,7 +46,13 @@ mod tests {
 
     #[test]
     fn roles_and_what_switches_off_triggers_are_refused() {
-        assert_refused(&facts("SET ROLE", &[Class::RoleChange]), &acme(), CLOSED, Guard::RoleChange, MESSAGE);
+        assert_refused(
+            &facts("SET ROLE", &[Class::RoleChange]),
+            &acme(),
+            CLOSED,
+            Guard::RoleChange,
+            MESSAGE,
+        );
         for name in ["role", "session_authorization", "session_replication_role"] {
             assert_refused(&set(name, "x"), &acme(), CLOSED, Guard::RoleChange, MESSAGE);
             assert_allowed(&set(name, "x"), &migrator(), OPEN);

@@ -38,9 +38,18 @@ mod tests {
     fn the_words_are_those_of_postgresql() {
         let refusal = statement(&acme(), "s1");
         assert_eq!(refusal.message, "prepared statement \"s1\" does not exist");
-        assert_eq!((refusal.guard, refusal.sqlstate.as_str()), (Guard::UnknownName, "26000"));
-        assert_eq!(statement(&acme(), "").message, "unnamed prepared statement does not exist");
+        assert_eq!(
+            (refusal.guard, refusal.sqlstate.as_str()),
+            (Guard::UnknownName, "26000")
+        );
+        assert_eq!(
+            statement(&acme(), "").message,
+            "unnamed prepared statement does not exist"
+        );
         let refusal = portal(&acme(), "c\n1");
-        assert_eq!((&*refusal.message, refusal.sqlstate.as_str()), ("portal \"c?1\" does not exist", "34000"));
+        assert_eq!(
+            (&*refusal.message, refusal.sqlstate.as_str()),
+            ("portal \"c?1\" does not exist", "34000")
+        );
     }
 }

@@ -14,10 +14,19 @@ pub fn judge(facts: &Facts, _who: &Who, _state: State) -> Option<Objection> {
     if let Some(undescribed) = &facts.undescribed {
         return without_description(undescribed);
     }
-    if let Some(statement) = facts.statements.iter().find(|statement| nobody_may(statement.classes)) {
+    if let Some(statement) = facts
+        .statements
+        .iter()
+        .find(|statement| nobody_may(statement.classes))
+    {
         return Some(unjudged().at(statement.position));
     }
-    let known = facts.statements.iter().fold(ClassSet::EMPTY, |known, statement| known.union(statement.classes));
+    let known = facts
+        .statements
+        .iter()
+        .fold(ClassSet::EMPTY, |known, statement| {
+            known.union(statement.classes)
+        });
     (!facts.classes.minus(known).is_empty()).then(unjudged)
 }
 
@@ -28,14 +37,19 @@ fn nobody_may(classes: ClassSet) -> bool {
 /// A typo looks as it does on PostgreSQL. Bounds are the business of another guard.
 fn without_description(undescribed: &Undescribed) -> Option<Objection> {
     Some(match undescribed {
-        Undescribed::CommentDepth | Undescribed::OperatorRun | Undescribed::ScanCost => return None,
-        Undescribed::Syntax { message, position } => {
-            Objection::new(message.clone()).sqlstate(SqlState::SYNTAX).at(*position)
+        Undescribed::CommentDepth | Undescribed::OperatorRun | Undescribed::ScanCost => {
+            return None;
         }
+        Undescribed::Syntax { message, position } => Objection::new(message.clone())
+            .sqlstate(SqlState::SYNTAX)
+            .at(*position),
         Undescribed::Unterminated => {
-            Objection::new("unterminated quoted string, identifier or comment").sqlstate(SqlState::SYNTAX)
+            Objection::new("unterminated quoted string, identifier or comment")
+                .sqlstate(SqlState::SYNTAX)
         }
-        Undescribed::Encoding => Objection::new("invalid byte sequence for encoding \"UTF8\"").sqlstate(NOT_UTF8),
+        Undescribed::Encoding => {
+            Objection::new("invalid byte sequence for encoding \"UTF8\"").sqlstate(NOT_UTF8)
+        }
         Undescribed::Disagreement | Undescribed::Internal => unjudged(),
     })
 }
@@ -57,13 +71,42 @@ mod tests {
 
     #[test]
     fn nobody_may_what_nobody_knows() {
-        for classes in [&[Class::Unknown][..], &[Class::Replication], &[Class::Read, Class::Unknown], &[]] {
-            assert_refused(&facts("?", classes), &acme(), CLOSED, Guard::UnknownStatement, MESSAGE);
-            assert_refused(&facts("?", classes), &migrator(), OPEN, Guard::UnknownStatement, MESSAGE);
+        for classes in [
+            &[Class::Unknown][..],
+            &[Class::Replication],
+            &[Class::Read, Class::Unknown],
+            &[],
+        ] {
+            assert_refused(
+                &facts("?", classes),
+                &acme(),
+                CLOSED,
+                Guard::UnknownStatement,
+                MESSAGE,
+            );
+            assert_refused(
+                &facts("?", classes),
+                &migrator(),
+                OPEN,
+                Guard::UnknownStatement,
+                MESSAGE,
+            );
         }
         for why in [Undescribed::Disagreement, Undescribed::Internal] {
-            assert_refused(&undescribed(why.clone()), &acme(), CLOSED, Guard::UnknownStatement, MESSAGE);
-            assert_refused(&undescribed(why), &migrator(), OPEN, Guard::UnknownStatement, MESSAGE);
+            assert_refused(
+                &undescribed(why.clone()),
+                &acme(),
+                CLOSED,
+                Guard::UnknownStatement,
+                MESSAGE,
+            );
+            assert_refused(
+                &undescribed(why),
+                &migrator(),
+                OPEN,
+                Guard::UnknownStatement,
+                MESSAGE,
+            );
         }
     }
 
@@ -77,8 +120,21 @@ mod tests {
     #[test]
     fn every_ordinary_class_passes() {
         for class in [
-            Class::Read, Class::Write, Class::Transaction, Class::Parameter, Class::SessionState, Class::CopyIn, Class::CopyOut, Class::Lock,
-            Class::Cursor, Class::Prepare, Class::Execute, Class::Deallocate, Class::Notify, Class::Explain, Class::Show,
+            Class::Read,
+            Class::Write,
+            Class::Transaction,
+            Class::Parameter,
+            Class::SessionState,
+            Class::CopyIn,
+            Class::CopyOut,
+            Class::Lock,
+            Class::Cursor,
+            Class::Prepare,
+            Class::Execute,
+            Class::Deallocate,
+            Class::Notify,
+            Class::Explain,
+            Class::Show,
         ] {
             assert_allowed(&facts("", &[class]), &acme(), CLOSED);
             assert_allowed(&facts("", &[class]), &who("boris", "tools"), CLOSED);
@@ -87,11 +143,27 @@ mod tests {
 
     #[test]
     fn a_typo_looks_as_it_does_on_postgresql() {
-        let syntax = Undescribed::Syntax { message: "syntax error at or near \"selct\"".into(), position: 7 };
+        let syntax = Undescribed::Syntax {
+            message: "syntax error at or near \"selct\"".into(),
+            position: 7,
+        };
         let refusal = refused(&undescribed(syntax), &acme(), CLOSED);
         assert_eq!(refusal.message, "syntax error at or near \"selct\"");
-        assert_eq!((refusal.sqlstate.as_str(), refusal.position, refusal.hint), ("42601", 7, None));
-        assert_eq!(refused(&undescribed(Undescribed::Unterminated), &acme(), CLOSED).sqlstate.as_str(), "42601");
-        assert_eq!(refused(&undescribed(Undescribed::Encoding), &acme(), CLOSED).sqlstate.as_str(), "22021");
+        assert_eq!(
+            (refusal.sqlstate.as_str(), refusal.position, refusal.hint),
+            ("42601", 7, None)
+        );
+        assert_eq!(
+            refused(&undescribed(Undescribed::Unterminated), &acme(), CLOSED)
+                .sqlstate
+                .as_str(),
+            "42601"
+        );
+        assert_eq!(
+            refused(&undescribed(Undescribed::Encoding), &acme(), CLOSED)
+                .sqlstate
+                .as_str(),
+            "22021"
+        );
     }
 }

@@ -9,12 +9,24 @@ use crate::sql::{Facts, ParameterName, ParameterUse};
 pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
     let own = who.zone().map(|zone| &**zone);
     touches(facts, who).find_map(|(statement, touch)| {
-        let asked = matches!(touch.name, ParameterName::Named(_)) && matches!(touch.how, ParameterUse::Session | ParameterUse::Local);
-        let value = touch.value.as_deref().filter(|value| asked && Some(*value) != own)?;
+        let asked = matches!(touch.name, ParameterName::Named(_))
+            && matches!(touch.how, ParameterUse::Session | ParameterUse::Local);
+        let value = touch
+            .value
+            .as_deref()
+            .filter(|value| asked && Some(*value) != own)?;
         Some(
-            Objection::new(format!("{} \"{}\" is not granted to login \"{}\"", who.noun(), quoted(value), who.login.name))
-                .hint(format!("Leave it out: Portcullis sets the {} of every transaction", who.noun()))
-                .at(statement.position),
+            Objection::new(format!(
+                "{} \"{}\" is not granted to login \"{}\"",
+                who.noun(),
+                quoted(value),
+                who.login.name
+            ))
+            .hint(format!(
+                "Leave it out: Portcullis sets the {} of every transaction",
+                who.noun()
+            ))
+            .at(statement.position),
         )
     })
 }
@@ -28,10 +40,22 @@ mod tests {
     fn somebody_elses_zone_is_refused_by_name() {
         for value in ["globex", "*", "", "ACME"] {
             let message = format!("tenant \"{value}\" is not granted to login \"shop_acme\"");
-            assert_refused(&set("app.tenant_id", value), &acme(), CLOSED, Guard::ZoneNotGranted, &message);
+            assert_refused(
+                &set("app.tenant_id", value),
+                &acme(),
+                CLOSED,
+                Guard::ZoneNotGranted,
+                &message,
+            );
         }
         let message = "tenant \"acme\" is not granted to login \"shop_report\"";
-        assert_refused(&set("app.tenant_id", "acme"), &who("shop_report", "shop"), CLOSED, Guard::ZoneNotGranted, message);
+        assert_refused(
+            &set("app.tenant_id", "acme"),
+            &who("shop_report", "shop"),
+            CLOSED,
+            Guard::ZoneNotGranted,
+            message,
+        );
     }
 
     #[test]

@@ -11,10 +11,16 @@ pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
     }
     let noun = who.noun();
     Some(
-        Objection::new(format!("database \"{}\" needs a {noun} and this transaction has none", who.database))
-            .detail(format!("The policy gives login \"{}\" no {noun}", who.login.name))
-            .hint("Give the login a zone in the policy")
-            .at(statement.position),
+        Objection::new(format!(
+            "database \"{}\" needs a {noun} and this transaction has none",
+            who.database
+        ))
+        .detail(format!(
+            "The policy gives login \"{}\" no {noun}",
+            who.login.name
+        ))
+        .hint("Give the login a zone in the policy")
+        .at(statement.position),
     )
 }
 
@@ -27,8 +33,19 @@ mod tests {
     #[test]
     fn without_a_zone_nothing_is_asked_of_a_zone_database() {
         let message_text = "database \"shop\" needs a tenant and this transaction has none";
-        for class in [Class::Read, Class::Transaction, Class::Show, Class::Parameter] {
-            assert_refused(&facts("", &[class]), &who("shop_report", "shop"), CLOSED, Guard::ZoneRequired, message_text);
+        for class in [
+            Class::Read,
+            Class::Transaction,
+            Class::Show,
+            Class::Parameter,
+        ] {
+            assert_refused(
+                &facts("", &[class]),
+                &who("shop_report", "shop"),
+                CLOSED,
+                Guard::ZoneRequired,
+                message_text,
+            );
         }
         assert_allowed(&message(Vec::new()), &who("shop_report", "shop"), CLOSED);
     }
