@@ -1,5 +1,10 @@
 //! Arguments -> settings -> run; one file per command.
 
+pub mod client;
+pub mod console;
+pub mod migration;
+mod output;
+
 use std::process::ExitCode;
 
 /// Runs the command line. 0: clean; 1: found or refused; 2: could not.
