@@ -78,7 +78,7 @@ pub fn as_table(answer: &Answer) -> String {
     let widths: Vec<usize> = answer.columns.iter().enumerate().map(|(at, column)| width(at, &column.name)).collect();
     let mut lines = vec![
         line(answer.columns.iter().zip(&widths).map(|(column, width)| format!("{:^width$}", column.name)), " | "),
-        line(widths.iter().map(|width| "-".repeat(*width)), "-+-").replace(' ', "-"),
+        format!("-{}-", widths.iter().map(|width| "-".repeat(*width)).collect::<Vec<_>>().join("-+-")),
     ];
     for row in &rows {
         let cells = row.iter().zip(&answer.columns).zip(&widths).map(|((value, column), width)| {
