@@ -1,0 +1,140 @@
+//! Texts made to hold a parser: all refused or read at once, on a small stack.
+
+use std::time::{Duration, Instant};
+
+use super::super::{Facts, MAX_COMMENT_DEPTH, MAX_OPERATOR_RUN, Undescribed, describe};
+use super::facts;
+
+/// Describes on a stack of 2 MB, tokio's default, and allows it five seconds: quadratic
+/// time would be far more, and the machine may be busy.
+fn quickly(text: String) -> Facts {
+    let work = move || {
+        let start = Instant::now();
+        let facts = describe(text.as_bytes());
+        let took = start.elapsed();
+        assert!(took < Duration::from_secs(5), "{took:?} for {:.40}", text);
+        facts
+    };
+    std::thread::Builder::new()
+        .stack_size(2 << 20)
+        .spawn(work)
+        .unwrap()
+        .join()
+        .unwrap()
+}
+
+#[test]
+fn quadratic_texts_are_refused_at_once() {
+    let table = [
+        (
+            format!("{}{}select 1", "/*".repeat(80_000), "*/".repeat(80_000)),
+            Undescribed::ScanCost,
+        ),
+        (
+            format!("{}{}select 1", "/* ".repeat(80_000), "*/".repeat(80_000)),
+            Undescribed::CommentDepth,
+        ),
+        (
+            format!("select {}1", "+".repeat(400_000)),
+            Undescribed::OperatorRun,
+        ),
+        (
+            format!("select {}1", format!("{} ", "+".repeat(60)).repeat(1600)),
+            Undescribed::ScanCost,
+        ),
+        (
+            format!("select 1{}", "/****//****/".repeat(26_000)),
+            Undescribed::ScanCost,
+        ),
+    ];
+    for (text, reason) in table {
+        assert_eq!(quickly(text).undescribed, Some(reason));
+    }
+}
+
+#[test]
+fn the_bounds_are_where_they_are_said_to_be() {
+    let depth = MAX_COMMENT_DEPTH as usize;
+    facts(&format!(
+        "{}{}select 1",
+        "/* ".repeat(depth),
+        " */".repeat(depth)
+    ));
+    let deeper = format!(
+        "{}{}select 1",
+        "/* ".repeat(depth + 1),
+        " */".repeat(depth + 1)
+    );
+    assert_eq!(
+        describe(deeper.as_bytes()).undescribed,
+        Some(Undescribed::CommentDepth)
+    );
+    facts(&format!("select {}1", "+".repeat(MAX_OPERATOR_RUN)));
+    let longer = format!("select {}1", "+".repeat(MAX_OPERATOR_RUN + 1));
+    assert_eq!(
+        describe(longer.as_bytes()).undescribed,
+        Some(Undescribed::OperatorRun)
+    );
+}
+
+#[test]
+fn banners_and_rulers_pass() {
+    let stars = "*".repeat(78);
+    facts(&format!("/{stars}/\n/* text */\n/{stars}/\nselect 1"));
+    facts(&format!(
+        "{}select 1",
+        format!("/{stars}\n * text\n {stars}/\n").repeat(400)
+    ));
+    facts(&format!(
+        "--{}\nselect 1 +--{}\n 1",
+        "-".repeat(5000),
+        "=".repeat(5000)
+    ));
+    facts(&format!("/{}/ select 1", "*".repeat(100_000)));
+}
+
+#[test]
+fn deep_and_long_texts_neither_crash_nor_hang() {
+    let some = "with a as (select 1) select ";
+    for n in [2_000, 30_000, 100_000] {
+        let texts = [
+            format!("select {}1{}", "(".repeat(n), ")".repeat(n)),
+            format!("{some}{}1{}", "(".repeat(n), ")".repeat(n)),
+            format!("{some}{}", "(select ".repeat(n.min(100_000))),
+            format!("{some}{}1", "- ".repeat(n)),
+            format!("{some}{}1", "not ".repeat(n.min(200_000))),
+            format!("{some}1{}", " and 1".repeat(n.min(150_000))),
+            format!("{some}1{}", " + 1".repeat(n.min(200_000))),
+            format!("{some}1{}", " union select 1".repeat(n.min(60_000))),
+            format!(
+                "{}select 1{}",
+                "with a as (".repeat(n.min(80_000)),
+                ") select 1".repeat(n.min(80_000))
+            ),
+            format!("select {}1", "set_config(".repeat(n.min(90_000))),
+            format!("copy {}", "(copy ".repeat(n)),
+            format!("explain {}", "analyze explain ".repeat(n.min(60_000))),
+            ";".repeat(n),
+            "$a".repeat(n),
+            "'a'\n".repeat(n),
+        ];
+        for text in texts {
+            quickly(text);
+        }
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_are_refused() {
+    for bytes in [
+        &b"select '\xff'"[..],
+        b"select 1\0",
+        b"\xc0\xaf",
+        b"select '\xed\xa0\x80'",
+    ] {
+        let facts = describe(bytes);
+        assert_eq!(facts.undescribed, Some(Undescribed::Encoding));
+        assert!(facts.fingerprint.is_some());
+    }
+    facts("select 'é', \"ü\" from ñandú");
+}

@@ -1,0 +1,79 @@
+//! The cache of facts.
+
+use std::sync::Arc;
+
+use super::super::{FactsCache, describe};
+
+#[test]
+fn a_text_is_kept_when_it_comes_again() {
+    let mut cache = FactsCache::new(1 << 20, 7);
+    let text = b"select a from t where b = $1";
+    let first = cache.describe(text);
+    assert_eq!(*first, describe(text));
+    assert!(cache.get(text).is_none());
+    let second = cache.describe(text);
+    let third = cache.describe(text);
+    assert!(Arc::ptr_eq(&second, &third));
+    assert!(Arc::ptr_eq(&second, &cache.get(text).unwrap()));
+    assert_eq!((cache.hits(), cache.misses()), (2, 3));
+    assert!(cache.get(b"select a from t where b = $2").is_none());
+}
+
+#[test]
+fn texts_seen_once_take_no_room() {
+    let mut cache = FactsCache::new(1 << 20, 7);
+    for n in 0..10_000 {
+        cache.describe(format!("select {n}").as_bytes());
+    }
+    assert!(cache.bytes() < 1 << 14, "{}", cache.bytes());
+}
+
+#[test]
+fn the_bound_holds_and_what_is_used_stays() {
+    let mut cache = FactsCache::new(64 << 10, 7);
+    let hot = b"select 'hot'";
+    cache.describe(hot);
+    cache.describe(hot);
+    for n in 0..2_000 {
+        let text = format!("select {n} from t");
+        cache.describe(text.as_bytes());
+        cache.describe(text.as_bytes());
+        assert!(cache.bytes() <= 64 << 10);
+        assert!(cache.get(hot).is_some(), "{n}");
+    }
+    assert!(cache.bytes() > 32 << 10);
+    assert!(cache.get(b"select 0 from t").is_none());
+    assert!(cache.get(b"select 1999 from t").is_some());
+}
+
+#[test]
+fn every_entry_is_found_after_many_evictions() {
+    let mut cache = FactsCache::new(32 << 10, 1);
+    let text = |n: usize| format!("select {}", n * n % 97);
+    for n in 0..5_000 {
+        assert_eq!(
+            *cache.describe(text(n).as_bytes()),
+            describe(text(n).as_bytes())
+        );
+    }
+}
+
+#[test]
+fn facts_made_elsewhere_are_admitted_by_the_same_rule() {
+    let mut cache = FactsCache::new(1 << 20, 7);
+    let facts = Arc::new(describe(b"select 1"));
+    cache.admit(b"select 1", &facts);
+    assert!(cache.get(b"select 1").is_none());
+    cache.admit(b"select 1", &facts);
+    assert!(Arc::ptr_eq(&facts, &cache.get(b"select 1").unwrap()));
+}
+
+#[test]
+fn a_text_too_large_for_it_is_described_each_time() {
+    let mut cache = FactsCache::new(8 << 10, 7);
+    let text = format!("select '{}'", "x".repeat(2000));
+    for _ in 0..3 {
+        cache.describe(text.as_bytes());
+    }
+    assert_eq!((cache.hits(), cache.bytes()), (0, 0));
+}

@@ -1,0 +1,59 @@
+//! Fingerprints.
+
+use super::super::{describe, fingerprint};
+
+#[test]
+fn constants_case_and_comments_do_not_matter() {
+    let same = [
+        "delete from t where a = 1 and b in (1, 2, 3)",
+        "DELETE  FROM t WHERE a=$1 AND b IN ('x') -- why",
+        "delete from T where a = E'\\'' and b in (0x1F, $2)",
+    ];
+    assert!(
+        same.iter()
+            .all(|text| fingerprint(text.as_bytes()) == fingerprint(same[0].as_bytes()))
+    );
+    assert_eq!(
+        fingerprint(b"drop table t").to_string(),
+        fingerprint(b"drop/**/table\nT").to_string()
+    );
+}
+
+#[test]
+fn names_and_operators_matter() {
+    let texts: [&[u8]; 6] = [
+        b"drop table t",
+        b"drop table u",
+        b"drop table \"T\"",
+        b"drop view t",
+        b"drop table t, u",
+        b"\xff",
+    ];
+    for (n, one) in texts.iter().enumerate() {
+        assert!(
+            texts[n + 1..]
+                .iter()
+                .all(|other| fingerprint(one) != fingerprint(other)),
+            "{n}"
+        );
+    }
+}
+
+#[test]
+fn facts_carry_it_when_a_refusal_is_possible() {
+    for text in [
+        "drop table t",
+        "set a = 1",
+        "select set_config('a', 'b', true)",
+        "selct",
+        "/*",
+        "copy t from stdin",
+    ] {
+        assert_eq!(
+            describe(text.as_bytes()).fingerprint,
+            Some(fingerprint(text.as_bytes())),
+            "{text}"
+        );
+    }
+    assert_eq!(describe(b"select 1").fingerprint, None);
+}

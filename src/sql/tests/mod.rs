@@ -1,0 +1,42 @@
+//! Tests of the whole description; what must pass stands beside what must not.
+
+mod bounds;
+mod cache;
+mod disguises;
+mod fingerprints;
+mod lexing;
+mod parameters;
+mod soup;
+mod statements;
+mod transactions;
+
+use super::{Class, ClassSet, Facts, describe};
+
+/// Describes a text that both opinions must understand.
+fn facts(text: &str) -> Facts {
+    let facts = describe(text.as_bytes());
+    assert_eq!(facts.undescribed, None, "{text}");
+    facts
+}
+
+fn set(classes: &[Class]) -> ClassSet {
+    classes
+        .iter()
+        .fold(ClassSet::EMPTY, |set, class| set.with(*class))
+}
+
+/// Classes that no application statement may have outside a migration session.
+fn restricted() -> ClassSet {
+    set(&[
+        Class::Ddl,
+        Class::Role,
+        Class::RoleChange,
+        Class::SessionState,
+        Class::CopyFile,
+        Class::CopyProgram,
+        Class::Maintenance,
+        Class::Procedural,
+        Class::Replication,
+        Class::Unknown,
+    ])
+}

@@ -1,0 +1,399 @@
+//! Parameters touched and guarded functions called.
+
+use super::super::{
+    FUNCTIONS, FunctionGroup, ParameterName, ParameterTouch, ParameterUse, ParameterUse::*, group,
+};
+use super::facts;
+
+/// `*` is every parameter, `?` a computed name.
+fn touches(text: &str) -> Vec<(String, ParameterUse)> {
+    let name = |touch: &ParameterTouch| match &touch.name {
+        ParameterName::Named(name) => name.to_string(),
+        ParameterName::All => "*".to_owned(),
+        ParameterName::Dynamic => "?".to_owned(),
+    };
+    let facts = facts(text);
+    let all = facts
+        .statements
+        .iter()
+        .flat_map(|statement| &statement.parameters);
+    all.map(|touch| (name(touch), touch.how)).collect()
+}
+
+#[test]
+fn every_way_to_touch_one_parameter_is_seen() {
+    let table = [
+        ("set app.zone = 'x'", "app.zone", Session),
+        ("SET SESSION App.Zone TO x", "app.zone", Session),
+        ("set local app.zone to 'x'", "app.zone", Local),
+        ("set \"app\".\"zone\" = 'x'", "app.zone", Session),
+        ("set \"App.Zone\" = 'x'", "app.zone", Session),
+        ("set U&\"\\0061pp\".zone = 'x'", "app.zone", Session),
+        (
+            "set U&\"!0061pp\" uescape '!' .zone = 'x'",
+            "app.zone",
+            Session,
+        ),
+        ("set local.zone = 'x'", "local.zone", Session),
+        ("set session.zone = 'x'", "session.zone", Session),
+        ("set local local.zone = 'x'", "local.zone", Local),
+        ("set session to 'x'", "session", Session),
+        ("set transaction.zone = 'x'", "transaction.zone", Session),
+        ("set/**/app/**/./**/zone/**/=/**/x", "app.zone", Session),
+        ("set app.zone to default", "app.zone", Reset),
+        ("set local app.zone = default", "app.zone", Reset),
+        ("set app.zone from current", "app.zone", Session),
+        ("reset app.zone", "app.zone", Reset),
+        ("reset \"APP\".zone", "app.zone", Reset),
+        ("reset all", "*", Reset),
+        ("discard all", "*", Reset),
+        ("set time zone 'UTC'", "timezone", Session),
+        ("set local time zone 'UTC'", "timezone", Local),
+        ("set time zone local", "timezone", Reset),
+        ("set timezone = 'UTC'", "timezone", Session),
+        ("reset time zone", "timezone", Reset),
+        ("set names 'SJIS'", "client_encoding", Session),
+        ("set schema 'x'", "search_path", Session),
+        ("set xml option document", "xmloption", Session),
+        ("set role x", "role", Session),
+        ("set local role to x", "role", Local),
+        (
+            "set session authorization default",
+            "session_authorization",
+            Reset,
+        ),
+        ("alter role r set app.zone = 'x'", "app.zone", Stored),
+        (
+            "alter role r in database d reset app.zone",
+            "app.zone",
+            Stored,
+        ),
+        ("alter role r reset all", "*", Stored),
+        (
+            "alter database d set app.zone from current",
+            "app.zone",
+            Stored,
+        ),
+        ("alter system set app.zone = 'x'", "app.zone", Stored),
+        ("alter function f() set app.zone = 'x'", "app.zone", Stored),
+        (
+            "create function f() returns int language sql set app.zone to 'x' as 'select 1'",
+            "app.zone",
+            Stored,
+        ),
+        (
+            "update pg_settings set setting = 'x' where name = 'app.zone'",
+            "?",
+            Stored,
+        ),
+        (
+            "update only (pg_catalog.\"pg_settings\") set setting = 'x'",
+            "?",
+            Stored,
+        ),
+        (
+            "with x as (update U&\"pg\\005fsettings\" s set setting = 'x' returning 1) select 1",
+            "?",
+            Stored,
+        ),
+        (
+            "with recursive x as (select 1 a) search depth first by a set set update pg_settings set setting = 'x'",
+            "?",
+            Stored,
+        ),
+        (
+            "explain analyze update pg_settings set setting = 'x'",
+            "?",
+            Stored,
+        ),
+    ];
+    for (text, name, how) in table {
+        assert_eq!(touches(text), [(name.to_owned(), how)], "{text}");
+    }
+    assert_eq!(
+        touches("set session characteristics as transaction read only").len(),
+        3
+    );
+    // PostgreSQL cuts identifiers to 63 bytes.
+    let long = "z".repeat(70);
+    assert_eq!(
+        touches(&format!("set a.{long} = 1")),
+        [(format!("a.{}", &long[..63]), Session)]
+    );
+}
+
+#[test]
+fn set_config_is_seen_wherever_it_is_called() {
+    let table = [
+        (
+            "select set_config('app.zone', 'x', true)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select set_config('App.Zone', 'x', false)",
+            "app.zone",
+            Session,
+        ),
+        (
+            "select SET_CONFIG ('app.zone', 'x', TRUE)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select pg_catalog.set_config('app.zone', 'x', $1)",
+            "app.zone",
+            Session,
+        ),
+        (
+            "select \"pg_catalog\" . \"set_config\" /* x */ ('app.zone', 'x', true)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select U&\"set\\005fconfig\"('app.zone', 'x', true)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select U&\"set!005fconfig\" uescape '!' ('app.zone', 'x', true)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select U&\"set!005fconfig\" uescape E'\\x21' ('app.zone', 'x', true)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select U&\"set!005fconfig\" uescape $$!$$ ('app.zone', 'x', true)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select U&\"set!005fconfig\" uescape ''\n'!' ('app.zone', 'x', true)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select U&\"s\\+000065t_config\"('app.zone', 'x', true)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select set_config(E'app\\x2ezone', 'x', true)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select set_config(E'\\141pp.zone', 'x', true)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select set_config(U&'app\\002ezone', 'x', true)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select set_config(U&'app!002ezone' uescape '!', 'x', true)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select set_config('app'\n'.zone', 'x', true)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select set_config($a$app.zone$a$, 'x', true)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select set_config('app.zone'::text, 'x', true)",
+            "app.zone",
+            Local,
+        ),
+        ("select set_config('it''s', 'x', true)", "it's", Local),
+        ("select set_config($1, 'x', true)", "?", Local),
+        ("select set_config('app.' || 'zone', 'x', true)", "?", Local),
+        ("select set_config(('app.zone'), 'x', true)", "?", Local),
+        (
+            "select set_config('app.zone', 'x', true or false)",
+            "app.zone",
+            Session,
+        ),
+        (
+            "select set_config('app.zone', 'x', not true)",
+            "app.zone",
+            Session,
+        ),
+        (
+            "select set_config('app.zone', f(1, 2), true)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select set_config('app.zone', (array['a', 'b'])[1], true)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select set_config(is_local => false, setting_name => 'app.zone', new_value => 'x')",
+            "?",
+            Session,
+        ),
+        (
+            "with x as (select set_config('app.zone', 'x', true)) select * from x",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select (select set_config('app.zone', 'x', true))",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select * from rows from (set_config('app.zone', 'x', true)) as t",
+            "app.zone",
+            Local,
+        ),
+        (
+            "insert into t values (set_config('app.zone', 'x', true))",
+            "app.zone",
+            Local,
+        ),
+        (
+            "copy (select set_config('app.zone', 'x', true)) to stdout",
+            "app.zone",
+            Local,
+        ),
+        (
+            "prepare p as select set_config('app.zone', 'x', true)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "declare c cursor for select set_config('app.zone', 'x', true)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "explain analyze select set_config('app.zone', 'x', true)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select 1 limit length(set_config('app.zone', 'x', true))",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select 1 from t order by set_config('app.zone', 'x', true)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select xmlelement(name a, set_config('app.zone', 'x', true))",
+            "app.zone",
+            Local,
+        ),
+        (
+            "do 'x'; select set_config('app.zone', 'x', true)",
+            "app.zone",
+            Local,
+        ),
+    ];
+    for (text, name, how) in table {
+        assert_eq!(touches(text), [(name.to_owned(), how)], "{text}");
+        let facts = facts(text);
+        let called = facts
+            .statements
+            .iter()
+            .any(|statement| statement.functions == ["set_config"]);
+        assert!(called, "{text}");
+    }
+    let twice = "select set_config('a', set_config('b', '', false), true)";
+    assert_eq!(
+        touches(twice),
+        [("a".to_owned(), Local), ("b".to_owned(), Session)]
+    );
+}
+
+#[test]
+fn reading_settings_touches_nothing() {
+    let harmless = [
+        "show app.zone",
+        "select current_setting('app.zone')",
+        "select 'set_config(''a'', ''b'', true)'",
+        "select set_config from t",
+        "select \"SET_CONFIG\"('a', 'b', true)",
+        "select my_set_config('a', 'b', true)",
+        "select * from pg_settings",
+        "select * from pg_settings for update",
+        "insert into t values (1) on conflict (a) do update set pg_settings = 1",
+        "update settings set pg_settings = 1",
+        "-- set_config('a', 'b', true)\nselect 1",
+    ];
+    for text in harmless {
+        assert_eq!(touches(text), [], "{text}");
+        assert!(
+            facts(text)
+                .statements
+                .iter()
+                .all(|statement| statement.functions.is_empty()),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn guarded_functions_are_found() {
+    let table = [
+        (
+            "select query_to_xml('drop table t', true, true, '')",
+            vec!["query_to_xml"],
+        ),
+        ("select * from ts_stat('select 1')", vec!["ts_stat"]),
+        (
+            "select pg_read_file('/etc/passwd'), lo_import('/x')",
+            vec!["pg_read_file", "lo_import"],
+        ),
+        (
+            "select ('/etc/passwd'::text).pg_read_file",
+            vec!["pg_read_file"],
+        ),
+        ("select \"public\".\"dblink\"('a', 'b')", vec!["dblink"]),
+        (
+            "select 1 where pg_try_advisory_lock(1)",
+            vec!["pg_try_advisory_lock"],
+        ),
+        (
+            "select ts_rewrite('a'::tsquery, 'select t, s from aliases')",
+            vec!["ts_rewrite"],
+        ),
+        (
+            "select ts_rewrite('a'::tsquery, 'b'::tsquery, 'c'::tsquery)",
+            vec![],
+        ),
+        ("select pg_advisory_xact_lock(1)", vec![]),
+        ("select dblink from t", vec![]),
+    ];
+    for (text, names) in table {
+        assert_eq!(facts(text).statements[0].functions, names, "{text}");
+    }
+}
+
+#[test]
+fn the_table_of_functions_is_sorted() {
+    assert!(FUNCTIONS.is_sorted_by(|a, b| a.0 < b.0));
+    assert_eq!(group("lo_export"), Some(FunctionGroup::Files));
+    assert_eq!(group("current_setting"), None);
+    for (name, _) in FUNCTIONS {
+        assert_eq!(
+            facts(&format!("select {}(1, 2)", name.to_uppercase())).statements[0].functions,
+            [*name]
+        );
+    }
+}
