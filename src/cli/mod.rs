@@ -1,6 +1,10 @@
 //! Arguments -> settings -> run; one file per command.
 
 pub mod keys;
+pub mod client;
+pub mod console;
+pub mod migration;
+mod output;
 
 use std::process::ExitCode;
 
