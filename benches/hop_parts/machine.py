@@ -114,8 +114,10 @@ class Machine:
 
     def write(self, name, text, mode=0o600):
         path = self.directory / name
-        path.parent.mkdir(exist_ok=True)
-        self.hand_over(path.parent)
+        for parent in [path.parent.parent, path.parent]:
+            if not parent.exists():
+                parent.mkdir()
+                self.hand_over(parent)
         path.write_text(text)
         path.chmod(mode)
         self.hand_over(path)

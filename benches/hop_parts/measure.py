@@ -1,6 +1,7 @@
 """What a hop costs: CPU, latency, system calls, memory."""
 
 import glob
+import math
 import os
 import re
 import signal
@@ -13,8 +14,8 @@ from .machine import Unavailable
 from .stack import SCALE
 
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
-WARM_UP = 0.7
-"""Seconds for the connections to be made, before the clock runs."""
+MARGIN = 0.3
+"""Seconds that a client still runs after the window."""
 COPY_ROWS_BYTES = 100
 COPY_CHUNK = copy_rows(5_000)
 
@@ -82,13 +83,14 @@ class Bench:
             raise RuntimeError(f"pgbench through {hop.name}: {out}{err}")
         return out
 
-    def transactions(self, hop, arguments, seconds):
-        """A window of `seconds` in the middle of a run: what began before or ended after is not in it."""
+    def transactions(self, hop, arguments, seconds, clients):
+        """A window of `seconds` in the middle of a run: logins, and what began before or ended after, are not in it."""
         for log in self.logs.iterdir():
             log.unlink()
-        prefix = self.logs / "log"
-        run = self.pgbench(hop, ["-T", int(seconds + 2 * WARM_UP + 1), "-l", f"--log-prefix={prefix}", *arguments])
-        time.sleep(WARM_UP)
+        patience = min(0.5 + 0.01 * clients, seconds)
+        duration = ["-T", math.ceil(patience + seconds + MARGIN), "-l", f"--log-prefix={self.logs}/log"]
+        run = self.pgbench(hop, [*arguments, *duration, "-c", clients, "-j", min(clients, 2)])
+        self.wait_running(patience)
         begin, cpu_begin = time.time(), hop.pid and cpu_ns(hop.pid)
         time.sleep(seconds)
         end, cpu_end = time.time(), hop.pid and cpu_ns(hop.pid)
@@ -99,6 +101,13 @@ class Bench:
         cpu = (cpu_end - cpu_begin) / 1000 / len(latencies) if hop.pid else None
         return Sample(len(latencies), cpu, percentile(latencies, 0.5), percentile(latencies, 0.99),
                       len(latencies) / (end - begin))
+
+    def wait_running(self, patience):
+        """Until pgbench has logged its first transactions: by then all its clients are logged in."""
+        until = time.monotonic() + patience
+        while time.monotonic() < until and not any(log.stat().st_size for log in self.logs.iterdir()):
+            time.sleep(0.02)
+        time.sleep(0.1)
 
     def latencies(self, begin, end):
         """Of the transactions that ended between the two times, in microseconds (pgbench -l)."""
@@ -173,11 +182,12 @@ class Bench:
                 client.close()
 
 
-# What pgbench runs, by the workload's name: arguments, and whether statements stay prepared.
+# What pgbench runs, by the workload's name.
 SELECT = ["-S", "-s", SCALE]
 TRANSACTIONS = {
-    "simple": ([*SELECT, "-M", "simple"], False),
-    "extended": ([*SELECT, "-M", "extended"], False),
-    "prepared": ([*SELECT, "-M", "prepared"], True),
-    "tpcb": (["-s", SCALE, "-M", "extended"], False),
+    "simple": [*SELECT, "-M", "simple"],
+    "extended": [*SELECT, "-M", "extended"],
+    "prepared": [*SELECT, "-M", "prepared"],
+    "latency": [*SELECT, "-M", "extended"],
+    "tpcb": ["-s", SCALE, "-M", "extended"],
 }

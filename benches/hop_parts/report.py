@@ -2,6 +2,8 @@
 
 from statistics import median
 
+from .stack import HOPS
+
 
 def medians(samples):
     """The median of every figure over the rounds."""
@@ -60,9 +62,7 @@ class Results:
     def hops(self, pool):
         """The hops in their own order: a round may have begun with another one."""
         found = {hop.name: hop for key, hops in self.samples.items() if key[0] == pool for hop in hops}
-        order = ["direct", "haproxy", "pgbouncer", "portcullis", "portcullis-zone",
-                 "haproxy-tls", "pgbouncer-tls", "portcullis-tls"]
-        return sorted(found.values(), key=lambda hop: order.index(hop.name) if hop.name in order else len(order))
+        return sorted(found.values(), key=lambda hop: HOPS.index(hop.name))
 
     def print_cpu(self, pool):
         measured = [hop for hop in self.hops(pool) if hop.pid]
@@ -87,8 +87,22 @@ class Results:
             cells = [values.get(hop, {}) for hop in hops]
             if any(cell.get("p50_us") for cell in cells):
                 rows.append([label, *(f"{number(c.get('p50_us'), 0)}/{number(c.get('p99_us'), 0)}" for c in cells)])
-        if rows:
-            print(table("Latency seen by the client, us, p50/p99", ["workload, clients", *(h.name for h in hops)], rows))
+        if not rows:
+            return
+        print(table("Latency seen by the client, us, p50/p99", ["workload, clients", *(h.name for h in hops)], rows))
+        self.print_added(dict(self.rows(pool)).get("latency, 1", {}))
+
+    @staticmethod
+    def print_added(values):
+        """With one client nothing waits for a core: the difference to no hop is what the hop adds."""
+        direct = next((figures for hop, figures in values.items() if hop.pid is None), None)
+        if not direct:
+            return
+        rows = [
+            [hop.name, *(number(figures[key] - direct[key], 0) for key in ("p50_us", "p99_us"))]
+            for hop, figures in values.items() if hop.pid
+        ]
+        print(table("Latency added, one client, extended, us", ["hop", "p50", "p99"], rows))
 
     def print_singles(self, pool):
         for (of, figure), values in self.singles.items():

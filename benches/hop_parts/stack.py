@@ -34,6 +34,12 @@ class Target:
         return " ".join(words + ["gssencmode=disable"])
 
 
+HOPS = ["direct", "haproxy", "pgbouncer", "portcullis", "portcullis-zone",
+        "haproxy-tls", "pgbouncer-tls", "portcullis-tls", "pgbouncer-tls-tls", "portcullis-tls-tls"]
+"""`-tls`: towards the client; `-tls-tls`: towards the pool too, which HAProxy cannot do in PostgreSQL's protocol."""
+BOTH_LEGS = ("extended", "memory")
+
+
 @dataclass(frozen=True)
 class Hop:
     """One way to the pool. `pid` is `None` for the way without a hop."""
@@ -45,6 +51,11 @@ class Hop:
     """The hop it is compared with."""
     prepared: bool = True
     """Does it carry protocol-level prepared statements?"""
+    only: tuple = ()
+    """The workloads that it is measured with; empty: all."""
+
+    def takes(self, workload):
+        return (not self.only or workload in self.only) and (self.prepared or workload != "prepared")
 
 
 def tracks(pgbouncer):
@@ -61,79 +72,70 @@ class Stack:
         self.tracks = tracks(pool_version)
 
     def start(self, database, certificates, wanted):
-        """Starts the pool and the hops whose names `wanted` accepts; returns the hops."""
+        """Starts the pool and the hops that are wanted and can be had; returns the hops."""
         self.certificates, self.userlist = certificates, database.userlist
-        pool = self.pgbouncer("pool", self.pool_version, database.port, tls_in=False)
-        hops = [Hop("direct", self.target(pool[0]), None, "haproxy", self.tracks)]
-        makers = [
-            (("haproxy", "haproxy-tls"), self.haproxy),
-            (("pgbouncer", "pgbouncer-tls"), self.second_pgbouncer),
-            (("portcullis", "portcullis-zone", "portcullis-tls"), self.portcullis),
-        ]
-        for names, make in makers:
-            if any(wanted(name) for name in names):
-                hops += make(names, pool[0])
-        return [hop for hop in hops if wanted(hop.name)]
+        pool = self.pgbouncer("pool", self.pool_version, database.port)[0]
+        tls_pool = self.pgbouncer("tls-pool", self.pool_version, database.port, tls_in=True)[0]
+        hops = [Hop("direct", self.target(pool), None, "haproxy", self.tracks)]
+        for name in wanted:
+            kind, *legs = name.split("-")
+            make = {"haproxy": self.haproxy, "pgbouncer": self.second_pgbouncer, "portcullis": self.portcullis}.get(kind)
+            hop = make and make(name, tls_pool if legs == ["tls", "tls"] else pool, legs)
+            hops += [hop] if hop else []
+        return [hop for hop in hops if hop.name in wanted]
 
     def target(self, port, tls=False, direct=False, user="bench", database="bench"):
         return Target(port, tls, direct, user, database, self.certificates.authority)
 
-    def haproxy(self, _names, pool):
-        if not self.programs.haproxy:
-            return []
-        hops = []
-        for name, tls in (("haproxy", False), ("haproxy-tls", True)):
-            if tls and not self.programs.direct_tls():
-                continue
-            port = self.machine.port()
-            bind = f"ssl crt {self.certificates.chain_and_key} alpn postgresql" if tls else ""
-            config = self.machine.write(f"{self.name}/{name}.cfg", HAPROXY.format(port=port, pool=pool, bind=bind))
-            command = [self.programs.haproxy, "-db", "-f", config]
-            server = self.machine.start(f"{self.name}-{name}", command, port)
-            hops.append(Hop(name, self.target(port, tls, direct=tls), server.pid, name, self.tracks))
-        return hops
-
-    def second_pgbouncer(self, _names, pool):
-        version = self.programs.newest_pgbouncer()
-        hops = []
-        for name, tls in (("pgbouncer", False), ("pgbouncer-tls", True)):
-            port, pid = self.pgbouncer(name, version, pool, tls)
-            base = "haproxy-tls" if tls else "haproxy"
-            hops.append(Hop(name, self.target(port, tls), pid, base, self.tracks and tracks(version)))
-        return hops
-
-    def pgbouncer(self, name, version, behind, tls_in):
+    def haproxy(self, name, pool, legs):
+        if not self.programs.haproxy or (legs and not self.programs.direct_tls()):
+            return None
         port = self.machine.port()
-        program = self.programs.pgbouncers[version]
+        bind = f"ssl crt {self.certificates.chain_and_key} alpn postgresql" if legs else ""
+        config = self.machine.write(f"{self.name}/{name}.cfg", HAPROXY.format(port=port, pool=pool, bind=bind))
+        server = self.machine.start(f"{self.name}-{name}", [self.programs.haproxy, "-db", "-f", config], port)
+        return Hop(name, self.target(port, bool(legs), direct=bool(legs)), server.pid, name, self.tracks)
+
+    def second_pgbouncer(self, name, pool, legs):
+        version = self.programs.newest_pgbouncer()
+        port, pid = self.pgbouncer(name, version, pool, tls_in=bool(legs), tls_out=len(legs) == 2)
+        return Hop(name, self.target(port, bool(legs)), pid, base(legs), self.tracks and tracks(version), only(legs))
+
+    def pgbouncer(self, name, version, behind, tls_in=False, tls_out=False):
+        port = self.machine.port()
         lines = CLIENT_TLS.format(c=self.certificates) if tls_in else ""
+        lines += SERVER_TLS.format(c=self.certificates) if tls_out else "server_tls_sslmode = disable\n"
         if tracks(version):
             lines += f"max_prepared_statements = {200 if self.tracks else 0}\n"
         text = PGBOUNCER.format(port=port, behind=behind, userlist=self.userlist, lines=lines)
         config = self.machine.write(f"{self.name}/{name}.ini", text)
-        return port, self.machine.start(f"{self.name}-{name}", [program, config], port).pid
+        command = [self.programs.pgbouncers[version], config]
+        return port, self.machine.start(f"{self.name}-{name}", command, port).pid
 
-    def portcullis(self, _names, pool):
+    def portcullis(self, name, pool, legs):
         if not self.programs.portcullis:
-            return []
-        policy = self.machine.write(f"{self.name}/production.toml", POLICY)
-        plain = self.one_portcullis("portcullis", pool, policy, tls=False)
-        tls = self.one_portcullis("portcullis-tls", pool, policy, tls=True)
-        zone = self.target(plain[0], user="bench_zone", database="tenants")
-        return [
-            Hop("portcullis", self.target(plain[0]), plain[1], "haproxy", self.tracks),
-            Hop("portcullis-zone", zone, plain[1], "haproxy", self.tracks),
-            Hop("portcullis-tls", self.target(tls[0], tls=True), tls[1], "haproxy-tls", self.tracks),
-        ]
-
-    def one_portcullis(self, name, pool, policy, tls):
+            return None
         port, http = self.machine.port(), self.machine.port()
+        zone, tls = legs == ["zone"], "tls" in legs
         text = PORTCULLIS.format(
-            policy=policy, port=port, http=http, pool=pool, userlist=self.userlist,
-            c=self.certificates, sslmode="require" if tls else "disable",
+            policy=self.machine.write(f"{self.name}/{name}/production.toml", POLICY), port=port, http=http, pool=pool,
+            userlist=self.userlist, c=self.certificates, client="require" if tls else "disable",
+            server="verify-full" if len(legs) == 2 else "disable",
         )
         config = self.machine.write(f"{self.name}/{name}.toml", text)
         command = [self.programs.portcullis, "serve", "--config", config]
-        return port, self.machine.start(f"{self.name}-{name}", command, port).pid
+        pid = self.machine.start(f"{self.name}-{name}", command, port).pid
+        login = {"user": "bench_zone", "database": "tenants"} if zone else {}
+        return Hop(name, self.target(port, tls, **login), pid, base(legs), self.tracks, only(legs))
+
+
+def base(legs):
+    """The hop to compare with."""
+    return "haproxy-tls" if "tls" in legs else "haproxy"
+
+
+def only(legs):
+    return BOTH_LEGS if len(legs) == 2 else ()
 
 
 class Database:
@@ -214,7 +216,6 @@ pool_mode = transaction
 default_pool_size = 70
 max_client_conn = 6000
 ignore_startup_parameters = extra_float_digits
-server_tls_sslmode = disable
 log_connections = 0
 log_disconnections = 0
 {lines}"""
@@ -223,6 +224,10 @@ CLIENT_TLS = """client_tls_sslmode = require
 client_tls_ca_file = {c.authority}
 client_tls_cert_file = {c.certificate}
 client_tls_key_file = {c.key}
+"""
+
+SERVER_TLS = """server_tls_sslmode = verify-full
+server_tls_ca_file = {c.authority}
 """
 
 HAPROXY = """global
@@ -248,18 +253,19 @@ http = "127.0.0.1:{http}"
 max_client_conn = 6000
 
 [client_tls]
-sslmode = "{sslmode}"
+sslmode = "{client}"
 cert_file = "{c.certificate}"
 key_file = "{c.key}"
 
 [server_tls]
-sslmode = "disable"
+sslmode = "{server}"
+ca_file = "{c.authority}"
 
 [auth]
 auth_file = "{userlist}"
 
 [route.transaction]
-hosts = ["127.0.0.1:{pool}"]
+hosts = ["localhost:{pool}"]
 
 [log]
 format = "json"
