@@ -20,20 +20,25 @@ COPY_ROWS_BYTES = 100
 COPY_CHUNK = copy_rows(5_000)
 
 
+def read_if_there(path):
+    """A file of a thread, or nothing if the thread has just ended."""
+    try:
+        with open(path) as file:
+            return file.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def cpu_ns(pid):
     """CPU time of a process so far, threads that have ended included.
 
     schedstat is exact but knows living threads only; stat knows all, rounded down to clock ticks.
     """
-    living = 0
-    for path in glob.glob(f"/proc/{pid}/task/*/schedstat"):
-        try:
-            with open(path) as file:
-                living += int(file.read().split()[0])
-        except FileNotFoundError:
-            continue
-    with open(f"/proc/{pid}/stat") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
+    threads = [read_if_there(path) for path in glob.glob(f"/proc/{pid}/task/*/schedstat")]
+    living = sum(int(thread.split()[0]) for thread in threads if thread)
+    fields = read_if_there(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    if not fields:
+        raise RuntimeError(f"the hop with pid {pid} has ended")
     return max(living, (int(fields[11]) + int(fields[12])) * TICK_NS)
 
 
@@ -156,8 +161,8 @@ class Bench:
     def wait_traced(pid, tracer):
         """Until every thread is traced."""
         for _ in range(200):
-            statuses = [open(path).read() for path in glob.glob(f"/proc/{pid}/task/*/status")]
-            if all(re.search(r"^TracerPid:\s+[1-9]", status, re.M) for status in statuses):
+            statuses = [read_if_there(path) for path in glob.glob(f"/proc/{pid}/task/*/status")]
+            if all(re.search(r"^TracerPid:\s+[1-9]", status, re.M) for status in statuses if status):
                 return
             if tracer.poll() is not None:
                 raise Unavailable("strace may not attach: " + tracer.stderr.read().strip())
