@@ -3,3 +3,18 @@
 pub mod keys;
 pub mod scram;
 pub mod userlist;
+
+/// Splits off what stands in quotes at the start of a text; `""` does not close them, and stays
+/// doubled in the result.
+fn split_quoted(text: &str) -> Option<(&str, &str)> {
+    let inner = text.strip_prefix('"')?;
+    let mut from = 0;
+    loop {
+        let quote = from + inner[from..].find('"')?;
+        let rest = &inner[quote + 1..];
+        if !rest.starts_with('"') {
+            return Some((&inner[..quote], rest));
+        }
+        from = quote + 2;
+    }
+}

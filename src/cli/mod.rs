@@ -1,5 +1,7 @@
 //! Arguments -> settings -> run; one file per command.
 
+pub mod keys;
+
 use std::process::ExitCode;
 
 /// Runs the command line. 0: clean; 1: found or refused; 2: could not.

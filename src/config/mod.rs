@@ -1,11 +1,18 @@
 //! What the operator wrote in `portcullis.toml` -> values that are already valid.
 //!
-//! The rest of the program sees only [`Config`]; unknown keys, bad units and missing files are
-//! errors with file, line and a suggestion before a port is opened.
+//! The rest of the program sees only [`Config`]; unknown keys, bad units and settings that do not go
+//! together are errors with file, line and a suggestion before a port is opened.
+
+mod parse;
+pub mod problem;
+pub(crate) mod reader;
+pub(crate) mod units;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+pub use problem::{Problem, Severity};
 
 /// A valid configuration. Keys carry PgBouncer's and libpq's names.
 #[derive(Clone, Debug)]
@@ -55,6 +62,44 @@ pub struct Listen {
     pub advertise_sslrootcert: Option<PathBuf>,
 }
 
+impl Config {
+    /// Reads and checks a file. One worker per core where the file does not say.
+    ///
+    /// # Errors
+    /// Every problem of the file at once; that it cannot be read is one of them.
+    pub fn load(path: &Path) -> Result<Self, Vec<Problem>> {
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        Self::parse(&read(path)?, path, cores)
+    }
+
+    /// What a text says. Relative paths in it start at the directory of `path`; `cores` is the default of `listen.workers`.
+    ///
+    /// # Errors
+    /// Every problem of the text at once.
+    pub fn parse(text: &str, path: &Path, cores: usize) -> Result<Self, Vec<Problem>> {
+        parse::config(text, path, cores)
+    }
+}
+
+/// Longest configuration or policy file: 1 MB.
+pub const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// The text of a configuration or policy file.
+///
+/// # Errors
+/// It cannot be read, is longer than [`MAX_FILE_BYTES`], or is not UTF-8.
+pub fn read(path: &Path) -> Result<String, Vec<Problem>> {
+    use std::io::Read;
+    let mut text = String::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text));
+    let message = match read {
+        Ok(_) if text.len() as u64 <= MAX_FILE_BYTES => return Ok(text),
+        Ok(_) => "the file is longer than 1MB".to_owned(),
+        Err(error) => format!("could not read the file: {error}"),
+    };
+    Err(vec![Problem::error(&path.display().to_string(), message)])
+}
+
 /// A host name or address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
@@ -62,6 +107,15 @@ pub struct Endpoint {
     pub host: String,
     /// The port.
     pub port: u16,
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
 }
 
 /// libpq's and PgBouncer's sslmode, as far as they apply to the side in question.

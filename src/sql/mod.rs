@@ -1,6 +1,36 @@
 //! PURE. Text in, [`Facts`] out: what a statement really does, by two independent opinions
 //! (Portcullis's own lexer and classifier; PostgreSQL's grammar). The stricter one wins.
+//!
+//! [`describe`] reads a text in this order:
+//!
+//! 1. `lexer`: tokens, within the limits of `bounds`.
+//! 2. `view`: statements, cut at semicolons.
+//! 3. `classify`: the first opinion, by leading keywords (`objects`: CREATE, ALTER, DROP;
+//!    `settings`: SET, RESET and `set_config`; `scan`: what any place in a statement can do, with
+//!    the [`FUNCTIONS`] of `functions`; `names`: what is behind a spelling).
+//! 4. `grammar`: the second opinion, by libpg_query.
+//! 5. `fingerprint`: a name for what may be refused.
+//!
+//! [`FactsCache`] remembers the facts of texts seen before.
 
+mod bounds;
+mod cache;
+mod classify;
+mod describe;
 mod facts;
+mod fingerprint;
+mod functions;
+mod grammar;
+mod lexer;
+mod names;
+mod objects;
+mod scan;
+mod settings;
+mod view;
 
+pub use bounds::{LONG_TEXT, MAX_COMMENT_DEPTH, MAX_OPERATOR_RUN};
+pub use cache::FactsCache;
+pub use describe::describe;
 pub use facts::*;
+pub use fingerprint::fingerprint;
+pub use functions::{FUNCTIONS, FunctionGroup, group};

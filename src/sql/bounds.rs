@@ -1,0 +1,82 @@
+//! Limits on a text before PostgreSQL's grammar sees it.
+//!
+//! The server's lexer, and libpg_query's copy of it, re-reads a run of operator characters for
+//! every operator token and every comment opener in that run, and a nested comment for every
+//! level. 400 KB of such text hold a server for minutes, deaf to `pg_terminate_backend`.
+
+use super::Undescribed;
+
+/// Comments nested deeper than this are refused.
+pub const MAX_COMMENT_DEPTH: u32 = 32;
+
+/// Runs of operator characters longer than this (bytes) are refused: PostgreSQL's operators are at
+/// most `NAMEDATALEN - 1` bytes long.
+pub const MAX_OPERATOR_RUN: usize = 63;
+
+/// Texts longer than this (bytes) must not be described on a worker: the caller hands them to a
+/// thread that may take its time.
+pub const LONG_TEXT: usize = 32 * 1024;
+
+/// Scan cost that any text may have, besides [`COST_PER_BYTE`].
+const COST_BASE: u64 = 64 * 1024;
+
+/// Scan cost allowed per byte of text.
+const COST_PER_BYTE: u64 = 8;
+
+/// The characters PostgreSQL allows in operators (`op_chars` in its `scan.l`).
+pub(super) const fn is_operator(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'~' | b'!'
+            | b'@'
+            | b'#'
+            | b'^'
+            | b'&'
+            | b'|'
+            | b'`'
+            | b'?'
+            | b'+'
+            | b'-'
+            | b'*'
+            | b'/'
+            | b'%'
+            | b'<'
+            | b'>'
+            | b'='
+    )
+}
+
+/// Adds up what PostgreSQL's lexer would re-read.
+pub(super) struct Meter {
+    spent: u64,
+    limit: u64,
+    /// End of the run of operator characters measured last: each run is measured once.
+    run_end: usize,
+}
+
+impl Meter {
+    pub(super) fn new(length: usize) -> Self {
+        Self {
+            spent: 0,
+            limit: COST_PER_BYTE * length as u64 + COST_BASE,
+            run_end: 0,
+        }
+    }
+
+    /// Charges for the operator characters from `at` on. Calls must come in the order of the text.
+    pub(super) fn charge(&mut self, text: &[u8], at: usize) -> Result<(), Undescribed> {
+        if at >= self.run_end {
+            self.run_end = at
+                + text[at..]
+                    .iter()
+                    .take_while(|byte| is_operator(**byte))
+                    .count();
+        }
+        self.spent += (self.run_end - at) as u64;
+        if self.spent > self.limit {
+            Err(Undescribed::ScanCost)
+        } else {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Facts of texts seen before, for one worker thread.
+
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use foldhash::SharedSeed;
+use foldhash::fast::{FixedState, SeedableRandomState};
+
+use super::{Facts, ParameterName, ParameterTouch, Statement, describe};
+
+/// How many hashes of texts seen once are remembered (8 bytes each).
+const SEEN: usize = 4096;
+
+/// No text may take more than this part of the cache.
+const LARGEST_PART: usize = 8;
+
+/// Facts by exact text, bounded in bytes, for one thread (no locks).
+///
+/// A text is kept when it is seen for the second time, so that literals written into statements do
+/// not push out those that come again. When full, entries not used since the last round go first
+/// (CLOCK). Hashes are keyed: a client cannot choose texts that collide.
+pub struct FactsCache {
+    hasher: SeedableRandomState,
+    /// Where the text with a hash is in `entries`.
+    places: HashMap<u64, usize, FixedState>,
+    entries: Vec<Entry>,
+    /// The next entry to look at when room is needed.
+    hand: usize,
+    bytes: usize,
+    max_bytes: usize,
+    /// Hashes of texts seen once, each at its own place.
+    seen: Box<[u64]>,
+    hits: u64,
+    misses: u64,
+}
+
+struct Entry {
+    hash: u64,
+    text: Box<[u8]>,
+    facts: Arc<Facts>,
+    /// What the entry takes, with everything it points to.
+    bytes: usize,
+    /// Used since the hand last passed.
+    used: bool,
+}
+
+impl FactsCache {
+    /// An empty cache for up to `max_bytes` of texts and facts (and 32 KB of its own).
+    /// `seed` should be random: it keys the hashes.
+    pub fn new(max_bytes: usize, seed: u64) -> Self {
+        Self {
+            hasher: SeedableRandomState::with_seed(seed, SharedSeed::global_fixed()),
+            places: HashMap::with_hasher(FixedState::with_seed(seed)),
+            entries: Vec::new(),
+            hand: 0,
+            bytes: 0,
+            max_bytes,
+            seen: vec![0; SEEN].into_boxed_slice(),
+            hits: 0,
+            misses: 0,
+        }
+    }
+
+    /// The facts of `text`, if they are here. Does not allocate.
+    pub fn get(&mut self, text: &[u8]) -> Option<Arc<Facts>> {
+        let hash = self.hasher.hash_one(text);
+        self.find(hash, text)
+    }
+
+    /// The facts of `text`: those that are here, or described now.
+    pub fn describe(&mut self, text: &[u8]) -> Arc<Facts> {
+        let hash = self.hasher.hash_one(text);
+        if let Some(facts) = self.find(hash, text) {
+            return facts;
+        }
+        let facts = Arc::new(describe(text));
+        self.offer(hash, text, &facts);
+        facts
+    }
+
+    /// Takes facts that were described elsewhere (a long text, off the worker), under the same
+    /// rule: a text is kept when it comes for the second time.
+    pub fn admit(&mut self, text: &[u8], facts: &Arc<Facts>) {
+        let hash = self.hasher.hash_one(text);
+        if !self.places.contains_key(&hash) {
+            self.offer(hash, text, facts);
+        }
+    }
+
+    /// Lookups answered from the cache so far.
+    pub fn hits(&self) -> u64 {
+        self.hits
+    }
+
+    /// Lookups not answered from the cache so far.
+    pub fn misses(&self) -> u64 {
+        self.misses
+    }
+
+    /// Bytes in use, of those given to [`FactsCache::new`].
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn find(&mut self, hash: u64, text: &[u8]) -> Option<Arc<Facts>> {
+        let entry = self
+            .places
+            .get(&hash)
+            .and_then(|place| self.entries.get_mut(*place));
+        match entry {
+            Some(entry) if *entry.text == *text => {
+                entry.used = true;
+                self.hits += 1;
+                Some(Arc::clone(&entry.facts))
+            }
+            _ => {
+                self.misses += 1;
+                None
+            }
+        }
+    }
+
+    /// Keeps a text that was seen before; remembers one that was not.
+    fn offer(&mut self, hash: u64, text: &[u8], facts: &Arc<Facts>) {
+        let seen = &mut self.seen[hash as usize % SEEN];
+        let bytes = cost(text, facts);
+        if std::mem::replace(seen, hash) != hash || bytes > self.max_bytes / LARGEST_PART {
+            return;
+        }
+        // Another text with the same 64-bit hash stays; this one is described each time.
+        if self.places.contains_key(&hash) {
+            return;
+        }
+        while self.bytes + bytes > self.max_bytes {
+            self.evict();
+        }
+        self.bytes += bytes;
+        self.places.insert(hash, self.entries.len());
+        self.entries.push(Entry {
+            hash,
+            text: text.into(),
+            facts: Arc::clone(facts),
+            bytes,
+            used: false,
+        });
+    }
+
+    /// Removes the first entry from the hand on that was not used; the hand clears the marks of the others, so
+    /// that two rounds find one. Does nothing when empty.
+    fn evict(&mut self) {
+        while !self.entries.is_empty() {
+            self.hand %= self.entries.len();
+            let entry = &mut self.entries[self.hand];
+            if std::mem::take(&mut entry.used) {
+                self.hand += 1;
+                continue;
+            }
+            let entry = self.entries.swap_remove(self.hand);
+            self.places.remove(&entry.hash);
+            self.bytes -= entry.bytes;
+            if let Some(moved) = self.entries.get(self.hand) {
+                self.places.insert(moved.hash, self.hand);
+            }
+            return;
+        }
+    }
+}
+
+/// What an entry takes: the text, the facts with all they own, and its places in both tables.
+fn cost(text: &[u8], facts: &Facts) -> usize {
+    let statements = facts.statements.iter().map(|statement| {
+        let names = statement.parameters.iter().map(|touch| match &touch.name {
+            ParameterName::Named(name) => name.len(),
+            _ => 0,
+        });
+        statement.parameters.capacity() * size_of::<ParameterTouch>()
+            + names.sum::<usize>()
+            + statement.functions.capacity() * size_of::<&str>()
+    });
+    text.len()
+        + size_of::<Entry>()
+        + 4 * size_of::<u64>()
+        + size_of::<Facts>()
+        + facts.statements.capacity() * size_of::<Statement>()
+        + statements.sum::<usize>()
+}

@@ -1,0 +1,446 @@
+//! The first opinion: what a statement does, by its leading keywords.
+
+use super::lexer::Kind;
+use super::objects::{self, Verb};
+use super::scan;
+use super::settings::{self, SetKind};
+use super::view::View;
+use super::{
+    Class, ClassSet, ParameterName, ParameterTouch, ParameterUse, Statement, TransactionControl,
+};
+
+/// Statements inside statements (EXPLAIN, PREPARE, DECLARE, COPY) deeper than this are unknown;
+/// the grammar allows two.
+const MAX_NESTING: u32 = 4;
+
+/// Describes one statement (not empty); `position` is for the caller to fill in.
+pub(super) fn statement(view: View<'_>) -> Statement {
+    let mut found = Statement {
+        classes: ClassSet::EMPTY,
+        tag: "",
+        position: 0,
+        transaction: None,
+        parameters: Vec::new(),
+        functions: Vec::new(),
+    };
+    lead(view, MAX_NESTING, &mut found);
+    scan::calls(view, &mut found.functions, &mut found.parameters);
+    if found.classes.has(Class::Write) {
+        scan::settings_view(view, &mut found.parameters);
+    }
+    if found.parameters.iter().any(settings::is_role) {
+        found.classes = found.classes.with(Class::RoleChange);
+    }
+    found
+}
+
+/// Classifies by the first words, and adds to `found`; the tag of the outermost statement stays.
+fn lead(view: View<'_>, nesting: u32, found: &mut Statement) {
+    let (tag, class) = match nesting {
+        0 => ("???", Class::Unknown),
+        _ if view.is_kind(0, Kind::Open) => query(view, found),
+        _ => by_keyword(view, nesting, found),
+    };
+    found.classes = found.classes.with(class);
+    if nesting == MAX_NESTING {
+        found.tag = tag;
+    }
+}
+
+fn by_keyword(view: View<'_>, nesting: u32, found: &mut Statement) -> (&'static str, Class) {
+    let mut folded = [0; 12];
+    let word = view.word(0);
+    let Some(folded) = folded.get_mut(..word.len()) else {
+        return long_keyword(view);
+    };
+    folded.copy_from_slice(word);
+    folded.make_ascii_lowercase();
+    match &*folded {
+        b"select" | b"values" | b"table" | b"with" | b"insert" | b"update" | b"delete"
+        | b"merge" => query(view, found),
+        b"begin" | b"start" | b"commit" | b"end" | b"rollback" | b"abort" | b"savepoint"
+        | b"release" => transaction(view, found),
+        b"set" | b"reset" => set(view, found),
+        b"show" => ("SHOW", Class::Show),
+        b"create" => create(view, found),
+        b"alter" => alter(view, found),
+        b"drop" => drop(view),
+        b"explain" => explain(view, nesting, found),
+        b"prepare" => prepare(view, nesting, found),
+        b"declare" => declare(view, nesting, found),
+        b"copy" => copy(view, nesting, found),
+        b"discard" => discard(view, found),
+        b"import" => ("IMPORT FOREIGN SCHEMA", Class::Ddl),
+        b"execute" => ("EXECUTE", Class::Execute),
+        b"deallocate" => (
+            if view.is(1, "all") {
+                "DEALLOCATE ALL"
+            } else {
+                "DEALLOCATE"
+            },
+            Class::Deallocate,
+        ),
+        b"fetch" => ("FETCH", Class::Cursor),
+        b"move" => ("MOVE", Class::Cursor),
+        b"close" => ("CLOSE CURSOR", Class::Cursor),
+        b"do" => ("DO", Class::Procedural),
+        b"call" => ("CALL", Class::Procedural),
+        b"lock" => ("LOCK TABLE", Class::Lock),
+        b"load" => ("LOAD", Class::SessionState),
+        b"listen" => ("LISTEN", Class::Notify),
+        b"unlisten" => ("UNLISTEN", Class::Notify),
+        b"notify" => ("NOTIFY", Class::Notify),
+        b"grant" => (grant_tag(view), Class::Role),
+        b"revoke" => (grant_tag(view), Class::Role),
+        b"reassign" => ("REASSIGN OWNED", Class::Role),
+        b"truncate" => ("TRUNCATE TABLE", Class::Ddl),
+        b"comment" => ("COMMENT", Class::Ddl),
+        b"security" => ("SECURITY LABEL", Class::Ddl),
+        b"refresh" => ("REFRESH MATERIALIZED VIEW", Class::Ddl),
+        b"vacuum" => ("VACUUM", Class::Maintenance),
+        b"analyze" | b"analyse" => ("ANALYZE", Class::Maintenance),
+        b"cluster" => ("CLUSTER", Class::Maintenance),
+        b"reindex" => ("REINDEX", Class::Maintenance),
+        b"repack" => ("REPACK", Class::Maintenance),
+        b"checkpoint" => ("CHECKPOINT", Class::Maintenance),
+        _ => long_keyword(view),
+    }
+}
+
+/// Walsender commands; everything else is unknown.
+fn long_keyword(view: View<'_>) -> (&'static str, Class) {
+    const REPLICATION: [&str; 9] = [
+        "IDENTIFY_SYSTEM",
+        "TIMELINE_HISTORY",
+        "CREATE_REPLICATION_SLOT",
+        "ALTER_REPLICATION_SLOT",
+        "DROP_REPLICATION_SLOT",
+        "READ_REPLICATION_SLOT",
+        "START_REPLICATION",
+        "BASE_BACKUP",
+        "UPLOAD_MANIFEST",
+    ];
+    let command = REPLICATION
+        .iter()
+        .find(|command| view.word(0).eq_ignore_ascii_case(command.as_bytes()));
+    command.map_or(("???", Class::Unknown), |command| {
+        (*command, Class::Replication)
+    })
+}
+
+/// SELECT, VALUES, TABLE, WITH, INSERT, UPDATE, DELETE, MERGE, and any of them in parentheses.
+fn query(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
+    let effects = scan::effects(view);
+    let verb = main_verb(view);
+    let tag = match verb {
+        "" if effects.creates => "SELECT INTO",
+        "" => "SELECT",
+        verb => verb,
+    };
+    if effects.creates {
+        found.classes = found.classes.with(Class::Ddl);
+    }
+    if verb.is_empty() {
+        // WITH x AS (INSERT ...) SELECT reads and writes.
+        if effects.writes {
+            found.classes = found.classes.with(Class::Write);
+        }
+        return (tag, Class::Read);
+    }
+    (tag, Class::Write)
+}
+
+/// The tag of the data-modifying statement that the query is; empty if it is none.
+fn main_verb(view: View<'_>) -> &'static str {
+    let mut at = 0;
+    if view.is(0, "with") {
+        at = view.tokens.len();
+        let mut from = 1;
+        // The verb behind WITH's queries is the one that a query can start with.
+        while let Some(next) = view.find_outside_parens(
+            from,
+            &[
+                "select", "insert", "update", "delete", "merge", "values", "table",
+            ],
+        ) {
+            if view.is_kind(next - 1, Kind::Close)
+                || !view.is_any(next, &["update", "delete", "insert", "merge"])
+            {
+                at = next;
+                break;
+            }
+            from = next + 1;
+        }
+    }
+    let verbs = [
+        ("insert", "INSERT"),
+        ("update", "UPDATE"),
+        ("delete", "DELETE"),
+        ("merge", "MERGE"),
+    ];
+    verbs
+        .iter()
+        .find(|(word, _)| view.is(at, word))
+        .map_or("", |(_, tag)| *tag)
+}
+
+fn transaction(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
+    let chain = view.tokens.len() >= 3
+        && view.is(view.tokens.len() - 1, "chain")
+        && view.is(view.tokens.len() - 2, "and");
+    // The optional WORK or TRANSACTION.
+    let next = 1 + usize::from(view.is_any(1, &["work", "transaction"]));
+    let (tag, control) = if view.is(0, "start") {
+        ("START TRANSACTION", TransactionControl::Begin)
+    } else if view.is(0, "begin") {
+        ("BEGIN", TransactionControl::Begin)
+    } else if view.is(0, "savepoint") {
+        ("SAVEPOINT", TransactionControl::Savepoint)
+    } else if view.is(0, "release") {
+        ("RELEASE", TransactionControl::Savepoint)
+    } else if view.is(1, "prepared") {
+        (
+            if view.is(0, "commit") {
+                "COMMIT PREPARED"
+            } else {
+                "ROLLBACK PREPARED"
+            },
+            TransactionControl::TwoPhase,
+        )
+    } else if view.is_any(0, &["commit", "end"]) {
+        ("COMMIT", TransactionControl::Commit { chain })
+    } else if view.is(next, "to") {
+        ("ROLLBACK", TransactionControl::Savepoint)
+    } else {
+        ("ROLLBACK", TransactionControl::Rollback { chain })
+    };
+    found.transaction = Some(control);
+    (tag, Class::Transaction)
+}
+
+fn set(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
+    let tag = if view.is(0, "reset") { "RESET" } else { "SET" };
+    let kind = settings::set(view, &mut found.parameters);
+    match kind {
+        SetKind::Parameter => return (tag, Class::Parameter),
+        SetKind::Role => return (tag, Class::RoleChange),
+        SetKind::Characteristics => found.classes = found.classes.with(Class::Parameter),
+        SetKind::Transaction | SetKind::Constraints => {}
+    }
+    found.transaction = Some(TransactionControl::SetTransaction);
+    (
+        if kind == SetKind::Constraints {
+            "SET CONSTRAINTS"
+        } else {
+            "SET"
+        },
+        Class::Transaction,
+    )
+}
+
+fn discard(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
+    if view.is(1, "all") {
+        found.parameters.push(ParameterTouch {
+            name: ParameterName::All,
+            how: ParameterUse::Reset,
+            value: None,
+        });
+    }
+    let tags = [
+        ("all", "DISCARD ALL"),
+        ("plans", "DISCARD PLANS"),
+        ("sequences", "DISCARD SEQUENCES"),
+    ];
+    let tag = tags
+        .iter()
+        .find(|(word, _)| view.is(1, word))
+        .map_or("DISCARD TEMP", |(_, tag)| *tag);
+    (tag, Class::SessionState)
+}
+
+fn create(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
+    const MODIFIERS: [&str; 12] = [
+        "or",
+        "replace",
+        "global",
+        "local",
+        "temporary",
+        "temp",
+        "unlogged",
+        "unique",
+        "recursive",
+        "trusted",
+        "procedural",
+        "default",
+    ];
+    let mut at = 1;
+    while at < 5 && view.is_any(at, &MODIFIERS) {
+        at += 1;
+    }
+    at += usize::from(view.is(at, "constraint"));
+    if view.is_any(at, &["role", "user", "group"]) && !view.is(at + 1, "mapping") {
+        return ("CREATE ROLE", Class::Role);
+    }
+    if view.is_any(at, &["function", "procedure"]) {
+        settings::stored(view, &mut found.parameters);
+    }
+    match objects::tag(Verb::Create, |n| view.word(at + n)) {
+        Some("CREATE TABLE") if view.find_outside_parens(at, &["as"]).is_some() => {
+            ("CREATE TABLE AS", Class::Ddl)
+        }
+        Some(tag) => (tag, Class::Ddl),
+        None => ("CREATE", Class::Ddl),
+    }
+}
+
+fn alter(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
+    if view.is_any(
+        1,
+        &[
+            "role",
+            "user",
+            "group",
+            "database",
+            "system",
+            "function",
+            "procedure",
+            "routine",
+        ],
+    ) {
+        settings::stored(view, &mut found.parameters);
+    }
+    if view.is_any(1, &["role", "user", "group"]) && !view.is(2, "mapping") {
+        return ("ALTER ROLE", Class::Role);
+    }
+    if view.is(1, "default") {
+        return ("ALTER DEFAULT PRIVILEGES", Class::Role);
+    }
+    if view.is(1, "system") {
+        return ("ALTER SYSTEM", Class::Maintenance);
+    }
+    let at = 1 + usize::from(view.is(1, "procedural"));
+    (
+        objects::tag(Verb::Alter, |n| view.word(at + n)).unwrap_or("ALTER"),
+        Class::Ddl,
+    )
+}
+
+fn drop(view: View<'_>) -> (&'static str, Class) {
+    if view.is_any(1, &["role", "user", "group"]) && !view.is(2, "mapping") {
+        return ("DROP ROLE", Class::Role);
+    }
+    if view.is(1, "owned") {
+        return ("DROP OWNED", Class::Role);
+    }
+    let at = 1 + usize::from(view.is(1, "procedural"));
+    (
+        objects::tag(Verb::Drop, |n| view.word(at + n)).unwrap_or("DROP"),
+        Class::Ddl,
+    )
+}
+
+/// Membership is granted without ON.
+fn grant_tag(view: View<'_>) -> &'static str {
+    let role = view.find_outside_parens(1, &["on"]).is_none();
+    match (view.is(0, "grant"), role) {
+        (true, true) => "GRANT ROLE",
+        (true, false) => "GRANT",
+        (false, true) => "REVOKE ROLE",
+        (false, false) => "REVOKE",
+    }
+}
+
+fn explain(view: View<'_>, nesting: u32, found: &mut Statement) -> (&'static str, Class) {
+    let mut at = 1;
+    let mut analyze = false;
+    // `EXPLAIN (SELECT ...)` has a query in its parentheses, not options.
+    let query = view.is_any(2, &["select", "with", "table"])
+        || (view.is(2, "values") && view.is_kind(3, Kind::Open))
+        || view.is_kind(2, Kind::Open);
+    if view.is_kind(1, Kind::Open) && !query {
+        at = view.behind_parens(1);
+        analyze = analyze_option(View {
+            tokens: &view.tokens[2..at.max(2)],
+            ..view
+        });
+    } else {
+        if view.is_any(at, &["analyze", "analyse"]) {
+            analyze = true;
+            at += 1;
+        }
+        at += usize::from(view.is(at, "verbose"));
+    }
+    if analyze {
+        lead(view.from(at), nesting - 1, found);
+    }
+    ("EXPLAIN", Class::Explain)
+}
+
+/// Is ANALYZE among the options? Only a plain `off`, `false` or `0` says that it is not.
+fn analyze_option(options: View<'_>) -> bool {
+    (0..options.tokens.len()).any(|at| {
+        let names = options
+            .name(at)
+            .is_none_or(|name| matches!(&*name, "analyze" | "analyse"));
+        let off = options.is_any(at + 1, &["off", "false"])
+            || options
+                .tokens
+                .get(at + 1)
+                .is_some_and(|token| token.of(options.text) == b"0");
+        options.is_name(at) && names && !off
+    })
+}
+
+fn prepare(view: View<'_>, nesting: u32, found: &mut Statement) -> (&'static str, Class) {
+    // A statement may be called "transaction".
+    if view.is(1, "transaction") && view.kind(2).is_some_and(Kind::is_string) {
+        found.transaction = Some(TransactionControl::TwoPhase);
+        return ("PREPARE TRANSACTION", Class::Transaction);
+    }
+    match view.find_outside_parens(2, &["as"]) {
+        Some(at) => lead(view.from(at + 1), nesting - 1, found),
+        None => found.classes = found.classes.with(Class::Unknown),
+    }
+    ("PREPARE", Class::Prepare)
+}
+
+fn declare(view: View<'_>, nesting: u32, found: &mut Statement) -> (&'static str, Class) {
+    match view.find_outside_parens(2, &["for"]) {
+        Some(at) => lead(view.from(at + 1), nesting - 1, found),
+        None => found.classes = found.classes.with(Class::Unknown),
+    }
+    ("DECLARE CURSOR", Class::Cursor)
+}
+
+fn copy(view: View<'_>, nesting: u32, found: &mut Statement) -> (&'static str, Class) {
+    let mut at = 1 + usize::from(view.is(1, "binary"));
+    if view.is_kind(at, Kind::Open) {
+        let end = view.behind_parens(at);
+        lead(
+            View {
+                tokens: view.tokens.get(at + 1..end - 1).unwrap_or_default(),
+                ..view
+            },
+            nesting - 1,
+            found,
+        );
+        at = end;
+    } else {
+        while view.is_kind(at + 1, Kind::Dot) {
+            at += 2;
+        }
+        at += 1;
+        if view.is_kind(at, Kind::Open) {
+            at = view.behind_parens(at);
+        }
+    }
+    let class = match () {
+        _ if !view.is_any(at, &["from", "to"]) => Class::Unknown,
+        _ if view.is(at + 1, "program") => Class::CopyProgram,
+        _ if view.kind(at + 1).is_some_and(Kind::is_string) => Class::CopyFile,
+        _ if !view.is_any(at + 1, &["stdin", "stdout"]) => Class::Unknown,
+        _ if view.is(at, "from") => Class::CopyIn,
+        _ => Class::CopyOut,
+    };
+    ("COPY", class)
+}

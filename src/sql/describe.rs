@@ -1,0 +1,135 @@
+//! Both opinions joined: for each statement the union of what either sees in it.
+
+use super::lexer::{self, Token};
+use super::{Class, ClassSet, Facts, Statement, Undescribed, classify, fingerprint, grammar, view};
+
+/// Positions of syntax errors are looked for among this many places at most: each look at the
+/// middle of them costs a parse.
+const MAX_PLACES: usize = 16;
+
+/// Describes the text of one Query or Parse message.
+///
+/// Takes time linear in the length of the text. Texts over [`LONG_TEXT`](super::LONG_TEXT) bytes
+/// belong on a thread that may block.
+pub fn describe(text: &[u8]) -> Facts {
+    let Some(valid) = std::str::from_utf8(text)
+        .ok()
+        .filter(|text| !text.as_bytes().contains(&0))
+    else {
+        return Facts {
+            statements: Vec::new(),
+            classes: ClassSet::EMPTY,
+            undescribed: Some(Undescribed::Encoding),
+            fingerprint: Some(fingerprint::of_bytes(text)),
+        };
+    };
+    let (tokens, stopped) = lexer::tokens(text);
+    let mut statements = first_opinion(valid, &tokens);
+    let undescribed = match stopped {
+        Some(reason) => Some(reason),
+        None if statements.is_empty() => None,
+        None => second_opinion(valid, &tokens, &mut statements),
+    };
+    let classes = statements.iter().fold(ClassSet::EMPTY, |all, statement| {
+        all.union(statement.classes)
+    });
+    let plain = undescribed.is_none() && statements.iter().all(is_plain);
+    let fingerprint = (!plain).then(|| fingerprint::of_tokens(text, &tokens));
+    Facts {
+        statements,
+        classes,
+        undescribed,
+        fingerprint,
+    }
+}
+
+/// Nothing in it can lead to a refusal for what it does.
+fn is_plain(statement: &Statement) -> bool {
+    const PLAIN: ClassSet = ClassSet::of(Class::Read)
+        .with(Class::Write)
+        .with(Class::Transaction)
+        .with(Class::Show)
+        .with(Class::Cursor)
+        .with(Class::Explain);
+    PLAIN.union(statement.classes) == PLAIN
+        && statement.parameters.is_empty()
+        && statement.functions.is_empty()
+}
+
+/// Tokens and leading keywords.
+fn first_opinion(text: &str, tokens: &[Token]) -> Vec<Statement> {
+    let (mut bytes, mut characters) = (0, 0);
+    let views = view::statements(text.as_bytes(), tokens);
+    let mut list = Vec::with_capacity(views.len());
+    for view in views {
+        let mut statement = classify::statement(view);
+        let start = view
+            .tokens
+            .first()
+            .map_or(bytes, |token| token.start as usize);
+        characters += count_characters(&text.as_bytes()[bytes..start]);
+        bytes = start;
+        statement.position = characters + 1;
+        list.push(statement);
+    }
+    list
+}
+
+fn count_characters(bytes: &[u8]) -> u32 {
+    bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count() as u32
+}
+
+/// PostgreSQL's grammar. Adds its classes, or says why it cannot.
+fn second_opinion(
+    text: &str,
+    tokens: &[Token],
+    statements: &mut [Statement],
+) -> Option<Undescribed> {
+    let with = tokens
+        .iter()
+        .any(|token| token.of(text.as_bytes()).eq_ignore_ascii_case(b"with"));
+    match grammar::classes(text, with) {
+        Ok(opinion) if opinion.len() != statements.len() => Some(Undescribed::Disagreement),
+        Ok(opinion) => {
+            for (statement, classes) in statements.iter_mut().zip(opinion) {
+                statement.classes = statement.classes.union(classes);
+            }
+            None
+        }
+        Err(grammar::Failure::Syntax(message)) => {
+            let position = locate(text, tokens, &message);
+            Some(Undescribed::Syntax { message, position })
+        }
+        Err(failure) => Some(failure.into()),
+    }
+}
+
+/// Where a syntax error is: characters, from 1; 0 if that cannot be told.
+///
+/// The library keeps the position to itself, but the message quotes the token, and cutting the text
+/// before the offending token (and only there or earlier) makes it fail "at end of input".
+fn locate(text: &str, tokens: &[Token], message: &str) -> u32 {
+    const END: &str = "at end of input";
+    if message.ends_with(END) {
+        return count_characters(text.as_bytes()) + 1;
+    }
+    let Some(near) = message
+        .split_once(" at or near \"")
+        .and_then(|(_, rest)| rest.strip_suffix('"'))
+    else {
+        return 0;
+    };
+    let starts = tokens.iter().map(|token| token.start as usize);
+    let places: Vec<usize> = starts
+        .filter(|start| text[*start..].starts_with(near))
+        .take(MAX_PLACES + 1)
+        .collect();
+    if places.len() > MAX_PLACES {
+        return 0;
+    }
+    let behind = places.partition_point(|start| {
+        grammar::syntax_error(&text[..*start]).is_none_or(|error| error.ends_with(END))
+    });
+    let found = behind.checked_sub(1).map(|last| places[last]);
+    found.map_or(0, |start| count_characters(&text.as_bytes()[..start]) + 1)
+}

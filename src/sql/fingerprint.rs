@@ -1,0 +1,53 @@
+//! Names for statements: the same for texts that differ in constants, case, white space and comments.
+
+use ring::digest::{Context, SHA256, digest};
+
+use super::Fingerprint;
+use super::lexer::{self, Kind, Token};
+
+/// The fingerprint of `text`: the first six bytes of the SHA-256 of its tokens, words in lower
+/// case, constants and parameters replaced, lists of them taken for one. Of a text that cannot be
+/// read to its end the tokens before that point count.
+pub fn fingerprint(text: &[u8]) -> Fingerprint {
+    of_tokens(text, &lexer::tokens(text).0)
+}
+
+/// As [`fingerprint`], for a text that has been read.
+pub(super) fn of_tokens(text: &[u8], tokens: &[Token]) -> Fingerprint {
+    let mut hash = Context::new(&SHA256);
+    let mut folded = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        // `IN (1, 2, 3)` is `IN (?)`.
+        let listed =
+            at >= 2 && tokens[at - 1].kind == Kind::Comma && tokens[at - 2].kind.is_value();
+        let comma = token.kind == Kind::Comma
+            && at >= 1
+            && tokens[at - 1].kind.is_value()
+            && tokens.get(at + 1).is_some_and(|next| next.kind.is_value());
+        if comma || (listed && token.kind.is_value()) {
+            continue;
+        }
+        match token.kind {
+            kind if kind.is_value() => hash.update(b"?"),
+            Kind::Word => {
+                folded.clear();
+                folded.extend(token.of(text).iter().map(u8::to_ascii_lowercase));
+                hash.update(&folded);
+            }
+            _ => hash.update(token.of(text)),
+        }
+        hash.update(b"\0");
+    }
+    first_bytes(hash.finish().as_ref())
+}
+
+/// The fingerprint of bytes that are no text.
+pub(super) fn of_bytes(bytes: &[u8]) -> Fingerprint {
+    first_bytes(digest(&SHA256, bytes).as_ref())
+}
+
+fn first_bytes(hash: &[u8]) -> Fingerprint {
+    let mut name = [0; 6];
+    name.copy_from_slice(&hash[..6]);
+    Fingerprint(name)
+}

@@ -1,0 +1,278 @@
+//! The second opinion: what a statement does, by PostgreSQL's own grammar (libpg_query).
+//!
+//! The text must have passed the bounds of the lexer: the grammar cannot be interrupted.
+//! Nothing here recurses with the depth of the text: libpg_query keeps its parser's stack on the
+//! heap and bounds it (10,000 entries, then a syntax error), and trees are walked with a list.
+
+use std::ops::ControlFlow;
+use std::panic::catch_unwind;
+
+use pg_raw_parse::raw::{NodeTag, VariableSetKind};
+use pg_raw_parse::walk::{Recurse, walk_manual};
+use pg_raw_parse::{Node, nodes};
+
+use super::{Class, ClassSet, Undescribed};
+
+/// Statements inside statements (EXPLAIN, PREPARE, DECLARE, COPY) deeper than this are unknown.
+const MAX_NESTING: u32 = 4;
+
+/// Why there is no opinion.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// PostgreSQL's message; where it points is not told.
+    Syntax(String),
+    /// A panic, or an error that is not about the text.
+    Internal,
+}
+
+impl From<Failure> for Undescribed {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Syntax(message) => Undescribed::Syntax {
+                message,
+                position: 0,
+            },
+            Failure::Internal => Undescribed::Internal,
+        }
+    }
+}
+
+/// The classes of each statement. `with`: the text has the word WITH, so that statements may hide
+/// below the surface.
+pub(super) fn classes(text: &str, with: bool) -> Result<Vec<ClassSet>, Failure> {
+    let opinion = catch_unwind(|| match pg_raw_parse::parse(text) {
+        Ok(tree) => Ok(tree
+            .stmts()
+            .map(|node| of_statement(node, with, MAX_NESTING))
+            .collect()),
+        Err(pg_raw_parse::Error::Parse(error)) => Err(Failure::Syntax(error.to_string())),
+        Err(_) => Err(Failure::Internal),
+    });
+    opinion.unwrap_or(Err(Failure::Internal))
+}
+
+/// PostgreSQL's message if `text` is not in its grammar.
+pub(super) fn syntax_error(text: &str) -> Option<String> {
+    match pg_raw_parse::parse(text) {
+        Err(pg_raw_parse::Error::Parse(error)) => Some(error.to_string()),
+        _ => None,
+    }
+}
+
+fn of_statement(node: Node<'_>, with: bool, nesting: u32) -> ClassSet {
+    if nesting == 0 {
+        return ClassSet::of(Class::Unknown);
+    }
+    let inner = |node, class| of_statement(node, with, nesting - 1).with(class);
+    match node {
+        Node::SelectStmt(_) => query(node, Class::Read, with),
+        Node::InsertStmt(_) | Node::UpdateStmt(_) | Node::DeleteStmt(_) | Node::MergeStmt(_) => {
+            query(node, Class::Write, with)
+        }
+        Node::ExplainStmt(explain) if analyzes(explain) => inner(explain.query(), Class::Explain),
+        Node::PrepareStmt(prepare) => inner(prepare.query(), Class::Prepare),
+        Node::DeclareCursorStmt(declare) => inner(declare.query(), Class::Cursor),
+        Node::CopyStmt(copy) => match copy.query() {
+            Node::None => ClassSet::of(of_copy(copy)),
+            query => inner(query, of_copy(copy)),
+        },
+        Node::VariableSetStmt(set) => of_set(set),
+        Node::CreateSchemaStmt(schema) => {
+            let parts = schema.schema_elts();
+            parts.iter().fold(ClassSet::of(Class::Ddl), |all, part| {
+                all.union(of_statement(part, with, nesting - 1))
+            })
+        }
+        other => ClassSet::of(of_utility(other)),
+    }
+}
+
+/// Statements whose kind says it all. What is not listed is unknown.
+fn of_utility(node: Node<'_>) -> Class {
+    use Node::*;
+    match node {
+        TransactionStmt(_) | ConstraintsSetStmt(_) => Class::Transaction,
+        VariableShowStmt(_) => Class::Show,
+        DiscardStmt(_) | LoadStmt(_) => Class::SessionState,
+        LockStmt(_) => Class::Lock,
+        FetchStmt(_) | ClosePortalStmt(_) => Class::Cursor,
+        ExecuteStmt(_) => Class::Execute,
+        DeallocateStmt(_) => Class::Deallocate,
+        NotifyStmt(_) | ListenStmt(_) | UnlistenStmt(_) => Class::Notify,
+        DoStmt(_) | CallStmt(_) => Class::Procedural,
+        ExplainStmt(_) => Class::Explain,
+        VacuumStmt(_) | ClusterStmt(_) | ReindexStmt(_) | CheckPointStmt(_)
+        | AlterSystemStmt(_) => Class::Maintenance,
+        CreateRoleStmt(_)
+        | AlterRoleStmt(_)
+        | AlterRoleSetStmt(_)
+        | DropRoleStmt(_)
+        | GrantStmt(_)
+        | GrantRoleStmt(_)
+        | AlterDefaultPrivilegesStmt(_)
+        | DropOwnedStmt(_)
+        | ReassignOwnedStmt(_) => Class::Role,
+        CreateStmt(_)
+        | CreateTableAsStmt(_)
+        | CreateSeqStmt(_)
+        | CreateExtensionStmt(_)
+        | CreateFdwStmt(_)
+        | CreateForeignServerStmt(_)
+        | CreateUserMappingStmt(_)
+        | CreatePolicyStmt(_)
+        | CreateAmStmt(_)
+        | CreateTrigStmt(_)
+        | CreateEventTrigStmt(_)
+        | CreatePLangStmt(_)
+        | CreateDomainStmt(_)
+        | CreateOpClassStmt(_)
+        | CreateOpFamilyStmt(_)
+        | CreateStatsStmt(_)
+        | CreateFunctionStmt(_)
+        | CreateEnumStmt(_)
+        | CreateRangeStmt(_)
+        | CreateTableSpaceStmt(_)
+        | CreateConversionStmt(_)
+        | CreateCastStmt(_)
+        | CreateTransformStmt(_)
+        | CreatePublicationStmt(_)
+        | CreateSubscriptionStmt(_)
+        | CreatedbStmt(_)
+        | CompositeTypeStmt(_)
+        | DefineStmt(_)
+        | IndexStmt(_)
+        | RuleStmt(_)
+        | ViewStmt(_)
+        | ImportForeignSchemaStmt(_)
+        | RefreshMatViewStmt(_)
+        | TruncateStmt(_)
+        | CommentStmt(_)
+        | SecLabelStmt(_) => Class::Ddl,
+        AlterTableStmt(_)
+        | AlterCollationStmt(_)
+        | AlterDomainStmt(_)
+        | AlterTableSpaceOptionsStmt(_)
+        | AlterTableMoveAllStmt(_)
+        | AlterExtensionStmt(_)
+        | AlterExtensionContentsStmt(_)
+        | AlterFdwStmt(_)
+        | AlterForeignServerStmt(_)
+        | AlterUserMappingStmt(_)
+        | AlterPolicyStmt(_)
+        | AlterEventTrigStmt(_)
+        | AlterSeqStmt(_)
+        | AlterOpFamilyStmt(_)
+        | AlterStatsStmt(_)
+        | AlterFunctionStmt(_)
+        | AlterObjectDependsStmt(_)
+        | AlterObjectSchemaStmt(_)
+        | AlterOwnerStmt(_)
+        | AlterOperatorStmt(_)
+        | AlterTypeStmt(_)
+        | AlterEnumStmt(_)
+        | AlterDatabaseStmt(_)
+        | AlterDatabaseRefreshCollStmt(_)
+        | AlterDatabaseSetStmt(_)
+        | AlterTSDictionaryStmt(_)
+        | AlterTSConfigurationStmt(_)
+        | AlterPublicationStmt(_)
+        | AlterSubscriptionStmt(_)
+        | RenameStmt(_) => Class::Ddl,
+        DropStmt(_)
+        | DropTableSpaceStmt(_)
+        | DropUserMappingStmt(_)
+        | DropSubscriptionStmt(_)
+        | DropdbStmt(_) => Class::Ddl,
+        // The library has no type for this one.
+        Invalid(node) if node.type_ == NodeTag::T_CreateForeignTableStmt => Class::Ddl,
+        _ => Class::Unknown,
+    }
+}
+
+fn of_copy(copy: &nodes::CopyStmt) -> Class {
+    match (copy.is_program, copy.filename(), copy.is_from) {
+        (true, ..) => Class::CopyProgram,
+        (false, Some(_), _) => Class::CopyFile,
+        (false, None, true) => Class::CopyIn,
+        (false, None, false) => Class::CopyOut,
+    }
+}
+
+fn of_set(set: &nodes::VariableSetStmt) -> ClassSet {
+    match set.name() {
+        Some("SESSION CHARACTERISTICS") if set.kind == VariableSetKind::VAR_SET_MULTI => {
+            ClassSet::of(Class::Transaction).with(Class::Parameter)
+        }
+        _ if set.kind == VariableSetKind::VAR_SET_MULTI => ClassSet::of(Class::Transaction),
+        Some(name)
+            if name.eq_ignore_ascii_case("role")
+                || name.eq_ignore_ascii_case("session_authorization") =>
+        {
+            ClassSet::of(Class::RoleChange)
+        }
+        _ => ClassSet::of(Class::Parameter),
+    }
+}
+
+/// Does EXPLAIN run the statement? As in PostgreSQL's `defGetBoolean`, only that any ANALYZE counts.
+fn analyzes(explain: &nodes::ExplainStmt) -> bool {
+    explain.options().iter().any(|option| {
+        let off = match option.arg() {
+            Node::Integer(value) => value.ival == 0,
+            Node::String(value) => value.sval().is_some_and(|word| {
+                ["off", "false"]
+                    .iter()
+                    .any(|off| word.eq_ignore_ascii_case(off))
+            }),
+            Node::Boolean(value) => !value.boolval,
+            _ => false,
+        };
+        option.defname() == Some("analyze") && !off
+    })
+}
+
+/// The classes of a query: those of its top, and with WITH those of every statement inside.
+fn query(top: Node<'_>, class: Class, with: bool) -> ClassSet {
+    let mut classes = ClassSet::of(class);
+    let mut open = vec![top];
+    while let Some(node) = open.pop() {
+        match node {
+            Node::SelectStmt(select) => {
+                if select.into_clause().is_some() {
+                    classes = classes.with(Class::Ddl);
+                }
+                if !with {
+                    open.extend(
+                        select
+                            .larg()
+                            .into_iter()
+                            .chain(select.rarg())
+                            .map(Node::SelectStmt),
+                    );
+                }
+            }
+            Node::InsertStmt(insert) => {
+                classes = classes.with(Class::Write);
+                if !with {
+                    open.push(insert.select_stmt());
+                }
+            }
+            Node::UpdateStmt(_) | Node::DeleteStmt(_) | Node::MergeStmt(_) => {
+                classes = classes.with(Class::Write)
+            }
+            Node::Invalid(..) => return classes.with(Class::Unknown),
+            // The library reads through the pointer behind these.
+            Node::None => continue,
+            Node::NodeList(list) if list.is_empty() => continue,
+            _ => {}
+        }
+        if with {
+            // One level at a time: the library's own descent would use stack for every level.
+            walk_manual::<()>(node, |child| {
+                open.push(child);
+                ControlFlow::Continue(Recurse::No)
+            });
+        }
+    }
+    classes
+}

@@ -1,0 +1,176 @@
+//! What any place in a statement can do: call guarded functions, write, create a table by INTO.
+
+use super::lexer::Kind;
+use super::names;
+use super::settings;
+use super::view::View;
+use super::{ParameterName, ParameterTouch, ParameterUse, functions};
+
+/// Adds the guarded functions that the statement calls, and the parameters it sets by way of them.
+pub(super) fn calls(
+    view: View<'_>,
+    found: &mut Vec<&'static str>,
+    touches: &mut Vec<ParameterTouch>,
+) {
+    for at in 0..view.tokens.len() {
+        // `f(x)`, or `(x).f`, PostgreSQL's other way to write it.
+        let open = view.is_kind(at + 1, Kind::Open);
+        if !view.is_name(at) || !(open || (at > 0 && view.is_kind(at - 1, Kind::Dot))) {
+            continue;
+        }
+        let Some(function) = guarded(view, at) else {
+            continue;
+        };
+        if function == "set_config" {
+            touches.push(settings::set_config(view, at + 1));
+        }
+        // `ts_rewrite(query, target, substitute)` runs no SQL; `ts_rewrite(query, 'select ...')` does.
+        let harmless = function == "ts_rewrite"
+            && open
+            && settings::arguments(view, at + 1).is_some_and(|(count, _)| count == 3);
+        if !harmless && !found.contains(&function) {
+            found.push(function);
+        }
+    }
+}
+
+/// The guarded function that the name at `at` is, if any.
+fn guarded(view: View<'_>, at: usize) -> Option<&'static str> {
+    let spelled = view.tokens[at].of(view.text);
+    match view.tokens[at].kind {
+        Kind::Word => {
+            let mut folded = [0; functions::LONGEST];
+            let folded = folded.get_mut(..spelled.len())?;
+            folded.copy_from_slice(spelled);
+            folded.make_ascii_lowercase();
+            functions::find(folded)
+        }
+        Kind::Quoted => functions::find(spelled.get(1..spelled.len() - 1)?),
+        _ => functions::find(names::identifier(view.text, &view.tokens[at])?.as_bytes()),
+    }
+}
+
+/// Adds the touch made by `UPDATE pg_settings` anywhere in the statement: a rule turns it into
+/// `set_config`.
+pub(super) fn settings_view(view: View<'_>, touches: &mut Vec<ParameterTouch>) {
+    for at in 0..view.tokens.len() {
+        let mut name = if view.is(at, "update") {
+            at + 1
+        } else if view.is(at, "merge") && view.is(at + 1, "into") {
+            at + 2
+        } else {
+            continue;
+        };
+        name += usize::from(view.is(name, "only"));
+        name += usize::from(view.is_kind(name, Kind::Open));
+        while view.is_name(name) && view.is_kind(name + 1, Kind::Dot) {
+            name += 2;
+        }
+        if view.is_name(name) && view.name(name).is_none_or(|name| name == "pg_settings") {
+            touches.push(ParameterTouch {
+                name: ParameterName::Dynamic,
+                how: ParameterUse::Stored,
+                value: None,
+            });
+        }
+    }
+}
+
+/// Effects of a query beyond reading.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Effects {
+    /// SELECT ... INTO.
+    pub(super) creates: bool,
+    /// INSERT, UPDATE, DELETE or MERGE at the top or in a CTE.
+    pub(super) writes: bool,
+}
+
+/// What has been read at one level of parentheses.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    /// Nothing: a statement may start here.
+    Start,
+    /// WITH, and perhaps some of its queries: the statement proper may follow.
+    With,
+    /// The statement proper: verbs can only be names from here on.
+    Statement,
+}
+
+/// Finds SELECT INTO and data-modifying statements at any depth.
+///
+/// `insert` and `merge` are ordinary names too (`SELECT f() insert INTO t` creates a table), so an
+/// INTO is only taken for that of INSERT INTO where a statement can start.
+pub(super) fn effects(view: View<'_>) -> Effects {
+    let mut effects = Effects::default();
+    let mut outer = Vec::new();
+    let mut level = Level::Start;
+    // The INTO of an INSERT or MERGE.
+    let mut own_into = None;
+    for (at, token) in view.tokens.iter().enumerate() {
+        match token.kind {
+            Kind::Open => {
+                // `(SELECT ...) UNION SELECT ...` and `WITH x AS (...) (SELECT ...)`
+                let query = level == Level::Start || (level == Level::With && closes(view, at));
+                outer.push(if query { Level::Statement } else { level });
+                level = Level::Start;
+            }
+            Kind::Close => level = outer.pop().unwrap_or(Level::Statement),
+            Kind::Word if view.is(at, "into") => {
+                let label = at > 0 && (view.is_kind(at - 1, Kind::Dot) || view.is(at - 1, "as"));
+                effects.creates |= own_into != Some(at) && !label;
+            }
+            Kind::Word if level == Level::Start && view.is(at, "with") => level = Level::With,
+            Kind::Word if starts_statement(view, at, level) => {
+                level = Level::Statement;
+                if writes(view, at) {
+                    effects.writes = true;
+                    own_into = Some(at + 1);
+                }
+            }
+            _ if level == Level::Start => level = Level::Statement,
+            _ => {}
+        }
+    }
+    effects
+}
+
+fn closes(view: View<'_>, at: usize) -> bool {
+    at > 0 && view.is_kind(at - 1, Kind::Close)
+}
+
+/// Can the word at `at` be the verb of a statement?
+fn starts_statement(view: View<'_>, at: usize, level: Level) -> bool {
+    const VERBS: [&str; 7] = [
+        "select", "insert", "update", "delete", "merge", "values", "table",
+    ];
+    // Behind these, inside WITH, come names of queries and of SEARCH and CYCLE columns.
+    const NAME_NEXT: [&str; 10] = [
+        "with",
+        "recursive",
+        "by",
+        "set",
+        "to",
+        "default",
+        "using",
+        "cycle",
+        "as",
+        "materialized",
+    ];
+    match level {
+        Level::Statement => false,
+        Level::Start => view.is_any(at, &VERBS),
+        Level::With => {
+            view.is_any(at, &VERBS)
+                && !view.is_kind(at - 1, Kind::Comma)
+                && !view.is_kind(at - 1, Kind::Dot)
+                && !view.is_any(at - 1, &NAME_NEXT)
+        }
+    }
+}
+
+/// Does a data-modifying statement start at `at`? (`(delete)` is a column.)
+fn writes(view: View<'_>, at: usize) -> bool {
+    (view.is_any(at, &["insert", "merge"]) && view.is(at + 1, "into"))
+        || (view.is(at, "delete") && view.is(at + 1, "from"))
+        || (view.is(at, "update") && view.is_name(at + 1))
+}

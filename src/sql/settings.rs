@@ -1,0 +1,232 @@
+//! Which parameters a statement touches: SET and RESET in all their spellings, `set_config`,
+//! settings stored with roles, databases and functions, and `UPDATE pg_settings`.
+
+use super::lexer::Kind;
+use super::names;
+use super::view::View;
+use super::{ParameterName, ParameterTouch, ParameterUse};
+
+/// What kind of SET it is; its class depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SetKind {
+    Parameter,
+    /// ROLE and SESSION AUTHORIZATION, however they are spelled.
+    Role,
+    /// SET TRANSACTION.
+    Transaction,
+    /// SET SESSION CHARACTERISTICS: a default for the transactions to come.
+    Characteristics,
+    Constraints,
+}
+
+/// Names that parameters are called by in commands of their own.
+const NAMED: [(&[&str], &str); 5] = [
+    (&["time", "zone"], "timezone"),
+    (&["names"], "client_encoding"),
+    (&["schema"], "search_path"),
+    (&["xml", "option"], "xmloption"),
+    (&["session", "authorization"], "session_authorization"),
+];
+
+/// The parameters that SESSION CHARACTERISTICS sets.
+const CHARACTERISTICS: [&str; 3] = [
+    "default_transaction_isolation",
+    "default_transaction_read_only",
+    "default_transaction_deferrable",
+];
+
+/// Reads `SET ...` or `RESET ...` from its first word on.
+pub(super) fn set(view: View<'_>, touches: &mut Vec<ParameterTouch>) -> SetKind {
+    if view.is(0, "reset") {
+        return reset(view, touches);
+    }
+    let mut at = 1;
+    let mut how = ParameterUse::Session;
+    // `SET local.zone = ...` and `SET session TO ...` name parameters; SESSION is also the first
+    // word of SESSION AUTHORIZATION and SESSION CHARACTERISTICS.
+    if view.is_any(1, &["local", "session"])
+        && !follows_name(view, 2)
+        && !is_session_command(view, 1)
+    {
+        at = 2;
+        how = if view.is(1, "local") {
+            ParameterUse::Local
+        } else {
+            how
+        };
+    }
+    if is_session_command(view, at) && view.is(at + 1, "characteristics") {
+        touches.extend(CHARACTERISTICS.map(|name| touch(name, how)));
+        return SetKind::Characteristics;
+    }
+    if !follows_name(view, at + 1) {
+        if view.is(at, "transaction") {
+            return SetKind::Transaction;
+        }
+        if view.is(at, "constraints") {
+            return SetKind::Constraints;
+        }
+    }
+    let (name, next) = parameter(view, at);
+    let zone_default = view.is(next, "local") && view.is(at, "time");
+    if zone_default
+        || view.is(next, "default")
+        || (view.is(next + 1, "default") && follows_name(view, next))
+    {
+        how = ParameterUse::Reset;
+    }
+    push(touches, name, how)
+}
+
+/// SESSION AUTHORIZATION or SESSION CHARACTERISTICS, and not `SET SESSION characteristics = 1`.
+fn is_session_command(view: View<'_>, at: usize) -> bool {
+    view.is(at, "session")
+        && view.is_any(at + 1, &["authorization", "characteristics"])
+        && !follows_name(view, at + 2)
+}
+
+fn reset(view: View<'_>, touches: &mut Vec<ParameterTouch>) -> SetKind {
+    if view.is(1, "all") && view.tokens.len() == 2 {
+        touches.push(ParameterTouch {
+            name: ParameterName::All,
+            how: ParameterUse::Reset,
+            value: None,
+        });
+        return SetKind::Parameter;
+    }
+    let (name, _) = parameter(view, 1);
+    push(touches, name, ParameterUse::Reset)
+}
+
+fn push(touches: &mut Vec<ParameterTouch>, name: ParameterName, how: ParameterUse) -> SetKind {
+    let touch = ParameterTouch { name, how, value: None };
+    let kind = if is_role(&touch) {
+        SetKind::Role
+    } else {
+        SetKind::Parameter
+    };
+    touches.push(touch);
+    kind
+}
+
+/// Does it change who the statements after it run as?
+pub(super) fn is_role(touch: &ParameterTouch) -> bool {
+    matches!(&touch.name, ParameterName::Named(name) if matches!(&**name, "role" | "session_authorization"))
+}
+
+fn touch(name: &str, how: ParameterUse) -> ParameterTouch {
+    ParameterTouch {
+        name: ParameterName::Named(name.into()),
+        how,
+        value: None,
+    }
+}
+
+/// Is the word before `at` the name of a parameter, rather than a keyword of SET?
+fn follows_name(view: View<'_>, at: usize) -> bool {
+    view.is_kind(at, Kind::Dot) || view.is_sign(at, "=") || view.is(at, "to")
+}
+
+/// The parameter named at `at`, and where its value (with `TO` or `=`) starts.
+fn parameter(view: View<'_>, at: usize) -> (ParameterName, usize) {
+    for (words, name) in NAMED {
+        let next = at + words.len();
+        let spelled = words
+            .iter()
+            .enumerate()
+            .all(|(n, word)| view.is(at + n, word));
+        if spelled && !follows_name(view, next) {
+            return (ParameterName::Named(name.into()), next);
+        }
+    }
+    let mut full = String::new();
+    let mut at = at;
+    loop {
+        let Some(part) = view.name(at) else {
+            return (ParameterName::Dynamic, at);
+        };
+        full.push_str(&part);
+        if !view.is_kind(at + 1, Kind::Dot) {
+            break;
+        }
+        full.push('.');
+        at += 2;
+    }
+    (named(full), at + 1)
+}
+
+/// PostgreSQL compares parameter names without regard to ASCII case, quoted or not.
+fn named(mut name: String) -> ParameterName {
+    name.make_ascii_lowercase();
+    ParameterName::Named(name.into_boxed_str())
+}
+
+/// Settings kept with a role, database, function or the server: every SET and RESET outside
+/// parentheses, up to a function's body.
+pub(super) fn stored(view: View<'_>, touches: &mut Vec<ParameterTouch>) {
+    let mut at = 1;
+    while let Some(found) = view.find_outside_parens(at, &["set", "reset", "atomic"]) {
+        if view.is(found, "atomic") {
+            return;
+        }
+        at = found + 1;
+        let name = if view.is(at, "all") {
+            ParameterName::All
+        } else {
+            parameter(view, at).0
+        };
+        touches.push(ParameterTouch {
+            name,
+            how: ParameterUse::Stored,
+        });
+    }
+}
+
+/// The touch made by a `set_config` whose arguments open at `at` (or which is named without any).
+pub(super) fn set_config(view: View<'_>, at: usize) -> ParameterTouch {
+    if !view.is_kind(at, Kind::Open) {
+        return ParameterTouch {
+            name: ParameterName::Dynamic,
+            how: ParameterUse::Session,
+            value: None,
+        };
+    }
+    let cast = view.is_sign(at + 2, "::") && view.is(at + 3, "text");
+    let literal = view.kind(at + 1).is_some_and(Kind::is_string);
+    let name = if literal && view.is_kind(if cast { at + 4 } else { at + 2 }, Kind::Comma) {
+        names::string(view.text, &view.tokens[at + 1]).map_or(ParameterName::Dynamic, named)
+    } else {
+        ParameterName::Dynamic
+    };
+    // `..., true)`, and nothing else, is local: `true or false` and `is_local => ...` are not read.
+    let local = arguments(view, at).is_some_and(|(count, close)| {
+        count == 3 && view.is(close - 1, "true") && view.is_kind(close - 2, Kind::Comma)
+    });
+    ParameterTouch {
+        name,
+        how: if local {
+            ParameterUse::Local
+        } else {
+            ParameterUse::Session
+        },
+    }
+}
+
+/// How many arguments the list that opens at `open` has, and where it closes. None if it is
+/// unreasonably long: calls can be nested, and each one is read to its end.
+pub(super) fn arguments(view: View<'_>, open: usize) -> Option<(usize, usize)> {
+    const MAX_TOKENS: usize = 256;
+    let (mut depth, mut count) = (0_u32, 1);
+    for (at, token) in view.tokens.iter().enumerate().skip(open).take(MAX_TOKENS) {
+        match token.kind {
+            Kind::Open => depth += 1,
+            Kind::Close if depth <= 1 => return Some((count, at)),
+            Kind::Close => depth -= 1,
+            Kind::Comma if depth == 1 => count += 1,
+            Kind::Other if view.is_sign(at, "[") => depth += 1,
+            Kind::Other if view.is_sign(at, "]") => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    None
+}

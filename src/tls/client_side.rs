@@ -1,0 +1,53 @@
+//! TLS towards applications, where Portcullis is the server.
+
+use std::sync::Arc;
+
+use rustls::server::NoServerSessionStorage;
+
+use super::{ALPN, TlsError, chain, end_point_hash, key, provider};
+
+/// Largest TLS record that is sent to applications, in bytes with its header.
+///
+/// libpq gives each read at least 8192 bytes of room (`pqReadData`). A longer record leaves a rest in
+/// OpenSSL's buffer, where an asynchronous client that waits on the socket never hears of it and
+/// hangs. PostgreSQL's send buffer is 8 KB, so this is what clients meet without a proxy too. The
+/// price is one more header and tag, 30 bytes, for each 8 KB of a large result.
+const MAX_RECORD: usize = 8192;
+
+/// What every TLS connection of an application shares, from one certificate. A new certificate makes
+/// a new one; connections that are open keep theirs, so `end_point` must come from the same value as
+/// `config`.
+#[derive(Clone, Debug)]
+pub struct ClientSide {
+    /// For the handshake. A client may offer ALPN `postgresql` or none; one that offers only other
+    /// protocols is refused. After *direct* TLS the caller checks that [`ALPN`] was agreed.
+    pub config: Arc<rustls::ServerConfig>,
+    /// The certificate's tls-server-end-point data; without it -PLUS must not be offered.
+    pub end_point: Option<Vec<u8>>,
+}
+
+/// Makes the applications' side from a PEM chain (the server's certificate first) and its PEM key.
+///
+/// # Errors
+/// Anything but a usable certificate with its own key.
+pub fn client_side(cert_pem: &[u8], key_pem: &[u8]) -> Result<ClientSide, TlsError> {
+    let chain = chain(cert_pem)?;
+    let end_point = chain
+        .first()
+        .and_then(|certificate| end_point_hash(certificate));
+    let mut config = rustls::ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map_err(TlsError::Settings)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key(key_pem)?)
+        .map_err(TlsError::Pair)?;
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.max_fragment_size = Some(MAX_RECORD);
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    config.max_early_data_size = 0;
+    Ok(ClientSide {
+        config: Arc::new(config),
+        end_point,
+    })
+}
