@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -83,6 +84,24 @@ def newest(pattern):
     return max(found, key=lambda d: int(re.search(r"/(\d+)/bin", d).group(1)), default=None)
 
 
+def accepts(port):
+    """Does this port take connections?"""
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    except OSError:
+        return False
+
+
+def is_ready(http_port):
+    """Does /health/ready answer 200?"""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{http_port}/health/ready", timeout=1) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
 class Machine:
     """A temporary directory and the servers in it. A context manager: nothing outlives it."""
 
@@ -149,11 +168,11 @@ class Machine:
         if done.returncode != 0:
             raise RuntimeError(f"{command[0]}: {done.stdout}{done.stderr}")
 
-    def start(self, name, command, port, end_signal=signal.SIGTERM):
-        """Starts a server and waits until its port answers."""
+    def start(self, name, command, answers, end_signal=signal.SIGTERM):
+        """Starts a server and waits until `answers()` is true (or a port, for a number, takes connections)."""
         server = Server(self, name, command, end_signal)
         self.servers.append(server)
-        server.wait_for(port)
+        server.wait_for(answers if callable(answers) else lambda: accepts(answers))
         return server
 
 
@@ -171,16 +190,12 @@ class Server:
             )
         self.pid = self.process.pid
 
-    def wait_for(self, port, patience=20):
+    def wait_for(self, answers, patience=20):
         until = time.monotonic() + patience
-        while time.monotonic() < until:
-            if self.process.poll() is not None:
-                break
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
+        while time.monotonic() < until and self.process.poll() is None:
+            if answers():
                 return
-            except OSError:
-                time.sleep(0.05)
+            time.sleep(0.05)
         tail = self.log.read_text(errors="replace")[-2000:]
         raise RuntimeError(f"{self.name} did not start; its log ends with:\n{tail}")
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .client import verifier
+from .machine import is_ready
 
 SCALE = 20
 PASSWORD = "hop-bench-password"
@@ -124,7 +125,7 @@ class Stack:
         )
         config = self.machine.write(f"{self.name}/{name}.toml", text)
         command = [self.programs.portcullis, "serve", "--config", config]
-        pid = self.machine.start(f"{self.name}-{name}", command, port).pid
+        pid = self.machine.start(f"{self.name}-{name}", command, lambda: is_ready(http)).pid
         login = {"user": "bench_zone", "database": "tenants"} if zone else {}
         return Hop(name, self.target(port, tls, **login), pid, base(legs), self.tracks, only(legs))
 
