@@ -45,7 +45,7 @@ impl Cluster {
 
 fn is_ready(socket: &Path, port: u16) -> bool {
     let mut command = Command::new("pg_isready");
-    command.args(["-q", "-h"]).arg(socket).args(["-p", &port.to_string()]);
+    command.args(["-q", "-U", "postgres", "-h"]).arg(socket).args(["-p", &port.to_string()]);
     command.status().is_ok_and(|status| status.success())
 }
 

@@ -22,6 +22,7 @@ pub mod ports;
 pub mod process;
 pub mod proxy;
 pub mod psql;
+pub mod rustls_connect;
 pub mod scram;
 pub mod tls;
 pub mod wire;
