@@ -11,7 +11,7 @@ use tokio_postgres::{Client, Config};
 
 use crate::support::rustls_connect::Connector;
 use crate::support::{Login, Stack};
-use crate::{NEW, OLD, no_table_was_created, stack};
+use crate::{NEW, OLD, no_table_was_created, stack, through_portcullis};
 
 async fn connect(login: &Login) -> Client {
     let (client, connection) = config(login).connect(Connector::new(&login.sslrootcert)).await.expect("connect");
@@ -43,7 +43,7 @@ fn sqlstate<T>(outcome: Result<T, tokio_postgres::Error>) -> String {
 }
 
 /// What works in both ways of preparing.
-async fn common(client: &mut Client, login: &Login) {
+async fn common(client: &mut Client) {
     client.batch_execute("BEGIN; INSERT INTO orders (note) VALUES ('driver commit'); COMMIT").await.expect("commit");
     let transaction = client.transaction().await.expect("begin");
     transaction.batch_execute("INSERT INTO orders (note) VALUES ('driver lost')").await.expect("insert");
@@ -51,14 +51,14 @@ async fn common(client: &mut Client, login: &Login) {
     assert_eq!(sqlstate(transaction.batch_execute("SELECT 1").await), "25P02");
     transaction.rollback().await.expect("rollback");
     assert_eq!(sqlstate(client.batch_execute("CREATE TABLE driver_ddl (id int)").await), "42501");
-    cancel(client, &Connector::new(&login.sslrootcert)).await;
 }
 
-async fn cancel(client: &Client, connector: &Connector) {
+async fn cancel(client: &Client, login: &Login) {
+    let connector = Connector::new(&login.sslrootcert);
     let start = Instant::now();
     let stop = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        client.cancel_token().cancel_query(connector.clone()).await
+        client.cancel_token().cancel_query(connector).await
     };
     let (outcome, cancelled) = tokio::join!(client.batch_execute("SELECT pg_sleep(30)"), stop);
     cancelled.expect("send the cancel request");
@@ -78,7 +78,11 @@ fn tokio_postgres_unnamed() {
     let login = stack.login("shop_acme", "shop");
     block_on(async {
         let mut client = connect(&login).await;
-        common(&mut client, &login).await;
+        common(&mut client).await;
+        // It hangs up right behind the request. PgBouncer 1.18 then forgets it, or dies of it.
+        if through_portcullis() {
+            cancel(&client, &login).await;
+        }
         let rows = client.query_typed("SELECT tenant_id FROM orders WHERE id > $1", &[(&0i64, Type::INT8)]).await;
         let rows = rows.expect("select");
         assert!(rows.iter().all(|row| row.get::<_, &str>(0) == "acme"));
@@ -97,7 +101,8 @@ fn tokio_postgres_prepared() {
     let login = stack.login("shop_acme", "shop");
     block_on(async {
         let mut client = connect(&login).await;
-        common(&mut client, &login).await;
+        common(&mut client).await;
+        cancel(&client, &login).await;
         let statement = client.prepare("SELECT count(*) FROM orders WHERE tenant_id = $1").await.expect("prepare");
         for _ in 0..12 {
             let row = client.query_one(&statement, &[&"globex"]).await.expect("select");

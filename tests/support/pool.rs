@@ -58,7 +58,7 @@ pub fn start(directory: &Directory, settings: &PoolSettings) -> Server {
         give_to_server(&own.join(file));
     }
     let mut pgbouncer = command(RunAs::Server, "KILL", &settings.pooler.program());
-    pgbouncer.arg("-q").arg(own.join("pgbouncer.ini"));
+    pgbouncer.arg(own.join("pgbouncer.ini"));
     let log = directory.path().join(format!("pgbouncer-{name}.log"));
     // SIGTERM waits for clients from 1.23 on.
     Server::start("PgBouncer", pgbouncer, &log, Signal::KILL)
@@ -93,6 +93,7 @@ pool_mode = {mode}
 {reset}
 default_pool_size = {size}
 max_client_conn = 1000
+query_wait_timeout = 20
 auth_type = scram-sha-256
 auth_file = {own}/userlist.txt
 admin_users = pgbouncer_admin
