@@ -21,7 +21,10 @@ fn with_tables(stack: &Stack) {
 
 fn run(stack: &Stack, options: &[&str]) {
     let mut command = Command::new("pgbench");
-    command.args(["-n", "-c", &CLIENTS.to_string(), "-j", "2", "-t", &TRANSACTIONS.to_string()]).args(options);
+    // A thread for each client: pgbench prepares with a blocking call, and a thread that waits for a
+    // pool connection there does not end the transactions that its other clients have open.
+    let (clients, transactions) = (CLIENTS.to_string(), TRANSACTIONS.to_string());
+    command.args(["-n", "-c", &clients, "-j", &clients, "-t", &transactions]).args(options);
     command.envs(stack.login("shop_plain", "app").environment());
     let report = Psql::from(psql::with_input(command, "")).ok();
     assert!(report.contains("number of failed transactions: 0 "), "{report}");
