@@ -29,19 +29,43 @@ fn stack((version, pooler): (Version, Pooler)) -> Stack {
         "ALTER ROLE shop_acme SET app.tenant_id = 'acme';\n"
     };
     let sql = format!("{}{privileges}", fixture::SQL);
-    Stack::start(StackOptions { version, pooler, sql, proxy: through_portcullis(), ..StackOptions::default() })
+    Stack::start(StackOptions {
+        version,
+        pooler,
+        sql,
+        proxy: through_portcullis(),
+        ..StackOptions::default()
+    })
 }
 
 /// What every client does.
-const COMMON: &[&str] =
-    &["tls", "parameters", "zone", "insert", "transactions", "error-in-transaction", "ddl-refused", "cancel", "prepared"];
+const COMMON: &[&str] = &[
+    "tls",
+    "parameters",
+    "zone",
+    "insert",
+    "transactions",
+    "error-in-transaction",
+    "ddl-refused",
+    "cancel",
+    "prepared",
+];
 
 /// Runs a client program, compares its checks, and looks at what it left in the database.
-fn run_client(versions: (Version, Pooler), client: Command, more_checks: &[&str], more_notes: &[&str]) {
+fn run_client(
+    versions: (Version, Pooler),
+    client: Command,
+    more_checks: &[&str],
+    more_notes: &[&str],
+) {
     let stack = stack(versions);
     let login = stack.login("shop_acme", "shop");
     let answer = run(client, &stack, &login, versions.1);
-    let mut passed: Vec<&str> = answer.stdout.lines().filter_map(|line| line.strip_prefix("ok ")).collect();
+    let mut passed: Vec<&str> = answer
+        .stdout
+        .lines()
+        .filter_map(|line| line.strip_prefix("ok "))
+        .collect();
     let mut expected = [COMMON, more_checks].concat();
     passed.sort_unstable();
     expected.sort_unstable();
@@ -50,17 +74,31 @@ fn run_client(versions: (Version, Pooler), client: Command, more_checks: &[&str]
 
     let mut notes = [&["driver commit", "driver insert"], more_notes].concat();
     notes.sort_unstable();
-    let sql = "SELECT tenant_id || ': ' || note FROM orders WHERE note LIKE 'driver%' ORDER BY note";
+    let sql =
+        "SELECT tenant_id || ': ' || note FROM orders WHERE note LIKE 'driver%' ORDER BY note";
     let expected: String = notes.iter().map(|note| format!("acme: {note}\n")).collect();
-    assert_eq!(stack.direct("shop", sql), expected, "what another connection finds");
+    assert_eq!(
+        stack.direct("shop", sql),
+        expected,
+        "what another connection finds"
+    );
     no_table_was_created(&stack);
     if more_checks.contains(&"copy-in") {
-        assert_eq!(stack.direct("shop", "SELECT count(*) FROM imports WHERE note = 'driver copy'"), "1000\n");
+        assert_eq!(
+            stack.direct(
+                "shop",
+                "SELECT count(*) FROM imports WHERE note = 'driver copy'"
+            ),
+            "1000\n"
+        );
     }
 }
 
 fn no_table_was_created(stack: &Stack) {
-    let tables = stack.direct("shop", "SELECT relname FROM pg_class WHERE relname LIKE 'driver%'");
+    let tables = stack.direct(
+        "shop",
+        "SELECT relname FROM pg_class WHERE relname LIKE 'driver%'",
+    );
     assert_eq!(tables, "", "DDL was executed");
 }
 
@@ -69,7 +107,10 @@ fn run(mut client: Command, stack: &Stack, login: &Login, pooler: Pooler) -> Psq
     client
         .envs(login.environment())
         .env("DRIVER_OTHER_CA", other.certificate())
-        .env("DRIVER_PREPARED", if pooler == Pooler::V1_24 { "1" } else { "0" });
+        .env(
+            "DRIVER_PREPARED",
+            if pooler == Pooler::V1_24 { "1" } else { "0" },
+        );
     psql::with_input(client, "").into()
 }
 
@@ -103,22 +144,42 @@ fn java(file: &str) -> Command {
 
 #[test]
 fn psycopg_unnamed() {
-    run_client(OLD, python("psycopg_client.py"), &["copy-in", "copy-out", "pipeline"], &["driver pipeline"]);
+    run_client(
+        OLD,
+        python("psycopg_client.py"),
+        &["copy-in", "copy-out", "pipeline"],
+        &["driver pipeline"],
+    );
 }
 
 #[test]
 fn psycopg_prepared() {
-    run_client(NEW, python("psycopg_client.py"), &["copy-in", "copy-out", "pipeline"], &["driver pipeline"]);
+    run_client(
+        NEW,
+        python("psycopg_client.py"),
+        &["copy-in", "copy-out", "pipeline"],
+        &["driver pipeline"],
+    );
 }
 
 #[test]
 fn asyncpg_unnamed() {
-    run_client(OLD, python("asyncpg_client.py"), &["copy-in", "copy-out"], &[]);
+    run_client(
+        OLD,
+        python("asyncpg_client.py"),
+        &["copy-in", "copy-out"],
+        &[],
+    );
 }
 
 #[test]
 fn asyncpg_prepared() {
-    run_client(NEW, python("asyncpg_client.py"), &["copy-in", "copy-out"], &[]);
+    run_client(
+        NEW,
+        python("asyncpg_client.py"),
+        &["copy-in", "copy-out"],
+        &[],
+    );
 }
 
 #[test]
@@ -133,12 +194,22 @@ fn node_postgres_prepared() {
 
 #[test]
 fn pgjdbc_unnamed() {
-    run_client(OLD, java("Pgjdbc.java"), &["copy-in", "copy-out", "cursor", "batch"], &[]);
+    run_client(
+        OLD,
+        java("Pgjdbc.java"),
+        &["copy-in", "copy-out", "cursor", "batch"],
+        &[],
+    );
 }
 
 #[test]
 fn pgjdbc_prepared() {
-    run_client(NEW, java("Pgjdbc.java"), &["copy-in", "copy-out", "cursor", "batch"], &[]);
+    run_client(
+        NEW,
+        java("Pgjdbc.java"),
+        &["copy-in", "copy-out", "cursor", "batch"],
+        &[],
+    );
 }
 
 mod drivers {

@@ -12,11 +12,16 @@ const TRANSACTIONS: u32 = 25;
 /// pgbench's tables in database `app`, where logins have no zone.
 fn with_tables(stack: &Stack) {
     let mut command = Command::new("pgbench");
-    command.args(["-i", "-s", "1", "-q", "-n", "-U", "postgres", "-h"]).arg(&stack.cluster.socket);
+    command
+        .args(["-i", "-s", "1", "-q", "-n", "-U", "postgres", "-h"])
+        .arg(&stack.cluster.socket);
     command.args(["-p", &stack.cluster.port.to_string(), "app"]);
     Psql::from(psql::with_input(command, "")).ok();
     let tables = "pgbench_accounts, pgbench_branches, pgbench_tellers, pgbench_history";
-    stack.direct("app", &format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO shop_plain"));
+    stack.direct(
+        "app",
+        &format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO shop_plain"),
+    );
 }
 
 fn run(stack: &Stack, options: &[&str]) {
@@ -24,10 +29,15 @@ fn run(stack: &Stack, options: &[&str]) {
     // A thread for each client: pgbench prepares with a blocking call, and a thread that waits for a
     // pool connection there does not end the transactions that its other clients have open.
     let (clients, transactions) = (CLIENTS.to_string(), TRANSACTIONS.to_string());
-    command.args(["-n", "-c", &clients, "-j", &clients, "-t", &transactions]).args(options);
+    command
+        .args(["-n", "-c", &clients, "-j", &clients, "-t", &transactions])
+        .args(options);
     command.envs(stack.login("shop_plain", "app").environment());
     let report = Psql::from(psql::with_input(command, "")).ok();
-    assert!(report.contains("number of failed transactions: 0 "), "{report}");
+    assert!(
+        report.contains("number of failed transactions: 0 "),
+        "{report}"
+    );
 }
 
 fn is_consistent(stack: &Stack, runs: u32) {

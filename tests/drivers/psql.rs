@@ -15,7 +15,10 @@ fn psql_reads_and_writes_its_own_zone() {
         let answer = stack.psql(&login, script).ok();
         assert_eq!(answer, "anvil, rocket skates, bird seed\n0\nacme\n");
         let notes = "SELECT tenant_id, note FROM orders WHERE note LIKE 'driver%' ORDER BY note";
-        assert_eq!(stack.direct("shop", notes), "acme|driver commit\nacme|driver insert\n");
+        assert_eq!(
+            stack.direct("shop", notes),
+            "acme|driver commit\nacme|driver insert\n"
+        );
     }
 }
 
@@ -23,10 +26,17 @@ fn psql_reads_and_writes_its_own_zone() {
 fn psql_copies_in_and_out() {
     let stack = stack(OLD);
     let login = stack.login("shop_acme", "shop");
-    let rows: String = (0..1000).map(|number| format!("{number}\tdriver copy\n")).collect();
-    let script = format!("COPY imports (id, note) FROM STDIN;\n{rows}\\.\nCOPY (SELECT id FROM imports ORDER BY id) TO STDOUT;\n");
+    let rows: String = (0..1000)
+        .map(|number| format!("{number}\tdriver copy\n"))
+        .collect();
+    let script = format!(
+        "COPY imports (id, note) FROM STDIN;\n{rows}\\.\nCOPY (SELECT id FROM imports ORDER BY id) TO STDOUT;\n"
+    );
     assert_eq!(stack.psql(&login, &script).ok().lines().count(), 1000);
-    assert_eq!(stack.direct("shop", "SELECT count(*) FROM imports"), "1000\n");
+    assert_eq!(
+        stack.direct("shop", "SELECT count(*) FROM imports"),
+        "1000\n"
+    );
 }
 
 #[test]
@@ -59,7 +69,13 @@ fn psql_aborts_the_transaction_at_a_refusal() {
     let answer = stack.psql(&login, script);
     assert_eq!(answer.stdout, "after\n", "{}", answer.stderr);
     assert!(answer.stderr.contains("25P02"), "{}", answer.stderr);
-    assert_eq!(stack.direct("shop", "SELECT count(*) FROM orders WHERE note LIKE 'driver%'"), "0\n");
+    assert_eq!(
+        stack.direct(
+            "shop",
+            "SELECT count(*) FROM orders WHERE note LIKE 'driver%'"
+        ),
+        "0\n"
+    );
     no_table_was_created(&stack);
 }
 
@@ -71,7 +87,11 @@ fn psql_trusts_no_other_authority_and_no_plaintext_password() {
     login.sslrootcert = other.certificate().to_owned();
     let answer = stack.psql(&login, "SELECT 1");
     assert_eq!(answer.status, 2);
-    assert!(answer.stderr.contains("certificate verify failed"), "{}", answer.stderr);
+    assert!(
+        answer.stderr.contains("certificate verify failed"),
+        "{}",
+        answer.stderr
+    );
 }
 
 fn support_authority(stack: &crate::Stack) -> crate::support::tls::Authority {

@@ -14,7 +14,10 @@ use crate::support::{Login, Stack};
 use crate::{NEW, OLD, no_table_was_created, stack, through_portcullis};
 
 async fn connect(login: &Login) -> Client {
-    let (client, connection) = config(login).connect(Connector::new(&login.sslrootcert)).await.expect("connect");
+    let (client, connection) = config(login)
+        .connect(Connector::new(&login.sslrootcert))
+        .await
+        .expect("connect");
     tokio::spawn(connection);
     client
 }
@@ -32,25 +35,57 @@ fn config(login: &Login) -> Config {
 }
 
 fn block_on(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), test).await.expect("done in time") });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        tokio::time::timeout(Duration::from_secs(60), test)
+            .await
+            .expect("done in time")
+    });
 }
 
 #[track_caller]
 fn sqlstate<T>(outcome: Result<T, tokio_postgres::Error>) -> String {
-    let Err(error) = outcome else { panic!("succeeded") };
-    error.code().unwrap_or_else(|| panic!("not from the server: {error}")).code().to_owned()
+    let Err(error) = outcome else {
+        panic!("succeeded")
+    };
+    error
+        .code()
+        .unwrap_or_else(|| panic!("not from the server: {error}"))
+        .code()
+        .to_owned()
 }
 
 /// What works in both ways of preparing.
 async fn common(client: &mut Client) {
-    client.batch_execute("BEGIN; INSERT INTO orders (note) VALUES ('driver commit'); COMMIT").await.expect("commit");
+    client
+        .batch_execute("BEGIN; INSERT INTO orders (note) VALUES ('driver commit'); COMMIT")
+        .await
+        .expect("commit");
     let transaction = client.transaction().await.expect("begin");
-    transaction.batch_execute("INSERT INTO orders (note) VALUES ('driver lost')").await.expect("insert");
-    assert_eq!(sqlstate(transaction.batch_execute("SELECT 1/0").await), "22012");
-    assert_eq!(sqlstate(transaction.batch_execute("SELECT 1").await), "25P02");
+    transaction
+        .batch_execute("INSERT INTO orders (note) VALUES ('driver lost')")
+        .await
+        .expect("insert");
+    assert_eq!(
+        sqlstate(transaction.batch_execute("SELECT 1/0").await),
+        "22012"
+    );
+    assert_eq!(
+        sqlstate(transaction.batch_execute("SELECT 1").await),
+        "25P02"
+    );
     transaction.rollback().await.expect("rollback");
-    assert_eq!(sqlstate(client.batch_execute("CREATE TABLE driver_ddl (id int)").await), "42501");
+    assert_eq!(
+        sqlstate(
+            client
+                .batch_execute("CREATE TABLE driver_ddl (id int)")
+                .await
+        ),
+        "42501"
+    );
 }
 
 async fn cancel(client: &Client, login: &Login) {
@@ -68,7 +103,10 @@ async fn cancel(client: &Client, login: &Login) {
 
 fn found_afterwards(stack: &Stack) {
     let notes = "SELECT tenant_id, note FROM orders WHERE note LIKE 'driver%' ORDER BY note";
-    assert_eq!(stack.direct("shop", notes), "acme|driver commit\nacme|driver insert\n");
+    assert_eq!(
+        stack.direct("shop", notes),
+        "acme|driver commit\nacme|driver insert\n"
+    );
     no_table_was_created(stack);
 }
 
@@ -83,14 +121,29 @@ fn tokio_postgres_unnamed() {
         if through_portcullis() {
             cancel(&client, &login).await;
         }
-        let rows = client.query_typed("SELECT tenant_id FROM orders WHERE id > $1", &[(&0i64, Type::INT8)]).await;
+        let rows = client
+            .query_typed(
+                "SELECT tenant_id FROM orders WHERE id > $1",
+                &[(&0i64, Type::INT8)],
+            )
+            .await;
         let rows = rows.expect("select");
         assert!(rows.iter().all(|row| row.get::<_, &str>(0) == "acme"));
         assert_eq!(rows.len(), 4);
         let insert = "INSERT INTO orders (note) VALUES ($1) RETURNING tenant_id";
-        let rows = client.query_typed(insert, &[(&"driver insert", Type::TEXT)]).await.expect("insert");
+        let rows = client
+            .query_typed(insert, &[(&"driver insert", Type::TEXT)])
+            .await
+            .expect("insert");
         assert_eq!(rows[0].get::<_, &str>(0), "acme");
-        assert_eq!(sqlstate(client.query_typed("CREATE TABLE driver_ddl (id int)", &[]).await), "42501");
+        assert_eq!(
+            sqlstate(
+                client
+                    .query_typed("CREATE TABLE driver_ddl (id int)", &[])
+                    .await
+            ),
+            "42501"
+        );
     });
     found_afterwards(&stack);
 }
@@ -103,29 +156,63 @@ fn tokio_postgres_prepared() {
         let mut client = connect(&login).await;
         common(&mut client).await;
         cancel(&client, &login).await;
-        let statement = client.prepare("SELECT count(*) FROM orders WHERE tenant_id = $1").await.expect("prepare");
+        let statement = client
+            .prepare("SELECT count(*) FROM orders WHERE tenant_id = $1")
+            .await
+            .expect("prepare");
         for _ in 0..12 {
-            let row = client.query_one(&statement, &[&"globex"]).await.expect("select");
+            let row = client
+                .query_one(&statement, &[&"globex"])
+                .await
+                .expect("select");
             assert_eq!(row.get::<_, i64>(0), 0);
         }
         let insert = "INSERT INTO orders (note) VALUES ($1) RETURNING tenant_id";
-        let row = client.query_one(insert, &[&"driver insert"]).await.expect("insert");
+        let row = client
+            .query_one(insert, &[&"driver insert"])
+            .await
+            .expect("insert");
         assert_eq!(row.get::<_, &str>(0), "acme");
-        assert_eq!(sqlstate(client.execute("CREATE TABLE driver_ddl (id int)", &[]).await), "42501");
-        assert_eq!(client.query_one("SELECT $1::int", &[&7i32]).await.expect("select").get::<_, i32>(0), 7);
+        assert_eq!(
+            sqlstate(
+                client
+                    .execute("CREATE TABLE driver_ddl (id int)", &[])
+                    .await
+            ),
+            "42501"
+        );
+        assert_eq!(
+            client
+                .query_one("SELECT $1::int", &[&7i32])
+                .await
+                .expect("select")
+                .get::<_, i32>(0),
+            7
+        );
         copy(&client).await;
     });
     found_afterwards(&stack);
-    assert_eq!(stack.direct("shop", "SELECT count(*) FROM imports"), "1000\n");
+    assert_eq!(
+        stack.direct("shop", "SELECT count(*) FROM imports"),
+        "1000\n"
+    );
 }
 
 async fn copy(client: &Client) {
-    let sink = client.copy_in("COPY imports (id, note) FROM STDIN").await.expect("copy in");
+    let sink = client
+        .copy_in("COPY imports (id, note) FROM STDIN")
+        .await
+        .expect("copy in");
     let mut sink = pin!(sink);
     for number in 0..1000 {
-        sink.send(Bytes::from(format!("{number}\tdriver copy\n"))).await.expect("send a row");
+        sink.send(Bytes::from(format!("{number}\tdriver copy\n")))
+            .await
+            .expect("send a row");
     }
     assert_eq!(sink.finish().await.expect("finish"), 1000);
-    let rows = client.copy_out("COPY (SELECT id FROM imports) TO STDOUT").await.expect("copy out");
+    let rows = client
+        .copy_out("COPY (SELECT id FROM imports) TO STDOUT")
+        .await
+        .expect("copy out");
     assert_eq!(rows.map(|row| row.expect("a row")).count().await, 1000);
 }

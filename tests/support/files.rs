@@ -22,7 +22,11 @@ impl Directory {
     /// A new directory, mode 0711 so that the servers' account can reach its own directories in it.
     pub fn new() -> Self {
         remove_abandoned();
-        let path = tempfile::Builder::new().prefix(PREFIX).tempdir().expect("create a directory").keep();
+        let path = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .tempdir()
+            .expect("create a directory")
+            .keep();
         let lock = File::open(&path).expect("open the new directory");
         lock.lock().expect("lock the new directory");
         set_mode(&path, 0o711);
@@ -52,10 +56,16 @@ impl Drop for Directory {
 /// Removes what killed runs left behind: directories that nobody has locked. A young one may be
 /// about to be locked.
 fn remove_abandoned() {
-    let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else { return };
+    let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else {
+        return;
+    };
     let is_ours = |entry: &DirEntry| entry.file_name().to_string_lossy().starts_with(PREFIX);
     for entry in entries.flatten().filter(is_ours) {
-        let age = entry.metadata().and_then(|data| data.modified()).ok().and_then(|time| time.elapsed().ok());
+        let age = entry
+            .metadata()
+            .and_then(|data| data.modified())
+            .ok()
+            .and_then(|time| time.elapsed().ok());
         if age.is_some_and(|age| age > Duration::from_secs(60))
             && let Ok(directory) = File::open(entry.path())
             && directory.try_lock().is_ok()
@@ -73,7 +83,8 @@ fn set_mode(path: &Path, mode: u32) {
 /// Hands a file or directory to the servers' account.
 pub fn give_to_server(path: &Path) {
     if let Some(account) = server_account() {
-        std::os::unix::fs::chown(path, Some(account.uid), Some(account.gid)).expect("change the owner");
+        std::os::unix::fs::chown(path, Some(account.uid), Some(account.gid))
+            .expect("change the owner");
     }
 }
 

@@ -11,7 +11,11 @@ pub struct User {
 
 impl User {
     pub fn new(name: &str, password: &str) -> Self {
-        Self { name: name.into(), password: password.into(), attributes: String::new() }
+        Self {
+            name: name.into(),
+            password: password.into(),
+            attributes: String::new(),
+        }
     }
 }
 
@@ -37,11 +41,17 @@ pub fn users() -> Vec<User> {
 pub fn create_users(users: &[User]) -> String {
     users
         .iter()
-        .map(|User { name, password, attributes }| {
-            let name = name.replace('"', "\"\"");
-            let password = password.replace('\'', "''");
-            format!("CREATE ROLE \"{name}\" LOGIN PASSWORD '{password}' {attributes};\n")
-        })
+        .map(
+            |User {
+                 name,
+                 password,
+                 attributes,
+             }| {
+                let name = name.replace('"', "\"\"");
+                let password = password.replace('\'', "''");
+                format!("CREATE ROLE \"{name}\" LOGIN PASSWORD '{password}' {attributes};\n")
+            },
+        )
         .collect()
 }
 

@@ -66,16 +66,26 @@ pub fn start(directory: &Directory, settings: &PoolSettings) -> Server {
 
 /// Waits until it accepts connections.
 pub fn wait(server: &mut Server, port: u16) {
-    server.wait_until("listening", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    server.wait_until("listening", || {
+        TcpStream::connect(("127.0.0.1", port)).is_ok()
+    });
 }
 
 fn read(path: &Path) -> String {
-    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("could not read {}: {error}", path.display()))
+    std::fs::read_to_string(path)
+        .unwrap_or_else(|error| panic!("could not read {}: {error}", path.display()))
 }
 
 fn ini(own: &Path, settings: &PoolSettings) -> String {
     let own = own.display();
-    let PoolSettings { port, cluster_port, size, overrides, tls, .. } = settings;
+    let PoolSettings {
+        port,
+        cluster_port,
+        size,
+        overrides,
+        tls,
+        ..
+    } = settings;
     let mode = settings.mode.name();
     let reset = match settings.mode {
         PoolMode::Transaction => "",
