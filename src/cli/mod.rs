@@ -1,5 +1,9 @@
 //! Arguments -> settings -> run; one file per command.
 
+mod answer;
+pub mod check;
+pub mod explain;
+pub mod help;
 pub mod keys;
 pub mod client;
 pub mod console;

@@ -199,3 +199,6 @@ pub struct Log {
     /// `level`: error, warn, info or debug. Default info.
     pub level: String,
 }
+
+/// Every setting, for `portcullis help config`.
+pub const SETTINGS: &str = include_str!("settings.md");

@@ -412,3 +412,15 @@ fn a_file_that_cannot_be_read_is_a_problem() {
         directory.path().join("p.toml")
     );
 }
+
+#[test]
+fn the_reference_names_every_setting() {
+    let reference = include_str!("settings.md");
+    for line in COMPLETE.lines() {
+        let name = line.split(" =").next().unwrap_or_default();
+        let described = reference
+            .lines()
+            .any(|entry| entry.split_whitespace().next() == Some(name));
+        assert!(described, "{name}");
+    }
+}

@@ -47,7 +47,7 @@ impl Objection {
         }
     }
 
-    /// The same with one thing to do: a sentence without its full stop.
+    /// The same with one thing to do: a sentence without its full stop, which the operator's page may follow.
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self {
             hint: Some(hint.into()),
@@ -82,7 +82,7 @@ impl Objection {
                 .map_or_else(|| by.clone(), |detail| format!("{detail}. {by}")),
             hint: self.hint.map(|hint| match page {
                 Some(page) => format!("{hint}; see {page}"),
-                None => hint,
+                None => format!("{hint}."),
             }),
             position: self.position,
             fingerprint,

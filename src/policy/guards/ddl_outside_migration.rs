@@ -83,7 +83,7 @@ mod tests {
             refusal.detail,
             "Login \"shop_acme\" on database \"shop\" was refused by guard \"ddl-outside-migration\""
         );
-        let hint = "Ask a DBA for a migration session: portcullis migration run --database shop -- <your tool>";
+        let hint = "Ask a DBA for a migration session: portcullis migration run --database shop -- <your tool>.";
         assert_eq!(refusal.hint.as_deref(), Some(hint));
         assert_eq!(
             (&*refusal.policy_file, refusal.policy_line),

@@ -24,7 +24,7 @@ mod tests {
         );
         assert_eq!(
             refusal.hint.as_deref(),
-            Some("Call the function in a SELECT")
+            Some("Call the function in a SELECT.")
         );
         assert!(refusal.detail.ends_with(
             "Login \"shop_acme\" on database \"shop\" was refused by guard \"fast-path\""

@@ -79,7 +79,7 @@ mod tests {
         );
         assert_eq!(
             refusal.hint.as_deref(),
-            Some("Send BEGIN in a message of its own")
+            Some("Send BEGIN in a message of its own.")
         );
     }
 }

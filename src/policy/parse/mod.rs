@@ -20,8 +20,9 @@ pub use names::CONSOLE_DATABASE;
 use names::name;
 use zone::{LocatedZone, zone};
 
-/// Guards that everything else stands on: an unjudged text would pass all the others as well.
-const ALWAYS_ENFORCED: [Guard; 4] = [
+/// Guards that everything else stands on: what cannot be judged would pass all the others as well.
+const ALWAYS_ENFORCED: [Guard; 5] = [
+    Guard::FastPath,
     Guard::UnknownStatement,
     Guard::StatementBounds,
     Guard::MultiStatement,

@@ -139,7 +139,10 @@ fn the_rest_has_defaults() {
 #[test]
 fn the_shipped_policies_load_without_a_warning() {
     for (name, text) in [
-        ("production", include_str!("../../../policies/production.toml")),
+        (
+            "production",
+            include_str!("../../../policies/production.toml"),
+        ),
         ("staging", include_str!("../../../policies/staging.toml")),
         (
             "development",
@@ -399,6 +402,7 @@ fn migrators_are_migrators() {
 #[test]
 fn some_guards_cannot_be_relaxed() {
     for id in [
+        "fast-path",
         "unknown-statement",
         "statement-bounds",
         "multi-statement",
