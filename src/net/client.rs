@@ -122,7 +122,7 @@ async fn enter(
             tracing::debug!(connection = %id, why = refused.why, "not logged in");
         }
         outcome => {
-            let outcome = outcome.word();
+            let outcome = LoginOutcome::WORDS.get(outcome as usize);
             tracing::warn!(connection = %id, outcome, why = refused.why, "not logged in");
         }
     }
@@ -237,7 +237,7 @@ async fn dial(
     let dialed = async {
         let mut server = server::dial(&worker.shared, &login).await?;
         server.apply(&settings.session).await?;
-        Ok(server)
+        Ok::<_, NoServer>(server)
     };
     let dialed = dialed.await;
     match &dialed {

@@ -104,7 +104,7 @@ pub async fn authenticate(
         // The mock exchange cannot succeed; if it ever did, this is still a stranger.
         return Err(wrong(user, true, &ScramError::WrongProof));
     };
-    let identity = admit(candidate, client_key.as_ref(), database, &snapshot)?;
+    let identity = admit(candidate, &client_key, database, &snapshot)?;
     let mut out = Vec::new();
     reply::put_sasl_final(&mut out, &server_final);
     reply::put_authentication_ok(&mut out);
