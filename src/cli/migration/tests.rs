@@ -193,7 +193,7 @@ fn a_terminate_reaches_the_tool_and_everything_is_tidied() {
 fn an_interrupt_sent_to_us_alone_reaches_the_tool_once() {
     let shop = Shop::start();
     let (ready, hits) = (shop.path("ready"), shop.path("hits"));
-    let script = format!("trap 'echo hit >> {}' INT; touch {}; i=0; while [ $i -lt 20 ]; do sleep 0.05; i=$((i+1)); done; exit 4", hits.display(), ready.display());
+    let script = format!("trap 'echo hit >> {}' INT; touch {}; i=0; while [ $i -lt 4 ]; do sleep 0.3 & wait $!; i=$((i+1)); done; exit 4", hits.display(), ready.display());
     let mut process = shop.start_process(&script);
     wait_until("the tool runs", || ready.exists());
     kill("INT", &process.id().to_string());
@@ -206,7 +206,7 @@ fn an_interrupt_sent_to_us_alone_reaches_the_tool_once() {
 fn a_key_on_the_terminal_reaches_the_tool_once() {
     let shop = Shop::start();
     let (ready, hits) = (shop.path("ready"), shop.path("hits"));
-    let script = format!("trap 'echo hit >> {}' INT; touch {}; i=0; while [ $i -lt 20 ]; do sleep 0.05; i=$((i+1)); done; exit 6", hits.display(), ready.display());
+    let script = format!("trap 'echo hit >> {}' INT; touch {}; i=0; while [ $i -lt 4 ]; do sleep 0.3 & wait $!; i=$((i+1)); done; exit 6", hits.display(), ready.display());
     let test = format!("'{}' --exact cli::migration::tests::as_a_process --nocapture", std::env::current_exe().expect("this test").display());
     // script(1) gives it a terminal of its own; what is written to its stdin are keys.
     let mut process = Command::new("script")
