@@ -207,8 +207,12 @@ impl Conversation {
         if form == QueryForm::Mixed {
             let control = facts.statements.iter().find(|s| s.transaction.is_some());
             let (tag, position) = control.map_or(("", 0), |s| (s.tag, s.position));
-            let refusal =
-                guards::multi_statement::transaction_control(cx.who, tag, position, facts.fingerprint);
+            let refusal = guards::multi_statement::transaction_control(
+                cx.who,
+                tag,
+                position,
+                facts.fingerprint,
+            );
             let refusal = Box::new(refusal);
             return Ok(self.refuse_simple(message, refusal, cx, out, reply));
         }
@@ -255,7 +259,8 @@ impl Conversation {
             // The server ignores it, and PgBouncer before 1.22 would count on an answer.
             return Ok(self.drop_message(message));
         }
-        if self.in_flight.has_copy_in() || (self.batch == Batch::Closed && self.must_wait(false, out))
+        if self.in_flight.has_copy_in()
+            || (self.batch == Batch::Closed && self.must_wait(false, out))
         {
             return Ok(Step::Hold);
         }

@@ -185,7 +185,11 @@ impl Conversation {
         Ok(self.pass(message, out))
     }
 
-    pub(super) fn close(&mut self, message: Message<'_>, out: &mut Splice<'_>) -> Result<Step, Fatal> {
+    pub(super) fn close(
+        &mut self,
+        message: Message<'_>,
+        out: &mut Splice<'_>,
+    ) -> Result<Step, Fatal> {
         if self.must_wait(false, out) {
             return Ok(Step::Hold);
         }
@@ -219,8 +223,7 @@ impl Conversation {
     }
 
     fn room_for_a_name(&self, name: &[u8]) -> bool {
-        name.is_empty()
-            || self.names.count() + self.in_flight.pending_parses() < MAX_NAMES
+        name.is_empty() || self.names.count() + self.in_flight.pending_parses() < MAX_NAMES
     }
 }
 

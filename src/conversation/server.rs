@@ -123,9 +123,15 @@ impl Conversation {
                 self.copy = Copy::default();
                 Step::Carry
             }
-            (b'T' | b'C' | b'I' | b'H' | b'c' | b'n', Some(E::Query | E::QueryCopyIn | E::Guarded))
+            (
+                b'T' | b'C' | b'I' | b'H' | b'c' | b'n',
+                Some(E::Query | E::QueryCopyIn | E::Guarded),
+            )
             | (b'H' | b'c', Some(E::Execute)) => Step::Carry,
-            (b'G', Some(E::Query | E::QueryCopyIn | E::Guarded | E::ExecuteCopyIn | E::Execute)) => {
+            (
+                b'G',
+                Some(E::Query | E::QueryCopyIn | E::Guarded | E::ExecuteCopyIn | E::Execute),
+            ) => {
                 self.copy.active = !self.copy.ended_early;
                 self.copy.ended_early = false;
                 Step::Carry
@@ -299,7 +305,7 @@ impl Conversation {
             // The Query behind the failed prefix is skipped without ReadyForQuery: Sync asks for it.
             // Nothing else was sent behind it.
             to_server.extend_from_slice(SYNC);
-            }
+        }
     }
 }
 

@@ -99,7 +99,11 @@ fn reset(view: View<'_>, touches: &mut Vec<ParameterTouch>) -> SetKind {
 }
 
 fn push(touches: &mut Vec<ParameterTouch>, name: ParameterName, how: ParameterUse) -> SetKind {
-    let touch = ParameterTouch { name, how, value: None };
+    let touch = ParameterTouch {
+        name,
+        how,
+        value: None,
+    };
     let kind = if is_role(&touch) {
         SetKind::Role
     } else {
