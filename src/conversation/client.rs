@@ -219,20 +219,16 @@ impl Conversation {
         if matches!(form, QueryForm::Prefixed | QueryForm::PrefixedGuarded) {
             self.put_prefix(cx, out);
         }
+        let copy_in = has_copy_in(&facts);
         if matches!(form, QueryForm::Guarded | QueryForm::PrefixedGuarded) {
             frame::message(out.insert(), b'Q', |out| {
                 out.extend_from_slice(QUERY_GUARD);
                 out.extend_from_slice(body);
             });
-            self.in_flight.push(Expected::GuardedRow);
+            self.in_flight.push_statement(Expected::GuardedRow, copy_in);
         } else {
             out.keep(message.range(message.header.total));
-            let copy_in = has_copy_in(&facts);
-            self.in_flight.push(if copy_in {
-                Expected::QueryCopyIn
-            } else {
-                Expected::Query
-            });
+            self.in_flight.push_statement(Expected::Query, copy_in);
         }
         if let Some(injection) = &mut self.injection {
             injection.queried(&facts, form);
