@@ -83,7 +83,7 @@ fn text(args: &ExplainArgs) -> Result<Vec<u8>, String> {
     let (name, read) = match (&args.file, args.sql.as_deref()) {
         (Some(path), _) => (
             path.display().to_string(),
-            std::fs::File::open(path).and_then(|file| all(file)),
+            std::fs::File::open(path).and_then(all),
         ),
         (None, Some("-") | None) => ("stdin".to_owned(), all(std::io::stdin().lock())),
         (None, Some(sql)) => return Ok(sql.as_bytes().to_vec()),

@@ -199,3 +199,26 @@ fn a_statement_is_shown_on_one_line_that_no_terminal_obeys() {
         format!("{}...", "é".repeat(120))
     );
 }
+
+#[test]
+fn arguments_are_read() {
+    #[derive(clap::Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: ExplainArgs,
+    }
+    let read = |args: &[&str]| {
+        <Command as clap::Parser>::try_parse_from(
+            [&["explain", "--policy", "p", "--login", "l"], args].concat(),
+        )
+    };
+    assert_eq!(
+        read(&["-"])
+            .ok()
+            .and_then(|command| command.args.sql)
+            .as_deref(),
+        Some("-")
+    );
+    assert!(read(&["--file", "f", "--migration", "--json"]).is_ok());
+    assert!(read(&[]).is_err() && read(&["--file", "f", "select 1"]).is_err());
+}
