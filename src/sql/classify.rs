@@ -1,9 +1,10 @@
 //! The first opinion: what a statement does, by its leading keywords.
 
-use super::lexer::Kind;
+use super::nested;
 use super::objects::{self, Verb};
 use super::scan;
 use super::settings::{self, SetKind};
+use super::token::Kind;
 use super::view::View;
 use super::{
     Class, ClassSet, ParameterName, ParameterTouch, ParameterUse, Statement, TransactionControl,
@@ -25,9 +26,7 @@ pub(super) fn statement(view: View<'_>) -> Statement {
     };
     lead(view, MAX_NESTING, &mut found);
     scan::calls(view, &mut found.functions, &mut found.parameters);
-    if found.classes.has(Class::Write) {
-        scan::settings_view(view, &mut found.parameters);
-    }
+    scan::settings_view(view, &mut found.parameters);
     if found.parameters.iter().any(settings::is_role) {
         found.classes = found.classes.with(Class::RoleChange);
     }
@@ -42,7 +41,7 @@ const NAMED_INSIDE: ClassSet = ClassSet::of(Class::Ddl)
 
 /// Classifies by the first words, and adds to `found`. The tag is that of the outermost statement,
 /// unless one inside does more than queries do: `EXPLAIN ANALYZE CREATE TABLE AS` is CREATE TABLE AS.
-fn lead(view: View<'_>, nesting: u32, found: &mut Statement) {
+pub(super) fn lead(view: View<'_>, nesting: u32, found: &mut Statement) {
     let (tag, class) = match nesting {
         0 => ("???", Class::Unknown),
         _ if view.is_kind(0, Kind::Open) => query(view, found),
@@ -73,10 +72,10 @@ fn by_keyword(view: View<'_>, nesting: u32, found: &mut Statement) -> (&'static 
         b"create" => create(view, found),
         b"alter" => alter(view, found),
         b"drop" => drop(view),
-        b"explain" => explain(view, nesting, found),
-        b"prepare" => prepare(view, nesting, found),
-        b"declare" => declare(view, nesting, found),
-        b"copy" => copy(view, nesting, found),
+        b"explain" => nested::explain(view, nesting - 1, found),
+        b"prepare" => nested::prepare(view, nesting - 1, found),
+        b"declare" => nested::declare(view, nesting - 1, found),
+        b"copy" => nested::copy(view, nesting - 1, found),
         b"discard" => discard(view, found),
         b"import" => ("IMPORT FOREIGN SCHEMA", Class::Ddl),
         b"execute" => ("EXECUTE", Class::Execute),
@@ -356,99 +355,4 @@ fn grant_tag(view: View<'_>) -> &'static str {
         (false, true) => "REVOKE ROLE",
         (false, false) => "REVOKE",
     }
-}
-
-fn explain(view: View<'_>, nesting: u32, found: &mut Statement) -> (&'static str, Class) {
-    let mut at = 1;
-    let mut analyze = false;
-    // `EXPLAIN (SELECT ...)` has a query in its parentheses, not options.
-    let query = view.is_any(2, &["select", "with", "table"])
-        || (view.is(2, "values") && view.is_kind(3, Kind::Open))
-        || view.is_kind(2, Kind::Open);
-    if view.is_kind(1, Kind::Open) && !query {
-        at = view.behind_parens(1);
-        analyze = analyze_option(View {
-            tokens: &view.tokens[2..at.max(2)],
-            ..view
-        });
-    } else {
-        if view.is_any(at, &["analyze", "analyse"]) {
-            analyze = true;
-            at += 1;
-        }
-        at += usize::from(view.is(at, "verbose"));
-    }
-    if analyze {
-        lead(view.from(at), nesting - 1, found);
-    }
-    ("EXPLAIN", Class::Explain)
-}
-
-/// Is ANALYZE among the options? Only a plain `off`, `false` or `0` says that it is not.
-fn analyze_option(options: View<'_>) -> bool {
-    (0..options.tokens.len()).any(|at| {
-        let names = options
-            .name(at)
-            .is_none_or(|name| matches!(&*name, "analyze" | "analyse"));
-        let off = options.is_any(at + 1, &["off", "false"])
-            || options
-                .tokens
-                .get(at + 1)
-                .is_some_and(|token| token.of(options.text) == b"0");
-        options.is_name(at) && names && !off
-    })
-}
-
-fn prepare(view: View<'_>, nesting: u32, found: &mut Statement) -> (&'static str, Class) {
-    // A statement may be called "transaction".
-    if view.is(1, "transaction") && view.kind(2).is_some_and(Kind::is_string) {
-        found.transaction = Some(TransactionControl::TwoPhase);
-        return ("PREPARE TRANSACTION", Class::Transaction);
-    }
-    match view.find_outside_parens(2, &["as"]) {
-        Some(at) => lead(view.from(at + 1), nesting - 1, found),
-        None => found.classes = found.classes.with(Class::Unknown),
-    }
-    ("PREPARE", Class::Prepare)
-}
-
-fn declare(view: View<'_>, nesting: u32, found: &mut Statement) -> (&'static str, Class) {
-    match view.find_outside_parens(2, &["for"]) {
-        Some(at) => lead(view.from(at + 1), nesting - 1, found),
-        None => found.classes = found.classes.with(Class::Unknown),
-    }
-    ("DECLARE CURSOR", Class::Cursor)
-}
-
-fn copy(view: View<'_>, nesting: u32, found: &mut Statement) -> (&'static str, Class) {
-    let mut at = 1 + usize::from(view.is(1, "binary"));
-    if view.is_kind(at, Kind::Open) {
-        let end = view.behind_parens(at);
-        lead(
-            View {
-                tokens: view.tokens.get(at + 1..end - 1).unwrap_or_default(),
-                ..view
-            },
-            nesting - 1,
-            found,
-        );
-        at = end;
-    } else {
-        while view.is_kind(at + 1, Kind::Dot) {
-            at += 2;
-        }
-        at += 1;
-        if view.is_kind(at, Kind::Open) {
-            at = view.behind_parens(at);
-        }
-    }
-    let class = match () {
-        _ if !view.is_any(at, &["from", "to"]) => Class::Unknown,
-        _ if view.is(at + 1, "program") => Class::CopyProgram,
-        _ if view.kind(at + 1).is_some_and(Kind::is_string) => Class::CopyFile,
-        _ if !view.is_any(at + 1, &["stdin", "stdout"]) => Class::Unknown,
-        _ if view.is(at, "from") => Class::CopyIn,
-        _ => Class::CopyOut,
-    };
-    ("COPY", class)
 }

@@ -1,6 +1,7 @@
 //! Both opinions joined: for each statement the union of what either sees in it.
 
-use super::lexer::{self, Token};
+use super::lexer;
+use super::token::Token;
 use super::{Class, ClassSet, Facts, Statement, Undescribed, classify, fingerprint, grammar, view};
 
 /// Positions of syntax errors are looked for among this many places at most: each look at the

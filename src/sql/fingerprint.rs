@@ -3,7 +3,8 @@
 use ring::digest::{Context, SHA256, digest};
 
 use super::Fingerprint;
-use super::lexer::{self, Kind, Token};
+use super::lexer;
+use super::token::{Kind, Token};
 
 /// The fingerprint of `text`: the first six bytes of the SHA-256 of its tokens, words in lower
 /// case, constants and parameters replaced, lists of them taken for one. Of a text that cannot be

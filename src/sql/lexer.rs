@@ -1,77 +1,9 @@
 //! PostgreSQL's lexical structure over bytes (`src/backend/parser/scan.l`, versions 13 to 18), with
 //! `standard_conforming_strings` on. One pass, no recursion, no allocation but the token list.
 
-use super::Undescribed;
 use super::bounds::{MAX_COMMENT_DEPTH, MAX_OPERATOR_RUN, Meter, is_operator};
-
-/// What a token is. Spelling and case stay in the text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// An unquoted identifier or keyword.
-    Word,
-    /// `"..."`
-    Quoted,
-    /// `U&"..."`, with its UESCAPE.
-    UnicodeQuoted,
-    /// `'...'` and `N'...'`
-    String,
-    /// `E'...'`
-    EscapeString,
-    /// `U&'...'`, with its UESCAPE.
-    UnicodeString,
-    /// `$tag$...$tag$`
-    DollarString,
-    /// `B'...'`, `X'...'`
-    Bits,
-    Number,
-    /// `$1`
-    Parameter,
-    Operator,
-    Open,
-    Close,
-    Comma,
-    Dot,
-    Semicolon,
-    /// Brackets, `:`, `::`, `:=`, `..` and bytes that no token can start with.
-    Other,
-}
-
-impl Kind {
-    /// Can it be the name of something?
-    pub(super) fn is_name(self) -> bool {
-        matches!(self, Kind::Word | Kind::Quoted | Kind::UnicodeQuoted)
-    }
-
-    /// A string constant whose value is text.
-    pub(super) fn is_string(self) -> bool {
-        matches!(
-            self,
-            Kind::String | Kind::EscapeString | Kind::UnicodeString | Kind::DollarString
-        )
-    }
-
-    /// A constant or parameter: what a fingerprint leaves out.
-    pub(super) fn is_value(self) -> bool {
-        self.is_string() || matches!(self, Kind::Bits | Kind::Number | Kind::Parameter)
-    }
-}
-
-/// A token: `text[start..end]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Token {
-    pub(super) kind: Kind,
-    /// The escape character of a `U&` token.
-    pub(super) escape: u8,
-    pub(super) start: u32,
-    pub(super) end: u32,
-}
-
-impl Token {
-    /// Its bytes.
-    pub(super) fn of<'a>(&self, text: &'a [u8]) -> &'a [u8] {
-        &text[self.start as usize..self.end as usize]
-    }
-}
+use super::token::{Kind, Token, UNKNOWN_ESCAPE};
+use super::{Undescribed, names};
 
 /// All tokens of `text`, or those before the point where lexing had to stop, and why.
 pub(super) fn tokens(text: &[u8]) -> (Vec<Token>, Option<Undescribed>) {
@@ -98,12 +30,11 @@ fn push(list: &mut Vec<Token>, text: &[u8], token: Token) {
         && word.kind == Kind::Word
         && word.of(text).eq_ignore_ascii_case(b"uescape")
     {
-        let spelled = token.of(text);
-        // `'!'`; any other spelling is decoded as "unknown", never as another name.
-        unicode.escape = if token.kind == Kind::String && spelled.len() == 3 {
-            spelled[1]
-        } else {
-            0
+        // Any kind of string constant may name the character: `E'\x21'`, `$$!$$`.
+        let escape = names::string(text, &token);
+        unicode.escape = match escape.as_deref().map(str::as_bytes) {
+            Some([escape]) => *escape,
+            _ => UNKNOWN_ESCAPE,
         };
         list.pop();
     } else {

@@ -3,10 +3,10 @@
 //!
 //! [`describe`] reads a text in this order:
 //!
-//! 1. `lexer`: tokens, within the limits of `bounds`.
+//! 1. `lexer`: `token`s, within the limits of `bounds`.
 //! 2. `view`: statements, cut at semicolons.
-//! 3. `classify`: the first opinion, by leading keywords (`objects`: CREATE, ALTER, DROP;
-//!    `settings`: SET, RESET and `set_config`; `scan`: what any place in a statement can do, with
+//! 3. `classify`: the first opinion, by leading keywords (`nested`: EXPLAIN, PREPARE and
+//!    others that hold a statement; `objects`: CREATE, ALTER, DROP; `settings`: SET, RESET and `set_config`; `scan`: what any place in a statement can do, with
 //!    the [`FUNCTIONS`] of `functions`; `names`: what is behind a spelling).
 //! 4. `grammar`: the second opinion, by libpg_query.
 //! 5. `fingerprint`: a name for what may be refused.
@@ -23,9 +23,11 @@ mod functions;
 mod grammar;
 mod lexer;
 mod names;
+mod nested;
 mod objects;
 mod scan;
 mod settings;
+mod token;
 mod view;
 
 #[cfg(test)]

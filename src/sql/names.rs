@@ -1,6 +1,7 @@
 //! The value behind a token's spelling: folded and decoded names, decoded string constants.
 
-use super::lexer::{Kind, Token, continuation};
+use super::lexer::continuation;
+use super::token::{Kind, Token, UNKNOWN_ESCAPE};
 
 /// PostgreSQL's `NAMEDATALEN - 1`: identifiers are cut to this many bytes.
 const MAX_NAME: usize = 63;
@@ -127,7 +128,7 @@ fn escaped(inner: &[u8]) -> Option<String> {
 
 /// `\0061` and `\+000061` of `U&`, with any escape character.
 fn unicode(inner: &[u8], escape: u8) -> Option<String> {
-    if escape == 0 {
+    if escape == UNKNOWN_ESCAPE {
         return None;
     }
     let mut out = Vec::with_capacity(inner.len());

@@ -1,8 +1,8 @@
 //! What any place in a statement can do: call guarded functions, write, create a table by INTO.
 
-use super::lexer::Kind;
 use super::names;
 use super::settings;
+use super::token::Kind;
 use super::view::View;
 use super::{ParameterName, ParameterTouch, ParameterUse, functions};
 
@@ -46,7 +46,11 @@ fn guarded(view: View<'_>, at: usize) -> Option<&'static str> {
             functions::find(folded)
         }
         Kind::Quoted => functions::find(spelled.get(1..spelled.len() - 1)?),
-        _ => functions::find(names::identifier(view.text, &view.tokens[at])?.as_bytes()),
+        // A name that cannot be decoded might be the worst of them.
+        _ => match names::identifier(view.text, &view.tokens[at]) {
+            Some(name) => functions::find(name.as_bytes()),
+            None => functions::find(b"set_config"),
+        },
     }
 }
 
@@ -116,8 +120,7 @@ pub(super) fn effects(view: View<'_>) -> Effects {
             }
             Kind::Close => level = outer.pop().unwrap_or(Level::Statement),
             Kind::Word if view.is(at, "into") => {
-                let label = at > 0 && (view.is_kind(at - 1, Kind::Dot) || view.is(at - 1, "as"));
-                effects.creates |= own_into != Some(at) && !label;
+                effects.creates |= own_into != Some(at) && !is_label(view, at);
             }
             Kind::Word if level == Level::Start && view.is(at, "with") => level = Level::With,
             Kind::Word if starts_statement(view, at, level) => {
@@ -136,6 +139,17 @@ pub(super) fn effects(view: View<'_>) -> Effects {
 
 fn closes(view: View<'_>, at: usize) -> bool {
     at > 0 && view.is_kind(at - 1, Kind::Close)
+}
+
+/// Is the word at `at` the label of a column: behind a dot, or behind an AS that is no label itself?
+/// (`SELECT a.as INTO t` and `SELECT 1 AS as INTO t` create tables.)
+fn is_label(view: View<'_>, at: usize) -> bool {
+    let mut run = 0;
+    while run < at && view.is(at - 1 - run, "as") {
+        run += 1;
+    }
+    let dot = run < at && view.is_kind(at - 1 - run, Kind::Dot);
+    dot != (run % 2 == 1)
 }
 
 /// Can the word at `at` be the verb of a statement?

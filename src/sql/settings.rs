@@ -1,8 +1,8 @@
 //! Which parameters a statement touches: SET and RESET in all their spellings, `set_config`,
 //! settings stored with roles, databases and functions, and `UPDATE pg_settings`.
 
-use super::lexer::Kind;
 use super::names;
+use super::token::Kind;
 use super::view::View;
 use super::{ParameterName, ParameterTouch, ParameterUse};
 

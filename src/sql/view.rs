@@ -1,7 +1,7 @@
 //! The tokens of one statement, with the questions the classifier asks of them.
 
-use super::lexer::{Kind, Token};
 use super::names;
+use super::token::{Kind, Token};
 
 /// A statement, or the rest of one. Positions outside it answer every question with no.
 #[derive(Clone, Copy)]

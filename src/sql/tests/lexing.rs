@@ -1,6 +1,7 @@
 //! Where PostgreSQL's lexer and a simpler one differ.
 
-use super::super::lexer::{Kind, Kind::*, tokens};
+use super::super::lexer::tokens;
+use super::super::token::{Kind, Kind::*};
 use super::super::{Undescribed, describe};
 use super::{facts, restricted};
 

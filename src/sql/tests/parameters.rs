@@ -97,6 +97,11 @@ fn every_way_to_touch_one_parameter_is_seen() {
             Stored,
         ),
         (
+            "with recursive x as (select 1 a) search depth first by a set set update pg_settings set setting = 'x'",
+            "?",
+            Stored,
+        ),
+        (
             "explain analyze update pg_settings set setting = 'x'",
             "?",
             Stored,
@@ -152,6 +157,21 @@ fn set_config_is_seen_wherever_it_is_called() {
         ),
         (
             "select U&\"set!005fconfig\" uescape '!' ('app.zone', 'x', true)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select U&\"set!005fconfig\" uescape E'\\x21' ('app.zone', 'x', true)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select U&\"set!005fconfig\" uescape $$!$$ ('app.zone', 'x', true)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select U&\"set!005fconfig\" uescape ''\n'!' ('app.zone', 'x', true)",
             "app.zone",
             Local,
         ),

@@ -73,6 +73,7 @@ const PARTS: &[&str] = &[
     "a",
     "t",
     "x.y",
+    "a.as",
     "\"Q\"",
     "U&\"\\0061\"",
     "uescape",

@@ -1,0 +1,73 @@
+//! Tokens.
+
+/// What a token is. Spelling and case stay in the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// An unquoted identifier or keyword.
+    Word,
+    /// `"..."`
+    Quoted,
+    /// `U&"..."`, with its UESCAPE.
+    UnicodeQuoted,
+    /// `'...'` and `N'...'`
+    String,
+    /// `E'...'`
+    EscapeString,
+    /// `U&'...'`, with its UESCAPE.
+    UnicodeString,
+    /// `$tag$...$tag$`
+    DollarString,
+    /// `B'...'`, `X'...'`
+    Bits,
+    Number,
+    /// `$1`
+    Parameter,
+    Operator,
+    Open,
+    Close,
+    Comma,
+    Dot,
+    Semicolon,
+    /// Brackets, `:`, `::`, `:=`, `..` and bytes that no token can start with.
+    Other,
+}
+
+impl Kind {
+    /// Can it be the name of something?
+    pub(super) fn is_name(self) -> bool {
+        matches!(self, Kind::Word | Kind::Quoted | Kind::UnicodeQuoted)
+    }
+
+    /// A string constant whose value is text.
+    pub(super) fn is_string(self) -> bool {
+        matches!(
+            self,
+            Kind::String | Kind::EscapeString | Kind::UnicodeString | Kind::DollarString
+        )
+    }
+
+    /// A constant or parameter: what a fingerprint leaves out.
+    pub(super) fn is_value(self) -> bool {
+        self.is_string() || matches!(self, Kind::Bits | Kind::Number | Kind::Parameter)
+    }
+}
+
+/// A token: `text[start..end]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Token {
+    pub(super) kind: Kind,
+    /// The escape character of a `U&` token.
+    pub(super) escape: u8,
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
+impl Token {
+    /// Its bytes.
+    pub(super) fn of<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+        &text[self.start as usize..self.end as usize]
+    }
+}
+
+/// The escape character of a `U&` token when it cannot be told: no text holds it.
+pub(super) const UNKNOWN_ESCAPE: u8 = 0;
