@@ -28,6 +28,8 @@ impl SqlState {
     pub const NOT_READY: Self = Self(*b"57P03");
     /// `admin_shutdown`.
     pub const ADMIN_SHUTDOWN: Self = Self(*b"57P01");
+    /// `insufficient_resources`.
+    pub const INSUFFICIENT_RESOURCES: Self = Self(*b"53000");
     /// `too_many_connections`.
     pub const TOO_MANY: Self = Self(*b"53300");
     /// `invalid_authorization_specification`.

@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use support::{Pooler, Stack, StackOptions, Transport, Version, Wire, message};
 
 fn pools_only() -> StackOptions {
-    StackOptions { proxy: false, ..StackOptions::default() }
+    StackOptions {
+        proxy: false,
+        ..StackOptions::default()
+    }
 }
 
 #[test]
@@ -24,7 +27,10 @@ fn a_login_reaches_postgresql_through_both_pools() {
 fn row_level_security_hides_every_row_without_a_zone() {
     let stack = Stack::start(pools_only());
     let login = stack.login("shop_acme", "shop");
-    assert_eq!(stack.psql(&login, "SELECT count(*) FROM orders").ok(), "0\n");
+    assert_eq!(
+        stack.psql(&login, "SELECT count(*) FROM orders").ok(),
+        "0\n"
+    );
     assert_eq!(stack.direct("shop", "SELECT count(*) FROM orders"), "5\n");
 }
 
@@ -39,7 +45,11 @@ fn a_wrong_password_and_another_authority_are_refused() {
     let mut login = stack.login("shop_plain", "app");
     login.sslrootcert = other.certificate().to_owned();
     let answer = stack.psql(&login, "SELECT 1");
-    assert!(answer.stderr.contains("certificate verify failed"), "{}", answer.stderr);
+    assert!(
+        answer.stderr.contains("certificate verify failed"),
+        "{}",
+        answer.stderr
+    );
 }
 
 #[test]
@@ -49,9 +59,18 @@ fn every_version_comes_up() {
         (Version::Pg17, Pooler::V1_24, "17"),
         (Version::Pg18, Pooler::V1_24, "18"),
     ] {
-        let stack = Stack::start(StackOptions { version, pooler, ..pools_only() });
+        let stack = Stack::start(StackOptions {
+            version,
+            pooler,
+            ..pools_only()
+        });
         let login = stack.login("shop_plain", "app");
-        let answer = stack.psql(&login, "SELECT current_setting('server_version_num')::int / 10000").ok();
+        let answer = stack
+            .psql(
+                &login,
+                "SELECT current_setting('server_version_num')::int / 10000",
+            )
+            .ok();
         assert_eq!(answer.trim(), number);
     }
 }
@@ -61,13 +80,21 @@ fn stacks_run_side_by_side_and_leave_nothing_behind() {
     let (one, two) = (Stack::start(pools_only()), Stack::start(pools_only()));
     assert_ne!(one.port, two.port);
     let directories = [one.directory().to_owned(), two.directory().to_owned()];
-    let pids = [one.transaction.pid(), one.session.pid(), one.cluster.server.pid(), two.cluster.server.pid()];
+    let pids = [
+        one.transaction.pid(),
+        one.session.pid(),
+        one.cluster.server.pid(),
+        two.cluster.server.pid(),
+    ];
     drop((one, two));
     for directory in directories {
         assert!(!directory.exists(), "{} is left", directory.display());
     }
     for pid in pids {
-        assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "process {pid} is left");
+        assert!(
+            !std::path::Path::new(&format!("/proc/{pid}")).exists(),
+            "process {pid} is left"
+        );
     }
 }
 
@@ -77,7 +104,11 @@ fn a_warm_start_takes_seconds() {
     let start = Instant::now();
     drop(Stack::start(pools_only()));
     // About 1 s on two idle cores; the bound leaves room for the tests beside this one.
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 #[test]
@@ -87,7 +118,11 @@ fn the_wire_client_logs_in_and_reads_answers() {
     for transport in [Transport::Plain, Transport::SslRequest] {
         let mut wire = Wire::login_with(&login, transport, &[("application_name", "wire")]);
         assert_eq!(wire.cancel_key.len(), 8);
-        assert!(wire.parameters.iter().any(|(name, _)| name == "server_version"));
+        assert!(
+            wire.parameters
+                .iter()
+                .any(|(name, _)| name == "server_version")
+        );
 
         let answer = wire.query("SELECT 'one' UNION ALL SELECT NULL ORDER BY 1");
         assert_eq!(message::kinds(&answer), "TDDCZ");
@@ -103,7 +138,10 @@ fn the_wire_client_logs_in_and_reads_answers() {
         assert_eq!(answer[0].sqlstate(), "22012");
         assert!(wire.is_quiet_for(std::time::Duration::from_millis(50)));
     }
-    assert_eq!(stack.direct("app", "SELECT count(*) FROM notes WHERE body = 'by wire'"), "2\n");
+    assert_eq!(
+        stack.direct("app", "SELECT count(*) FROM notes WHERE body = 'by wire'"),
+        "2\n"
+    );
 }
 
 #[test]
@@ -111,7 +149,9 @@ fn the_wire_client_reports_a_refused_login() {
     let stack = Stack::start(pools_only());
     let mut login = stack.login("shop_plain", "app");
     login.password = "wrong".into();
-    let Err(error) = Wire::try_login(&login, Transport::SslRequest, &[]) else { panic!("logged in") };
+    let Err(error) = Wire::try_login(&login, Transport::SslRequest, &[]) else {
+        panic!("logged in")
+    };
     // PgBouncer 1.18's word for it; PostgreSQL says 28P01.
     assert_eq!(error.sqlstate(), "08P01");
 }

@@ -4,7 +4,7 @@
 //! lists and shell histories. It is forgotten as soon as the keys are derived.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -90,15 +90,16 @@ pub fn run(args: KeysArgs) -> ExitCode {
     };
     match done {
         Ok(Done { answer, talk }) => {
-            print!("{answer}");
-            eprint!("{talk}");
-            ExitCode::SUCCESS
+            // The answer may be the only copy of a new verifier: if nobody could read it, say so.
+            let written = io::stdout().write_all(answer.as_bytes());
+            let _ = io::stderr().write_all(talk.as_bytes());
+            match written {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(_) => ExitCode::from(2),
+            }
         }
         Err(failure) => {
-            eprintln!("error: {}", failure.message);
-            if let Some(hint) = failure.hint {
-                eprintln!("hint: {hint}");
-            }
+            let _ = io::stderr().write_all(failure.to_string().as_bytes());
             ExitCode::from(failure.code)
         }
     }
@@ -116,6 +117,16 @@ struct Failure {
     code: u8,
     message: String,
     hint: Option<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "error: {}", self.message)?;
+        match &self.hint {
+            Some(hint) => writeln!(f, "hint: {hint}"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Failure {

@@ -5,6 +5,10 @@ pub mod check;
 pub mod explain;
 pub mod help;
 pub mod keys;
+pub mod client;
+pub mod console;
+pub mod migration;
+mod output;
 
 use std::process::ExitCode;
 

@@ -1,1 +1,122 @@
-//! console
+//! The admin console: PostgreSQL's protocol on a unix socket, so that psql works on it.
+//!
+//! The kernel says who is there (SO_PEERCRED); root, the proxy's own user and the socket's group
+//! may enter. Any path will do for `portcullis console`. psql looks for a file `.s.PGSQL.<port>`
+//! in a directory: give the socket such a name (`/run/portcullis/.s.PGSQL.6432`) or a symbolic
+//! link with such a name, and `psql -h /run/portcullis -p 6432 portcullis` works as well.
+//!
+//! It runs on the control runtime, never on a worker.
+
+mod execute;
+mod peer;
+mod reply;
+mod talk;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+pub mod verb;
+mod wire;
+
+use std::future::Future;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+pub use peer::{Access, Person};
+pub use reply::Refused;
+
+use crate::config::Config;
+use crate::error::SqlState;
+use crate::migration::Sessions;
+use crate::policy::Policy;
+
+/// The database name that means the console.
+pub const DATABASE: &str = "portcullis";
+/// Connections at a time; more are refused with 53300.
+const MAX_CONNECTIONS: usize = 32;
+
+/// What the console needs of the running proxy.
+pub trait Proxy: Send + Sync {
+    /// The configuration in force.
+    fn config(&self) -> Arc<Config>;
+    /// The policy in force.
+    fn policy(&self) -> Arc<Policy>;
+    /// Reads configuration and policy again; answers when every worker has them. On error nothing
+    /// has changed, and the text says every problem.
+    fn reload(&self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>>;
+    /// Begins to drain and stop; returns at once.
+    fn shutdown(&self);
+}
+
+/// What every connection of the console shares.
+pub struct ConsoleState {
+    /// Who may enter.
+    pub access: Access,
+    /// The migration sessions; None without `[registry]`.
+    pub sessions: Option<Arc<Sessions>>,
+    /// The running proxy.
+    pub proxy: Arc<dyn Proxy>,
+}
+
+/// Binds the console's socket with mode 0660, in place of one that a dead process left behind.
+///
+/// # Errors
+/// `AddrInUse` when a living process listens there; else the system's own.
+pub fn bind(path: &Path) -> io::Result<UnixListener> {
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, format!("another process listens on {}", path.display())));
+    }
+    // Bound under another name and moved when its mode is right: nobody can enter in between.
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}", std::process::id()));
+    let unfinished = PathBuf::from(name);
+    let bound = UnixListener::bind(&unfinished).and_then(|listener| {
+        std::fs::set_permissions(&unfinished, PermissionsExt::from_mode(0o660))?;
+        std::fs::rename(&unfinished, path)?;
+        Ok(listener)
+    });
+    bound.inspect_err(|_| drop(std::fs::remove_file(&unfinished)))
+}
+
+/// Serves the console until the future is dropped; its connections end with it.
+pub async fn serve(listener: UnixListener, state: Arc<ConsoleState>) {
+    let seats = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((client, _)) => match seats.clone().try_acquire_owned() {
+                    Ok(seat) => {
+                        let state = state.clone();
+                        connections.spawn(async move {
+                            talk::serve(client, &state).await;
+                            drop(seat);
+                        });
+                    }
+                    Err(_) => turn_away(&client),
+                },
+                Err(error) => {
+                    // Out of descriptors, most likely: wait, or this loop would spin.
+                    tracing::warn!(%error, "the console could not accept a connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+fn turn_away(client: &UnixStream) {
+    let mut reply = reply::Reply::default();
+    reply.fatal(&Refused::new(SqlState::TOO_MANY, "too many connections to the console"));
+    // Best effort: a fresh socket's buffer has room, and nobody waits for a client turned away.
+    drop(client.try_write(&reply.take()));
+}

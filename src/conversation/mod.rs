@@ -213,6 +213,11 @@ impl Conversation {
             && self.server_body.remaining == 0
     }
 
+    /// Has the client been given whole messages only?
+    pub fn is_between_answers(&self) -> bool {
+        self.server_body.remaining == 0 || self.server_body.dropped
+    }
+
     /// Can the lost server connection be replaced at the next statement?
     pub fn is_replaceable(&self) -> bool {
         self.replaceable && self.is_idle()

@@ -11,6 +11,7 @@
 //! 4. `grammar`: the second opinion, by libpg_query.
 //! 5. `fingerprint`: a name for what may be refused.
 //!
+//! [`redact`] makes a text that may be kept.
 //! [`FactsCache`] remembers the facts of texts seen before.
 
 mod bounds;
@@ -25,6 +26,7 @@ mod lexer;
 mod names;
 mod nested;
 mod objects;
+mod redact;
 mod scan;
 mod settings;
 mod token;
@@ -38,4 +40,5 @@ pub use cache::FactsCache;
 pub use describe::describe;
 pub use facts::*;
 pub use fingerprint::fingerprint;
+pub use redact::{MAX_REDACTED, redact};
 pub use functions::{FUNCTIONS, FunctionGroup, group};

@@ -57,13 +57,8 @@ impl Prefix {
             out.extend_from_slice(&0u16.to_be_bytes());
         });
         message(&mut bytes, b'B', |out| {
-            put_cstr(out, b""); // the unnamed portal
-            names[2] = blank(out);
-            out.extend_from_slice(&0u16.to_be_bytes()); // all values are text
-            out.extend_from_slice(&2u16.to_be_bytes());
-            put_value(out, &array(values.iter().map(|(name, _)| *name)));
-            put_value(out, &array(values.iter().map(|(_, value)| *value)));
-            out.extend_from_slice(&0u16.to_be_bytes());
+            names[2] = out.len() + 1; // behind the unnamed portal's NUL
+            put_arrays(out, &[b'_'; NAME_LENGTH], values);
         });
         message(&mut bytes, b'E', |out| {
             put_cstr(out, b"");
@@ -97,6 +92,35 @@ pub fn put_cleanup(out: &mut Vec<u8>, name: &[u8; NAME_LENGTH]) {
         put_cstr(out, name);
     });
     out.extend_from_slice(crate::protocol::frame::SYNC);
+}
+
+/// Appends a whole batch, Sync included, that sets each (name, value) at session level: for a server
+/// connection that is one client's own.
+pub fn put_session_settings(out: &mut Vec<u8>, values: &[(&str, &str)]) {
+    const TEXT: &[u8] =
+        b"select set_config(n,v,false) from unnest($1::text[],$2::text[]) t(n,v)";
+    message(out, b'P', |out| {
+        put_cstr(out, b"");
+        put_cstr(out, TEXT);
+        out.extend_from_slice(&0u16.to_be_bytes());
+    });
+    message(out, b'B', |out| put_arrays(out, b"", values));
+    message(out, b'E', |out| {
+        put_cstr(out, b"");
+        out.extend_from_slice(&0u32.to_be_bytes());
+    });
+    out.extend_from_slice(crate::protocol::frame::SYNC);
+}
+
+/// The rest of a Bind to the unnamed portal, from the statement's name on.
+fn put_arrays(out: &mut Vec<u8>, statement: &[u8], values: &[(&str, &str)]) {
+    put_cstr(out, b""); // the unnamed portal
+    put_cstr(out, statement);
+    out.extend_from_slice(&0u16.to_be_bytes()); // all values are text
+    out.extend_from_slice(&2u16.to_be_bytes());
+    put_value(out, &array(values.iter().map(|(name, _)| *name)));
+    put_value(out, &array(values.iter().map(|(_, value)| *value)));
+    out.extend_from_slice(&0u16.to_be_bytes());
 }
 
 fn put_value(out: &mut Vec<u8>, value: &str) {

@@ -24,28 +24,49 @@ pub struct Cluster {
 
 impl Cluster {
     /// Copies the template and starts it on 127.0.0.1:`port`.
-    pub fn start(directory: &Directory, version: Version, port: u16, settings: &[(&str, &str)]) -> Self {
+    pub fn start(
+        directory: &Directory,
+        version: Version,
+        port: u16,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let socket = directory.for_server("postgresql");
         let data = socket.join("data");
         copy_tree(&template(directory, version), &data);
         let mut postgres = command(RunAs::Server, "QUIT", &version.bin().join("postgres"));
-        postgres.arg("-D").arg(&data).args(["-p", &port.to_string(), "-k"]).arg(&socket);
+        postgres
+            .arg("-D")
+            .arg(&data)
+            .args(["-p", &port.to_string(), "-k"])
+            .arg(&socket);
         for (name, value) in settings {
             postgres.args(["-c", &format!("{name}={value}")]);
         }
-        let mut server = Server::start("PostgreSQL", postgres, &directory.path().join("postgresql.log"), Signal::QUIT);
+        let mut server = Server::start(
+            "PostgreSQL",
+            postgres,
+            &directory.path().join("postgresql.log"),
+            Signal::QUIT,
+        );
         let address = socket.join(format!(".s.PGSQL.{port}"));
         // The socket appears before recovery has ended; psql below would be told 57P03.
         server.wait_until("ready to accept connections", || {
             UnixStream::connect(&address).is_ok() && is_ready(&socket, port)
         });
-        Self { server, port, socket }
+        Self {
+            server,
+            port,
+            socket,
+        }
     }
 }
 
 fn is_ready(socket: &Path, port: u16) -> bool {
     let mut command = Command::new("pg_isready");
-    command.args(["-q", "-h"]).arg(socket).args(["-p", &port.to_string()]);
+    command
+        .args(["-q", "-U", "postgres", "-h"])
+        .arg(socket)
+        .args(["-p", &port.to_string()]);
     command.status().is_ok_and(|status| status.success())
 }
 
@@ -53,7 +74,8 @@ fn is_ready(socket: &Path, port: u16) -> bool {
 fn template(directory: &Directory, version: Version) -> PathBuf {
     let templates = target().join("tmp/clusters");
     std::fs::create_dir_all(&templates).expect("create the directory of templates");
-    let lock = File::create(templates.join(format!("{}.lock", version.label()))).expect("create the lock");
+    let lock =
+        File::create(templates.join(format!("{}.lock", version.label()))).expect("create the lock");
     lock.lock().expect("lock the template");
     let template = templates.join(version.label());
     if !template.exists() {
@@ -81,7 +103,12 @@ fn initdb(version: Version, data: &Path, password: &Path) {
         .arg(data)
         .arg("--pwfile")
         .arg(password)
-        .args(["--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync"])
+        .args([
+            "--username=postgres",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-sync",
+        ])
         .args(["--auth-local=trust", "--auth-host=scram-sha-256"]);
     must_run(command);
     let settings = "listen_addresses = '127.0.0.1'\n\

@@ -1,10 +1,11 @@
 //! The temporary directory of a stack, and files in it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirEntry, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use super::process::server_account;
 
@@ -21,16 +22,15 @@ impl Directory {
     /// A new directory, mode 0711 so that the servers' account can reach its own directories in it.
     pub fn new() -> Self {
         remove_abandoned();
-        loop {
-            let path = tempfile::Builder::new().prefix(PREFIX).tempdir().expect("create a directory").keep();
-            set_mode(&path, 0o711);
-            let lock = File::open(&path).expect("open the new directory");
-            lock.lock().expect("lock the new directory");
-            // Another run may have taken it for abandoned just before the lock.
-            if path.exists() {
-                return Self { path, _lock: lock };
-            }
-        }
+        let path = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .tempdir()
+            .expect("create a directory")
+            .keep();
+        let lock = File::open(&path).expect("open the new directory");
+        lock.lock().expect("lock the new directory");
+        set_mode(&path, 0o711);
+        Self { path, _lock: lock }
     }
 
     pub fn path(&self) -> &Path {
@@ -53,15 +53,24 @@ impl Drop for Directory {
     }
 }
 
-/// Removes what killed runs left behind: directories that nobody has locked.
+/// Removes what killed runs left behind: directories that nobody has locked. A young one may be
+/// about to be locked.
 fn remove_abandoned() {
-    let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else { return };
-    for entry in entries.flatten() {
-        if entry.file_name().to_string_lossy().starts_with(PREFIX)
+    let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else {
+        return;
+    };
+    let is_ours = |entry: &DirEntry| entry.file_name().to_string_lossy().starts_with(PREFIX);
+    for entry in entries.flatten().filter(is_ours) {
+        let age = entry
+            .metadata()
+            .and_then(|data| data.modified())
+            .ok()
+            .and_then(|time| time.elapsed().ok());
+        if age.is_some_and(|age| age > Duration::from_secs(60))
             && let Ok(directory) = File::open(entry.path())
             && directory.try_lock().is_ok()
         {
-            // A server that is just ending may still write there: then the next run removes it.
+            // What cannot be removed belongs to another account, or to a later run.
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
@@ -74,7 +83,8 @@ fn set_mode(path: &Path, mode: u32) {
 /// Hands a file or directory to the servers' account.
 pub fn give_to_server(path: &Path) {
     if let Some(account) = server_account() {
-        std::os::unix::fs::chown(path, Some(account.uid), Some(account.gid)).expect("change the owner");
+        std::os::unix::fs::chown(path, Some(account.uid), Some(account.gid))
+            .expect("change the owner");
     }
 }
 

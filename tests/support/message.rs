@@ -16,7 +16,9 @@ pub fn untyped(body: &[u8]) -> Vec<u8> {
 }
 
 fn length(body: &[u8]) -> [u8; 4] {
-    u32::try_from(body.len() + 4).expect("a test message under 4 GB").to_be_bytes()
+    u32::try_from(body.len() + 4)
+        .expect("a test message under 4 GB")
+        .to_be_bytes()
 }
 
 fn c_string(text: &str) -> Vec<u8> {
@@ -75,7 +77,11 @@ pub fn bind(portal: &str, statement: &str, values: &[Option<&str>]) -> Vec<u8> {
     for value in values {
         match value {
             Some(text) => {
-                body.extend(u32::try_from(text.len()).expect("a value under 4 GB").to_be_bytes());
+                body.extend(
+                    u32::try_from(text.len())
+                        .expect("a value under 4 GB")
+                        .to_be_bytes(),
+                );
                 body.extend(text.as_bytes());
             }
             None => body.extend((-1i32).to_be_bytes()),
@@ -86,7 +92,9 @@ pub fn bind(portal: &str, statement: &str, values: &[Option<&str>]) -> Vec<u8> {
 }
 
 fn count(items: usize) -> [u8; 2] {
-    u16::try_from(items).expect("under 65536 items").to_be_bytes()
+    u16::try_from(items)
+        .expect("under 65536 items")
+        .to_be_bytes()
 }
 
 /// Describe: `kind` is `S` (statement) or `P` (portal).
@@ -96,7 +104,10 @@ pub fn describe(kind: u8, name: &str) -> Vec<u8> {
 
 /// Execute; 0 rows means all.
 pub fn execute(portal: &str, rows: u32) -> Vec<u8> {
-    framed(b'E', &[c_string(portal).as_slice(), &rows.to_be_bytes()].concat())
+    framed(
+        b'E',
+        &[c_string(portal).as_slice(), &rows.to_be_bytes()].concat(),
+    )
 }
 
 /// Close: `kind` is `S` (statement) or `P` (portal).
@@ -150,7 +161,10 @@ impl Message {
     /// A field of ErrorResponse or NoticeResponse: `C` is the SQLSTATE, `M` the message.
     pub fn field(&self, code: u8) -> Option<String> {
         assert!(matches!(self.kind, b'E' | b'N'), "{self:?} has no fields");
-        self.body.split(|byte| *byte == 0).find(|field| field.first() == Some(&code)).map(|field| text(&field[1..]))
+        self.body
+            .split(|byte| *byte == 0)
+            .find(|field| field.first() == Some(&code))
+            .map(|field| text(&field[1..]))
     }
 
     /// The SQLSTATE of ErrorResponse or NoticeResponse.
@@ -190,7 +204,10 @@ fn text(bytes: &[u8]) -> String {
 
 /// The types of `messages` in a row, e.g. `12DCZ`: short to compare, readable in a failure.
 pub fn kinds(messages: &[Message]) -> String {
-    messages.iter().map(|message| char::from(message.kind)).collect()
+    messages
+        .iter()
+        .map(|message| char::from(message.kind))
+        .collect()
 }
 
 /// The first ErrorResponse among `messages`.
@@ -200,6 +217,15 @@ pub fn error(messages: &[Message]) -> Option<&Message> {
 
 /// The first column of every DataRow among `messages`; NULL as "NULL".
 pub fn column(messages: &[Message]) -> Vec<String> {
-    let rows = messages.iter().filter(|message| message.kind == b'D').map(Message::row);
-    rows.map(|row| row.into_iter().next().flatten().unwrap_or_else(|| "NULL".into())).collect()
+    let rows = messages
+        .iter()
+        .filter(|message| message.kind == b'D')
+        .map(Message::row);
+    rows.map(|row| {
+        row.into_iter()
+            .next()
+            .flatten()
+            .unwrap_or_else(|| "NULL".into())
+    })
+    .collect()
 }

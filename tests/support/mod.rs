@@ -22,6 +22,7 @@ pub mod ports;
 pub mod process;
 pub mod proxy;
 pub mod psql;
+pub mod rustls_connect;
 pub mod scram;
 pub mod tls;
 pub mod wire;
@@ -115,22 +116,43 @@ impl Stack {
     pub fn start(options: StackOptions) -> Self {
         let directory = Directory::new();
         let mut ports = Ports::lock();
-        let cluster = Cluster::start(&directory, options.version, ports.next(), &options.postgresql);
+        let cluster = Cluster::start(
+            &directory,
+            options.version,
+            ports.next(),
+            &options.postgresql,
+        );
         let mut users = fixture::users();
         users.extend(options.users.iter().cloned());
-        psql::superuser(&cluster, "postgres", &(fixture::create_users(&users) + &options.sql));
+        psql::superuser(
+            &cluster,
+            "postgres",
+            &(fixture::create_users(&users) + &options.sql),
+        );
         let userlist = userlist(&cluster);
 
         let authority = Authority::new(directory.path(), "ca");
         let certificate = authority.issue(directory.path(), "server");
         let (transaction_port, session_port) = (ports.next(), ports.next());
         let start_pool = |mode, port| {
-            let settings = pool_settings(&options, mode, port, &cluster, &userlist, &certificate, &authority);
+            let settings = pool_settings(
+                &options,
+                mode,
+                port,
+                &cluster,
+                &userlist,
+                &certificate,
+                &authority,
+            );
             pool::start(&directory, &settings)
         };
         let mut transaction = start_pool(PoolMode::Transaction, transaction_port);
         let mut session = start_pool(PoolMode::Session, session_port);
-        let (port, http_port) = if options.proxy { (ports.next(), ports.next()) } else { (transaction_port, 0) };
+        let (port, http_port) = if options.proxy {
+            (ports.next(), ports.next())
+        } else {
+            (transaction_port, 0)
+        };
         let mut proxy = options.proxy.then(|| {
             let settings = ProxySettings {
                 port,
@@ -192,7 +214,10 @@ impl Stack {
             host: "localhost".into(),
             port,
             user: user.into(),
-            password: known.unwrap_or_else(|| panic!("no login {user} in this stack")).password.clone(),
+            password: known
+                .unwrap_or_else(|| panic!("no login {user} in this stack"))
+                .password
+                .clone(),
             database: database.into(),
             sslmode: "verify-full",
             sslrootcert: self.authority.certificate().to_owned(),
@@ -211,7 +236,11 @@ impl Stack {
 
     /// libpq's and tokio-postgres's words for a superuser connection straight to PostgreSQL.
     pub fn direct_dsn(&self, database: &str) -> String {
-        format!("host={} port={} user=postgres dbname={database}", self.cluster.socket.display(), self.cluster.port)
+        format!(
+            "host={} port={} user=postgres dbname={database}",
+            self.cluster.socket.display(),
+            self.cluster.port
+        )
     }
 
     /// Portcullis's log so far.
@@ -228,7 +257,10 @@ impl Stack {
 impl Drop for Stack {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let servers = self.proxy.iter().chain([&self.transaction, &self.session, &self.cluster.server]);
+            let servers =
+                self.proxy
+                    .iter()
+                    .chain([&self.transaction, &self.session, &self.cluster.server]);
             servers.for_each(|server| eprintln!("{}", server.log_tail()));
         }
     }
@@ -268,9 +300,19 @@ fn userlist(cluster: &Cluster) -> String {
 }
 
 fn keys(roles: &[&str], users: &[User]) -> Vec<(String, String)> {
-    let password = |role: &str| users.iter().find(|user| user.name == role).map(|user| user.password.clone());
+    let password = |role: &str| {
+        users
+            .iter()
+            .find(|user| user.name == role)
+            .map(|user| user.password.clone())
+    };
     roles
         .iter()
-        .map(|role| (role.to_string(), password(role).unwrap_or_else(|| panic!("no login {role} for a key"))))
+        .map(|role| {
+            (
+                role.to_string(),
+                password(role).unwrap_or_else(|| panic!("no login {role} for a key")),
+            )
+        })
         .collect()
 }

@@ -72,10 +72,17 @@ pub fn parts() -> PathBuf {
 /// Cargo's target directory.
 pub fn target() -> PathBuf {
     // CARGO_TARGET_TMPDIR is target/tmp wherever the target directory is.
-    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("target/tmp has a parent").to_owned()
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .expect("target/tmp has a parent")
+        .to_owned()
 }
 
 /// Panics with the command that fetches it when `file` is missing: a test is never skipped.
 pub fn present(file: &Path, source: &str) {
-    assert!(file.exists(), "{} is missing; run: deploy/parts {source}", file.display());
+    assert!(
+        file.exists(),
+        "{} is missing; run: deploy/parts {source}",
+        file.display()
+    );
 }

@@ -58,7 +58,7 @@ pub fn start(directory: &Directory, settings: &PoolSettings) -> Server {
         give_to_server(&own.join(file));
     }
     let mut pgbouncer = command(RunAs::Server, "KILL", &settings.pooler.program());
-    pgbouncer.arg("-q").arg(own.join("pgbouncer.ini"));
+    pgbouncer.arg(own.join("pgbouncer.ini"));
     let log = directory.path().join(format!("pgbouncer-{name}.log"));
     // SIGTERM waits for clients from 1.23 on.
     Server::start("PgBouncer", pgbouncer, &log, Signal::KILL)
@@ -66,16 +66,26 @@ pub fn start(directory: &Directory, settings: &PoolSettings) -> Server {
 
 /// Waits until it accepts connections.
 pub fn wait(server: &mut Server, port: u16) {
-    server.wait_until("listening", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    server.wait_until("listening", || {
+        TcpStream::connect(("127.0.0.1", port)).is_ok()
+    });
 }
 
 fn read(path: &Path) -> String {
-    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("could not read {}: {error}", path.display()))
+    std::fs::read_to_string(path)
+        .unwrap_or_else(|error| panic!("could not read {}: {error}", path.display()))
 }
 
 fn ini(own: &Path, settings: &PoolSettings) -> String {
     let own = own.display();
-    let PoolSettings { port, cluster_port, size, overrides, tls, .. } = settings;
+    let PoolSettings {
+        port,
+        cluster_port,
+        size,
+        overrides,
+        tls,
+        ..
+    } = settings;
     let mode = settings.mode.name();
     let reset = match settings.mode {
         PoolMode::Transaction => "",
@@ -93,6 +103,7 @@ pool_mode = {mode}
 {reset}
 default_pool_size = {size}
 max_client_conn = 1000
+query_wait_timeout = 20
 auth_type = scram-sha-256
 auth_file = {own}/userlist.txt
 admin_users = pgbouncer_admin

@@ -28,7 +28,11 @@ impl Ports {
             let base = RANGE.start + (first + step) % blocks * BLOCK;
             let lock = File::create(directory.join(base.to_string())).expect("create a port lock");
             if lock.try_lock().is_ok() && (base..base + BLOCK).all(is_free) {
-                return Self { base, given: 0, _lock: lock };
+                return Self {
+                    base,
+                    given: 0,
+                    _lock: lock,
+                };
             }
         }
         panic!("no {BLOCK} free ports in {RANGE:?}");

@@ -28,16 +28,24 @@ pub fn server_account() -> Option<&'static Account> {
             ["postgres", "nobody"]
                 .into_iter()
                 .find_map(lookup)
-                .or_else(|| panic!("root needs an account 'postgres' or 'nobody' to run PostgreSQL under"))
+                .or_else(|| {
+                    panic!("root needs an account 'postgres' or 'nobody' to run PostgreSQL under")
+                })
         })
         .as_ref()
 }
 
 fn lookup(name: &'static str) -> Option<Account> {
     let passwd = std::fs::read_to_string("/etc/passwd").ok()?;
-    let line = passwd.lines().find(|line| line.split(':').next() == Some(name))?;
+    let line = passwd
+        .lines()
+        .find(|line| line.split(':').next() == Some(name))?;
     let mut fields = line.split(':').skip(2);
-    Some(Account { name, uid: fields.next()?.parse().ok()?, gid: fields.next()?.parse().ok()? })
+    Some(Account {
+        name,
+        uid: fields.next()?.parse().ok()?,
+        gid: fields.next()?.parse().ok()?,
+    })
 }
 
 /// Whom a process runs as.
@@ -58,7 +66,11 @@ pub fn command(run_as: RunAs, death: &str, program: &Path) -> Command {
             .arg(format!("--regid={}", account.gid))
             .arg("--clear-groups");
     }
-    command.args(["--pdeathsig", death, "--"]).arg(program).stdin(Stdio::null()).current_dir("/");
+    command
+        .args(["--pdeathsig", death, "--"])
+        .arg(program)
+        .stdin(Stdio::null())
+        .current_dir("/");
     command
 }
 
@@ -79,7 +91,9 @@ fn forker() -> &'static Sender<Job> {
 pub fn spawn(mut command: Command) -> io::Result<Child> {
     let (sender, answer) = channel();
     let job: Job = Box::new(move || drop(sender.send(command.spawn())));
-    forker().send(job).map_err(|_| io::Error::other("the forking thread is gone"))?;
+    forker()
+        .send(job)
+        .map_err(|_| io::Error::other("the forking thread is gone"))?;
     answer.recv().map_err(io::Error::other)?
 }
 
@@ -112,10 +126,22 @@ pub struct Server {
 impl Server {
     /// Starts `command` with stdout and stderr in `log`.
     pub fn start(name: &'static str, mut command: Command, log: &Path, stop: Signal) -> Self {
-        let open = || File::options().create(true).append(true).open(log).expect("open the log");
+        let open = || {
+            File::options()
+                .create(true)
+                .append(true)
+                .open(log)
+                .expect("open the log")
+        };
         command.stdout(open()).stderr(open());
-        let child = spawn(command).unwrap_or_else(|error| panic!("could not start {name}: {error}"));
-        Self { name, child, log: log.to_owned(), stop }
+        let child =
+            spawn(command).unwrap_or_else(|error| panic!("could not start {name}: {error}"));
+        Self {
+            name,
+            child,
+            log: log.to_owned(),
+            stop,
+        }
     }
 
     pub fn pid(&self) -> u32 {
@@ -131,7 +157,12 @@ impl Server {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         let tail = lines[lines.len().saturating_sub(40)..].join("\n");
-        format!("--- {} ({}), last lines of {}\n{tail}\n", self.name, self.child.id(), self.log.display())
+        format!(
+            "--- {} ({}), last lines of {}\n{tail}\n",
+            self.name,
+            self.child.id(),
+            self.log.display()
+        )
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -148,9 +179,18 @@ impl Server {
         let deadline = Instant::now() + Duration::from_secs(20);
         while !ready() {
             if let Some(status) = self.has_ended() {
-                panic!("{} ended with {status} before it was {what}\n{}", self.name, self.log_tail());
+                panic!(
+                    "{} ended with {status} before it was {what}\n{}",
+                    self.name,
+                    self.log_tail()
+                );
             }
-            assert!(Instant::now() < deadline, "{} was not {what} in 20 s\n{}", self.name, self.log_tail());
+            assert!(
+                Instant::now() < deadline,
+                "{} was not {what} in 20 s\n{}",
+                self.name,
+                self.log_tail()
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
     }

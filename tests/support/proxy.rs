@@ -52,20 +52,33 @@ pub fn start(directory: &Directory, settings: &ProxySettings) -> Server {
 /// Starts Portcullis on the files in `directory`.
 pub fn serve(directory: &Path) -> Server {
     let mut portcullis = command(RunAs::Tester, "KILL", program());
-    portcullis.args(["serve", "--config"]).arg(directory.join("portcullis.toml"));
-    Server::start("Portcullis", portcullis, &directory.join("portcullis.log"), Signal::KILL)
+    portcullis
+        .args(["serve", "--config"])
+        .arg(directory.join("portcullis.toml"));
+    Server::start(
+        "Portcullis",
+        portcullis,
+        &directory.join("portcullis.log"),
+        Signal::KILL,
+    )
 }
 
 /// Waits until /health/ready says so.
 pub fn wait(server: &mut Server, http_port: u16) {
-    server.wait_until("ready", || http_get(http_port, "/health/ready").is_some_and(|(status, _)| status == 200));
+    server.wait_until("ready", || {
+        http_get(http_port, "/health/ready").is_some_and(|(status, _)| status == 200)
+    });
 }
 
 /// GET `path`: the status and the body.
 pub fn http_get(port: u16, path: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").ok()?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    )
+    .ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;
@@ -87,7 +100,9 @@ fn add_key(directory: &Path, role: &str, password: &str) {
     // It may have refused and gone: its status and words below tell more than a broken pipe.
     let _ = writeln!(input, "{password}");
     drop(input);
-    let output = child.wait_with_output().expect("wait for portcullis keys add");
+    let output = child
+        .wait_with_output()
+        .expect("wait for portcullis keys add");
     assert!(
         output.status.success(),
         "portcullis keys add --role {role} ended with {}: {}{}",
@@ -102,8 +117,16 @@ fn key_file(directory: &Path) -> PathBuf {
 }
 
 fn config(path: &Path, settings: &ProxySettings) -> String {
-    let ProxySettings { port, http_port, transaction_port, session_port, limits, client_tls, server_tls, .. } =
-        settings;
+    let ProxySettings {
+        port,
+        http_port,
+        transaction_port,
+        session_port,
+        limits,
+        client_tls,
+        server_tls,
+        ..
+    } = settings;
     let keys = match settings.keys {
         [] => String::new(),
         _ => format!("key_file = {:?}", key_file(path)),

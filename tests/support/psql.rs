@@ -60,7 +60,11 @@ impl Psql {
     #[track_caller]
     pub fn refused(self, sqlstate: &str) -> String {
         assert_ne!(self.status, 0, "psql succeeded: {}", self.stdout);
-        assert!(self.stderr.contains(sqlstate), "not {sqlstate}:\n{}", self.stderr);
+        assert!(
+            self.stderr.contains(sqlstate),
+            "not {sqlstate}:\n{}",
+            self.stderr
+        );
         self.stderr
     }
 }
@@ -79,7 +83,15 @@ impl From<Output> for Psql {
 /// error; errors carry their SQLSTATE.
 pub fn run(login: &Login, script: &str) -> Psql {
     let mut command = Command::new("psql");
-    command.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose", "-f", "-"]);
+    command.args([
+        "-XAtq",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-v",
+        "VERBOSITY=verbose",
+        "-f",
+        "-",
+    ]);
     command.envs(login.environment());
     with_input(command, script).into()
 }
@@ -87,14 +99,30 @@ pub fn run(login: &Login, script: &str) -> Psql {
 /// Runs a script as superuser straight at the cluster; panics on an error.
 pub fn superuser(cluster: &Cluster, database: &str, script: &str) -> String {
     let mut command = Command::new("psql");
-    command.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database, "-f", "-"]);
-    command.arg("-h").arg(&cluster.socket).args(["-p", &cluster.port.to_string()]);
+    command.args([
+        "-XAtq",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-U",
+        "postgres",
+        "-d",
+        database,
+        "-f",
+        "-",
+    ]);
+    command
+        .arg("-h")
+        .arg(&cluster.socket)
+        .args(["-p", &cluster.port.to_string()]);
     Psql::from(with_input(command, script)).ok()
 }
 
 /// Runs `command` with `input` on its stdin.
 pub fn with_input(mut command: Command, input: &str) -> Output {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = spawn(command).expect("start the client");
     let mut stdin = child.stdin.take().expect("its stdin is a pipe");
     let input = input.to_owned();

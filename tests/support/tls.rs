@@ -23,12 +23,17 @@ impl Authority {
     pub fn new(directory: &Path, name: &str) -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, format!("Portcullis tests: {name}"));
+        params
+            .distinguished_name
+            .push(DnType::CommonName, format!("Portcullis tests: {name}"));
         let key = KeyPair::generate().expect("make a key");
         let certificate = directory.join(format!("{name}.crt"));
         let pem = params.self_signed(&key).expect("sign the authority").pem();
         std::fs::write(&certificate, pem).expect("write the authority's certificate");
-        Self { issuer: Issuer::new(params, key), certificate }
+        Self {
+            issuer: Issuer::new(params, key),
+            certificate,
+        }
     }
 
     /// The authority's certificate: clients' `sslrootcert`.
@@ -53,7 +58,9 @@ impl Authority {
         let mut params = CertificateParams::new(hosts).expect("valid host names");
         edit(&mut params);
         let key = KeyPair::generate().expect("make a key");
-        let certificate = params.signed_by(&key, &self.issuer).expect("sign the certificate");
+        let certificate = params
+            .signed_by(&key, &self.issuer)
+            .expect("sign the certificate");
         let files = ServerCertificate {
             certificate: directory.join(format!("{name}.crt")),
             key: directory.join(format!("{name}.key")),

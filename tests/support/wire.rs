@@ -48,9 +48,18 @@ impl Wire {
     pub fn open(port: u16) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("connect");
         stream.set_nodelay(true).expect("set TCP_NODELAY");
-        stream.set_read_timeout(Some(PATIENCE)).expect("set a read deadline");
-        stream.set_write_timeout(Some(PATIENCE)).expect("set a write deadline");
-        Self { stream: Stream::Plain(stream), received: Vec::new(), parameters: Vec::new(), cancel_key: Vec::new() }
+        stream
+            .set_read_timeout(Some(PATIENCE))
+            .expect("set a read deadline");
+        stream
+            .set_write_timeout(Some(PATIENCE))
+            .expect("set a write deadline");
+        Self {
+            stream: Stream::Plain(stream),
+            received: Vec::new(),
+            parameters: Vec::new(),
+            cancel_key: Vec::new(),
+        }
     }
 
     /// Opens a connection and brings TLS up as `transport` says, `authority` verifying the server.
@@ -60,7 +69,11 @@ impl Wire {
             Transport::Plain => wire,
             Transport::SslRequest => {
                 wire.send(&message::ssl_request());
-                assert_eq!(wire.receive_byte(), Some(b'S'), "the server's answer to SSLRequest");
+                assert_eq!(
+                    wire.receive_byte(),
+                    Some(b'S'),
+                    "the server's answer to SSLRequest"
+                );
                 wire.into_tls(&client_config(authority))
             }
             Transport::Direct => wire.into_tls(&client_config(authority)),
@@ -74,13 +87,21 @@ impl Wire {
 
     /// A connection that is logged in; `parameters` go into the startup message. Panics if refused.
     pub fn login_with(login: &Login, transport: Transport, parameters: &[(&str, &str)]) -> Self {
-        Self::try_login(login, transport, parameters).unwrap_or_else(|error| panic!("login refused: {error:?}"))
+        Self::try_login(login, transport, parameters)
+            .unwrap_or_else(|error| panic!("login refused: {error:?}"))
     }
 
     /// The same, the ErrorResponse as the error.
-    pub fn try_login(login: &Login, transport: Transport, parameters: &[(&str, &str)]) -> Result<Self, Message> {
+    pub fn try_login(
+        login: &Login,
+        transport: Transport,
+        parameters: &[(&str, &str)],
+    ) -> Result<Self, Message> {
         let mut wire = Self::open_with(login.port, transport, &login.sslrootcert);
-        let mut all = vec![("user", login.user.as_str()), ("database", login.database.as_str())];
+        let mut all = vec![
+            ("user", login.user.as_str()),
+            ("database", login.database.as_str()),
+        ];
         all.extend(parameters);
         wire.send(&message::startup((3, 0), &all));
         wire.authenticate(&login.password, None)?;
@@ -92,17 +113,37 @@ impl Wire {
     }
 
     /// Answers the server's SASL request; `end_point` makes it SCRAM-SHA-256-PLUS.
-    pub fn authenticate(&mut self, password: &str, end_point: Option<Vec<u8>>) -> Result<(), Message> {
+    pub fn authenticate(
+        &mut self,
+        password: &str,
+        end_point: Option<Vec<u8>>,
+    ) -> Result<(), Message> {
         let mut scram = Scram::new(password, end_point);
         let mechanisms = self.authentication(10)?;
-        let offered = mechanisms.split(|byte| *byte == 0).any(|name| name == scram.mechanism().as_bytes());
-        assert!(offered, "{} is not offered: {}", scram.mechanism(), String::from_utf8_lossy(&mechanisms));
+        let offered = mechanisms
+            .split(|byte| *byte == 0)
+            .any(|name| name == scram.mechanism().as_bytes());
+        assert!(
+            offered,
+            "{} is not offered: {}",
+            scram.mechanism(),
+            String::from_utf8_lossy(&mechanisms)
+        );
         let first = scram.first();
-        let length = u32::try_from(first.len()).expect("a short message").to_be_bytes();
-        let body = [scram.mechanism().as_bytes(), b"\0", &length, first.as_bytes()].concat();
+        let length = u32::try_from(first.len())
+            .expect("a short message")
+            .to_be_bytes();
+        let body = [
+            scram.mechanism().as_bytes(),
+            b"\0",
+            &length,
+            first.as_bytes(),
+        ]
+        .concat();
         self.send(&message::framed(b'p', &body));
         let server_first = self.authentication(11)?;
-        let last = scram.last(&String::from_utf8(server_first).expect("server-first-message is text"));
+        let last =
+            scram.last(&String::from_utf8(server_first).expect("server-first-message is text"));
         self.send(&message::framed(b'p', last.as_bytes()));
         let server_final = self.authentication(12)?;
         scram.check(&String::from_utf8(server_final).expect("server-final-message is text"));
@@ -111,7 +152,9 @@ impl Wire {
 
     /// The data of the authentication message `code`.
     fn authentication(&mut self, code: u32) -> Result<Vec<u8>, Message> {
-        let message = self.receive().expect("the connection ended during authentication");
+        let message = self
+            .receive()
+            .expect("the connection ended during authentication");
         match (message.kind, message.body.split_first_chunk::<4>()) {
             (b'R', Some((found, data))) if u32::from_be_bytes(*found) == code => Ok(data.to_vec()),
             (b'E', _) => Err(message),
@@ -154,13 +197,24 @@ impl Wire {
     /// The next message; `None` when the server has closed; panics after [`PATIENCE`].
     pub fn receive(&mut self) -> Option<Message> {
         if !self.fill(5) {
-            assert!(self.received.is_empty(), "the connection ended inside a message: {:?}", self.received);
+            assert!(
+                self.received.is_empty(),
+                "the connection ended inside a message: {:?}",
+                self.received
+            );
             return None;
         }
-        let length = u32::from_be_bytes(self.received[1..5].try_into().expect("four bytes")) as usize;
+        let length =
+            u32::from_be_bytes(self.received[1..5].try_into().expect("four bytes")) as usize;
         assert!(length >= 4, "message of length {length}");
-        assert!(self.fill(length + 1), "the connection ended inside a message");
-        let message = Message { kind: self.received[0], body: self.received[5..=length].to_vec() };
+        assert!(
+            self.fill(length + 1),
+            "the connection ended inside a message"
+        );
+        let message = Message {
+            kind: self.received[0],
+            body: self.received[5..=length].to_vec(),
+        };
         self.received.drain(..=length);
         self.note(&message);
         Some(message)
@@ -194,10 +248,14 @@ impl Wire {
         if !self.received.is_empty() {
             return false;
         }
-        self.tcp().set_read_timeout(Some(time)).expect("set a read deadline");
+        self.tcp()
+            .set_read_timeout(Some(time))
+            .expect("set a read deadline");
         let mut byte = [0];
         let outcome = self.read(&mut byte);
-        self.tcp().set_read_timeout(Some(PATIENCE)).expect("set a read deadline");
+        self.tcp()
+            .set_read_timeout(Some(PATIENCE))
+            .expect("set a read deadline");
         match outcome {
             Ok(count) => {
                 self.received.extend(&byte[..count]);
@@ -216,14 +274,22 @@ impl Wire {
     pub fn server_certificate(&self) -> Option<Vec<u8>> {
         match &self.stream {
             Stream::Plain(_) => None,
-            Stream::Tls(stream) => stream.conn.peer_certificates().and_then(<[_]>::first).map(|der| der.to_vec()),
+            Stream::Tls(stream) => stream
+                .conn
+                .peer_certificates()
+                .and_then(<[_]>::first)
+                .map(|der| der.to_vec()),
         }
     }
 
     /// The hash of the server's certificate (SHA-256, as for every certificate of this harness): what
     /// [`Wire::authenticate`] takes for SCRAM-SHA-256-PLUS.
     pub fn end_point(&self) -> Option<Vec<u8>> {
-        let hash = |der: Vec<u8>| ring::digest::digest(&ring::digest::SHA256, &der).as_ref().to_vec();
+        let hash = |der: Vec<u8>| {
+            ring::digest::digest(&ring::digest::SHA256, &der)
+                .as_ref()
+                .to_vec()
+        };
         self.server_certificate().map(hash)
     }
 
@@ -237,18 +303,25 @@ impl Wire {
 
     /// Shakes hands; panics with rustls's error if that fails.
     pub fn into_tls(self, config: &Arc<ClientConfig>) -> Self {
-        self.try_into_tls(config).unwrap_or_else(|error| panic!("TLS handshake: {error}"))
+        self.try_into_tls(config)
+            .unwrap_or_else(|error| panic!("TLS handshake: {error}"))
     }
 
     /// Shakes hands.
     pub fn try_into_tls(self, config: &Arc<ClientConfig>) -> std::io::Result<Self> {
-        let Stream::Plain(mut tcp) = self.stream else { panic!("TLS inside TLS") };
+        let Stream::Plain(mut tcp) = self.stream else {
+            panic!("TLS inside TLS")
+        };
         let name = ServerName::try_from("localhost").expect("a name");
-        let mut connection = ClientConnection::new(config.clone(), name).map_err(std::io::Error::other)?;
+        let mut connection =
+            ClientConnection::new(config.clone(), name).map_err(std::io::Error::other)?;
         while connection.is_handshaking() {
             connection.complete_io(&mut tcp)?;
         }
-        Ok(Self { stream: Stream::Tls(Box::new(StreamOwned::new(connection, tcp))), ..self })
+        Ok(Self {
+            stream: Stream::Tls(Box::new(StreamOwned::new(connection, tcp))),
+            ..self
+        })
     }
 
     /// Reads until at least `count` bytes are there; false at the end of the connection.
@@ -259,7 +332,12 @@ impl Wire {
                 Ok(0) => return false,
                 Ok(read) => self.received.extend(&chunk[..read]),
                 // How a server may end: with a reset, or without TLS's close_notify.
-                Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof) => {
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof
+                    ) =>
+                {
                     return false;
                 }
                 Err(error) => panic!("nothing came: {error}; so far {:?}", self.received),
@@ -282,7 +360,10 @@ impl Wire {
             b'S' => {
                 let text = String::from_utf8_lossy(&message.body);
                 let mut parts = text.split('\0').map(str::to_owned);
-                self.parameters.push((parts.next().unwrap_or_default(), parts.next().unwrap_or_default()));
+                self.parameters.push((
+                    parts.next().unwrap_or_default(),
+                    parts.next().unwrap_or_default(),
+                ));
             }
             _ => (),
         }
@@ -293,7 +374,9 @@ impl Wire {
 pub fn client_config(authority: &Path) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(authority).expect("read the authority") {
-        roots.add(certificate.expect("a certificate")).expect("a usable certificate");
+        roots
+            .add(certificate.expect("a certificate"))
+            .expect("a usable certificate");
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)

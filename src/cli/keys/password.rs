@@ -35,7 +35,12 @@ fn ask_terminal(terminal: BorrowedFd<'_>, prompt: &str) -> io::Result<Zeroizing<
     let mut stderr = io::stderr();
     stderr.write_all(prompt.as_bytes())?;
     stderr.flush()?;
-    line(&mut File::from(terminal.try_clone_to_owned()?))
+    let password = line(&mut File::from(terminal.try_clone_to_owned()?));
+    if password.is_err() {
+        // The line was not ended, so the terminal has not gone to the next.
+        let _ = stderr.write_all(b"\n");
+    }
+    password
 }
 
 /// One line, read byte by byte: a buffered reader would keep a copy of it.

@@ -32,8 +32,10 @@ const BATCH: usize = 512;
 /// How long a caller waits for the registry: SQLite's busy timeout and some.
 const DEADLINE: Duration = Duration::from_secs(5);
 
+type Work = Box<dyn FnOnce(&mut Store) + Send>;
+
 enum Job {
-    Work(Box<dyn FnOnce(&mut Store) + Send>),
+    Work(Work),
     Record(Arc<Session>, Statement),
 }
 
@@ -132,7 +134,7 @@ fn record_batch(
     inbox: &Receiver<Job>,
     records: &AtomicUsize,
     first: (Arc<Session>, Statement),
-) -> Option<Box<dyn FnOnce(&mut Store) + Send>> {
+) -> Option<Work> {
     let mut batch = vec![first];
     let mut next = None;
     while batch.len() < BATCH && next.is_none() {

@@ -47,10 +47,17 @@ fn there_is_no_plus_outside_tls_or_without_an_end_point() {
         [7; NONCE_BYTES],
     );
     for server in [plain, server(None)] {
+        assert_eq!(server.mechanisms(), [MECHANISM]);
         let first = b"p=tls-server-end-point,,n=,r=abc";
         assert_eq!(
             error(server.first(MECHANISM_PLUS, first)),
             ScramError::Mechanism
         );
     }
+}
+
+#[test]
+fn plus_is_offered_first_where_there_is_a_channel() {
+    let offered = server(Some(END_POINT)).mechanisms();
+    assert_eq!(offered, [MECHANISM_PLUS, MECHANISM]);
 }
