@@ -64,6 +64,13 @@ fn a_refused_message_shows_which_statement_and_what_the_client_sees() {
 #[test]
 fn what_cannot_be_described_is_said() {
     let answer = plain("shop_acme", "selct 1");
+    assert!(
+        answer.stdout.starts_with(
+            "the message as a whole\n   facts    not described\n   guards   unknown-statement"
+        ),
+        "{}",
+        answer.stdout
+    );
     assert_eq!(answer.code, 1);
     assert!(
         answer.stdout.contains("unknown-statement"),
