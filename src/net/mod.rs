@@ -9,6 +9,7 @@ pub mod describe;
 pub mod handshake;
 pub mod login;
 pub mod observer;
+pub mod proxy;
 pub mod pump;
 pub mod server;
 pub mod settings;
