@@ -120,8 +120,8 @@ impl Client {
         stream.set_write_timeout(Some(DEADLINE))?;
         let mut client = Self { stream };
         let body = format!("\0\x03\0\0user\0{DATABASE}\0database\0{DATABASE}\0\0");
-        client.stream.write_all(&length_of(body.len())?)?;
-        client.stream.write_all(body.as_bytes())?;
+        let startup = [&length_of(body.len())?[..], body.as_bytes()].concat();
+        client.stream.write_all(&startup)?;
         client.answers()?;
         Ok(client)
     }
@@ -361,7 +361,8 @@ mod tests {
         std::thread::spawn(move || {
             if let Ok((mut stream, _)) = listener.accept() {
                 let _ = stream.write_all(bytes); // the client may leave first
-                let _ = stream.read(&mut [0; 1024]);
+                let _ = stream.shutdown(std::net::Shutdown::Write);
+                let _ = stream.read_to_end(&mut Vec::new()); // until it has left
             }
         });
         (directory, path)

@@ -135,13 +135,10 @@ impl Sessions {
         by: &str,
         note: Option<&str>,
     ) -> Result<(), RegistryError> {
-        let session = self.read(id).ok_or(RegistryError::NoSession(id));
-        let Ok(session) = session else {
+        let Some(session) = self.read(id) else {
             // Unknown here: the registry knows whether it ever was.
-            return match self.registry.run(move |store| store.session(id)).await? {
-                Some(_) => Err(RegistryError::Ended(id)),
-                None => Err(RegistryError::NoSession(id)),
-            };
+            let known = self.registry.run(move |store| store.session(id)).await?;
+            return Err(known.map_or(RegistryError::NoSession(id), |_| RegistryError::Ended(id)));
         };
         if !session.end(Why::Closed {
             by: by.into(),
@@ -162,6 +159,11 @@ impl Sessions {
         self.registry
             .record(session, statement)
             .inspect_err(|error| session.lose_record(error))
+    }
+
+    /// Resolves when every statement recorded so far is in the file. Before the process ends.
+    pub async fn flush(&self) -> Result<(), RegistryError> {
+        self.registry.run(|_| Ok(())).await
     }
 
     /// The open sessions and the latest others, newest first.

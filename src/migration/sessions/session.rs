@@ -74,8 +74,9 @@ impl Session {
             .as_deref()
             .and_then(|text| text.parse().ok())
             .ok_or(RegistryError::Verifier(row.id))?;
-        let left =
-            Duration::from_millis(u64::try_from(row.ends_at.saturating_sub(now)).unwrap_or(0));
+        // A clock that was set back must not make its life longer than it was meant to be.
+        let left = row.ends_at.saturating_sub(now.max(row.opened_at));
+        let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
         Ok(Self {
             id: row.id,
             role: row.role.into(),

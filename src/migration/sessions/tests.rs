@@ -203,6 +203,7 @@ async fn open_sessions_are_taken_up_after_a_restart_and_expired_ones_are_not() {
         })
         .await
         .expect("opened");
+    sessions.flush().await.expect("flushed");
     sessions.shut_down();
     assert_eq!(lasting.ended().await.why, Why::Shutdown);
     drop(sessions);
@@ -312,4 +313,15 @@ async fn closing_cuts_off_at_once_even_if_the_registry_cannot_be_written() {
         sessions.show(session.id).await.expect("shown").0.state,
         State::Closed
     );
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_gives_no_extra_time() {
+    let fixture = Fixture::new();
+    let sessions = fixture.start().await;
+    let (session, _) = sessions.open(opening(HOUR)).await.expect("opened");
+    let (row, _) = sessions.show(session.id).await.expect("shown");
+    let before = row.opened_at - 86_400_000;
+    let again = Session::from_row(row, before, Instant::now()).expect("usable");
+    assert!(again.time_left() <= HOUR);
 }
