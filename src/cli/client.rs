@@ -81,7 +81,9 @@ impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(error) => f.write_str(&error.message),
-            Self::NoConsole { path, error } => write!(f, "no Portcullis answers on {}: {error}", path.display()),
+            Self::NoConsole { path, error } => {
+                write!(f, "no Portcullis answers on {}: {error}", path.display())
+            }
             Self::Lost(error) => write!(f, "the console was lost: {error}"),
             Self::Protocol(what) => write!(f, "the console's answer was not understood: {what}"),
         }
@@ -109,14 +111,17 @@ impl ClientError {
 impl Client {
     /// Connects and logs in; the kernel says who we are.
     pub fn connect(path: &Path) -> Result<Self, ClientError> {
-        let no_console = |error| ClientError::NoConsole { path: path.to_owned(), error };
+        let no_console = |error| ClientError::NoConsole {
+            path: path.to_owned(),
+            error,
+        };
         let stream = UnixStream::connect(path).map_err(no_console)?;
         stream.set_read_timeout(Some(DEADLINE))?;
         stream.set_write_timeout(Some(DEADLINE))?;
         let mut client = Self { stream };
         let body = format!("\0\x03\0\0user\0{DATABASE}\0database\0{DATABASE}\0\0");
-        client.stream.write_all(&length_of(body.len())?)?;
-        client.stream.write_all(body.as_bytes())?;
+        let startup = [&length_of(body.len())?[..], body.as_bytes()].concat();
+        client.stream.write_all(&startup)?;
         client.answers()?;
         Ok(client)
     }
@@ -136,7 +141,10 @@ impl Client {
 
     /// Runs one verb.
     pub fn verb(&mut self, text: &str) -> Result<Answer, ClientError> {
-        self.query(text)?.into_iter().next().ok_or(ClientError::Protocol("no answer"))
+        self.query(text)?
+            .into_iter()
+            .next()
+            .ok_or(ClientError::Protocol("no answer"))
     }
 
     /// Everything up to ReadyForQuery, or the error before it.
@@ -147,7 +155,9 @@ impl Client {
         let mut room = MAX_ANSWER;
         loop {
             let (kind, body) = self.message()?;
-            room = room.checked_sub(body.len()).ok_or(ClientError::Protocol("too long"))?;
+            room = room
+                .checked_sub(body.len())
+                .ok_or(ClientError::Protocol("too long"))?;
             let mut body = Body(&body);
             match kind {
                 b'T' => current.columns = body.columns()?,
@@ -163,8 +173,14 @@ impl Client {
                     }
                     failed = Some(error);
                 }
-                b'Z' => return failed.map_or(Ok(answers), |error| Err(ClientError::Refused(Box::new(error)))),
-                b'R' if body.number()? != 0 => return Err(ClientError::Protocol("it asks for a password")),
+                b'Z' => {
+                    return failed.map_or(Ok(answers), |error| {
+                        Err(ClientError::Refused(Box::new(error)))
+                    });
+                }
+                b'R' if body.number()? != 0 => {
+                    return Err(ClientError::Protocol("it asks for a password"));
+                }
                 // Authentication, parameters, the cancel key, notices, an empty query.
                 b'R' | b'S' | b'K' | b'v' | b'N' | b'I' => {}
                 _ => return Err(ClientError::Protocol("an unknown message")),
@@ -188,7 +204,8 @@ impl Client {
 
 /// A message's length field: counts itself.
 fn length_of(body: usize) -> Result<[u8; 4], ClientError> {
-    let length = u32::try_from(body + 4).map_err(|_| ClientError::Protocol("the verb is too long"))?;
+    let length =
+        u32::try_from(body + 4).map_err(|_| ClientError::Protocol("the verb is too long"))?;
     Ok(length.to_be_bytes())
 }
 
@@ -220,7 +237,11 @@ impl<'m> Body<'m> {
 
     /// A string that ends with a zero byte.
     fn text(&mut self) -> Result<&'m str, ClientError> {
-        let length = self.0.iter().position(|byte| *byte == 0).ok_or(Self::SHORT)?;
+        let length = self
+            .0
+            .iter()
+            .position(|byte| *byte == 0)
+            .ok_or(Self::SHORT)?;
         let text = self.take(length)?;
         self.take(1)?;
         utf8(text)
@@ -232,7 +253,10 @@ impl<'m> Body<'m> {
             let name = self.text()?.to_owned();
             let [_table, _attribute, oid] = [self.number()?, self.count()? as u32, self.number()?];
             self.take(8)?; // size, modifier, format
-            columns.push(Column { name, number: oid == INT8 });
+            columns.push(Column {
+                name,
+                number: oid == INT8,
+            });
         }
         Ok(columns)
     }
@@ -290,18 +314,43 @@ mod tests {
         let mut client = Client::connect(&console.socket).expect("connected");
         let version = client.verb("SHOW VERSION").expect("an answer");
         assert_eq!((version.columns.len(), version.tag.as_str()), (1, "SHOW"));
-        let ClientError::Refused(error) = client.query("SHOW TABLES").expect_err("refused") else { panic!("not refused") };
-        assert_eq!((error.sqlstate.as_str(), error.position, error.hint.as_deref()), ("42601", Some(6), Some("SHOW HELP lists the verbs.")));
-        let answers = client.query("SHOW VERSION; SHOW MIGRATIONS; RELOAD").expect("three answers");
-        assert_eq!(answers.iter().map(|answer| answer.tag.as_str()).collect::<Vec<_>>(), ["SHOW", "SHOW", "RELOAD"]);
-        assert!(answers[1].columns.iter().any(|column| column.name == "statements" && column.number));
+        let ClientError::Refused(error) = client.query("SHOW TABLES").expect_err("refused") else {
+            panic!("not refused")
+        };
+        assert_eq!(
+            (
+                error.sqlstate.as_str(),
+                error.position,
+                error.hint.as_deref()
+            ),
+            ("42601", Some(6), Some("SHOW HELP lists the verbs."))
+        );
+        let answers = client
+            .query("SHOW VERSION; SHOW MIGRATIONS; RELOAD")
+            .expect("three answers");
+        assert_eq!(
+            answers
+                .iter()
+                .map(|answer| answer.tag.as_str())
+                .collect::<Vec<_>>(),
+            ["SHOW", "SHOW", "RELOAD"]
+        );
+        assert!(
+            answers[1]
+                .columns
+                .iter()
+                .any(|column| column.name == "statements" && column.number)
+        );
     }
 
     #[test]
     fn a_missing_console_is_named() {
         let path = Path::new("/nonexistent/console.sock");
         let error = Client::connect(path).map(drop).expect_err("nobody there");
-        assert_eq!(error.to_string(), "no Portcullis answers on /nonexistent/console.sock: No such file or directory (os error 2)");
+        assert_eq!(
+            error.to_string(),
+            "no Portcullis answers on /nonexistent/console.sock: No such file or directory (os error 2)"
+        );
     }
 
     /// Serves fixed bytes to one client.
@@ -312,7 +361,8 @@ mod tests {
         std::thread::spawn(move || {
             if let Ok((mut stream, _)) = listener.accept() {
                 let _ = stream.write_all(bytes); // the client may leave first
-                let _ = stream.read(&mut [0; 1024]);
+                let _ = stream.shutdown(std::net::Shutdown::Write);
+                let _ = stream.read_to_end(&mut Vec::new()); // until it has left
             }
         });
         (directory, path)
@@ -321,11 +371,11 @@ mod tests {
     #[test]
     fn nonsense_is_an_error_and_no_panic() {
         for bytes in [
-            &b"R\0\0\0\x08\0\0\0\x05"[..],      // wants a password
-            b"E\0\0\0\x06S\0",                   // no end
-            b"T\0\0\0\x06\xff\xff",              // columns that do not come
+            &b"R\0\0\0\x08\0\0\0\x05"[..],        // wants a password
+            b"E\0\0\0\x06S\0",                    // no end
+            b"T\0\0\0\x06\xff\xff",               // columns that do not come
             b"D\0\0\0\x0a\0\x01\x7f\xff\xff\xff", // a value longer than its message
-            b"D\0\0\0\x0b\0\x01\0\0\0\x01\xff",  // not UTF-8
+            b"D\0\0\0\x0b\0\x01\0\0\0\x01\xff",   // not UTF-8
             b"Z\0\0\0\x03",
             b"Z\xff\xff\xff\xff",
             b"HTTP/1.1 400 Bad Request",

@@ -41,9 +41,19 @@ impl ConsoleAt {
 }
 
 fn configured(config: &Path) -> Result<PathBuf, String> {
-    let problems = |problems: Vec<crate::config::Problem>| problems.iter().map(|problem| format!("{problem}\n")).collect::<String>();
+    let problems = |problems: Vec<crate::config::Problem>| {
+        problems
+            .iter()
+            .map(|problem| format!("{problem}\n"))
+            .collect::<String>()
+    };
     let config_values = Config::load(config).map_err(problems)?;
-    config_values.listen.console.ok_or_else(|| format!("error: {} has no [listen] console\n  hint    Name the socket: --console PATH", config.display()))
+    config_values.listen.console.ok_or_else(|| {
+        format!(
+            "error: {} has no [listen] console\n  hint    Name the socket: --console PATH",
+            config.display()
+        )
+    })
 }
 
 /// `portcullis console`
@@ -69,7 +79,11 @@ pub fn run(args: &ConsoleArgs) -> ExitCode {
     match client.query(&args.verbs) {
         Ok(answers) => {
             for answer in &answers {
-                say(&if args.json { as_json(answer).to_string() } else { as_table(answer) });
+                say(&if args.json {
+                    as_json(answer).to_string()
+                } else {
+                    as_table(answer)
+                });
             }
             ExitCode::SUCCESS
         }
@@ -91,12 +105,26 @@ mod tests {
     fn the_socket_comes_from_the_flag_or_the_configuration() {
         let console = TestConsole::start();
         let config = console.directory.path().join("portcullis.toml");
-        let at = ConsoleAt { console: None, config: config.clone() };
+        let at = ConsoleAt {
+            console: None,
+            config: config.clone(),
+        };
         assert_eq!(at.path().expect("configured"), console.socket);
-        let elsewhere = ConsoleAt { console: Some("/x".into()), config: "/nonexistent".into() };
+        let elsewhere = ConsoleAt {
+            console: Some("/x".into()),
+            config: "/nonexistent".into(),
+        };
         assert_eq!(elsewhere.path().expect("named"), Path::new("/x"));
-        let missing = ConsoleAt { console: None, config: "/nonexistent".into() };
-        assert!(missing.path().expect_err("no file").contains("/nonexistent"));
+        let missing = ConsoleAt {
+            console: None,
+            config: "/nonexistent".into(),
+        };
+        assert!(
+            missing
+                .path()
+                .expect_err("no file")
+                .contains("/nonexistent")
+        );
     }
 
     #[test]

@@ -150,19 +150,37 @@ pub fn run(args: &MigrationArgs) -> ExitCode {
         MigrationCommand::Run(args) => run::run(args),
         MigrationCommand::Open(args) => open(args),
         MigrationCommand::List(args) => simple(&args.at, args.json, "SHOW MIGRATIONS"),
-        MigrationCommand::Show(args) => simple(&args.at, args.json, &format!("SHOW MIGRATION {}", quoted(&args.id))),
+        MigrationCommand::Show(args) => simple(
+            &args.at,
+            args.json,
+            &format!("SHOW MIGRATION {}", quoted(&args.id)),
+        ),
         MigrationCommand::Close(args) => {
-            let note = args.note.as_deref().map(|note| format!(" NOTE {}", quoted(note))).unwrap_or_default();
-            simple(&args.at, args.json, &format!("CLOSE MIGRATION {}{note}", quoted(&args.id)))
+            let note = args
+                .note
+                .as_deref()
+                .map(|note| format!(" NOTE {}", quoted(note)))
+                .unwrap_or_default();
+            simple(
+                &args.at,
+                args.json,
+                &format!("CLOSE MIGRATION {}{note}", quoted(&args.id)),
+            )
         }
     }
 }
 
 fn simple(at: &ConsoleAt, json: bool, verb: &str) -> ExitCode {
-    let answer = at.connect(json).and_then(|mut client| client.verb(verb).map_err(|error| fail(&error, json)));
+    let answer = at
+        .connect(json)
+        .and_then(|mut client| client.verb(verb).map_err(|error| fail(&error, json)));
     match answer {
         Ok(answer) => {
-            say(&if json { as_json(&answer).to_string() } else { as_table(&answer) });
+            say(&if json {
+                as_json(&answer).to_string()
+            } else {
+                as_table(&answer)
+            });
             ExitCode::SUCCESS
         }
         Err(code) => code,
@@ -171,7 +189,11 @@ fn simple(at: &ConsoleAt, json: bool, verb: &str) -> ExitCode {
 
 fn open(args: &OpenArgs) -> ExitCode {
     let json = args.wanted.json || args.format == Format::Json;
-    let opened = args.wanted.at.connect(json).and_then(|mut client| args.wanted.open(&mut client).map_err(|error| fail(&error, json)));
+    let opened = args.wanted.at.connect(json).and_then(|mut client| {
+        args.wanted
+            .open(&mut client)
+            .map_err(|error| fail(&error, json))
+    });
     match opened {
         Ok((answer, connection)) => {
             say(&match args.format {
@@ -188,14 +210,21 @@ fn open(args: &OpenArgs) -> ExitCode {
 }
 
 fn opened_json(answer: &Answer, connection: &Connection) -> serde_json::Value {
-    let mut opened = answer.rows.first().map_or(json!({}), |row| object(answer, row));
+    let mut opened = answer
+        .rows
+        .first()
+        .map_or(json!({}), |row| object(answer, row));
     opened["url"] = connection.url(false).as_str().into();
     opened
 }
 
 impl Wanted {
     fn verb(&self) -> String {
-        let mut verb = format!("OPEN MIGRATION DATABASE {} REASON {}", quoted(&self.database), quoted(&self.reason));
+        let mut verb = format!(
+            "OPEN MIGRATION DATABASE {} REASON {}",
+            quoted(&self.database),
+            quoted(&self.reason)
+        );
         for (word, value) in [("ROLE", &self.role), ("TTL", &self.ttl)] {
             if let Some(value) = value {
                 verb.push_str(&format!(" {word} {}", quoted(value)));

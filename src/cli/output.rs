@@ -39,14 +39,21 @@ pub fn fail(error: &ClientError, as_json: bool) -> ExitCode {
         say(&json!({ "error": fields }).to_string());
     } else {
         let mut text = format!("error: {error}\n");
-        for (word, line) in [("detail", refusal.and_then(|r| r.detail.as_ref())), ("hint", refusal.and_then(|r| r.hint.as_ref()))] {
+        for (word, line) in [
+            ("detail", refusal.and_then(|r| r.detail.as_ref())),
+            ("hint", refusal.and_then(|r| r.hint.as_ref())),
+        ] {
             if let Some(line) = line {
                 let _ = writeln!(text, "  {word:<6}  {line}"); // a String takes everything
             }
         }
         tell(&text);
     }
-    ExitCode::from(if refusal.is_some() { REFUSED } else { COULD_NOT })
+    ExitCode::from(if refusal.is_some() {
+        REFUSED
+    } else {
+        COULD_NOT
+    })
 }
 
 /// The rows as a JSON array of objects; a verb without rows as its tag.
@@ -61,10 +68,16 @@ pub fn as_json(answer: &Answer) -> Value {
 pub fn object(answer: &Answer, row: &[Option<String>]) -> Value {
     let value = |number: bool, text: &Option<String>| match text {
         None => Value::Null,
-        Some(text) if number => text.parse::<i64>().map_or_else(|_| text.as_str().into(), Value::from),
+        Some(text) if number => text
+            .parse::<i64>()
+            .map_or_else(|_| text.as_str().into(), Value::from),
         Some(text) => text.as_str().into(),
     };
-    let fields = answer.columns.iter().zip(row).map(|(column, text)| (column.name.clone(), value(column.number, text)));
+    let fields = answer
+        .columns
+        .iter()
+        .zip(row)
+        .map(|(column, text)| (column.name.clone(), value(column.number, text)));
     Value::Object(fields.collect::<Map<_, _>>())
 }
 
@@ -73,30 +86,80 @@ pub fn as_table(answer: &Answer) -> String {
     if answer.columns.is_empty() {
         return answer.tag.clone();
     }
-    let rows: Vec<Vec<String>> = answer.rows.iter().map(|row| row.iter().map(|value| printable(value.as_deref().unwrap_or(""))).collect()).collect();
-    let width = |at: usize, name: &str| rows.iter().filter_map(|row| row.get(at)).map(|value| value.chars().count()).chain([name.chars().count()]).max().unwrap_or(0);
-    let widths: Vec<usize> = answer.columns.iter().enumerate().map(|(at, column)| width(at, &column.name)).collect();
+    let rows: Vec<Vec<String>> = answer
+        .rows
+        .iter()
+        .map(|row| {
+            row.iter()
+                .map(|value| printable(value.as_deref().unwrap_or("")))
+                .collect()
+        })
+        .collect();
+    let width = |at: usize, name: &str| {
+        rows.iter()
+            .filter_map(|row| row.get(at))
+            .map(|value| value.chars().count())
+            .chain([name.chars().count()])
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = answer
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(at, column)| width(at, &column.name))
+        .collect();
     let mut lines = vec![
-        line(answer.columns.iter().zip(&widths).map(|(column, width)| format!("{:^width$}", column.name)), " | "),
-        format!("-{}-", widths.iter().map(|width| "-".repeat(*width)).collect::<Vec<_>>().join("-+-")),
+        line(
+            answer
+                .columns
+                .iter()
+                .zip(&widths)
+                .map(|(column, width)| format!("{:^width$}", column.name)),
+            " | ",
+        ),
+        format!(
+            "-{}-",
+            widths
+                .iter()
+                .map(|width| "-".repeat(*width))
+                .collect::<Vec<_>>()
+                .join("-+-")
+        ),
     ];
     for row in &rows {
-        let cells = row.iter().zip(&answer.columns).zip(&widths).map(|((value, column), width)| {
-            if column.number { format!("{value:>width$}") } else { format!("{value:<width$}") }
-        });
+        let cells = row
+            .iter()
+            .zip(&answer.columns)
+            .zip(&widths)
+            .map(|((value, column), width)| {
+                if column.number {
+                    format!("{value:>width$}")
+                } else {
+                    format!("{value:<width$}")
+                }
+            });
         lines.push(line(cells, " | "));
     }
-    lines.push(format!("({} {})", rows.len(), if rows.len() == 1 { "row" } else { "rows" }));
+    lines.push(format!(
+        "({} {})",
+        rows.len(),
+        if rows.len() == 1 { "row" } else { "rows" }
+    ));
     lines.join("\n")
 }
 
 fn line(cells: impl Iterator<Item = String>, between: &str) -> String {
-    format!(" {}", cells.collect::<Vec<_>>().join(between)).trim_end().to_owned()
+    format!(" {}", cells.collect::<Vec<_>>().join(between))
+        .trim_end()
+        .to_owned()
 }
 
 /// On one line, and nothing that a terminal would obey.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 #[cfg(test)]
@@ -105,12 +168,23 @@ mod tests {
     use crate::cli::client::Column;
 
     fn answer() -> Answer {
-        let column = |name: &str, number| Column { name: name.into(), number };
+        let column = |name: &str, number| Column {
+            name: name.into(),
+            number,
+        };
         Answer {
-            columns: vec![column("id", false), column("statements", true), column("note", false)],
+            columns: vec![
+                column("id", false),
+                column("statements", true),
+                column("note", false),
+            ],
             rows: vec![
                 vec![Some("mig_4k7qz2hd".into()), Some("2".into()), None],
-                vec![Some("mig_00000001".into()), Some("10".into()), Some("a\x1b[31m\nb".into())],
+                vec![
+                    Some("mig_00000001".into()),
+                    Some("10".into()),
+                    Some("a\x1b[31m\nb".into()),
+                ],
             ],
             tag: "SHOW".into(),
         }
@@ -126,7 +200,13 @@ mod tests {
             "(2 rows)",
         ];
         assert_eq!(as_table(&answer()).lines().collect::<Vec<_>>(), expected);
-        assert_eq!(as_table(&Answer { tag: "RELOAD".into(), ..Answer::default() }), "RELOAD");
+        assert_eq!(
+            as_table(&Answer {
+                tag: "RELOAD".into(),
+                ..Answer::default()
+            }),
+            "RELOAD"
+        );
     }
 
     #[test]
@@ -135,6 +215,12 @@ mod tests {
         assert_eq!(rows[0]["statements"], 2);
         assert_eq!(rows[0]["note"], Value::Null);
         assert_eq!(rows[1]["note"], "a\x1b[31m\nb");
-        assert_eq!(as_json(&Answer { tag: "RELOAD".into(), ..Answer::default() }), json!({ "done": "RELOAD" }));
+        assert_eq!(
+            as_json(&Answer {
+                tag: "RELOAD".into(),
+                ..Answer::default()
+            }),
+            json!({ "done": "RELOAD" })
+        );
     }
 }

@@ -23,7 +23,11 @@ use crate::tls;
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// The configuration
-    #[arg(long, value_name = "FILE", default_value = "/etc/portcullis/portcullis.toml")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/etc/portcullis/portcullis.toml"
+    )]
     config: PathBuf,
 }
 
@@ -106,9 +110,7 @@ fn load_policy(config: &Config) -> Result<Policy, String> {
 type Users = std::collections::HashMap<Box<str>, crate::auth::scram::Verifier>;
 
 /// Reads `auth_file`.
-pub fn load_users(
-    config: &Config,
-) -> Result<(Users, Vec<crate::auth::userlist::Problem>), String> {
+pub fn load_users(config: &Config) -> Result<(Users, Vec<crate::auth::userlist::Problem>), String> {
     let text = tls::files::read_secret(&config.auth.auth_file).map_err(error)?;
     let list = Userlist::parse(&text);
     Ok((list.users, list.problems))
@@ -134,7 +136,8 @@ fn load_client_tls(config: &Config) -> Result<Option<tls::ClientSide>, String> {
     let cert_pem = read(cert)?;
     let key_pem = tls::files::read_secret(key).map_err(error)?;
     let made = tls::client_side(&cert_pem, key_pem.as_bytes());
-    made.map(Some).map_err(|problem| format!("error: {}: {problem}", cert.display()))
+    made.map(Some)
+        .map_err(|problem| format!("error: {}: {problem}", cert.display()))
 }
 
 fn load_server_tls(config: &Config) -> Result<Option<Arc<rustls::ClientConfig>>, String> {
@@ -150,7 +153,11 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 
 /// The same on every start and on every instance with the same certificate, unknown outside.
 fn mock_secret(config: &Config) -> [u8; 32] {
-    let source = config.client_tls.key_file.as_deref().unwrap_or(Path::new("/etc/machine-id"));
+    let source = config
+        .client_tls
+        .key_file
+        .as_deref()
+        .unwrap_or(Path::new("/etc/machine-id"));
     let mut context = ring::digest::Context::new(&ring::digest::SHA256);
     context.update(b"portcullis: salts of users who do not exist\0");
     context.update(&std::fs::read(source).unwrap_or_default());

@@ -8,11 +8,11 @@ use super::verb::{HELP, OpenMigration, Verb};
 use super::{ConsoleState, Person};
 use crate::config::{Config, SslMode};
 use crate::error::SqlState;
+use crate::migration::Session;
 use crate::migration::registry::{RegistryError, SessionRow, State, StatementRow};
 use crate::migration::sessions::{Opening, Sessions, now};
 use crate::migration::span::{show, time_of_day, timestamp};
 use crate::migration::token::{SessionId, Token, login_of};
-use crate::migration::Session;
 use crate::policy::{Kind, Policy};
 
 /// A session's life when nobody says: one hour, or the policy's `max_ttl` if that is shorter.
@@ -64,26 +64,60 @@ const OPENED: &[Column] = &[
 ];
 
 /// Does one verb for one person.
-pub(super) async fn execute(state: &ConsoleState, person: &Person, verb: Verb) -> Result<Answer, Refused> {
+pub(super) async fn execute(
+    state: &ConsoleState,
+    person: &Person,
+    verb: Verb,
+) -> Result<Answer, Refused> {
     match verb {
-        Verb::ShowVersion => Ok(rows("SHOW", VERSION, vec![vec![Some(concat!("Portcullis ", env!("CARGO_PKG_VERSION")).into())]])),
-        Verb::ShowHelp => Ok(rows("SHOW", HELP_COLUMNS, HELP.iter().map(|(verb, meaning)| vec![text(verb), text(meaning)]).collect())),
+        Verb::ShowVersion => Ok(rows(
+            "SHOW",
+            VERSION,
+            vec![vec![Some(
+                concat!("Portcullis ", env!("CARGO_PKG_VERSION")).into(),
+            )]],
+        )),
+        Verb::ShowHelp => Ok(rows(
+            "SHOW",
+            HELP_COLUMNS,
+            HELP.iter()
+                .map(|(verb, meaning)| vec![text(verb), text(meaning)])
+                .collect(),
+        )),
         Verb::ShowMigrations => {
-            let found = sessions(state)?.list(SESSIONS_SHOWN).await.map_err(refused)?;
-            Ok(rows("SHOW", SESSIONS, found.iter().map(session_row).collect()))
+            let found = sessions(state)?
+                .list(SESSIONS_SHOWN)
+                .await
+                .map_err(refused)?;
+            Ok(rows(
+                "SHOW",
+                SESSIONS,
+                found.iter().map(session_row).collect(),
+            ))
         }
         Verb::ShowMigration(id) => {
             let (_, statements) = sessions(state)?.show(id).await.map_err(refused)?;
-            Ok(rows("SHOW", STATEMENTS, statements.iter().map(statement_row).collect()))
+            Ok(rows(
+                "SHOW",
+                STATEMENTS,
+                statements.iter().map(statement_row).collect(),
+            ))
         }
         Verb::OpenMigration(asked) => open(state, person, asked).await,
         Verb::CloseMigration { id, note } => {
-            sessions(state)?.close(id, &person.name, note.as_deref()).await.map_err(refused)?;
+            sessions(state)?
+                .close(id, &person.name, note.as_deref())
+                .await
+                .map_err(refused)?;
             tracing::info!(session = %id, by = %person.name, "migration session closed");
             Ok(done("CLOSE MIGRATION"))
         }
         Verb::Reload => {
-            state.proxy.reload().await.map_err(|problems| Refused::new(CONFIG_FILE, "nothing was reloaded").detail(problems).hint("Check both files: portcullis check"))?;
+            state.proxy.reload().await.map_err(|problems| {
+                Refused::new(CONFIG_FILE, "nothing was reloaded")
+                    .detail(problems)
+                    .hint("Check both files: portcullis check")
+            })?;
             Ok(done("RELOAD"))
         }
         Verb::Shutdown => {
@@ -94,28 +128,55 @@ pub(super) async fn execute(state: &ConsoleState, person: &Person, verb: Verb) -
     }
 }
 
-async fn open(state: &ConsoleState, person: &Person, asked: OpenMigration) -> Result<Answer, Refused> {
+async fn open(
+    state: &ConsoleState,
+    person: &Person,
+    asked: OpenMigration,
+) -> Result<Answer, Refused> {
     let sessions = sessions(state)?;
     let (policy, config) = (state.proxy.policy(), state.proxy.config());
     let opening = judge(&policy, &config, asked, person)?;
     let (role, by) = (opening.role.clone(), opening.by.clone());
     let (session, token) = sessions.open(opening).await.map_err(refused)?;
     tracing::info!(session = %session.id, database = %session.database, role, by, "migration session opened");
-    Ok(rows("OPEN MIGRATION", OPENED, vec![opened_row(&session, &token, &config)]))
+    Ok(rows(
+        "OPEN MIGRATION",
+        OPENED,
+        vec![opened_row(&session, &token, &config)],
+    ))
 }
 
 /// May it be opened at all? Everything but the lease, which only the registry knows.
-fn judge(policy: &Policy, config: &Config, asked: OpenMigration, person: &Person) -> Result<Opening, Refused> {
+fn judge(
+    policy: &Policy,
+    config: &Config,
+    asked: OpenMigration,
+    person: &Person,
+) -> Result<Opening, Refused> {
     if config.session.is_none() {
-        return Err(Refused::new(SqlState::UNSUPPORTED, "migration sessions need a session route").hint("Add [route.session] to the configuration."));
+        return Err(Refused::new(
+            SqlState::UNSUPPORTED,
+            "migration sessions need a session route",
+        )
+        .hint("Add [route.session] to the configuration."));
     }
     let role = role(policy, &asked)?;
     let max_ttl = policy.migrations.max_ttl;
     let ttl = asked.ttl.unwrap_or(DEFAULT_TTL.min(max_ttl));
     if ttl < MIN_TTL || ttl > max_ttl {
-        return Err(Refused::new(INVALID_VALUE, format!("TTL is out of bounds: 1s to {}", show(max_ttl))).detail("The upper one is max_ttl in [migrations] of the policy."));
+        return Err(Refused::new(
+            INVALID_VALUE,
+            format!("TTL is out of bounds: 1s to {}", show(max_ttl)),
+        )
+        .detail("The upper one is max_ttl in [migrations] of the policy."));
     }
-    Ok(Opening { database: asked.database, role, reason: asked.reason, ttl, by: person.name.clone() })
+    Ok(Opening {
+        database: asked.database,
+        role,
+        reason: asked.reason,
+        ttl,
+        by: person.name.clone(),
+    })
 }
 
 /// The migrator login asked for, or the only one there is for the database.
@@ -124,25 +185,38 @@ fn role(policy: &Policy, asked: &OpenMigration) -> Result<String, Refused> {
     let mut migrators: Vec<&str> = policy
         .logins
         .values()
-        .filter(|login| login.kind == Kind::Migrator && login.databases.iter().any(|granted| **granted == *database))
+        .filter(|login| {
+            login.kind == Kind::Migrator
+                && login.databases.iter().any(|granted| **granted == *database)
+        })
         .map(|login| &*login.name)
         .collect();
     migrators.sort_unstable();
     match (&asked.role, migrators.as_slice()) {
         (Some(role), names) if names.contains(&role.as_str()) => Ok(role.clone()),
         (None, [only]) => Ok((*only).to_owned()),
-        (_, []) => Err(Refused::new(SqlState::POLICY, format!("no login of kind migrator reaches database \"{database}\""))
-            .hint(format!("Add one to {}.", policy.file))),
-        (Some(role), names) => Err(Refused::new(SqlState::POLICY, format!("login \"{role}\" cannot run migrations on database \"{database}\""))
-            .hint(format!("Use ROLE '{}'.", names.join("' or '")))),
-        (None, names) => Err(Refused::new(INVALID_VALUE, format!("several logins can run migrations on database \"{database}\""))
-            .hint(format!("Use ROLE '{}'.", names.join("' or '")))),
+        (_, []) => Err(Refused::new(
+            SqlState::POLICY,
+            format!("no login of kind migrator reaches database \"{database}\""),
+        )
+        .hint(format!("Add one to {}.", policy.file))),
+        (Some(role), names) => Err(Refused::new(
+            SqlState::POLICY,
+            format!("login \"{role}\" cannot run migrations on database \"{database}\""),
+        )
+        .hint(format!("Use ROLE '{}'.", names.join("' or '")))),
+        (None, names) => Err(Refused::new(
+            INVALID_VALUE,
+            format!("several logins can run migrations on database \"{database}\""),
+        )
+        .hint(format!("Use ROLE '{}'.", names.join("' or '")))),
     }
 }
 
 fn sessions(state: &ConsoleState) -> Result<&Arc<Sessions>, Refused> {
     state.sessions.as_ref().ok_or_else(|| {
-        Refused::new(SqlState::UNSUPPORTED, "migration sessions need a registry").hint("Add [registry] path to the configuration.")
+        Refused::new(SqlState::UNSUPPORTED, "migration sessions need a registry")
+            .hint("Add [registry] path to the configuration.")
     })
 }
 
@@ -150,10 +224,16 @@ fn opened_row(session: &Session, token: &Token, config: &Config) -> Vec<Option<S
     let listen = &config.listen;
     let (host, port) = match &listen.advertise {
         Some(endpoint) => (endpoint.host.clone(), endpoint.port),
-        None if listen.postgres.ip().is_unspecified() => ("localhost".to_owned(), listen.postgres.port()),
+        None if listen.postgres.ip().is_unspecified() => {
+            ("localhost".to_owned(), listen.postgres.port())
+        }
         None => (listen.postgres.ip().to_string(), listen.postgres.port()),
     };
-    let sslmode = if config.client_tls.sslmode == SslMode::Disable { "disable" } else { "verify-full" };
+    let sslmode = if config.client_tls.sslmode == SslMode::Disable {
+        "disable"
+    } else {
+        "verify-full"
+    };
     vec![
         Some(session.id.to_string()),
         Some(login_of(&session.role, session.id)),
@@ -163,13 +243,20 @@ fn opened_row(session: &Session, token: &Token, config: &Config) -> Vec<Option<S
         Some(host),
         Some(port.to_string()),
         text(sslmode),
-        listen.advertise_sslrootcert.as_ref().map(|path| path.display().to_string()),
+        listen
+            .advertise_sslrootcert
+            .as_ref()
+            .map(|path| path.display().to_string()),
     ]
 }
 
 fn session_row(row: &SessionRow) -> Vec<Option<String>> {
     let left = Duration::from_millis(u64::try_from(row.ends_at.saturating_sub(now())).unwrap_or(0));
-    let state = if row.complete { row.state.id().to_owned() } else { format!("{}, record incomplete", row.state.id()) };
+    let state = if row.complete {
+        row.state.id().to_owned()
+    } else {
+        format!("{}, record incomplete", row.state.id())
+    };
     vec![
         Some(row.id.to_string()),
         text(&row.database),
@@ -201,7 +288,10 @@ fn rows(tag: &'static str, columns: &'static [Column], rows: Vec<Vec<Option<Stri
 }
 
 fn done(tag: &'static str) -> Answer {
-    Answer { tag, ..Answer::default() }
+    Answer {
+        tag,
+        ..Answer::default()
+    }
 }
 
 fn text(text: &str) -> Option<String> {
@@ -211,15 +301,31 @@ fn text(text: &str) -> Option<String> {
 /// The registry's refusal in the console's words.
 fn refused(error: RegistryError) -> Refused {
     match &error {
-        RegistryError::Held(holder) => {
-            Refused::new(SqlState::LOCK_NOT_AVAILABLE, format!("database \"{}\" has an open migration session", holder.database))
-                .detail(format!("Session {} of \"{}\" holds the lease until {}.", holder.id, holder.by, time_of_day(holder.until)))
-                .hint(format!("portcullis migration show {}", holder.id))
+        RegistryError::Held(holder) => Refused::new(
+            SqlState::LOCK_NOT_AVAILABLE,
+            format!(
+                "database \"{}\" has an open migration session",
+                holder.database
+            ),
+        )
+        .detail(format!(
+            "Session {} of \"{}\" holds the lease until {}.",
+            holder.id,
+            holder.by,
+            time_of_day(holder.until)
+        ))
+        .hint(format!("portcullis migration show {}", holder.id)),
+        RegistryError::NoSession(_) => {
+            Refused::new(UNDEFINED, error.to_string()).hint("portcullis migration list")
         }
-        RegistryError::NoSession(_) => Refused::new(UNDEFINED, error.to_string()).hint("portcullis migration list"),
-        RegistryError::Ended(id) => Refused::new(WRONG_STATE, error.to_string()).hint(format!("portcullis migration show {id}")),
-        RegistryError::Full | RegistryError::Late | RegistryError::Gone => Refused::new(SqlState::NOT_READY, error.to_string()),
-        RegistryError::File { .. } | RegistryError::Verifier(_) | RegistryError::NoRandomness => Refused::new(IO_ERROR, error.to_string()),
+        RegistryError::Ended(id) => Refused::new(WRONG_STATE, error.to_string())
+            .hint(format!("portcullis migration show {id}")),
+        RegistryError::Full | RegistryError::Late | RegistryError::Gone => {
+            Refused::new(SqlState::NOT_READY, error.to_string())
+        }
+        RegistryError::File { .. } | RegistryError::Verifier(_) | RegistryError::NoRandomness => {
+            Refused::new(IO_ERROR, error.to_string())
+        }
     }
 }
 

@@ -72,7 +72,10 @@ pub struct ConsoleState {
 /// `AddrInUse` when a living process listens there; else the system's own.
 pub fn bind(path: &Path) -> io::Result<UnixListener> {
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return Err(io::Error::new(io::ErrorKind::AddrInUse, format!("another process listens on {}", path.display())));
+        return Err(io::Error::new(
+            io::ErrorKind::AddrInUse,
+            format!("another process listens on {}", path.display()),
+        ));
     }
     // Bound under another name and moved when its mode is right: nobody can enter in between.
     let mut name = path.as_os_str().to_owned();
@@ -116,7 +119,10 @@ pub async fn serve(listener: UnixListener, state: Arc<ConsoleState>) {
 
 fn turn_away(client: &UnixStream) {
     let mut reply = reply::Reply::default();
-    reply.fatal(&Refused::new(SqlState::TOO_MANY, "too many connections to the console"));
+    reply.fatal(&Refused::new(
+        SqlState::TOO_MANY,
+        "too many connections to the console",
+    ));
     // Best effort: a fresh socket's buffer has room, and nobody waits for a client turned away.
     drop(client.try_write(&reply.take()));
 }

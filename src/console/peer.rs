@@ -32,16 +32,25 @@ impl Access {
     pub fn of(socket: &Path) -> io::Result<Self> {
         let metadata = std::fs::metadata(socket)?;
         let group = (metadata.mode() & GROUP_WRITE != 0).then(|| metadata.gid());
-        Ok(Self { own_uid: rustix::process::geteuid().as_raw(), group })
+        Ok(Self {
+            own_uid: rustix::process::geteuid().as_raw(),
+            group,
+        })
     }
 
     /// The person, or None for a peer that may not use the console. Reads two small files.
     pub(super) fn admit(self, peer: &UCred) -> Option<Person> {
         let passwd = read(Path::new("/etc/passwd"));
         let name = name_of(&passwd, peer.uid());
-        let member = || self.group.is_some_and(|group| peer.gid() == group || is_member(&read(Path::new("/etc/group")), group, name));
+        let member = || {
+            self.group.is_some_and(|group| {
+                peer.gid() == group || is_member(&read(Path::new("/etc/group")), group, name)
+            })
+        };
         let admitted = peer.uid() == 0 || peer.uid() == self.own_uid || member();
-        admitted.then(|| Person { name: name.map_or_else(|| format!("uid {}", peer.uid()), Into::into) })
+        admitted.then(|| Person {
+            name: name.map_or_else(|| format!("uid {}", peer.uid()), Into::into),
+        })
     }
 }
 
@@ -66,7 +75,9 @@ fn name_of(passwd: &str, uid: u32) -> Option<&str> {
 /// Is the user a member of a group by the text of `/etc/group` (group(5): name:password:gid:members)?
 fn is_member(groups: &str, gid: u32, user: Option<&str>) -> bool {
     // `root:x:0:` would list one member without a name.
-    let Some(user) = user.filter(|user| !user.is_empty()) else { return false };
+    let Some(user) = user.filter(|user| !user.is_empty()) else {
+        return false;
+    };
     groups.lines().any(|line| {
         let fields: Vec<&str> = line.split(':').collect();
         matches!(fields[..], [_, _, id, members] if id.parse() == Ok(gid) && members.split(',').any(|member| member == user))
@@ -82,14 +93,24 @@ mod tests {
         let passwd = "root:x:0:0:root:/root:/bin/bash\n\nbroken\nboris:x:1000:1000::/home/boris:/bin/sh\n:x:7:7::/:\n";
         assert_eq!(name_of(passwd, 0), Some("root"));
         assert_eq!(name_of(passwd, 1000), Some("boris"));
-        assert_eq!((name_of(passwd, 100), name_of(passwd, 7), name_of("", 0)), (None, None, None));
+        assert_eq!(
+            (name_of(passwd, 100), name_of(passwd, 7), name_of("", 0)),
+            (None, None, None)
+        );
     }
 
     #[test]
     fn members_are_whole_names_of_that_group() {
         let groups = "root:x:0:\nportcullis:x:990:boris,yoanna\nother:x:99:bor\n";
         assert!(is_member(groups, 990, Some("boris")) && is_member(groups, 990, Some("yoanna")));
-        for (gid, user) in [(990, Some("bor")), (990, Some("")), (99, Some("boris")), (0, Some("")), (990, None), (1, Some("boris"))] {
+        for (gid, user) in [
+            (990, Some("bor")),
+            (990, Some("")),
+            (99, Some("boris")),
+            (0, Some("")),
+            (990, None),
+            (1, Some("boris")),
+        ] {
             assert!(!is_member(groups, gid, user), "{gid} {user:?}");
         }
     }

@@ -3,8 +3,12 @@
 use bytes::{BufMut, BytesMut};
 use pgwire::messages::Message;
 use pgwire::messages::data::{DataRow, FieldDescription, RowDescription};
-use pgwire::messages::response::{CommandComplete, EmptyQueryResponse, ErrorResponse, ReadyForQuery, TransactionStatus};
-use pgwire::messages::startup::{Authentication, BackendKeyData, NegotiateProtocolVersion, ParameterStatus, SecretKey};
+use pgwire::messages::response::{
+    CommandComplete, EmptyQueryResponse, ErrorResponse, ReadyForQuery, TransactionStatus,
+};
+use pgwire::messages::startup::{
+    Authentication, BackendKeyData, NegotiateProtocolVersion, ParameterStatus, SecretKey,
+};
 
 use crate::error::SqlState;
 
@@ -49,17 +53,29 @@ pub struct Refused {
 impl Refused {
     /// A refusal with a message alone.
     pub fn new(sqlstate: SqlState, message: impl Into<String>) -> Self {
-        Self { sqlstate, message: message.into(), detail: None, hint: None, position: 0 }
+        Self {
+            sqlstate,
+            message: message.into(),
+            detail: None,
+            hint: None,
+            position: 0,
+        }
     }
 
     /// And facts.
     pub fn detail(self, detail: impl Into<String>) -> Self {
-        Self { detail: Some(detail.into()), ..self }
+        Self {
+            detail: Some(detail.into()),
+            ..self
+        }
     }
 
     /// And one thing to do.
     pub fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
     }
 
     fn fields(&self, severity: &str) -> Vec<(u8, String)> {
@@ -75,7 +91,9 @@ impl Refused {
             fields.push((b'P', self.position.to_string()));
         }
         // A zero byte would end the field early and put the client out of step.
-        fields.iter_mut().for_each(|(_, text)| text.retain(|c| c != '\0'));
+        fields
+            .iter_mut()
+            .for_each(|(_, text)| text.retain(|c| c != '\0'));
         fields
     }
 }
@@ -106,7 +124,13 @@ impl Reply {
         }
         self.put(&Authentication::Ok);
         let version = concat!(env!("CARGO_PKG_VERSION"), "/portcullis");
-        for (name, value) in [("server_version", version), ("server_encoding", "UTF8"), ("client_encoding", "UTF8"), ("standard_conforming_strings", "on"), ("DateStyle", "ISO")] {
+        for (name, value) in [
+            ("server_version", version),
+            ("server_encoding", "UTF8"),
+            ("client_encoding", "UTF8"),
+            ("standard_conforming_strings", "on"),
+            ("DateStyle", "ISO"),
+        ] {
             self.put(&ParameterStatus::new(name.into(), value.into()));
         }
         self.put(&BackendKeyData::new(0, SecretKey::I32(0)));
@@ -135,7 +159,9 @@ impl Reply {
                 let size = if *kind == Type::Number { 8 } else { -1 };
                 FieldDescription::new((*name).into(), 0, 0, *kind as u32, size, -1, 0)
             };
-            self.put(&RowDescription::new(answer.columns.iter().map(field).collect()));
+            self.put(&RowDescription::new(
+                answer.columns.iter().map(field).collect(),
+            ));
         }
         for row in &answer.rows {
             self.put(&data_row(row));
@@ -147,7 +173,10 @@ impl Reply {
 fn data_row(values: &[Option<String>]) -> DataRow {
     let mut data = BytesMut::new();
     for value in values {
-        match value.as_ref().and_then(|text| Some((i32::try_from(text.len()).ok()?, text))) {
+        match value
+            .as_ref()
+            .and_then(|text| Some((i32::try_from(text.len()).ok()?, text)))
+        {
             Some((length, text)) => {
                 data.put_i32(length);
                 data.put_slice(text.as_bytes());

@@ -39,7 +39,13 @@ pub(super) async fn serve(mut client: UnixStream, state: &ConsoleState) {
     };
     match admitted {
         Ok(person) => {
-            let mut talk = Talk { client, state, person, reply, until_sync: false };
+            let mut talk = Talk {
+                client,
+                state,
+                person,
+                reply,
+                until_sync: false,
+            };
             if let Err(error) = talk.run().await {
                 talk.reply.fatal(&error);
                 let _ = talk.send().await; // the last word, taken or not
@@ -53,18 +59,38 @@ pub(super) async fn serve(mut client: UnixStream, state: &ConsoleState) {
 }
 
 /// Reads the startup packet and asks the kernel who sent it. None: nothing more to do.
-async fn admit(client: &mut UnixStream, state: &ConsoleState, reply: &mut Reply) -> Result<Option<Person>, Refused> {
-    let peer = client.peer_cred().map_err(|error| Refused::new(SqlState::IDENTITY, format!("the system does not say who is there: {error}")))?;
+async fn admit(
+    client: &mut UnixStream,
+    state: &ConsoleState,
+    reply: &mut Reply,
+) -> Result<Option<Person>, Refused> {
+    let peer = client.peer_cred().map_err(|error| {
+        Refused::new(
+            SqlState::IDENTITY,
+            format!("the system does not say who is there: {error}"),
+        )
+    })?;
     let access = state.access;
     let uid = peer.uid();
-    let person = tokio::task::spawn_blocking(move || access.admit(&peer)).await.ok().flatten();
-    let Some(startup) = startup(client).await? else { return Ok(None) };
+    let person = tokio::task::spawn_blocking(move || access.admit(&peer))
+        .await
+        .ok()
+        .flatten();
+    let Some(startup) = startup(client).await? else {
+        return Ok(None);
+    };
     let Some(person) = person else {
-        return Err(Refused::new(SqlState::IDENTITY, format!("uid {uid} may not use the console"))
-            .hint("Ask an administrator to add you to the group of the console's socket."));
+        return Err(Refused::new(
+            SqlState::IDENTITY,
+            format!("uid {uid} may not use the console"),
+        )
+        .hint("Ask an administrator to add you to the group of the console's socket."));
     };
     if startup.database.as_deref().unwrap_or(&startup.user) != DATABASE {
-        return Err(Refused::new(NO_DATABASE, "this is the admin console, not a database").hint(format!("Connect with dbname={DATABASE}.")));
+        return Err(
+            Refused::new(NO_DATABASE, "this is the admin console, not a database")
+                .hint(format!("Connect with dbname={DATABASE}.")),
+        );
     }
     reply.welcome(startup.minor, startup.options);
     Ok(Some(person))
@@ -76,7 +102,10 @@ async fn startup(client: &mut UnixStream) -> Result<Option<Startup>, Refused> {
         match wire::read_opening(client, &PATIENCE).await {
             Ok(Opening::Startup(startup)) => return Ok(Some(startup)),
             Ok(Opening::Encryption) => {
-                if !matches!(timeout(WRITE_DEADLINE, client.write_all(b"N")).await, Ok(Ok(()))) {
+                if !matches!(
+                    timeout(WRITE_DEADLINE, client.write_all(b"N")).await,
+                    Ok(Ok(()))
+                ) {
                     return Ok(None);
                 }
             }
@@ -84,7 +113,10 @@ async fn startup(client: &mut UnixStream) -> Result<Option<Startup>, Refused> {
             Err(error) => return ended(error).map(|()| None),
         }
     }
-    Err(Refused::new(SqlState::PROTOCOL, "too many encryption requests"))
+    Err(Refused::new(
+        SqlState::PROTOCOL,
+        "too many encryption requests",
+    ))
 }
 
 /// A connection that can read nothing more: gone without a word, or with a last one.
@@ -92,7 +124,10 @@ fn ended(error: WireError) -> Result<(), Refused> {
     match error {
         WireError::Gone => Ok(()),
         WireError::Late => Err(Refused::new(SqlState::PROTOCOL, "the client was too slow")),
-        WireError::Idle => Err(Refused::new(IDLE_TIMEOUT, "the console closes idle connections")),
+        WireError::Idle => Err(Refused::new(
+            IDLE_TIMEOUT,
+            "the console closes idle connections",
+        )),
         WireError::Violation(what) => Err(Refused::new(SqlState::PROTOCOL, what)),
     }
 }
@@ -125,7 +160,8 @@ impl Talk<'_> {
             b'H' | b'd' | b'c' | b'f' => {}
             _ if self.until_sync => {}
             b'Q' => {
-                let text = wire::query_text(&message.body).map_err(|what| Refused::new(SqlState::PROTOCOL, what))?;
+                let text = wire::query_text(&message.body)
+                    .map_err(|what| Refused::new(SqlState::PROTOCOL, what))?;
                 self.query(text).await;
                 self.reply.ready();
             }
@@ -137,7 +173,12 @@ impl Talk<'_> {
                 self.reply.error(&simple_only());
                 self.reply.ready();
             }
-            kind => return Err(Refused::new(SqlState::PROTOCOL, format!("invalid frontend message type {kind}"))),
+            kind => {
+                return Err(Refused::new(
+                    SqlState::PROTOCOL,
+                    format!("invalid frontend message type {kind}"),
+                ));
+            }
         }
         Ok(())
     }
@@ -145,16 +186,35 @@ impl Talk<'_> {
     async fn query(&mut self, text: &str) {
         let verbs = match verb::parse(text) {
             Ok(verbs) => verbs,
-            Err(verb::SyntaxError { message, hint, position }) => {
-                return self.reply.error(&Refused { hint, position, ..Refused::new(SqlState::SYNTAX, message) });
+            Err(verb::SyntaxError {
+                message,
+                hint,
+                position,
+            }) => {
+                return self.reply.error(&Refused {
+                    hint,
+                    position,
+                    ..Refused::new(SqlState::SYNTAX, message)
+                });
             }
         };
         if verbs.is_empty() {
             self.reply.empty();
         }
         for verb in verbs {
-            let late = || Err(Refused::new(SqlState::NOT_READY, "the proxy did not answer in time"));
-            match timeout(VERB_DEADLINE, execute::execute(self.state, &self.person, verb)).await.unwrap_or_else(|_| late()) {
+            let late = || {
+                Err(Refused::new(
+                    SqlState::NOT_READY,
+                    "the proxy did not answer in time",
+                ))
+            };
+            match timeout(
+                VERB_DEADLINE,
+                execute::execute(self.state, &self.person, verb),
+            )
+            .await
+            .unwrap_or_else(|_| late())
+            {
                 Ok(answer) => {
                     self.reply.answer(&answer);
                     if let Some(id) = execute::opened_in(&answer) {
@@ -171,7 +231,9 @@ impl Talk<'_> {
     async fn deliver(&mut self, id: SessionId) {
         if self.send().await.is_err()
             && let Some(sessions) = &self.state.sessions
-            && let Err(error) = sessions.close(id, &self.person.name, Some("the opener had gone")).await
+            && let Err(error) = sessions
+                .close(id, &self.person.name, Some("the opener had gone"))
+                .await
         {
             tracing::error!(session = %id, %error, "a migration session that nobody uses could not be closed");
         }
@@ -191,6 +253,9 @@ async fn send(client: &mut UnixStream, reply: &mut Reply) -> Result<(), ()> {
 }
 
 fn simple_only() -> Refused {
-    Refused::new(SqlState::UNSUPPORTED, "the console speaks the simple query protocol only")
-        .hint("Send each verb as a simple query, without parameters.")
+    Refused::new(
+        SqlState::UNSUPPORTED,
+        "the console speaks the simple query protocol only",
+    )
+    .hint("Send each verb as a simple query, without parameters.")
 }

@@ -76,7 +76,13 @@ impl Proxy for TestProxy {
 
     fn reload(&self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
         let broken = self.reloads.fetch_add(1, Ordering::Relaxed) == 1;
-        Box::pin(async move { if broken { Err("error: unknown key \"x\"".into()) } else { Ok(()) } })
+        Box::pin(async move {
+            if broken {
+                Err("error: unknown key \"x\"".into())
+            } else {
+                Ok(())
+            }
+        })
     }
 
     fn shutdown(&self) {
@@ -103,7 +109,12 @@ impl TestConsole {
         std::fs::write(&config_path, &text).expect("written");
         let config = Config::parse(&text, &config_path, 1).expect("a valid configuration");
         let (policy, _) = Policy::parse(POLICY, "policy.toml").expect("a valid policy");
-        let proxy = Arc::new(TestProxy { config: Arc::new(config), policy: Arc::new(policy), reloads: AtomicUsize::new(0), shutdowns: AtomicUsize::new(0) });
+        let proxy = Arc::new(TestProxy {
+            config: Arc::new(config),
+            policy: Arc::new(policy),
+            reloads: AtomicUsize::new(0),
+            shutdowns: AtomicUsize::new(0),
+        });
         let socket = path(".s.PGSQL.6432");
         let registry = RegistryHandle::start(&path("registry.db")).expect("a registry");
         let (stop, stopped) = oneshot::channel();
@@ -113,7 +124,13 @@ impl TestConsole {
             move || control(registry, &socket, proxy, &started, stopped)
         });
         let sessions = sessions.recv().expect("started");
-        Self { socket, sessions, proxy, control: Some((stop, control)), directory }
+        Self {
+            socket,
+            sessions,
+            proxy,
+            control: Some((stop, control)),
+            directory,
+        }
     }
 
     pub fn start() -> Self {
@@ -131,14 +148,27 @@ impl Drop for TestConsole {
 }
 
 /// The control runtime, as the proxy has one.
-fn control(registry: RegistryHandle, socket: &Path, proxy: Arc<TestProxy>, started: &Sender<Arc<Sessions>>, stopped: oneshot::Receiver<()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+fn control(
+    registry: RegistryHandle,
+    socket: &Path,
+    proxy: Arc<TestProxy>,
+    started: &Sender<Arc<Sessions>>,
+    stopped: oneshot::Receiver<()>,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
         let sessions = Sessions::load(registry).await.expect("loaded");
         let listener = bind(socket).expect("bound");
         let access = Access::of(socket).expect("readable");
         started.send(sessions.clone()).expect("awaited");
-        let state = Arc::new(ConsoleState { access, sessions: Some(sessions.clone()), proxy });
+        let state = Arc::new(ConsoleState {
+            access,
+            sessions: Some(sessions.clone()),
+            proxy,
+        });
         tokio::select! {
             () = serve(listener, state) => {}
             () = sessions.keep_time() => {}

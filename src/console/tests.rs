@@ -1,6 +1,6 @@
-use std::io::{Read, Write};
+mod clients;
+
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
 use std::process::{Command, Output};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,7 +12,15 @@ use crate::migration::token::Token;
 /// The real psql, as a person would start it.
 fn psql(console: &TestConsole, arguments: &[&str]) -> Output {
     Command::new("psql")
-        .args(["-X", "-h", &console.directory.path().display().to_string(), "-p", "6432", "-d", "portcullis"])
+        .args([
+            "-X",
+            "-h",
+            &console.directory.path().display().to_string(),
+            "-p",
+            "6432",
+            "-d",
+            "portcullis",
+        ])
         .args(arguments)
         .env_remove("PGSSLMODE")
         .output()
@@ -20,7 +28,11 @@ fn psql(console: &TestConsole, arguments: &[&str]) -> Output {
 }
 
 fn out(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
@@ -34,57 +46,172 @@ fn error(console: &TestConsole, verb: &str) -> String {
 #[test]
 fn a_session_is_opened_listed_shown_and_closed_in_psql() {
     let console = TestConsole::start();
-    let opened = out(&psql(&console, &["-At", "-c", "OPEN MIGRATION DATABASE 'shop' ROLE 'migrator' REASON 'SHOP-298 order notes' TTL '30min'"]));
+    let opened = out(&psql(
+        &console,
+        &[
+            "-At",
+            "-c",
+            "OPEN MIGRATION DATABASE 'shop' ROLE 'migrator' REASON 'SHOP-298 order notes' TTL '30min'",
+        ],
+    ));
     let columns: Vec<&str> = opened.lines().next().expect("a row").split('|').collect();
-    let [id, login, token, database, ends, host, port, sslmode, sslrootcert] = columns[..] else { panic!("{opened}") };
+    let [
+        id,
+        login,
+        token,
+        database,
+        ends,
+        host,
+        port,
+        sslmode,
+        sslrootcert,
+    ] = columns[..]
+    else {
+        panic!("{opened}")
+    };
     assert_eq!(login, format!("migrator.{id}"));
     assert!(token.parse::<Token>().is_ok());
-    assert_eq!((database, host, port, sslmode), ("shop", "db.example.com", "6432", "verify-full"));
-    assert!(ends.ends_with("+00") && sslrootcert.ends_with("/ca.crt"), "{opened}");
-    let session = console.sessions.lookup(id.parse().expect("an id")).expect("open");
-    assert!(session.time_left() > Duration::from_secs(1795) && session.time_left() <= Duration::from_secs(1800));
+    assert_eq!(
+        (database, host, port, sslmode),
+        ("shop", "db.example.com", "6432", "verify-full")
+    );
+    assert!(
+        ends.ends_with("+00") && sslrootcert.ends_with("/ca.crt"),
+        "{opened}"
+    );
+    let session = console
+        .sessions
+        .lookup(id.parse().expect("an id"))
+        .expect("open");
+    assert!(
+        session.time_left() > Duration::from_secs(1795)
+            && session.time_left() <= Duration::from_secs(1800)
+    );
 
     let listed = out(&psql(&console, &["-At", "-c", "show migrations"]));
-    assert!(listed.starts_with(&format!("{id}|shop|migrator|open|0|29min|SHOP-298 order notes|")), "{listed}");
+    assert!(
+        listed.starts_with(&format!(
+            "{id}|shop|migrator|open|0|29min|SHOP-298 order notes|"
+        )),
+        "{listed}"
+    );
     assert!(!listed.contains(token), "the token is shown once");
 
-    assert_eq!(out(&psql(&console, &["-c", &format!("CLOSE MIGRATION {id} NOTE 'it''s done'")])), "CLOSE MIGRATION\n");
+    assert_eq!(
+        out(&psql(
+            &console,
+            &["-c", &format!("CLOSE MIGRATION {id} NOTE 'it''s done'")]
+        )),
+        "CLOSE MIGRATION\n"
+    );
     assert!(!session.is_open());
     let closed = out(&psql(&console, &["-At", "-c", "SHOW MIGRATIONS"]));
-    assert!(closed.contains("|closed|0||") && closed.trim_end().ends_with("|it's done"), "{closed}");
-    assert_eq!(out(&psql(&console, &["-At", "-c", &format!("SHOW MIGRATION {id}")])), "");
+    assert!(
+        closed.contains("|closed|0||") && closed.trim_end().ends_with("|it's done"),
+        "{closed}"
+    );
+    assert_eq!(
+        out(&psql(
+            &console,
+            &["-At", "-c", &format!("SHOW MIGRATION {id}")]
+        )),
+        ""
+    );
     let again = error(&console, &format!("CLOSE MIGRATION {id}"));
-    assert!(again.contains(&format!("ERROR:  55000: migration session {id} has ended already")), "{again}");
+    assert!(
+        again.contains(&format!(
+            "ERROR:  55000: migration session {id} has ended already"
+        )),
+        "{again}"
+    );
 }
 
 #[test]
 fn the_lease_is_explained() {
     let console = TestConsole::start();
-    let opened = out(&psql(&console, &["-At", "-c", "OPEN MIGRATION DATABASE shop REASON 'first'"]));
+    let opened = out(&psql(
+        &console,
+        &["-At", "-c", "OPEN MIGRATION DATABASE shop REASON 'first'"],
+    ));
     let id = opened.split('|').next().expect("an id");
     let held = error(&console, "OPEN MIGRATION DATABASE shop REASON 'second'");
-    assert!(held.contains("ERROR:  55P03: database \"shop\" has an open migration session"), "{held}");
-    assert!(held.contains(&format!("DETAIL:  Session {id} of \"")) && held.contains("\" holds the lease until "), "{held}");
-    assert!(held.contains(&format!("HINT:  portcullis migration show {id}")), "{held}");
-    out(&psql(&console, &["-c", "OPEN MIGRATION DATABASE crm ROLE crm_migrator REASON 'another database'"]));
+    assert!(
+        held.contains("ERROR:  55P03: database \"shop\" has an open migration session"),
+        "{held}"
+    );
+    assert!(
+        held.contains(&format!("DETAIL:  Session {id} of \""))
+            && held.contains("\" holds the lease until "),
+        "{held}"
+    );
+    assert!(
+        held.contains(&format!("HINT:  portcullis migration show {id}")),
+        "{held}"
+    );
+    out(&psql(
+        &console,
+        &[
+            "-c",
+            "OPEN MIGRATION DATABASE crm ROLE crm_migrator REASON 'another database'",
+        ],
+    ));
 }
 
 #[test]
 fn only_migrators_that_reach_the_database_within_the_policys_time() {
     let console = TestConsole::start();
     for (verb, sqlstate, message, hint) in [
-        ("OPEN MIGRATION DATABASE shop ROLE shop_api REASON x", "42501", "login \"shop_api\" cannot run migrations on database \"shop\"", "Use ROLE 'migrator'."),
-        ("OPEN MIGRATION DATABASE shop ROLE crm_migrator REASON x", "42501", "login \"crm_migrator\" cannot run migrations on database \"shop\"", "Use ROLE 'migrator'."),
-        ("OPEN MIGRATION DATABASE crm REASON x", "22023", "several logins can run migrations on database \"crm\"", "Use ROLE 'crm_migrator' or 'migrator'."),
-        ("OPEN MIGRATION DATABASE billing REASON x", "42501", "no login of kind migrator reaches database \"billing\"", "Add one to policy.toml."),
-        ("OPEN MIGRATION DATABASE shop REASON x TTL 5h", "22023", "TTL is out of bounds: 1s to 4h", ""),
-        ("OPEN MIGRATION DATABASE shop REASON x TTL 0s", "22023", "TTL is out of bounds: 1s to 4h", ""),
+        (
+            "OPEN MIGRATION DATABASE shop ROLE shop_api REASON x",
+            "42501",
+            "login \"shop_api\" cannot run migrations on database \"shop\"",
+            "Use ROLE 'migrator'.",
+        ),
+        (
+            "OPEN MIGRATION DATABASE shop ROLE crm_migrator REASON x",
+            "42501",
+            "login \"crm_migrator\" cannot run migrations on database \"shop\"",
+            "Use ROLE 'migrator'.",
+        ),
+        (
+            "OPEN MIGRATION DATABASE crm REASON x",
+            "22023",
+            "several logins can run migrations on database \"crm\"",
+            "Use ROLE 'crm_migrator' or 'migrator'.",
+        ),
+        (
+            "OPEN MIGRATION DATABASE billing REASON x",
+            "42501",
+            "no login of kind migrator reaches database \"billing\"",
+            "Add one to policy.toml.",
+        ),
+        (
+            "OPEN MIGRATION DATABASE shop REASON x TTL 5h",
+            "22023",
+            "TTL is out of bounds: 1s to 4h",
+            "",
+        ),
+        (
+            "OPEN MIGRATION DATABASE shop REASON x TTL 0s",
+            "22023",
+            "TTL is out of bounds: 1s to 4h",
+            "",
+        ),
     ] {
         let error = error(&console, verb);
-        assert!(error.contains(&format!("ERROR:  {sqlstate}: {message}\n")) && error.contains(hint), "{error}");
+        assert!(
+            error.contains(&format!("ERROR:  {sqlstate}: {message}\n")) && error.contains(hint),
+            "{error}"
+        );
     }
     assert_eq!(console.sessions.open_count(), 0);
-    out(&psql(&console, &["-c", "OPEN MIGRATION DATABASE shop ROLE migrator REASON x TTL 4h"]));
+    out(&psql(
+        &console,
+        &[
+            "-c",
+            "OPEN MIGRATION DATABASE shop ROLE migrator REASON x TTL 4h",
+        ],
+    ));
 }
 
 #[test]
@@ -95,7 +222,10 @@ fn without_a_session_route_there_are_no_migration_sessions() {
         format!("{}{}", &config[..route], &config[registry..])
     });
     let error = error(&console, "OPEN MIGRATION DATABASE shop REASON x");
-    assert!(error.contains("ERROR:  0A000: migration sessions need a session route"), "{error}");
+    assert!(
+        error.contains("ERROR:  0A000: migration sessions need a session route"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -104,18 +234,36 @@ fn mistakes_are_pointed_at() {
     let error = error(&console, "SHOW TABLES");
     assert!(error.starts_with("ERROR:  42601: syntax error at or near \"TABLES\"\nLINE 1: SHOW TABLES\n             ^\nHINT:  SHOW HELP lists the verbs.\n"), "{error}");
     let missing = self::error(&console, "SHOW MIGRATION mig_00000000");
-    assert!(missing.contains("42704: migration session mig_00000000 does not exist"), "{missing}");
+    assert!(
+        missing.contains("42704: migration session mig_00000000 does not exist"),
+        "{missing}"
+    );
 }
 
 #[test]
 fn the_other_verbs() {
     let console = TestConsole::start();
-    assert_eq!(out(&psql(&console, &["-At", "-c", "SHOW VERSION; SHOW VERSION"])).trim_end(), ["Portcullis 0.1.0"; 2].join("\n"));
-    assert_eq!(out(&psql(&console, &["-At", "-c", "SHOW HELP"])).lines().count(), verb::HELP.len());
+    assert_eq!(
+        out(&psql(
+            &console,
+            &["-At", "-c", "SHOW VERSION; SHOW VERSION"]
+        ))
+        .trim_end(),
+        ["Portcullis 0.1.0"; 2].join("\n")
+    );
+    assert_eq!(
+        out(&psql(&console, &["-At", "-c", "SHOW HELP"]))
+            .lines()
+            .count(),
+        verb::HELP.len()
+    );
     assert_eq!(out(&psql(&console, &["-c", ";"])), "");
     assert_eq!(out(&psql(&console, &["-c", "RELOAD"])), "RELOAD\n");
     let broken = error(&console, "RELOAD");
-    assert!(broken.contains("F0000: nothing was reloaded\nDETAIL:  error: unknown key \"x\""), "{broken}");
+    assert!(
+        broken.contains("F0000: nothing was reloaded\nDETAIL:  error: unknown key \"x\""),
+        "{broken}"
+    );
     assert_eq!(console.proxy.shutdowns.load(Ordering::Relaxed), 0);
     assert_eq!(out(&psql(&console, &["-c", "SHUTDOWN"])), "SHUTDOWN\n");
     assert_eq!(console.proxy.shutdowns.load(Ordering::Relaxed), 1);
@@ -127,122 +275,10 @@ fn another_database_name_is_refused() {
     let output = psql(&console, &["-d", "shop", "-c", "SHOW VERSION"]);
     assert_eq!(output.status.code(), Some(2));
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(text.contains("FATAL:  this is the admin console, not a database"), "{text}");
-}
-
-#[test]
-fn the_extended_protocol_is_refused_and_the_connection_stays_in_step() {
-    let console = TestConsole::start();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        let mut config = tokio_postgres::Config::new();
-        config.host_path(console.directory.path()).port(6432).user("root").dbname("portcullis");
-        let (client, connection) = config.connect(tokio_postgres::NoTls).await.expect("connected");
-        let connection = tokio::spawn(connection);
-        for _ in 0..2 {
-            let error = client.query("SHOW VERSION", &[]).await.expect_err("refused");
-            let error = error.as_db_error().expect("from the console");
-            assert_eq!(error.code().code(), "0A000");
-            assert_eq!(error.message(), "the console speaks the simple query protocol only");
-            client.simple_query("SHOW VERSION").await.expect("in step");
-        }
-        drop(client);
-        connection.await.expect("joined").expect("closed in good order");
-    });
-}
-
-/// A startup packet for the console.
-fn startup() -> Vec<u8> {
-    let body = b"\0\x03\0\x02user\0root\0database\0portcullis\0_pq_.what\0on\0\0";
-    [&(body.len() as u32 + 4).to_be_bytes()[..], body].concat()
-}
-
-/// Sends bytes and reads to the end of the connection.
-fn exchange(console: &TestConsole, bytes: &[u8]) -> Vec<u8> {
-    let mut stream = UnixStream::connect(&console.socket).expect("connected");
-    stream.set_read_timeout(Some(Duration::from_secs(5))).expect("set");
-    stream.write_all(bytes).expect("written");
-    let mut answer = Vec::new();
-    match stream.read_to_end(&mut answer) {
-        // Closed with something of ours unread: the kernel says so after the last answer.
-        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => answer,
-        end => end.map(|_| answer).expect("closed by the console"),
-    }
-}
-
-#[test]
-fn startup_variants() {
-    let console = TestConsole::start();
-    let terminate = b"X\0\0\0\x04";
-    let ssl = b"\0\0\0\x08\x04\xd2\x16\x2f";
-    let answer = exchange(&console, &[&ssl[..], &startup(), terminate].concat());
-    assert_eq!(answer[0], b'N');
-    // NegotiateProtocolVersion: 3.0, and the option that nobody here knows.
-    assert!(answer[1..].starts_with(b"v\0\0\0\x16\0\0\0\0\0\0\0\x01_pq_.what\0R"), "{answer:?}");
-    assert!(answer.ends_with(b"Z\0\0\0\x05I"));
-    assert_eq!(exchange(&console, b"\0\0\0\x10\x04\xd2\x16\x2e\0\0\0\x01\0\0\0\x02"), b"", "a cancel request gets no answer");
-    let four = exchange(&console, &ssl.repeat(3));
-    assert!(four.starts_with(b"NNNE"), "{four:?}");
-}
-
-#[test]
-fn broken_clients_are_told_and_dropped() {
-    let console = TestConsole::start();
-    for bytes in [
-        &b"\xff\xff\xff\xff"[..],
-        b"\0\0\x27\x11",
-        b"GET / HTTP/1.1\r\n\r\n",
-        &[&startup()[..], b"Q\xff\xff\xff\xff"].concat(),
-        &[&startup()[..], b"Q\0\0\0\x06AB"].concat(),
-        &[&startup()[..], b"!\0\0\0\x04"].concat(),
-    ] {
-        let answer = exchange(&console, bytes);
-        let text = String::from_utf8_lossy(&answer);
-        assert!(text.contains("SFATAL\0VFATAL\0C08P01\0M"), "{text:?}");
-    }
-    out(&psql(&console, &["-c", "SHOW VERSION"]));
-}
-
-#[test]
-fn a_token_that_nobody_takes_opens_nothing() {
-    let console = TestConsole::start();
-    let verb = b"OPEN MIGRATION DATABASE shop REASON x\0";
-    let query = [&b"Q"[..], &(verb.len() as u32 + 4).to_be_bytes(), verb].concat();
-    let mut stream = UnixStream::connect(&console.socket).expect("connected");
-    stream.write_all(&[&startup()[..], &query].concat()).expect("written");
-    drop(stream);
-    for _ in 0..100 {
-        std::thread::sleep(Duration::from_millis(20));
-        let listed = out(&psql(&console, &["-At", "-c", "SHOW MIGRATIONS"]));
-        // Gone before the verb was read, or after: never left open.
-        if listed.is_empty() || listed.contains("|closed|0||") {
-            return;
-        }
-    }
-    panic!("the session is still open");
-}
-
-#[test]
-fn the_33rd_connection_is_turned_away() {
-    let console = TestConsole::start();
-    let mut seated: Vec<UnixStream> = (0..MAX_CONNECTIONS)
-        .map(|_| {
-            let mut stream = UnixStream::connect(&console.socket).expect("connected");
-            stream.write_all(&startup()).expect("written");
-            assert!(stream.read(&mut [0]).expect("an answer") == 1);
-            stream
-        })
-        .collect();
-    let answer = exchange(&console, b"");
-    assert!(String::from_utf8_lossy(&answer).contains("C53300\0Mtoo many connections to the console"));
-    seated.pop();
-    for _ in 0..100 {
-        if psql(&console, &["-c", "SHOW VERSION"]).status.success() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    panic!("the seat is not free again");
+    assert!(
+        text.contains("FATAL:  this is the admin console, not a database"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -250,22 +286,108 @@ fn the_socket_is_for_owner_and_group_and_replaces_only_a_dead_one() {
     let console = TestConsole::start();
     let metadata = std::fs::metadata(&console.socket).expect("there");
     assert_eq!(metadata.permissions().mode() & 0o777, 0o660);
-    assert_eq!(Access::of(&console.socket).expect("readable"), Access::of(&console.socket).expect("readable"));
     let taken = bind(&console.socket).expect_err("a living console");
     assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
-    assert_eq!(std::fs::metadata(&console.socket).expect("still there").ino(), metadata.ino());
+    assert_eq!(
+        std::fs::metadata(&console.socket)
+            .expect("still there")
+            .ino(),
+        metadata.ino()
+    );
 
     let left_behind = console.directory.path().join("console.sock");
     drop(std::os::unix::net::UnixListener::bind(&left_behind).expect("bound"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async { bind(&left_behind).map(drop) }).expect("the dead socket is replaced");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime
+        .block_on(async { bind(&left_behind).map(drop) })
+        .expect("the dead socket is replaced");
+}
+
+/// psql as user nobody in some group. Only root can become somebody else.
+fn psql_as_nobody(console: &TestConsole, group: &str) -> Option<Output> {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not root: nobody cannot be impersonated");
+        return None;
+    }
+    let directory = console.directory.path();
+    std::fs::set_permissions(directory, PermissionsExt::from_mode(0o755)).expect("chmod");
+    let mut command = Command::new("setpriv");
+    command
+        .args([
+            "--reuid=65534",
+            &format!("--regid={group}"),
+            "--clear-groups",
+            "psql",
+            "-X",
+            "-h",
+        ])
+        .arg(directory);
+    Some(
+        command
+            .args([
+                "-p",
+                "6432",
+                "-d",
+                "portcullis",
+                "-At",
+                "-c",
+                "OPEN MIGRATION DATABASE shop REASON x; SHOW MIGRATIONS",
+            ])
+            .output()
+            .expect("setpriv runs"),
+    )
+}
+
+#[test]
+fn a_stranger_may_not_enter_even_where_the_mode_lets_him() {
+    let console = TestConsole::start();
+    std::fs::set_permissions(&console.socket, PermissionsExt::from_mode(0o666)).expect("chmod");
+    let Some(output) = psql_as_nobody(&console, "65534") else {
+        return;
+    };
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        text.contains("FATAL:  uid 65534 may not use the console"),
+        "{text}"
+    );
+    assert_eq!(console.sessions.open_count(), 0);
+}
+
+#[test]
+fn a_member_of_the_sockets_group_enters_under_his_own_name() {
+    let console = TestConsole::start();
+    let Some(output) = psql_as_nobody(&console, "0") else {
+        return;
+    };
+    let listed = out(&output);
+    assert!(
+        listed
+            .lines()
+            .any(|line| line.contains("|open|") && line.contains("|x|nobody|")),
+        "{listed}"
+    );
 }
 
 #[test]
 fn psql_finds_any_path_through_a_symbolic_link() {
     let console = TestConsole::start();
     let elsewhere = tempfile::tempdir().expect("a temporary directory");
-    std::os::unix::fs::symlink(&console.socket, elsewhere.path().join(".s.PGSQL.7777")).expect("linked");
-    let output = psql(&console, &["-h", &elsewhere.path().display().to_string(), "-p", "7777", "-At", "-c", "SHOW VERSION"]);
+    std::os::unix::fs::symlink(&console.socket, elsewhere.path().join(".s.PGSQL.7777"))
+        .expect("linked");
+    let output = psql(
+        &console,
+        &[
+            "-h",
+            &elsewhere.path().display().to_string(),
+            "-p",
+            "7777",
+            "-At",
+            "-c",
+            "SHOW VERSION",
+        ],
+    );
     assert_eq!(out(&output).trim_end(), "Portcullis 0.1.0");
 }

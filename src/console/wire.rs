@@ -20,7 +20,10 @@ pub(super) struct Patience {
 }
 
 /// The console's.
-pub(super) const PATIENCE: Patience = Patience { read: Duration::from_secs(10), idle: Duration::from_secs(30 * 60) };
+pub(super) const PATIENCE: Patience = Patience {
+    read: Duration::from_secs(10),
+    idle: Duration::from_secs(30 * 60),
+};
 
 const CANCEL_REQUEST: u32 = 80_877_102;
 const SSL_REQUEST: u32 = 80_877_103;
@@ -73,7 +76,10 @@ impl From<io::Error> for WireError {
     }
 }
 
-pub(super) async fn read_opening(client: &mut (impl AsyncRead + Unpin), patience: &Patience) -> Result<Opening, WireError> {
+pub(super) async fn read_opening(
+    client: &mut (impl AsyncRead + Unpin),
+    patience: &Patience,
+) -> Result<Opening, WireError> {
     timeout(patience.read, async {
         let length = client.read_u32().await? as usize;
         if !(8..=MAX_STARTUP).contains(&length) {
@@ -88,11 +94,15 @@ pub(super) async fn read_opening(client: &mut (impl AsyncRead + Unpin), patience
 }
 
 fn opening(body: &[u8]) -> Result<Opening, &'static str> {
-    let (code, rest) = body.split_first_chunk().ok_or("invalid length of startup packet")?;
+    let (code, rest) = body
+        .split_first_chunk()
+        .ok_or("invalid length of startup packet")?;
     match u32::from_be_bytes(*code) {
         SSL_REQUEST | GSSENC_REQUEST => Ok(Opening::Encryption),
         CANCEL_REQUEST => Ok(Opening::Cancel),
-        version if version >> 16 == 3 => startup((version & 0xFFFF) as u16, rest).map(Opening::Startup),
+        version if version >> 16 == 3 => {
+            startup((version & 0xFFFF) as u16, rest).map(Opening::Startup)
+        }
         _ => Err("unsupported frontend protocol: the console speaks 3.0"),
     }
 }
@@ -101,7 +111,12 @@ fn startup(minor: u16, body: &[u8]) -> Result<Startup, &'static str> {
     const LAYOUT: &str = "invalid startup packet layout: expected terminator as last byte";
     let body = body.strip_suffix(b"\0").ok_or(LAYOUT)?;
     let text = std::str::from_utf8(body).map_err(|_| "the startup packet is not UTF-8")?;
-    let mut startup = Startup { minor, options: Vec::new(), user: String::new(), database: None };
+    let mut startup = Startup {
+        minor,
+        options: Vec::new(),
+        user: String::new(),
+        database: None,
+    };
     // Each name and each value ends with a zero byte, so the last piece of the split is empty.
     let mut pieces = text.split('\0');
     while let Some(name) = pieces.next() {
@@ -117,8 +132,13 @@ fn startup(minor: u16, body: &[u8]) -> Result<Startup, &'static str> {
     Err(LAYOUT)
 }
 
-pub(super) async fn read_message(client: &mut (impl AsyncRead + Unpin), patience: &Patience) -> Result<Message, WireError> {
-    let kind = timeout(patience.idle, client.read_u8()).await.map_err(|_| WireError::Idle)??;
+pub(super) async fn read_message(
+    client: &mut (impl AsyncRead + Unpin),
+    patience: &Patience,
+) -> Result<Message, WireError> {
+    let kind = timeout(patience.idle, client.read_u8())
+        .await
+        .map_err(|_| WireError::Idle)??;
     timeout(patience.read, async {
         let length = client.read_u32().await? as usize;
         if !(4..=MAX_MESSAGE).contains(&length) {
@@ -157,44 +177,118 @@ mod tests {
 
     #[tokio::test]
     async fn openings_are_told_apart() {
-        assert_eq!(opened(&packet(&SSL_REQUEST.to_be_bytes())).await.expect("ssl"), Opening::Encryption);
-        assert_eq!(opened(&packet(&GSSENC_REQUEST.to_be_bytes())).await.expect("gss"), Opening::Encryption);
-        assert_eq!(opened(&packet(b"\x04\xd2\x16\x2e\0\0\0\x01\0\0\0\x02")).await.expect("cancel"), Opening::Cancel);
+        assert_eq!(
+            opened(&packet(&SSL_REQUEST.to_be_bytes()))
+                .await
+                .expect("ssl"),
+            Opening::Encryption
+        );
+        assert_eq!(
+            opened(&packet(&GSSENC_REQUEST.to_be_bytes()))
+                .await
+                .expect("gss"),
+            Opening::Encryption
+        );
+        assert_eq!(
+            opened(&packet(b"\x04\xd2\x16\x2e\0\0\0\x01\0\0\0\x02"))
+                .await
+                .expect("cancel"),
+            Opening::Cancel
+        );
         let startup = packet(b"\0\x03\0\x02user\0boris\0database\0portcullis\0_pq_.x\x001\0application_name\0psql\0\0");
-        let Opening::Startup(startup) = opened(&startup).await.expect("startup") else { panic!("no startup") };
-        assert_eq!((startup.minor, startup.user.as_str(), startup.database.as_deref()), (2, "boris", Some("portcullis")));
+        let Opening::Startup(startup) = opened(&startup).await.expect("startup") else {
+            panic!("no startup")
+        };
+        assert_eq!(
+            (
+                startup.minor,
+                startup.user.as_str(),
+                startup.database.as_deref()
+            ),
+            (2, "boris", Some("portcullis"))
+        );
         assert_eq!(startup.options, ["_pq_.x"]);
-        assert!(opened(&packet(b"\0\x03\0\0\0")).await.is_ok(), "no parameters at all");
+        assert!(
+            opened(&packet(b"\0\x03\0\0\0")).await.is_ok(),
+            "no parameters at all"
+        );
     }
 
     #[tokio::test]
     async fn broken_openings_are_violations() {
-        for body in [&b"\0\x02\0\0user\0x\0\0"[..], b"\0\x03\0\0user\0x\0", b"\0\x03\0\0user\0x", b"\0\x03\0\0user\0\0", b"\0\x03\0\0\0\0\0", b"\0\x03\0\0u\0\xff\0\0"] {
-            assert!(matches!(opened(&packet(body)).await, Err(WireError::Violation(_))), "{body:?}");
+        for body in [
+            &b"\0\x02\0\0user\0x\0\0"[..],
+            b"\0\x03\0\0user\0x\0",
+            b"\0\x03\0\0user\0x",
+            b"\0\x03\0\0user\0\0",
+            b"\0\x03\0\0\0\0\0",
+            b"\0\x03\0\0u\0\xff\0\0",
+        ] {
+            assert!(
+                matches!(opened(&packet(body)).await, Err(WireError::Violation(_))),
+                "{body:?}"
+            );
         }
         for length in [0_u32, 4, 7, 10_001, u32::MAX] {
-            assert!(matches!(opened(&length.to_be_bytes()).await, Err(WireError::Violation(_))), "{length}");
+            assert!(
+                matches!(
+                    opened(&length.to_be_bytes()).await,
+                    Err(WireError::Violation(_))
+                ),
+                "{length}"
+            );
         }
-        assert!(matches!(opened(&packet(b"\0\x03\0\0user")[..7]).await, Err(WireError::Gone)));
+        assert!(matches!(
+            opened(&packet(b"\0\x03\0\0user")[..7]).await,
+            Err(WireError::Gone)
+        ));
     }
 
     #[tokio::test]
     async fn slow_and_idle_clients_are_let_go() {
-        let short = Patience { read: Duration::from_millis(20), idle: Duration::from_millis(20) };
+        let short = Patience {
+            read: Duration::from_millis(20),
+            idle: Duration::from_millis(20),
+        };
         let (mut client, mut server) = tokio::io::duplex(64);
-        assert!(matches!(read_opening(&mut server, &short).await, Err(WireError::Late)));
-        tokio::io::AsyncWriteExt::write_all(&mut client, b"Q\0\0").await.expect("written");
-        assert!(matches!(read_message(&mut server, &short).await, Err(WireError::Late)));
-        assert!(matches!(read_message(&mut server, &short).await, Err(WireError::Idle)));
+        assert!(matches!(
+            read_opening(&mut server, &short).await,
+            Err(WireError::Late)
+        ));
+        tokio::io::AsyncWriteExt::write_all(&mut client, b"Q\0\0")
+            .await
+            .expect("written");
+        assert!(matches!(
+            read_message(&mut server, &short).await,
+            Err(WireError::Late)
+        ));
+        assert!(matches!(
+            read_message(&mut server, &short).await,
+            Err(WireError::Idle)
+        ));
     }
 
     #[tokio::test]
     async fn a_message_is_bounded_before_it_is_allocated() {
-        let message = read_message(&mut &b"Q\0\0\0\x07RE\0"[..], &PATIENCE).await.expect("a message");
-        assert_eq!(message, Message { kind: b'Q', body: b"RE\0".to_vec() });
+        let message = read_message(&mut &b"Q\0\0\0\x07RE\0"[..], &PATIENCE)
+            .await
+            .expect("a message");
+        assert_eq!(
+            message,
+            Message {
+                kind: b'Q',
+                body: b"RE\0".to_vec()
+            }
+        );
         for length in [0_u32, 3, 65_537, u32::MAX] {
             let bytes = [&b"Q"[..], &length.to_be_bytes()].concat();
-            assert!(matches!(read_message(&mut &*bytes, &PATIENCE).await, Err(WireError::Violation(_))), "{length}");
+            assert!(
+                matches!(
+                    read_message(&mut &*bytes, &PATIENCE).await,
+                    Err(WireError::Violation(_))
+                ),
+                "{length}"
+            );
         }
     }
 

@@ -207,28 +207,28 @@ impl Conversation {
         if form == QueryForm::Mixed {
             let control = facts.statements.iter().find(|s| s.transaction.is_some());
             let (tag, position) = control.map_or(("", 0), |s| (s.tag, s.position));
-            let refusal =
-                guards::multi_statement::transaction_control(cx.who, tag, position, facts.fingerprint);
+            let refusal = guards::multi_statement::transaction_control(
+                cx.who,
+                tag,
+                position,
+                facts.fingerprint,
+            );
             let refusal = Box::new(refusal);
             return Ok(self.refuse_simple(message, refusal, cx, out, reply));
         }
         if matches!(form, QueryForm::Prefixed | QueryForm::PrefixedGuarded) {
             self.put_prefix(cx, out);
         }
+        let copy_in = has_copy_in(&facts);
         if matches!(form, QueryForm::Guarded | QueryForm::PrefixedGuarded) {
             frame::message(out.insert(), b'Q', |out| {
                 out.extend_from_slice(QUERY_GUARD);
                 out.extend_from_slice(body);
             });
-            self.in_flight.push(Expected::GuardedRow);
+            self.in_flight.push_statement(Expected::GuardedRow, copy_in);
         } else {
             out.keep(message.range(message.header.total));
-            let copy_in = has_copy_in(&facts);
-            self.in_flight.push(if copy_in {
-                Expected::QueryCopyIn
-            } else {
-                Expected::Query
-            });
+            self.in_flight.push_statement(Expected::Query, copy_in);
         }
         if let Some(injection) = &mut self.injection {
             injection.queried(&facts, form);
@@ -255,7 +255,8 @@ impl Conversation {
             // The server ignores it, and PgBouncer before 1.22 would count on an answer.
             return Ok(self.drop_message(message));
         }
-        if self.in_flight.has_copy_in() || (self.batch == Batch::Closed && self.must_wait(false, out))
+        if self.in_flight.has_copy_in()
+            || (self.batch == Batch::Closed && self.must_wait(false, out))
         {
             return Ok(Step::Hold);
         }

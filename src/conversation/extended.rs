@@ -165,13 +165,12 @@ impl Conversation {
         }
         // A portal without Bind can only be a cursor that an allowed statement declared.
         let prepared = self.names.portal(portal).cloned();
-        let mut expected = Expected::Execute;
+        let copy_in = prepared
+            .as_ref()
+            .is_some_and(|prepared| has_copy_in(&prepared.facts));
         if let Some(prepared) = &prepared {
             if let Some(refusal) = self.judge_again(&prepared.facts, cx) {
                 return Ok(self.refuse_extended(message, refusal, cx, out));
-            }
-            if has_copy_in(&prepared.facts) {
-                expected = Expected::ExecuteCopyIn;
             }
             if let Some(injection) = &mut self.injection {
                 injection.executed(&prepared.facts);
@@ -180,12 +179,16 @@ impl Conversation {
         if self.record {
             self.record_execute(prepared.as_ref(), cx);
         }
-        self.in_flight.push(expected);
+        self.in_flight.push_statement(Expected::Execute, copy_in);
         self.batch = Batch::Open;
         Ok(self.pass(message, out))
     }
 
-    pub(super) fn close(&mut self, message: Message<'_>, out: &mut Splice<'_>) -> Result<Step, Fatal> {
+    pub(super) fn close(
+        &mut self,
+        message: Message<'_>,
+        out: &mut Splice<'_>,
+    ) -> Result<Step, Fatal> {
         if self.must_wait(false, out) {
             return Ok(Step::Hold);
         }
@@ -219,8 +222,7 @@ impl Conversation {
     }
 
     fn room_for_a_name(&self, name: &[u8]) -> bool {
-        name.is_empty()
-            || self.names.count() + self.in_flight.pending_parses() < MAX_NAMES
+        name.is_empty() || self.names.count() + self.in_flight.pending_parses() < MAX_NAMES
     }
 }
 

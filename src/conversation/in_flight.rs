@@ -20,16 +20,12 @@ pub enum Expected {
     Describe,
     /// CommandComplete, EmptyQueryResponse or PortalSuspended.
     Execute,
-    /// The same for a COPY FROM STDIN: while it runs the server ignores Sync.
-    ExecuteCopyIn,
     /// CloseComplete; the head of `closes` becomes unknown then.
     Close,
     /// ReadyForQuery.
     Sync,
     /// Anything up to ReadyForQuery.
     Query,
-    /// The same for a COPY FROM STDIN.
-    QueryCopyIn,
     /// A Query behind [`crate::zone::QUERY_GUARD`]: the guard's RowDescription is to be swallowed.
     GuardedRow,
     /// The guard's CommandComplete is to be swallowed.
@@ -73,7 +69,7 @@ impl Expected {
     pub fn is_query(self) -> bool {
         matches!(
             self,
-            Self::Query | Self::QueryCopyIn | Self::GuardedRow | Self::GuardedTag | Self::Guarded
+            Self::Query | Self::GuardedRow | Self::GuardedTag | Self::Guarded
         )
     }
 
@@ -81,17 +77,20 @@ impl Expected {
     pub fn is_prefix(self) -> bool {
         PREFIX.contains(&self)
     }
+}
 
-    /// A statement that may ask the client for COPY data?
-    pub fn is_copy_in(self) -> bool {
-        matches!(self, Self::ExecuteCopyIn | Self::QueryCopyIn)
-    }
+/// One entry of the queue.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    expected: Expected,
+    /// A COPY FROM STDIN: while it runs the server ignores Sync.
+    copy_in: bool,
 }
 
 /// The queue, and what belongs to its entries.
 #[derive(Debug, Default)]
 pub struct InFlight {
-    queue: VecDeque<Expected>,
+    queue: VecDeque<Entry>,
     /// One for each [`Expected::Parse`]: the name, and what it will mean.
     parses: VecDeque<(Box<[u8]>, Prepared)>,
     /// One for each [`Expected::Close`]: the statement's name, `None` for a portal.
@@ -123,7 +122,7 @@ impl InFlight {
 
     /// What the next answer belongs to.
     pub fn head(&self) -> Option<Expected> {
-        self.queue.front().copied()
+        self.queue.front().map(|entry| entry.expected)
     }
 
     /// Is a COPY FROM STDIN unanswered?
@@ -133,8 +132,13 @@ impl InFlight {
 
     /// One more message was sent.
     pub fn push(&mut self, expected: Expected) {
-        self.copies += usize::from(expected.is_copy_in());
-        self.queue.push_back(expected);
+        self.push_statement(expected, false);
+    }
+
+    /// A Query or Execute was sent; `copy_in`: of a COPY FROM STDIN.
+    pub fn push_statement(&mut self, expected: Expected, copy_in: bool) {
+        self.copies += usize::from(copy_in);
+        self.queue.push_back(Entry { expected, copy_in });
     }
 
     /// A Parse was sent.
@@ -157,21 +161,21 @@ impl InFlight {
 
     /// The zone prefix was sent.
     pub fn push_prefix(&mut self) {
-        self.queue.extend(PREFIX);
+        PREFIX.into_iter().for_each(|expected| self.push(expected));
     }
 
     /// The head is answered.
     pub fn pop(&mut self) -> Option<Expected> {
         let head = self.queue.pop_front()?;
-        self.copies -= usize::from(head.is_copy_in());
-        Some(head)
+        self.copies -= usize::from(head.copy_in);
+        Some(head.expected)
     }
 
     /// The head changes its stage.
     pub fn replace_head(&mut self, stage: Expected) {
-        self.pop();
-        self.copies += usize::from(stage.is_copy_in());
-        self.queue.push_front(stage);
+        if let Some(head) = self.queue.front_mut() {
+            head.expected = stage;
+        }
     }
 
     /// The head's ParseComplete arrived: its name and meaning.
@@ -205,7 +209,7 @@ impl InFlight {
                 Expected::Parse => drop(self.parses.pop_front()),
                 Expected::Close => drop(self.closes.pop_front()),
                 Expected::Refused => drop(self.refusals.pop_front()),
-                Expected::Execute | Expected::ExecuteCopyIn => skipped.executes += 1,
+                Expected::Execute => skipped.executes += 1,
                 _ => {}
             }
         }
@@ -222,8 +226,12 @@ impl InFlight {
         let index = self.parses.len() - 1 - back;
         let in_open_batch = {
             // How many Parses stand behind the last batch end?
-            let open = self.queue.iter().rev().take_while(|e| !e.ends_batch());
-            let open_parses = open.filter(|e| **e == Expected::Parse).count();
+            let open = self
+                .queue
+                .iter()
+                .rev()
+                .take_while(|e| !e.expected.ends_batch());
+            let open_parses = open.filter(|e| e.expected == Expected::Parse).count();
             back < open_parses
         };
         self.parses

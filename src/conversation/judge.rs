@@ -130,7 +130,10 @@ impl Conversation {
     }
 
     pub(super) fn too_long(&self, who: &Who) -> Box<Refusal> {
-        Box::new(guards::statement_bounds::too_long(who, self.max_statement_bytes))
+        Box::new(guards::statement_bounds::too_long(
+            who,
+            self.max_statement_bytes,
+        ))
     }
 
     pub(super) fn record_execute<O: Observer>(
@@ -140,7 +143,8 @@ impl Conversation {
     ) {
         match prepared {
             Some(Prepared { facts, text }) => {
-                cx.observer.started(Some(facts), text.as_deref().unwrap_or(b""));
+                cx.observer
+                    .started(Some(facts), text.as_deref().unwrap_or(b""));
             }
             None => cx.observer.started(None, b""),
         }

@@ -103,7 +103,7 @@ impl Conversation {
             }
             (b't', Some(E::Describe)) => Step::Carry,
             (b'T' | b'n', Some(E::Describe)) => self.answered(),
-            (b'C' | b'I' | b's', Some(E::Execute | E::ExecuteCopyIn)) => {
+            (b'C' | b'I' | b's', Some(E::Execute)) => {
                 self.statement_ended(observer, SqlState::SUCCESS);
                 self.copy = Copy::default();
                 self.answered()
@@ -119,13 +119,13 @@ impl Conversation {
 
             (b'T', Some(E::GuardedRow)) => self.stage(E::GuardedTag),
             (b'C', Some(E::GuardedTag)) => self.stage(E::Guarded),
-            (b'C', Some(E::QueryCopyIn)) => {
+            (b'C', Some(E::Query | E::Guarded)) => {
                 self.copy = Copy::default();
                 Step::Carry
             }
-            (b'T' | b'C' | b'I' | b'H' | b'c' | b'n', Some(E::Query | E::QueryCopyIn | E::Guarded))
+            (b'T' | b'I' | b'H' | b'c', Some(E::Query | E::Guarded))
             | (b'H' | b'c', Some(E::Execute)) => Step::Carry,
-            (b'G', Some(E::Query | E::QueryCopyIn | E::Guarded | E::ExecuteCopyIn | E::Execute)) => {
+            (b'G', Some(E::Query | E::Guarded | E::Execute)) => {
                 self.copy.active = !self.copy.ended_early;
                 self.copy.ended_early = false;
                 Step::Carry
@@ -299,7 +299,7 @@ impl Conversation {
             // The Query behind the failed prefix is skipped without ReadyForQuery: Sync asks for it.
             // Nothing else was sent behind it.
             to_server.extend_from_slice(SYNC);
-            }
+        }
     }
 }
 

@@ -16,7 +16,9 @@ pub use session::{End, Session, Why};
 
 use crate::auth::scram::Keys;
 
-use super::registry::{NewSession, RegistryError, RegistryHandle, SessionRow, Statement, StatementRow, forget};
+use super::registry::{
+    NewSession, RegistryError, RegistryHandle, SessionRow, Statement, StatementRow, forget,
+};
 use super::span::Millis;
 use super::token::{ID_RANDOM, SessionId, TOKEN_RANDOM, Token};
 
@@ -64,7 +66,10 @@ impl Sessions {
             let session = Session::from_row(row, now, Instant::now())?;
             by_id.insert(session.id, Arc::new(session));
         }
-        Ok(Arc::new(Self { registry, by_id: RwLock::new(by_id) }))
+        Ok(Arc::new(Self {
+            registry,
+            by_id: RwLock::new(by_id),
+        }))
     }
 
     /// The session with this id, if it is open. Looked up once per connection.
@@ -84,16 +89,34 @@ impl Sessions {
         self.sweep().await;
         let Secrets { id, token, salt } = Secrets::draw()?;
         let opened_at = now();
-        let ends_at = opened_at.saturating_add(Millis::try_from(opening.ttl.as_millis()).unwrap_or(Millis::MAX));
+        let ends_at = opened_at
+            .saturating_add(Millis::try_from(opening.ttl.as_millis()).unwrap_or(Millis::MAX));
         let secret = token.clone();
         let row = self
             .registry
             .run_or_undo(
                 move |store| {
                     // PBKDF2 takes a millisecond: here, on the registry's thread, it stalls no client.
-                    let verifier = Keys::derive(secret.reveal(), &salt, ITERATIONS).verifier().to_string();
-                    let Opening { database, role, reason, by: opened_by, .. } = opening;
-                    store.open_session(&NewSession { id, database, role, reason, verifier, opened_by, opened_at, ends_at })?;
+                    let verifier = Keys::derive(secret.reveal(), &salt, ITERATIONS)
+                        .verifier()
+                        .to_string();
+                    let Opening {
+                        database,
+                        role,
+                        reason,
+                        by: opened_by,
+                        ..
+                    } = opening;
+                    store.open_session(&NewSession {
+                        id,
+                        database,
+                        role,
+                        reason,
+                        verifier,
+                        opened_by,
+                        opened_at,
+                        ends_at,
+                    })?;
                     store.session(id)?.ok_or(RegistryError::NoSession(id))
                 },
                 move |store| forget(store, id, opened_at),
@@ -106,16 +129,21 @@ impl Sessions {
 
     /// Ends a session: its connections are told at once, also when the registry cannot be written
     /// (then the error says so, and the writing is tried again).
-    pub async fn close(&self, id: SessionId, by: &str, note: Option<&str>) -> Result<(), RegistryError> {
-        let session = self.read(id).ok_or(RegistryError::NoSession(id));
-        let Ok(session) = session else {
+    pub async fn close(
+        &self,
+        id: SessionId,
+        by: &str,
+        note: Option<&str>,
+    ) -> Result<(), RegistryError> {
+        let Some(session) = self.read(id) else {
             // Unknown here: the registry knows whether it ever was.
-            return match self.registry.run(move |store| store.session(id)).await? {
-                Some(_) => Err(RegistryError::Ended(id)),
-                None => Err(RegistryError::NoSession(id)),
-            };
+            let known = self.registry.run(move |store| store.session(id)).await?;
+            return Err(known.map_or(RegistryError::NoSession(id), |_| RegistryError::Ended(id)));
         };
-        if !session.end(Why::Closed { by: by.into(), note: note.map(Into::into) }) {
+        if !session.end(Why::Closed {
+            by: by.into(),
+            note: note.map(Into::into),
+        }) {
             return Err(RegistryError::Ended(id));
         }
         self.settle(&session).await
@@ -123,8 +151,19 @@ impl Sessions {
 
     /// Queues a statement for the session's record; never waits. When that is impossible the
     /// session ends, since what it did could not be told any more.
-    pub fn record(&self, session: &Arc<Session>, statement: Statement) -> Result<(), RegistryError> {
-        self.registry.record(session, statement).inspect_err(|error| session.lose_record(error))
+    pub fn record(
+        &self,
+        session: &Arc<Session>,
+        statement: Statement,
+    ) -> Result<(), RegistryError> {
+        self.registry
+            .record(session, statement)
+            .inspect_err(|error| session.lose_record(error))
+    }
+
+    /// Resolves when every statement recorded so far is in the file. Before the process ends.
+    pub async fn flush(&self) -> Result<(), RegistryError> {
+        self.registry.run(|_| Ok(())).await
     }
 
     /// The open sessions and the latest others, newest first.
@@ -133,8 +172,18 @@ impl Sessions {
     }
 
     /// One session and its statements.
-    pub async fn show(&self, id: SessionId) -> Result<(SessionRow, Vec<StatementRow>), RegistryError> {
-        self.registry.run(move |store| Ok((store.session(id)?.ok_or(RegistryError::NoSession(id))?, store.statements(id)?))).await
+    pub async fn show(
+        &self,
+        id: SessionId,
+    ) -> Result<(SessionRow, Vec<StatementRow>), RegistryError> {
+        self.registry
+            .run(move |store| {
+                Ok((
+                    store.session(id)?.ok_or(RegistryError::NoSession(id))?,
+                    store.statements(id)?,
+                ))
+            })
+            .await
     }
 
     /// The timer task: ends sessions on time and writes ends that could not be written. Runs
@@ -165,9 +214,15 @@ impl Sessions {
 
     /// Brings a session's end, if it has ended, into the registry.
     async fn settle(&self, session: &Session) -> Result<(), RegistryError> {
-        let Some(closing) = session.how_it_ended().and_then(|end| end.closing()) else { return Ok(()) };
+        let Some(closing) = session.how_it_ended().and_then(|end| end.closing()) else {
+            return Ok(());
+        };
         let id = session.id;
-        match self.registry.run(move |store| store.close_session(id, &closing)).await {
+        match self
+            .registry
+            .run(move |store| store.close_session(id, &closing))
+            .await
+        {
             Ok(()) | Err(RegistryError::Ended(_) | RegistryError::NoSession(_)) => {
                 self.write().remove(&id);
                 Ok(())
@@ -177,15 +232,29 @@ impl Sessions {
     }
 
     fn until_next_end(&self) -> Duration {
-        self.all().iter().map(|session| session.time_left()).filter(|left| !left.is_zero()).min().unwrap_or(TICK)
+        self.all()
+            .iter()
+            .map(|session| session.time_left())
+            .filter(|left| !left.is_zero())
+            .min()
+            .unwrap_or(TICK)
     }
 
     fn all(&self) -> Vec<Arc<Session>> {
-        self.by_id.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.by_id
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
     }
 
     fn read(&self, id: SessionId) -> Option<Arc<Session>> {
-        self.by_id.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+        self.by_id
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&id)
+            .cloned()
     }
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<SessionId, Arc<Session>>> {
@@ -205,7 +274,11 @@ impl Secrets {
         let mut id = [0; ID_RANDOM];
         let mut token = zeroize::Zeroizing::new([0; TOKEN_RANDOM]);
         let mut salt = [0; SALT];
-        source.fill(&mut id).and_then(|()| source.fill(token.as_mut())).and_then(|()| source.fill(&mut salt)).map_err(|_| RegistryError::NoRandomness)?;
+        source
+            .fill(&mut id)
+            .and_then(|()| source.fill(token.as_mut()))
+            .and_then(|()| source.fill(&mut salt))
+            .map_err(|_| RegistryError::NoRandomness)?;
         match (SessionId::from_random(&id), Token::from_random(&token)) {
             (Some(id), Some(token)) => Ok(Self { id, token, salt }),
             _ => Err(RegistryError::NoRandomness),
@@ -215,6 +288,8 @@ impl Secrets {
 
 /// The time of day, as the registry stores it.
 pub(crate) fn now() -> Millis {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
 }

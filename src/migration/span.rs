@@ -34,7 +34,12 @@ fn split_days(at: Millis) -> (i64, i64) {
 }
 
 fn clock(seconds: i64) -> String {
-    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    format!(
+        "{:02}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
 }
 
 /// Year, month and day of a day counted from 1970-01-01 in the Gregorian calendar, by counting
@@ -58,7 +63,15 @@ mod tests {
 
     #[test]
     fn lengths_are_read_aloud() {
-        for (seconds, text) in [(0, "0s"), (59, "59s"), (60, "1min"), (1739, "28min"), (3600, "1h"), (3900, "1h 5min"), (90_000, "25h")] {
+        for (seconds, text) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1min"),
+            (1739, "28min"),
+            (3600, "1h"),
+            (3900, "1h 5min"),
+            (90_000, "25h"),
+        ] {
             assert_eq!(show(Duration::from_secs(seconds)), text);
         }
     }

@@ -40,7 +40,11 @@ impl FromStr for SessionId {
     fn from_str(text: &str) -> Result<Self, NotASessionId> {
         let letters = text.strip_prefix(ID_PREFIX).ok_or(NotASessionId)?;
         let letters: [u8; ID_LETTERS] = letters.as_bytes().try_into().map_err(|_| NotASessionId)?;
-        if letters.iter().all(|letter| BASE36.contains(letter)) { Ok(Self(letters)) } else { Err(NotASessionId) }
+        if letters.iter().all(|letter| BASE36.contains(letter)) {
+            Ok(Self(letters))
+        } else {
+            Err(NotASessionId)
+        }
     }
 }
 
@@ -59,7 +63,9 @@ impl std::error::Error for NotASessionId {}
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(ID_PREFIX)?;
-        self.0.iter().try_for_each(|letter| write!(f, "{}", *letter as char))
+        self.0
+            .iter()
+            .try_for_each(|letter| write!(f, "{}", *letter as char))
     }
 }
 
@@ -97,7 +103,9 @@ impl Token {
         if !spell(random, BASE62, letters.as_mut()) {
             return None;
         }
-        let mut text = Zeroizing::new(String::with_capacity(TOKEN_PREFIX.len() + TOKEN_LETTERS + CHECKSUM_LETTERS));
+        let mut text = Zeroizing::new(String::with_capacity(
+            TOKEN_PREFIX.len() + TOKEN_LETTERS + CHECKSUM_LETTERS,
+        ));
         text.push_str(TOKEN_PREFIX);
         text.extend(letters.iter().map(|letter| *letter as char));
         text.extend(checksum(letters.as_ref()).map(char::from));
@@ -114,8 +122,13 @@ impl FromStr for Token {
     type Err = NotAToken;
 
     fn from_str(text: &str) -> Result<Self, NotAToken> {
-        let letters = text.strip_prefix(TOKEN_PREFIX).ok_or(NotAToken::Form)?.as_bytes();
-        if letters.len() != TOKEN_LETTERS + CHECKSUM_LETTERS || !letters.iter().all(u8::is_ascii_alphanumeric) {
+        let letters = text
+            .strip_prefix(TOKEN_PREFIX)
+            .ok_or(NotAToken::Form)?
+            .as_bytes();
+        if letters.len() != TOKEN_LETTERS + CHECKSUM_LETTERS
+            || !letters.iter().all(u8::is_ascii_alphanumeric)
+        {
             return Err(NotAToken::Form);
         }
         let (random, sum) = letters.split_at(TOKEN_LETTERS);
@@ -158,7 +171,10 @@ impl std::error::Error for NotAToken {}
 fn spell(random: &[u8], alphabet: &[u8], letters: &mut [u8]) -> bool {
     let size = alphabet.len();
     let usable = 256 / size * size;
-    let mut bytes = random.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < usable);
+    let mut bytes = random
+        .iter()
+        .map(|byte| usize::from(*byte))
+        .filter(|byte| *byte < usable);
     letters.iter_mut().all(|letter| match bytes.next() {
         Some(byte) => {
             *letter = alphabet[byte % size];
@@ -174,7 +190,11 @@ fn checksum(letters: &[u8]) -> [u8; CHECKSUM_LETTERS] {
     for byte in letters {
         crc ^= u32::from(*byte);
         for _ in 0..8 {
-            crc = if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 };
+            crc = if crc & 1 == 1 {
+                crc >> 1 ^ 0xEDB8_8320
+            } else {
+                crc >> 1
+            };
         }
     }
     let mut rest = !crc as usize;
@@ -199,7 +219,15 @@ mod tests {
         let id = SessionId::from_random(&ramp(0)).expect("enough bytes");
         assert_eq!(id.to_string(), "mig_01234567");
         assert_eq!("mig_01234567".parse(), Ok(id));
-        for wrong in ["mig_0123456", "mig_012345678", "mig_0123456A", "MIG_01234567", "01234567", "mig_0123456é", ""] {
+        for wrong in [
+            "mig_0123456",
+            "mig_012345678",
+            "mig_0123456A",
+            "MIG_01234567",
+            "01234567",
+            "mig_0123456é",
+            "",
+        ] {
             assert_eq!(wrong.parse::<SessionId>(), Err(NotASessionId), "{wrong}");
         }
     }
@@ -209,7 +237,12 @@ mod tests {
         // 252..=255 would make 0, 1, 2 and 3 likelier than the rest.
         let mut random = [255; ID_RANDOM];
         random[24..].copy_from_slice(&[251; 8]);
-        assert_eq!(SessionId::from_random(&random).expect("eight usable bytes").to_string(), "mig_zzzzzzzz");
+        assert_eq!(
+            SessionId::from_random(&random)
+                .expect("eight usable bytes")
+                .to_string(),
+            "mig_zzzzzzzz"
+        );
         random[31] = 252;
         assert_eq!(SessionId::from_random(&random), None);
         assert!(Token::from_random(&[248; TOKEN_RANDOM]).is_none());
@@ -232,15 +265,33 @@ mod tests {
         assert_eq!(text.len(), 44);
         assert_eq!(text.parse::<Token>().expect("a token").reveal(), text);
         for at in 4..text.len() {
-            for wrong in BASE62.iter().filter(|letter| **letter != text.as_bytes()[at]) {
+            for wrong in BASE62
+                .iter()
+                .filter(|letter| **letter != text.as_bytes()[at])
+            {
                 let mut typo = text.clone().into_bytes();
                 typo[at] = *wrong;
                 let typo = String::from_utf8(typo).expect("ascii");
-                assert_eq!(typo.parse::<Token>().err(), Some(NotAToken::Checksum), "{typo}");
+                assert_eq!(
+                    typo.parse::<Token>().err(),
+                    Some(NotAToken::Checksum),
+                    "{typo}"
+                );
             }
         }
-        for wrong in ["", "pcm_", &text[..43], &format!("{text}0"), &text.replace("pcm", "ghp"), &text.replace('7', "-")] {
-            assert_eq!(wrong.parse::<Token>().err(), Some(NotAToken::Form), "{wrong}");
+        for wrong in [
+            "",
+            "pcm_",
+            &text[..43],
+            &format!("{text}0"),
+            &text.replace("pcm", "ghp"),
+            &text.replace('7', "-"),
+        ] {
+            assert_eq!(
+                wrong.parse::<Token>().err(),
+                Some(NotAToken::Form),
+                "{wrong}"
+            );
         }
     }
 
@@ -256,7 +307,16 @@ mod tests {
         assert_eq!(login_of("migrator", id), "migrator.mig_4k7qz2hd");
         assert_eq!(split_login("migrator.mig_4k7qz2hd"), Some(("migrator", id)));
         assert_eq!(split_login("a.b.mig_4k7qz2hd"), Some(("a.b", id)));
-        for ordinary in ["migrator", "migrator.", ".mig_4k7qz2hd", "mig_4k7qz2hd", "migrator.mig_4k7qz2h", "migrator.mig_4k7qz2hd ", "migrator.mig_4k7qz2hd.x", "a.MIG_4k7qz2hd"] {
+        for ordinary in [
+            "migrator",
+            "migrator.",
+            ".mig_4k7qz2hd",
+            "mig_4k7qz2hd",
+            "migrator.mig_4k7qz2h",
+            "migrator.mig_4k7qz2hd ",
+            "migrator.mig_4k7qz2hd.x",
+            "a.MIG_4k7qz2hd",
+        ] {
             assert_eq!(split_login(ordinary), None, "{ordinary}");
         }
     }

@@ -76,7 +76,11 @@ impl Cancels {
     }
 
     /// Whose server connection a key names, compared in constant time; and the right to use it.
-    fn find(&self, process: u32, secret: &[u8]) -> Result<(SemaphorePermit<'_>, Target), CancelOutcome> {
+    fn find(
+        &self,
+        process: u32,
+        secret: &[u8],
+    ) -> Result<(SemaphorePermit<'_>, Target), CancelOutcome> {
         if self.too_many_wrong() {
             return Err(CancelOutcome::Limited);
         }
@@ -88,10 +92,18 @@ impl Cancels {
             self.wrong.fetch_add(1, Ordering::Relaxed);
             return Err(CancelOutcome::UnknownKey);
         };
-        let place = self.places.try_acquire().map_err(|_| CancelOutcome::Limited)?;
-        let target = target.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let place = self
+            .places
+            .try_acquire()
+            .map_err(|_| CancelOutcome::Limited)?;
+        let target = target
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         // Between two server connections there is nothing to cancel.
-        target.map(|target| (place, target)).ok_or(CancelOutcome::Idle)
+        target
+            .map(|target| (place, target))
+            .ok_or(CancelOutcome::Idle)
     }
 
     fn too_many_wrong(&self) -> bool {
@@ -171,7 +183,9 @@ pub async fn carry(shared: &Shared, process: u32, secret: &[u8]) -> CancelOutcom
 /// Tells the PgBouncer behind `target` to cancel, and waits until it has taken the request.
 pub async fn deliver(shared: &Shared, target: &Target) -> CancelOutcome {
     let delivery = async {
-        let mut stream = super::server::connect(shared, &target.endpoint).await.ok()?;
+        let mut stream = super::server::connect(shared, &target.endpoint)
+            .await
+            .ok()?;
         let mut request = Vec::new();
         put_cancel(&mut request, target.process, &target.secret);
         stream.write_all(&request).await.ok()?;

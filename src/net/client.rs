@@ -35,7 +35,10 @@ const FAREWELL: Duration = Duration::from_secs(5);
 pub async fn serve(socket: TcpStream, worker: Rc<Worker>, place: Place) {
     let _place = place;
     worker.counters.client_opened();
-    let connection = worker.shared.next_connection.fetch_add(1, Ordering::Relaxed);
+    let connection = worker
+        .shared
+        .next_connection
+        .fetch_add(1, Ordering::Relaxed);
     // The futures of the login are large: boxed, they are gone once the client is in.
     if let Some(ready) = Box::pin(arrive(socket, &worker, connection)).await {
         Box::pin(stay(ready, &worker, connection)).await;
@@ -64,7 +67,9 @@ async fn arrive(socket: TcpStream, worker: &Rc<Worker>, connection: u32) -> Opti
             return None;
         }
         Err(_) => {
-            worker.counters.handshake(HandshakeKind::Bad, HandshakeOutcome::Timeout);
+            worker
+                .counters
+                .handshake(HandshakeKind::Bad, HandshakeOutcome::Timeout);
             return None;
         }
     };
@@ -74,7 +79,9 @@ async fn arrive(socket: TcpStream, worker: &Rc<Worker>, connection: u32) -> Opti
             secret,
             mut stream,
         } => {
-            worker.counters.handshake(HandshakeKind::Cancel, HandshakeOutcome::Ok);
+            worker
+                .counters
+                .handshake(HandshakeKind::Cancel, HandshakeOutcome::Ok);
             let outcome = cancel::carry(&worker.shared, process, &secret).await;
             worker.counters.cancel(outcome);
             let _ = stream.shutdown().await;
@@ -142,7 +149,11 @@ struct Admitted {
     share: Option<Share>,
 }
 
-async fn log_in(hello: &mut Hello, worker: &Rc<Worker>, connection: u32) -> Result<Admitted, Refused> {
+async fn log_in(
+    hello: &mut Hello,
+    worker: &Rc<Worker>,
+    connection: u32,
+) -> Result<Admitted, Refused> {
     let packet = std::mem::take(&mut hello.packet);
     let Ok(Packet::Startup(startup)) = startup::parse(&packet) else {
         let reply = ErrorReply::fatal(SqlState::PROTOCOL, "invalid startup packet layout");
@@ -161,7 +172,9 @@ async fn log_in(hello: &mut Hello, worker: &Rc<Worker>, connection: u32) -> Resu
     let mut settings = sorted.map_err(|reply| Refused::new(LoginOutcome::Protocol, reply))?;
     if identity.session.is_some() {
         let timeout = identity.who.policy.migrations.lock_timeout.to_string();
-        settings.session.insert(0, ("lock_timeout".to_owned(), timeout));
+        settings
+            .session
+            .insert(0, ("lock_timeout".to_owned(), timeout));
     }
     let server = dial(worker, &identity, &settings, connection).await;
     let server = server.map_err(|error| no_server(error, worker, &identity))?;
@@ -353,7 +366,12 @@ async fn stay(mut ready: Ready, worker: &Rc<Worker>, connection: u32) {
 }
 
 /// Ends both sides in the way that fits.
-async fn leave(ready: &mut Ready, exit: Result<Exit, NoServer>, worker: &Rc<Worker>, connection: u32) {
+async fn leave(
+    ready: &mut Ready,
+    exit: Result<Exit, NoServer>,
+    worker: &Rc<Worker>,
+    connection: u32,
+) {
     tracing::debug!(connection = %ConnectionId(connection.into()), ?exit, "left");
     let farewell = match exit {
         Ok(Exit::Goodbye | Exit::NeedServer | Exit::ServerGone { told: true }) => None,
@@ -362,8 +380,11 @@ async fn leave(ready: &mut Ready, exit: Result<Exit, NoServer>, worker: &Rc<Work
             None
         }
         Ok(Exit::ServerGone { told: false }) => Some(
-            ErrorReply::fatal(SqlState::CONNECTION_FAILURE, "server closed the connection unexpectedly")
-                .detail("The connection between Portcullis and the server was lost."),
+            ErrorReply::fatal(
+                SqlState::CONNECTION_FAILURE,
+                "server closed the connection unexpectedly",
+            )
+            .detail("The connection between Portcullis and the server was lost."),
         ),
         Ok(Exit::Fatal(fatal)) => Some(ErrorReply::fatal(fatal.sqlstate, fatal.message)),
         Ok(Exit::Drained) => {
@@ -445,10 +466,17 @@ struct Share {
 impl Share {
     fn take(identity: &Identity, worker: &Rc<Worker>) -> Result<Option<Self>, Refused> {
         let login = &identity.who.login;
-        let Some(limit) = login.max_connections.filter(|_| login.kind != Kind::Migrator) else {
+        let Some(limit) = login
+            .max_connections
+            .filter(|_| login.kind != Kind::Migrator)
+        else {
             return Ok(None);
         };
-        let mut count = worker.shared.login_counts.entry(login.name.clone()).or_insert(0);
+        let mut count = worker
+            .shared
+            .login_counts
+            .entry(login.name.clone())
+            .or_insert(0);
         if *count >= limit {
             let message = format!("too many connections for login \"{}\"", login.name);
             let reply = ErrorReply::fatal(SqlState::TOO_MANY, message)

@@ -149,7 +149,10 @@ fn understand(
             });
         }
         Ok(Packet::Ssl | Packet::Gss) => {
-            return Err(Ended::broken(HandshakeKind::Bad, "encryption was asked for twice"));
+            return Err(Ended::broken(
+                HandshakeKind::Bad,
+                "encryption was asked for twice",
+            ));
         }
         Err(problem) => {
             let reply = complain(problem);
@@ -158,8 +161,11 @@ fn understand(
     }
     let plain = kind == HandshakeKind::Plain;
     if plain && worker.shared.config.client_tls.sslmode == SslMode::Require {
-        let reply = ErrorReply::fatal(SqlState::IDENTITY, "this server accepts TLS connections only")
-            .hint("Connect with sslmode=verify-full.");
+        let reply = ErrorReply::fatal(
+            SqlState::IDENTITY,
+            "this server accepts TLS connections only",
+        )
+        .hint("Connect with sslmode=verify-full.");
         return Err(Ended::refused(kind, stream, reply));
     }
     let tls = worker.shared.client_tls.as_ref();
@@ -204,7 +210,11 @@ async fn upgrade(socket: TcpStream, worker: &Rc<Worker>) -> Result<Stream, Ended
                 "received unencrypted data after SSL request",
             )
             .detail("This could be either a client-software bug or evidence of an attempted man-in-the-middle attack.");
-            return Err(Ended::refused(HandshakeKind::Bad, Stream::Plain(socket), reply));
+            return Err(Ended::refused(
+                HandshakeKind::Bad,
+                Stream::Plain(socket),
+                reply,
+            ));
         }
     }
     let mut stream = Stream::Plain(socket);
@@ -230,9 +240,14 @@ async fn accept_tls(
     let stream = accepted.map_err(|error| Ended::broken(kind, error))?;
     if kind == HandshakeKind::DirectTls && stream.get_ref().1.alpn_protocol() != Some(ALPN) {
         // Without it a web page could make a browser talk to us (PostgreSQL 17 refuses too).
-        return Err(Ended::broken(kind, "direct TLS without ALPN \"postgresql\""));
+        return Err(Ended::broken(
+            kind,
+            "direct TLS without ALPN \"postgresql\"",
+        ));
     }
-    Ok(Stream::Tls(Box::new(tokio_rustls::TlsStream::Server(stream))))
+    Ok(Stream::Tls(Box::new(tokio_rustls::TlsStream::Server(
+        stream,
+    ))))
 }
 
 /// Reads one startup packet: the length is checked before anything is allocated for it.

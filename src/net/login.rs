@@ -84,7 +84,10 @@ pub async fn authenticate(
     let snapshot = worker.shared.snapshot();
     let user = startup.get("user").filter(|user| !user.is_empty());
     let Some(user) = user else {
-        let reply = ErrorReply::fatal(SqlState::IDENTITY, "no user name specified in startup packet");
+        let reply = ErrorReply::fatal(
+            SqlState::IDENTITY,
+            "no user name specified in startup packet",
+        );
         return Err(Refused::new(LoginOutcome::Protocol, reply));
     };
     let database = startup.get("database").filter(|name| !name.is_empty());
@@ -159,7 +162,9 @@ fn admit(
         session,
     } = candidate;
     let granted = login.databases.iter().any(|name| **name == *database);
-    let open = session.as_ref().is_none_or(|session| *session.database == *database);
+    let open = session
+        .as_ref()
+        .is_none_or(|session| *session.database == *database);
     if !granted || !open {
         let message = format!("permission denied for database \"{database}\"");
         let detail = match &session {
@@ -174,8 +179,12 @@ fn admit(
     }
     match login.kind {
         Kind::Migrator if session.is_none() => {
-            let message = format!("login \"{}\" exists only inside a migration session", login.name);
-            let hint = format!("Run: portcullis migration run --database {database} -- <your tool>");
+            let message = format!(
+                "login \"{}\" exists only inside a migration session",
+                login.name
+            );
+            let hint =
+                format!("Run: portcullis migration run --database {database} -- <your tool>");
             let reply = ErrorReply::fatal(SqlState::IDENTITY, message).hint(hint);
             return Err(Refused::new(LoginOutcome::MigrationClosed, reply));
         }
@@ -186,9 +195,16 @@ fn admit(
         }
         _ => {}
     }
-    let role = login.server_role.clone().unwrap_or_else(|| login.name.clone());
+    let role = login
+        .server_role
+        .clone()
+        .unwrap_or_else(|| login.name.clone());
     let keys = if session.is_some() || *role != *login.name {
-        snapshot.keys.get(&role).cloned().ok_or_else(|| no_key(&role))?
+        snapshot
+            .keys
+            .get(&role)
+            .cloned()
+            .ok_or_else(|| no_key(&role))?
     } else {
         Keys::proved(&verifier, client_key)
     };
@@ -262,7 +278,9 @@ async fn ask(stream: &mut Stream, question: &[u8]) -> Result<Vec<u8>, Failure> {
     stream.read_exact(&mut head).await.map_err(gone)?;
     let header = frame::header(&head).ok().flatten();
     let header = header.filter(|header| header.kind == b'p' && header.total <= MAX_MESSAGE);
-    let header = header.ok_or(Failure::Scram(ScramError::Malformed("password message expected")))?;
+    let header = header.ok_or(Failure::Scram(ScramError::Malformed(
+        "password message expected",
+    )))?;
     let mut body = vec![0; header.total - HEADER];
     stream.read_exact(&mut body).await.map_err(gone)?;
     Ok(body)

@@ -9,8 +9,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use super::worker::Worker;
 use crate::conversation::Observer;
 use crate::error::SqlState;
-use crate::migration::registry::Statement;
 use crate::migration::Session;
+use crate::migration::registry::Statement;
 use crate::policy::{Decision, Refusal, Verdict};
 use crate::sql::Facts;
 use crate::telemetry::labels::Judged;
@@ -97,11 +97,15 @@ impl Observer for Watcher {
     }
 
     fn server_error(&self, sqlstate: &[u8]) {
-        self.worker.counters.server_error(&SqlState::from_bytes(sqlstate).0);
+        self.worker
+            .counters
+            .server_error(&SqlState::from_bytes(sqlstate).0);
     }
 
     fn started(&self, facts: Option<&Facts>, text: &[u8]) {
-        let Some(recorder) = &self.recorder else { return };
+        let Some(recorder) = &self.recorder else {
+            return;
+        };
         let first = facts.and_then(|facts| facts.statements.first());
         let text = &text[..text.len().min(MAX_TEXT)];
         recorder.running.borrow_mut().push_back(Running {
@@ -114,7 +118,9 @@ impl Observer for Watcher {
     }
 
     fn ended(&self, sqlstate: SqlState) {
-        let Some(recorder) = &self.recorder else { return };
+        let Some(recorder) = &self.recorder else {
+            return;
+        };
         let Some(running) = recorder.running.borrow_mut().pop_front() else {
             return;
         };

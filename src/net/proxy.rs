@@ -49,12 +49,14 @@ impl Proxy {
     pub fn start(shared: Arc<Shared>) -> io::Result<Self> {
         raise_descriptor_limit(&shared.config);
         let listen = &shared.config.listen;
-        let named = |what: &str, error: io::Error| io::Error::new(error.kind(), format!("{what}: {error}"));
+        let named =
+            |what: &str, error: io::Error| io::Error::new(error.kind(), format!("{what}: {error}"));
         let listener = acceptor::listen(listen.postgres)
             .map_err(|error| named(&listen.postgres.to_string(), error))?;
         let http = match listen.http {
             Some(address) => {
-                let listener = acceptor::listen(address).map_err(|error| named(&address.to_string(), error))?;
+                let listener = acceptor::listen(address)
+                    .map_err(|error| named(&address.to_string(), error))?;
                 listener.set_nonblocking(true)?;
                 Some(listener)
             }
@@ -139,7 +141,12 @@ impl Proxy {
             let listener = tokio::net::TcpListener::from_std(listener.try_clone()?)?;
             let (telemetry, health) = (&self.shared.telemetry, &self.shared.health);
             let forever = std::future::pending();
-            tokio::spawn(http::serve(listener, Arc::clone(telemetry), Arc::clone(health), forever));
+            tokio::spawn(http::serve(
+                listener,
+                Arc::clone(telemetry),
+                Arc::clone(health),
+                forever,
+            ));
         }
         Ok(())
     }
@@ -202,9 +209,12 @@ impl console::Proxy for Control {
 
 /// Reads users and server keys again. On error nothing changes.
 fn reload(shared: &Shared) -> Result<(), String> {
-    let loaded = load_users(&shared.config).and_then(|users| Ok((users, load_keys(&shared.config)?)));
+    let loaded =
+        load_users(&shared.config).and_then(|users| Ok((users, load_keys(&shared.config)?)));
     let ((users, problems), keys) = loaded.inspect_err(|problem| {
-        shared.health.set("auth_file", false, State::Degraded, problem.clone());
+        shared
+            .health
+            .set("auth_file", false, State::Degraded, problem.clone());
     })?;
     let policy = Policy::clone(&shared.snapshot().policy);
     let count = users.len();
@@ -217,18 +227,29 @@ fn reload(shared: &Shared) -> Result<(), String> {
 /// Names the lines of `auth_file` that keep somebody from logging in.
 pub fn note_user_problems(shared: &Shared, problems: &[Problem]) {
     for problem in problems {
-        let Problem { line, message, hint, .. } = problem;
+        let Problem {
+            line,
+            message,
+            hint,
+            ..
+        } = problem;
         tracing::warn!(file = %shared.config.auth.auth_file.display(), line, message, hint, "auth_file");
     }
     let (state, text) = match problems.len() {
         0 => (State::Healthy, "every line is usable".to_owned()),
-        count => (State::Degraded, format!("{count} lines cannot be used; see the log")),
+        count => (
+            State::Degraded,
+            format!("{count} lines cannot be used; see the log"),
+        ),
     };
     shared.health.set("auth_file", false, state, text);
 }
 
 async fn watch_files(shared: Arc<Shared>) {
-    let files = [Some(&shared.config.auth.auth_file), shared.config.auth.key_file.as_ref()];
+    let files = [
+        Some(&shared.config.auth.auth_file),
+        shared.config.auth.key_file.as_ref(),
+    ];
     let stamp = || {
         let stamps = files.iter().flatten().map(|path| {
             let metadata = std::fs::metadata(path).ok()?;
@@ -263,9 +284,16 @@ async fn check_routes(shared: &Shared) {
         (RouteName::Session, "route.session", false),
     ];
     for (name, check, required) in routes {
-        let Some(route) = shared.route(name) else { continue };
-        if shared.since_reached(name).is_some_and(|since| since < FRESH) {
-            shared.health.set(check, required, State::Healthy, "reached");
+        let Some(route) = shared.route(name) else {
+            continue;
+        };
+        if shared
+            .since_reached(name)
+            .is_some_and(|since| since < FRESH)
+        {
+            shared
+                .health
+                .set(check, required, State::Healthy, "reached");
             continue;
         }
         let mut found = (State::Unhealthy, String::new());
@@ -273,7 +301,10 @@ async fn check_routes(shared: &Shared) {
             let connect = tokio::net::TcpStream::connect((host.host.as_str(), host.port));
             let problem = match tokio::time::timeout(PROBE, connect).await {
                 Ok(Ok(_)) => {
-                    found = (State::Healthy, format!("{}:{} accepts connections", host.host, host.port));
+                    found = (
+                        State::Healthy,
+                        format!("{}:{} accepts connections", host.host, host.port),
+                    );
                     break;
                 }
                 Ok(Err(error)) => error.to_string(),
@@ -297,7 +328,11 @@ fn raise_descriptor_limit(config: &Config) {
             maximum: limit.maximum,
         };
         if setrlimit(Resource::Nofile, new).is_err() || raised < wanted {
-            tracing::warn!(raised, wanted, "too few file descriptors for max_client_conn: raise LimitNOFILE");
+            tracing::warn!(
+                raised,
+                wanted,
+                "too few file descriptors for max_client_conn: raise LimitNOFILE"
+            );
         }
     }
 }

@@ -18,9 +18,9 @@ use tokio::sync::oneshot;
 use super::observer::Watcher;
 use super::stream::{Backlog, Held, Stream};
 use super::worker::{READ, Scratch, Worker};
-use crate::error::SqlState;
 use crate::conversation::splice::Splice;
 use crate::conversation::{self, Conversation, Fatal, Next};
+use crate::error::SqlState;
 use crate::migration::Session;
 use crate::policy::{State, Who};
 use crate::sql::Facts;
@@ -52,7 +52,11 @@ impl Interrupt {
 
     fn ask(&self, wish: u8) {
         self.wish.fetch_or(wish, Ordering::AcqRel);
-        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let waker = self
+            .waker
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -426,7 +430,10 @@ impl Pump {
             let mut context = conversation::Context {
                 who: &self.who,
                 state: State {
-                    migration_open: self.session.as_ref().is_some_and(|session| session.is_open()),
+                    migration_open: self
+                        .session
+                        .as_ref()
+                        .is_some_and(|session| session.is_open()),
                 },
                 facts: &mut facts,
                 described: self.described.take(),

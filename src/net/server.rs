@@ -113,7 +113,10 @@ async fn attempt(
     };
     let mut packet = Vec::new();
     let own = [("user", login.role), ("database", login.database)];
-    put_startup(&mut packet, own.into_iter().chain(login.parameters.iter().copied()));
+    put_startup(
+        &mut packet,
+        own.into_iter().chain(login.parameters.iter().copied()),
+    );
     talk.write(&packet).await?;
     talk.log_in(login, endpoint).await
 }
@@ -132,17 +135,25 @@ pub async fn connect(shared: &Shared, endpoint: &Endpoint) -> io::Result<Stream>
     socket.read_exact(&mut answer).await?;
     if answer != *b"S" {
         // Error text from before TLS could come from anybody: it is not read (CVE-2024-10977).
-        return Err(io::Error::other("server does not offer TLS, but server_tls requires it"));
+        return Err(io::Error::other(
+            "server does not offer TLS, but server_tls requires it",
+        ));
     }
     match socket.try_read(&mut answer) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-        _ => return Err(io::Error::other("unencrypted data after the answer to SSLRequest")),
+        _ => {
+            return Err(io::Error::other(
+                "unencrypted data after the answer to SSLRequest",
+            ));
+        }
     }
     let name = ServerName::try_from(endpoint.host.clone())
         .map_err(|_| io::Error::other("host name cannot be verified"))?;
     let connector = tokio_rustls::TlsConnector::from(Arc::clone(config));
     let stream = connector.connect(name, socket).await?;
-    Ok(Stream::Tls(Box::new(tokio_rustls::TlsStream::Client(stream))))
+    Ok(Stream::Tls(Box::new(tokio_rustls::TlsStream::Client(
+        stream,
+    ))))
 }
 
 struct Talk {
@@ -170,7 +181,11 @@ impl Talk {
         Ok(header.kind)
     }
 
-    async fn log_in(mut self, login: &ServerLogin<'_>, endpoint: &Endpoint) -> Result<Server, NoServer> {
+    async fn log_in(
+        mut self,
+        login: &ServerLogin<'_>,
+        endpoint: &Endpoint,
+    ) -> Result<Server, NoServer> {
         let mut parameters = Vec::new();
         let mut target = Target {
             endpoint: endpoint.clone(),
@@ -182,7 +197,9 @@ impl Talk {
             match self.read().await? {
                 b'R' => proved = self.authenticate(login.keys, login.role).await? || proved,
                 b'S' if parameters.len() < MAX_PARAMETERS => {
-                    message(&mut parameters, b'S', |out| out.extend_from_slice(&self.buffer));
+                    message(&mut parameters, b'S', |out| {
+                        out.extend_from_slice(&self.buffer)
+                    });
                 }
                 b'K' => {
                     if let Some((process, secret)) = self.buffer.split_first_chunk::<4>() {
@@ -215,7 +232,11 @@ impl Talk {
             10 => {}
             // Whoever lets us in without a proof has not proved itself either.
             0 => return Err(NoServer::new("server asks for no proof (auth_type trust?)")),
-            _ => return Err(NoServer::new("server asks for something other than SCRAM-SHA-256")),
+            _ => {
+                return Err(NoServer::new(
+                    "server asks for something other than SCRAM-SHA-256",
+                ));
+            }
         }
         if !mechanisms(data).any(|name| name == scram::MECHANISM.as_bytes()) {
             return Err(NoServer::new("server does not offer SCRAM-SHA-256"));
@@ -274,7 +295,10 @@ impl Talk {
     /// The server's ErrorResponse, handed on: it names what the client can mend (no such database).
     fn refused(&self, login: &ServerLogin<'_>) -> NoServer {
         let fields = error_fields::read(&self.buffer);
-        let message: String = String::from_utf8_lossy(fields.message).chars().take(500).collect();
+        let message: String = String::from_utf8_lossy(fields.message)
+            .chars()
+            .take(500)
+            .collect();
         let sqlstate = match SqlState::from_bytes(fields.sqlstate) {
             // PgBouncer gives most of its refusals this code; a retry elsewhere would not help.
             SqlState::INTERNAL => SqlState::CONNECTION_FAILURE,
@@ -344,7 +368,9 @@ impl Server {
             match header.kind {
                 b'Z' => return failure.map_or(Ok(()), Err),
                 // The client sees what a direct connection would have told it.
-                b'S' => message(&mut self.parameters, b'S', |out| out.extend_from_slice(&body)),
+                b'S' => message(&mut self.parameters, b'S', |out| {
+                    out.extend_from_slice(&body)
+                }),
                 b'E' => {
                     let fields = error_fields::read(&body);
                     failure = Some(NoServer {

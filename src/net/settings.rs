@@ -47,20 +47,27 @@ pub fn sort(startup: &Startup<'_>, who: &Who, route: RouteName) -> Result<Settin
                 return Err(refused("lexing-parameters", &name, &value));
             }
             // Every value from 1 on gives the shortest exact text, as the server's default does.
-            "extra_float_digits" if value.parse().is_ok_and(|digits: i32| (1..=3).contains(&digits)) => {}
+            "extra_float_digits"
+                if value
+                    .parse()
+                    .is_ok_and(|digits: i32| (1..=3).contains(&digits)) => {}
             "replication" if is_false(&value) => {}
             "replication" => {
                 let message = "replication is not served by this version";
                 return Err(ErrorReply::fatal(SqlState::UNSUPPORTED, message));
             }
             folded if Some(folded) == zone => return Err(refused("zone-parameter", &name, &value)),
-            folded if REFUSED.contains(&folded) => return Err(refused("role-change", &name, &value)),
+            folded if REFUSED.contains(&folded) => {
+                return Err(refused("role-change", &name, &value));
+            }
             _ if route == RouteName::Session => settings.session.push((folded, value)),
             _ => return Err(unsupported(&name)),
         }
     }
     // Pinned: it decides where a string ends.
-    settings.startup.push(("client_encoding".to_owned(), "UTF8".to_owned()));
+    settings
+        .startup
+        .push(("client_encoding".to_owned(), "UTF8".to_owned()));
     Ok(settings)
 }
 
@@ -88,14 +95,20 @@ fn is_utf8(value: &str) -> bool {
 }
 
 fn is_false(value: &str) -> bool {
-    matches!(value.to_ascii_lowercase().as_str(), "off" | "false" | "no" | "0")
+    matches!(
+        value.to_ascii_lowercase().as_str(),
+        "off" | "false" | "no" | "0"
+    )
 }
 
 /// The grammar of `options` (PostgreSQL's `pg_split_opts` and `process_postgres_switches`): words
 /// parted by white space, a backslash escapes; `-c name=value`, `-cname=value`, `--name=value`.
 fn options(text: &str) -> Result<Vec<(String, String)>, ErrorReply> {
     let invalid = |word: &str| {
-        ErrorReply::fatal(SqlState::SYNTAX, format!("invalid word in startup options: \"{word}\""))
+        ErrorReply::fatal(
+            SqlState::SYNTAX,
+            format!("invalid word in startup options: \"{word}\""),
+        )
     };
     let mut settings = Vec::new();
     let mut words = words(text).into_iter();
@@ -107,7 +120,9 @@ fn options(text: &str) -> Result<Vec<(String, String)>, ErrorReply> {
         } else {
             return Err(invalid(&word));
         };
-        let (name, value) = assignment.split_once('=').ok_or_else(|| invalid(&assignment))?;
+        let (name, value) = assignment
+            .split_once('=')
+            .ok_or_else(|| invalid(&assignment))?;
         settings.push((name.replace('-', "_"), value.to_owned()));
     }
     Ok(settings)
@@ -140,7 +155,10 @@ mod tests {
         assert_eq!(read("-c work_mem=4MB"), one("work_mem", "4MB"));
         assert_eq!(read("-cwork_mem=4MB"), one("work_mem", "4MB"));
         assert_eq!(read("--work-mem=4MB\x0b"), one("work_mem", "4MB"));
-        assert_eq!(read("-c\x0csearch_path=a\\ b\\\\c"), one("search_path", "a b\\c"));
+        assert_eq!(
+            read("-c\x0csearch_path=a\\ b\\\\c"),
+            one("search_path", "a b\\c")
+        );
         assert_eq!(read(""), Ok(Vec::new()));
         for bad in ["-c", "x", "-d 3", "-c nothing", "work_mem=1"] {
             assert!(read(bad).is_err(), "{bad}");

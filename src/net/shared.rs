@@ -161,7 +161,9 @@ impl Shared {
 
     /// PgBouncer holds another verifier of this role than ours: for health.
     pub fn note_mismatch(&self, role: &str) {
-        let text = format!("PgBouncer holds another verifier of role \"{role}\" than auth_file or key_file");
+        let text = format!(
+            "PgBouncer holds another verifier of role \"{role}\" than auth_file or key_file"
+        );
         use crate::telemetry::health::State;
         self.health.set("verifiers", false, State::Degraded, text);
     }

@@ -153,7 +153,10 @@ impl Worker {
                 out: Vec::new(),
                 own: Vec::new(),
             }),
-            facts: RefCell::new(FactsCache::new(shared.config.limits.facts_cache_bytes, seed)),
+            facts: RefCell::new(FactsCache::new(
+                shared.config.limits.facts_cache_bytes,
+                seed,
+            )),
             handshakes: Semaphore::new(HANDSHAKES),
             interrupts: RefCell::default(),
             draining: Cell::new(false),

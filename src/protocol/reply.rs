@@ -162,7 +162,9 @@ mod tests {
     #[test]
     fn an_error_carries_every_field_once() {
         let mut out = Vec::new();
-        let mut error = ErrorReply::fatal(SqlState::POLICY, "no\0t").detail("d").hint("h");
+        let mut error = ErrorReply::fatal(SqlState::POLICY, "no\0t")
+            .detail("d")
+            .hint("h");
         error.position = 3;
         error.decided = Some(("ddl-outside-migration", "production.toml".to_owned(), 51));
         error.put(&mut out);
@@ -171,7 +173,13 @@ mod tests {
         let fields = error_fields::read(&out[frame::HEADER..]);
         assert!(fields.ends_connection());
         assert_eq!(fields.message, b"no?t");
-        for field in [&b"Dd\0"[..], b"Hh\0", b"P3\0", b"Rddl-outside-migration\0", b"L51\0"] {
+        for field in [
+            &b"Dd\0"[..],
+            b"Hh\0",
+            b"P3\0",
+            b"Rddl-outside-migration\0",
+            b"L51\0",
+        ] {
             assert!(out.windows(field.len()).any(|w| w == field), "{field:?}");
         }
     }

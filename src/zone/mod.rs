@@ -97,8 +97,7 @@ pub fn put_cleanup(out: &mut Vec<u8>, name: &[u8; NAME_LENGTH]) {
 /// Appends a whole batch, Sync included, that sets each (name, value) at session level: for a server
 /// connection that is one client's own.
 pub fn put_session_settings(out: &mut Vec<u8>, values: &[(&str, &str)]) {
-    const TEXT: &[u8] =
-        b"select set_config(n,v,false) from unnest($1::text[],$2::text[]) t(n,v)";
+    const TEXT: &[u8] = b"select set_config(n,v,false) from unnest($1::text[],$2::text[]) t(n,v)";
     message(out, b'P', |out| {
         put_cstr(out, b"");
         put_cstr(out, TEXT);

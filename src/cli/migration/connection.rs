@@ -21,9 +21,15 @@ pub(super) struct Connection {
 
 impl Connection {
     pub fn from_answer(answer: &Answer) -> Result<Self, ClientError> {
-        let row = answer.rows.first().ok_or(ClientError::Protocol("no session in the answer"))?;
+        let row = answer
+            .rows
+            .first()
+            .ok_or(ClientError::Protocol("no session in the answer"))?;
         let find = |name: &str| {
-            let at = answer.columns.iter().position(|column| column.name == name)?;
+            let at = answer
+                .columns
+                .iter()
+                .position(|column| column.name == name)?;
             row.get(at)?.clone()
         };
         let must = |name: &str| find(name).ok_or(ClientError::Protocol("a column is missing"));
@@ -42,7 +48,9 @@ impl Connection {
 
     /// `15:32 UTC` of `2026-11-20 15:32:00+00`.
     pub fn until(&self) -> String {
-        self.ends.get(11..16).map_or_else(|| self.ends.clone(), |time| format!("{time} UTC"))
+        self.ends
+            .get(11..16)
+            .map_or_else(|| self.ends.clone(), |time| format!("{time} UTC"))
     }
 
     /// libpq's variables, without the password.
@@ -54,7 +62,11 @@ impl Connection {
             ("PGUSER", &self.login),
             ("PGSSLMODE", &self.sslmode),
         ];
-        variables.extend(self.sslrootcert.as_deref().map(|path| ("PGSSLROOTCERT", path)));
+        variables.extend(
+            self.sslrootcert
+                .as_deref()
+                .map(|path| ("PGSSLROOTCERT", path)),
+        );
         variables
     }
 
@@ -66,8 +78,17 @@ impl Connection {
             url.push_str(&escaped(&self.token));
         }
         url.push('@');
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { escaped(&self.host) };
-        url.push_str(&format!("{host}:{}/{}?sslmode={}", self.port, escaped(&self.database), escaped(&self.sslmode)));
+        let host = if self.host.contains(':') {
+            format!("[{}]", self.host)
+        } else {
+            escaped(&self.host)
+        };
+        url.push_str(&format!(
+            "{host}:{}/{}?sslmode={}",
+            self.port,
+            escaped(&self.database),
+            escaped(&self.sslmode)
+        ));
         if let Some(path) = &self.sslrootcert {
             url.push_str("&sslrootcert=");
             url.push_str(&escaped(path));
@@ -78,7 +99,16 @@ impl Connection {
     /// A line of a password file, `:` and `\` escaped (PostgreSQL documentation, "The Password File").
     pub fn pgpass(&self) -> Zeroizing<String> {
         let mut line = Zeroizing::new(String::new());
-        for (at, field) in [&self.host, &self.port, &self.database, &self.login, &*self.token].into_iter().enumerate() {
+        for (at, field) in [
+            &self.host,
+            &self.port,
+            &self.database,
+            &self.login,
+            &*self.token,
+        ]
+        .into_iter()
+        .enumerate()
+        {
             if at > 0 {
                 line.push(':');
             }
@@ -95,7 +125,11 @@ impl Connection {
     /// Assignments for a shell, the password among them.
     pub fn shell(&self) -> String {
         let mut text = String::new();
-        for (name, value) in self.environment().into_iter().chain([("PGPASSWORD", self.token.as_str())]) {
+        for (name, value) in self
+            .environment()
+            .into_iter()
+            .chain([("PGPASSWORD", self.token.as_str())])
+        {
             let _ = writeln!(text, "export {name}='{}'", value.replace('\'', r"'\''")); // a String takes everything
         }
         text
@@ -120,15 +154,18 @@ impl Connection {
 
 /// Percent-encoded but for RFC 3986's unreserved characters.
 fn escaped(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte as char),
-            _ => {
-                let _ = write!(out, "%{byte:02X}"); // a String takes everything
+    text.bytes()
+        .fold(String::with_capacity(text.len()), |mut out, byte| {
+            match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                    out.push(byte as char)
+                }
+                _ => {
+                    let _ = write!(out, "%{byte:02X}"); // a String takes everything
+                }
             }
-        }
-        out
-    })
+            out
+        })
 }
 
 #[cfg(test)]
@@ -154,16 +191,34 @@ mod tests {
         let url = "postgresql://migrator.mig_4k7qz2hd:pcm_secret@db.example.com:6432/it%27s%2Fa%20shop?sslmode=verify-full&sslrootcert=%2Fetc%2Fca%3A1.crt";
         assert_eq!(*connection().url(true), url);
         assert_eq!(*connection().url(false), url.replace(":pcm_secret", ""));
-        let v6 = Connection { host: "::1".into(), sslrootcert: None, ..connection() };
-        assert!(v6.url(true).contains("@[::1]:6432/") && v6.url(true).ends_with("?sslmode=verify-full"));
-        assert_eq!(*v6.pgpass(), r"\:\:1:6432:it's/a shop:migrator.mig_4k7qz2hd:pcm_secret");
+        let v6 = Connection {
+            host: "::1".into(),
+            sslrootcert: None,
+            ..connection()
+        };
+        assert!(
+            v6.url(true).contains("@[::1]:6432/") && v6.url(true).ends_with("?sslmode=verify-full")
+        );
+        assert_eq!(
+            *v6.pgpass(),
+            r"\:\:1:6432:it's/a shop:migrator.mig_4k7qz2hd:pcm_secret"
+        );
     }
 
     #[test]
     fn shells_read_back_what_was_written() {
-        let script = format!("{}printf %s \"$PGDATABASE|$PGPASSWORD|$PGSSLROOTCERT\"", connection().shell());
-        let output = std::process::Command::new("sh").args(["-c", &script]).output().expect("a shell");
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "it's/a shop|pcm_secret|/etc/ca:1.crt");
+        let script = format!(
+            "{}printf %s \"$PGDATABASE|$PGPASSWORD|$PGSSLROOTCERT\"",
+            connection().shell()
+        );
+        let output = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .output()
+            .expect("a shell");
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            "it's/a shop|pcm_secret|/etc/ca:1.crt"
+        );
     }
 
     #[test]

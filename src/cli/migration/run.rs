@@ -36,7 +36,9 @@ const OVERRIDING: [&str; 4] = ["PGPASSWORD", "PGHOSTADDR", "PGSERVICE", "PGSERVI
 
 /// Runs it. The tool's status is ours; 128 + n when signal n ended it.
 pub(super) fn run(args: &RunArgs) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     match runtime {
         Ok(runtime) => runtime.block_on(run_in(args)),
         Err(error) => could_not(&error.to_string()),
@@ -80,7 +82,11 @@ async fn tool(args: &RunArgs, connection: &Connection, mut signals: Signals) -> 
         Ok(child) => child,
         Err((name, error)) => {
             tell(&format!("error: {name} could not be run: {error}"));
-            return ExitCode::from(if error.kind() == std::io::ErrorKind::NotFound { NOT_FOUND } else { NOT_RUNNABLE });
+            return ExitCode::from(if error.kind() == std::io::ErrorKind::NotFound {
+                NOT_FOUND
+            } else {
+                NOT_RUNNABLE
+            });
         }
     };
     loop {
@@ -94,12 +100,19 @@ async fn tool(args: &RunArgs, connection: &Connection, mut signals: Signals) -> 
     }
 }
 
-fn spawn(args: &RunArgs, connection: &Connection, passfile: &Path) -> Result<Child, (String, std::io::Error)> {
+fn spawn(
+    args: &RunArgs,
+    connection: &Connection,
+    passfile: &Path,
+) -> Result<Child, (String, std::io::Error)> {
     let Some((program, arguments)) = args.command.split_first() else {
         return Err(("nothing".into(), std::io::ErrorKind::NotFound.into()));
     };
     let mut command = Command::new(program);
-    command.args(arguments).envs(connection.environment()).env("PGPASSFILE", passfile);
+    command
+        .args(arguments)
+        .envs(connection.environment())
+        .env("PGPASSFILE", passfile);
     for name in OVERRIDING {
         command.env_remove(name);
     }
@@ -108,13 +121,20 @@ fn spawn(args: &RunArgs, connection: &Connection, passfile: &Path) -> Result<Chi
     } else {
         command.env("DATABASE_URL", connection.url(true).as_str());
     }
-    command.spawn().map_err(|error| (program.to_string_lossy().into_owned(), error))
+    command
+        .spawn()
+        .map_err(|error| (program.to_string_lossy().into_owned(), error))
 }
 
 /// As a shell says it.
 fn exit_code(status: ExitStatus) -> ExitCode {
-    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
-    ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(COULD_NOT))
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal));
+    ExitCode::from(
+        code.and_then(|code| u8::try_from(code).ok())
+            .unwrap_or(COULD_NOT),
+    )
 }
 
 /// Closes the session and shows what ran in it.
@@ -126,19 +146,33 @@ fn finish(path: &Path, connection: &Connection, json: bool) {
             std::thread::sleep(BETWEEN_ATTEMPTS);
         }
         match close_and_show(path, id) {
-            Ok((how, statements)) => return tell(&if json { summary_json(id, how, &statements) } else { summary(how, &statements) }),
-            Err(error @ ClientError::Refused(_)) => return tell(&format!("portcullis: {id} could not be closed: {error}")),
+            Ok((how, statements)) => {
+                return tell(&if json {
+                    summary_json(id, how, &statements)
+                } else {
+                    summary(how, &statements)
+                });
+            }
+            Err(error @ ClientError::Refused(_)) => {
+                return tell(&format!("portcullis: {id} could not be closed: {error}"));
+            }
             Err(error) => last = Some(error),
         }
     }
     if let Some(error) = last {
-        tell(&format!("portcullis: {id} could not be closed: {error}; it ends by itself at {}", connection.until()));
+        tell(&format!(
+            "portcullis: {id} could not be closed: {error}; it ends by itself at {}",
+            connection.until()
+        ));
     }
 }
 
 fn close_and_show(path: &Path, id: &str) -> Result<(&'static str, Answer), ClientError> {
     let mut client = Client::connect(path)?;
-    let how = match client.verb(&format!("CLOSE MIGRATION {} NOTE 'the tool ended'", quoted(id))) {
+    let how = match client.verb(&format!(
+        "CLOSE MIGRATION {} NOTE 'the tool ended'",
+        quoted(id)
+    )) {
         Ok(_) => "closed",
         Err(error) if is_over(&error) => "had ended before the tool did",
         Err(error) => return Err(error),
@@ -154,20 +188,34 @@ struct Line<'a> {
 }
 
 fn lines(statements: &Answer) -> Vec<Line<'_>> {
-    let column = |name: &str| statements.columns.iter().position(|column| column.name == name);
+    let column = |name: &str| {
+        statements
+            .columns
+            .iter()
+            .position(|column| column.name == name)
+    };
     let at = ["number", "statement", "ms", "sqlstate"].map(column);
     statements
         .rows
         .iter()
         .map(|row| {
-            let [number, statement, ms, sqlstate] = at.map(|at| at.and_then(|at| row.get(at)?.as_deref()).unwrap_or(""));
-            Line { number, statement: shortened(statement), ms: ms.parse().unwrap_or(0), sqlstate }
+            let [number, statement, ms, sqlstate] =
+                at.map(|at| at.and_then(|at| row.get(at)?.as_deref()).unwrap_or(""));
+            Line {
+                number,
+                statement: shortened(statement),
+                ms: ms.parse().unwrap_or(0),
+                sqlstate,
+            }
         })
         .collect()
 }
 
 fn shortened(statement: &str) -> String {
-    let words = printable(statement).split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = printable(statement)
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
     match words.char_indices().nth(STATEMENT_WIDTH) {
         Some((at, _)) => format!("{}…", words[..at].trim_end()),
         None => words,
@@ -176,15 +224,29 @@ fn shortened(statement: &str) -> String {
 
 fn summary(how: &str, statements: &Answer) -> String {
     let lines = lines(statements);
-    let width = lines.iter().map(|line| line.statement.chars().count()).max().unwrap_or(0);
+    let width = lines
+        .iter()
+        .map(|line| line.statement.chars().count())
+        .max()
+        .unwrap_or(0);
     let mut text = String::new();
     for line in &lines {
-        let error = if line.sqlstate == "00000" { String::new() } else { format!("   ERROR {}", line.sqlstate) };
-        text.push_str(&format!("{:>3}  {:<width$}  {:>6} ms{error}\n", line.number, line.statement, line.ms));
+        let error = if line.sqlstate == "00000" {
+            String::new()
+        } else {
+            format!("   ERROR {}", line.sqlstate)
+        };
+        text.push_str(&format!(
+            "{:>3}  {:<width$}  {:>6} ms{error}\n",
+            line.number, line.statement, line.ms
+        ));
     }
     let plural = if lines.len() == 1 { "" } else { "s" };
     let total: u64 = lines.iter().map(|line| line.ms).sum();
-    text.push_str(&format!("portcullis: {how}, {} statement{plural}, {total} ms", lines.len()));
+    text.push_str(&format!(
+        "portcullis: {how}, {} statement{plural}, {total} ms",
+        lines.len()
+    ));
     text
 }
 
@@ -193,6 +255,10 @@ fn summary_json(id: &str, how: &str, statements: &Answer) -> String {
 }
 
 fn could_not(problem: &str) -> ExitCode {
-    tell(&if problem.starts_with("error") { problem.to_owned() } else { format!("error: {problem}") });
+    tell(&if problem.starts_with("error") {
+        problem.to_owned()
+    } else {
+        format!("error: {problem}")
+    });
     ExitCode::from(COULD_NOT)
 }

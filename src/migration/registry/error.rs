@@ -67,7 +67,10 @@ impl fmt::Display for RegistryError {
             Self::Full => f.write_str("the registry has too much waiting"),
             Self::Late => f.write_str("the registry did not answer in time"),
             Self::Gone => f.write_str("the registry has stopped"),
-            Self::Verifier(id) => write!(f, "the registry holds no usable verifier for migration session {id}"),
+            Self::Verifier(id) => write!(
+                f,
+                "the registry holds no usable verifier for migration session {id}"
+            ),
             Self::NoRandomness => f.write_str("the system gave no random bytes for a token"),
         }
     }
@@ -78,16 +81,23 @@ impl std::error::Error for RegistryError {}
 impl RegistryError {
     /// The file at `path` has a problem, in words that follow "the registry PATH".
     pub(super) fn file(path: &Path, problem: impl Into<String>) -> Self {
-        Self::File { path: path.to_owned(), problem: problem.into() }
+        Self::File {
+            path: path.to_owned(),
+            problem: problem.into(),
+        }
     }
 
     /// SQLite's error in words.
     pub(super) fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {
         let problem = match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => "cannot be written: the disk is full".to_owned(),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "is locked by another process".to_owned(),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                "is locked by another process".to_owned()
+            }
             Some(ErrorCode::DatabaseCorrupt) => "is damaged; restore it from a backup".to_owned(),
-            Some(ErrorCode::NotADatabase) => "is not a registry: it is not an SQLite file".to_owned(),
+            Some(ErrorCode::NotADatabase) => {
+                "is not a registry: it is not an SQLite file".to_owned()
+            }
             Some(ErrorCode::ReadOnly) => "cannot be written: it is read-only".to_owned(),
             _ => format!("failed: {error}"),
         };
@@ -98,9 +108,12 @@ impl RegistryError {
         match error {
             SchemaError::Sqlite(error) => Self::sqlite(path, &error),
             SchemaError::Foreign => Self::file(path, "is some other program's SQLite file"),
-            SchemaError::Newer { found } => {
-                Self::file(path, format!("was written by a newer Portcullis (schema {found}; this one knows {CURRENT})"))
-            }
+            SchemaError::Newer { found } => Self::file(
+                path,
+                format!(
+                    "was written by a newer Portcullis (schema {found}; this one knows {CURRENT})"
+                ),
+            ),
         }
     }
 }

@@ -98,14 +98,19 @@ impl RegistryHandle {
 
     /// Queues a statement for the session's record; never waits. If it cannot be written later,
     /// the session is told ([`Session::lose_record`]).
-    pub(super) fn record(&self, session: &Arc<Session>, statement: Statement) -> Result<(), RegistryError> {
+    pub(super) fn record(
+        &self,
+        session: &Arc<Session>,
+        statement: Statement,
+    ) -> Result<(), RegistryError> {
         if self.records.fetch_add(1, Ordering::Relaxed) >= RECORDS {
             self.records.fetch_sub(1, Ordering::Relaxed);
             return Err(RegistryError::Full);
         }
-        self.send(Job::Record(session.clone(), statement)).inspect_err(|_| {
-            self.records.fetch_sub(1, Ordering::Relaxed);
-        })
+        self.send(Job::Record(session.clone(), statement))
+            .inspect_err(|_| {
+                self.records.fetch_sub(1, Ordering::Relaxed);
+            })
     }
 
     fn send(&self, job: Job) -> Result<(), RegistryError> {
@@ -120,7 +125,9 @@ fn serve(mut store: Store, inbox: Receiver<Job>, records: &AtomicUsize) {
     while let Ok(job) = inbox.recv() {
         let next = match job {
             Job::Work(work) => Some(work),
-            Job::Record(session, statement) => record_batch(&mut store, &inbox, records, (session, statement)),
+            Job::Record(session, statement) => {
+                record_batch(&mut store, &inbox, records, (session, statement))
+            }
         };
         if let Some(work) = next {
             work(&mut store);
@@ -144,7 +151,11 @@ fn record_batch(
             Err(_) => break,
         }
     }
-    let written = store.record(batch.iter().map(|(session, statement)| (session.id, statement)));
+    let written = store.record(
+        batch
+            .iter()
+            .map(|(session, statement)| (session.id, statement)),
+    );
     records.fetch_sub(batch.len(), Ordering::Relaxed);
     if let Err(error) = written {
         for (session, _) in &batch {
@@ -156,7 +167,12 @@ fn record_batch(
 
 /// Closes a session that nobody learned of.
 pub(super) fn forget(store: &mut Store, id: SessionId, at: super::span::Millis) {
-    let closing = Closing { by: Some("portcullis".into()), note: Some("the opener had gone".into()), at, complete: true };
+    let closing = Closing {
+        by: Some("portcullis".into()),
+        note: Some("the opener had gone".into()),
+        at,
+        complete: true,
+    };
     if let Err(error) = store.close_session(id, &closing) {
         tracing::error!(session = %id, %error, "a migration session stays in the registry until it expires");
     }

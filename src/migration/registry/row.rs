@@ -66,7 +66,9 @@ impl State {
     }
 
     fn from_id(id: &str) -> Option<Self> {
-        [Self::Open, Self::Closed, Self::Expired].into_iter().find(|state| state.id() == id)
+        [Self::Open, Self::Closed, Self::Expired]
+            .into_iter()
+            .find(|state| state.id() == id)
     }
 }
 
@@ -107,7 +109,10 @@ impl SessionRow {
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let state: String = row.get(7)?;
         Ok(Self {
-            id: row.get::<_, String>(0)?.parse().map_err(|error| conversion(0, error))?,
+            id: row
+                .get::<_, String>(0)?
+                .parse()
+                .map_err(|error| conversion(0, error))?,
             database: row.get(1)?,
             role: row.get(2)?,
             reason: row.get(3)?,
@@ -125,7 +130,10 @@ impl SessionRow {
     }
 }
 
-fn conversion(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+fn conversion(
+    column: usize,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
 }
 

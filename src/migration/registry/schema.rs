@@ -58,16 +58,26 @@ pub(super) const CURRENT: usize = STEPS.len();
 
 /// Brings the file to [`CURRENT`], in one transaction.
 pub(super) fn upgrade(connection: &mut Connection) -> Result<(), SchemaError> {
-    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    let tables: usize = transaction.query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table'", [], |row| row.get(0))?;
-    let ours: bool = transaction.query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'schema_version'", [], |row| row.get(0))?;
+    let transaction =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let tables: usize = transaction.query_row(
+        "SELECT count(*) FROM sqlite_schema WHERE type = 'table'",
+        [],
+        |row| row.get(0),
+    )?;
+    let ours: bool = transaction.query_row(
+        "SELECT count(*) FROM sqlite_schema WHERE name = 'schema_version'",
+        [],
+        |row| row.get(0),
+    )?;
     if tables > 0 && !ours {
         return Err(SchemaError::Foreign);
     }
     if !ours {
         transaction.execute_batch("CREATE TABLE schema_version (version INTEGER NOT NULL) STRICT; INSERT INTO schema_version VALUES (0);")?;
     }
-    let found: usize = transaction.query_row("SELECT version FROM schema_version", [], |row| row.get(0))?;
+    let found: usize =
+        transaction.query_row("SELECT version FROM schema_version", [], |row| row.get(0))?;
     let steps = STEPS.get(found..).ok_or(SchemaError::Newer { found })?;
     for step in steps {
         transaction.execute_batch(step)?;

@@ -43,17 +43,35 @@ impl Store {
         let failed = |error: rusqlite::Error| RegistryError::sqlite(path, &error);
         let mut connection = Connection::open(path).map_err(failed)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
-        let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(failed)?;
+        let mode: String = connection
+            .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
+            .map_err(failed)?;
         if mode != "wal" {
-            return Err(RegistryError::file(path, "lies on a file system without shared memory; SQLite's WAL needs it"));
+            return Err(RegistryError::file(
+                path,
+                "lies on a file system without shared memory; SQLite's WAL needs it",
+            ));
         }
-        connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF").map_err(failed)?;
-        let health: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
+        connection
+            .execute_batch(
+                "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF",
+            )
+            .map_err(failed)?;
+        let health: String = connection
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(failed)?;
         if health != "ok" {
-            return Err(RegistryError::file(path, "is damaged; restore it from a backup"));
+            return Err(RegistryError::file(
+                path,
+                "is damaged; restore it from a backup",
+            ));
         }
         schema::upgrade(&mut connection).map_err(|error| RegistryError::schema(path, error))?;
-        Ok(Self { path: path.to_owned(), connection, _only_one: only_one })
+        Ok(Self {
+            path: path.to_owned(),
+            connection,
+            _only_one: only_one,
+        })
     }
 
     /// The file.
@@ -70,17 +88,24 @@ impl Store {
         );
         match inserted {
             Ok(_) => Ok(()),
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => match self.holder(&new.database)? {
-                Some(holder) => Err(RegistryError::Held(Box::new(holder))),
-                None => Err(self.failed(error)),
-            },
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+                match self.holder(&new.database)? {
+                    Some(holder) => Err(RegistryError::Held(Box::new(holder))),
+                    None => Err(self.failed(error)),
+                }
+            }
             Err(error) => Err(self.failed(error)),
         }
     }
 
     fn holder(&self, database: &str) -> Result<Option<Holder>, RegistryError> {
         let row = self.one("database = ?1 AND state = 'open'", database)?;
-        Ok(row.map(|row| Holder { database: row.database, id: row.id, by: row.opened_by, until: row.ends_at }))
+        Ok(row.map(|row| Holder {
+            database: row.database,
+            id: row.id,
+            by: row.opened_by,
+            until: row.ends_at,
+        }))
     }
 
     /// Ends a session, gives its lease back and forgets its verifier.
@@ -93,7 +118,9 @@ impl Store {
         );
         match changed.map_err(|error| self.failed(error))? {
             1 => Ok(()),
-            _ => Err(self.session(id)?.map_or(RegistryError::NoSession(id), |_| RegistryError::Ended(id))),
+            _ => Err(self
+                .session(id)?
+                .map_or(RegistryError::NoSession(id), |_| RegistryError::Ended(id))),
         }
     }
 
@@ -108,7 +135,10 @@ impl Store {
     }
 
     /// Appends statements to their sessions' records: all or none.
-    pub fn record<'a>(&mut self, statements: impl Iterator<Item = (SessionId, &'a Statement)>) -> Result<(), RegistryError> {
+    pub fn record<'a>(
+        &mut self,
+        statements: impl Iterator<Item = (SessionId, &'a Statement)>,
+    ) -> Result<(), RegistryError> {
         let path = &self.path;
         let failed = |error: rusqlite::Error| RegistryError::sqlite(path, &error);
         let transaction = self.connection.transaction().map_err(failed)?;
@@ -123,7 +153,15 @@ impl Store {
                 let micros = i64::try_from(statement.duration.as_micros()).unwrap_or(i64::MAX);
                 let fingerprint = statement.fingerprint.map(|name| name.to_string());
                 insert
-                    .execute(params![id.to_string(), statement.tag, statement.text, fingerprint, statement.started_at, micros, statement.outcome.as_str()])
+                    .execute(params![
+                        id.to_string(),
+                        statement.tag,
+                        statement.text,
+                        fingerprint,
+                        statement.started_at,
+                        micros,
+                        statement.outcome.as_str()
+                    ])
                     .map_err(failed)?;
             }
         }
@@ -137,7 +175,10 @@ impl Store {
 
     /// The open sessions and the latest others, newest first, `limit` at most.
     pub fn sessions(&self, limit: usize) -> Result<Vec<SessionRow>, RegistryError> {
-        self.many("true ORDER BY state = 'open' DESC, opened_at DESC LIMIT ?1", limit)
+        self.many(
+            "true ORDER BY state = 'open' DESC, opened_at DESC LIMIT ?1",
+            limit,
+        )
     }
 
     /// All open sessions: one per database at most.
@@ -155,20 +196,30 @@ impl Store {
                  WHERE session = ?1 ORDER BY number LIMIT ?2",
             )
             .map_err(failed)?;
-        let rows = select.query_map(params![id.to_string(), STATEMENTS_SHOWN], StatementRow::read).map_err(failed)?;
+        let rows = select
+            .query_map(
+                params![id.to_string(), STATEMENTS_SHOWN],
+                StatementRow::read,
+            )
+            .map_err(failed)?;
         rows.collect::<Result<_, _>>().map_err(failed)
     }
 
     fn one(&self, condition: &str, value: &str) -> Result<Option<SessionRow>, RegistryError> {
         let sql = format!("SELECT {SESSION_COLUMNS} FROM migration_session WHERE {condition}");
-        self.connection.query_row(&sql, [value], SessionRow::read).optional().map_err(|error| self.failed(error))
+        self.connection
+            .query_row(&sql, [value], SessionRow::read)
+            .optional()
+            .map_err(|error| self.failed(error))
     }
 
     fn many(&self, condition: &str, limit: usize) -> Result<Vec<SessionRow>, RegistryError> {
         let failed = |error| self.failed(error);
         let sql = format!("SELECT {SESSION_COLUMNS} FROM migration_session WHERE {condition}");
         let mut select = self.connection.prepare_cached(&sql).map_err(failed)?;
-        let rows = select.query_map([limit], SessionRow::read).map_err(failed)?;
+        let rows = select
+            .query_map([limit], SessionRow::read)
+            .map_err(failed)?;
         rows.collect::<Result<_, _>>().map_err(failed)
     }
 
@@ -179,24 +230,46 @@ impl Store {
     /// Bounds the file, as a full disk would.
     #[cfg(test)]
     pub(crate) fn limit_pages(&self, pages: u32) {
-        let set = self.connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |row| row.get::<_, u32>(0));
+        let set =
+            self.connection
+                .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |row| {
+                    row.get::<_, u32>(0)
+                });
         assert!(set.is_ok());
     }
 }
 
 impl Closing {
     fn state(&self) -> State {
-        if self.by.is_some() { State::Closed } else { State::Expired }
+        if self.by.is_some() {
+            State::Closed
+        } else {
+            State::Expired
+        }
     }
 }
 
 /// Creates the file with mode 0600, or finds it so. SQLite gives its -wal and -shm the same mode.
 fn private_file(path: &Path) -> Result<(), RegistryError> {
-    let cannot = |error: std::io::Error| RegistryError::file(path, format!("cannot be opened: {error}"));
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(cannot)?;
+    let cannot =
+        |error: std::io::Error| RegistryError::file(path, format!("cannot be opened: {error}"));
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(cannot)?;
     let mode = file.metadata().map_err(cannot)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
-        return Err(RegistryError::file(path, format!("has mode {mode:04o}, so others can use it: chmod 0600 {}", path.display())));
+        return Err(RegistryError::file(
+            path,
+            format!(
+                "has mode {mode:04o}, so others can use it: chmod 0600 {}",
+                path.display()
+            ),
+        ));
     }
     Ok(())
 }
@@ -204,11 +277,21 @@ fn private_file(path: &Path) -> Result<(), RegistryError> {
 fn lock(path: &Path) -> Result<File, RegistryError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
-    let cannot = |error: std::io::Error| RegistryError::file(path, format!("cannot be locked: {error}"));
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(name).map_err(cannot)?;
+    let cannot =
+        |error: std::io::Error| RegistryError::file(path, format!("cannot be locked: {error}"));
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(name)
+        .map_err(cannot)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(RegistryError::file(path, "is in use by another Portcullis process")),
+        Err(TryLockError::WouldBlock) => Err(RegistryError::file(
+            path,
+            "is in use by another Portcullis process",
+        )),
         Err(TryLockError::Error(error)) => Err(cannot(error)),
     }
 }

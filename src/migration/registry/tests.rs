@@ -1,4 +1,5 @@
-use std::os::unix::fs::PermissionsExt;
+mod files;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -44,14 +45,11 @@ fn statement(tag: &'static str) -> Statement {
 }
 
 fn by(name: &str, at: i64) -> Closing {
-    Closing { by: Some(name.into()), note: Some("wrong window".into()), at, complete: true }
-}
-
-/// The problem that opening the file reports.
-fn refused(path: &Path) -> String {
-    match Store::open(path) {
-        Ok(_) => panic!("{} was opened", path.display()),
-        Err(error) => error.to_string(),
+    Closing {
+        by: Some(name.into()),
+        note: Some("wrong window".into()),
+        at,
+        complete: true,
     }
 }
 
@@ -61,17 +59,41 @@ fn a_session_and_its_statements_survive_the_process() {
     {
         let mut store = Store::open(&path).expect("a new file");
         store.open_session(&new(ONE, "shop")).expect("opened");
-        store.record([(id(ONE), &statement("CREATE TABLE")), (id(ONE), &statement("ALTER TABLE"))].into_iter()).expect("recorded");
+        store
+            .record(
+                [
+                    (id(ONE), &statement("CREATE TABLE")),
+                    (id(ONE), &statement("ALTER TABLE")),
+                ]
+                .into_iter(),
+            )
+            .expect("recorded");
     }
     let mut store = Store::open(&path).expect("the same file");
     let row = store.session(id(ONE)).expect("readable").expect("there");
-    assert_eq!((row.state, row.statements, row.opened_by.as_str(), row.reason.as_str()), (State::Open, 2, "boris", "SHOP-298"));
+    assert_eq!(
+        (
+            row.state,
+            row.statements,
+            row.opened_by.as_str(),
+            row.reason.as_str()
+        ),
+        (State::Open, 2, "boris", "SHOP-298")
+    );
     assert_eq!(row.verifier.as_deref(), Some("SCRAM-SHA-256$4096:..."));
     let statements = store.statements(id(ONE)).expect("readable");
-    assert_eq!(statements.iter().map(|s| (s.number, s.tag.as_str())).collect::<Vec<_>>(), [(1, "CREATE TABLE"), (2, "ALTER TABLE")]);
+    assert_eq!(
+        statements
+            .iter()
+            .map(|s| (s.number, s.tag.as_str()))
+            .collect::<Vec<_>>(),
+        [(1, "CREATE TABLE"), (2, "ALTER TABLE")]
+    );
     assert_eq!(statements[0].duration, Duration::from_micros(18_250));
     assert_eq!(statements[0].fingerprint.as_deref(), Some("010203040506"));
-    store.record([(id(ONE), &statement("DROP TABLE"))].into_iter()).expect("recorded");
+    store
+        .record([(id(ONE), &statement("DROP TABLE"))].into_iter())
+        .expect("recorded");
     assert_eq!(store.statements(id(ONE)).expect("readable")[2].number, 3);
 }
 
@@ -80,15 +102,31 @@ fn one_session_per_database_holds_the_lease() {
     let (_directory, path) = directory();
     let mut store = Store::open(&path).expect("a new file");
     store.open_session(&new(ONE, "shop")).expect("opened");
-    store.open_session(&new(TWO, "crm")).expect("another database is free");
-    let held = store.open_session(&new("mig_00000003", "shop")).expect_err("held");
-    assert_eq!(held, RegistryError::Held(Box::new(Holder { database: "shop".into(), id: id(ONE), by: "boris".into(), until: 2_000 })));
+    store
+        .open_session(&new(TWO, "crm"))
+        .expect("another database is free");
+    let held = store
+        .open_session(&new("mig_00000003", "shop"))
+        .expect_err("held");
+    assert_eq!(
+        held,
+        RegistryError::Held(Box::new(Holder {
+            database: "shop".into(),
+            id: id(ONE),
+            by: "boris".into(),
+            until: 2_000
+        }))
+    );
     assert_eq!(
         held.to_string(),
         "migration session mig_00000001 of \"boris\" holds the lease on database \"shop\" until 00:00:02 UTC"
     );
-    store.close_session(id(ONE), &by("yoanna", 1_200)).expect("closed");
-    store.open_session(&new("mig_00000003", "shop")).expect("the lease is free again");
+    store
+        .close_session(id(ONE), &by("yoanna", 1_200))
+        .expect("closed");
+    store
+        .open_session(&new("mig_00000003", "shop"))
+        .expect("the lease is free again");
 }
 
 #[test]
@@ -96,11 +134,18 @@ fn the_lease_holds_in_the_file_itself() {
     let (_directory, path) = directory();
     let mut store = Store::open(&path).expect("a new file");
     store.open_session(&new(ONE, "shop")).expect("opened");
-    store.close_session(id(ONE), &by("yoanna", 1_200)).expect("closed");
+    store
+        .close_session(id(ONE), &by("yoanna", 1_200))
+        .expect("closed");
     store.open_session(&new(TWO, "shop")).expect("opened");
     let by_hand = rusqlite::Connection::open(&path).expect("readable");
     let reopened = by_hand.execute("UPDATE migration_session SET state = 'open', closed_at = NULL, verifier = 'x' WHERE id = ?1", [ONE]);
-    assert!(reopened.expect_err("a second open session").to_string().contains("UNIQUE"));
+    assert!(
+        reopened
+            .expect_err("a second open session")
+            .to_string()
+            .contains("UNIQUE")
+    );
 }
 
 #[test]
@@ -108,12 +153,33 @@ fn closing_forgets_the_verifier_and_happens_once() {
     let (_directory, path) = directory();
     let mut store = Store::open(&path).expect("a new file");
     store.open_session(&new(ONE, "shop")).expect("opened");
-    store.close_session(id(ONE), &by("yoanna", 1_200)).expect("closed");
+    store
+        .close_session(id(ONE), &by("yoanna", 1_200))
+        .expect("closed");
     let row = store.session(id(ONE)).expect("readable").expect("there");
-    assert_eq!((row.state, row.closed_at, row.closed_by.as_deref(), row.note.as_deref()), (State::Closed, Some(1_200), Some("yoanna"), Some("wrong window")));
+    assert_eq!(
+        (
+            row.state,
+            row.closed_at,
+            row.closed_by.as_deref(),
+            row.note.as_deref()
+        ),
+        (
+            State::Closed,
+            Some(1_200),
+            Some("yoanna"),
+            Some("wrong window")
+        )
+    );
     assert_eq!(row.verifier, None);
-    assert_eq!(store.close_session(id(ONE), &by("boris", 1_300)), Err(RegistryError::Ended(id(ONE))));
-    assert_eq!(store.close_session(id(TWO), &by("boris", 1_300)), Err(RegistryError::NoSession(id(TWO))));
+    assert_eq!(
+        store.close_session(id(ONE), &by("boris", 1_300)),
+        Err(RegistryError::Ended(id(ONE)))
+    );
+    assert_eq!(
+        store.close_session(id(TWO), &by("boris", 1_300)),
+        Err(RegistryError::NoSession(id(TWO)))
+    );
 }
 
 #[test]
@@ -121,10 +187,20 @@ fn only_sessions_whose_time_is_over_expire() {
     let (_directory, path) = directory();
     let mut store = Store::open(&path).expect("a new file");
     store.open_session(&new(ONE, "shop")).expect("opened");
-    store.open_session(&NewSession { ends_at: 9_000, ..new(TWO, "crm") }).expect("opened");
+    store
+        .open_session(&NewSession {
+            ends_at: 9_000,
+            ..new(TWO, "crm")
+        })
+        .expect("opened");
     assert_eq!(store.expire(1_999), Ok(0));
     assert_eq!(store.expire(2_000), Ok(1));
-    let states: Vec<_> = store.sessions(10).expect("readable").iter().map(|row| (row.id, row.state)).collect();
+    let states: Vec<_> = store
+        .sessions(10)
+        .expect("readable")
+        .iter()
+        .map(|row| (row.id, row.state))
+        .collect();
     assert_eq!(states, [(id(TWO), State::Open), (id(ONE), State::Expired)]);
     assert_eq!(store.open_sessions().expect("readable").len(), 1);
 }
@@ -134,102 +210,13 @@ fn a_statement_of_no_session_is_not_recorded_and_takes_its_batch_with_it() {
     let (_directory, path) = directory();
     let mut store = Store::open(&path).expect("a new file");
     store.open_session(&new(ONE, "shop")).expect("opened");
-    let batch = [(id(ONE), &statement("CREATE TABLE")), (id(TWO), &statement("CREATE TABLE"))];
+    let batch = [
+        (id(ONE), &statement("CREATE TABLE")),
+        (id(TWO), &statement("CREATE TABLE")),
+    ];
     let error = store.record(batch.into_iter()).expect_err("a foreign key");
     assert!(error.to_string().contains("FOREIGN KEY"), "{error}");
     assert_eq!(store.statements(id(ONE)).expect("readable"), []);
-}
-
-#[test]
-fn the_file_and_its_companions_are_private() {
-    let (directory, path) = directory();
-    let mut store = Store::open(&path).expect("a new file");
-    store.open_session(&new(ONE, "shop")).expect("opened");
-    for entry in std::fs::read_dir(directory.path()).expect("a directory") {
-        let entry = entry.expect("an entry");
-        let mode = entry.metadata().expect("metadata").permissions().mode() & 0o777;
-        assert_eq!(mode, 0o600, "{}", entry.path().display());
-    }
-    drop(store);
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).expect("chmod");
-    assert!(refused(&path).ends_with(&format!("has mode 0644, so others can use it: chmod 0600 {}", path.display())));
-}
-
-#[test]
-fn a_second_process_is_refused() {
-    let (_directory, path) = directory();
-    let store = Store::open(&path).expect("a new file");
-    assert_eq!(refused(&path), format!("the registry {} is in use by another Portcullis process", path.display()));
-    drop(store);
-    Store::open(&path).expect("free again");
-}
-
-#[test]
-fn a_locked_file_is_a_refusal_that_names_it() {
-    let (_directory, path) = directory();
-    let mut store = Store::open(&path).expect("a new file");
-    let other = rusqlite::Connection::open(&path).expect("another program");
-    other.execute_batch("BEGIN IMMEDIATE").expect("locked");
-    let error = store.open_session(&new(ONE, "shop")).expect_err("locked");
-    assert_eq!(error.to_string(), format!("the registry {} is locked by another process", path.display()));
-    other.execute_batch("ROLLBACK").expect("unlocked");
-    store.open_session(&new(ONE, "shop")).expect("opened");
-}
-
-#[test]
-fn a_full_disk_is_a_refusal_that_names_the_file() {
-    let (_directory, path) = directory();
-    let mut store = Store::open(&path).expect("a new file");
-    store.open_session(&new(ONE, "shop")).expect("opened");
-    store.limit_pages(1); // SQLite takes it as "no more than now"
-    let long = Statement { text: Some("x".repeat(20_000).into()), ..statement("CREATE TABLE") };
-    let error = store.record([(id(ONE), &long)].into_iter()).expect_err("no room");
-    assert_eq!(error.to_string(), format!("the registry {} cannot be written: the disk is full", path.display()));
-    store.limit_pages(1_000_000);
-    store.record([(id(ONE), &long)].into_iter()).expect("room again");
-}
-
-#[test]
-fn damage_is_found_at_the_start() {
-    let (_directory, path) = directory();
-    let mut store = Store::open(&path).expect("a new file");
-    for n in 0..200 {
-        let name = format!("mig_{n:08}");
-        store.open_session(&new(&name, &format!("db{n}"))).expect("opened");
-    }
-    drop(store);
-    let mut bytes = std::fs::read(&path).expect("readable");
-    let page = bytes.len() / 2 / 4096 * 4096;
-    bytes[page..page + 4096].fill(0xA5);
-    std::fs::write(&path, bytes).expect("writable");
-    assert_eq!(refused(&path), format!("the registry {} is damaged; restore it from a backup", path.display()));
-}
-
-#[test]
-fn other_files_are_left_alone() {
-    let (_directory, path) = directory();
-    std::fs::write(&path, "not a database, but more than a hundred bytes of text ".repeat(20)).expect("writable");
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).expect("chmod");
-    assert_eq!(refused(&path), format!("the registry {} is not a registry: it is not an SQLite file", path.display()));
-    std::fs::remove_file(&path).expect("removed");
-
-    rusqlite::Connection::open(&path).expect("a database").execute_batch("CREATE TABLE bookmarks (url TEXT)").expect("created");
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).expect("chmod");
-    assert_eq!(refused(&path), format!("the registry {} is some other program's SQLite file", path.display()));
-}
-
-#[test]
-fn a_newer_schema_is_refused_and_an_older_one_is_brought_forward() {
-    let (_directory, path) = directory();
-    drop(Store::open(&path).expect("a new file"));
-    let by_hand = rusqlite::Connection::open(&path).expect("readable");
-    by_hand.execute_batch("UPDATE schema_version SET version = 99").expect("written");
-    assert!(refused(&path).ends_with("was written by a newer Portcullis (schema 99; this one knows 1)"));
-    by_hand
-        .execute_batch("DROP TABLE migration_statement; DROP TABLE migration_session; UPDATE schema_version SET version = 0")
-        .expect("written");
-    let mut store = Store::open(&path).expect("brought forward");
-    store.open_session(&new(ONE, "shop")).expect("opened");
 }
 
 #[tokio::test]
@@ -243,15 +230,24 @@ async fn work_whose_caller_has_gone_is_undone() {
             wait.recv().expect("released");
             store.open_session(&new(ONE, "shop"))
         };
-        blocked.run_or_undo(work, |store| forget(store, id(ONE), 1_100)).await
+        blocked
+            .run_or_undo(work, |store| forget(store, id(ONE), 1_100))
+            .await
     });
     tokio::task::yield_now().await; // the work is queued ...
     tokio::time::sleep(Duration::from_millis(50)).await;
     task.abort(); // ... and has begun when its caller goes away
     assert!(task.await.expect_err("aborted").is_cancelled());
     go.send(()).expect("the thread waits");
-    let row = registry.run(|store| store.session(id(ONE))).await.expect("answered").expect("there");
-    assert_eq!((row.state, row.note.as_deref()), (State::Closed, Some("the opener had gone")));
+    let row = registry
+        .run(|store| store.session(id(ONE)))
+        .await
+        .expect("answered")
+        .expect("there");
+    assert_eq!(
+        (row.state, row.note.as_deref()),
+        (State::Closed, Some("the opener had gone"))
+    );
 }
 
 #[tokio::test]
@@ -259,7 +255,9 @@ async fn a_full_queue_refuses_at_once() {
     let (_directory, path) = directory();
     let registry = RegistryHandle::start(&path).expect("started");
     let (go, wait) = std::sync::mpsc::channel::<()>();
-    registry.send(Job::Work(Box::new(move |_| wait.recv().unwrap_or(())))).expect("queued");
+    registry
+        .send(Job::Work(Box::new(move |_| wait.recv().unwrap_or(()))))
+        .expect("queued");
     while registry.send(Job::Work(Box::new(|_| ()))).is_ok() {}
     assert_eq!(registry.run(|_| Ok(())).await, Err(RegistryError::Full));
     go.send(()).expect("the thread waits");

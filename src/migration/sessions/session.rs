@@ -64,9 +64,19 @@ pub enum Why {
 }
 
 impl Session {
-    pub(super) fn from_row(row: SessionRow, now: Millis, instant: Instant) -> Result<Self, RegistryError> {
-        let verifier = row.verifier.as_deref().and_then(|text| text.parse().ok()).ok_or(RegistryError::Verifier(row.id))?;
-        let left = Duration::from_millis(u64::try_from(row.ends_at.saturating_sub(now)).unwrap_or(0));
+    pub(super) fn from_row(
+        row: SessionRow,
+        now: Millis,
+        instant: Instant,
+    ) -> Result<Self, RegistryError> {
+        let verifier = row
+            .verifier
+            .as_deref()
+            .and_then(|text| text.parse().ok())
+            .ok_or(RegistryError::Verifier(row.id))?;
+        // A clock that was set back must not make its life longer than it was meant to be.
+        let left = row.ends_at.saturating_sub(now.max(row.opened_at));
+        let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
         Ok(Self {
             id: row.id,
             role: row.role.into(),
@@ -90,8 +100,17 @@ impl Session {
     pub async fn ended(&self) -> Arc<End> {
         let mut end = self.end.subscribe();
         // Bound to a name so that the watch's read lock is released before `end`.
-        let known = end.wait_for(Option::is_some).await.ok().and_then(|end| end.clone());
-        known.unwrap_or_else(|| Arc::new(End { at: now(), why: Why::Shutdown }))
+        let known = end
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|end| end.clone());
+        known.unwrap_or_else(|| {
+            Arc::new(End {
+                at: now(),
+                why: Why::Shutdown,
+            })
+        })
     }
 
     /// How it ended, if it has.
@@ -101,19 +120,26 @@ impl Session {
 
     /// How long it may still last; zero when it has ended.
     pub fn time_left(&self) -> Duration {
-        if self.open.load(Ordering::Acquire) { self.deadline.saturating_duration_since(Instant::now()) } else { Duration::ZERO }
+        if self.open.load(Ordering::Acquire) {
+            self.deadline.saturating_duration_since(Instant::now())
+        } else {
+            Duration::ZERO
+        }
     }
 
     /// Ends it because a statement that ran could not be recorded.
     pub(crate) fn lose_record(&self, error: &RegistryError) {
-        self.end(Why::Unrecorded { problem: error.to_string().into() });
+        self.end(Why::Unrecorded {
+            problem: error.to_string().into(),
+        });
     }
 
     /// Ends it. False when it had ended before; the first end stands.
     pub(super) fn end(&self, why: Why) -> bool {
         let first = self.open.swap(false, Ordering::AcqRel);
         if first {
-            self.end.send_replace(Some(Arc::new(End { at: now(), why })));
+            self.end
+                .send_replace(Some(Arc::new(End { at: now(), why })));
         }
         first
     }
@@ -127,7 +153,11 @@ impl Session {
     /// What its connections are told: message, detail and hint of a FATAL 57P01.
     pub fn farewell(&self, end: &End) -> (String, String, String) {
         (
-            format!("migration session {} ended at {}", self.id, time_of_day(end.at)),
+            format!(
+                "migration session {} ended at {}",
+                self.id,
+                time_of_day(end.at)
+            ),
             end.why.to_string(),
             format!("portcullis migration show {}", self.id),
         )
@@ -137,11 +167,22 @@ impl Session {
 impl End {
     /// What the registry keeps of it; nothing when the session goes on after a restart.
     pub(super) fn closing(&self) -> Option<Closing> {
-        let closing = |by: Option<&str>, note: Option<String>, complete| Closing { by: by.map(Into::into), note, at: self.at, complete };
+        let closing = |by: Option<&str>, note: Option<String>, complete| Closing {
+            by: by.map(Into::into),
+            note,
+            at: self.at,
+            complete,
+        };
         match &self.why {
-            Why::Closed { by, note } => Some(closing(Some(by), note.as_deref().map(Into::into), true)),
+            Why::Closed { by, note } => {
+                Some(closing(Some(by), note.as_deref().map(Into::into), true))
+            }
             Why::Expired => Some(closing(None, None, true)),
-            Why::Unrecorded { problem } => Some(closing(Some("portcullis"), Some(format!("its record is incomplete: {problem}")), false)),
+            Why::Unrecorded { problem } => Some(closing(
+                Some("portcullis"),
+                Some(format!("its record is incomplete: {problem}")),
+                false,
+            )),
             Why::Shutdown => None,
         }
     }
@@ -150,17 +191,30 @@ impl End {
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Closed { by, note: Some(note) } => write!(f, "It was closed by \"{by}\" with the note \"{note}\"."),
+            Self::Closed {
+                by,
+                note: Some(note),
+            } => write!(f, "It was closed by \"{by}\" with the note \"{note}\"."),
             Self::Closed { by, note: None } => write!(f, "It was closed by \"{by}\"."),
             Self::Expired => f.write_str("Its time was over."),
-            Self::Unrecorded { problem } => write!(f, "Its statements could not be recorded: {problem}."),
-            Self::Shutdown => f.write_str("This proxy is stopping; the session itself is still open."),
+            Self::Unrecorded { problem } => {
+                write!(f, "Its statements could not be recorded: {problem}.")
+            }
+            Self::Shutdown => {
+                f.write_str("This proxy is stopping; the session itself is still open.")
+            }
         }
     }
 }
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Session({} on {}, open: {})", self.id, self.database, self.is_open())
+        write!(
+            f,
+            "Session({} on {}, open: {})",
+            self.id,
+            self.database,
+            self.is_open()
+        )
     }
 }

@@ -38,7 +38,9 @@ impl Signals {
 /// foreground process group, and a second SIGINT makes many tools give up their clean end.
 pub(super) fn pass_on(signal: Signal, tool: Option<u32>) {
     let from_keys = matches!(signal, Signal::INT | Signal::QUIT) && in_foreground();
-    let tool = tool.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let tool = tool
+        .and_then(|id| i32::try_from(id).ok())
+        .and_then(Pid::from_raw);
     if let (false, Some(tool)) = (from_keys, tool)
         && let Err(error) = kill_process(tool, signal)
     {
@@ -47,5 +49,6 @@ pub(super) fn pass_on(signal: Signal, tool: Option<u32>) {
 }
 
 fn in_foreground() -> bool {
-    File::open("/dev/tty").is_ok_and(|terminal| tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp()))
+    File::open("/dev/tty")
+        .is_ok_and(|terminal| tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp()))
 }
