@@ -6,6 +6,8 @@
 pub struct SqlState(pub [u8; 5]);
 
 impl SqlState {
+    /// `successful_completion`.
+    pub const SUCCESS: Self = Self(*b"00000");
     /// `insufficient_privilege`: refused by policy.
     pub const POLICY: Self = Self(*b"42501");
     /// `feature_not_supported`: transaction mode cannot do it.
@@ -26,6 +28,8 @@ impl SqlState {
     pub const NOT_READY: Self = Self(*b"57P03");
     /// `admin_shutdown`.
     pub const ADMIN_SHUTDOWN: Self = Self(*b"57P01");
+    /// `insufficient_resources`.
+    pub const INSUFFICIENT_RESOURCES: Self = Self(*b"53000");
     /// `too_many_connections`.
     pub const TOO_MANY: Self = Self(*b"53300");
     /// `invalid_authorization_specification`.
@@ -36,6 +40,11 @@ impl SqlState {
     pub const INTERNAL: Self = Self(*b"XX000");
     /// `object_not_in_prerequisite_state`/`lock_not_available`: the lease is held.
     pub const LOCK_NOT_AVAILABLE: Self = Self(*b"55P03");
+
+    /// What a server sent: `XX000` where it is not five characters long.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        bytes.try_into().map_or(Self::INTERNAL, Self)
+    }
 
     /// The five characters.
     pub fn as_str(&self) -> &str {

@@ -4,6 +4,9 @@ pub mod keys;
 pub mod scram;
 pub mod userlist;
 
+#[cfg(test)]
+mod tests;
+
 /// Splits off what stands in quotes at the start of a text; `""` does not close them, and stays
 /// doubled in the result.
 fn split_quoted(text: &str) -> Option<(&str, &str)> {

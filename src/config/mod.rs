@@ -7,7 +7,10 @@ mod parse;
 pub mod problem;
 pub(crate) mod reader;
 pub(crate) mod units;
+mod values;
 
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -92,7 +95,8 @@ pub const MAX_FILE_BYTES: u64 = 1 << 20;
 pub fn read(path: &Path) -> Result<String, Vec<Problem>> {
     use std::io::Read;
     let mut text = String::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text));
+    let read = std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text));
     let message = match read {
         Ok(_) if text.len() as u64 <= MAX_FILE_BYTES => return Ok(text),
         Ok(_) => "the file is longer than 1MB".to_owned(),
@@ -195,3 +199,6 @@ pub struct Log {
     /// `level`: error, warn, info or debug. Default info.
     pub level: String,
 }
+
+/// Every setting, for `portcullis help config`.
+pub const SETTINGS: &str = include_str!("settings.md");

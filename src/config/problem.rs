@@ -68,7 +68,10 @@ impl Problem {
 
     /// A warning about the file as a whole.
     pub fn warning(file: &str, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(file, message) }
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(file, message)
+        }
     }
 
     /// The same, about a line (from 1).
@@ -78,7 +81,10 @@ impl Problem {
 
     /// The same, with one thing to do.
     pub fn with_help(self, help: impl Into<String>) -> Self {
-        Self { help: Some(help.into()), ..self }
+        Self {
+            help: Some(help.into()),
+            ..self
+        }
     }
 
     /// Does it keep the file from being loaded?
@@ -103,7 +109,11 @@ impl fmt::Display for Problem {
             (Some(snippet), help) => {
                 let before = " ".repeat((self.column.saturating_sub(1)) as usize);
                 let carets = "^".repeat(snippet.width.max(1) as usize);
-                write!(f, "\n{gutter} |\n{number} | {}\n{gutter} | {before}{carets}", snippet.text)?;
+                write!(
+                    f,
+                    "\n{gutter} |\n{number} | {}\n{gutter} | {before}{carets}",
+                    snippet.text
+                )?;
                 help.as_ref().map_or(Ok(()), |help| write!(f, " {help}"))
             }
             (None, Some(help)) => write!(f, "\n{gutter} = {help}"),
@@ -141,14 +151,19 @@ impl Source<'_> {
     fn place(&self, problem: Problem, span: Range<usize>) -> Problem {
         let start = floor(self.text, span.start);
         let line_start = self.text[..start].rfind('\n').map_or(0, |at| at + 1);
-        let line_end = self.text[start..].find('\n').map_or(self.text.len(), |at| start + at);
+        let line_end = self.text[start..]
+            .find('\n')
+            .map_or(self.text.len(), |at| start + at);
         let end = floor(self.text, span.end.clamp(start, line_end));
         let text = self.text[line_start..line_end].trim_end();
         Problem {
             line: self.line(start),
             column: 1 + self.text[line_start..start].chars().count() as u32,
             snippet: Some(Snippet {
-                text: text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+                text: text
+                    .chars()
+                    .map(|c| if c.is_control() { ' ' } else { c })
+                    .collect(),
                 width: self.text[start..end].chars().count().max(1) as u32,
             }),
             ..problem
@@ -166,11 +181,16 @@ fn floor(text: &str, offset: usize) -> usize {
 }
 
 /// The candidate that a misspelt word most likely meant: at most a third of it differs.
-pub fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub fn did_you_mean<'c>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'c str>,
+) -> Option<&'c str> {
     candidates
         .into_iter()
         .map(|candidate| (distance(word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= 1.max(candidate.chars().count().max(word.chars().count()) / 3))
+        .filter(|(distance, candidate)| {
+            *distance <= 1.max(candidate.chars().count().max(word.chars().count()) / 3)
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
@@ -178,7 +198,15 @@ pub fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str
 /// Levenshtein distance, upper and lower case and `-` and `_` being the same; words over 64 characters are far away.
 fn distance(a: &str, b: &str) -> usize {
     let fold = |word: &str| -> Vec<char> {
-        word.chars().map(|c| if c == '-' { '_' } else { c.to_ascii_lowercase() }).collect()
+        word.chars()
+            .map(|c| {
+                if c == '-' {
+                    '_'
+                } else {
+                    c.to_ascii_lowercase()
+                }
+            })
+            .collect()
     };
     let (a, b) = (fold(a), fold(b));
     if a.len().max(b.len()) > 64 {
@@ -205,9 +233,12 @@ mod tests {
     fn prints_the_line_and_the_part_that_is_meant() {
         let text = "schema = 1\n[login.é]\nzone      = { values = [\"*\"] }\n";
         let at = text.find("\"*\"").unwrap();
-        let problem = Source { file: "p.toml", text }
-            .error(at..at + 3, "zone \"*\" would grant all zones at once")
-            .with_help("did you mean something else?");
+        let problem = Source {
+            file: "p.toml",
+            text,
+        }
+        .error(at..at + 3, "zone \"*\" would grant all zones at once")
+        .with_help("did you mean something else?");
         assert_eq!(
             problem.to_string(),
             "error: zone \"*\" would grant all zones at once\n  --> p.toml:3:25\n  |\n\
@@ -219,7 +250,10 @@ mod tests {
     fn prints_a_line_and_a_file_without_a_part() {
         let problem = Problem::warning("p.toml", "a").on_line(25);
         assert_eq!(problem.to_string(), "warning: a\n  --> p.toml:25");
-        assert_eq!(Problem::error("p.toml", "a").with_help("b").to_string(), "error: a\n  --> p.toml\n  = b");
+        assert_eq!(
+            Problem::error("p.toml", "a").with_help("b").to_string(),
+            "error: a\n  --> p.toml\n  = b"
+        );
     }
 
     #[test]
@@ -233,17 +267,34 @@ mod tests {
 
     #[test]
     fn spans_beyond_the_text_do_no_harm() {
-        let source = Source { file: "f", text: "aé" };
+        let source = Source {
+            file: "f",
+            text: "aé",
+        };
         assert_eq!(source.error(2..99, "m").line, 1);
         assert_eq!(source.error(99..100, "m").column, 3);
-        assert_eq!(Source { file: "f", text: "" }.error(0..0, "m").line, 1);
+        assert_eq!(
+            Source {
+                file: "f",
+                text: ""
+            }
+            .error(0..0, "m")
+            .line,
+            1
+        );
     }
 
     #[test]
     fn suggests_near_words_only() {
         let keys = ["max_client_conn", "postgres", "http"];
-        assert_eq!(did_you_mean("max_client_con", keys), Some("max_client_conn"));
-        assert_eq!(did_you_mean("Max-Client-Conn", keys), Some("max_client_conn"));
+        assert_eq!(
+            did_you_mean("max_client_con", keys),
+            Some("max_client_conn")
+        );
+        assert_eq!(
+            did_you_mean("Max-Client-Conn", keys),
+            Some("max_client_conn")
+        );
         assert_eq!(did_you_mean("postgers", keys), Some("postgres"));
         assert_eq!(did_you_mean("colour", keys), None);
         assert_eq!(did_you_mean(&"x".repeat(1000), keys), None);

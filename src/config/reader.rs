@@ -31,11 +31,17 @@ pub(crate) struct Wrong {
 
 impl Wrong {
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None }
+        Self {
+            message: message.into(),
+            help: None,
+        }
     }
 
     pub fn help(self, help: impl Into<String>) -> Self {
-        Self { help: Some(help.into()), ..self }
+        Self {
+            help: Some(help.into()),
+            ..self
+        }
     }
 }
 
@@ -56,8 +62,16 @@ impl<'t> Table<'t> {
     }
 
     fn new(name: String, span: Span, table: &'t DeTable<'t>) -> Self {
-        let entries = table.iter().map(|(key, value)| (key.get_ref().as_ref(), (key.span(), value))).collect();
-        Self { name, span, entries, asked: Vec::new() }
+        let entries = table
+            .iter()
+            .map(|(key, value)| (key.get_ref().as_ref(), (key.span(), value)))
+            .collect();
+        Self {
+            name,
+            span,
+            entries,
+            asked: Vec::new(),
+        }
     }
 
     /// The keys still there, in alphabetical order: for tables whose keys are names.
@@ -82,7 +96,11 @@ impl<'t> Table<'t> {
     }
 
     fn path(&self, key: &str) -> String {
-        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
+        if self.name.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.name)
+        }
     }
 }
 
@@ -94,7 +112,10 @@ pub(crate) struct Reader<'s> {
 
 impl<'s> Reader<'s> {
     pub fn new(file: &'s str, text: &'s str) -> Self {
-        Self { source: Source { file, text }, problems: Vec::new() }
+        Self {
+            source: Source { file, text },
+            problems: Vec::new(),
+        }
     }
 
     /// The located tree of the text, or its syntax errors: then nothing else is worth saying.
@@ -104,13 +125,13 @@ impl<'s> Reader<'s> {
             return Ok(tree);
         }
         let source = Source { file, text };
-        Err(errors
-            .iter()
-            .map(|error| {
-                let message = error.message().lines().collect::<Vec<_>>().join(", ");
-                source.error(error.span().unwrap_or(0..0), message)
-            })
-            .collect())
+        let told = |error: &toml::de::Error| {
+            let message = error.message().lines().collect::<Vec<_>>().join(", ");
+            source.error(error.span().unwrap_or(0..0), message)
+        };
+        let mut problems: Vec<Problem> = errors.iter().map(told).collect();
+        problems.sort_by_key(place);
+        Err(problems)
     }
 
     /// Notes an error.
@@ -119,19 +140,29 @@ impl<'s> Reader<'s> {
     }
 
     /// Notes an error and one thing to do.
-    pub fn error_with_help(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
-        self.problems.push(self.source.error(span, message).with_help(help));
+    pub fn error_with_help(
+        &mut self,
+        span: Span,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.problems
+            .push(self.source.error(span, message).with_help(help));
     }
 
     /// Notes a warning and one thing to do.
     pub fn warning(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
-        self.problems.push(self.source.warning(span, message).with_help(help));
+        self.problems
+            .push(self.source.warning(span, message).with_help(help));
     }
 
     /// Notes why a value is not acceptable.
     pub fn wrong(&mut self, span: Span, wrong: Wrong) {
         let problem = self.source.error(span, wrong.message);
-        self.problems.push(Problem { help: wrong.help, ..problem });
+        self.problems.push(Problem {
+            help: wrong.help,
+            ..problem
+        });
     }
 
     /// Notes a key that must be there and is not.
@@ -146,17 +177,33 @@ impl<'s> Reader<'s> {
     }
 
     /// Takes a table that must be there.
-    pub fn required_table<'t>(&mut self, table: &mut Table<'t>, key: &'static str) -> Option<Table<'t>> {
+    pub fn required_table<'t>(
+        &mut self,
+        table: &mut Table<'t>,
+        key: &'static str,
+    ) -> Option<Table<'t>> {
         if !table.entries.contains_key(key) {
-            self.absent(table, format!("missing table [{}]", table.path(key)), "every setting: portcullis help config");
+            self.absent(
+                table,
+                format!("missing table [{}]", table.path(key)),
+                "every setting: portcullis help config",
+            );
         }
         self.table(table, key)
     }
 
     /// An error about a table as a whole: its line, or the file for the top.
     fn absent(&mut self, table: &Table<'_>, message: String, help: &str) {
-        let line = if table.name.is_empty() { 0 } else { self.source.line(table.span.start) };
-        self.problems.push(Problem::error(self.source.file, message).on_line(line).with_help(help));
+        let line = if table.name.is_empty() {
+            0
+        } else {
+            self.source.line(table.span.start)
+        };
+        self.problems.push(
+            Problem::error(self.source.file, message)
+                .on_line(line)
+                .with_help(help),
+        );
     }
 
     /// Takes `schema`, the version of the file's form.
@@ -165,7 +212,11 @@ impl<'s> Reader<'s> {
         if let Some(schema) = self.integer(top, "schema", 0..=i64::MAX)
             && schema.value != 1
         {
-            self.error_with_help(schema.span, format!("schema {} is not known to this version", schema.value), "schema = 1");
+            self.error_with_help(
+                schema.span,
+                format!("schema {} is not known to this version", schema.value),
+                "schema = 1",
+            );
         }
     }
 
@@ -193,10 +244,17 @@ impl<'s> Reader<'s> {
     }
 
     /// Takes a string.
-    pub fn string<'t>(&mut self, table: &mut Table<'t>, key: &'static str) -> Option<Located<&'t str>> {
+    pub fn string<'t>(
+        &mut self,
+        table: &mut Table<'t>,
+        key: &'static str,
+    ) -> Option<Located<&'t str>> {
         let (_, value) = table.take(key)?;
         match value.get_ref().as_str() {
-            Some(text) => Some(Located { value: text, span: value.span() }),
+            Some(text) => Some(Located {
+                value: text,
+                span: value.span(),
+            }),
             None => self.mismatch(&table.path(key), value, "a string"),
         }
     }
@@ -225,7 +283,10 @@ impl<'s> Reader<'s> {
         {
             let (message, help) = (
                 format!("\"{}\" needs a unit", table.path(key)),
-                format!("write {key} = \"{}{unit}\" or another unit", number.as_str()),
+                format!(
+                    "write {key} = \"{}{unit}\" or another unit",
+                    number.as_str()
+                ),
             );
             self.error_with_help(value.span(), message, help);
             table.take(key);
@@ -235,22 +296,35 @@ impl<'s> Reader<'s> {
     }
 
     /// Takes an integer within bounds.
-    pub fn integer(&mut self, table: &mut Table<'_>, key: &'static str, bounds: RangeInclusive<i64>) -> Option<Located<i64>> {
+    pub fn integer(
+        &mut self,
+        table: &mut Table<'_>,
+        key: &'static str,
+        bounds: RangeInclusive<i64>,
+    ) -> Option<Located<i64>> {
         let (_, value) = table.take(key)?;
         let Some(number) = value.get_ref().as_integer() else {
             return self.mismatch(&table.path(key), value, "a whole number");
         };
         match i64::from_str_radix(number.as_str(), number.radix()) {
-            Ok(number) if bounds.contains(&number) => Some(Located { value: number, span: value.span() }),
+            Ok(number) if bounds.contains(&number) => Some(Located {
+                value: number,
+                span: value.span(),
+            }),
             _ => {
-                let message = format!("\"{}\" must be {} to {}", table.path(key), bounds.start(), bounds.end());
+                let message = format!(
+                    "\"{}\" must be {} to {}",
+                    table.path(key),
+                    bounds.start(),
+                    bounds.end()
+                );
                 self.error(value.span(), message);
                 None
             }
         }
     }
 
-    /// Takes a list of strings, each of which must read as something; those that do not are left out.
+    /// Takes a list of strings, each of which must read as something.
     pub fn list<T>(
         &mut self,
         table: &mut Table<'_>,
@@ -269,7 +343,10 @@ impl<'s> Reader<'s> {
             };
             list.extend(read);
         }
-        Some(Located { value: list, span: value.span() })
+        (list.len() == items.len()).then(|| Located {
+            value: list,
+            span: value.span(),
+        })
     }
 
     fn accept<T>(&mut self, result: Result<T, Wrong>, span: Span) -> Option<Located<T>> {
@@ -282,9 +359,20 @@ impl<'s> Reader<'s> {
         }
     }
 
-    fn mismatch<T>(&mut self, path: &str, value: &Spanned<DeValue<'_>>, expected: &str) -> Option<T> {
+    fn mismatch<T>(
+        &mut self,
+        path: &str,
+        value: &Spanned<DeValue<'_>>,
+        expected: &str,
+    ) -> Option<T> {
         let found = value.get_ref().type_str();
-        self.error(value.span(), format!("\"{path}\" must be {expected}, not {} {found}", article(found)));
+        self.error(
+            value.span(),
+            format!(
+                "\"{path}\" must be {expected}, not {} {found}",
+                article(found)
+            ),
+        );
         None
     }
 
@@ -293,22 +381,37 @@ impl<'s> Reader<'s> {
         for (key, (span, _)) in &table.entries {
             let message = format!("unknown key \"{}\"", table.path(key));
             match did_you_mean(key, table.asked.iter().copied()) {
-                Some(near) => self.error_with_help(span.clone(), message, format!("did you mean \"{near}\"?")),
+                Some(near) => {
+                    self.error_with_help(span.clone(), message, format!("did you mean \"{near}\"?"))
+                }
                 None => self.error(span.clone(), message),
             }
         }
     }
 
+    /// Has anything been noted that keeps the file from being loaded?
+    pub fn has_errors(&self) -> bool {
+        self.problems.iter().any(Problem::is_error)
+    }
+
     /// The problems in the order of the file; errors and warnings apart.
     pub fn into_problems(self) -> (Vec<Problem>, Vec<Problem>) {
         let mut problems = self.problems;
-        problems.sort_by_key(|problem| (problem.line, problem.column));
+        problems.sort_by_key(place);
         problems.into_iter().partition(Problem::is_error)
     }
 }
 
+fn place(problem: &Problem) -> (u32, u32) {
+    (problem.line, problem.column)
+}
+
 fn article(noun: &str) -> &'static str {
-    if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
+    if noun.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        "an"
+    } else {
+        "a"
+    }
 }
 
 /// One of a few words.

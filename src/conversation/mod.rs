@@ -1,1 +1,240 @@
-//! conversation
+//! PURE. The state machine of one connection: bytes and the gate's verdicts go in, bytes to both
+//! sides come out. It follows what is in flight, which transaction the server is in, and what each
+//! prepared name means; it replaces refused messages in the stream and sets the zone.
+//!
+//! What the client sends is handled in `client`, what the server answers in `server`. After a
+//! [`Fatal`] there is nothing to go on with.
+
+mod client;
+mod extended;
+mod in_flight;
+mod injection;
+mod judge;
+mod names;
+mod server;
+pub mod splice;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::error::SqlState;
+use crate::policy::{Decision, Refusal, State, Who};
+use crate::protocol::TransactionStatus;
+use crate::sql::Facts;
+use crate::sql::FactsCache;
+use crate::zone::{NAME_LENGTH, Prefix};
+
+use in_flight::InFlight;
+use injection::Injection;
+use names::Names;
+
+/// What happens on a connection, for counters and records. Called on the data path: must be cheap.
+pub trait Observer {
+    /// A text was judged.
+    fn judged(&self, facts: &Facts, decision: &Decision);
+    /// A refusal is on its way to the client.
+    fn refused(&self, refusal: &Refusal);
+    /// A zone prefix was sent.
+    fn injected(&self);
+    /// A zone prefix failed.
+    fn injection_failed(&self);
+    /// The server answered with an error.
+    fn server_error(&self, sqlstate: &[u8]);
+    /// A statement was sent to run, or a cursor to be read (`None`); only on recorded connections.
+    fn started(&self, facts: Option<&Facts>, text: &[u8]);
+    /// The oldest statement started ended, with 00000 or an error; only on recorded connections.
+    fn ended(&self, sqlstate: SqlState);
+}
+
+/// What a step of the conversation may look at: nothing here belongs to the connection itself.
+pub struct Context<'a, O: Observer> {
+    /// Who asks.
+    pub who: &'a Who,
+    /// What may have changed since the last statement.
+    pub state: State,
+    /// The worker's descriptions.
+    pub facts: &'a mut FactsCache,
+    /// The description of the text at the head of the input, when it was made elsewhere.
+    pub described: Option<Arc<Facts>>,
+    /// Where events go.
+    pub observer: &'a O,
+}
+
+/// What the conversation must know from the start.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Names the connection in errors and logs.
+    pub connection: u32,
+    /// Random, for the names that Portcullis uses on the server.
+    pub random: [u64; 2],
+    /// What sets the login's zone, if it has one.
+    pub zone: Option<Arc<Prefix>>,
+    /// Longest text of one Query or Parse, bytes.
+    pub max_statement_bytes: usize,
+    /// Record every statement (migration sessions).
+    pub record: bool,
+    /// The server connection holds nothing of this client between transactions (transaction mode):
+    /// when it is lost while idle it is replaced.
+    pub replaceable: bool,
+}
+
+/// Why the client was not read to the end of the input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// All whole messages are taken: read more. `total`: bytes the message at the head needs, if known.
+    Read {
+        /// Bytes of the unfinished message that must be there before it can be taken; 0: unknown.
+        total: usize,
+    },
+    /// The message at the head waits for answers from the server.
+    Hold,
+    /// The text at this place of the input (counted from its start) is long: describe it off the
+    /// worker, and come back with it in [`Context::described`].
+    Describe(Range<usize>),
+    /// The client said goodbye (Terminate is in the output).
+    Terminate,
+}
+
+/// What was done with a run of the client's bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Bytes used up.
+    pub consumed: usize,
+    /// And then?
+    pub next: Next,
+}
+
+/// The connection cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fatal {
+    /// For the client.
+    pub sqlstate: SqlState,
+    /// For the client, PostgreSQL's style.
+    pub message: String,
+}
+
+impl Fatal {
+    fn protocol(message: impl Into<String>) -> Self {
+        Self {
+            sqlstate: SqlState::PROTOCOL,
+            message: message.into(),
+        }
+    }
+}
+
+/// The rest of a message whose beginning was dealt with already.
+#[derive(Clone, Copy, Debug, Default)]
+struct Body {
+    remaining: usize,
+    /// Left out instead of carried.
+    dropped: bool,
+}
+
+/// Messages of the client since its last Sync.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Batch {
+    /// None.
+    #[default]
+    Closed,
+    /// Some were sent.
+    Open,
+    /// One of them failed or was refused: the server ignores, and we drop, everything up to Sync.
+    Skipping,
+}
+
+/// The state machine of one connection.
+#[derive(Debug)]
+pub struct Conversation {
+    connection: u32,
+    max_statement_bytes: usize,
+    record: bool,
+    replaceable: bool,
+    /// A portal of this name never exists.
+    nowhere: [u8; NAME_LENGTH],
+    injection: Option<Box<Injection>>,
+    /// The server's last word.
+    status: TransactionStatus,
+    in_flight: InFlight,
+    names: Names,
+    batch: Batch,
+    client_body: Body,
+    server_body: Body,
+    copy: Copy,
+    /// 00000, or the error of the simple Query at the head.
+    outcome: SqlState,
+    /// The server sent FATAL: it closes the connection.
+    farewell: bool,
+    /// Flush was inserted because a message waits for the answers before it.
+    flushed: bool,
+}
+
+/// COPY FROM STDIN.
+#[derive(Clone, Copy, Debug, Default)]
+struct Copy {
+    /// The server reads data: it ignores Sync and Flush.
+    active: bool,
+    /// The client has ended its data before the server asked for it.
+    ended_early: bool,
+}
+
+impl Conversation {
+    /// A conversation with a server that has just reported ReadyForQuery, idle.
+    pub fn new(setup: &Setup) -> Self {
+        let [statement, portal] = setup.random.map(crate::zone::name);
+        let injection = setup.zone.as_ref();
+        Self {
+            connection: setup.connection,
+            max_statement_bytes: setup.max_statement_bytes,
+            record: setup.record,
+            replaceable: setup.replaceable,
+            nowhere: portal,
+            injection: injection
+                .map(|prefix| Box::new(Injection::new(Arc::clone(prefix), statement))),
+            status: TransactionStatus::Idle,
+            in_flight: InFlight::default(),
+            names: Names::default(),
+            batch: Batch::Closed,
+            client_body: Body::default(),
+            server_body: Body::default(),
+            copy: Copy::default(),
+            outcome: SqlState::SUCCESS,
+            farewell: false,
+            flushed: false,
+        }
+    }
+
+    /// Nothing is in flight, no transaction is open, no message is half-way: the server connection
+    /// can be given up or replaced without the client noticing.
+    pub fn is_idle(&self) -> bool {
+        self.status == TransactionStatus::Idle
+            && self.in_flight.is_empty()
+            && self.batch == Batch::Closed
+            && self.client_body.remaining == 0
+            && self.server_body.remaining == 0
+    }
+
+    /// Has the client been given whole messages only?
+    pub fn is_between_answers(&self) -> bool {
+        self.server_body.remaining == 0 || self.server_body.dropped
+    }
+
+    /// Can the lost server connection be replaced at the next statement?
+    pub fn is_replaceable(&self) -> bool {
+        self.replaceable && self.is_idle()
+    }
+
+    /// The server said goodbye (FATAL), and the client has been told unless it is replaced.
+    pub fn server_said_goodbye(&self) -> bool {
+        self.farewell
+    }
+
+    /// The server connection was replaced while idle: what the old one knew is gone.
+    pub fn server_replaced(&mut self) {
+        self.names = Names::default();
+        self.farewell = false;
+    }
+
+    fn failed(&self) -> bool {
+        self.in_flight.is_empty() && self.status == TransactionStatus::Failed
+    }
+}

@@ -1,1 +1,500 @@
-//! client
+//! One client's life, from its first byte to its last. Read it from top to bottom.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use super::cancel::{self, CancelKey};
+use super::handshake::{self, Ended, Hello, Wish};
+use super::login::{self, Identity, Refused};
+use super::observer::Watcher;
+use super::pump::{self, Exit, Interrupt, Pump};
+use super::server::{self, NoServer, Server, ServerLogin};
+use super::settings::{self, Settings};
+use super::stream::{Backlog, Stream};
+use super::worker::{Place, Worker, random};
+use crate::conversation::{Conversation, Setup};
+use crate::error::SqlState;
+use crate::migration::Session;
+use crate::policy::{Kind, RouteName};
+use crate::protocol::reply::{self, ErrorReply};
+use crate::protocol::startup::{self, Packet};
+use crate::telemetry::health::Phase;
+use crate::telemetry::labels::{HandshakeKind, HandshakeOutcome, LoginOutcome};
+use crate::telemetry::log::ConnectionId;
+
+/// To write the last words to a client that may not read.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Serves one client.
+pub async fn serve(socket: TcpStream, worker: Rc<Worker>, place: Place) {
+    let _place = place;
+    worker.counters.client_opened();
+    let connection = worker
+        .shared
+        .next_connection
+        .fetch_add(1, Ordering::Relaxed);
+    // The futures of the login are large: boxed, they are gone once the client is in.
+    if let Some(ready) = Box::pin(arrive(socket, &worker, connection)).await {
+        Box::pin(stay(ready, &worker, connection)).await;
+    }
+    worker.counters.client_closed();
+}
+
+/// A client that is logged in on both sides.
+struct Ready {
+    pump: Pump,
+    identity: Identity,
+    settings: Settings,
+    key: CancelKey,
+    interrupt: Arc<Interrupt>,
+    _share: Option<Share>,
+}
+
+/// TLS, identity, server: in `client_login_timeout`.
+async fn arrive(socket: TcpStream, worker: &Rc<Worker>, connection: u32) -> Option<Ready> {
+    let deadline = tokio::time::Instant::now() + worker.shared.config.limits.client_login_timeout;
+    let negotiated = tokio::time::timeout_at(deadline, handshake::negotiate(socket, worker)).await;
+    let wish = match negotiated {
+        Ok(Ok(wish)) => wish,
+        Ok(Err(ended)) => {
+            turn_away(ended, worker, connection).await;
+            return None;
+        }
+        Err(_) => {
+            worker
+                .counters
+                .handshake(HandshakeKind::Bad, HandshakeOutcome::Timeout);
+            return None;
+        }
+    };
+    match wish {
+        Wish::Cancel {
+            process,
+            secret,
+            mut stream,
+        } => {
+            worker
+                .counters
+                .handshake(HandshakeKind::Cancel, HandshakeOutcome::Ok);
+            let outcome = cancel::carry(&worker.shared, process, &secret).await;
+            worker.counters.cancel(outcome);
+            let _ = stream.shutdown().await;
+            None
+        }
+        Wish::Login(hello) => {
+            worker.counters.handshake(hello.kind, HandshakeOutcome::Ok);
+            enter(hello, worker, connection, deadline).await
+        }
+    }
+}
+
+async fn turn_away(ended: Ended, worker: &Rc<Worker>, connection: u32) {
+    worker.counters.handshake(ended.kind, ended.outcome);
+    tracing::debug!(connection = %ConnectionId(connection.into()), why = ended.why, "no handshake");
+    if let Some(farewell) = ended.farewell {
+        let (mut stream, reply) = *farewell;
+        say(&mut stream, Backlog::default(), &reply).await;
+    }
+}
+
+async fn enter(
+    mut hello: Hello,
+    worker: &Rc<Worker>,
+    connection: u32,
+    deadline: tokio::time::Instant,
+) -> Option<Ready> {
+    let entered = log_in(&mut hello, worker, connection);
+    let refused = match tokio::time::timeout_at(deadline, entered).await {
+        Ok(Ok(admitted)) => {
+            worker.counters.login(LoginOutcome::Ok);
+            return Some(admitted.ready(hello.stream, worker, connection));
+        }
+        Ok(Err(refused)) => refused,
+        Err(_) => {
+            let reply = ErrorReply::fatal(SqlState::IDENTITY, "client_login_timeout expired");
+            Refused::new(LoginOutcome::Timeout, reply)
+        }
+    };
+    worker.counters.login(refused.outcome);
+    let id = ConnectionId(connection.into());
+    match refused.outcome {
+        // Probes (pg_isready) and clients that hang up are no news.
+        LoginOutcome::Protocol | LoginOutcome::NotReady => {
+            tracing::debug!(connection = %id, why = refused.why, "not logged in");
+        }
+        outcome => {
+            let outcome = LoginOutcome::WORDS.get(outcome as usize);
+            tracing::warn!(connection = %id, outcome, why = refused.why, "not logged in");
+        }
+    }
+    if let Some(reply) = refused.reply {
+        say(&mut hello.stream, Backlog::default(), &reply).await;
+    }
+    None
+}
+
+/// What a login leaves behind.
+struct Admitted {
+    identity: Identity,
+    settings: Settings,
+    server: Server,
+    key: CancelKey,
+    random: [u64; 2],
+    share: Option<Share>,
+}
+
+async fn log_in(
+    hello: &mut Hello,
+    worker: &Rc<Worker>,
+    connection: u32,
+) -> Result<Admitted, Refused> {
+    let packet = std::mem::take(&mut hello.packet);
+    let Ok(Packet::Startup(startup)) = startup::parse(&packet) else {
+        let reply = ErrorReply::fatal(SqlState::PROTOCOL, "invalid startup packet layout");
+        return Err(Refused::new(LoginOutcome::Protocol, reply));
+    };
+    check_phase(worker)?;
+    if let Some(unknown) = startup.negotiate() {
+        let mut out = Vec::new();
+        reply::put_negotiate(&mut out, startup.minor, &unknown);
+        send(&mut hello.stream, &out).await?;
+    }
+    let identity = login::authenticate(hello, &startup, worker).await?;
+    let share = Share::take(&identity, worker)?;
+    let route = identity.route;
+    let sorted = settings::sort(&startup, &identity.who, route);
+    let mut settings = sorted.map_err(|reply| Refused::new(LoginOutcome::Protocol, reply))?;
+    if identity.session.is_some() {
+        let timeout = identity.who.policy.migrations.lock_timeout.to_string();
+        settings
+            .session
+            .insert(0, ("lock_timeout".to_owned(), timeout));
+    }
+    let server = dial(worker, &identity, &settings, connection).await;
+    let server = server.map_err(|error| no_server(error, worker, &identity))?;
+    let key = CancelKey::mint(&worker.shared, startup.minor);
+    let random = random::<16>().zip(key);
+    let Some((random, key)) = random else {
+        let reply = ErrorReply::fatal(SqlState::INTERNAL, "no randomness");
+        return Err(Refused::new(LoginOutcome::NoServer, reply));
+    };
+    key.lead_to(Some(server.target.clone()));
+    let mut out = Vec::new();
+    out.extend_from_slice(&server.parameters);
+    reply::put_key(&mut out, key.process, key.secret());
+    out.extend_from_slice(reply::READY_IDLE);
+    send(&mut hello.stream, &out).await?;
+    let (left, right) = random.split_at(8);
+    let number = |half: &[u8]| half.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    Ok(Admitted {
+        identity,
+        settings,
+        server,
+        key,
+        random: [number(left), number(right)],
+        share,
+    })
+}
+
+fn check_phase(worker: &Worker) -> Result<(), Refused> {
+    let message = match worker.shared.health.phase() {
+        Phase::Ready => {
+            let clients = worker.shared.clients.load(Ordering::Relaxed);
+            if clients <= worker.shared.config.listen.max_client_conn {
+                return Ok(());
+            }
+            worker.counters.client_rejected();
+            let reply = ErrorReply::fatal(SqlState::TOO_MANY, "sorry, too many clients already")
+                .detail("max_client_conn is reached.");
+            return Err(Refused::new(LoginOutcome::LimitReached, reply));
+        }
+        Phase::Starting => "the proxy is starting up",
+        Phase::Draining => "the proxy is shutting down",
+    };
+    let reply = ErrorReply::fatal(SqlState::NOT_READY, message);
+    Err(Refused::new(LoginOutcome::NotReady, reply))
+}
+
+async fn send(stream: &mut Stream, bytes: &[u8]) -> Result<(), Refused> {
+    let sent = async {
+        stream.write_all(bytes).await?;
+        stream.flush().await
+    };
+    sent.await.map_err(|error: io::Error| Refused {
+        outcome: LoginOutcome::Protocol,
+        why: error.to_string(),
+        reply: None,
+    })
+}
+
+async fn dial(
+    worker: &Rc<Worker>,
+    identity: &Identity,
+    settings: &Settings,
+    connection: u32,
+) -> Result<Server, NoServer> {
+    let startup: Vec<(&str, &str)> = settings.startup.iter().map(|(n, v)| (&**n, &**v)).collect();
+    let login = ServerLogin {
+        role: &identity.role,
+        database: &identity.who.database,
+        keys: &identity.keys,
+        parameters: &startup,
+        route: identity.route,
+    };
+    let dialed = async {
+        let mut server = server::dial(&worker.shared, &login).await?;
+        server.apply(&settings.session).await?;
+        Ok::<_, NoServer>(server)
+    };
+    let dialed = dialed.await;
+    match &dialed {
+        Ok(_) => worker.counters.server_opened(),
+        Err(error) => {
+            worker.counters.server_failed();
+            let id = ConnectionId(connection.into());
+            tracing::warn!(connection = %id, cause = error.cause, "no server connection");
+        }
+    }
+    dialed
+}
+
+fn no_server(error: NoServer, worker: &Worker, identity: &Identity) -> Refused {
+    let outcome = if error.mismatch {
+        worker.shared.note_mismatch(&identity.role);
+        LoginOutcome::VerifierMismatch
+    } else if error.sqlstate == SqlState::NO_SERVER {
+        LoginOutcome::NoServer
+    } else {
+        LoginOutcome::ServerRefused
+    };
+    let mut reply = ErrorReply::fatal(error.sqlstate, error.message);
+    reply.hint = error.hint;
+    Refused {
+        outcome,
+        why: error.cause,
+        reply: Some(reply),
+    }
+}
+
+impl Admitted {
+    fn ready(self, client: Stream, worker: &Rc<Worker>, connection: u32) -> Ready {
+        let Self {
+            identity,
+            settings,
+            server,
+            key,
+            random,
+            share,
+        } = self;
+        let setup = Setup {
+            connection,
+            random,
+            zone: identity.prefix.clone(),
+            max_statement_bytes: worker.shared.config.limits.max_statement_bytes,
+            record: identity.session.is_some(),
+            replaceable: identity.route == RouteName::Transaction,
+        };
+        let interrupt = Arc::new(Interrupt::default());
+        let login = &identity.who.login.name;
+        let session = identity.session.clone();
+        let pump = Pump::new(pump::Parts {
+            worker: Rc::clone(worker),
+            client,
+            server: server.stream,
+            conversation: Conversation::new(&setup),
+            who: identity.who.clone(),
+            watcher: Watcher::new(Rc::clone(worker), connection, login, session.clone()),
+            session,
+            interrupt: Arc::clone(&interrupt),
+        });
+        Ready {
+            pump,
+            identity,
+            settings,
+            key,
+            interrupt,
+            _share: share,
+        }
+    }
+}
+
+/// The client works until one side ends.
+async fn stay(mut ready: Ready, worker: &Rc<Worker>, connection: u32) {
+    let id = ConnectionId(connection.into());
+    let login = &*ready.identity.who.login.name;
+    tracing::debug!(connection = %id, login, database = &*ready.identity.who.database, "logged in");
+    worker
+        .interrupts
+        .borrow_mut()
+        .insert(connection, Arc::clone(&ready.interrupt));
+    if worker.draining.get() {
+        ready.interrupt.drain();
+    }
+    let watch = ready.identity.session.as_ref().map(|session| {
+        let (session, interrupt) = (Arc::clone(session), Arc::clone(&ready.interrupt));
+        tokio::task::spawn_local(async move {
+            session.ended().await;
+            interrupt.end();
+        })
+    });
+    let exit = loop {
+        let exit = ready.pump.run().await;
+        if !matches!(exit, Exit::NeedServer) {
+            break Ok(exit);
+        }
+        ready.key.lead_to(None);
+        match dial(worker, &ready.identity, &ready.settings, connection).await {
+            Ok(server) => {
+                ready.key.lead_to(Some(server.target));
+                ready.pump.replace_server(server.stream);
+            }
+            Err(error) => break Err(error),
+        }
+    };
+    if let Some(watch) = watch {
+        watch.abort();
+    }
+    worker.interrupts.borrow_mut().remove(&connection);
+    worker.counters.server_closed();
+    leave(&mut ready, exit, worker, connection).await;
+}
+
+/// Ends both sides in the way that fits.
+async fn leave(
+    ready: &mut Ready,
+    exit: Result<Exit, NoServer>,
+    worker: &Rc<Worker>,
+    connection: u32,
+) {
+    tracing::debug!(connection = %ConnectionId(connection.into()), ?exit, "left");
+    let farewell = match exit {
+        Ok(Exit::Goodbye | Exit::NeedServer | Exit::ServerGone { told: true }) => None,
+        Ok(Exit::ClientGone) => {
+            goodbye_to_server(&mut ready.pump).await;
+            None
+        }
+        Ok(Exit::ServerGone { told: false }) => Some(
+            ErrorReply::fatal(
+                SqlState::CONNECTION_FAILURE,
+                "server closed the connection unexpectedly",
+            )
+            .detail("The connection between Portcullis and the server was lost."),
+        ),
+        Ok(Exit::Fatal(fatal)) => Some(ErrorReply::fatal(fatal.sqlstate, fatal.message)),
+        Ok(Exit::Drained) => {
+            goodbye_to_server(&mut ready.pump).await;
+            let message = "terminating connection due to administrator command";
+            Some(ErrorReply::fatal(SqlState::ADMIN_SHUTDOWN, message))
+        }
+        Ok(Exit::Ended) => {
+            stop_server(ready, worker).await;
+            ready.identity.session.as_deref().map(session_ended)
+        }
+        Err(error) => {
+            let mut reply = ErrorReply::fatal(error.sqlstate, error.message);
+            reply.hint = error.hint;
+            Some(reply)
+        }
+    };
+    if let Some(reply) = farewell
+        && ready.pump.can_speak()
+    {
+        let owed = ready.pump.owed_to_client();
+        say(ready.pump.client(), owed, &reply).await;
+    }
+}
+
+fn session_ended(session: &Session) -> ErrorReply {
+    let Some(end) = session.how_it_ended() else {
+        return ErrorReply::fatal(SqlState::ADMIN_SHUTDOWN, "terminating connection");
+    };
+    let (message, detail, hint) = session.farewell(&end);
+    ErrorReply::fatal(SqlState::ADMIN_SHUTDOWN, message)
+        .detail(detail)
+        .hint(hint)
+}
+
+/// Terminate, if the server connection can be given back in good order. Otherwise it is simply
+/// closed: PgBouncer then closes the server's, dirty as it is.
+async fn goodbye_to_server(pump: &mut Pump) {
+    if pump.is_idle()
+        && let Some(server) = pump.server()
+    {
+        let told = server.write_all(crate::protocol::frame::TERMINATE);
+        let _ = tokio::time::timeout(FAREWELL, told).await;
+    }
+}
+
+/// A migration session has ended: what runs is cancelled, what is open is rolled back.
+async fn stop_server(ready: &mut Ready, worker: &Rc<Worker>) {
+    if ready.pump.is_idle() {
+        goodbye_to_server(&mut ready.pump).await;
+    } else if let Some(target) = ready.key.target() {
+        let outcome = cancel::deliver(&worker.shared, &target).await;
+        worker.counters.cancel(outcome);
+    }
+}
+
+/// What is owed, then the last words.
+async fn say(stream: &mut Stream, mut owed: Backlog, reply: &ErrorReply) {
+    let mut bytes = Vec::new();
+    reply.put(&mut bytes);
+    let said = async {
+        while !owed.is_empty() {
+            std::future::poll_fn(|cx| owed.poll_drain(stream, cx)).await?;
+        }
+        stream.write_all(&bytes).await?;
+        stream.flush().await?;
+        stream.shutdown().await
+    };
+    // A client that does not read its error misses it.
+    let _ = tokio::time::timeout(FAREWELL, said).await;
+}
+
+/// One connection of a login that has `max_connections`.
+struct Share {
+    login: Box<str>,
+    shared: Arc<super::shared::Shared>,
+}
+
+impl Share {
+    fn take(identity: &Identity, worker: &Rc<Worker>) -> Result<Option<Self>, Refused> {
+        let login = &identity.who.login;
+        let Some(limit) = login
+            .max_connections
+            .filter(|_| login.kind != Kind::Migrator)
+        else {
+            return Ok(None);
+        };
+        let mut count = worker
+            .shared
+            .login_counts
+            .entry(login.name.clone())
+            .or_insert(0);
+        if *count >= limit {
+            let message = format!("too many connections for login \"{}\"", login.name);
+            let reply = ErrorReply::fatal(SqlState::TOO_MANY, message)
+                .detail(format!("Its max_connections is {limit}."));
+            return Err(Refused::new(LoginOutcome::LimitReached, reply));
+        }
+        *count += 1;
+        Ok(Some(Self {
+            login: login.name.clone(),
+            shared: Arc::clone(&worker.shared),
+        }))
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        if let Some(mut count) = self.shared.login_counts.get_mut(&self.login) {
+            *count = count.saturating_sub(1);
+        }
+    }
+}

@@ -1,4 +1,18 @@
-//! The only async I/O on the data path.
+//! The only async I/O on the data path. One thread accepts ([`acceptor`]); each socket goes to the
+//! least loaded [`worker`], a thread with a runtime of its own, and stays there: [`client`] is one
+//! client's life from its first byte to its last.
+
 pub mod acceptor;
+pub mod cancel;
 pub mod client;
+pub mod describe;
+pub mod handshake;
+pub mod login;
+pub mod observer;
+pub mod proxy;
 pub mod pump;
+pub mod server;
+pub mod settings;
+pub mod shared;
+pub mod stream;
+pub mod worker;

@@ -1,1 +1,489 @@
-//! pump
+//! Carries bytes both ways between a client and its server connection, and lets the conversation
+//! look at them. It decides nothing.
+//!
+//! One task and one poll function per connection. A read goes into the worker's scratch memory and
+//! is written on at once; only what the other side does not take is kept, and while it is kept the
+//! reading side rests.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use super::observer::Watcher;
+use super::stream::{Backlog, Held, Stream};
+use super::worker::{READ, Scratch, Worker};
+use crate::conversation::splice::Splice;
+use crate::conversation::{self, Conversation, Fatal, Next};
+use crate::error::SqlState;
+use crate::migration::Session;
+use crate::policy::{State, Who};
+use crate::sql::Facts;
+use crate::telemetry::labels::Direction;
+
+/// Rounds of one poll: a fast pair of peers must not hold the worker.
+const MAX_ROUNDS: usize = 16;
+
+const DRAIN: u8 = 1;
+const END: u8 = 2;
+
+/// Lets others stop a pump.
+#[derive(Debug, Default)]
+pub struct Interrupt {
+    wish: AtomicU8,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Interrupt {
+    /// End when no transaction is open.
+    pub fn drain(&self) {
+        self.ask(DRAIN);
+    }
+
+    /// End now.
+    pub fn end(&self) {
+        self.ask(END);
+    }
+
+    fn ask(&self, wish: u8) {
+        self.wish.fetch_or(wish, Ordering::AcqRel);
+        let waker = self
+            .waker
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn register(&self, cx: &Context<'_>) {
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+    }
+}
+
+/// Why a pump stopped.
+#[derive(Debug)]
+pub enum Exit {
+    /// The client said goodbye, and the server has been told.
+    Goodbye,
+    /// The client is gone; whatever the server connection is in the middle of must not be handed on.
+    ClientGone,
+    /// The client wants something and the server connection was lost while idle: a new one is needed.
+    NeedServer,
+    /// The server connection was lost; `told`: the client has had the server's last words.
+    ServerGone {
+        /// The server's FATAL went to the client.
+        told: bool,
+    },
+    /// The client broke the protocol, or the server did.
+    Fatal(Fatal),
+    /// The proxy is draining, and no transaction is open.
+    Drained,
+    /// The connection was ended from outside.
+    Ended,
+}
+
+/// What the client's bytes wait for.
+#[derive(Debug)]
+enum Waiting {
+    /// More bytes.
+    Bytes,
+    /// Answers from the server.
+    Answers,
+    /// A description of a long text.
+    Description(oneshot::Receiver<Arc<Facts>>),
+    /// Nothing: what is held is to be looked at again.
+    Again,
+}
+
+/// One connection at work.
+pub struct Pump {
+    worker: Rc<Worker>,
+    client: Stream,
+    server: Option<Stream>,
+    conversation: Conversation,
+    who: Who,
+    session: Option<Arc<Session>>,
+    watcher: Watcher,
+    interrupt: Arc<Interrupt>,
+    registered: bool,
+    waiting: Waiting,
+    described: Option<Arc<Facts>>,
+    from_client: Held,
+    from_server: Held,
+    to_client: Backlog,
+    to_server: Backlog,
+    /// The client said goodbye: only what is owed to the server is still written.
+    leaving: bool,
+}
+
+/// What a pump is made of.
+pub struct Parts {
+    /// The worker it lives on.
+    pub worker: Rc<Worker>,
+    /// The client.
+    pub client: Stream,
+    /// The server.
+    pub server: Stream,
+    /// The state machine.
+    pub conversation: Conversation,
+    /// Who asks.
+    pub who: Who,
+    /// The migration session it belongs to.
+    pub session: Option<Arc<Session>>,
+    /// Counts and records.
+    pub watcher: Watcher,
+    /// Lets others stop it.
+    pub interrupt: Arc<Interrupt>,
+}
+
+impl Pump {
+    /// Ready to run.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            worker: parts.worker,
+            client: parts.client,
+            server: Some(parts.server),
+            conversation: parts.conversation,
+            who: parts.who,
+            session: parts.session,
+            watcher: parts.watcher,
+            interrupt: parts.interrupt,
+            registered: false,
+            waiting: Waiting::Bytes,
+            described: None,
+            from_client: Held::default(),
+            from_server: Held::default(),
+            to_client: Backlog::default(),
+            to_server: Backlog::default(),
+            leaving: false,
+        }
+    }
+
+    /// Runs until it cannot go on by itself. After [`Exit::NeedServer`] it can be run again with
+    /// [`Self::replace_server`]; after every other exit it is over.
+    pub async fn run(&mut self) -> Exit {
+        std::future::poll_fn(|cx| self.poll(cx)).await
+    }
+
+    /// A new server connection.
+    pub fn replace_server(&mut self, server: Stream) {
+        self.server = Some(server);
+        self.from_server = Held::default();
+        self.to_server = Backlog::default();
+        self.conversation.server_replaced();
+        self.waiting = Waiting::Again;
+    }
+
+    /// The client's stream, to say the last words on.
+    pub fn client(&mut self) -> &mut Stream {
+        &mut self.client
+    }
+
+    /// What was owed to the client when the pump stopped.
+    pub fn owed_to_client(&mut self) -> Backlog {
+        std::mem::take(&mut self.to_client)
+    }
+
+    /// Is the client between two messages, so that one of ours can be put there?
+    pub fn can_speak(&self) -> bool {
+        self.conversation.is_between_answers()
+    }
+
+    /// May the server connection be given back in good order?
+    pub fn is_idle(&self) -> bool {
+        self.conversation.is_idle() && self.to_server.is_empty()
+    }
+
+    /// The server's stream.
+    pub fn server(&mut self) -> Option<&mut Stream> {
+        self.server.as_mut()
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
+        let began = Instant::now();
+        let worker = Rc::clone(&self.worker);
+        let mut scratch = worker.scratch.borrow_mut();
+        let mut moved = false;
+        let polled = self.turn(cx, &mut scratch, &mut moved);
+        // A burst must not stay with the worker for ever.
+        scratch.out.clear();
+        scratch.out.shrink_to(4 * READ);
+        let took = began.elapsed();
+        worker.counters.poll(took);
+        if moved {
+            worker.counters.added_latency(took);
+        }
+        match polled {
+            Ok(()) => Poll::Pending,
+            Err(exit) => Poll::Ready(exit),
+        }
+    }
+
+    /// Goes on until both sides wait.
+    fn turn(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+        moved: &mut bool,
+    ) -> Result<(), Exit> {
+        self.heed_interrupt(cx)?;
+        for _ in 0..MAX_ROUNDS {
+            self.pay(cx)?;
+            let answered = self.poll_server(cx, scratch)?;
+            let asked = self.poll_client(cx, scratch)?;
+            *moved |= answered || asked;
+            if !answered && !asked {
+                return Ok(());
+            }
+        }
+        // The others on this worker first.
+        cx.waker().wake_by_ref();
+        Ok(())
+    }
+
+    fn heed_interrupt(&mut self, cx: &Context<'_>) -> Result<(), Exit> {
+        if !self.registered {
+            self.registered = true;
+            self.interrupt.register(cx);
+        }
+        let wish = self.interrupt.wish.load(Ordering::Acquire);
+        if wish & END != 0 {
+            return Err(Exit::Ended);
+        }
+        self.drained(wish)
+    }
+
+    fn drained(&self, wish: u8) -> Result<(), Exit> {
+        let idle = self.conversation.is_idle() && self.to_client.is_empty();
+        if wish & DRAIN != 0 && idle && self.from_client.is_empty() {
+            return Err(Exit::Drained);
+        }
+        Ok(())
+    }
+
+    /// Writes what is owed.
+    fn pay(&mut self, cx: &mut Context<'_>) -> Result<(), Exit> {
+        if !self.to_client.is_empty() {
+            let paid = self.to_client.drain(&mut self.client, cx);
+            paid.map_err(|_| Exit::ClientGone)?;
+        }
+        if !self.to_server.is_empty()
+            && let Some(server) = &mut self.server
+        {
+            let paid = self.to_server.drain(server, cx);
+            paid.map_err(|_| self.server_gone())?;
+        }
+        if self.leaving && self.to_server.is_empty() {
+            return Err(Exit::Goodbye);
+        }
+        Ok(())
+    }
+
+    fn server_gone(&self) -> Exit {
+        Exit::ServerGone {
+            told: self.conversation.server_said_goodbye(),
+        }
+    }
+
+    /// Reads from the server and passes on; false when there is nothing to do.
+    fn poll_server(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<bool, Exit> {
+        if !self.to_client.is_empty() || self.leaving {
+            return Ok(false);
+        }
+        let Some(server) = &mut self.server else {
+            return Ok(false);
+        };
+        // What is held is part of a message: a few bytes, an ErrorResponse at most.
+        let held = self.from_server.bytes().len();
+        scratch.read[..held].copy_from_slice(self.from_server.bytes());
+        let length = match server.poll_into(cx, &mut scratch.read[held..]) {
+            Poll::Pending => return Ok(false),
+            Poll::Ready(Ok(length)) if length > 0 => length,
+            // An error is an end: what matters is what the conversation was in the middle of.
+            Poll::Ready(_) => return self.server_ended(),
+        };
+        self.worker.counters.forwarded(Direction::ToClient, length);
+        let Scratch { read, out, own } = scratch;
+        own.clear();
+        let input = &read[..held + length];
+        let mut splice = Splice::new(input, out);
+        let used = self
+            .conversation
+            .from_server(input, &self.watcher, &mut splice, own)
+            .map_err(Exit::Fatal)?;
+        let sent = self.to_client.send(&mut self.client, cx, splice.finish());
+        sent.map_err(|_| Exit::ClientGone)?;
+        self.from_server.hold(&input[used..]);
+        if !own.is_empty() {
+            let sent = self.to_server.send(server, cx, own);
+            sent.map_err(|_| self.server_gone())?;
+        }
+        self.drained(self.interrupt.wish.load(Ordering::Acquire))?;
+        if matches!(self.waiting, Waiting::Answers) {
+            self.waiting = Waiting::Bytes;
+            self.ask_again(cx, scratch)?;
+        }
+        Ok(true)
+    }
+
+    fn server_ended(&mut self) -> Result<bool, Exit> {
+        if self.conversation.is_replaceable() && self.to_server.is_empty() {
+            self.server = None;
+            self.worker.counters.server_lost();
+            if !self.from_client.is_empty() {
+                return Err(Exit::NeedServer);
+            }
+            return Ok(false);
+        }
+        Err(self.server_gone())
+    }
+
+    /// Reads from the client and passes on; false when there is nothing to do.
+    fn poll_client(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<bool, Exit> {
+        if !self.to_server.is_empty() || self.leaving {
+            return Ok(false);
+        }
+        match &mut self.waiting {
+            Waiting::Answers => return Ok(false),
+            Waiting::Again => {
+                self.waiting = Waiting::Bytes;
+                self.ask_again(cx, scratch)?;
+                return Ok(true);
+            }
+            Waiting::Description(receiver) => {
+                let Poll::Ready(described) = Pin::new(receiver).poll(cx) else {
+                    return Ok(false);
+                };
+                self.described = Some(described.map_err(|_| not_described())?);
+                self.waiting = Waiting::Bytes;
+                self.ask_again(cx, scratch)?;
+                return Ok(true);
+            }
+            Waiting::Bytes => {}
+        }
+        let held = self.from_client.bytes().len();
+        let small = held <= READ / 2;
+        let start = if small { held } else { 0 };
+        let length = match self.client.poll_into(cx, &mut scratch.read[start..]) {
+            Poll::Pending => return Ok(false),
+            Poll::Ready(Ok(length)) if length > 0 => length,
+            Poll::Ready(_) => return Err(Exit::ClientGone),
+        };
+        self.worker.counters.forwarded(Direction::ToServer, length);
+        if !small {
+            self.from_client.extend(&scratch.read[..length]);
+            self.ask_again(cx, scratch)?;
+            return Ok(true);
+        }
+        scratch.read[..held].copy_from_slice(self.from_client.bytes());
+        if self.server.is_none() {
+            if scratch.read[0] == b'X' {
+                return Err(Exit::Goodbye);
+            }
+            self.from_client.hold(&scratch.read[..held + length]);
+            return Err(Exit::NeedServer);
+        }
+        let Scratch { read, out, own } = scratch;
+        let input = &read[..held + length];
+        let used = self.ask(cx, input, out, own)?;
+        if used < input.len() {
+            self.from_client.hold(&input[used..]);
+        } else if held > 0 {
+            self.from_client = Held::default();
+        }
+        Ok(true)
+    }
+
+    /// Lets the conversation look at what is held already.
+    fn ask_again(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<(), Exit> {
+        if self.from_client.is_empty() {
+            return Ok(());
+        }
+        if self.server.is_none() {
+            return Err(Exit::NeedServer);
+        }
+        let input = self.from_client.take();
+        let used = self.ask(cx, &input, &mut scratch.out, &mut scratch.own)?;
+        self.from_client.put_back(input, used);
+        Ok(())
+    }
+
+    /// Gives `input` to the conversation and writes what comes of it; returns the bytes used up.
+    fn ask(
+        &mut self,
+        cx: &mut Context<'_>,
+        input: &[u8],
+        out: &mut Vec<u8>,
+        own: &mut Vec<u8>,
+    ) -> Result<usize, Exit> {
+        own.clear();
+        let mut splice = Splice::new(input, out);
+        let taken = {
+            let mut facts = self.worker.facts.borrow_mut();
+            let mut context = conversation::Context {
+                who: &self.who,
+                state: State {
+                    migration_open: self
+                        .session
+                        .as_ref()
+                        .is_some_and(|session| session.is_open()),
+                },
+                facts: &mut facts,
+                described: self.described.take(),
+                observer: &self.watcher,
+            };
+            let taken = self
+                .conversation
+                .from_client(input, &mut context, &mut splice, own);
+            self.described = context.described;
+            taken
+        };
+        // What was accepted before an error is still on its way.
+        let bytes = splice.finish();
+        if let Some(server) = &mut self.server
+            && !bytes.is_empty()
+        {
+            let sent = self.to_server.send(server, cx, bytes);
+            sent.map_err(|_| self.server_gone())?;
+        }
+        if !own.is_empty() {
+            let sent = self.to_client.send(&mut self.client, cx, own);
+            sent.map_err(|_| Exit::ClientGone)?;
+        }
+        let taken = taken.map_err(Exit::Fatal)?;
+        match taken.next {
+            Next::Read { .. } => {}
+            Next::Hold => self.waiting = Waiting::Answers,
+            Next::Describe(text) => self.describe(&input[text])?,
+            Next::Terminate => {
+                self.leaving = true;
+                self.pay(cx)?;
+            }
+        }
+        Ok(taken.consumed)
+    }
+
+    fn describe(&mut self, text: &[u8]) -> Result<(), Exit> {
+        match self.worker.shared.describe.submit(text) {
+            Some(receiver) => {
+                self.waiting = Waiting::Description(receiver);
+                Ok(())
+            }
+            None => Err(not_described()),
+        }
+    }
+}
+
+fn not_described() -> Exit {
+    Exit::Fatal(Fatal {
+        sqlstate: SqlState::INSUFFICIENT_RESOURCES,
+        message: "too many long statements are waiting to be judged".to_owned(),
+    })
+}

@@ -24,6 +24,13 @@ pub struct Policy {
     pub help_url: Option<Arc<str>>,
 }
 
+impl Policy {
+    /// The mode of a guard.
+    pub fn mode(&self, guard: Guard) -> Mode {
+        self.guards[guard as usize].mode
+    }
+}
+
 /// A guard's mode and where it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GuardSetting {

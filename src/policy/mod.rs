@@ -1,16 +1,25 @@
 //! PURE. Facts + who + state -> [`Verdict`]. What a policy file says is in [`file`].
 
+mod decide;
 pub mod file;
+pub mod guards;
+mod objection;
 mod parse;
+mod rights;
+mod together;
 mod verdict;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
+pub use decide::decide;
 pub use file::{ConsoleRole, Kind, Login, Mode, Policy, RouteName};
+pub use objection::Objection;
 pub use parse::{CONSOLE_DATABASE, MAX_ZONE, is_migration_login};
+pub use together::check_together;
 pub use verdict::*;
-
-use crate::sql::Facts;
 
 /// Who asks: fixed for a client connection between policy reloads.
 #[derive(Clone, Debug)]
@@ -23,15 +32,34 @@ pub struct Who {
     pub database: Arc<str>,
 }
 
+impl Who {
+    /// The zone that every transaction of this connection carries.
+    pub fn zone(&self) -> Option<&Arc<str>> {
+        self.login.zone.as_ref()
+    }
+
+    /// Is this a service or a person on a database that needs a zone, or one that has a zone anyway?
+    /// Then the zone parameter belongs to Portcullis alone.
+    pub fn zone_is_guarded(&self) -> bool {
+        self.login.kind != Kind::Migrator && (self.login.zone.is_some() || self.zone_is_required())
+    }
+
+    /// Is this a service or a person on a database that needs a zone?
+    pub fn zone_is_required(&self) -> bool {
+        let needs =
+            |zone: &file::ZonePolicy| zone.databases.iter().any(|name| **name == *self.database);
+        self.login.kind != Kind::Migrator && self.policy.zone.as_ref().is_some_and(needs)
+    }
+
+    /// The team's word for a zone.
+    pub fn noun(&self) -> &str {
+        self.policy.zone.as_ref().map_or("zone", |zone| &zone.noun)
+    }
+}
+
 /// What changes between two statements of the same connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct State {
     /// The connection belongs to a migration session that is open right now.
     pub migration_open: bool,
-}
-
-/// Judges the text of one message. An allowed statement in a pipeline is judged again at Bind and
-/// Execute with the state of that moment.
-pub fn decide(_facts: &Facts, _who: &Who, _state: State) -> Verdict {
-    Verdict::Allow
 }

@@ -87,6 +87,51 @@ impl Guard {
             Guard::UnknownName => "unknown-name",
         }
     }
+
+    /// The guard of an id.
+    pub fn from_id(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|guard| guard.id() == id)
+    }
+}
+
+/// A set of guards.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct GuardSet(u32);
+
+impl GuardSet {
+    /// The empty set.
+    pub const EMPTY: Self = Self(0);
+    /// This set and one more member.
+    pub const fn with(self, guard: Guard) -> Self {
+        Self(self.0 | 1 << guard as u32)
+    }
+    /// Is `guard` a member?
+    pub const fn has(self, guard: Guard) -> bool {
+        self.0 & (1 << guard as u32) != 0
+    }
+    /// No member?
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+    /// The members, in the order of [`Guard::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Guard> {
+        Guard::ALL.into_iter().filter(move |guard| self.has(*guard))
+    }
+}
+
+impl std::fmt::Debug for GuardSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.iter().map(Guard::id)).finish()
+    }
+}
+
+/// What [`decide`](super::decide) says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// May it pass?
+    pub verdict: Verdict,
+    /// Guards in mode observe that would have refused; to be counted.
+    pub observed: GuardSet,
 }
 
 /// May it pass?

@@ -242,6 +242,7 @@ fn discard(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
         found.parameters.push(ParameterTouch {
             name: ParameterName::All,
             how: ParameterUse::Reset,
+            value: None,
         });
     }
     let tags = [

@@ -142,6 +142,10 @@ impl ClassSet {
     pub const fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
+    /// This set without the members of `other`.
+    pub const fn minus(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
     /// No member?
     pub const fn is_empty(self) -> bool {
         self.0 == 0
@@ -213,6 +217,8 @@ pub struct ParameterTouch {
     pub name: ParameterName,
     /// How.
     pub how: ParameterUse,
+    /// The new value, where it is one constant in the text; never logged.
+    pub value: Option<Box<str>>,
 }
 
 /// One statement of a message.

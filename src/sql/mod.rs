@@ -40,5 +40,5 @@ pub use cache::FactsCache;
 pub use describe::describe;
 pub use facts::*;
 pub use fingerprint::fingerprint;
-pub use redact::{MAX_REDACTED, redact};
 pub use functions::{FUNCTIONS, FunctionGroup, group};
+pub use redact::{MAX_REDACTED, redact};

@@ -74,6 +74,7 @@ pub(super) fn settings_view(view: View<'_>, touches: &mut Vec<ParameterTouch>) {
             touches.push(ParameterTouch {
                 name: ParameterName::Dynamic,
                 how: ParameterUse::Stored,
+                value: None,
             });
         }
     }

@@ -90,6 +90,7 @@ fn reset(view: View<'_>, touches: &mut Vec<ParameterTouch>) -> SetKind {
         touches.push(ParameterTouch {
             name: ParameterName::All,
             how: ParameterUse::Reset,
+            value: None,
         });
         return SetKind::Parameter;
     }
@@ -98,7 +99,11 @@ fn reset(view: View<'_>, touches: &mut Vec<ParameterTouch>) -> SetKind {
 }
 
 fn push(touches: &mut Vec<ParameterTouch>, name: ParameterName, how: ParameterUse) -> SetKind {
-    let touch = ParameterTouch { name, how };
+    let touch = ParameterTouch {
+        name,
+        how,
+        value: None,
+    };
     let kind = if is_role(&touch) {
         SetKind::Role
     } else {
@@ -117,6 +122,7 @@ fn touch(name: &str, how: ParameterUse) -> ParameterTouch {
     ParameterTouch {
         name: ParameterName::Named(name.into()),
         how,
+        value: None,
     }
 }
 
@@ -176,6 +182,7 @@ pub(super) fn stored(view: View<'_>, touches: &mut Vec<ParameterTouch>) {
         touches.push(ParameterTouch {
             name,
             how: ParameterUse::Stored,
+            value: None,
         });
     }
 }
@@ -186,6 +193,7 @@ pub(super) fn set_config(view: View<'_>, at: usize) -> ParameterTouch {
         return ParameterTouch {
             name: ParameterName::Dynamic,
             how: ParameterUse::Session,
+            value: None,
         };
     }
     let cast = view.is_sign(at + 2, "::") && view.is(at + 3, "text");
@@ -206,6 +214,7 @@ pub(super) fn set_config(view: View<'_>, at: usize) -> ParameterTouch {
         } else {
             ParameterUse::Session
         },
+        value: None,
     }
 }
 

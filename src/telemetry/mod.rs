@@ -1,1 +1,12 @@
-//! telemetry
+//! What an operator can watch: [`metrics`], [`health`], the [`http`] server for both, and the [`log`].
+
+pub mod health;
+pub mod http;
+pub mod labels;
+pub mod latency;
+pub mod log;
+pub mod metrics;
+pub mod table;
+
+pub use health::Health;
+pub use metrics::{Counters, Telemetry};

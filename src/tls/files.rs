@@ -1,8 +1,8 @@
 //! Files that hold secrets: TLS keys, `userlist.txt`, server keys.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -19,6 +19,19 @@ pub const MAX_SECRET_FILE: u64 = 16 * 1024 * 1024;
 /// `PermissionDenied` with the `chmod` that mends it; `InvalidData` for what is no regular file, is
 /// larger than [`MAX_SECRET_FILE`] or is not UTF-8; whatever the system says.
 pub fn read_secret(path: &Path) -> io::Result<Zeroizing<String>> {
+    read(path).map_err(|error| named(path, &error))
+}
+
+/// Every error names the file.
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("\"{}\": {error}", path.display()))
+}
+
+fn invalid(what: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.into())
+}
+
+fn read(path: &Path) -> io::Result<Zeroizing<String>> {
     // Without NONBLOCK, opening a named pipe would wait for a writer.
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
@@ -26,74 +39,77 @@ pub fn read_secret(path: &Path) -> io::Result<Zeroizing<String>> {
         .read(true)
         .custom_flags(flags)
         .open(path)?;
-    check(path, &file)?;
-    let invalid = |what: &str| {
-        io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("\"{}\" {what}", path.display()),
-        )
-    };
+    let metadata = file.metadata()?;
+    check(path, &metadata)?;
     // Capacity for all of it at once: a buffer that grows leaves copies behind.
-    let expected = file.metadata()?.len().min(MAX_SECRET_FILE);
-    let capacity = usize::try_from(expected)
-        .map_err(io::Error::other)?
-        .saturating_add(1);
+    let expected = metadata.len().min(MAX_SECRET_FILE);
+    let capacity = usize::try_from(expected).map_err(io::Error::other)? + 1;
     let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
     file.take(MAX_SECRET_FILE + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_SECRET_FILE {
-        return Err(invalid(&format!("is larger than {MAX_SECRET_FILE} bytes")));
+        return Err(invalid(format!("larger than {MAX_SECRET_FILE} bytes")));
     }
     match std::str::from_utf8(&bytes) {
         Ok(text) => Ok(Zeroizing::new(text.to_owned())),
-        Err(_) => Err(invalid("is not UTF-8")),
+        Err(_) => Err(invalid("not UTF-8")),
     }
 }
 
-fn check(path: &Path, file: &File) -> io::Result<()> {
-    let metadata = file.metadata()?;
-    let path = path.display();
+fn check(path: &Path, metadata: &Metadata) -> io::Result<()> {
     if !metadata.is_file() {
-        let message = format!("\"{path}\" is not a regular file");
-        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        return Err(invalid("not a regular file"));
     }
-    let mode = metadata.permissions().mode() & 0o777;
-    let who = match () {
-        () if mode & 0o007 != 0 => "everybody can read, write or run",
-        () if mode & 0o020 != 0 => "its group can write",
-        () => return Ok(()),
+    let mode = metadata.mode() & 0o777;
+    let who = if mode & 0o007 != 0 {
+        "everybody"
+    } else if mode & 0o020 != 0 {
+        "its group"
+    } else {
+        return Ok(());
     };
-    let message =
-        format!("\"{path}\" is a secret that {who} (mode {mode:04o}): run chmod 0640 '{path}'");
+    let message = format!(
+        "a secret with mode {mode:04o} is open to {who}: run chmod 0640 '{}'",
+        path.display()
+    );
     Err(io::Error::new(io::ErrorKind::PermissionDenied, message))
 }
 
-/// Replaces a secret file, or makes it, with mode 0600. Readers see the old text or the new one, and
-/// a crash leaves one of them: the text is written beside it, flushed, and renamed.
+/// Rewrites a secret file, or makes it with mode 0600; `change` gets the text there is, empty if there
+/// is none. An existing file keeps its owner and mode. Readers see the old text or the new one, and
+/// a crash leaves one of them: the text is written beside it, flushed, and renamed. A second writer
+/// is refused, so no change is lost.
 ///
 /// # Errors
-/// Whatever the system says. Nothing is left behind then.
-pub fn write_secret(path: &Path, text: &str) -> io::Result<()> {
+/// What [`read_secret`] or `change` says, or the system; then the file is as it was.
+pub fn update_secret(
+    path: &Path,
+    change: impl FnOnce(&str) -> io::Result<Zeroizing<String>>,
+) -> io::Result<()> {
     // A link stays a link: what it points to is replaced.
     let target = match path.canonicalize() {
-        Ok(target) => target,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
-        Err(error) => return Err(error),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(path.to_owned()),
+        found => found,
     };
-    let beside = beside(&target)?;
-    let written = write_new(&beside, text).and_then(|()| std::fs::rename(&beside, &target));
+    target
+        .and_then(|target| replace(&target, change))
+        .map_err(|error| named(path, &error))
+}
+
+fn replace(
+    target: &Path,
+    change: impl FnOnce(&str) -> io::Result<Zeroizing<String>>,
+) -> io::Result<()> {
+    let beside = beside(target)?;
+    let new = create(&beside)?;
+    let written = write(target, new, change).and_then(|()| std::fs::rename(&beside, target));
     if let Err(error) = written {
-        // An existing file is not ours to remove: another command is writing.
-        if error.kind() != io::ErrorKind::AlreadyExists {
-            let _ = std::fs::remove_file(&beside);
-        }
+        // The first error is the one to report; a file left behind is named by the next command.
+        let _ = std::fs::remove_file(&beside);
         return Err(error);
     }
-    match target
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-    {
-        Some(parent) => File::open(parent)?.sync_all(),
-        None => File::open(".")?.sync_all(),
+    match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
     }
 }
 
@@ -106,12 +122,47 @@ fn beside(target: &Path) -> io::Result<PathBuf> {
     Ok(target.with_file_name(beside))
 }
 
-fn write_new(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new()
+fn create(beside: &Path) -> io::Result<File> {
+    let new = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
+        .open(beside);
+    new.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => io::Error::new(
+            error.kind(),
+            format!(
+                "another command is writing, or one was interrupted and left {}",
+                beside.display()
+            ),
+        ),
+        _ => error,
+    })
+}
+
+fn write(
+    target: &Path,
+    mut new: File,
+    change: impl FnOnce(&str) -> io::Result<Zeroizing<String>>,
+) -> io::Result<()> {
+    let old = match read(target) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Zeroizing::default(),
+        found => {
+            let old = found?;
+            keep_owner(target, &new)?;
+            old
+        }
+    };
+    new.write_all(change(&old)?.as_bytes())?;
+    new.sync_all()
+}
+
+/// Gives the new file the owner and mode of the old one: root may add a key for a service.
+fn keep_owner(target: &Path, new: &File) -> io::Result<()> {
+    let old = std::fs::metadata(target)?;
+    let made = new.metadata()?;
+    if (old.uid(), old.gid()) != (made.uid(), made.gid()) {
+        std::os::unix::fs::fchown(new, Some(old.uid()), Some(old.gid()))?;
+    }
+    new.set_permissions(std::fs::Permissions::from_mode(old.mode() & 0o777))
 }

@@ -41,15 +41,15 @@ pub const ALPN: &[u8] = b"postgresql";
 #[derive(Debug)]
 pub enum TlsError {
     /// The certificate file is not PEM.
-    CertificatePem(pem::Error),
+    CertificatePem(&'static str),
     /// The certificate file holds no certificate.
     NoCertificate,
     /// The key file is not PEM, or holds no key that is not encrypted.
-    KeyPem(pem::Error),
+    KeyPem(&'static str),
     /// Certificate and key cannot be used, or not together.
     Pair(rustls::Error),
     /// The CA file is not PEM.
-    CaPem(pem::Error),
+    CaPem(&'static str),
     /// The sslmode needs a CA file, and there is none or none in it.
     NoCa,
     /// A certificate in the CA file cannot be used.
@@ -65,12 +65,10 @@ impl fmt::Display for TlsError {
         match self {
             Self::CertificatePem(error) => write!(f, "certificate file is not PEM: {error}"),
             Self::NoCertificate => f.write_str("certificate file holds no certificate"),
-            Self::KeyPem(error) => {
-                write!(
-                    f,
-                    "key file holds no private key in PEM without a passphrase: {error}"
-                )
-            }
+            Self::KeyPem(error) => write!(
+                f,
+                "key file holds no private key in PEM without a passphrase: {error}"
+            ),
             Self::Pair(error) => write!(f, "certificate and key cannot be used: {error}"),
             Self::CaPem(error) => write!(f, "CA file is not PEM: {error}"),
             Self::NoCa => f.write_str("verify-ca and verify-full need a CA certificate"),
@@ -87,10 +85,22 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
+/// The library's own errors quote the line at fault. Where a file has lost its line ends, that is the
+/// private key.
+fn reason(error: &pem::Error) -> &'static str {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => "a section does not end",
+        pem::Error::IllegalSectionStart { .. } => "a section does not begin properly",
+        pem::Error::Base64Decode(_) => "a section is not base64",
+        pem::Error::NoItemsFound => "it has no such section",
+        _ => "it cannot be read",
+    }
+}
+
 fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let chain = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(TlsError::CertificatePem)?;
+        .map_err(|error| TlsError::CertificatePem(reason(&error)))?;
     match chain.is_empty() {
         true => Err(TlsError::NoCertificate),
         false => Ok(chain),
@@ -98,7 +108,7 @@ fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 }
 
 fn key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_slice(pem).map_err(TlsError::KeyPem)
+    PrivateKeyDer::from_pem_slice(pem).map_err(|error| TlsError::KeyPem(reason(&error)))
 }
 
 /// Every certificate of the file is trusted, so one that cannot be used is an error: to skip it
@@ -106,7 +116,7 @@ fn key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
 fn roots(pem: &[u8]) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(TlsError::CaPem)?;
+        let certificate = certificate.map_err(|error| TlsError::CaPem(reason(&error)))?;
         roots.add(certificate).map_err(TlsError::Ca)?;
     }
     match roots.is_empty() {

@@ -1,1 +1,184 @@
-//! PURE. Whose zone, and the bytes that inject it.
+//! PURE. The bytes that set a zone for one transaction.
+//!
+//! Ahead of the client's untouched batch goes, without Sync: Close, Parse, Bind, Execute, Close of
+//! one constant text. The values are bound, never spliced; names are this connection's own.
+
+use crate::protocol::frame::{message, put_cstr};
+
+/// Sets any number of parameters for the transaction; answers `SELECT 0`.
+/// (ANDed calls of set_config would set only the first.)
+const TEXT: &[u8] =
+    b"select 1 from unnest($1::text[],$2::text[]) t(n,v) where set_config(n,v,true) is null";
+
+/// Goes before the text of a simple Query that runs in an implicit transaction: on PostgreSQL 18 a
+/// single-statement Query behind an unfinished extended prefix loses its write while answering
+/// success; a multi-statement Query is safe. Its RowDescription and `SELECT 0` are swallowed.
+pub const QUERY_GUARD: &[u8] = b"select where false;";
+
+/// Bytes of a name of Portcullis's own on the server: `pc_` and 16 hex digits.
+pub const NAME_LENGTH: usize = 19;
+
+/// A name that is unique to one client connection.
+pub fn name(random: u64) -> [u8; NAME_LENGTH] {
+    let mut name = *b"pc_0000000000000000";
+    let digits = name[3..].iter_mut().rev();
+    for (place, digit) in digits.enumerate() {
+        *digit = b"0123456789abcdef"[(random >> (4 * place)) as usize & 0xf];
+    }
+    name
+}
+
+/// The prefix for one set of values, with blanks where the connection's name goes: shared by all
+/// connections of a login, so that an idle connection holds none of it.
+#[derive(Debug)]
+pub struct Prefix {
+    bytes: Box<[u8]>,
+    /// Where the name stands in `bytes`.
+    names: [usize; 4],
+}
+
+impl Prefix {
+    /// The prefix that sets each (name, value).
+    pub fn new(values: &[(&str, &str)]) -> Self {
+        let mut bytes = Vec::new();
+        let mut names = [0; 4];
+        let blank = |out: &mut Vec<u8>| {
+            let at = out.len();
+            put_cstr(out, &[b'_'; NAME_LENGTH]);
+            at
+        };
+        message(&mut bytes, b'C', |out| {
+            out.push(b'S');
+            names[0] = blank(out);
+        });
+        message(&mut bytes, b'P', |out| {
+            names[1] = blank(out);
+            put_cstr(out, TEXT);
+            out.extend_from_slice(&0u16.to_be_bytes());
+        });
+        message(&mut bytes, b'B', |out| {
+            names[2] = out.len() + 1; // behind the unnamed portal's NUL
+            put_arrays(out, &[b'_'; NAME_LENGTH], values);
+        });
+        message(&mut bytes, b'E', |out| {
+            put_cstr(out, b"");
+            out.extend_from_slice(&0u32.to_be_bytes());
+        });
+        message(&mut bytes, b'C', |out| {
+            out.push(b'S');
+            names[3] = blank(out);
+        });
+        Self {
+            bytes: bytes.into(),
+            names,
+        }
+    }
+
+    /// Appends the prefix under the connection's name.
+    pub fn put(&self, out: &mut Vec<u8>, name: &[u8; NAME_LENGTH]) {
+        let start = out.len();
+        out.extend_from_slice(&self.bytes);
+        for at in self.names {
+            out[start + at..][..NAME_LENGTH].copy_from_slice(name);
+        }
+    }
+}
+
+/// Appends what removes a prefix's name after it failed half-way: Close and Sync
+/// (both are valid in a failed transaction).
+pub fn put_cleanup(out: &mut Vec<u8>, name: &[u8; NAME_LENGTH]) {
+    message(out, b'C', |out| {
+        out.push(b'S');
+        put_cstr(out, name);
+    });
+    out.extend_from_slice(crate::protocol::frame::SYNC);
+}
+
+/// Appends a whole batch, Sync included, that sets each (name, value) at session level: for a server
+/// connection that is one client's own.
+pub fn put_session_settings(out: &mut Vec<u8>, values: &[(&str, &str)]) {
+    const TEXT: &[u8] = b"select set_config(n,v,false) from unnest($1::text[],$2::text[]) t(n,v)";
+    message(out, b'P', |out| {
+        put_cstr(out, b"");
+        put_cstr(out, TEXT);
+        out.extend_from_slice(&0u16.to_be_bytes());
+    });
+    message(out, b'B', |out| put_arrays(out, b"", values));
+    message(out, b'E', |out| {
+        put_cstr(out, b"");
+        out.extend_from_slice(&0u32.to_be_bytes());
+    });
+    out.extend_from_slice(crate::protocol::frame::SYNC);
+}
+
+/// The rest of a Bind to the unnamed portal, from the statement's name on.
+fn put_arrays(out: &mut Vec<u8>, statement: &[u8], values: &[(&str, &str)]) {
+    put_cstr(out, b""); // the unnamed portal
+    put_cstr(out, statement);
+    out.extend_from_slice(&0u16.to_be_bytes()); // all values are text
+    out.extend_from_slice(&2u16.to_be_bytes());
+    put_value(out, &array(values.iter().map(|(name, _)| *name)));
+    put_value(out, &array(values.iter().map(|(_, value)| *value)));
+    out.extend_from_slice(&0u16.to_be_bytes());
+}
+
+fn put_value(out: &mut Vec<u8>, value: &str) {
+    out.extend_from_slice(&u32::try_from(value.len()).unwrap_or(u32::MAX).to_be_bytes());
+    out.extend_from_slice(value.as_bytes());
+}
+
+/// An array in PostgreSQL's text form; every element is quoted.
+fn array<'a>(elements: impl Iterator<Item = &'a str>) -> String {
+    let mut text = String::from("{");
+    for element in elements {
+        text.push_str(if text.len() > 1 { ",\"" } else { "\"" });
+        for c in element.chars() {
+            if matches!(c, '"' | '\\') {
+                text.push('\\');
+            }
+            text.push(c);
+        }
+        text.push('"');
+    }
+    text.push('}');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::frame::header;
+
+    #[test]
+    fn values_are_quoted_for_the_array_and_never_become_sql() {
+        assert_eq!(array(["a.b"].into_iter()), r#"{"a.b"}"#);
+        assert_eq!(
+            array(["x\"},{\\", "", "'; drop"].into_iter()),
+            r#"{"x\"},{\\","","'; drop"}"#
+        );
+    }
+
+    #[test]
+    fn the_prefix_is_five_whole_messages_and_no_sync() {
+        let mut out = Vec::new();
+        let name = name(0xfeed_0000_0000_0001);
+        Prefix::new(&[("app.tenant_id", "acme")]).put(&mut out, &name);
+        let mut kinds = Vec::new();
+        let mut rest = &out[..];
+        while let Some(header) = header(rest).unwrap() {
+            kinds.push(header.kind);
+            rest = &rest[header.total..];
+        }
+        assert_eq!((kinds.as_slice(), rest), (&b"CPBEC"[..], &b""[..]));
+        let places = out.windows(NAME_LENGTH).filter(|w| *w == name);
+        assert_eq!(places.count(), 4);
+        assert!(!out.contains(&b'_') || !out.windows(4).any(|w| w == b"____"));
+    }
+
+    #[test]
+    fn names_differ_as_their_random_numbers_do() {
+        assert_eq!(&name(0), b"pc_0000000000000000");
+        assert_eq!(&name(u64::MAX), b"pc_ffffffffffffffff");
+        assert_eq!(&name(0x1234), b"pc_0000000000001234");
+    }
+}

@@ -1,6 +1,7 @@
 //! The grammar that both sides share: `a=value` attributes, separated by commas.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use zeroize::Zeroizing;
 
 use super::{MAX_MESSAGE, NONCE_BYTES, ScramError};
 
@@ -83,10 +84,10 @@ pub(super) fn nonce(value: &str) -> Result<&str, ScramError> {
 
 /// 32 bytes in base64, which must be exactly that.
 pub(super) fn key(value: &str, part: &'static str) -> Result<[u8; 32], ScramError> {
-    STANDARD
-        .decode(value)
+    let bytes = STANDARD.decode(value).map(Zeroizing::new);
+    bytes
         .ok()
-        .and_then(|bytes| bytes.try_into().ok())
+        .and_then(|bytes| bytes.as_slice().try_into().ok())
         .ok_or(ScramError::Malformed(part))
 }
 

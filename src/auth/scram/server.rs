@@ -63,6 +63,15 @@ impl ServerExchange {
         }
     }
 
+    /// What to offer (AuthenticationSASL), in PostgreSQL's order: the strongest first. Exactly these
+    /// are taken.
+    pub fn mechanisms(&self) -> &'static [&'static str] {
+        match self.end_point {
+            Some(_) => &[MECHANISM_PLUS, MECHANISM],
+            None => &[MECHANISM],
+        }
+    }
+
     /// Takes the mechanism and the first message (SASLInitialResponse); gives the first answer
     /// (AuthenticationSASLContinue).
     ///

@@ -226,7 +226,8 @@ impl fmt::Display for SecretText<'_> {
 
 /// A verifier for a user who does not exist: stable for that name under one `secret`, on every
 /// instance and over restarts, and in the shape of PostgreSQL's default, so that asking tells
-/// nothing. Use it with `genuine: false`.
+/// nothing. Use it with `genuine: false`. Where the real verifiers have other iterations than
+/// PostgreSQL's default, give it theirs: otherwise the number tells who exists.
 pub fn mock_verifier(secret: &[u8], user: &str) -> Verifier {
     let derived = |label: &[u8]| hmac_sha256(secret, &[label, user.as_bytes()].concat());
     Verifier {

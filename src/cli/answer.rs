@@ -1,0 +1,43 @@
+//! What a command says: stdout is the answer, stderr the talk.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+/// The outcome of a command that only reads and judges.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Answer {
+    /// For stdout.
+    pub stdout: String,
+    /// For stderr, without the line end; empty: nothing.
+    pub stderr: String,
+    /// 0: clean; 1: found or refused; 2: could not.
+    pub code: u8,
+}
+
+impl Answer {
+    /// All is well.
+    pub fn clean(stdout: String) -> Self {
+        Self {
+            stdout,
+            ..Self::default()
+        }
+    }
+
+    /// It could not be done.
+    pub fn failed(stderr: String) -> Self {
+        Self {
+            stderr,
+            code: 2,
+            ..Self::default()
+        }
+    }
+
+    /// Writes it. A reader that has gone away (`| head`) has seen enough.
+    pub fn print(self) -> ExitCode {
+        let _ = std::io::stdout().lock().write_all(self.stdout.as_bytes());
+        if !self.stderr.is_empty() {
+            let _ = writeln!(std::io::stderr().lock(), "portcullis: {}", self.stderr);
+        }
+        ExitCode::from(self.code)
+    }
+}

@@ -1,0 +1,306 @@
+//! `portcullis check`: every mistake in configuration and policy, in one run.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use super::answer::Answer;
+use crate::config::{Config, Problem, read};
+use crate::policy::{Policy, check_together};
+
+/// Where the packages put the configuration.
+const DEFAULT: &str = "/etc/portcullis/portcullis.toml";
+
+/// Checks configuration and policy files. With a configuration, its policy is checked too, and
+/// whether the two fit.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Configuration and policy files [default: /etc/portcullis/portcullis.toml]
+    files: Vec<PathBuf>,
+    /// Print the problems as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints every problem. 0: no errors; 1: errors; 2: a file could not be read.
+pub fn run(args: &CheckArgs) -> ExitCode {
+    check(args).print()
+}
+
+fn check(args: &CheckArgs) -> Answer {
+    let default = [PathBuf::from(DEFAULT)];
+    let files = if args.files.is_empty() {
+        &default[..]
+    } else {
+        &args.files
+    };
+    let mut run = Run::default();
+    files.iter().for_each(|file| run.file(file));
+    let errors = run
+        .problems
+        .iter()
+        .filter(|problem| problem.is_error())
+        .count();
+    let stdout = if args.json {
+        as_json(&run.problems)
+    } else {
+        as_text(&run, errors)
+    };
+    let code = match (run.unreadable, errors) {
+        (true, _) => 2,
+        (false, 0) => 0,
+        (false, _) => 1,
+    };
+    Answer {
+        stdout,
+        code,
+        ..Answer::default()
+    }
+}
+
+/// What was checked and what was found so far.
+#[derive(Default)]
+struct Run {
+    checked: Vec<PathBuf>,
+    problems: Vec<Problem>,
+    unreadable: bool,
+}
+
+impl Run {
+    fn file(&mut self, path: &Path) {
+        let Some(text) = self.text(path) else { return };
+        if !is_config(&text) {
+            self.policy(path, &text);
+            return;
+        }
+        let config = match Config::parse(&text, path, 1) {
+            Ok(config) => config,
+            Err(problems) => return self.problems.extend(problems),
+        };
+        let Some(text) = self.text(&config.policy) else {
+            return;
+        };
+        if let Some(policy) = self.policy(&config.policy, &text) {
+            self.problems.extend(check_together(&config, &policy));
+        }
+    }
+
+    /// The text of a file that was not checked yet.
+    fn text(&mut self, path: &Path) -> Option<String> {
+        if !self.checked.iter().any(|checked| checked == path) {
+            self.checked.push(path.to_owned());
+        }
+        match read(path) {
+            Ok(text) => Some(text),
+            Err(problems) => {
+                self.unreadable = true;
+                self.problems.extend(problems);
+                None
+            }
+        }
+    }
+
+    fn policy(&mut self, path: &Path, text: &str) -> Option<Policy> {
+        match Policy::parse(text, &path.display().to_string()) {
+            Ok((policy, warnings)) => {
+                self.note(warnings);
+                Some(policy)
+            }
+            Err(problems) => {
+                self.note(problems);
+                None
+            }
+        }
+    }
+
+    /// A policy can be named twice: by itself and by a configuration.
+    fn note(&mut self, problems: Vec<Problem>) {
+        for problem in problems {
+            if !self.problems.contains(&problem) {
+                self.problems.push(problem);
+            }
+        }
+    }
+}
+
+/// Does a text look like a configuration rather than a policy? Where it cannot be told, it is a policy.
+fn is_config(text: &str) -> bool {
+    let (tree, _) = toml::de::DeTable::parse_recoverable(text);
+    [
+        "policy",
+        "listen",
+        "route",
+        "auth",
+        "client_tls",
+        "server_tls",
+    ]
+    .iter()
+    .any(|key| tree.get_ref().contains_key(*key))
+}
+
+fn as_text(run: &Run, errors: usize) -> String {
+    let mut text = String::new();
+    for problem in &run.problems {
+        let _ = writeln!(text, "{problem}");
+    }
+    let warnings = run.problems.len() - errors;
+    let files = count(run.checked.len(), "file");
+    let _ = match (errors, warnings) {
+        (0, 0) => writeln!(text, "{files} checked: no problems"),
+        (0, _) => writeln!(text, "{files} checked: {}", count(warnings, "warning")),
+        (_, 0) => writeln!(text, "{}; nothing would be loaded", count(errors, "error")),
+        _ => writeln!(
+            text,
+            "{}, {}; nothing would be loaded",
+            count(errors, "error"),
+            count(warnings, "warning")
+        ),
+    };
+    text
+}
+
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+fn as_json(problems: &[Problem]) -> String {
+    let problems: Vec<_> = problems
+        .iter()
+        .map(|problem| {
+            json!({
+                "severity": problem.severity.word(),
+                "message": problem.message,
+                "file": problem.file,
+                "line": problem.line,
+                "column": problem.column,
+                "help": problem.help,
+            })
+        })
+        .collect();
+    format!("{:#}\n", json!({ "problems": problems }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: &str = "schema = 1\nenvironment = \"test\"\n[login.jobs]\nkind = \"service\"\ndatabases = [\"shop\"]\nroute = \"session\"\n";
+    const CONFIG: &str = "schema = 1\npolicy = \"policy.toml\"\n[listen]\npostgres = \"127.0.0.1:6432\"\n[client_tls]\nsslmode = \"disable\"\n\
+        [server_tls]\nsslmode = \"disable\"\n[auth]\nauth_file = \"u\"\n[route.transaction]\nhosts = [\"a:1\"]\n[route.session]\nhosts = [\"a:2\"]\n";
+
+    /// Checks files with these texts in a directory of their own; its name is taken out of the answer.
+    fn checked(texts: &[(&str, &str)], names: &[&str], json: bool) -> Answer {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in texts {
+            std::fs::write(directory.path().join(name), text).unwrap();
+        }
+        let files = names
+            .iter()
+            .map(|name| directory.path().join(name))
+            .collect();
+        let answer = check(&CheckArgs { files, json });
+        let prefix = format!("{}/", directory.path().display());
+        Answer {
+            stdout: answer.stdout.replace(&prefix, ""),
+            ..answer
+        }
+    }
+
+    #[test]
+    fn a_configuration_brings_its_policy() {
+        let answer = checked(
+            &[("portcullis.toml", CONFIG), ("policy.toml", POLICY)],
+            &["portcullis.toml"],
+            false,
+        );
+        assert_eq!(
+            (answer.code, answer.stdout.as_str()),
+            (0, "2 files checked: no problems\n")
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_found() {
+        let config = CONFIG.replace("[route.session]\nhosts = [\"a:2\"]\n", "");
+        let answer = checked(
+            &[("portcullis.toml", &config), ("policy.toml", POLICY)],
+            &["portcullis.toml"],
+            false,
+        );
+        assert_eq!(answer.code, 1);
+        assert_eq!(
+            answer.stdout,
+            "error: login \"jobs\" has route \"session\", but portcullis.toml has no [route.session]\n  --> policy.toml:3\n1 error; nothing would be loaded\n"
+        );
+    }
+
+    #[test]
+    fn a_policy_stands_alone_and_is_told_once() {
+        let wrong = POLICY.replace("kind", "kindd");
+        let expected = "error: missing key \"kind\" in [login.jobs]\n  --> policy.toml:3\n  = kind = \"service\"\n\
+            error: unknown key \"login.jobs.kindd\"\n  --> policy.toml:4:1\n  |\n4 | kindd = \"service\"\n  | ^^^^^ did you mean \"kind\"?\n\
+            2 errors; nothing would be loaded\n";
+        assert_eq!(
+            checked(&[("policy.toml", &wrong)], &["policy.toml"], false).stdout,
+            expected
+        );
+        let both = checked(
+            &[("portcullis.toml", CONFIG), ("policy.toml", &wrong)],
+            &["portcullis.toml", "policy.toml"],
+            false,
+        );
+        assert_eq!((both.code, both.stdout.as_str()), (1, expected));
+    }
+
+    #[test]
+    fn warnings_are_shown_and_do_not_fail() {
+        let policy = format!("{POLICY}[zone]\nparameter = \"app.zone\"\ndatabases = [\"shop\"]\n");
+        let answer = checked(&[("policy.toml", &policy)], &["policy.toml"], false);
+        assert_eq!(answer.code, 0);
+        assert!(
+            answer.stdout.starts_with(
+                "warning: login \"jobs\" has no zone and can do nothing on database \"shop\"\n"
+            ),
+            "{}",
+            answer.stdout
+        );
+        assert!(answer.stdout.ends_with("1 file checked: 1 warning\n"));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_not_a_clean_one() {
+        let answer = checked(&[("portcullis.toml", CONFIG)], &["portcullis.toml"], false);
+        assert_eq!(answer.code, 2);
+        assert!(
+            answer
+                .stdout
+                .starts_with("error: could not read the file: No such file"),
+            "{}",
+            answer.stdout
+        );
+    }
+
+    #[test]
+    fn json_has_the_same_problems() {
+        let answer = checked(
+            &[("policy.toml", &POLICY.replace("schema = 1", "schema = 2"))],
+            &["policy.toml"],
+            true,
+        );
+        let value: serde_json::Value = serde_json::from_str(&answer.stdout).unwrap();
+        assert_eq!(
+            value["problems"][0]["message"],
+            "schema 2 is not known to this version"
+        );
+        assert_eq!(
+            (
+                &value["problems"][0]["line"],
+                &value["problems"][0]["severity"]
+            ),
+            (&json!(1), &json!("error"))
+        );
+    }
+}

@@ -1,0 +1,175 @@
+//! An explanation as text and as JSON. One order always: facts, zone, guards, verdict; then what the client sees.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::{Explained, Explanation, Finding};
+use crate::policy::{Mode, Refusal, Verdict, Who};
+use crate::sql::{Class, ParameterName, Statement};
+
+/// For people.
+pub(super) fn as_text(explanation: &Explanation) -> String {
+    let mut text = String::new();
+    for (at, statement) in explanation.statements.iter().enumerate() {
+        explain(&mut text, at + 1, statement, &explanation.who);
+    }
+    if explanation.statements.is_empty() && explanation.message.is_empty() {
+        text.push_str(
+            "nothing to execute: white space and comments only\n       verdict  allowed\n",
+        );
+    }
+    if !explanation.message.is_empty() {
+        text.push_str("the message as a whole\n");
+        guards(&mut text, &explanation.message, &explanation.who);
+    }
+    if let Verdict::Refuse(refusal) = &explanation.decision.verdict {
+        client_sees(&mut text, refusal, explanation.statements.len());
+    }
+    text
+}
+
+fn explain(text: &mut String, number: usize, statement: &Explained, who: &Who) {
+    let _ = writeln!(text, "{number:<2} {}", statement.text);
+    let _ = writeln!(text, "   facts    {}", facts(&statement.facts));
+    let refused = statement.refused_by(who);
+    if let (Some(zone), None) = (who.zone(), refused) {
+        let parameter = who.policy.zone.as_ref().map_or("", |zone| &zone.parameter);
+        let _ = writeln!(
+            text,
+            "   zone     {zone} (plain: {parameter} is set for its transaction)"
+        );
+    }
+    guards(text, &statement.findings, who);
+    let _ = match refused {
+        Some(finding) => writeln!(
+            text,
+            "   verdict  REFUSED  {}\n",
+            finding.objection.sqlstate
+        ),
+        None => writeln!(text, "   verdict  allowed\n"),
+    };
+}
+
+/// `ddl (CREATE TABLE AS), explain; calls query_to_xml; sets app.tenant_id`
+fn facts(statement: &Statement) -> String {
+    let mut facts = statement
+        .classes
+        .iter()
+        .map(Class::id)
+        .collect::<Vec<_>>()
+        .join(", ");
+    let _ = write!(facts, " ({})", statement.tag);
+    if !statement.functions.is_empty() {
+        let _ = write!(facts, "; calls {}", statement.functions.join(", "));
+    }
+    if !statement.parameters.is_empty() {
+        let _ = write!(facts, "; touches {}", parameters(statement).join(", "));
+    }
+    facts
+}
+
+fn parameters(statement: &Statement) -> Vec<&str> {
+    let touched = statement.parameters.iter().map(|touch| match &touch.name {
+        ParameterName::Named(name) => &**name,
+        ParameterName::All => "all parameters",
+        ParameterName::Dynamic => "a parameter whose name is computed",
+    });
+    touched.collect()
+}
+
+fn guards(text: &mut String, findings: &[Finding], who: &Who) {
+    if findings.is_empty() {
+        text.push_str("   guards   none objects\n");
+    }
+    for (at, finding) in findings.iter().enumerate() {
+        let label = if at == 0 { "guards" } else { "" };
+        let place = format!(
+            "{}:{}",
+            who.policy.file, who.policy.guards[finding.guard as usize].line
+        );
+        let _ = writeln!(
+            text,
+            "   {label:<8} {:<23} {:<8} {place:<20} {}",
+            finding.guard.id(),
+            mode(finding, who),
+            finding.objection.message
+        );
+    }
+}
+
+fn mode(finding: &Finding, who: &Who) -> &'static str {
+    match finding.mode(who) {
+        Mode::Enforce => "refuse",
+        Mode::Observe => "observe",
+        Mode::Off => "off",
+    }
+}
+
+fn client_sees(text: &mut String, refusal: &Refusal, statements: usize) {
+    if statements > 1 {
+        text.push_str("The message is refused as a whole; PostgreSQL would have run its statements in one transaction.\n");
+    }
+    let _ = writeln!(text, "Client sees:  ERROR:  {}", refusal.message);
+    let _ = writeln!(text, "              DETAIL:  {}", refusal.detail);
+    if let Some(hint) = &refusal.hint {
+        let _ = writeln!(text, "              HINT:  {hint}");
+    }
+}
+
+/// For programs.
+pub(super) fn as_json(explanation: &Explanation) -> String {
+    let who = &explanation.who;
+    let refusal = match &explanation.decision.verdict {
+        Verdict::Refuse(refusal) => Some(refusal),
+        Verdict::Allow => None,
+    };
+    let value = json!({
+        "login": who.login.name,
+        "database": &*who.database,
+        "zone": who.zone().map(|zone| &**zone),
+        "statements": explanation.statements.iter().map(|statement| statement_json(statement, who)).collect::<Vec<_>>(),
+        "message_guards": explanation.message.iter().map(|finding| finding_json(finding, who)).collect::<Vec<_>>(),
+        "verdict": verdict(refusal.is_some()),
+        "error": refusal.map(|refusal| error_json(refusal)),
+    });
+    format!("{value:#}\n")
+}
+
+fn verdict(refused: bool) -> &'static str {
+    if refused { "refused" } else { "allowed" }
+}
+
+fn statement_json(statement: &Explained, who: &Who) -> Value {
+    json!({
+        "text": statement.text,
+        "position": statement.facts.position,
+        "tag": statement.facts.tag,
+        "classes": statement.facts.classes.iter().map(Class::id).collect::<Vec<_>>(),
+        "functions": statement.facts.functions,
+        "parameters": parameters(&statement.facts),
+        "guards": statement.findings.iter().map(|finding| finding_json(finding, who)).collect::<Vec<_>>(),
+        "verdict": verdict(statement.refused_by(who).is_some()),
+    })
+}
+
+fn finding_json(finding: &Finding, who: &Who) -> Value {
+    json!({
+        "guard": finding.guard.id(),
+        "mode": mode(finding, who),
+        "line": who.policy.guards[finding.guard as usize].line,
+        "sqlstate": finding.objection.sqlstate.as_str(),
+        "message": finding.objection.message,
+    })
+}
+
+fn error_json(refusal: &Refusal) -> Value {
+    json!({
+        "guard": refusal.guard.id(),
+        "sqlstate": refusal.sqlstate.as_str(),
+        "message": refusal.message,
+        "detail": refusal.detail,
+        "hint": refusal.hint,
+        "position": refusal.position,
+    })
+}

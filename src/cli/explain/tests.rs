@@ -1,0 +1,201 @@
+use super::*;
+
+/// What explain answers under the shipped policy of an environment.
+fn explained(
+    environment: &str,
+    login: &str,
+    sql: &str,
+    change: impl FnOnce(&mut ExplainArgs),
+) -> Result<Answer, String> {
+    let mut args = ExplainArgs {
+        policy: PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join(format!("policies/{environment}.toml")),
+        login: login.to_owned(),
+        database: None,
+        migration: false,
+        file: None,
+        json: false,
+        sql: Some(sql.to_owned()),
+    };
+    change(&mut args);
+    explain(&args)
+}
+
+fn plain(login: &str, sql: &str) -> Answer {
+    explained("production", login, sql, |_| {}).unwrap()
+}
+
+#[test]
+fn an_allowed_statement_shows_facts_zone_guards_verdict() {
+    let answer = plain("shop_acme", "select *\n  from orders;");
+    assert_eq!(answer.code, 0);
+    assert_eq!(
+        answer.stdout,
+        "1  select * from orders\n   facts    read (SELECT)\n   zone     acme (plain: app.tenant_id is set for its transaction)\n   \
+         guards   none objects\n   verdict  allowed\n\n"
+    );
+}
+
+#[test]
+fn a_refused_message_shows_which_statement_and_what_the_client_sees() {
+    let answer = plain(
+        "shop_acme",
+        "delete from orders; explain analyze create table copy as select * from orders",
+    );
+    assert_eq!(answer.code, 1);
+    let expected = [
+        "1  delete from orders\n   facts    write (DELETE)\n",
+        "2  explain analyze create table copy as select * from orders\n",
+        "   guards   ddl-outside-migration   refuse   production.toml:",
+        "cannot execute CREATE TABLE AS outside a migration session\n   verdict  REFUSED  42501\n",
+        "The message is refused as a whole; PostgreSQL would have run its statements in one transaction.\n\
+         Client sees:  ERROR:  cannot execute CREATE TABLE AS outside a migration session\n",
+        "              HINT:  Ask a DBA for a migration session: portcullis migration run --database shop -- <your tool>.\n",
+    ];
+    for part in expected {
+        assert!(
+            answer.stdout.contains(part),
+            "{part}\n---\n{}",
+            answer.stdout
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_described_is_said() {
+    let answer = plain("shop_acme", "selct 1");
+    assert_eq!(answer.code, 1);
+    assert!(
+        answer.stdout.contains("unknown-statement"),
+        "{}",
+        answer.stdout
+    );
+    assert!(
+        answer
+            .stdout
+            .contains("ERROR:  syntax error at or near \"selct\"\n"),
+        "{}",
+        answer.stdout
+    );
+    let empty = plain("shop_acme", " -- nothing\n;");
+    assert_eq!(
+        (empty.code, empty.stdout.contains("verdict  allowed")),
+        (0, true)
+    );
+}
+
+#[test]
+fn guards_of_the_message_are_told_apart() {
+    let answer = plain("shop_acme", "select 1; copy orders from stdin");
+    assert_eq!(answer.code, 1);
+    assert!(
+        answer
+            .stdout
+            .contains("the message as a whole\n   guards   multi-statement"),
+        "{}",
+        answer.stdout
+    );
+}
+
+#[test]
+fn a_migrator_needs_the_migration() {
+    assert_eq!(plain("migrator", "create table t (id int)").code, 1);
+    let open = explained(
+        "production",
+        "migrator",
+        "create table t (id int)",
+        |args| args.migration = true,
+    )
+    .unwrap();
+    assert_eq!(open.code, 0);
+    let service = explained("production", "shop_acme", "select 1", |args| {
+        args.migration = true
+    });
+    assert_eq!(
+        service.unwrap_err(),
+        "login \"shop_acme\" is not a migrator: it has no migration sessions"
+    );
+}
+
+#[test]
+fn an_observing_guard_would_refuse() {
+    let answer = explained(
+        "development",
+        "shop_acme",
+        "create table t (id int)",
+        |_| {},
+    )
+    .unwrap();
+    assert_eq!(answer.code, 0);
+    assert!(
+        answer
+            .stdout
+            .contains("ddl-outside-migration   observe  development.toml:"),
+        "{}",
+        answer.stdout
+    );
+}
+
+#[test]
+fn who_must_be_in_the_policy() {
+    let wrong = explained("production", "nobody", "select 1", |_| {}).unwrap_err();
+    assert!(
+        wrong.ends_with(
+            "has no login \"nobody\"; it has boris, migrator, shop_acme, shop_globex, shop_report"
+        ),
+        "{wrong}"
+    );
+    let wrong = explained("production", "shop_acme", "select 1", |args| {
+        args.database = Some("x".into())
+    })
+    .unwrap_err();
+    assert_eq!(wrong, "login \"shop_acme\" may reach shop only, not \"x\"");
+    let wrong = explained("missing", "shop_acme", "select 1", |_| {}).unwrap_err();
+    assert!(
+        wrong.starts_with("the policy is not valid\nerror: could not read the file"),
+        "{wrong}"
+    );
+}
+
+#[test]
+fn files_are_read_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.sql");
+    std::fs::write(&path, "select 1;\nvacuum;\n").unwrap();
+    let answer = explained("production", "shop_acme", "", |args| {
+        (args.file, args.sql) = (Some(path), None)
+    })
+    .unwrap();
+    assert_eq!(
+        (answer.code, answer.stdout.contains("2  vacuum\n")),
+        (1, true)
+    );
+}
+
+#[test]
+fn json_has_the_same() {
+    let answer = explained(
+        "production",
+        "shop_acme",
+        "set app.tenant_id = 'globex'",
+        |args| args.json = true,
+    )
+    .unwrap();
+    let value: serde_json::Value = serde_json::from_str(&answer.stdout).unwrap();
+    assert_eq!(
+        (&value["verdict"], &value["error"]["guard"]),
+        (&"refused".into(), &"zone-not-granted".into())
+    );
+    assert_eq!(value["statements"][0]["parameters"][0], "app.tenant_id");
+    assert_eq!(value["statements"][0]["guards"][0]["sqlstate"], "42501");
+    assert_eq!((answer.code, &value["zone"]), (1, &"acme".into()));
+}
+
+#[test]
+fn a_statement_is_shown_on_one_line_that_no_terminal_obeys() {
+    assert_eq!(one_line("select\n\t1\u{1b}[2J ;\n; "), "select 1 [2J");
+    assert_eq!(
+        one_line(&"é".repeat(200)),
+        format!("{}...", "é".repeat(120))
+    );
+}

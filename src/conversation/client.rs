@@ -1,0 +1,332 @@
+//! What the client sends: judged, then carried, prefixed or replaced.
+
+use super::in_flight::Expected;
+use super::injection::QueryForm;
+use super::judge::Judged;
+use super::splice::Splice;
+use super::{Batch, Body, Context, Conversation, Fatal, Next, Observer, Taken};
+use crate::policy::guards;
+use crate::protocol::frame::{self, HEADER, Header, cstr};
+use crate::zone::QUERY_GUARD;
+
+/// What became of the message at the head.
+pub(super) enum Step {
+    /// Dealt with: this many bytes are used up, more of its body may follow.
+    Done(usize),
+    /// It needs this many bytes first.
+    More(usize),
+    /// It must wait for answers.
+    Hold,
+    /// Its text is long; the range counts from the message's start.
+    Describe(std::ops::Range<usize>),
+    /// Terminate.
+    Goodbye(usize),
+}
+
+/// The message at the head of the client's bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Message<'i> {
+    pub header: Header,
+    /// Where it starts in the input.
+    pub at: usize,
+    /// As much of it as is there.
+    pub bytes: &'i [u8],
+}
+
+impl<'i> Message<'i> {
+    /// The body, if the whole message is there.
+    pub(super) fn body(&self) -> Option<&'i [u8]> {
+        self.bytes.get(HEADER..self.header.total)
+    }
+
+    pub(super) fn range(&self, length: usize) -> std::ops::Range<usize> {
+        self.at..self.at + length
+    }
+}
+
+impl Conversation {
+    /// Takes what the client sent. What goes to the server is put into `out`; `reply` gets answers
+    /// that need no server.
+    pub fn from_client<O: Observer>(
+        &mut self,
+        input: &[u8],
+        cx: &mut Context<'_, O>,
+        out: &mut Splice<'_>,
+        reply: &mut Vec<u8>,
+    ) -> Result<Taken, Fatal> {
+        let mut at = 0;
+        loop {
+            at += self.carry_body(at, input.len(), out);
+            let bytes = &input[at..];
+            let next = match frame::header(bytes) {
+                Err(frame::BadLength) => return Err(Fatal::protocol("invalid message length")),
+                Ok(None) => Next::Read { total: 0 },
+                Ok(Some(_)) if self.in_flight.is_full() => Next::Hold,
+                Ok(Some(header)) => {
+                    let message = Message { header, at, bytes };
+                    match self.take(message, cx, out, reply)? {
+                        Step::Done(length) => {
+                            at += length;
+                            self.flushed = false;
+                            continue;
+                        }
+                        Step::More(total) => Next::Read { total },
+                        Step::Hold => Next::Hold,
+                        Step::Describe(text) => Next::Describe(at + text.start..at + text.end),
+                        Step::Goodbye(length) => {
+                            at += length;
+                            Next::Terminate
+                        }
+                    }
+                }
+            };
+            return Ok(Taken { consumed: at, next });
+        }
+    }
+
+    /// Carries or drops what is left of a body; returns the bytes used up.
+    fn carry_body(&mut self, at: usize, end: usize, out: &mut Splice<'_>) -> usize {
+        let length = self.client_body.remaining.min(end - at);
+        if length > 0 {
+            self.client_body.remaining -= length;
+            if !self.client_body.dropped {
+                out.keep(at..at + length);
+            }
+        }
+        length
+    }
+
+    fn take<O: Observer>(
+        &mut self,
+        message: Message<'_>,
+        cx: &mut Context<'_, O>,
+        out: &mut Splice<'_>,
+        reply: &mut Vec<u8>,
+    ) -> Result<Step, Fatal> {
+        let kind = message.header.kind;
+        if self.copy.active && !matches!(kind, b'd' | b'c' | b'f' | b'S' | b'H' | b'X') {
+            return Err(Fatal::protocol(format!(
+                "unexpected message type 0x{kind:02X} during COPY from stdin"
+            )));
+        }
+        match kind {
+            b'Q' => self.query(message, cx, out, reply),
+            b'P' => self.parse(message, cx, out),
+            b'B' => self.bind(message, cx, out),
+            b'D' => self.describe(message, cx, out),
+            b'E' => self.execute(message, cx, out),
+            b'C' => self.close(message, out),
+            b'S' => self.sync(message, out),
+            b'H' => self.flush(message, out),
+            b'd' | b'c' | b'f' => Ok(self.copy_data(message, out)),
+            b'F' => self.function_call(message, cx, out, reply),
+            b'X' => {
+                let whole = exact(message, HEADER)?;
+                out.keep(message.range(whole));
+                Ok(Step::Goodbye(whole))
+            }
+            _ => Err(Fatal::protocol(format!(
+                "invalid frontend message type {kind}"
+            ))),
+        }
+    }
+
+    /// Carries the message, as much of it as is there; the rest follows unread.
+    pub(super) fn pass(&mut self, message: Message<'_>, out: &mut Splice<'_>) -> Step {
+        let length = self.begin_body(message, false);
+        out.keep(message.range(length));
+        Step::Done(length)
+    }
+
+    /// Leaves the message out.
+    pub(super) fn drop_message(&mut self, message: Message<'_>) -> Step {
+        Step::Done(self.begin_body(message, true))
+    }
+
+    fn begin_body(&mut self, message: Message<'_>, dropped: bool) -> usize {
+        let length = message.header.total.min(message.bytes.len());
+        let remaining = message.header.total - length;
+        self.client_body = Body { remaining, dropped };
+        length
+    }
+
+    /// May a message that begins something be taken now? `simple`: Query or FunctionCall.
+    pub(super) fn must_wait(&mut self, simple: bool, out: &mut Splice<'_>) -> bool {
+        if self.in_flight.is_empty() {
+            return false;
+        }
+        if self.in_flight.has_copy_in() {
+            return true;
+        }
+        if self.batch == Batch::Open {
+            // A Query behind unsynced messages is ignored if one of them failed: know that first.
+            if simple && !self.flushed {
+                self.flushed = true;
+                out.insert().extend_from_slice(frame::FLUSH);
+            }
+            return simple;
+        }
+        let injection = self.injection.as_ref();
+        self.batch == Batch::Closed && injection.is_some_and(|injection| injection.unsettled())
+    }
+
+    fn query<O: Observer>(
+        &mut self,
+        message: Message<'_>,
+        cx: &mut Context<'_, O>,
+        out: &mut Splice<'_>,
+        reply: &mut Vec<u8>,
+    ) -> Result<Step, Fatal> {
+        if self.must_wait(true, out) {
+            return Ok(Step::Hold);
+        }
+        if self.batch == Batch::Skipping {
+            return Ok(self.drop_message(message));
+        }
+        if message.header.total > HEADER + self.max_statement_bytes + 1 {
+            let refusal = self.too_long(cx.who);
+            return Ok(self.refuse_simple(message, refusal, cx, out, reply));
+        }
+        let Some(body) = message.body() else {
+            return Ok(Step::More(message.header.total));
+        };
+        let text = only_cstr(body)?;
+        let facts = match self.judge(text, cx) {
+            Judged::Long => return Ok(Step::Describe(HEADER..HEADER + text.len())),
+            Judged::Refused(refusal) => {
+                return Ok(self.refuse_simple(message, refusal, cx, out, reply));
+            }
+            Judged::Allowed(facts) => facts,
+        };
+        let failed = self.failed();
+        let batch_open = self.batch == Batch::Open;
+        let form = match &self.injection {
+            Some(injection) => injection.query_form(&facts, failed, batch_open),
+            None => QueryForm::Verbatim,
+        };
+        if form == QueryForm::Mixed {
+            let control = facts.statements.iter().find(|s| s.transaction.is_some());
+            let (tag, position) = control.map_or(("", 0), |s| (s.tag, s.position));
+            let refusal = guards::multi_statement::transaction_control(
+                cx.who,
+                tag,
+                position,
+                facts.fingerprint,
+            );
+            let refusal = Box::new(refusal);
+            return Ok(self.refuse_simple(message, refusal, cx, out, reply));
+        }
+        if matches!(form, QueryForm::Prefixed | QueryForm::PrefixedGuarded) {
+            self.put_prefix(cx, out);
+        }
+        let copy_in = has_copy_in(&facts);
+        if matches!(form, QueryForm::Guarded | QueryForm::PrefixedGuarded) {
+            frame::message(out.insert(), b'Q', |out| {
+                out.extend_from_slice(QUERY_GUARD);
+                out.extend_from_slice(body);
+            });
+            self.in_flight.push_statement(Expected::GuardedRow, copy_in);
+        } else {
+            out.keep(message.range(message.header.total));
+            self.in_flight.push_statement(Expected::Query, copy_in);
+        }
+        if let Some(injection) = &mut self.injection {
+            injection.queried(&facts, form);
+        }
+        if self.record {
+            cx.observer.started(Some(&facts), text);
+        }
+        self.names.drop_unnamed();
+        self.batch = Batch::Closed;
+        Ok(Step::Done(message.header.total))
+    }
+
+    pub(super) fn put_prefix<O: Observer>(&mut self, cx: &Context<'_, O>, out: &mut Splice<'_>) {
+        if let Some(injection) = &mut self.injection {
+            injection.put(out.insert());
+            self.in_flight.push_prefix();
+            cx.observer.injected();
+        }
+    }
+
+    fn sync(&mut self, message: Message<'_>, out: &mut Splice<'_>) -> Result<Step, Fatal> {
+        exact(message, HEADER)?;
+        if self.copy.active {
+            // The server ignores it, and PgBouncer before 1.22 would count on an answer.
+            return Ok(self.drop_message(message));
+        }
+        if self.in_flight.has_copy_in()
+            || (self.batch == Batch::Closed && self.must_wait(false, out))
+        {
+            return Ok(Step::Hold);
+        }
+        self.in_flight.push(Expected::Sync);
+        self.batch = Batch::Closed;
+        if let Some(injection) = &mut self.injection {
+            injection.batch_ended();
+        }
+        Ok(self.pass(message, out))
+    }
+
+    fn flush(&mut self, message: Message<'_>, out: &mut Splice<'_>) -> Result<Step, Fatal> {
+        exact(message, HEADER)?;
+        if self.copy.active || self.batch != Batch::Open {
+            return Ok(self.drop_message(message));
+        }
+        Ok(self.pass(message, out))
+    }
+
+    fn copy_data(&mut self, message: Message<'_>, out: &mut Splice<'_>) -> Step {
+        if !self.copy.active && !self.in_flight.has_copy_in() {
+            // Late data of a COPY that failed: PostgreSQL ignores it, PgBouncer before 1.26 sticks.
+            return self.drop_message(message);
+        }
+        if message.header.kind != b'd' {
+            self.copy.ended_early = !self.copy.active;
+            self.copy.active = false;
+        }
+        self.pass(message, out)
+    }
+
+    fn function_call<O: Observer>(
+        &mut self,
+        message: Message<'_>,
+        cx: &mut Context<'_, O>,
+        out: &mut Splice<'_>,
+        reply: &mut Vec<u8>,
+    ) -> Result<Step, Fatal> {
+        if self.must_wait(true, out) {
+            return Ok(Step::Hold);
+        }
+        if self.batch == Batch::Skipping {
+            return Ok(self.drop_message(message));
+        }
+        let refusal = Box::new(guards::fast_path::refusal(cx.who));
+        Ok(self.refuse_simple(message, refusal, cx, out, reply))
+    }
+}
+
+pub(super) fn has_copy_in(facts: &crate::sql::Facts) -> bool {
+    facts.classes.has(crate::sql::Class::CopyIn)
+}
+
+pub(super) fn bad_layout() -> Fatal {
+    Fatal::protocol("invalid message format")
+}
+
+/// The message must have exactly this size; its bytes may be missing only in part.
+fn exact(message: Message<'_>, total: usize) -> Result<usize, Fatal> {
+    if message.header.total == total {
+        Ok(total)
+    } else {
+        Err(bad_layout())
+    }
+}
+
+/// The one string of a Query: no NUL inside, nothing behind it.
+pub(super) fn only_cstr(body: &[u8]) -> Result<&[u8], Fatal> {
+    match cstr(body) {
+        Some((text, [])) => Ok(text),
+        _ => Err(bad_layout()),
+    }
+}

@@ -1,0 +1,267 @@
+//! The extended protocol, client's side: Parse, Bind, Describe, Execute, Close.
+
+use super::client::{Message, Step, bad_layout, has_copy_in, only_cstr};
+use super::in_flight::Expected;
+use super::judge::Judged;
+use super::names::{MAX_NAMES, Prepared};
+use super::splice::Splice;
+use super::{Batch, Context, Conversation, Fatal, Observer};
+use crate::error::SqlState;
+use crate::policy::{Guard, Objection, Refusal, Who, guards};
+use crate::protocol::frame::{HEADER, cstr};
+
+/// The longest name of a prepared statement or portal, bytes.
+const MAX_NAME: usize = 8 * 1024;
+
+/// What a statement's name stands for.
+enum Lookup {
+    Known(Prepared),
+    Wait,
+    Unknown,
+}
+
+impl Conversation {
+    pub(super) fn parse<O: Observer>(
+        &mut self,
+        message: Message<'_>,
+        cx: &mut Context<'_, O>,
+        out: &mut Splice<'_>,
+    ) -> Result<Step, Fatal> {
+        if self.must_wait(false, out) {
+            return Ok(Step::Hold);
+        }
+        if self.batch == Batch::Skipping {
+            return Ok(self.drop_message(message));
+        }
+        if message.header.total > HEADER + self.max_statement_bytes + MAX_NAME {
+            let refusal = self.too_long(cx.who);
+            return Ok(self.refuse_extended(message, refusal, cx, out));
+        }
+        let Some(body) = message.body() else {
+            return Ok(Step::More(message.header.total));
+        };
+        let (name, rest) = cstr(body).ok_or_else(bad_layout)?;
+        let (text, types) = cstr(rest).ok_or_else(bad_layout)?;
+        let (count, types) = types.split_first_chunk::<2>().ok_or_else(bad_layout)?;
+        if types.len() != 4 * usize::from(u16::from_be_bytes(*count)) {
+            return Err(bad_layout());
+        }
+        if name.len() > MAX_NAME || text.len() > self.max_statement_bytes {
+            let refusal = self.too_long(cx.who);
+            return Ok(self.refuse_extended(message, refusal, cx, out));
+        }
+        if !self.room_for_a_name(name) {
+            let refusal = too_many_names(cx.who);
+            return Ok(self.refuse_extended(message, refusal, cx, out));
+        }
+        let facts = match self.judge(text, cx) {
+            Judged::Long => {
+                let start = HEADER + name.len() + 1;
+                return Ok(Step::Describe(start..start + text.len()));
+            }
+            Judged::Refused(refusal) => {
+                return Ok(self.refuse_extended(message, refusal, cx, out));
+            }
+            Judged::Allowed(facts) => facts,
+        };
+        let text = self.record.then(|| text.into());
+        self.in_flight.push_parse(name, Prepared { facts, text });
+        self.batch = Batch::Open;
+        Ok(self.pass(message, out))
+    }
+
+    pub(super) fn bind<O: Observer>(
+        &mut self,
+        message: Message<'_>,
+        cx: &mut Context<'_, O>,
+        out: &mut Splice<'_>,
+    ) -> Result<Step, Fatal> {
+        if self.must_wait(false, out) {
+            return Ok(Step::Hold);
+        }
+        if self.batch == Batch::Skipping {
+            return Ok(self.drop_message(message));
+        }
+        let there = &message.bytes[HEADER..message.header.total.min(message.bytes.len())];
+        let names = cstr(there).and_then(|(portal, rest)| Some((portal, cstr(rest)?.0)));
+        let Some((portal, name)) = names else {
+            return wait_for_names(message);
+        };
+        let prepared = match self.lookup(name) {
+            Lookup::Wait => return Ok(Step::Hold),
+            Lookup::Unknown => {
+                let refusal = unknown_statement(cx.who, name);
+                return Ok(self.refuse_extended(message, refusal, cx, out));
+            }
+            Lookup::Known(prepared) => prepared,
+        };
+        if let Some(refusal) = self.judge_again(&prepared.facts, cx) {
+            return Ok(self.refuse_extended(message, refusal, cx, out));
+        }
+        if !portal.is_empty() && !self.room_for_a_name(portal) {
+            let refusal = too_many_names(cx.who);
+            return Ok(self.refuse_extended(message, refusal, cx, out));
+        }
+        let failed = self.failed();
+        let injection = self.injection.as_ref();
+        if injection.is_some_and(|injection| injection.due_at_bind(&prepared.facts, failed)) {
+            self.put_prefix(cx, out);
+        }
+        self.names.bound(portal, prepared);
+        self.in_flight.push(Expected::Bind);
+        self.batch = Batch::Open;
+        Ok(self.pass(message, out))
+    }
+
+    pub(super) fn describe<O: Observer>(
+        &mut self,
+        message: Message<'_>,
+        cx: &mut Context<'_, O>,
+        out: &mut Splice<'_>,
+    ) -> Result<Step, Fatal> {
+        if self.must_wait(false, out) {
+            return Ok(Step::Hold);
+        }
+        if self.batch == Batch::Skipping {
+            return Ok(self.drop_message(message));
+        }
+        let Some((kind, name)) = kind_and_name(message)? else {
+            return wait_for_names(message);
+        };
+        if kind == b'S' {
+            // PgBouncer >= 1.21 may disconnect over a statement that it does not know.
+            match self.lookup(name) {
+                Lookup::Wait => return Ok(Step::Hold),
+                Lookup::Unknown => {
+                    let refusal = unknown_statement(cx.who, name);
+                    return Ok(self.refuse_extended(message, refusal, cx, out));
+                }
+                Lookup::Known(_) => {}
+            }
+        }
+        self.in_flight.push(Expected::Describe);
+        self.batch = Batch::Open;
+        Ok(self.pass(message, out))
+    }
+
+    pub(super) fn execute<O: Observer>(
+        &mut self,
+        message: Message<'_>,
+        cx: &mut Context<'_, O>,
+        out: &mut Splice<'_>,
+    ) -> Result<Step, Fatal> {
+        if self.must_wait(false, out) {
+            return Ok(Step::Hold);
+        }
+        if self.batch == Batch::Skipping {
+            return Ok(self.drop_message(message));
+        }
+        let Some(body) = message.body() else {
+            return wait_for_names(message);
+        };
+        let (portal, rows) = cstr(body).ok_or_else(bad_layout)?;
+        if rows.len() != 4 {
+            return Err(bad_layout());
+        }
+        // A portal without Bind can only be a cursor that an allowed statement declared.
+        let prepared = self.names.portal(portal).cloned();
+        let copy_in = prepared
+            .as_ref()
+            .is_some_and(|prepared| has_copy_in(&prepared.facts));
+        if let Some(prepared) = &prepared {
+            if let Some(refusal) = self.judge_again(&prepared.facts, cx) {
+                return Ok(self.refuse_extended(message, refusal, cx, out));
+            }
+            if let Some(injection) = &mut self.injection {
+                injection.executed(&prepared.facts);
+            }
+        }
+        if self.record {
+            self.record_execute(prepared.as_ref(), cx);
+        }
+        self.in_flight.push_statement(Expected::Execute, copy_in);
+        self.batch = Batch::Open;
+        Ok(self.pass(message, out))
+    }
+
+    pub(super) fn close(
+        &mut self,
+        message: Message<'_>,
+        out: &mut Splice<'_>,
+    ) -> Result<Step, Fatal> {
+        if self.must_wait(false, out) {
+            return Ok(Step::Hold);
+        }
+        if self.batch == Batch::Skipping {
+            return Ok(self.drop_message(message));
+        }
+        let Some((kind, name)) = kind_and_name(message)? else {
+            return wait_for_names(message);
+        };
+        if kind == b'S' {
+            self.in_flight.push_close(Some(name));
+        } else {
+            self.names.portal_closed(name);
+            self.in_flight.push_close(None);
+        }
+        self.batch = Batch::Open;
+        Ok(self.pass(message, out))
+    }
+
+    /// What a name stands for once everything sent has run.
+    fn lookup(&self, name: &[u8]) -> Lookup {
+        match self.in_flight.pending(name) {
+            Some((prepared, true)) => Lookup::Known(prepared.clone()),
+            // Whether that Parse succeeded decides which statement would run: wait for it.
+            Some((_, false)) => Lookup::Wait,
+            None => match self.names.statement(name) {
+                Some(prepared) => Lookup::Known(prepared.clone()),
+                None => Lookup::Unknown,
+            },
+        }
+    }
+
+    fn room_for_a_name(&self, name: &[u8]) -> bool {
+        name.is_empty() || self.names.count() + self.in_flight.pending_parses() < MAX_NAMES
+    }
+}
+
+/// The body of Describe and Close; `None` when it is not all there.
+fn kind_and_name(message: Message<'_>) -> Result<Option<(u8, &[u8])>, Fatal> {
+    let Some(body) = message.body() else {
+        return Ok(None);
+    };
+    let (kind, name) = body.split_first().ok_or_else(bad_layout)?;
+    if !matches!(kind, b'S' | b'P') {
+        return Err(bad_layout());
+    }
+    Ok(Some((*kind, only_cstr(name)?)))
+}
+
+/// The names of a message are not all there yet: how much more may be waited for?
+fn wait_for_names(message: Message<'_>) -> Result<Step, Fatal> {
+    let there = message.bytes.len();
+    if there >= message.header.total {
+        return Err(bad_layout());
+    }
+    if there > HEADER + 2 * MAX_NAME {
+        return Err(Fatal {
+            sqlstate: SqlState::PROGRAM_LIMIT,
+            message: format!("name of a prepared statement or portal exceeds {MAX_NAME} bytes"),
+        });
+    }
+    Ok(Step::More((there + 1).min(message.header.total)))
+}
+
+fn unknown_statement(who: &Who, name: &[u8]) -> Box<Refusal> {
+    let name = String::from_utf8_lossy(name);
+    Box::new(guards::unknown_name::statement(who, &name))
+}
+
+fn too_many_names(who: &Who) -> Box<Refusal> {
+    let objection = Objection::new("too many prepared statements and portals on this connection")
+        .sqlstate(SqlState::PROGRAM_LIMIT)
+        .detail(format!("A connection may hold {MAX_NAMES}"))
+        .hint("Close statements that are no longer used");
+    Box::new(objection.refuse(Guard::StatementBounds, who, None))
+}

@@ -1,0 +1,256 @@
+//! What was sent and is not answered yet, in order. PostgreSQL answers in the order of the
+//! messages, so the head of this queue says what the next answer belongs to.
+
+use std::collections::VecDeque;
+
+use super::names::Prepared;
+use crate::policy::Refusal;
+
+/// More than this many unanswered messages: the client is not read until some are answered.
+pub const MAX_IN_FLIGHT: usize = 65_536;
+
+/// The answer that one sent message will get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// ParseComplete; the head of `parses` becomes known then.
+    Parse,
+    /// BindComplete.
+    Bind,
+    /// RowDescription or NoData.
+    Describe,
+    /// CommandComplete, EmptyQueryResponse or PortalSuspended.
+    Execute,
+    /// CloseComplete; the head of `closes` becomes unknown then.
+    Close,
+    /// ReadyForQuery.
+    Sync,
+    /// Anything up to ReadyForQuery.
+    Query,
+    /// A Query behind [`crate::zone::QUERY_GUARD`]: the guard's RowDescription is to be swallowed.
+    GuardedRow,
+    /// The guard's CommandComplete is to be swallowed.
+    GuardedTag,
+    /// The guard is swallowed; positions are still too large by its length.
+    Guarded,
+    /// A message that was replaced by Execute of a portal that cannot exist: its error becomes the refusal.
+    Refused,
+    /// The zone prefix: CloseComplete.
+    PrefixClose,
+    /// ParseComplete.
+    PrefixParse,
+    /// BindComplete.
+    PrefixBind,
+    /// CommandComplete.
+    PrefixExecute,
+    /// CloseComplete.
+    PrefixEnd,
+    /// Removal of a failed prefix's name: CloseComplete.
+    CleanupClose,
+    /// ReadyForQuery.
+    CleanupSync,
+}
+
+/// The five answers to a zone prefix.
+pub const PREFIX: [Expected; 5] = [
+    Expected::PrefixClose,
+    Expected::PrefixParse,
+    Expected::PrefixBind,
+    Expected::PrefixExecute,
+    Expected::PrefixEnd,
+];
+
+impl Expected {
+    /// Does ReadyForQuery answer it?
+    pub fn ends_batch(self) -> bool {
+        matches!(self, Self::Sync | Self::CleanupSync) || self.is_query()
+    }
+
+    /// A simple Query in any stage?
+    pub fn is_query(self) -> bool {
+        matches!(
+            self,
+            Self::Query | Self::GuardedRow | Self::GuardedTag | Self::Guarded
+        )
+    }
+
+    /// Part of the zone prefix?
+    pub fn is_prefix(self) -> bool {
+        PREFIX.contains(&self)
+    }
+}
+
+/// One entry of the queue.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    expected: Expected,
+    /// A COPY FROM STDIN: while it runs the server ignores Sync.
+    copy_in: bool,
+}
+
+/// The queue, and what belongs to its entries.
+#[derive(Debug, Default)]
+pub struct InFlight {
+    queue: VecDeque<Entry>,
+    /// One for each [`Expected::Parse`]: the name, and what it will mean.
+    parses: VecDeque<(Box<[u8]>, Prepared)>,
+    /// One for each [`Expected::Close`]: the statement's name, `None` for a portal.
+    closes: VecDeque<Option<Box<[u8]>>>,
+    /// One for each [`Expected::Refused`].
+    refusals: VecDeque<Box<Refusal>>,
+    copies: usize,
+}
+
+/// What [`InFlight::skip_batch`] took off the queue.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// Statements that will not run.
+    pub executes: usize,
+    /// The batch's Sync was sent already: it will be answered.
+    pub synced: bool,
+}
+
+impl InFlight {
+    /// Nothing unanswered?
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Too many to take another message?
+    pub fn is_full(&self) -> bool {
+        self.queue.len() >= MAX_IN_FLIGHT
+    }
+
+    /// What the next answer belongs to.
+    pub fn head(&self) -> Option<Expected> {
+        self.queue.front().map(|entry| entry.expected)
+    }
+
+    /// Is a COPY FROM STDIN unanswered?
+    pub fn has_copy_in(&self) -> bool {
+        self.copies > 0
+    }
+
+    /// One more message was sent.
+    pub fn push(&mut self, expected: Expected) {
+        self.push_statement(expected, false);
+    }
+
+    /// A Query or Execute was sent; `copy_in`: of a COPY FROM STDIN.
+    pub fn push_statement(&mut self, expected: Expected, copy_in: bool) {
+        self.copies += usize::from(copy_in);
+        self.queue.push_back(Entry { expected, copy_in });
+    }
+
+    /// A Parse was sent.
+    pub fn push_parse(&mut self, name: &[u8], prepared: Prepared) {
+        self.parses.push_back((name.into(), prepared));
+        self.push(Expected::Parse);
+    }
+
+    /// A Close was sent; `None`: of a portal.
+    pub fn push_close(&mut self, statement: Option<&[u8]>) {
+        self.closes.push_back(statement.map(Into::into));
+        self.push(Expected::Close);
+    }
+
+    /// A message was replaced.
+    pub fn push_refused(&mut self, refusal: Box<Refusal>) {
+        self.refusals.push_back(refusal);
+        self.push(Expected::Refused);
+    }
+
+    /// The zone prefix was sent.
+    pub fn push_prefix(&mut self) {
+        PREFIX.into_iter().for_each(|expected| self.push(expected));
+    }
+
+    /// The head is answered.
+    pub fn pop(&mut self) -> Option<Expected> {
+        let head = self.queue.pop_front()?;
+        self.copies -= usize::from(head.copy_in);
+        Some(head.expected)
+    }
+
+    /// The head changes its stage.
+    pub fn replace_head(&mut self, stage: Expected) {
+        if let Some(head) = self.queue.front_mut() {
+            head.expected = stage;
+        }
+    }
+
+    /// The head's ParseComplete arrived: its name and meaning.
+    pub fn parsed(&mut self) -> Option<(Box<[u8]>, Prepared)> {
+        self.pop();
+        self.parses.pop_front()
+    }
+
+    /// The head's CloseComplete arrived: the statement's name.
+    pub fn closed(&mut self) -> Option<Box<[u8]>> {
+        self.pop();
+        self.closes.pop_front().flatten()
+    }
+
+    /// The head's error arrived.
+    pub fn refused(&mut self) -> Option<Box<Refusal>> {
+        self.pop();
+        self.refusals.pop_front()
+    }
+
+    /// The server failed a message of an extended batch: everything up to the batch's end is skipped.
+    pub fn skip_batch(&mut self) -> Skipped {
+        let mut skipped = Skipped::default();
+        while let Some(head) = self.head() {
+            if head.ends_batch() {
+                skipped.synced = true;
+                break;
+            }
+            self.pop();
+            match head {
+                Expected::Parse => drop(self.parses.pop_front()),
+                Expected::Close => drop(self.closes.pop_front()),
+                Expected::Refused => drop(self.refusals.pop_front()),
+                Expected::Execute => skipped.executes += 1,
+                _ => {}
+            }
+        }
+        skipped
+    }
+
+    /// The latest unanswered Parse of `name`, and whether it belongs to the batch that is still open
+    /// (no Sync behind it).
+    pub fn pending(&self, name: &[u8]) -> Option<(&Prepared, bool)> {
+        if self.parses.is_empty() {
+            return None;
+        }
+        let back = self.parses.iter().rev().position(|(n, _)| **n == *name)?;
+        let index = self.parses.len() - 1 - back;
+        let in_open_batch = {
+            // How many Parses stand behind the last batch end?
+            let open = self
+                .queue
+                .iter()
+                .rev()
+                .take_while(|e| !e.expected.ends_batch());
+            let open_parses = open.filter(|e| e.expected == Expected::Parse).count();
+            back < open_parses
+        };
+        self.parses
+            .get(index)
+            .map(|(_, prepared)| (prepared, in_open_batch))
+    }
+
+    /// How many Parses are unanswered.
+    pub fn pending_parses(&self) -> usize {
+        self.parses.len()
+    }
+
+    /// Everything is answered: give memory back if a burst made the queue large.
+    pub fn settle(&mut self) {
+        if self.queue.capacity() > 64 {
+            self.queue.shrink_to(16);
+        }
+        if self.parses.capacity() > 16 {
+            self.parses.shrink_to(4);
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! When a zone prefix is due: the transaction as it will be once everything sent has run.
+//!
+//! Within a batch the prediction is exact: if anything fails, the server skips the rest. Between
+//! batches it may be wrong only after transaction control; then the next batch waits for the answer.
+
+use std::sync::Arc;
+
+use crate::protocol::TransactionStatus;
+use crate::sql::{Facts, TransactionControl};
+use crate::zone::{NAME_LENGTH, Prefix};
+
+/// The injection of one connection that has a zone.
+#[derive(Debug)]
+pub struct Injection {
+    prefix: Arc<Prefix>,
+    name: [u8; NAME_LENGTH],
+    /// The zone is set in the transaction that the next statement runs in.
+    armed: bool,
+    /// The next statement runs in an explicit transaction.
+    in_transaction: bool,
+    /// Transaction control, or a prefix ahead of a simple Query, is unanswered: no batch is sent
+    /// ahead of it.
+    unsettled: bool,
+    /// The prefix failed: its name may still be there.
+    leftover: bool,
+}
+
+/// How a simple Query goes to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueryForm {
+    /// As the client sent it.
+    Verbatim,
+    /// Behind the prefix (safe in an explicit transaction).
+    Prefixed,
+    /// Behind [`crate::zone::QUERY_GUARD`]: the zone is set by this very implicit transaction.
+    Guarded,
+    /// Behind the prefix and the guard.
+    PrefixedGuarded,
+    /// It mixes transaction control with other statements: where the zone would have to be set
+    /// cannot be reached from outside.
+    Mixed,
+}
+
+impl Injection {
+    /// For a new server connection.
+    pub fn new(prefix: Arc<Prefix>, name: [u8; NAME_LENGTH]) -> Self {
+        Self {
+            prefix,
+            name,
+            armed: false,
+            in_transaction: false,
+            unsettled: false,
+            leftover: false,
+        }
+    }
+
+    /// Must the next batch wait until everything is answered?
+    pub fn unsettled(&self) -> bool {
+        self.unsettled
+    }
+
+    /// Is the prefix due ahead of a Bind of this statement?
+    pub fn due_at_bind(&self, facts: &Facts, failed: bool) -> bool {
+        !self.armed && !failed && needs_zone(facts)
+    }
+
+    /// How a simple Query must go. `failed`: the transaction is known to have failed.
+    /// `batch_open`: extended messages without Sync stand before it.
+    pub fn query_form(&self, facts: &Facts, failed: bool, batch_open: bool) -> QueryForm {
+        let implicit = !self.in_transaction;
+        if facts.statements.len() > 1 && facts.statements.iter().any(|s| moves(s.transaction)) {
+            return QueryForm::Mixed;
+        }
+        if failed || !needs_zone(facts) {
+            return QueryForm::Verbatim;
+        }
+        match (self.armed, implicit) {
+            (true, true) if batch_open => QueryForm::Guarded,
+            (true, _) => QueryForm::Verbatim,
+            (false, true) => QueryForm::PrefixedGuarded,
+            (false, false) => QueryForm::Prefixed,
+        }
+    }
+
+    /// Appends the prefix.
+    pub fn put(&mut self, out: &mut Vec<u8>) {
+        self.prefix.put(out, &self.name);
+        self.armed = true;
+    }
+
+    /// A statement was sent to run: what it does to the transaction.
+    pub fn executed(&mut self, facts: &Facts) {
+        for control in facts.statements.iter().filter_map(|s| s.transaction) {
+            self.unsettled = true;
+            match control {
+                TransactionControl::Begin => {
+                    // Set again even if this batch has set it already: harmless, and the same everywhere.
+                    self.armed = false;
+                    self.in_transaction = true;
+                }
+                TransactionControl::Commit { chain } | TransactionControl::Rollback { chain } => {
+                    self.armed = false;
+                    self.in_transaction = chain;
+                }
+                TransactionControl::TwoPhase => {
+                    self.armed = false;
+                    self.in_transaction = false;
+                }
+                TransactionControl::Savepoint | TransactionControl::SetTransaction => {}
+            }
+        }
+    }
+
+    /// A simple Query was sent in `form`.
+    pub fn queried(&mut self, facts: &Facts, form: QueryForm) {
+        if form != QueryForm::Verbatim {
+            // If the prefix fails the Query is skipped without ReadyForQuery: know before going on.
+            self.unsettled = true;
+        }
+        self.executed(facts);
+        self.batch_ended();
+    }
+
+    /// Sync was sent, or a simple Query: an implicit transaction ends.
+    pub fn batch_ended(&mut self) {
+        if !self.in_transaction {
+            self.armed = false;
+        }
+    }
+
+    /// Everything is answered: the server's word replaces the prediction.
+    pub fn settled(&mut self, status: TransactionStatus) {
+        self.unsettled = self.leftover;
+        self.in_transaction = status != TransactionStatus::Idle;
+        if !self.in_transaction {
+            self.armed = false;
+        }
+    }
+
+    /// The prefix failed or was cancelled.
+    pub fn failed(&mut self) {
+        self.leftover = true;
+        self.unsettled = true;
+    }
+
+    /// The name that must be removed before anything else is sent, once.
+    pub fn take_leftover(&mut self) -> Option<[u8; NAME_LENGTH]> {
+        std::mem::take(&mut self.leftover).then_some(self.name)
+    }
+}
+
+/// Does the statement read or write anything a zone could matter for?
+/// Not: BEGIN, COMMIT, ROLLBACK, SET TRANSACTION (which a query before it would break), an empty query.
+fn needs_zone(facts: &Facts) -> bool {
+    use TransactionControl::{Begin, Commit, Rollback, SetTransaction, TwoPhase};
+    facts.statements.iter().any(|statement| {
+        !matches!(
+            statement.transaction,
+            Some(Begin | Commit { .. } | Rollback { .. } | SetTransaction | TwoPhase)
+        )
+    })
+}
+
+/// Begins or ends a transaction, or must come first in one?
+fn moves(control: Option<TransactionControl>) -> bool {
+    control.is_some_and(|control| control != TransactionControl::Savepoint)
+}

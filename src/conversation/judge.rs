@@ -1,0 +1,152 @@
+//! Facts and verdict for one text; and what stands in the stream for a refused message.
+//!
+//! A refused message is replaced by Execute of a portal that cannot exist (a simple Query also by a
+//! Sync of ours), and the error that this gets becomes the refusal. So order, skip-to-Sync, the
+//! abort of explicit and implicit transactions and the final status are the server's own. Dropping
+//! the message instead would let the Sync behind it commit what came before.
+
+use std::sync::Arc;
+
+use super::client::{Message, Step};
+use super::in_flight::Expected;
+use super::names::Prepared;
+use super::splice::Splice;
+use super::{Batch, Context, Conversation, Observer};
+use crate::policy::{Refusal, Verdict, Who, decide, guards};
+use crate::protocol::frame;
+use crate::protocol::reply::{ErrorReply, READY_IDLE, Severity};
+use crate::sql::{Facts, LONG_TEXT};
+
+/// The outcome for one text.
+pub(super) enum Judged {
+    Allowed(Arc<Facts>),
+    Refused(Box<Refusal>),
+    /// Too long to be described here.
+    Long,
+}
+
+impl Conversation {
+    /// Describes and judges the text of a Query or Parse.
+    pub(super) fn judge<O: Observer>(&self, text: &[u8], cx: &mut Context<'_, O>) -> Judged {
+        let facts = match cx.described.take() {
+            Some(facts) => facts,
+            None if text.len() <= LONG_TEXT => cx.facts.describe(text),
+            None => match cx.facts.get(text) {
+                Some(facts) => facts,
+                None => return Judged::Long,
+            },
+        };
+        let decision = decide(&facts, cx.who, cx.state);
+        cx.observer.judged(&facts, &decision);
+        match decision.verdict {
+            Verdict::Allow => Judged::Allowed(facts),
+            Verdict::Refuse(refusal) => Judged::Refused(refusal),
+        }
+    }
+
+    /// A statement that was allowed at Parse is judged again when it is bound or run: the right to
+    /// it may have ended meanwhile.
+    pub(super) fn judge_again<O: Observer>(
+        &self,
+        facts: &Facts,
+        cx: &Context<'_, O>,
+    ) -> Option<Box<Refusal>> {
+        match decide(facts, cx.who, cx.state).verdict {
+            Verdict::Allow => None,
+            Verdict::Refuse(refusal) => Some(refusal),
+        }
+    }
+
+    /// Refuses a Query or FunctionCall: Execute of nothing, and Sync. With nothing in flight and no
+    /// transaction open the answer is given at once, without the server.
+    pub(super) fn refuse_simple<O: Observer>(
+        &mut self,
+        message: Message<'_>,
+        refusal: Box<Refusal>,
+        cx: &Context<'_, O>,
+        out: &mut Splice<'_>,
+        reply: &mut Vec<u8>,
+    ) -> Step {
+        cx.observer.refused(&refusal);
+        if self.is_idle() {
+            self.error_reply(&refusal).put(reply);
+            reply.extend_from_slice(READY_IDLE);
+        } else {
+            self.put_execute_of_nothing(out);
+            out.insert().extend_from_slice(frame::SYNC);
+            self.in_flight.push_refused(refusal);
+            self.in_flight.push(Expected::Sync);
+            if let Some(injection) = &mut self.injection {
+                injection.batch_ended();
+            }
+            self.batch = Batch::Closed;
+        }
+        self.drop_message(message)
+    }
+
+    /// Refuses a message of the extended protocol; the rest of its batch is left out, as the server
+    /// would skip it.
+    pub(super) fn refuse_extended<O: Observer>(
+        &mut self,
+        message: Message<'_>,
+        refusal: Box<Refusal>,
+        cx: &Context<'_, O>,
+        out: &mut Splice<'_>,
+    ) -> Step {
+        cx.observer.refused(&refusal);
+        self.put_execute_of_nothing(out);
+        self.in_flight.push_refused(refusal);
+        self.batch = Batch::Skipping;
+        self.drop_message(message)
+    }
+
+    fn put_execute_of_nothing(&self, out: &mut Splice<'_>) {
+        frame::message(out.insert(), b'E', |out| {
+            frame::put_cstr(out, &self.nowhere);
+            out.extend_from_slice(&0u32.to_be_bytes());
+        });
+    }
+
+    /// The refusal as the client reads it.
+    pub(super) fn error_reply(&self, refusal: &Refusal) -> ErrorReply {
+        let connection = self.connection;
+        let at = match refusal.fingerprint {
+            Some(statement) => format!("statement {statement}, connection {connection:06x}"),
+            None => format!("connection {connection:06x}"),
+        };
+        ErrorReply {
+            severity: Severity::Error,
+            sqlstate: refusal.sqlstate,
+            message: refusal.message.clone(),
+            detail: Some(format!("{} ({at}).", refusal.detail.trim_end_matches('.'))),
+            hint: refusal.hint.clone(),
+            position: refusal.position,
+            decided: Some((
+                refusal.guard.id(),
+                refusal.policy_file.to_string(),
+                refusal.policy_line,
+            )),
+        }
+    }
+
+    pub(super) fn too_long(&self, who: &Who) -> Box<Refusal> {
+        Box::new(guards::statement_bounds::too_long(
+            who,
+            self.max_statement_bytes,
+        ))
+    }
+
+    pub(super) fn record_execute<O: Observer>(
+        &self,
+        prepared: Option<&Prepared>,
+        cx: &Context<'_, O>,
+    ) {
+        match prepared {
+            Some(Prepared { facts, text }) => {
+                cx.observer
+                    .started(Some(facts), text.as_deref().unwrap_or(b""));
+            }
+            None => cx.observer.started(None, b""),
+        }
+    }
+}

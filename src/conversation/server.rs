@@ -1,0 +1,324 @@
+//! What the server answers: carried unread, but for the few messages that belong to us or move a
+//! state.
+
+use super::in_flight::Expected;
+use super::splice::Splice;
+use super::{Batch, Body, Conversation, Copy, Fatal, Observer};
+use crate::error::SqlState;
+use crate::protocol::error_fields;
+use crate::protocol::frame::{self, HEADER, Header};
+use crate::protocol::{TransactionStatus, frame::SYNC};
+use crate::zone::{QUERY_GUARD, put_cleanup};
+
+/// An ErrorResponse longer than this is carried unread.
+pub const MAX_ERROR: usize = 32 * 1024;
+
+/// `undefined_cursor`: what Execute of a portal that does not exist is answered with.
+const UNDEFINED_CURSOR: &[u8] = b"34000";
+
+/// What to do with the message at the head.
+enum Step {
+    Carry,
+    Swallow,
+    /// The whole message was put out in another form.
+    Replaced,
+    /// It must be there as a whole first.
+    More,
+}
+
+impl Conversation {
+    /// Takes what the server sent: what goes to the client is put into `out`, what Portcullis itself
+    /// must say to the server into `to_server`. Returns the bytes used up; the rest (fewer than
+    /// [`MAX_ERROR`]) must come again with more behind it.
+    pub fn from_server<O: Observer>(
+        &mut self,
+        input: &[u8],
+        observer: &O,
+        out: &mut Splice<'_>,
+        to_server: &mut Vec<u8>,
+    ) -> Result<usize, Fatal> {
+        let mut at = 0;
+        loop {
+            let length = self.server_body.remaining.min(input.len() - at);
+            if length > 0 {
+                if !self.server_body.dropped {
+                    out.keep(at..at + length);
+                }
+                self.server_body.remaining -= length;
+                at += length;
+            }
+            let bytes = &input[at..];
+            let Some(header) = frame::header(bytes).map_err(|_| out_of_step(0))? else {
+                return Ok(at);
+            };
+            let there = header.total.min(bytes.len());
+            let dropped = match self.answer(header, bytes, observer, out, to_server)? {
+                Step::Carry => {
+                    out.keep(at..at + there);
+                    false
+                }
+                Step::Swallow | Step::Replaced => true,
+                Step::More => return Ok(at),
+            };
+            self.server_body = Body {
+                remaining: header.total - there,
+                dropped,
+            };
+            at += there;
+        }
+    }
+
+    fn answer<O: Observer>(
+        &mut self,
+        header: Header,
+        bytes: &[u8],
+        observer: &O,
+        out: &mut Splice<'_>,
+        to_server: &mut Vec<u8>,
+    ) -> Result<Step, Fatal> {
+        use Expected as E;
+        let head = self.in_flight.head();
+        let step = match (header.kind, head) {
+            // Rows, COPY data, and what may come at any moment.
+            (b'D' | b'd' | b'A' | b'S', _) => Step::Carry,
+            (b'N', Some(E::GuardedRow | E::GuardedTag | E::Guarded)) => {
+                return Ok(move_position(header, bytes, out));
+            }
+            (b'N', _) => Step::Carry,
+            (b'Z', _) => return self.ready(header, bytes, head, observer, to_server),
+            (b'E', _) => return self.error(header, bytes, head, observer, out, to_server),
+
+            (b'1', Some(E::Parse)) => {
+                if let Some((name, prepared)) = self.in_flight.parsed() {
+                    self.names.parsed(name, prepared);
+                }
+                Step::Carry
+            }
+            (b'2', Some(E::Bind)) => self.answered(),
+            (b'3', Some(E::Close)) => {
+                if let Some(name) = self.in_flight.closed() {
+                    self.names.closed(&name);
+                }
+                Step::Carry
+            }
+            (b't', Some(E::Describe)) => Step::Carry,
+            (b'T' | b'n', Some(E::Describe)) => self.answered(),
+            (b'C' | b'I' | b's', Some(E::Execute)) => {
+                self.statement_ended(observer, SqlState::SUCCESS);
+                self.copy = Copy::default();
+                self.answered()
+            }
+
+            (b'3', Some(E::PrefixClose | E::PrefixEnd | E::CleanupClose))
+            | (b'1', Some(E::PrefixParse))
+            | (b'2', Some(E::PrefixBind))
+            | (b'C', Some(E::PrefixExecute)) => {
+                self.in_flight.pop();
+                Step::Swallow
+            }
+
+            (b'T', Some(E::GuardedRow)) => self.stage(E::GuardedTag),
+            (b'C', Some(E::GuardedTag)) => self.stage(E::Guarded),
+            (b'C', Some(E::Query | E::Guarded)) => {
+                self.copy = Copy::default();
+                Step::Carry
+            }
+            (b'T' | b'I' | b'H' | b'c', Some(E::Query | E::Guarded))
+            | (b'H' | b'c', Some(E::Execute)) => Step::Carry,
+            (b'G', Some(E::Query | E::Guarded | E::Execute)) => {
+                self.copy.active = !self.copy.ended_early;
+                self.copy.ended_early = false;
+                Step::Carry
+            }
+            (kind, _) => return Err(out_of_step(kind)),
+        };
+        Ok(step)
+    }
+
+    fn answered(&mut self) -> Step {
+        self.in_flight.pop();
+        Step::Carry
+    }
+
+    fn stage(&mut self, stage: Expected) -> Step {
+        self.in_flight.replace_head(stage);
+        Step::Swallow
+    }
+
+    fn statement_ended<O: Observer>(&self, observer: &O, sqlstate: SqlState) {
+        if self.record {
+            observer.ended(sqlstate);
+        }
+    }
+
+    fn ready<O: Observer>(
+        &mut self,
+        header: Header,
+        bytes: &[u8],
+        head: Option<Expected>,
+        observer: &O,
+        to_server: &mut Vec<u8>,
+    ) -> Result<Step, Fatal> {
+        let status = match bytes.get(HEADER..header.total) {
+            Some([status]) => TransactionStatus::from_byte(*status),
+            Some(_) => None,
+            None => return Ok(Step::More),
+        };
+        let (Some(status), Some(head)) = (status, head.filter(|head| head.ends_batch())) else {
+            return Err(out_of_step(b'Z'));
+        };
+        self.status = status;
+        self.copy = Copy::default();
+        self.in_flight.pop();
+        if head.is_query() {
+            let outcome = std::mem::replace(&mut self.outcome, SqlState::SUCCESS);
+            self.statement_ended(observer, outcome);
+        }
+        if self.in_flight.is_empty() {
+            self.settle(to_server);
+        }
+        Ok(if head == Expected::CleanupSync {
+            Step::Swallow
+        } else {
+            Step::Carry
+        })
+    }
+
+    /// Everything is answered.
+    fn settle(&mut self, to_server: &mut Vec<u8>) {
+        self.in_flight.settle();
+        if self.status == TransactionStatus::Idle && self.batch == Batch::Closed {
+            self.names.transaction_ended();
+        }
+        let Some(injection) = &mut self.injection else {
+            return;
+        };
+        if let Some(name) = injection.take_leftover() {
+            // Before anything else is sent; nothing is taken from the client until it is confirmed.
+            put_cleanup(to_server, &name);
+            self.in_flight.push(Expected::CleanupClose);
+            self.in_flight.push(Expected::CleanupSync);
+        } else if self.batch == Batch::Closed {
+            injection.settled(self.status);
+        }
+    }
+
+    fn error<O: Observer>(
+        &mut self,
+        header: Header,
+        bytes: &[u8],
+        head: Option<Expected>,
+        observer: &O,
+        out: &mut Splice<'_>,
+        to_server: &mut Vec<u8>,
+    ) -> Result<Step, Fatal> {
+        if bytes.len() < header.total && header.total <= MAX_ERROR {
+            return Ok(Step::More);
+        }
+        let whole = &bytes[..header.total.min(bytes.len())];
+        let fields = error_fields::read(&whole[HEADER..]);
+        if fields.ends_connection() {
+            observer.server_error(fields.sqlstate);
+            self.farewell = true;
+            return Ok(if self.is_replaceable() {
+                Step::Swallow
+            } else {
+                Step::Carry
+            });
+        }
+        let Some(head) = head else {
+            observer.server_error(fields.sqlstate);
+            return Ok(Step::Carry);
+        };
+        if head.is_query() {
+            observer.server_error(fields.sqlstate);
+            self.outcome = SqlState::from_bytes(fields.sqlstate);
+            return Ok(self.query_failed(head, header, bytes, out));
+        }
+        match head {
+            Expected::Refused if fields.sqlstate == UNDEFINED_CURSOR => {
+                if let Some(refusal) = self.in_flight.refused() {
+                    self.error_reply(&refusal).put(out.insert());
+                }
+                self.batch_failed(observer, to_server, SqlState::POLICY, false);
+                return Ok(Step::Replaced);
+            }
+            Expected::CleanupClose | Expected::CleanupSync => {
+                return Err(Fatal::protocol("a name on the server could not be removed"));
+            }
+            Expected::Sync => {}
+            _ => self.copy = Copy::default(),
+        }
+        observer.server_error(fields.sqlstate);
+        if head.is_prefix() {
+            observer.injection_failed();
+            if let Some(injection) = &mut self.injection {
+                injection.failed();
+            }
+        }
+        let sqlstate = SqlState::from_bytes(fields.sqlstate);
+        self.batch_failed(observer, to_server, sqlstate, head.is_prefix());
+        Ok(Step::Carry)
+    }
+
+    /// A simple Query failed; ReadyForQuery follows.
+    fn query_failed(
+        &mut self,
+        head: Expected,
+        header: Header,
+        bytes: &[u8],
+        out: &mut Splice<'_>,
+    ) -> Step {
+        self.copy = Copy::default();
+        match head {
+            Expected::GuardedRow | Expected::GuardedTag | Expected::Guarded => {
+                self.in_flight.replace_head(Expected::Guarded);
+                move_position(header, bytes, out)
+            }
+            _ => Step::Carry,
+        }
+    }
+
+    /// A message of an extended batch failed: the server skips up to Sync.
+    fn batch_failed<O: Observer>(
+        &mut self,
+        observer: &O,
+        to_server: &mut Vec<u8>,
+        sqlstate: SqlState,
+        prefix: bool,
+    ) {
+        let skipped = self.in_flight.skip_batch();
+        for _ in 0..skipped.executes {
+            self.statement_ended(observer, sqlstate);
+        }
+        if !skipped.synced {
+            if self.batch == Batch::Open {
+                self.batch = Batch::Skipping;
+            }
+        } else if prefix && self.in_flight.head().is_some_and(Expected::is_query) {
+            // The Query behind the failed prefix is skipped without ReadyForQuery: Sync asks for it.
+            // Nothing else was sent behind it.
+            to_server.extend_from_slice(SYNC);
+        }
+    }
+}
+
+/// Puts an error or notice out with its position counted in the client's own text. Very long ones
+/// are carried as they are.
+fn move_position(header: Header, bytes: &[u8], out: &mut Splice<'_>) -> Step {
+    if header.total > MAX_ERROR {
+        return Step::Carry;
+    }
+    let Some(message) = bytes.get(..header.total) else {
+        return Step::More;
+    };
+    let offset = u32::try_from(QUERY_GUARD.len()).unwrap_or(0);
+    error_fields::put_moved(out.insert(), message, offset);
+    Step::Replaced
+}
+
+/// The server said something that nothing in flight explains: from here on nobody knows what
+/// belongs to what.
+fn out_of_step(kind: u8) -> Fatal {
+    Fatal::protocol(format!("unexpected message 0x{kind:02X} from the server"))
+}

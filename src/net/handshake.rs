@@ -1,0 +1,264 @@
+//! From the first byte to the startup packet: TLS or not, cancel request or login.
+//!
+//! PostgreSQL documentation, "SSL Session Encryption". Any byte that arrives between SSLRequest and
+//! the handshake is fatal: it was sent in plaintext and would be taken for encrypted
+//! (CVE-2021-23214, CVE-2021-3935).
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::stream::Stream;
+use super::worker::Worker;
+use crate::config::SslMode;
+use crate::error::SqlState;
+use crate::protocol::reply::ErrorReply;
+use crate::protocol::startup::{self, BadPacket, Packet};
+use crate::telemetry::labels::{HandshakeKind, HandshakeOutcome};
+use crate::tls::ALPN;
+
+/// The first byte of a TLS handshake record.
+const TLS_RECORD: u8 = 0x16;
+
+/// What a client wants.
+pub enum Wish {
+    /// To log in.
+    Login(Hello),
+    /// To cancel a query.
+    Cancel {
+        /// The key's process id.
+        process: u32,
+        /// The key's secret.
+        secret: Vec<u8>,
+        /// To be closed when the request has been carried.
+        stream: Stream,
+    },
+}
+
+/// A startup packet, and the stream it came on.
+pub struct Hello {
+    /// The stream.
+    pub stream: Stream,
+    /// The packet without its length field; known to be a StartupMessage.
+    pub packet: Vec<u8>,
+    /// The data of tls-server-end-point, if -PLUS can be offered.
+    pub end_point: Option<Vec<u8>>,
+    /// How it began.
+    pub kind: HandshakeKind,
+}
+
+/// Why there is no wish.
+pub struct Ended {
+    /// For the counters.
+    pub kind: HandshakeKind,
+    /// For the counters.
+    pub outcome: HandshakeOutcome,
+    /// For the log (debug: scanners and probes make many).
+    pub why: String,
+    /// What to tell the client, if it can still be told.
+    pub farewell: Option<Box<(Stream, ErrorReply)>>,
+}
+
+impl Ended {
+    fn broken(kind: HandshakeKind, why: impl ToString) -> Self {
+        Self {
+            kind,
+            outcome: HandshakeOutcome::Error,
+            why: why.to_string(),
+            farewell: None,
+        }
+    }
+
+    fn refused(kind: HandshakeKind, stream: Stream, reply: ErrorReply) -> Self {
+        Self {
+            kind,
+            outcome: HandshakeOutcome::Refused,
+            why: reply.message.clone(),
+            farewell: Some(Box::new((stream, reply))),
+        }
+    }
+}
+
+/// Negotiates until the client says what it wants.
+pub async fn negotiate(socket: TcpStream, worker: &Rc<Worker>) -> Result<Wish, Ended> {
+    let mut first = [0];
+    match socket.peek(&mut first).await {
+        Ok(0) => return Err(Ended::broken(HandshakeKind::Bad, "closed without a word")),
+        Ok(_) => {}
+        Err(error) => return Err(Ended::broken(HandshakeKind::Bad, error)),
+    }
+    if first[0] == TLS_RECORD {
+        let stream = accept_tls(socket, worker, HandshakeKind::DirectTls).await?;
+        return wish(stream, worker, HandshakeKind::DirectTls).await;
+    }
+    plaintext(socket, worker).await
+}
+
+async fn plaintext(socket: TcpStream, worker: &Rc<Worker>) -> Result<Wish, Ended> {
+    let mut stream = Stream::Plain(socket);
+    let mut gss_refused = false;
+    loop {
+        let kind = HandshakeKind::Plain;
+        let packet = read_packet(&mut stream, kind).await?;
+        match startup::parse(&packet) {
+            Ok(Packet::Gss) if !gss_refused => {
+                gss_refused = true;
+                answer(&mut stream, b'N').await?;
+            }
+            Ok(Packet::Ssl) if worker.shared.client_tls.is_some() => {
+                let Stream::Plain(socket) = stream else {
+                    return Err(Ended::broken(kind, "TLS inside TLS"));
+                };
+                let stream = upgrade(socket, worker).await?;
+                return wish(stream, worker, HandshakeKind::Tls).await;
+            }
+            Ok(Packet::Ssl) => {
+                answer(&mut stream, b'N').await?;
+                let packet = read_packet(&mut stream, kind).await?;
+                return understand(stream, packet, worker, kind);
+            }
+            _ => return understand(stream, packet, worker, kind),
+        }
+    }
+}
+
+/// Reads the packet that follows a handshake: no second request for encryption.
+async fn wish(mut stream: Stream, worker: &Rc<Worker>, kind: HandshakeKind) -> Result<Wish, Ended> {
+    let packet = read_packet(&mut stream, kind).await?;
+    understand(stream, packet, worker, kind)
+}
+
+fn understand(
+    stream: Stream,
+    packet: Vec<u8>,
+    worker: &Rc<Worker>,
+    kind: HandshakeKind,
+) -> Result<Wish, Ended> {
+    match startup::parse(&packet) {
+        Ok(Packet::Startup(_)) => {}
+        // In plaintext too, also where TLS is required: older drivers send it so.
+        Ok(Packet::Cancel { process, secret }) => {
+            let secret = secret.to_vec();
+            return Ok(Wish::Cancel {
+                process,
+                secret,
+                stream,
+            });
+        }
+        Ok(Packet::Ssl | Packet::Gss) => {
+            return Err(Ended::broken(
+                HandshakeKind::Bad,
+                "encryption was asked for twice",
+            ));
+        }
+        Err(problem) => {
+            let reply = complain(problem);
+            return Err(Ended::refused(HandshakeKind::Bad, stream, reply));
+        }
+    }
+    let plain = kind == HandshakeKind::Plain;
+    if plain && worker.shared.config.client_tls.sslmode == SslMode::Require {
+        let reply = ErrorReply::fatal(
+            SqlState::IDENTITY,
+            "this server accepts TLS connections only",
+        )
+        .hint("Connect with sslmode=verify-full.");
+        return Err(Ended::refused(kind, stream, reply));
+    }
+    let tls = worker.shared.client_tls.as_ref();
+    let end_point = tls.filter(|_| !plain).and_then(|tls| tls.end_point.clone());
+    Ok(Wish::Login(Hello {
+        stream,
+        packet,
+        end_point,
+        kind,
+    }))
+}
+
+fn complain(problem: BadPacket) -> ErrorReply {
+    match problem {
+        BadPacket::Version(major, minor) => ErrorReply::fatal(
+            SqlState::UNSUPPORTED,
+            format!("unsupported frontend protocol {major}.{minor}: server supports 3.0 to 3.2"),
+        ),
+        BadPacket::Length | BadPacket::Layout => {
+            ErrorReply::fatal(SqlState::PROTOCOL, "invalid startup packet layout")
+        }
+        BadPacket::Encoding => {
+            ErrorReply::fatal(SqlState::PROTOCOL, "startup packet is not valid UTF-8")
+        }
+    }
+}
+
+async fn answer(stream: &mut Stream, byte: u8) -> Result<(), Ended> {
+    let written = stream.write_all(&[byte]).await;
+    written.map_err(|error| Ended::broken(HandshakeKind::Bad, error))
+}
+
+/// Answers SSLRequest and shakes hands.
+async fn upgrade(socket: TcpStream, worker: &Rc<Worker>) -> Result<Stream, Ended> {
+    let mut early = [0];
+    match socket.try_read(&mut early) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+        Ok(0) | Err(_) => return Err(Ended::broken(HandshakeKind::Tls, "closed")),
+        Ok(_) => {
+            let reply = ErrorReply::fatal(
+                SqlState::PROTOCOL,
+                "received unencrypted data after SSL request",
+            )
+            .detail("This could be either a client-software bug or evidence of an attempted man-in-the-middle attack.");
+            return Err(Ended::refused(
+                HandshakeKind::Bad,
+                Stream::Plain(socket),
+                reply,
+            ));
+        }
+    }
+    let mut stream = Stream::Plain(socket);
+    answer(&mut stream, b'S').await?;
+    match stream {
+        Stream::Plain(socket) => accept_tls(socket, worker, HandshakeKind::Tls).await,
+        tls => Ok(tls),
+    }
+}
+
+async fn accept_tls(
+    socket: TcpStream,
+    worker: &Rc<Worker>,
+    kind: HandshakeKind,
+) -> Result<Stream, Ended> {
+    let Some(tls) = &worker.shared.client_tls else {
+        return Err(Ended::broken(kind, "TLS is not configured"));
+    };
+    // A reconnect storm must not stall live traffic.
+    let _place = worker.handshakes.acquire().await;
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&tls.config));
+    let accepted = acceptor.accept(socket).await;
+    let stream = accepted.map_err(|error| Ended::broken(kind, error))?;
+    if kind == HandshakeKind::DirectTls && stream.get_ref().1.alpn_protocol() != Some(ALPN) {
+        // Without it a web page could make a browser talk to us (PostgreSQL 17 refuses too).
+        return Err(Ended::broken(
+            kind,
+            "direct TLS without ALPN \"postgresql\"",
+        ));
+    }
+    Ok(Stream::Tls(Box::new(tokio_rustls::TlsStream::Server(
+        stream,
+    ))))
+}
+
+/// Reads one startup packet: the length is checked before anything is allocated for it.
+async fn read_packet(stream: &mut Stream, kind: HandshakeKind) -> Result<Vec<u8>, Ended> {
+    let mut length = [0; 4];
+    let read = stream.read_exact(&mut length).await;
+    read.map_err(|error| Ended::broken(kind, error))?;
+    let length = startup::packet_length(length)
+        .map_err(|_| Ended::broken(HandshakeKind::Bad, "invalid length of startup packet"))?;
+    let mut packet = vec![0; length - 4];
+    let read = stream.read_exact(&mut packet).await;
+    read.map_err(|error| Ended::broken(kind, error))?;
+    Ok(packet)
+}

@@ -1,0 +1,295 @@
+//! Who is asking: SCRAM with the client, then what the policy grants them.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::handshake::Hello;
+use super::shared::Snapshot;
+use super::stream::Stream;
+use super::worker::{Worker, random};
+use crate::auth::scram::{self, Keys, ScramError, ServerExchange, mock_verifier};
+use crate::error::SqlState;
+use crate::migration::Session;
+use crate::migration::token::split_login;
+use crate::policy::{Kind, Login, RouteName, Who};
+use crate::protocol::frame::{self, HEADER, cstr};
+use crate::protocol::reply::{self, ErrorReply};
+use crate::protocol::startup::Startup;
+use crate::telemetry::labels::LoginOutcome;
+use crate::zone::Prefix;
+
+/// The largest password message.
+const MAX_MESSAGE: usize = 16 * 1024;
+
+/// A client that has proved who it is.
+pub struct Identity {
+    /// For the policy.
+    pub who: Who,
+    /// The PostgreSQL role behind.
+    pub role: Box<str>,
+    /// The role's keys.
+    pub keys: Keys,
+    /// Which pool.
+    pub route: RouteName,
+    /// The migration session whose token it showed.
+    pub session: Option<Arc<Session>>,
+    /// What sets its zone.
+    pub prefix: Option<Arc<Prefix>>,
+}
+
+/// Why it is not let in.
+pub struct Refused {
+    /// For the counters.
+    pub outcome: LoginOutcome,
+    /// For the log.
+    pub why: String,
+    /// For the client; `None` when it is gone.
+    pub reply: Option<ErrorReply>,
+}
+
+impl Refused {
+    /// Refused with the same words for the client and the log.
+    pub fn new(outcome: LoginOutcome, reply: ErrorReply) -> Self {
+        Self {
+            outcome,
+            why: reply.message.clone(),
+            reply: Some(reply),
+        }
+    }
+
+    fn gone(why: impl ToString) -> Self {
+        Self {
+            outcome: LoginOutcome::Protocol,
+            why: why.to_string(),
+            reply: None,
+        }
+    }
+}
+
+/// Who a name stands for.
+struct Candidate {
+    login: Arc<Login>,
+    verifier: scram::Verifier,
+    session: Option<Arc<Session>>,
+}
+
+/// Proves who the client is. On success AuthenticationOk has been sent.
+pub async fn authenticate(
+    hello: &mut Hello,
+    startup: &Startup<'_>,
+    worker: &Rc<Worker>,
+) -> Result<Identity, Refused> {
+    let snapshot = worker.shared.snapshot();
+    let user = startup.get("user").filter(|user| !user.is_empty());
+    let Some(user) = user else {
+        let reply = ErrorReply::fatal(
+            SqlState::IDENTITY,
+            "no user name specified in startup packet",
+        );
+        return Err(Refused::new(LoginOutcome::Protocol, reply));
+    };
+    let database = startup.get("database").filter(|name| !name.is_empty());
+    let database = database.unwrap_or(user);
+
+    let candidate = find(user, &snapshot, worker);
+    let verifier = match &candidate {
+        Some(candidate) => candidate.verifier.clone(),
+        None => mock_verifier(&worker.shared.mock_secret, user),
+    };
+    let proved = exchange(hello, verifier, candidate.is_some()).await;
+    let (client_key, server_final) = proved.map_err(|failure| match failure {
+        Failure::Gone(why) => Refused::gone(why),
+        Failure::Scram(error) => wrong(user, candidate.is_none(), &error),
+    })?;
+    let Some(candidate) = candidate else {
+        // The mock exchange cannot succeed; if it ever did, this is still a stranger.
+        return Err(wrong(user, true, &ScramError::WrongProof));
+    };
+    let identity = admit(candidate, &client_key, database, &snapshot)?;
+    let mut out = Vec::new();
+    reply::put_sasl_final(&mut out, &server_final);
+    reply::put_authentication_ok(&mut out);
+    let written = hello.stream.write_all(&out).await;
+    written.map_err(Refused::gone)?;
+    Ok(identity)
+}
+
+fn find(user: &str, snapshot: &Snapshot, worker: &Worker) -> Option<Candidate> {
+    if let Some((role, id)) = split_login(user) {
+        let session = worker.shared.sessions.as_ref()?.lookup(id)?;
+        let login = snapshot.policy.logins.get(role)?;
+        let same = *session.role == *role && login.kind == Kind::Migrator;
+        return same.then(|| Candidate {
+            login: Arc::clone(login),
+            verifier: session.verifier.clone(),
+            session: Some(session),
+        });
+    }
+    Some(Candidate {
+        login: Arc::clone(snapshot.policy.logins.get(user)?),
+        verifier: snapshot.users.get(user)?.clone(),
+        session: None,
+    })
+}
+
+/// One answer for a wrong password and for a name that nobody has.
+fn wrong(user: &str, unknown: bool, error: &ScramError) -> Refused {
+    let outcome = match (unknown, error) {
+        (true, _) => LoginOutcome::Unknown,
+        (false, ScramError::WrongProof) => LoginOutcome::WrongPassword,
+        (false, _) => LoginOutcome::Protocol,
+    };
+    let message = format!("password authentication failed for user \"{user}\"");
+    Refused {
+        outcome,
+        why: error.to_string(),
+        reply: Some(ErrorReply::fatal(error.client_state(), message)),
+    }
+}
+
+/// What the policy grants somebody who has proved who they are.
+fn admit(
+    candidate: Candidate,
+    client_key: &[u8; 32],
+    database: &str,
+    snapshot: &Snapshot,
+) -> Result<Identity, Refused> {
+    let Candidate {
+        login,
+        verifier,
+        session,
+    } = candidate;
+    let granted = login.databases.iter().any(|name| **name == *database);
+    let open = session
+        .as_ref()
+        .is_none_or(|session| *session.database == *database);
+    if !granted || !open {
+        let message = format!("permission denied for database \"{database}\"");
+        let detail = match &session {
+            Some(session) if granted => format!(
+                "Migration session {} is open on database \"{}\".",
+                session.id, session.database
+            ),
+            _ => format!("The policy does not grant it to login \"{}\".", login.name),
+        };
+        let reply = ErrorReply::fatal(SqlState::POLICY, message).detail(detail);
+        return Err(Refused::new(LoginOutcome::NotGranted, reply));
+    }
+    match login.kind {
+        Kind::Migrator if session.is_none() => {
+            let message = format!(
+                "login \"{}\" exists only inside a migration session",
+                login.name
+            );
+            let hint =
+                format!("Run: portcullis migration run --database {database} -- <your tool>");
+            let reply = ErrorReply::fatal(SqlState::IDENTITY, message).hint(hint);
+            return Err(Refused::new(LoginOutcome::MigrationClosed, reply));
+        }
+        Kind::Replication => {
+            let message = "replication is not served by this version";
+            let reply = ErrorReply::fatal(SqlState::UNSUPPORTED, message);
+            return Err(Refused::new(LoginOutcome::NotGranted, reply));
+        }
+        _ => {}
+    }
+    let role = login
+        .server_role
+        .clone()
+        .unwrap_or_else(|| login.name.clone());
+    let keys = if session.is_some() || *role != *login.name {
+        snapshot
+            .keys
+            .get(&role)
+            .cloned()
+            .ok_or_else(|| no_key(&role))?
+    } else {
+        Keys::proved(&verifier, client_key)
+    };
+    let route = match session {
+        Some(_) => RouteName::Session,
+        None => login.route,
+    };
+    let prefix = snapshot.prefixes.get(&login.name).cloned();
+    let who = Who {
+        policy: Arc::clone(&snapshot.policy),
+        login,
+        database: database.into(),
+    };
+    Ok(Identity {
+        prefix: prefix.filter(|_| who.zone_is_guarded()),
+        who,
+        role,
+        keys,
+        route,
+        session,
+    })
+}
+
+fn no_key(role: &str) -> Refused {
+    let message = format!("no server key for role \"{role}\"");
+    let hint = format!("portcullis keys add --role {role}");
+    let reply = ErrorReply::fatal(SqlState::IDENTITY, message).hint(hint);
+    Refused::new(LoginOutcome::NoServerKey, reply)
+}
+
+enum Failure {
+    Gone(String),
+    Scram(ScramError),
+}
+
+/// The SCRAM exchange; gives the client's key and the message that proves us to the client.
+async fn exchange(
+    hello: &mut Hello,
+    verifier: scram::Verifier,
+    genuine: bool,
+) -> Result<(zeroize::Zeroizing<[u8; 32]>, Vec<u8>), Failure> {
+    let over_tls = matches!(hello.stream, Stream::Tls(_));
+    let mechanisms: &[&str] = if hello.end_point.is_some() {
+        &[scram::MECHANISM_PLUS, scram::MECHANISM]
+    } else {
+        &[scram::MECHANISM]
+    };
+    let mut out = Vec::new();
+    reply::put_sasl(&mut out, mechanisms);
+    let message = ask(&mut hello.stream, &out).await?;
+    let (mechanism, first) = initial_response(&message)
+        .ok_or(Failure::Scram(ScramError::Malformed("SASLInitialResponse")))?;
+
+    let nonce = random().ok_or_else(|| Failure::Gone("no randomness".to_owned()))?;
+    let end_point = hello.end_point.clone();
+    let exchange = ServerExchange::new(verifier, genuine, end_point, over_tls, nonce);
+    let (exchange, answer) = exchange.first(mechanism, first).map_err(Failure::Scram)?;
+    out.clear();
+    reply::put_sasl_continue(&mut out, &answer);
+    let message = ask(&mut hello.stream, &out).await?;
+    let proved = exchange.finish(&message).map_err(Failure::Scram)?;
+    Ok((proved.client_key, proved.server_final))
+}
+
+/// Sends `question` and reads one password message.
+async fn ask(stream: &mut Stream, question: &[u8]) -> Result<Vec<u8>, Failure> {
+    let gone = |error: std::io::Error| Failure::Gone(error.to_string());
+    stream.write_all(question).await.map_err(gone)?;
+    stream.flush().await.map_err(gone)?;
+    let mut head = [0; HEADER];
+    stream.read_exact(&mut head).await.map_err(gone)?;
+    let header = frame::header(&head).ok().flatten();
+    let header = header.filter(|header| header.kind == b'p' && header.total <= MAX_MESSAGE);
+    let header = header.ok_or(Failure::Scram(ScramError::Malformed(
+        "password message expected",
+    )))?;
+    let mut body = vec![0; header.total - HEADER];
+    stream.read_exact(&mut body).await.map_err(gone)?;
+    Ok(body)
+}
+
+/// Mechanism and data of a SASLInitialResponse.
+fn initial_response(body: &[u8]) -> Option<(&str, &[u8])> {
+    let (mechanism, rest) = cstr(body)?;
+    let (length, data) = rest.split_first_chunk::<4>()?;
+    let fits = u32::from_be_bytes(*length) as usize == data.len();
+    Some((std::str::from_utf8(mechanism).ok()?, fits.then_some(data)?))
+}

@@ -1,0 +1,338 @@
+//! The process's life: start the workers, accept, serve probes and the console, drain, end.
+
+use std::future::Future;
+use std::io;
+use std::net::TcpListener;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+
+use super::acceptor;
+use super::shared::{Shared, Snapshot};
+use super::worker::WorkerHandle;
+use crate::auth::userlist::Problem;
+use crate::cli::serve::{load_keys, load_users};
+use crate::config::Config;
+use crate::console::{self, Access, ConsoleState};
+use crate::policy::{Policy, RouteName};
+use crate::telemetry::health::{Phase, State};
+use crate::telemetry::http;
+
+/// Between two looks at the routes and at the files of users and keys.
+const WATCH: Duration = Duration::from_secs(2);
+/// A route that a client reached this long ago needs no probe.
+const FRESH: Duration = Duration::from_secs(10);
+/// To connect to a route's host.
+const PROBE: Duration = Duration::from_secs(3);
+
+/// A proxy that accepts connections.
+pub struct Proxy {
+    shared: Arc<Shared>,
+    workers: Arc<Vec<WorkerHandle>>,
+    stop: Arc<AtomicBool>,
+    http: Option<TcpListener>,
+}
+
+/// What the console may ask of the process.
+struct Control {
+    shared: Arc<Shared>,
+    config: Arc<Config>,
+    shutdown: Arc<Notify>,
+}
+
+impl Proxy {
+    /// Opens the ports and starts the threads. Clients are told 57P03 until [`Self::run`].
+    pub fn start(shared: Arc<Shared>) -> io::Result<Self> {
+        raise_descriptor_limit(&shared.config);
+        let listen = &shared.config.listen;
+        let named =
+            |what: &str, error: io::Error| io::Error::new(error.kind(), format!("{what}: {error}"));
+        let listener = acceptor::listen(listen.postgres)
+            .map_err(|error| named(&listen.postgres.to_string(), error))?;
+        let http = match listen.http {
+            Some(address) => {
+                let listener = acceptor::listen(address)
+                    .map_err(|error| named(&address.to_string(), error))?;
+                listener.set_nonblocking(true)?;
+                Some(listener)
+            }
+            None => None,
+        };
+        let workers = (0..listen.workers)
+            .map(|number| WorkerHandle::start(number, Arc::clone(&shared)))
+            .collect::<io::Result<Vec<_>>>()?;
+        shared.telemetry.workers.set(listen.workers as u64);
+        let workers = Arc::new(workers);
+        let stop = Arc::new(AtomicBool::new(false));
+        let (accepting, stopping) = (Arc::clone(&workers), Arc::clone(&stop));
+        std::thread::Builder::new()
+            .name("acceptor".into())
+            .spawn(move || acceptor::run(&listener, &accepting, &stopping))?;
+        Ok(Self {
+            shared,
+            workers,
+            stop,
+            http,
+        })
+    }
+
+    /// Serves until SIGTERM, SIGINT or SHUTDOWN, then drains.
+    pub async fn run(self) -> io::Result<()> {
+        let shared = &self.shared;
+        let shutdown = Arc::new(Notify::new());
+        self.serve_http()?;
+        self.serve_console(&shutdown)?;
+        if let Some(sessions) = shared.sessions.clone() {
+            let telemetry = Arc::clone(&shared.telemetry);
+            let counted = Arc::clone(&sessions);
+            tokio::spawn(async move { sessions.keep_time().await });
+            tokio::spawn(async move {
+                loop {
+                    telemetry.migrations_open.set(counted.open_count() as u64);
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            });
+        }
+        check_routes(shared).await;
+        tokio::spawn(watch_routes(Arc::clone(shared)));
+        tokio::spawn(watch_files(Arc::clone(shared)));
+        shared.health.enter(Phase::Ready);
+        tracing::info!(
+            postgres = %shared.config.listen.postgres,
+            http = shared.config.listen.http.map(tracing::field::display),
+            workers = shared.config.listen.workers,
+            version = env!("CARGO_PKG_VERSION"),
+            "ready"
+        );
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                () = shutdown.notified() => break,
+                _ = hangup.recv() => {
+                    if let Err(problem) = reload(shared) {
+                        tracing::error!(problem, "nothing was reloaded");
+                    }
+                }
+            }
+        }
+        tokio::select! {
+            () = self.drain() => {}
+            _ = terminate.recv() => tracing::warn!("told twice: ending without waiting"),
+            _ = interrupt.recv() => tracing::warn!("told twice: ending without waiting"),
+        }
+        self.stop.store(true, Ordering::Release);
+        if let Some(console) = &shared.config.listen.console {
+            // The next start would replace it; until then nobody should try it.
+            let _ = std::fs::remove_file(console);
+        }
+        Ok(())
+    }
+
+    fn serve_http(&self) -> io::Result<()> {
+        if let Some(listener) = &self.http {
+            let listener = tokio::net::TcpListener::from_std(listener.try_clone()?)?;
+            let (telemetry, health) = (&self.shared.telemetry, &self.shared.health);
+            let forever = std::future::pending();
+            tokio::spawn(http::serve(
+                listener,
+                Arc::clone(telemetry),
+                Arc::clone(health),
+                forever,
+            ));
+        }
+        Ok(())
+    }
+
+    fn serve_console(&self, shutdown: &Arc<Notify>) -> io::Result<()> {
+        let Some(path) = &self.shared.config.listen.console else {
+            return Ok(());
+        };
+        let listener = console::bind(path)?;
+        let state = ConsoleState {
+            access: Access::of(path)?,
+            sessions: self.shared.sessions.clone(),
+            proxy: Arc::new(Control {
+                config: Arc::new(self.shared.config.clone()),
+                shared: Arc::clone(&self.shared),
+                shutdown: Arc::clone(shutdown),
+            }),
+        };
+        tokio::spawn(console::serve(listener, Arc::new(state)));
+        Ok(())
+    }
+
+    /// New clients are told 57P03, idle ones end, others after their transaction; at most
+    /// `drain_timeout`.
+    async fn drain(&self) {
+        let clients = || self.shared.clients.load(Ordering::Relaxed);
+        tracing::info!(clients = clients(), "draining");
+        self.shared.health.enter(Phase::Draining);
+        for worker in self.workers.iter() {
+            worker.drain().await;
+        }
+        let until = Instant::now() + self.shared.config.limits.drain_timeout;
+        while clients() > 0 && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        if let Some(sessions) = &self.shared.sessions {
+            sessions.shut_down();
+        }
+        tracing::info!(clients = clients(), "ended");
+    }
+}
+
+impl console::Proxy for Control {
+    fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config)
+    }
+
+    fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.shared.snapshot().policy)
+    }
+
+    fn reload(&self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
+        Box::pin(async { reload(&self.shared) })
+    }
+
+    fn shutdown(&self) {
+        self.shutdown.notify_one();
+    }
+}
+
+/// Reads users and server keys again. On error nothing changes.
+fn reload(shared: &Shared) -> Result<(), String> {
+    let loaded =
+        load_users(&shared.config).and_then(|users| Ok((users, load_keys(&shared.config)?)));
+    let ((users, problems), keys) = loaded.inspect_err(|problem| {
+        shared
+            .health
+            .set("auth_file", false, State::Degraded, problem.clone());
+    })?;
+    let policy = Policy::clone(&shared.snapshot().policy);
+    let count = users.len();
+    shared.swap(Snapshot::new(policy, users, keys));
+    note_user_problems(shared, &problems);
+    tracing::info!(users = count, "users and server keys are loaded");
+    Ok(())
+}
+
+/// Names the lines of `auth_file` that keep somebody from logging in.
+pub fn note_user_problems(shared: &Shared, problems: &[Problem]) {
+    for problem in problems {
+        let Problem {
+            line,
+            message,
+            hint,
+            ..
+        } = problem;
+        tracing::warn!(file = %shared.config.auth.auth_file.display(), line, message, hint, "auth_file");
+    }
+    let (state, text) = match problems.len() {
+        0 => (State::Healthy, "every line is usable".to_owned()),
+        count => (
+            State::Degraded,
+            format!("{count} lines cannot be used; see the log"),
+        ),
+    };
+    shared.health.set("auth_file", false, state, text);
+}
+
+async fn watch_files(shared: Arc<Shared>) {
+    let files = [
+        Some(&shared.config.auth.auth_file),
+        shared.config.auth.key_file.as_ref(),
+    ];
+    let stamp = || {
+        let stamps = files.iter().flatten().map(|path| {
+            let metadata = std::fs::metadata(path).ok()?;
+            Some((metadata.modified().ok()?, metadata.len()))
+        });
+        stamps.collect::<Vec<Option<(SystemTime, u64)>>>()
+    };
+    let mut seen = stamp();
+    loop {
+        tokio::time::sleep(WATCH).await;
+        let now = stamp();
+        if now != seen {
+            seen = now;
+            if let Err(problem) = reload(&shared) {
+                tracing::error!(problem, "a changed file was not loaded");
+            }
+        }
+    }
+}
+
+async fn watch_routes(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(WATCH).await;
+        check_routes(&shared).await;
+    }
+}
+
+/// Can each route be reached?
+async fn check_routes(shared: &Shared) {
+    let routes = [
+        (RouteName::Transaction, "route.transaction", true),
+        (RouteName::Session, "route.session", false),
+    ];
+    for (name, check, required) in routes {
+        let Some(route) = shared.route(name) else {
+            continue;
+        };
+        if shared
+            .since_reached(name)
+            .is_some_and(|since| since < FRESH)
+        {
+            shared
+                .health
+                .set(check, required, State::Healthy, "reached");
+            continue;
+        }
+        let mut found = (State::Unhealthy, String::new());
+        for host in &route.hosts {
+            let connect = tokio::net::TcpStream::connect((host.host.as_str(), host.port));
+            let problem = match tokio::time::timeout(PROBE, connect).await {
+                Ok(Ok(_)) => {
+                    found = (
+                        State::Healthy,
+                        format!("{}:{} accepts connections", host.host, host.port),
+                    );
+                    break;
+                }
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "timed out".to_owned(),
+            };
+            found.1 = format!("{}:{}: {problem}", host.host, host.port);
+        }
+        shared.health.set(check, required, found.0, found.1);
+    }
+}
+
+/// Two descriptors a client, and some.
+fn raise_descriptor_limit(config: &Config) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = 2 * config.listen.max_client_conn as u64 + 256;
+    if limit.current.is_some_and(|current| current < wanted) {
+        let raised = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+        let new = Rlimit {
+            current: Some(raised),
+            maximum: limit.maximum,
+        };
+        if setrlimit(Resource::Nofile, new).is_err() || raised < wanted {
+            tracing::warn!(
+                raised,
+                wanted,
+                "too few file descriptors for max_client_conn: raise LimitNOFILE"
+            );
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Startup parameters: which go to the server, which are set there at session level, which are
+//! refused. What PgBouncer does not know would end the connection there, or be dropped silently.
+
+use crate::error::SqlState;
+use crate::policy::{RouteName, Who};
+use crate::protocol::reply::ErrorReply;
+use crate::protocol::startup::Startup;
+
+/// What becomes of a client's startup parameters.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// For the startup packet: parameters that PgBouncer of every version tracks.
+    pub startup: Vec<(String, String)>,
+    /// To be set with set_config once logged in: only where the server connection is the client's own.
+    pub session: Vec<(String, String)>,
+}
+
+/// Parameters that change how SQL is read or who runs it: never from a startup packet.
+const REFUSED: [&str; 5] = [
+    "role",
+    "session_authorization",
+    "session_replication_role",
+    "row_security",
+    "backslash_quote",
+];
+
+/// Sorts the parameters of a startup packet.
+pub fn sort(startup: &Startup<'_>, who: &Who, route: RouteName) -> Result<Settings, ErrorReply> {
+    let mut settings = Settings::default();
+    let mut all: Vec<(String, String)> = Vec::new();
+    for (name, value) in &startup.parameters {
+        match *name {
+            "user" | "database" => {}
+            "options" => all.extend(options(value)?),
+            name if name.starts_with("_pq_.") => {}
+            name => all.push((name.to_owned(), (*value).to_owned())),
+        }
+    }
+    for (name, value) in all {
+        let folded = name.to_ascii_lowercase();
+        let zone = who.policy.zone.as_ref().map(|zone| &*zone.parameter);
+        match folded.as_str() {
+            "application_name" | "datestyle" | "timezone" => settings.startup.push((folded, value)),
+            "client_encoding" if is_utf8(&value) => {}
+            "standard_conforming_strings" if value.eq_ignore_ascii_case("on") => {}
+            "client_encoding" | "standard_conforming_strings" => {
+                return Err(refused("lexing-parameters", &name, &value));
+            }
+            // Every value from 1 on gives the shortest exact text, as the server's default does.
+            "extra_float_digits"
+                if value
+                    .parse()
+                    .is_ok_and(|digits: i32| (1..=3).contains(&digits)) => {}
+            "replication" if is_false(&value) => {}
+            "replication" => {
+                let message = "replication is not served by this version";
+                return Err(ErrorReply::fatal(SqlState::UNSUPPORTED, message));
+            }
+            folded if Some(folded) == zone => return Err(refused("zone-parameter", &name, &value)),
+            folded if REFUSED.contains(&folded) => {
+                return Err(refused("role-change", &name, &value));
+            }
+            _ if route == RouteName::Session => settings.session.push((folded, value)),
+            _ => return Err(unsupported(&name)),
+        }
+    }
+    // Pinned: it decides where a string ends.
+    settings
+        .startup
+        .push(("client_encoding".to_owned(), "UTF8".to_owned()));
+    Ok(settings)
+}
+
+fn refused(guard: &'static str, name: &str, value: &str) -> ErrorReply {
+    let message = format!("startup parameter \"{name}\" may not be \"{value}\"");
+    let mut reply = ErrorReply::fatal(SqlState::POLICY, message)
+        .detail(format!("It was refused by guard \"{guard}\"."))
+        .hint(format!("portcullis help {guard}"));
+    reply.decided = Some((guard, String::new(), 0));
+    reply
+}
+
+fn unsupported(name: &str) -> ErrorReply {
+    let message = format!("startup parameter \"{name}\" is not supported on the transaction route");
+    ErrorReply::fatal(SqlState::UNSUPPORTED, message)
+        .detail("A pooled connection would pass it on to another client.")
+        .hint("Remove it from the connection settings, or use SET LOCAL in a transaction.")
+}
+
+/// `UTF8` in the spellings that drivers use (asyncpg quotes it).
+fn is_utf8(value: &str) -> bool {
+    let letters = value.chars().filter(char::is_ascii_alphanumeric);
+    let letters: String = letters.map(|c| c.to_ascii_lowercase()).collect();
+    matches!(letters.as_str(), "utf8" | "unicode")
+}
+
+fn is_false(value: &str) -> bool {
+    matches!(
+        value.to_ascii_lowercase().as_str(),
+        "off" | "false" | "no" | "0"
+    )
+}
+
+/// The grammar of `options` (PostgreSQL's `pg_split_opts` and `process_postgres_switches`): words
+/// parted by white space, a backslash escapes; `-c name=value`, `-cname=value`, `--name=value`.
+fn options(text: &str) -> Result<Vec<(String, String)>, ErrorReply> {
+    let invalid = |word: &str| {
+        ErrorReply::fatal(
+            SqlState::SYNTAX,
+            format!("invalid word in startup options: \"{word}\""),
+        )
+    };
+    let mut settings = Vec::new();
+    let mut words = words(text).into_iter();
+    while let Some(word) = words.next() {
+        let assignment = if word == "-c" || word == "--" {
+            words.next().ok_or_else(|| invalid(&word))?
+        } else if let Some(rest) = word.strip_prefix("--").or_else(|| word.strip_prefix("-c")) {
+            rest.to_owned()
+        } else {
+            return Err(invalid(&word));
+        };
+        let (name, value) = assignment
+            .split_once('=')
+            .ok_or_else(|| invalid(&assignment))?;
+        settings.push((name.replace('-', "_"), value.to_owned()));
+    }
+    Ok(settings)
+}
+
+fn words(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            // PostgreSQL's isspace() in the C locale.
+            ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c' => words.extend(word.take()),
+            '\\' => word.get_or_insert_default().extend(chars.next()),
+            c => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_read_as_postgresql_reads_them() {
+        let read = |text| options(text).map_err(|error| error.message);
+        let one = |name: &str, value: &str| Ok(vec![(name.to_owned(), value.to_owned())]);
+        assert_eq!(read("-c work_mem=4MB"), one("work_mem", "4MB"));
+        assert_eq!(read("-cwork_mem=4MB"), one("work_mem", "4MB"));
+        assert_eq!(read("--work-mem=4MB\x0b"), one("work_mem", "4MB"));
+        assert_eq!(
+            read("-c\x0csearch_path=a\\ b\\\\c"),
+            one("search_path", "a b\\c")
+        );
+        assert_eq!(read(""), Ok(Vec::new()));
+        for bad in ["-c", "x", "-d 3", "-c nothing", "work_mem=1"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn utf8_has_many_spellings_and_sjis_is_none() {
+        for good in ["UTF8", "utf-8", "'utf-8'", "UNICODE", "Utf_8"] {
+            assert!(is_utf8(good), "{good}");
+        }
+        for bad in ["SJIS", "LATIN1", "", "UTF16", "SQL_ASCII"] {
+            assert!(!is_utf8(bad), "{bad}");
+        }
+    }
+}

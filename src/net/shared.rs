@@ -1,0 +1,181 @@
+//! What all workers share. Everything a client's login depends on is one immutable [`Snapshot`]
+//! that a reload swaps as a whole.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+
+use dashmap::DashMap;
+
+use super::cancel::Cancels;
+use super::describe::DescribePool;
+use crate::auth::keys::ServerKeys;
+use crate::auth::scram::Verifier;
+use crate::config::{Config, Endpoint, Route};
+use crate::migration::Sessions;
+use crate::policy::{Login, Policy, RouteName};
+use crate::telemetry::{Health, Telemetry};
+use crate::tls::ClientSide;
+use crate::zone::Prefix;
+
+/// Who may log in, and what they may do.
+pub struct Snapshot {
+    /// The policy.
+    pub policy: Arc<Policy>,
+    /// `auth_file`.
+    pub users: HashMap<Box<str>, Verifier>,
+    /// `key_file`.
+    pub keys: ServerKeys,
+    /// The zone prefix of each login that has a fixed zone.
+    pub prefixes: HashMap<Box<str>, Arc<Prefix>>,
+}
+
+impl Snapshot {
+    /// Puts the parts together.
+    pub fn new(policy: Policy, users: HashMap<Box<str>, Verifier>, keys: ServerKeys) -> Self {
+        let prefix = |login: &Arc<Login>| {
+            let (zone, value) = (policy.zone.as_ref()?, login.zone.as_deref()?);
+            let prefix = Prefix::new(&[(&zone.parameter, value)]);
+            Some((login.name.clone(), Arc::new(prefix)))
+        };
+        let prefixes = policy.logins.values().filter_map(prefix).collect();
+        Self {
+            policy: Arc::new(policy),
+            users,
+            keys,
+            prefixes,
+        }
+    }
+}
+
+/// Process-wide state.
+pub struct Shared {
+    /// The configuration.
+    pub config: Config,
+    snapshot: RwLock<Arc<Snapshot>>,
+    /// TLS towards applications.
+    pub client_tls: Option<ClientSide>,
+    /// TLS towards PgBouncer.
+    pub server_tls: Option<Arc<rustls::ClientConfig>>,
+    /// Phase and checks.
+    pub health: Arc<Health>,
+    /// Counters.
+    pub telemetry: Arc<Telemetry>,
+    /// Migration sessions, where there is a registry.
+    pub sessions: Option<Arc<Sessions>>,
+    /// Who may cancel what.
+    pub cancels: Cancels,
+    /// Describes long texts.
+    pub describe: DescribePool,
+    /// Salts of users who do not exist are derived from it.
+    pub mock_secret: [u8; 32],
+    /// Numbers connections, for logs and errors.
+    pub next_connection: AtomicU32,
+    /// Clients being served.
+    pub clients: AtomicUsize,
+    /// Connections of each login that has a limit.
+    pub login_counts: DashMap<Box<str>, usize>,
+    /// Milliseconds since `started` of the last login at a server, by route.
+    reached: [AtomicU64; 2],
+    started: Instant,
+}
+
+/// The parts of [`Shared`] that differ from start to start.
+pub struct Parts {
+    /// The configuration.
+    pub config: Config,
+    /// Who may do what.
+    pub snapshot: Snapshot,
+    /// TLS towards applications.
+    pub client_tls: Option<ClientSide>,
+    /// TLS towards PgBouncer.
+    pub server_tls: Option<Arc<rustls::ClientConfig>>,
+    /// Counters.
+    pub telemetry: Arc<Telemetry>,
+    /// Migration sessions.
+    pub sessions: Option<Arc<Sessions>>,
+    /// Salts of users who do not exist are derived from it.
+    pub mock_secret: [u8; 32],
+}
+
+impl Shared {
+    /// Puts the parts together; the phase is Starting.
+    pub fn new(parts: Parts) -> std::io::Result<Self> {
+        let cancels = Cancels::new(parts.config.limits.max_cancels);
+        Ok(Self {
+            cancels,
+            config: parts.config,
+            snapshot: RwLock::new(Arc::new(parts.snapshot)),
+            client_tls: parts.client_tls,
+            server_tls: parts.server_tls,
+            health: Arc::default(),
+            telemetry: parts.telemetry,
+            sessions: parts.sessions,
+            describe: DescribePool::start()?,
+            mock_secret: parts.mock_secret,
+            next_connection: AtomicU32::new(1),
+            clients: AtomicUsize::new(0),
+            login_counts: DashMap::new(),
+            reached: [const { AtomicU64::new(0) }; 2],
+            started: Instant::now(),
+        })
+    }
+
+    /// The snapshot in force.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        let snapshot = self.snapshot.read();
+        Arc::clone(&snapshot.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Swaps the snapshot; connections take it at their next login.
+    pub fn swap(&self, snapshot: Snapshot) {
+        let mut current = self
+            .snapshot
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(snapshot);
+    }
+
+    /// The endpoints of a route; `None` when the configuration has no such route.
+    pub fn route(&self, route: RouteName) -> Option<&Route> {
+        match route {
+            RouteName::Transaction => Some(&self.config.transaction),
+            RouteName::Session => self.config.session.as_ref(),
+        }
+    }
+
+    /// A login at a server of this route succeeded.
+    pub fn note_reached(&self, route: RouteName) {
+        let elapsed = self.started.elapsed().as_millis();
+        let elapsed = u64::try_from(elapsed).unwrap_or(u64::MAX).max(1);
+        self.reached[route as usize].store(elapsed, Ordering::Relaxed);
+    }
+
+    /// How long ago that was.
+    pub fn since_reached(&self, route: RouteName) -> Option<std::time::Duration> {
+        let at = self.reached[route as usize].load(Ordering::Relaxed);
+        let at = (at > 0).then(|| std::time::Duration::from_millis(at))?;
+        Some(self.started.elapsed().saturating_sub(at))
+    }
+
+    /// PgBouncer holds another verifier of this role than ours: for health.
+    pub fn note_mismatch(&self, role: &str) {
+        let text = format!(
+            "PgBouncer holds another verifier of role \"{role}\" than auth_file or key_file"
+        );
+        use crate::telemetry::health::State;
+        self.health.set("verifiers", false, State::Degraded, text);
+    }
+}
+
+/// Where a server connection leads.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The PgBouncer.
+    pub endpoint: Endpoint,
+    /// BackendKeyData: "process id".
+    pub process: u32,
+    /// BackendKeyData: secret.
+    pub secret: Vec<u8>,
+}

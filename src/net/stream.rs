@@ -1,0 +1,186 @@
+//! A socket with or without TLS: one type for both legs, small when it has none.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsStream;
+
+/// One leg of a connection.
+#[derive(Debug)]
+pub enum Stream {
+    /// Plaintext.
+    Plain(TcpStream),
+    /// TLS, boxed: most of its state lies in rustls.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// Reads into `buffer`; 0 is the end of the stream.
+    pub fn poll_into(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        std::task::ready!(Pin::new(self).poll_read(cx, &mut buffer))?;
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_read(cx, buffer),
+            Self::Tls(tls) => Pin::new(tls).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Self::Tls(tls) => Pin::new(tls).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(_) => Poll::Ready(Ok(())),
+            Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        }
+    }
+}
+
+/// What could not be written at once. While anything is in it, the other side is not read: its
+/// size is bounded by what one read can turn into.
+#[derive(Debug, Default)]
+pub struct Backlog {
+    bytes: Vec<u8>,
+    written: usize,
+    /// TLS holds encrypted bytes that the socket did not take.
+    unflushed: bool,
+}
+
+impl Backlog {
+    /// Nothing owed?
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty() && !self.unflushed
+    }
+
+    /// Writes `bytes` behind what is owed already; what does not fit is kept.
+    pub fn send(
+        &mut self,
+        stream: &mut Stream,
+        cx: &mut Context<'_>,
+        mut bytes: &[u8],
+    ) -> io::Result<()> {
+        if !self.bytes.is_empty() {
+            self.bytes.extend_from_slice(bytes);
+            return Ok(());
+        }
+        while !bytes.is_empty() {
+            match Pin::new(&mut *stream).poll_write(cx, bytes)? {
+                Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(written) => bytes = &bytes[written..],
+                Poll::Pending => {
+                    self.bytes.extend_from_slice(bytes);
+                    return Ok(());
+                }
+            }
+        }
+        self.flush(stream, cx)
+    }
+
+    /// Writes what is owed, as far as the socket takes it.
+    pub fn drain(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> io::Result<()> {
+        while self.written < self.bytes.len() {
+            match Pin::new(&mut *stream).poll_write(cx, &self.bytes[self.written..])? {
+                Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(written) => self.written += written,
+                Poll::Pending => return Ok(()),
+            }
+        }
+        *self = Self::default();
+        self.flush(stream, cx)
+    }
+
+    /// [`Self::drain`] as a future's poll: ready when the socket has taken everything.
+    pub fn poll_drain(
+        &mut self,
+        stream: &mut Stream,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.drain(stream, cx)?;
+        if self.is_empty() {
+            Poll::Ready(Ok(()))
+        } else {
+            Poll::Pending
+        }
+    }
+
+    fn flush(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> io::Result<()> {
+        self.unflushed = Pin::new(stream).poll_flush(cx)?.is_pending();
+        Ok(())
+    }
+}
+
+/// Bytes read and not used up yet: part of a message, or messages that wait.
+#[derive(Debug, Default)]
+pub struct Held {
+    bytes: Vec<u8>,
+}
+
+impl Held {
+    /// What is held.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Nothing held?
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Takes what is held away.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+
+    /// Holds `rest`.
+    pub fn hold(&mut self, rest: &[u8]) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(rest);
+    }
+
+    /// Holds what is left of `bytes` behind `used`; gives memory back when nothing is.
+    pub fn put_back(&mut self, mut bytes: Vec<u8>, used: usize) {
+        if used < bytes.len() {
+            bytes.drain(..used);
+            self.bytes = bytes;
+        }
+    }
+
+    /// Adds bytes behind those held.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+}

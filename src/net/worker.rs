@@ -1,0 +1,180 @@
+//! A worker: one thread, one single-threaded runtime, its share of the clients. What all its
+//! clients use by turns lies here, so that an idle connection holds next to nothing.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::net::TcpStream;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ring::rand::{SecureRandom, SystemRandom};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::LocalSet;
+
+use super::client;
+use super::pump::Interrupt;
+use super::shared::Shared;
+use crate::sql::FactsCache;
+use crate::telemetry::Counters;
+
+/// Bytes read at a time.
+pub const READ: usize = 64 * 1024;
+/// TLS handshakes at a time on one worker: each takes half a millisecond of its thread.
+const HANDSHAKES: usize = 4;
+/// Sockets handed over and not taken yet.
+const INBOX: usize = 1024;
+/// The parser recurses; the depth is bounded by its own check of the stack.
+const STACK: usize = 8 * 1024 * 1024;
+
+/// What a worker is told.
+pub enum Order {
+    /// Serve this client.
+    Serve(TcpStream),
+    /// End idle connections now, others after their transaction.
+    Drain,
+}
+
+/// One worker's own state.
+pub struct Worker {
+    /// What all workers share.
+    pub shared: Arc<Shared>,
+    /// This thread's counters.
+    pub counters: Counters,
+    /// Memory used within one poll.
+    pub scratch: RefCell<Scratch>,
+    /// Descriptions of statements.
+    pub facts: RefCell<FactsCache>,
+    /// Places for TLS handshakes.
+    pub handshakes: Semaphore,
+    /// The connections that can be interrupted, by number.
+    pub interrupts: RefCell<HashMap<u32, Arc<Interrupt>>>,
+    /// Draining?
+    pub draining: Cell<bool>,
+}
+
+/// Memory used within one poll of one connection.
+#[derive(Debug)]
+pub struct Scratch {
+    /// What was read.
+    pub read: Box<[u8]>,
+    /// What is written instead, if anything changes.
+    pub out: Vec<u8>,
+    /// What Portcullis itself says.
+    pub own: Vec<u8>,
+}
+
+/// The way to a worker.
+pub struct WorkerHandle {
+    orders: mpsc::Sender<Order>,
+    /// Clients it serves, or is about to.
+    load: Arc<AtomicUsize>,
+}
+
+/// Counts a client of a worker and of the process while it lives.
+pub struct Place {
+    shared: Arc<Shared>,
+    load: Arc<AtomicUsize>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.load.fetch_sub(1, Ordering::Relaxed);
+        self.shared.clients.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl WorkerHandle {
+    /// Starts a worker's thread.
+    pub fn start(number: usize, shared: Arc<Shared>) -> io::Result<Self> {
+        let (orders, inbox) = mpsc::channel(INBOX);
+        let load = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&load);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .max_blocking_threads(4)
+            .build()?;
+        std::thread::Builder::new()
+            .name(format!("worker-{number}"))
+            .stack_size(STACK)
+            .spawn(move || LocalSet::new().block_on(&runtime, serve(shared, count, inbox)))?;
+        Ok(Self { orders, load })
+    }
+
+    /// Clients it serves.
+    pub fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    /// Hands a socket over; waits while the worker's inbox is full.
+    pub fn serve(&self, socket: TcpStream) {
+        self.load.fetch_add(1, Ordering::Relaxed);
+        // A worker ends only with the process; then the socket is closed.
+        let _ = self.orders.blocking_send(Order::Serve(socket));
+    }
+
+    /// Tells it to drain.
+    pub async fn drain(&self) {
+        let _ = self.orders.send(Order::Drain).await;
+    }
+}
+
+async fn serve(shared: Arc<Shared>, load: Arc<AtomicUsize>, mut inbox: mpsc::Receiver<Order>) {
+    let worker = Rc::new(Worker::new(Arc::clone(&shared)));
+    while let Some(order) = inbox.recv().await {
+        match order {
+            Order::Serve(socket) => {
+                shared.clients.fetch_add(1, Ordering::Relaxed);
+                let place = Place {
+                    shared: Arc::clone(&shared),
+                    load: Arc::clone(&load),
+                };
+                match tokio::net::TcpStream::from_std(socket) {
+                    Ok(socket) => {
+                        tokio::task::spawn_local(client::serve(socket, Rc::clone(&worker), place));
+                    }
+                    Err(error) => tracing::error!(%error, "a client's socket cannot be served"),
+                }
+            }
+            Order::Drain => worker.drain(),
+        }
+    }
+}
+
+impl Worker {
+    fn new(shared: Arc<Shared>) -> Self {
+        let seed = random::<8>().map_or(0, u64::from_ne_bytes);
+        Self {
+            counters: shared.telemetry.counters(),
+            scratch: RefCell::new(Scratch {
+                read: vec![0; READ].into(),
+                out: Vec::new(),
+                own: Vec::new(),
+            }),
+            facts: RefCell::new(FactsCache::new(
+                shared.config.limits.facts_cache_bytes,
+                seed,
+            )),
+            handshakes: Semaphore::new(HANDSHAKES),
+            interrupts: RefCell::default(),
+            draining: Cell::new(false),
+            shared,
+        }
+    }
+
+    fn drain(&self) {
+        self.draining.set(true);
+        for interrupt in self.interrupts.borrow().values() {
+            interrupt.drain();
+        }
+    }
+}
+
+/// Random bytes; `None` when the system has none.
+pub fn random<const N: usize>() -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    SystemRandom::new().fill(&mut bytes).ok()?;
+    Some(bytes)
+}

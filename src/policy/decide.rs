@@ -1,0 +1,161 @@
+//! Facts + who + state -> verdict. Default deny; allocates only to refuse.
+
+use super::rights::{in_migration_session, is_quiet, works_alone};
+use super::{Decision, Guard, GuardSet, Mode, State, Verdict, Who, guards};
+use crate::sql::Facts;
+
+/// Judges the text of one message. An allowed statement in a pipeline is judged again at Bind and
+/// Execute with the state of that moment.
+///
+/// The guards are asked in a fixed order ([`guards::TABLE`]); the first that enforces and objects
+/// decides. Those that only observe are noted, and the next is asked.
+pub fn decide(facts: &Facts, who: &Who, state: State) -> Decision {
+    let mut observed = GuardSet::EMPTY;
+    if facts.is_empty_query() {
+        return Decision {
+            verdict: Verdict::Allow,
+            observed,
+        };
+    }
+    if !works_alone(who.login.kind) && !in_migration_session(who, state) {
+        // Not a matter of modes: such a login exists only inside a migration session.
+        let objection = guards::ddl_outside_migration::ended(facts);
+        return refuse(
+            objection.refuse(Guard::DdlOutsideMigration, who, facts.fingerprint),
+            observed,
+        );
+    }
+    if is_plain(facts, who) {
+        return Decision {
+            verdict: Verdict::Allow,
+            observed,
+        };
+    }
+    for (guard, judge) in guards::TABLE {
+        let mode = who.policy.mode(guard);
+        if mode == Mode::Off {
+            continue;
+        }
+        match judge(facts, who, state) {
+            None => {}
+            Some(_) if mode == Mode::Observe => observed = observed.with(guard),
+            Some(objection) => {
+                return refuse(objection.refuse(guard, who, facts.fingerprint), observed);
+            }
+        }
+    }
+    Decision {
+        verdict: Verdict::Allow,
+        observed,
+    }
+}
+
+fn refuse(refusal: super::Refusal, observed: GuardSet) -> Decision {
+    Decision {
+        verdict: Verdict::Refuse(Box::new(refusal)),
+        observed,
+    }
+}
+
+/// Reads, writes and the like, which no guard has an opinion on: nearly all traffic.
+fn is_plain(facts: &Facts, who: &Who) -> bool {
+    facts.undescribed.is_none()
+        && is_quiet(facts.classes)
+        && facts.statements.iter().all(|statement| {
+            is_quiet(statement.classes)
+                && statement.parameters.is_empty()
+                && statement.functions.is_empty()
+        })
+        && (who.login.zone.is_some() || !who.zone_is_required())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::guards::fixture::*;
+    use super::*;
+    use crate::sql::{Class, ParameterName, ParameterUse};
+
+    #[test]
+    fn an_observing_guard_is_noted_and_the_next_is_asked() {
+        let policy = policy("ddl-outside-migration = \"observe\"\nprocedural = \"observe\"");
+        let who = who_under(&policy, "shop_acme", "shop");
+        let both = message(vec![
+            statement("DO", &[Class::Procedural]),
+            statement("DROP TABLE", &[Class::Ddl]),
+        ]);
+        let decision = decide(&both, &who, CLOSED);
+        assert_eq!(decision.verdict, Verdict::Allow);
+        assert_eq!(
+            decision.observed,
+            GuardSet::EMPTY
+                .with(Guard::Procedural)
+                .with(Guard::DdlOutsideMigration)
+        );
+
+        let file = message(vec![
+            statement("DO", &[Class::Procedural]),
+            statement("COPY", &[Class::CopyFile]),
+        ]);
+        let decision = decide(&file, &who, CLOSED);
+        assert!(
+            matches!(decision.verdict, Verdict::Refuse(refusal) if refusal.guard == Guard::CopyFile)
+        );
+        assert!(decision.observed.has(Guard::Procedural));
+    }
+
+    #[test]
+    fn a_guard_that_is_off_says_nothing() {
+        let who = who_under(
+            &policy("ddl-outside-migration = \"off\""),
+            "shop_acme",
+            "shop",
+        );
+        assert_allowed(&facts("DROP TABLE", &[Class::Ddl]), &who, CLOSED);
+    }
+
+    #[test]
+    fn the_line_of_the_guards_own_setting_decides() {
+        let who = who_under(
+            &policy("copy-file = \"off\"\nprocedural = \"enforce\""),
+            "shop_acme",
+            "shop",
+        );
+        assert_eq!(
+            refused(&facts("DO", &[Class::Procedural]), &who, CLOSED).policy_line,
+            22
+        );
+        assert_eq!(
+            refused(&facts("DROP TABLE", &[Class::Ddl]), &who, CLOSED).policy_line,
+            20
+        );
+    }
+
+    #[test]
+    fn what_a_statement_is_comes_before_whose_rows_it_sees() {
+        let ddl = facts("DROP TABLE", &[Class::Ddl]);
+        assert_eq!(
+            refused(&ddl, &who("shop_report", "shop"), CLOSED).guard,
+            Guard::DdlOutsideMigration
+        );
+    }
+
+    #[test]
+    fn a_quiet_statement_with_a_parameter_or_function_is_looked_at() {
+        let reset = parameter(ParameterName::All, ParameterUse::Reset, None);
+        assert_eq!(refused(&reset, &acme(), CLOSED).guard, Guard::ZoneParameter);
+        assert_eq!(
+            refused(&calls(&["dblink"]), &acme(), CLOSED).guard,
+            Guard::DangerousFunctions
+        );
+    }
+
+    #[test]
+    fn a_text_that_is_described_in_part_is_refused() {
+        let mut partly = facts("SELECT", &[Class::Read]);
+        partly.undescribed = Some(crate::sql::Undescribed::Internal);
+        assert_eq!(
+            refused(&partly, &acme(), CLOSED).guard,
+            Guard::UnknownStatement
+        );
+    }
+}

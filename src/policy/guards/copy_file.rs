@@ -1,0 +1,45 @@
+//! `copy-file`: nobody reads or writes files on the database server.
+
+use super::first;
+use crate::policy::{Objection, State, Who};
+use crate::sql::{Class, Facts};
+
+/// Objects to COPY with a file on the server; in a migration session too.
+pub fn judge(facts: &Facts, _who: &Who, _state: State) -> Option<Objection> {
+    let statement = first(facts, Class::CopyFile)?;
+    Some(
+        Objection::new("cannot COPY to or from a file on the server")
+            .hint("Use COPY FROM STDIN or COPY TO STDOUT; in psql, \\copy does it")
+            .at(statement.position),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::*;
+    use super::*;
+    use crate::policy::Guard;
+
+    #[test]
+    fn nobody_may_and_standard_streams_pass() {
+        let copy = facts("COPY", &[Class::CopyFile]);
+        assert_refused(
+            &copy,
+            &acme(),
+            CLOSED,
+            Guard::CopyFile,
+            "cannot COPY to or from a file on the server",
+        );
+        assert_refused(
+            &copy,
+            &migrator(),
+            OPEN,
+            Guard::CopyFile,
+            "cannot COPY to or from a file on the server",
+        );
+        for class in [Class::CopyIn, Class::CopyOut] {
+            assert_allowed(&facts("COPY", &[class]), &acme(), CLOSED);
+            assert_allowed(&facts("COPY", &[class]), &migrator(), OPEN);
+        }
+    }
+}

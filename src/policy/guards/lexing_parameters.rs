@@ -1,0 +1,210 @@
+//! `lexing-parameters`: the server reads SQL as Portcullis reads it, or not at all.
+
+use crate::policy::objection::quoted;
+use crate::policy::{Objection, State, Who};
+use crate::sql::{Facts, ParameterName, ParameterTouch, ParameterUse};
+
+/// Objects to any change of how strings are read, other than to the value that is in force anyway,
+/// and to parameters whose name is computed: it could be one of these. Migration sessions included.
+///
+/// RESET ALL passes: it returns to the values of the connection's start.
+pub fn judge(facts: &Facts, _who: &Who, _state: State) -> Option<Objection> {
+    facts.statements.iter().find_map(|statement| {
+        let touch = statement
+            .parameters
+            .iter()
+            .find(|touch| changes_lexing(touch))?;
+        Some(objection(touch).at(statement.position))
+    })
+}
+
+fn changes_lexing(touch: &ParameterTouch) -> bool {
+    match &touch.name {
+        ParameterName::Dynamic => true,
+        ParameterName::All => false,
+        ParameterName::Named(name) => {
+            let Some((_, harmless, _)) = find(name) else {
+                return false;
+            };
+            let harmless = touch.value.as_deref().is_some_and(harmless);
+            !(harmless && matches!(touch.how, ParameterUse::Session | ParameterUse::Local))
+        }
+    }
+}
+
+/// Name, which values change nothing, and the hint.
+type Lexing = (&'static str, fn(&str) -> bool, &'static str);
+
+const PARAMETERS: [Lexing; 3] = [
+    (
+        "client_encoding",
+        is_utf8,
+        "Keep client_encoding at UTF8 and convert in the client",
+    ),
+    (
+        "standard_conforming_strings",
+        is_on,
+        "Keep standard_conforming_strings on and write E'...' where a backslash escapes",
+    ),
+    (
+        "backslash_quote",
+        is_safe_encoding,
+        "Double the quote in a string: ''",
+    ),
+];
+
+fn find(name: &str) -> Option<&'static Lexing> {
+    PARAMETERS.iter().find(|(parameter, ..)| *parameter == name)
+}
+
+fn objection(touch: &ParameterTouch) -> Objection {
+    let ParameterName::Named(name) = &touch.name else {
+        return Objection::new("cannot set a parameter whose name is computed")
+            .hint("Write the name of the parameter as a string constant");
+    };
+    let message = match &touch.value {
+        Some(value) => format!(
+            "parameter \"{name}\" cannot be set to \"{}\"",
+            quoted(value)
+        ),
+        None => format!("parameter \"{name}\" cannot be changed"),
+    };
+    let hint = find(name).map_or("Leave it as it is", |(.., hint)| hint);
+    Objection::new(message)
+        .detail("It changes how the server reads SQL")
+        .hint(hint)
+}
+
+/// As PostgreSQL compares encoding names: letters and digits only, any case.
+fn is_utf8(value: &str) -> bool {
+    let name: String = value.chars().filter(char::is_ascii_alphanumeric).collect();
+    ["utf8", "unicode"]
+        .iter()
+        .any(|utf8| name.eq_ignore_ascii_case(utf8))
+}
+
+fn is_on(value: &str) -> bool {
+    ["on", "true", "yes", "1"]
+        .iter()
+        .any(|on| value.eq_ignore_ascii_case(on))
+}
+
+fn is_safe_encoding(value: &str) -> bool {
+    value.eq_ignore_ascii_case("safe_encoding")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::*;
+    use super::*;
+    use crate::policy::Guard;
+
+    #[test]
+    fn values_that_change_how_sql_is_read_are_refused_to_all() {
+        for (name, value) in [
+            ("client_encoding", "SJIS"),
+            ("client_encoding", "utf8x"),
+            ("standard_conforming_strings", "off"),
+            ("standard_conforming_strings", "o"),
+            ("backslash_quote", "on"),
+        ] {
+            let message = format!("parameter \"{name}\" cannot be set to \"{value}\"");
+            assert_refused(
+                &set(name, value),
+                &who("boris", "tools"),
+                CLOSED,
+                Guard::LexingParameters,
+                &message,
+            );
+            assert_refused(
+                &set(name, value),
+                &migrator(),
+                OPEN,
+                Guard::LexingParameters,
+                &message,
+            );
+        }
+    }
+
+    #[test]
+    fn the_values_in_force_pass() {
+        for (name, value) in [
+            ("client_encoding", "UTF8"),
+            ("client_encoding", "utf-8"),
+            ("client_encoding", "UNICODE"),
+            ("standard_conforming_strings", "ON"),
+            ("backslash_quote", "safe_encoding"),
+            ("escape_string_warning", "off"),
+            ("timezone", "UTC"),
+        ] {
+            assert_allowed(&set(name, value), &acme(), CLOSED);
+        }
+        assert_allowed(
+            &parameter(ParameterName::All, ParameterUse::Reset, None),
+            &who("boris", "tools"),
+            CLOSED,
+        );
+    }
+
+    #[test]
+    fn unknown_values_resets_and_stored_settings_are_refused() {
+        let name = || ParameterName::Named("client_encoding".into());
+        let message = "parameter \"client_encoding\" cannot be changed";
+        let boris = who("boris", "tools");
+        assert_refused(
+            &parameter(name(), ParameterUse::Local, None),
+            &boris,
+            CLOSED,
+            Guard::LexingParameters,
+            message,
+        );
+        assert_refused(
+            &parameter(name(), ParameterUse::Reset, None),
+            &boris,
+            CLOSED,
+            Guard::LexingParameters,
+            message,
+        );
+        refused(
+            &parameter(name(), ParameterUse::Stored, Some("UTF8")),
+            &migrator(),
+            OPEN,
+        );
+    }
+
+    #[test]
+    fn a_computed_name_could_be_one_of_them() {
+        let message = "cannot set a parameter whose name is computed";
+        let computed = parameter(ParameterName::Dynamic, ParameterUse::Local, Some("x"));
+        assert_refused(
+            &computed,
+            &who("boris", "tools"),
+            CLOSED,
+            Guard::LexingParameters,
+            message,
+        );
+        assert_refused(
+            &computed,
+            &migrator(),
+            OPEN,
+            Guard::LexingParameters,
+            message,
+        );
+    }
+
+    #[test]
+    fn a_value_is_quoted_on_one_line() {
+        let refusal = refused(
+            &set("client_encoding", &format!("a\n{}", "é".repeat(100))),
+            &migrator(),
+            OPEN,
+        );
+        assert_eq!(
+            refusal.message,
+            format!(
+                "parameter \"client_encoding\" cannot be set to \"a?{}...\"",
+                "é".repeat(62)
+            )
+        );
+    }
+}

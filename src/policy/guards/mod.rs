@@ -1,0 +1,126 @@
+//! The guards, one per file, and the order in which they are asked.
+//!
+//! A guard is a small pure function: facts, who, state -> an objection or none. It does not know its
+//! own mode. Two guards judge messages that carry no text ([`fast_path`], [`unknown_name`]); the
+//! conversation asks them by name.
+
+pub mod copy_file;
+pub mod copy_program;
+pub mod dangerous_functions;
+pub mod ddl_outside_migration;
+pub mod fast_path;
+pub mod lexing_parameters;
+pub mod maintenance;
+pub mod multi_statement;
+pub mod procedural;
+pub mod role_change;
+pub mod statement_bounds;
+pub mod unknown_name;
+pub mod unknown_statement;
+pub mod zone_not_granted;
+pub mod zone_parameter;
+pub mod zone_required;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+
+use super::{Guard, Objection, State, Who};
+use crate::sql::{Class, ClassSet, Facts, Statement};
+
+/// What a guard is: an objection, or none.
+pub type Judge = fn(&Facts, &Who, State) -> Option<Objection>;
+
+/// The guards that judge texts, in the order in which they are asked: first whether the text can be
+/// judged at all, then what it does, then whose rows it could see.
+pub const TABLE: [(Guard, Judge); 14] = [
+    (Guard::StatementBounds, statement_bounds::judge),
+    (Guard::UnknownStatement, unknown_statement::judge),
+    (Guard::MultiStatement, multi_statement::judge),
+    (Guard::DdlOutsideMigration, ddl_outside_migration::judge),
+    (Guard::Maintenance, maintenance::judge),
+    (Guard::Procedural, procedural::judge),
+    (Guard::CopyProgram, copy_program::judge),
+    (Guard::CopyFile, copy_file::judge),
+    (Guard::DangerousFunctions, dangerous_functions::judge),
+    (Guard::RoleChange, role_change::judge),
+    (Guard::ZoneNotGranted, zone_not_granted::judge),
+    (Guard::ZoneParameter, zone_parameter::judge),
+    (Guard::LexingParameters, lexing_parameters::judge),
+    (Guard::ZoneRequired, zone_required::judge),
+];
+
+/// The page of a guard: what, why, how to do without, what it does not see.
+pub const fn page(guard: Guard) -> &'static str {
+    match guard {
+        Guard::DdlOutsideMigration => {
+            include_str!("../../../policies/guards/ddl-outside-migration.md")
+        }
+        Guard::Procedural => include_str!("../../../policies/guards/procedural.md"),
+        Guard::CopyFile => include_str!("../../../policies/guards/copy-file.md"),
+        Guard::CopyProgram => include_str!("../../../policies/guards/copy-program.md"),
+        Guard::DangerousFunctions => {
+            include_str!("../../../policies/guards/dangerous-functions.md")
+        }
+        Guard::FastPath => include_str!("../../../policies/guards/fast-path.md"),
+        Guard::RoleChange => include_str!("../../../policies/guards/role-change.md"),
+        Guard::LexingParameters => include_str!("../../../policies/guards/lexing-parameters.md"),
+        Guard::Maintenance => include_str!("../../../policies/guards/maintenance.md"),
+        Guard::UnknownStatement => include_str!("../../../policies/guards/unknown-statement.md"),
+        Guard::StatementBounds => include_str!("../../../policies/guards/statement-bounds.md"),
+        Guard::MultiStatement => include_str!("../../../policies/guards/multi-statement.md"),
+        Guard::ZoneParameter => include_str!("../../../policies/guards/zone-parameter.md"),
+        Guard::ZoneRequired => include_str!("../../../policies/guards/zone-required.md"),
+        Guard::ZoneNotGranted => include_str!("../../../policies/guards/zone-not-granted.md"),
+        Guard::UnknownName => include_str!("../../../policies/guards/unknown-name.md"),
+    }
+}
+
+/// The first statement that does something of these classes.
+fn first_of(facts: &Facts, classes: ClassSet) -> Option<&Statement> {
+    facts
+        .statements
+        .iter()
+        .find(|statement| statement.classes.intersects(classes))
+}
+
+/// The first statement of a class.
+fn first(facts: &Facts, class: Class) -> Option<&Statement> {
+    first_of(facts, ClassSet::of(class))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_guard_judges_once_or_is_asked_by_name() {
+        for guard in Guard::ALL {
+            let judged = TABLE.iter().filter(|(judged, _)| *judged == guard).count();
+            let by_name = matches!(guard, Guard::FastPath | Guard::UnknownName);
+            assert_eq!(judged, usize::from(!by_name), "{}", guard.id());
+        }
+    }
+
+    #[test]
+    fn every_guard_has_its_page() {
+        for guard in Guard::ALL {
+            assert!(
+                page(guard).starts_with(&format!("# {}\n", guard.id())),
+                "{}",
+                guard.id()
+            );
+            for chapter in ["## Why", "## Instead", "## What it does not see"] {
+                assert!(page(guard).contains(chapter), "{}: {chapter}", guard.id());
+            }
+        }
+    }
+
+    #[test]
+    fn ids_and_numbers_agree() {
+        for (at, guard) in Guard::ALL.into_iter().enumerate() {
+            assert_eq!(guard as usize, at);
+            assert_eq!(Guard::from_id(guard.id()), Some(guard));
+        }
+        assert_eq!(Guard::from_id("ddl"), None);
+    }
+}

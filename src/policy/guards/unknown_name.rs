@@ -1,0 +1,55 @@
+//! `unknown-name`: nothing is executed that was never seen.
+
+use crate::error::SqlState;
+use crate::policy::objection::quoted;
+use crate::policy::{Guard, Objection, Refusal, Who};
+
+/// The refusal of a message that names a prepared statement which this connection never prepared;
+/// PostgreSQL's own words and SQLSTATE, so that drivers prepare it again.
+pub fn statement(who: &Who, name: &str) -> Refusal {
+    let message = match name {
+        "" => "unnamed prepared statement does not exist".to_owned(),
+        _ => format!("prepared statement \"{}\" does not exist", quoted(name)),
+    };
+    Objection::new(message)
+        .sqlstate(SqlState::UNDEFINED_STATEMENT)
+        .detail("It was not prepared on this connection")
+        .hint("Prepare it again")
+        .refuse(Guard::UnknownName, who, None)
+}
+
+/// The same for a portal.
+pub fn portal(who: &Who, name: &str) -> Refusal {
+    /// PostgreSQL's `undefined_cursor`.
+    const UNDEFINED_CURSOR: SqlState = SqlState(*b"34000");
+    Objection::new(format!("portal \"{}\" does not exist", quoted(name)))
+        .sqlstate(UNDEFINED_CURSOR)
+        .detail("It was not bound in this transaction")
+        .hint("Bind it again")
+        .refuse(Guard::UnknownName, who, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::acme;
+    use super::*;
+
+    #[test]
+    fn the_words_are_those_of_postgresql() {
+        let refusal = statement(&acme(), "s1");
+        assert_eq!(refusal.message, "prepared statement \"s1\" does not exist");
+        assert_eq!(
+            (refusal.guard, refusal.sqlstate.as_str()),
+            (Guard::UnknownName, "26000")
+        );
+        assert_eq!(
+            statement(&acme(), "").message,
+            "unnamed prepared statement does not exist"
+        );
+        let refusal = portal(&acme(), "c\n1");
+        assert_eq!(
+            (&*refusal.message, refusal.sqlstate.as_str()),
+            ("portal \"c?1\" does not exist", "34000")
+        );
+    }
+}

@@ -1,0 +1,169 @@
+//! `unknown-statement`: what cannot be judged is refused. The default deny of the policy lives here.
+
+use crate::error::SqlState;
+use crate::policy::rights::NOBODY;
+use crate::policy::{Objection, State, Who};
+use crate::sql::{ClassSet, Facts, Undescribed};
+
+/// PostgreSQL's `character_not_in_repertoire`.
+const NOT_UTF8: SqlState = SqlState(*b"22021");
+
+/// Objects to texts that could not be described, and to statements of a class that no login has,
+/// including one that the message has and none of its statements admits.
+pub fn judge(facts: &Facts, _who: &Who, _state: State) -> Option<Objection> {
+    if let Some(undescribed) = &facts.undescribed {
+        return without_description(undescribed);
+    }
+    if let Some(statement) = facts
+        .statements
+        .iter()
+        .find(|statement| nobody_may(statement.classes))
+    {
+        return Some(unjudged().at(statement.position));
+    }
+    let known = facts
+        .statements
+        .iter()
+        .fold(ClassSet::EMPTY, |known, statement| {
+            known.union(statement.classes)
+        });
+    (!facts.classes.minus(known).is_empty()).then(unjudged)
+}
+
+fn nobody_may(classes: ClassSet) -> bool {
+    classes.is_empty() || classes.intersects(NOBODY)
+}
+
+/// A typo looks as it does on PostgreSQL. Bounds are the business of another guard.
+fn without_description(undescribed: &Undescribed) -> Option<Objection> {
+    Some(match undescribed {
+        Undescribed::CommentDepth | Undescribed::OperatorRun | Undescribed::ScanCost => {
+            return None;
+        }
+        Undescribed::Syntax { message, position } => Objection::new(message.clone())
+            .sqlstate(SqlState::SYNTAX)
+            .at(*position),
+        Undescribed::Unterminated => {
+            Objection::new("unterminated quoted string, identifier or comment")
+                .sqlstate(SqlState::SYNTAX)
+        }
+        Undescribed::Encoding => {
+            Objection::new("invalid byte sequence for encoding \"UTF8\"").sqlstate(NOT_UTF8)
+        }
+        Undescribed::Disagreement | Undescribed::Internal => unjudged(),
+    })
+}
+
+fn unjudged() -> Objection {
+    Objection::new("cannot execute a statement that cannot be judged")
+        .detail("It is not known what it does")
+        .hint("Write it in a form that PostgreSQL's grammar knows")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::*;
+    use super::*;
+    use crate::policy::Guard;
+    use crate::sql::Class;
+
+    const MESSAGE: &str = "cannot execute a statement that cannot be judged";
+
+    #[test]
+    fn nobody_may_what_nobody_knows() {
+        for classes in [
+            &[Class::Unknown][..],
+            &[Class::Replication],
+            &[Class::Read, Class::Unknown],
+            &[],
+        ] {
+            assert_refused(
+                &facts("?", classes),
+                &acme(),
+                CLOSED,
+                Guard::UnknownStatement,
+                MESSAGE,
+            );
+            assert_refused(
+                &facts("?", classes),
+                &migrator(),
+                OPEN,
+                Guard::UnknownStatement,
+                MESSAGE,
+            );
+        }
+        for why in [Undescribed::Disagreement, Undescribed::Internal] {
+            assert_refused(
+                &undescribed(why.clone()),
+                &acme(),
+                CLOSED,
+                Guard::UnknownStatement,
+                MESSAGE,
+            );
+            assert_refused(
+                &undescribed(why),
+                &migrator(),
+                OPEN,
+                Guard::UnknownStatement,
+                MESSAGE,
+            );
+        }
+    }
+
+    #[test]
+    fn a_class_of_the_message_that_no_statement_admits_is_refused() {
+        let mut text = facts("SELECT", &[Class::Read]);
+        text.classes = text.classes.with(Class::Ddl);
+        assert_refused(&text, &acme(), CLOSED, Guard::UnknownStatement, MESSAGE);
+    }
+
+    #[test]
+    fn every_ordinary_class_passes() {
+        for class in [
+            Class::Read,
+            Class::Write,
+            Class::Transaction,
+            Class::Parameter,
+            Class::SessionState,
+            Class::CopyIn,
+            Class::CopyOut,
+            Class::Lock,
+            Class::Cursor,
+            Class::Prepare,
+            Class::Execute,
+            Class::Deallocate,
+            Class::Notify,
+            Class::Explain,
+            Class::Show,
+        ] {
+            assert_allowed(&facts("", &[class]), &acme(), CLOSED);
+            assert_allowed(&facts("", &[class]), &who("boris", "tools"), CLOSED);
+        }
+    }
+
+    #[test]
+    fn a_typo_looks_as_it_does_on_postgresql() {
+        let syntax = Undescribed::Syntax {
+            message: "syntax error at or near \"selct\"".into(),
+            position: 7,
+        };
+        let refusal = refused(&undescribed(syntax), &acme(), CLOSED);
+        assert_eq!(refusal.message, "syntax error at or near \"selct\"");
+        assert_eq!(
+            (refusal.sqlstate.as_str(), refusal.position, refusal.hint),
+            ("42601", 7, None)
+        );
+        assert_eq!(
+            refused(&undescribed(Undescribed::Unterminated), &acme(), CLOSED)
+                .sqlstate
+                .as_str(),
+            "42601"
+        );
+        assert_eq!(
+            refused(&undescribed(Undescribed::Encoding), &acme(), CLOSED)
+                .sqlstate
+                .as_str(),
+            "22021"
+        );
+    }
+}

@@ -1,0 +1,111 @@
+//! `zone-parameter`: only Portcullis sets the parameter that row-level security reads.
+
+use crate::policy::{Objection, State, Who};
+use crate::sql::{Facts, ParameterName, ParameterTouch, Statement};
+
+/// Objects to setting, resetting or discarding the zone parameter, and to parameters whose name is
+/// computed: it could be this one. RESET ALL and DISCARD ALL would take the zone away.
+pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
+    let (statement, _) = touches(facts, who).next()?;
+    let (noun, login) = (who.noun(), &who.login.name);
+    let message = match who.zone() {
+        Some(_) => {
+            format!("{noun} of login \"{login}\" is fixed and cannot be set, reset or discarded")
+        }
+        None => format!("login \"{login}\" has no {noun} and cannot set one"),
+    };
+    Some(
+        Objection::new(message)
+            .hint(format!(
+                "Leave it out: Portcullis sets the {noun} of every transaction"
+            ))
+            .at(statement.position),
+    )
+}
+
+/// Every place where a login whose zone is guarded touches the zone parameter, or may do so.
+pub(super) fn touches<'f>(
+    facts: &'f Facts,
+    who: &Who,
+) -> impl Iterator<Item = (&'f Statement, &'f ParameterTouch)> {
+    let parameter = who
+        .policy
+        .zone
+        .as_ref()
+        .filter(|_| who.zone_is_guarded())
+        .map(|zone| &*zone.parameter);
+    let is_zone = move |touch: &&ParameterTouch| match (&touch.name, parameter) {
+        (_, None) => false,
+        (ParameterName::Named(name), Some(parameter)) => **name == *parameter,
+        (ParameterName::All | ParameterName::Dynamic, Some(_)) => true,
+    };
+    facts.statements.iter().flat_map(move |statement| {
+        statement
+            .parameters
+            .iter()
+            .filter(is_zone)
+            .map(move |touch| (statement, touch))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::*;
+    use super::*;
+    use crate::policy::Guard;
+    use crate::sql::ParameterUse;
+
+    const MESSAGE: &str =
+        "tenant of login \"shop_acme\" is fixed and cannot be set, reset or discarded";
+
+    fn zone() -> ParameterName {
+        ParameterName::Named("app.tenant_id".into())
+    }
+
+    #[test]
+    fn the_parameter_belongs_to_portcullis() {
+        for facts in [
+            set("app.tenant_id", "acme"),
+            parameter(zone(), ParameterUse::Local, None),
+            parameter(zone(), ParameterUse::Reset, None),
+            parameter(zone(), ParameterUse::Stored, Some("globex")),
+            parameter(ParameterName::All, ParameterUse::Reset, None),
+            parameter(ParameterName::Dynamic, ParameterUse::Local, Some("globex")),
+        ] {
+            assert_refused(&facts, &acme(), CLOSED, Guard::ZoneParameter, MESSAGE);
+            // A login that has a zone carries it everywhere.
+            assert_refused(
+                &facts,
+                &who("shop_acme", "tools"),
+                CLOSED,
+                Guard::ZoneParameter,
+                MESSAGE,
+            );
+        }
+    }
+
+    #[test]
+    fn a_login_without_a_zone_cannot_take_one() {
+        let message = "login \"shop_report\" has no tenant and cannot set one";
+        let facts = parameter(zone(), ParameterUse::Session, None);
+        assert_refused(
+            &facts,
+            &who("shop_report", "shop"),
+            CLOSED,
+            Guard::ZoneParameter,
+            message,
+        );
+    }
+
+    #[test]
+    fn other_parameters_other_databases_and_migrations_pass() {
+        assert_allowed(&set("app.tenant", "x"), &acme(), CLOSED);
+        assert_allowed(&set("app.tenant_id", "x"), &who("boris", "tools"), CLOSED);
+        assert_allowed(
+            &parameter(ParameterName::All, ParameterUse::Reset, None),
+            &who("shop_report", "tools"),
+            CLOSED,
+        );
+        assert_allowed(&set("app.tenant_id", "x"), &migrator(), OPEN);
+    }
+}

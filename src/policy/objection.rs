@@ -1,0 +1,106 @@
+//! What a guard says when it objects, and how that becomes the refusal that a client sees.
+
+use super::{Guard, Refusal, Who};
+use crate::error::SqlState;
+use crate::sql::Fingerprint;
+
+/// Longest piece of a client's text in a message, in characters.
+const MAX_QUOTED: usize = 64;
+
+/// Why a guard objects. The texts follow PostgreSQL's error style.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Objection {
+    /// Field `C`.
+    pub sqlstate: SqlState,
+    /// Field `M`.
+    pub message: String,
+    /// A fact that goes before the sentence with login and guard in field `D`.
+    pub detail: Option<String>,
+    /// Field `H`, without the operator's page; `None`: no hint at all.
+    pub hint: Option<String>,
+    /// Field `P`: characters, from 1; 0 = none.
+    pub position: u32,
+}
+
+impl Objection {
+    /// An objection by policy: SQLSTATE 42501.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            sqlstate: SqlState::POLICY,
+            message: message.into(),
+            detail: None,
+            hint: None,
+            position: 0,
+        }
+    }
+
+    /// The same with another SQLSTATE.
+    pub fn sqlstate(self, sqlstate: SqlState) -> Self {
+        Self { sqlstate, ..self }
+    }
+
+    /// The same with a fact: a sentence without its full stop.
+    pub fn detail(self, detail: impl Into<String>) -> Self {
+        Self {
+            detail: Some(detail.into()),
+            ..self
+        }
+    }
+
+    /// The same with one thing to do: a sentence without its full stop, which the operator's page may follow.
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
+    }
+
+    /// The same at a place in the client's text: characters, from 1.
+    pub fn at(self, position: u32) -> Self {
+        Self { position, ..self }
+    }
+
+    /// The refusal: with the guard's name and policy line, and the operator's own page in the hint.
+    pub fn refuse(self, guard: Guard, who: &Who, fingerprint: Option<Fingerprint>) -> Refusal {
+        let by = format!(
+            "Login \"{}\" on database \"{}\" was refused by guard \"{}\"",
+            who.login.name,
+            who.database,
+            guard.id()
+        );
+        let page = who
+            .policy
+            .help_url
+            .as_ref()
+            .map(|url| url.replace("{guard}", guard.id()));
+        Refusal {
+            guard,
+            sqlstate: self.sqlstate,
+            message: self.message,
+            detail: self
+                .detail
+                .map_or_else(|| by.clone(), |detail| format!("{detail}. {by}")),
+            hint: self.hint.map(|hint| match page {
+                Some(page) => format!("{hint}; see {page}"),
+                None => format!("{hint}."),
+            }),
+            position: self.position,
+            fingerprint,
+            policy_file: who.policy.file.clone(),
+            policy_line: who.policy.guards[guard as usize].line,
+        }
+    }
+}
+
+/// A piece of the client's own text, fit for a one-line message: no control characters, not long.
+pub(super) fn quoted(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { '?' } else { c };
+    match text.char_indices().nth(MAX_QUOTED) {
+        Some((end, _)) => text[..end]
+            .chars()
+            .map(plain)
+            .chain("...".chars())
+            .collect(),
+        None => text.chars().map(plain).collect(),
+    }
+}

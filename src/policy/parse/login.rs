@@ -1,0 +1,198 @@
+//! `[login.NAME]`.
+
+use std::sync::Arc;
+
+use super::super::file::{ConsoleRole, Kind, Login, RouteName};
+use super::names::{databases, name};
+use crate::config::reader::{Located, Reader, Span, Table, Wrong, one_of};
+
+/// Longest zone value, in bytes.
+pub const MAX_ZONE: usize = 255;
+
+/// Reads every login, with its place.
+pub(super) fn logins(reader: &mut Reader<'_>, mut table: Table<'_>) -> Vec<(Login, Span)> {
+    let mut logins = Vec::new();
+    for name in table.names() {
+        if let Some(inner) = reader.named_table(&mut table, name) {
+            logins.extend(login(reader, name, inner));
+        }
+    }
+    logins
+}
+
+fn login(reader: &mut Reader<'_>, login_name: &str, mut table: Table<'_>) -> Option<(Login, Span)> {
+    let span = table.span.clone();
+    let name = match self::login_name(login_name) {
+        Ok(name) => Some(name),
+        Err(wrong) => {
+            reader.wrong(span.clone(), wrong);
+            None
+        }
+    };
+    reader.require(&table, "kind", "kind = \"service\"");
+    reader.require(&table, "databases", "databases = [\"shop\"]");
+    let kind = reader.parsed(&mut table, "kind", kind);
+    let databases = databases(reader, &mut table);
+    let route = reader.parsed(&mut table, "route", route);
+    let zone = login_zone(reader, &mut table);
+    let server_role = reader.parsed(&mut table, "server_role", |text| {
+        self::name(text, "the name of a role")
+    });
+    let console = reader.parsed(&mut table, "console", |text| {
+        one_of(
+            text,
+            &[
+                ("viewer", ConsoleRole::Viewer),
+                ("operator", ConsoleRole::Operator),
+                ("dba", ConsoleRole::Dba),
+            ],
+        )
+    });
+    let max_connections = reader.integer(&mut table, "max_connections", 1..=1_000_000);
+    for key in ["networks", "relations", "functions", "ceilings", "allow"] {
+        reader.not_yet(&mut table, key);
+    }
+    reader.finish(table);
+    let kind = kind?.value;
+    if kind == Kind::Migrator {
+        migrator_fits(reader, route.as_ref(), zone.as_ref(), console.as_ref());
+    }
+    let default_route = if kind == Kind::Migrator {
+        RouteName::Session
+    } else {
+        RouteName::Transaction
+    };
+    let login = Login {
+        name: name?,
+        kind,
+        databases: databases?
+            .into_iter()
+            .map(|database| database.value)
+            .collect(),
+        route: route.map_or(default_route, |route| route.value),
+        zone: zone.map(|zone| zone.value),
+        server_role: server_role.map(|role| role.value),
+        console: console.map(|console| console.value),
+        max_connections: max_connections.and_then(|number| usize::try_from(number.value).ok()),
+        line: reader.source.line(span.start),
+    };
+    Some((login, span))
+}
+
+fn login_name(text: &str) -> Result<Box<str>, Wrong> {
+    if is_migration_login(text) {
+        return Err(Wrong::new(format!(
+            "login \"{text}\" has the form of a migration session's login"
+        ))
+        .help("choose another name"));
+    }
+    name(text, "the name of a login")
+}
+
+/// Does a user name have the form that migration sessions use: `NAME.mig_` and eight of `0-9a-z`?
+pub fn is_migration_login(name: &str) -> bool {
+    name.rsplit_once('.')
+        .and_then(|(_, id)| id.strip_prefix("mig_"))
+        .is_some_and(|id| {
+            id.len() == 8
+                && id
+                    .bytes()
+                    .all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
+        })
+}
+
+fn kind(text: &str) -> Result<Kind, Wrong> {
+    match text {
+        "replication" => Err(
+            Wrong::new("kind \"replication\" is not supported in this version")
+                .help("remove the login"),
+        ),
+        _ => one_of(
+            text,
+            &[
+                ("service", Kind::Service),
+                ("human", Kind::Human),
+                ("migrator", Kind::Migrator),
+            ],
+        ),
+    }
+}
+
+fn route(text: &str) -> Result<RouteName, Wrong> {
+    match text {
+        "replication" => Err(
+            Wrong::new("route \"replication\" is not supported in this version").help("remove it"),
+        ),
+        _ => one_of(
+            text,
+            &[
+                ("transaction", RouteName::Transaction),
+                ("session", RouteName::Session),
+            ],
+        ),
+    }
+}
+
+fn migrator_fits(
+    reader: &mut Reader<'_>,
+    route: Option<&Located<RouteName>>,
+    zone: Option<&Located<Arc<str>>>,
+    console: Option<&Located<ConsoleRole>>,
+) {
+    if let Some(Located {
+        value: RouteName::Transaction,
+        span,
+    }) = route
+    {
+        reader.error_with_help(
+            span.clone(),
+            "a migrator works on the session route",
+            "remove route",
+        );
+    }
+    if let Some(zone) = zone {
+        reader.error_with_help(
+            zone.span.clone(),
+            "a migrator has no zone: migrations see all rows their role may see",
+            "remove zone",
+        );
+    }
+    if let Some(console) = console {
+        let help = "grant the console to the people who open migration sessions";
+        reader.error_with_help(
+            console.span.clone(),
+            "a migrator cannot use the console",
+            help,
+        );
+    }
+}
+
+fn login_zone(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Option<Located<Arc<str>>> {
+    if let Some(span) = table.span_of_table("zone") {
+        let help = "a fixed zone is supported: zone = \"acme\"";
+        reader.error_with_help(
+            span,
+            "a zone chosen by the client is not supported in this version",
+            help,
+        );
+        table.skip("zone");
+        return None;
+    }
+    reader.parsed(table, "zone", zone_value)
+}
+
+/// A zone's grammar: 1 to [`MAX_ZONE`] bytes, no control characters; `*` is not one.
+fn zone_value(text: &str) -> Result<Arc<str>, Wrong> {
+    match text {
+        "" => Err(Wrong::new("a zone must not be empty").help("without a zone: remove the key")),
+        "*" => Err(Wrong::new("zone \"*\" would grant all zones at once")
+            .help("all zones is no zone; name one")),
+        _ if text.len() > MAX_ZONE => {
+            Err(Wrong::new(format!("a zone has at most {MAX_ZONE} bytes")))
+        }
+        _ if text.chars().any(char::is_control) => {
+            Err(Wrong::new("a zone must not contain control characters"))
+        }
+        _ => Ok(text.into()),
+    }
+}

@@ -1,0 +1,178 @@
+//! Verdicts of the shipped production policy on real texts.
+
+use std::sync::Arc;
+
+use super::super::guards::fixture::{CLOSED, OPEN};
+use super::super::*;
+
+/// The verdict of the shipped production policy on a real text: `None` = allowed.
+fn judge(login: &str, database: &str, state: State, text: &str) -> Option<Refusal> {
+    let (policy, _) = Policy::parse(
+        include_str!("../../../policies/production.toml"),
+        "production.toml",
+    )
+    .unwrap();
+    let policy = Arc::new(policy);
+    let who = Who {
+        login: policy.logins[login].clone(),
+        policy,
+        database: database.into(),
+    };
+    match decide(&crate::sql::describe(text.as_bytes()), &who, state).verdict {
+        Verdict::Allow => None,
+        Verdict::Refuse(refusal) => Some(*refusal),
+    }
+}
+
+#[test]
+fn real_texts_are_refused_by_the_guard_that_is_meant() {
+    for (text, guard, message) in [
+        (
+            "create table t (id int)",
+            Guard::DdlOutsideMigration,
+            "cannot execute CREATE TABLE outside a migration session",
+        ),
+        (
+            "explain analyze create table h as select 1",
+            Guard::DdlOutsideMigration,
+            "cannot execute CREATE TABLE AS outside a migration session",
+        ),
+        (
+            "grant all on t to public",
+            Guard::DdlOutsideMigration,
+            "cannot execute GRANT outside a migration session",
+        ),
+        (
+            "vacuum full t",
+            Guard::Maintenance,
+            "cannot execute VACUUM outside a migration session",
+        ),
+        (
+            "do $$ begin end $$",
+            Guard::Procedural,
+            "cannot execute DO outside a migration session",
+        ),
+        (
+            "copy t to program 'sh'",
+            Guard::CopyProgram,
+            "cannot COPY to or from a program on the server",
+        ),
+        (
+            "copy t from '/etc/passwd'",
+            Guard::CopyFile,
+            "cannot COPY to or from a file on the server",
+        ),
+        (
+            "select query_to_xml('x', true, true, '')",
+            Guard::DangerousFunctions,
+            "function query_to_xml() is not allowed",
+        ),
+        (
+            "set role postgres",
+            Guard::RoleChange,
+            "login \"shop_acme\" cannot act as another role",
+        ),
+        (
+            "select set_config('role', 'postgres', false)",
+            Guard::RoleChange,
+            "login \"shop_acme\" cannot act as another role",
+        ),
+        (
+            "set client_encoding = 'SJIS'",
+            Guard::LexingParameters,
+            "parameter \"client_encoding\" cannot be set to \"SJIS\"",
+        ),
+        (
+            "set names 'latin1'",
+            Guard::LexingParameters,
+            "parameter \"client_encoding\" cannot be set to \"latin1\"",
+        ),
+        (
+            "set app.tenant_id = 'globex'",
+            Guard::ZoneNotGranted,
+            "tenant \"globex\" is not granted to login \"shop_acme\"",
+        ),
+        (
+            "SET LOCAL \"APP\".Tenant_id TO globex",
+            Guard::ZoneNotGranted,
+            "tenant \"globex\" is not granted to login \"shop_acme\"",
+        ),
+        (
+            "select set_config('app.tenant_id', '*', true)",
+            Guard::ZoneNotGranted,
+            "tenant \"*\" is not granted to login \"shop_acme\"",
+        ),
+        (
+            "set app.tenant_id = 'acme'",
+            Guard::ZoneParameter,
+            "tenant of login \"shop_acme\" is fixed and cannot be set, reset or discarded",
+        ),
+        (
+            "select set_config('app.tenant_id', 'a' || 'b', true)",
+            Guard::ZoneParameter,
+            "tenant of login \"shop_acme\" is fixed and cannot be set, reset or discarded",
+        ),
+        (
+            "discard all",
+            Guard::ZoneParameter,
+            "tenant of login \"shop_acme\" is fixed and cannot be set, reset or discarded",
+        ),
+        (
+            "select set_config($1, $2, true)",
+            Guard::ZoneParameter,
+            "tenant of login \"shop_acme\" is fixed and cannot be set, reset or discarded",
+        ),
+        (
+            "copy t from stdin; select 1",
+            Guard::MultiStatement,
+            "cannot execute COPY FROM STDIN together with other statements",
+        ),
+        (
+            "selct 1",
+            Guard::UnknownStatement,
+            "syntax error at or near \"selct\"",
+        ),
+    ] {
+        let refusal =
+            judge("shop_acme", "shop", CLOSED, text).unwrap_or_else(|| panic!("allowed: {text}"));
+        assert_eq!(
+            (refusal.guard, &*refusal.message),
+            (guard, message),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn real_texts_of_every_day_pass() {
+    for text in [
+        "",
+        "-- ping\n;",
+        "select * from orders where id = $1",
+        "insert into orders default values returning id",
+        "with d as (delete from orders returning *) select * from d",
+        "begin isolation level repeatable read",
+        "commit",
+        "set timezone = 'UTC'",
+        "set client_encoding to 'utf8'",
+        "set standard_conforming_strings = on",
+        "select set_config('TimeZone', $1, false)",
+        "copy orders to stdout",
+        "copy orders from stdin",
+        "select \"table\", 'drop table x' from orders",
+        "select pg_advisory_xact_lock(1)",
+        "show server_version",
+    ] {
+        assert_eq!(judge("shop_acme", "shop", CLOSED, text), None, "{text}");
+    }
+    for text in [
+        "create table t (id int)",
+        "vacuum",
+        "do $$ begin end $$",
+        "set role shop",
+        "set app.tenant_id = 'acme'",
+    ] {
+        assert_eq!(judge("migrator", "shop", OPEN, text), None, "{text}");
+        assert!(judge("migrator", "shop", CLOSED, text).is_some(), "{text}");
+    }
+}

@@ -1,0 +1,177 @@
+//! What configuration and policy must agree on.
+
+use super::{Kind, Login, Policy, RouteName};
+use crate::config::{Config, Problem};
+
+/// Everything that the policy asks for and the configuration does not provide, in the order of the
+/// policy file. Lines are those of the policy, which is named as the configuration names it.
+pub fn check_together(config: &Config, policy: &Policy) -> Vec<Problem> {
+    let file = config.policy.display().to_string();
+    let config_file = config
+        .path
+        .file_name()
+        .map_or_else(|| "the configuration".into(), |name| name.to_string_lossy());
+    let mut logins: Vec<&Login> = policy.logins.values().map(|login| &**login).collect();
+    logins.sort_by_key(|login| login.line);
+    let mut problems = Vec::new();
+    for login in logins {
+        let lacks = |what: &str, missing: &str| {
+            Problem::error(
+                &file,
+                format!(
+                    "login \"{}\" {what}, but {config_file} has no {missing}",
+                    login.name
+                ),
+            )
+            .on_line(login.line)
+        };
+        if login.kind == Kind::Migrator {
+            problems.extend(
+                config
+                    .registry
+                    .is_none()
+                    .then(|| lacks("needs migration sessions", "[registry]")),
+            );
+            problems.extend(
+                config
+                    .listen
+                    .console
+                    .is_none()
+                    .then(|| lacks("needs migration sessions", "\"listen.console\"")),
+            );
+        }
+        if login.route == RouteName::Session && config.session.is_none() {
+            problems.push(lacks("has route \"session\"", "[route.session]"));
+        }
+        if config.auth.key_file.is_none() {
+            // A migrator proves itself with a token and another role's password is not known here:
+            // in both cases PgBouncer must be shown a key of our own.
+            let mapped = login
+                .server_role
+                .as_ref()
+                .is_some_and(|role| *role != login.name);
+            let reason = (login.kind == Kind::Migrator)
+                .then_some("is a migrator")
+                .or(mapped.then_some("has a server_role"));
+            problems.extend(reason.map(|what| {
+                lacks(what, "\"auth.key_file\"").with_help("make a key: portcullis keys add")
+            }));
+        }
+        if login.console.is_some() && config.listen.console.is_none() {
+            let message = format!(
+                "login \"{}\" may use the console, but {config_file} has no \"listen.console\"",
+                login.name
+            );
+            problems.push(Problem::warning(&file, message).on_line(login.line));
+        }
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const CONFIG: &str = r#"
+        schema = 1
+        policy = "p.toml"
+        [listen]
+        postgres = "127.0.0.1:6432"
+        console = "/run/c.sock"
+        [client_tls]
+        sslmode = "disable"
+        [server_tls]
+        sslmode = "disable"
+        [auth]
+        auth_file = "u"
+        key_file = "k"
+        [route.transaction]
+        hosts = ["a:1"]
+        [route.session]
+        hosts = ["b:1"]
+        [registry]
+        path = "r"
+    "#;
+
+    const POLICY: &str = r#"schema = 1
+environment = "test"
+[login.boris]
+kind = "human"
+databases = ["shop"]
+console = "dba"
+[login.jobs]
+kind = "service"
+databases = ["shop"]
+route = "session"
+[login.migrator]
+kind = "migrator"
+databases = ["shop"]
+[login.mapped]
+kind = "service"
+databases = ["shop"]
+server_role = "other"
+[login.same]
+kind = "service"
+databases = ["shop"]
+server_role = "same"
+"#;
+
+    /// The problems when these lines of the configuration are missing.
+    fn without(lines: &[&str]) -> Vec<String> {
+        let config = lines
+            .iter()
+            .fold(CONFIG.to_owned(), |config, line| config.replace(line, ""));
+        let config = Config::parse(&config, Path::new("/etc/portcullis.toml"), 1).unwrap();
+        let (policy, _) = Policy::parse(POLICY, "p.toml").unwrap();
+        check_together(&config, &policy)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn a_complete_configuration_has_what_the_policy_asks_for() {
+        assert_eq!(without(&[]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn sessions_need_their_route() {
+        assert_eq!(
+            without(&["[route.session]", "hosts = [\"b:1\"]"]),
+            [
+                "error: login \"jobs\" has route \"session\", but portcullis.toml has no [route.session]\n  --> /etc/p.toml:7",
+                "error: login \"migrator\" has route \"session\", but portcullis.toml has no [route.session]\n  --> /etc/p.toml:11",
+            ]
+        );
+    }
+
+    #[test]
+    fn migrators_need_registry_and_console() {
+        assert_eq!(
+            without(&["[registry]", "path = \"r\""]),
+            [
+                "error: login \"migrator\" needs migration sessions, but portcullis.toml has no [registry]\n  --> /etc/p.toml:11"
+            ]
+        );
+        assert_eq!(
+            without(&["console = \"/run/c.sock\""]),
+            [
+                "warning: login \"boris\" may use the console, but portcullis.toml has no \"listen.console\"\n  --> /etc/p.toml:3",
+                "error: login \"migrator\" needs migration sessions, but portcullis.toml has no \"listen.console\"\n  --> /etc/p.toml:11",
+            ]
+        );
+    }
+
+    #[test]
+    fn other_roles_need_a_key() {
+        assert_eq!(
+            without(&["key_file = \"k\""]),
+            [
+                "error: login \"migrator\" is a migrator, but portcullis.toml has no \"auth.key_file\"\n  --> /etc/p.toml:11\n   = make a key: portcullis keys add",
+                "error: login \"mapped\" has a server_role, but portcullis.toml has no \"auth.key_file\"\n  --> /etc/p.toml:14\n   = make a key: portcullis keys add",
+            ]
+        );
+    }
+}

@@ -1,0 +1,244 @@
+//! The one table of metrics: name, kind, labels, help. Storage, the text on `/metrics` and the help
+//! pages are all made from it. Names follow Prometheus' conventions: base units, `_total` for counters.
+
+use super::labels::{self, Label};
+
+/// How a metric behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows; starts at 0 with the process.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Fixed buckets.
+    Histogram,
+}
+
+impl Kind {
+    /// The word on the `# TYPE` line.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        }
+    }
+}
+
+/// A metric that several time series share.
+#[derive(Debug)]
+pub struct Family {
+    /// `portcullis_...`
+    pub name: &'static str,
+    /// How it behaves.
+    pub kind: Kind,
+    /// Its labels, the outermost first.
+    pub labels: &'static [&'static Label],
+    /// One sentence.
+    pub help: &'static str,
+}
+
+impl Family {
+    /// How many time series it has: the product of its labels' values.
+    pub const fn series(&self) -> usize {
+        let mut count = 1;
+        let mut i = 0;
+        while i < self.labels.len() {
+            count *= self.labels[i].values.len();
+            i += 1;
+        }
+        count
+    }
+
+    /// The labels of the series with this index, as (name, value).
+    pub fn labels_of(&self, series: usize) -> Vec<(&'static str, &'static str)> {
+        let mut rest = series;
+        let mut pairs: Vec<_> = (self.labels.iter().rev())
+            .map(|label| {
+                let value = label.values[rest % label.values.len()];
+                rest /= label.values.len();
+                (label.name, value)
+            })
+            .collect();
+        pairs.reverse();
+        pairs
+    }
+}
+
+const fn counter(
+    name: &'static str,
+    labels: &'static [&'static Label],
+    help: &'static str,
+) -> Family {
+    Family {
+        name,
+        kind: Kind::Counter,
+        labels,
+        help,
+    }
+}
+
+const fn gauge(name: &'static str, help: &'static str) -> Family {
+    Family {
+        name,
+        kind: Kind::Gauge,
+        labels: &[],
+        help,
+    }
+}
+
+/// Declares the counters that threads of the proxy write: an index ([`Tallied`]) and its row.
+macro_rules! tallied {
+    ($($id:ident: $name:literal, [$($label:ident),*], $help:literal;)+) => {
+        /// A row of [`TALLIED`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(usize)]
+        pub enum Tallied { $(#[doc = $help] $id,)+ }
+
+        /// The counters that are kept per thread and summed when they are read.
+        pub static TALLIED: &[Family] = &[$(counter($name, &[$(&labels::$label),*], $help),)+];
+    };
+}
+
+tallied! {
+    ClientsOpened: "portcullis_client_connections_opened_total", [],
+        "Client connections accepted.";
+    ClientsClosed: "portcullis_client_connections_closed_total", [],
+        "Client connections ended.";
+    ClientsRejected: "portcullis_client_connections_rejected_total", [],
+        "Clients turned away at accept because max_client_conn was reached (SQLSTATE 53300).";
+    Handshakes: "portcullis_handshakes_total", [KIND, HANDSHAKE],
+        "Client handshakes by how they began and how they ended.";
+    Logins: "portcullis_logins_total", [LOGIN],
+        "Client logins by how they ended.";
+    ServersOpened: "portcullis_server_connections_opened_total", [],
+        "Connections to PgBouncer that were logged in.";
+    ServersClosed: "portcullis_server_connections_closed_total", [],
+        "Connections to PgBouncer ended by the proxy.";
+    ServersLost: "portcullis_server_connections_lost_total", [],
+        "Connections to PgBouncer that the other side ended.";
+    ServersFailed: "portcullis_server_connections_failed_total", [],
+        "Connections to PgBouncer that could not be made: dial, TLS or login failed.";
+    Statements: "portcullis_statements_total", [CLASS, VERDICT],
+        "Statements judged, by the most restricted class of the message and by verdict.";
+    Refusals: "portcullis_refusals_total", [GUARD],
+        "Refusals by the guard that decided.";
+    Observed: "portcullis_observed_refusals_total", [GUARD],
+        "Statements that a guard in observe mode would have refused.";
+    Injections: "portcullis_zone_injections_total", [],
+        "Zone contexts set ahead of a transaction.";
+    InjectionsFailed: "portcullis_zone_injection_failures_total", [],
+        "Zone contexts that could not be set: the transaction did not run.";
+    ServerErrors: "portcullis_server_errors_total", [SQLSTATE_CLASS],
+        "Errors sent by the server, by SQLSTATE class.";
+    Cancels: "portcullis_cancel_requests_total", [CANCEL],
+        "Cancel requests by what became of them.";
+    ForwardedBytes: "portcullis_forwarded_bytes_total", [DIRECTION],
+        "Protocol bytes forwarded, without TLS.";
+    CacheHits: "portcullis_facts_cache_hits_total", [],
+        "Statement texts whose description was found in the cache.";
+    CacheMisses: "portcullis_facts_cache_misses_total", [],
+        "Statement texts that had to be parsed.";
+}
+
+/// Where each row's counters begin among those of a thread, and their number in all.
+const OFFSETS: [usize; TALLIED.len() + 1] = {
+    let mut offsets = [0; TALLIED.len() + 1];
+    let mut row = 0;
+    while row < TALLIED.len() {
+        offsets[row + 1] = offsets[row] + TALLIED[row].series();
+        row += 1;
+    }
+    offsets
+};
+
+impl Tallied {
+    /// How many counters one thread keeps in all.
+    pub const TOTAL: usize = OFFSETS[TALLIED.len()];
+
+    /// Where this row's counters begin among those of a thread.
+    pub const fn offset(self) -> usize {
+        OFFSETS[self as usize]
+    }
+}
+
+/// The build's version as a label; the value is always 1.
+pub static BUILD_INFO: Family = gauge("portcullis_build_info", "The running version; always 1.");
+/// Client connections open now.
+pub static CLIENTS: Family = gauge(
+    "portcullis_client_connections",
+    "Client connections open now.",
+);
+/// Threads on the data path.
+pub static WORKERS: Family = gauge("portcullis_workers", "Threads on the data path.");
+/// How often the configuration was loaded.
+pub static CONFIG_VERSION: Family = gauge(
+    "portcullis_config_version",
+    "Number of the configuration in force; each reload adds 1.",
+);
+/// How often the policy was loaded.
+pub static POLICY_VERSION: Family = gauge(
+    "portcullis_policy_version",
+    "Number of the policy in force; each reload adds 1.",
+);
+/// Migration sessions open now.
+pub static MIGRATIONS_OPEN: Family = gauge(
+    "portcullis_migration_sessions",
+    "Migration sessions open now.",
+);
+/// Migration sessions opened.
+pub static MIGRATIONS_OPENED: Family = counter(
+    "portcullis_migration_sessions_opened_total",
+    &[],
+    "Migration sessions opened.",
+);
+/// Migration sessions ended.
+pub static MIGRATIONS_CLOSED: Family = counter(
+    "portcullis_migration_sessions_closed_total",
+    &[],
+    "Migration sessions ended: closed, expired or ended by an error.",
+);
+/// Lines of the log that were dropped.
+pub static LOG_DROPPED: Family = counter(
+    "portcullis_log_dropped_total",
+    &[],
+    "Log lines dropped because stderr did not take them in time.",
+);
+/// The longest time one poll held a worker, since the last scrape.
+pub static STALL_RECENT: Family = gauge(
+    "portcullis_worker_stall_seconds",
+    "Longest time that one step of one connection held a worker since the last scrape.",
+);
+/// The longest time one poll held a worker, since the start.
+pub static STALL_EVER: Family = gauge(
+    "portcullis_worker_stall_max_seconds",
+    "Longest time that one step of one connection held a worker since the start.",
+);
+/// What the proxy adds to the server's time.
+pub static ADDED_LATENCY: Family = Family {
+    name: "portcullis_added_latency_seconds",
+    kind: Kind::Histogram,
+    labels: &[],
+    help: "Time from a client's message being read to its being written to the server, judging included.",
+};
+
+/// The families that are not kept per thread, and those that are made from several counters.
+pub static OTHERS: [&Family; 12] = [
+    &BUILD_INFO,
+    &CLIENTS,
+    &WORKERS,
+    &CONFIG_VERSION,
+    &POLICY_VERSION,
+    &MIGRATIONS_OPEN,
+    &MIGRATIONS_OPENED,
+    &MIGRATIONS_CLOSED,
+    &LOG_DROPPED,
+    &STALL_RECENT,
+    &STALL_EVER,
+    &ADDED_LATENCY,
+];
+
+/// Every metric there is.
+pub fn families() -> impl Iterator<Item = &'static Family> {
+    TALLIED.iter().chain(OTHERS)
+}
