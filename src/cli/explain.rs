@@ -83,7 +83,7 @@ fn text(args: &ExplainArgs) -> Result<Vec<u8>, String> {
     let (name, read) = match (&args.file, args.sql.as_deref()) {
         (Some(path), _) => (
             path.display().to_string(),
-            std::fs::File::open(path).and_then(|file| all(file)),
+            std::fs::File::open(path).and_then(all),
         ),
         (None, Some("-") | None) => ("stdin".to_owned(), all(std::io::stdin().lock())),
         (None, Some(sql)) => return Ok(sql.as_bytes().to_vec()),
@@ -145,6 +145,8 @@ struct Explanation {
     statements: Vec<Explained>,
     /// What the message as a whole is objected to, beside its statements.
     message: Vec<Finding>,
+    /// The text could not be described: nothing is said about single statements.
+    undescribed: bool,
 }
 
 /// One statement by itself.
@@ -167,16 +169,16 @@ impl Explanation {
         let decision = decide(&facts, &who, state);
         let lossy = String::from_utf8_lossy(text);
         let texts = cut(&lossy, &facts);
-        let statements: Vec<Explained> = facts
-            .statements
-            .iter()
-            .zip(texts)
-            .map(|(statement, text)| Explained {
-                text,
-                facts: statement.clone(),
-                findings: findings(&alone(statement), &who, state),
-            })
-            .collect();
+        let explained = |(statement, text): (&Statement, String)| Explained {
+            text,
+            facts: statement.clone(),
+            findings: findings(&alone(statement), &who, state),
+        };
+        let undescribed = facts.undescribed.is_some();
+        let statements: Vec<Explained> = match undescribed {
+            true => Vec::new(),
+            false => facts.statements.iter().zip(texts).map(explained).collect(),
+        };
         let mut message = findings(&facts, &who, state);
         message.retain(|finding| {
             !statements
@@ -188,6 +190,7 @@ impl Explanation {
             decision,
             statements,
             message,
+            undescribed,
         }
     }
 }

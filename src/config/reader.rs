@@ -156,6 +156,17 @@ impl<'s> Reader<'s> {
             .push(self.source.warning(span, message).with_help(help));
     }
 
+    /// Notes a warning about a line and one thing to do.
+    pub fn warning_on_line(
+        &mut self,
+        line: u32,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let problem = Problem::warning(self.source.file, message).on_line(line);
+        self.problems.push(problem.with_help(help));
+    }
+
     /// Notes why a value is not acceptable.
     pub fn wrong(&mut self, span: Span, wrong: Wrong) {
         let problem = self.source.error(span, wrong.message);

@@ -33,7 +33,14 @@ pub(super) fn statement(view: View<'_>) -> Statement {
     found
 }
 
-/// Classifies by the first words, and adds to `found`; the tag of the outermost statement stays.
+/// Classes that are refused for what they do, however they are wrapped.
+const NAMED_INSIDE: ClassSet = ClassSet::of(Class::Ddl)
+    .with(Class::Role)
+    .with(Class::Procedural)
+    .with(Class::Maintenance);
+
+/// Classifies by the first words, and adds to `found`. The tag is that of the outermost statement,
+/// unless one inside does more than queries do: `EXPLAIN ANALYZE CREATE TABLE AS` is CREATE TABLE AS.
 pub(super) fn lead(view: View<'_>, nesting: u32, found: &mut Statement) {
     let (tag, class) = match nesting {
         0 => ("???", Class::Unknown),
@@ -41,7 +48,8 @@ pub(super) fn lead(view: View<'_>, nesting: u32, found: &mut Statement) {
         _ => by_keyword(view, nesting, found),
     };
     found.classes = found.classes.with(class);
-    if nesting == MAX_NESTING {
+    let inside = nesting < MAX_NESTING;
+    if found.tag.is_empty() && (!inside || NAMED_INSIDE.has(class)) {
         found.tag = tag;
     }
 }

@@ -4,9 +4,10 @@ use super::lexer;
 use super::token::Token;
 use super::{Class, ClassSet, Facts, Statement, Undescribed, classify, fingerprint, grammar, view};
 
-/// Positions of syntax errors are looked for among this many places at most: each look at the
-/// middle of them costs a parse.
+/// Where the token quoted in a syntax error occurs more than once, the place is looked for among
+/// this many at most, and only in texts of this many bytes: each look costs a parse.
 const MAX_PLACES: usize = 16;
+const MAX_SEARCHED: usize = 8 * 1024;
 
 /// Describes the text of one Query or Parse message.
 ///
@@ -125,7 +126,10 @@ fn locate(text: &str, tokens: &[Token], message: &str) -> u32 {
         .filter(|start| text[*start..].starts_with(near))
         .take(MAX_PLACES + 1)
         .collect();
-    if places.len() > MAX_PLACES {
+    if let [only] = places.as_slice() {
+        return count_characters(&text.as_bytes()[..*only]) + 1;
+    }
+    if places.len() > MAX_PLACES || text.len() > MAX_SEARCHED {
         return 0;
     }
     let behind = places.partition_point(|start| {

@@ -75,7 +75,31 @@ pub(super) fn set(view: View<'_>, touches: &mut Vec<ParameterTouch>) -> SetKind 
     {
         how = ParameterUse::Reset;
     }
-    push(touches, name, how)
+    let value = if follows_name(view, next) {
+        next + 1
+    } else {
+        next
+    };
+    let kind = push(touches, name, how);
+    if let Some(touch) = touches.last_mut().filter(|_| how != ParameterUse::Reset) {
+        touch.value = constant(view, value).filter(|_| view.tokens.len() == value + 1);
+    }
+    kind
+}
+
+/// The value that the one token at `at` stands for: a string, a name, or a number.
+fn constant(view: View<'_>, at: usize) -> Option<Box<str>> {
+    let token = view.tokens.get(at)?;
+    if token.kind.is_string() {
+        return names::string(view.text, token).map(String::into_boxed_str);
+    }
+    if token.kind.is_name() {
+        return view.name(at).map(String::into_boxed_str);
+    }
+    let number = (token.kind == Kind::Number).then(|| token.of(view.text));
+    number
+        .and_then(|number| std::str::from_utf8(number).ok())
+        .map(Box::from)
 }
 
 /// SESSION AUTHORIZATION or SESSION CHARACTERISTICS, and not `SET SESSION characteristics = 1`.
@@ -198,11 +222,17 @@ pub(super) fn set_config(view: View<'_>, at: usize) -> ParameterTouch {
     }
     let cast = view.is_sign(at + 2, "::") && view.is(at + 3, "text");
     let literal = view.kind(at + 1).is_some_and(Kind::is_string);
-    let name = if literal && view.is_kind(if cast { at + 4 } else { at + 2 }, Kind::Comma) {
+    let comma = if cast { at + 4 } else { at + 2 };
+    let name = if literal && view.is_kind(comma, Kind::Comma) {
         names::string(view.text, &view.tokens[at + 1]).map_or(ParameterName::Dynamic, named)
     } else {
         ParameterName::Dynamic
     };
+    // The second argument, if it is one string and nothing else.
+    let literal = view.kind(comma + 1).is_some_and(Kind::is_string)
+        && view.is_kind(comma + 2, Kind::Comma)
+        && name != ParameterName::Dynamic;
+    let value = literal.then(|| constant(view, comma + 1)).flatten();
     // `..., true)`, and nothing else, is local: `true or false` and `is_local => ...` are not read.
     let local = arguments(view, at).is_some_and(|(count, close)| {
         count == 3 && view.is(close - 1, "true") && view.is_kind(close - 2, Kind::Comma)
@@ -214,7 +244,7 @@ pub(super) fn set_config(view: View<'_>, at: usize) -> ParameterTouch {
         } else {
             ParameterUse::Session
         },
-        value: None,
+        value,
     }
 }
 

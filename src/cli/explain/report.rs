@@ -21,6 +21,9 @@ pub(super) fn as_text(explanation: &Explanation) -> String {
     }
     if !explanation.message.is_empty() {
         text.push_str("the message as a whole\n");
+        if explanation.undescribed {
+            text.push_str("   facts    not described\n");
+        }
         guards(&mut text, &explanation.message, &explanation.who);
     }
     if let Verdict::Refuse(refusal) = &explanation.decision.verdict {
@@ -111,7 +114,7 @@ fn client_sees(text: &mut String, refusal: &Refusal, statements: usize) {
         text.push_str("The message is refused as a whole; PostgreSQL would have run its statements in one transaction.\n");
     }
     let _ = writeln!(text, "Client sees:  ERROR:  {}", refusal.message);
-    let _ = writeln!(text, "              DETAIL:  {}", refusal.detail);
+    let _ = writeln!(text, "              DETAIL:  {}.", refusal.detail);
     if let Some(hint) = &refusal.hint {
         let _ = writeln!(text, "              HINT:  {hint}");
     }
@@ -130,6 +133,7 @@ pub(super) fn as_json(explanation: &Explanation) -> String {
         "zone": who.zone().map(|zone| &**zone),
         "statements": explanation.statements.iter().map(|statement| statement_json(statement, who)).collect::<Vec<_>>(),
         "message_guards": explanation.message.iter().map(|finding| finding_json(finding, who)).collect::<Vec<_>>(),
+        "described": !explanation.undescribed,
         "verdict": verdict(refusal.is_some()),
         "error": refusal.map(|refusal| error_json(refusal)),
     });

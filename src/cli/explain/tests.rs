@@ -64,6 +64,13 @@ fn a_refused_message_shows_which_statement_and_what_the_client_sees() {
 #[test]
 fn what_cannot_be_described_is_said() {
     let answer = plain("shop_acme", "selct 1");
+    assert!(
+        answer.stdout.starts_with(
+            "the message as a whole\n   facts    not described\n   guards   unknown-statement"
+        ),
+        "{}",
+        answer.stdout
+    );
     assert_eq!(answer.code, 1);
     assert!(
         answer.stdout.contains("unknown-statement"),
@@ -198,4 +205,27 @@ fn a_statement_is_shown_on_one_line_that_no_terminal_obeys() {
         one_line(&"é".repeat(200)),
         format!("{}...", "é".repeat(120))
     );
+}
+
+#[test]
+fn arguments_are_read() {
+    #[derive(clap::Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: ExplainArgs,
+    }
+    let read = |args: &[&str]| {
+        <Command as clap::Parser>::try_parse_from(
+            [&["explain", "--policy", "p", "--login", "l"], args].concat(),
+        )
+    };
+    assert_eq!(
+        read(&["-"])
+            .ok()
+            .and_then(|command| command.args.sql)
+            .as_deref(),
+        Some("-")
+    );
+    assert!(read(&["--file", "f", "--migration", "--json"]).is_ok());
+    assert!(read(&[]).is_err() && read(&["--file", "f", "select 1"]).is_err());
 }

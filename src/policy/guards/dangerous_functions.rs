@@ -10,7 +10,7 @@ use crate::sql::{Facts, FunctionGroup, group};
 /// A migration session may use them, except for files.
 pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
     let migrating = in_migration_session(who, state);
-    let objectionable = |name: &&str| !is_free(name) && !(migrating && !touches_files(name));
+    let objectionable = |name: &&str| !is_free(name) && (!migrating || touches_files(name));
     let (statement, name) = facts.statements.iter().find_map(|statement| {
         statement
             .functions

@@ -1,6 +1,7 @@
 //! A policy file -> [`Policy`]. Keys of later versions are refused by name: a rule that is silently
 //! ignored is worse than no rule.
 
+mod fit;
 mod login;
 mod names;
 mod zone;
@@ -10,15 +11,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Guard;
-use super::file::{GuardSetting, Kind, Login, MigrationPolicy, Mode, Policy};
+use super::file::{GuardSetting, MigrationPolicy, Mode, Policy};
 use crate::config::Problem;
-use crate::config::reader::{Reader, Span, Table, Wrong, one_of};
+use crate::config::reader::{Reader, Table, Wrong, one_of};
 use crate::config::units::{duration, duration_within};
 use login::logins;
 pub use login::{MAX_ZONE, is_migration_login};
 pub use names::CONSOLE_DATABASE;
 use names::name;
-use zone::{LocatedZone, zone};
+use zone::zone;
 
 /// Guards that everything else stands on: what cannot be judged would pass all the others as well.
 const ALWAYS_ENFORCED: [Guard; 5] = [
@@ -80,9 +81,9 @@ fn policy(reader: &mut Reader<'_>, mut top: Table<'_>) -> Option<Policy> {
     reader.require(&top, "environment", "environment = \"production\"");
     let environment = reader.parsed(&mut top, "environment", |text| name(text, "an environment"));
     let mode = reader.parsed(&mut top, "mode", file_mode);
-    let zone = reader
-        .table(&mut top, "zone")
-        .and_then(|table| zone(reader, table));
+    let table = reader.table(&mut top, "zone");
+    let zoneless = table.is_none();
+    let zone = table.and_then(|table| zone(reader, table));
     let logins = reader
         .table(&mut top, "login")
         .map_or_else(Vec::new, |table| logins(reader, table));
@@ -94,8 +95,11 @@ fn policy(reader: &mut Reader<'_>, mut top: Table<'_>) -> Option<Policy> {
     reader.not_yet(&mut top, "exception");
     reader.not_yet(&mut top, "rule");
     reader.finish(top);
-    if !reader.has_errors() {
-        zones_fit(reader, zone.as_ref(), &logins, &guards);
+    if zoneless {
+        fit::without_zone(reader, &logins);
+    }
+    if let Some(zone) = zone.as_ref().filter(|_| !reader.has_errors()) {
+        fit::with_zone(reader, zone, &logins, &guards);
     }
     Some(Policy {
         file: reader
@@ -208,56 +212,4 @@ fn migration_policy(reader: &mut Reader<'_>, table: Option<Table<'_>>) -> Migrat
 fn lock_timeout(text: &str) -> Result<Box<str>, Wrong> {
     duration(text)?;
     duration_within(text, "1ms", "1h").map(|_| text.into())
-}
-
-/// What [zone], the logins and the guards say together.
-fn zones_fit(
-    reader: &mut Reader<'_>,
-    zone: Option<&LocatedZone>,
-    logins: &[(Login, Span)],
-    guards: &[GuardSetting],
-) {
-    let Some((zone, databases)) = zone else {
-        for (login, span) in logins.iter().filter(|(login, _)| login.zone.is_some()) {
-            let message = format!(
-                "login \"{}\" has a zone, but there is no [zone]",
-                login.name
-            );
-            reader.error_with_help(
-                span.clone(),
-                message,
-                "[zone] names the parameter that row-level security reads",
-            );
-        }
-        return;
-    };
-    for database in databases {
-        if !logins
-            .iter()
-            .any(|(login, _)| login.databases.contains(&database.value))
-        {
-            let message = format!("no login may reach database \"{}\"", database.value);
-            reader.warning(
-                database.span.clone(),
-                message,
-                "add it to a login, or remove it here",
-            );
-        }
-    }
-    for (login, span) in logins {
-        let zoned = login
-            .databases
-            .iter()
-            .find(|database| zone.databases.contains(database));
-        if let (Some(database), None, Kind::Service | Kind::Human) =
-            (zoned, &login.zone, login.kind)
-            && guards[Guard::ZoneRequired as usize].mode == Mode::Enforce
-        {
-            let message = format!(
-                "login \"{}\" has no {} and can do nothing on database \"{database}\"",
-                login.name, zone.noun
-            );
-            reader.warning(span.clone(), message, "give it zone = \"...\"");
-        }
-    }
 }

@@ -469,6 +469,20 @@ fn zones_and_logins_must_fit() {
 }
 
 #[test]
+fn zones_that_can_be_left_are_warned_of() {
+    for id in ["zone-parameter", "role-change", "lexing-parameters"] {
+        for mode in ["observe", "off"] {
+            assert_eq!(
+                warned("copy-file = \"off\"", &format!("{id} = \"{mode}\"")),
+                [format!(
+                    "25: a login can leave its tenant while guard \"{id}\" does not refuse | enforce it where rows must stay apart"
+                )]
+            );
+        }
+    }
+}
+
+#[test]
 fn warnings_are_told_beside_errors_and_lines_in_order() {
     let text = COMPLETE.replace("\"acme\"", "\"*\"").replace("\"2h\"", "2");
     let lines: Vec<u32> = parse(&text)

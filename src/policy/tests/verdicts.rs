@@ -176,3 +176,37 @@ fn real_texts_of_every_day_pass() {
         assert!(judge("migrator", "shop", CLOSED, text).is_some(), "{text}");
     }
 }
+
+#[test]
+fn a_zone_is_recognised_in_every_spelling() {
+    for text in [
+        "set app.tenant_id to U&'\\0067lobex'",
+        "set session \"app\".\"TENANT_ID\" = E'\\x67lobex'",
+        "set local app.tenant_id = $$globex$$",
+        "select set_config('app.tenant_id', 'glo'\n'bex', false)",
+        "select 1 where set_config(E'APP.tenant_\\x69d', 'globex', true) is null",
+        "begin; set app.tenant_id = globex",
+    ] {
+        let refusal =
+            judge("shop_acme", "shop", CLOSED, text).unwrap_or_else(|| panic!("allowed: {text}"));
+        assert_eq!(
+            refusal.message, "tenant \"globex\" is not granted to login \"shop_acme\"",
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_harmless_value_must_be_the_whole_value() {
+    for text in [
+        "select set_config('client_encoding', 'utf8' || $1, false)",
+        "select set_config('client_encoding', lower('utf8'), false)",
+        "select set_config('standard_conforming_strings', $1, false)",
+        "set client_encoding to default",
+        "reset standard_conforming_strings",
+        "alter role shop_acme set client_encoding = 'utf8'",
+    ] {
+        assert!(judge("shop_acme", "shop", CLOSED, text).is_some(), "{text}");
+        assert!(judge("migrator", "shop", OPEN, text).is_some(), "{text}");
+    }
+}

@@ -1,0 +1,80 @@
+//! What `[zone]`, the logins and the guards say together.
+
+use super::super::Guard;
+use super::super::file::{GuardSetting, Kind, Login, Mode, ZonePolicy};
+use super::zone::LocatedZone;
+use crate::config::reader::{Located, Reader, Span};
+
+/// Guards without which a login could choose its zone, or act as somebody without one.
+const KEEP_ZONES: [Guard; 3] = [
+    Guard::ZoneParameter,
+    Guard::RoleChange,
+    Guard::LexingParameters,
+];
+
+/// A zone is a value of a parameter that nobody named.
+pub(super) fn without_zone(reader: &mut Reader<'_>, logins: &[(Login, Span)]) {
+    for (login, span) in logins.iter().filter(|(login, _)| login.zone.is_some()) {
+        let message = format!(
+            "login \"{}\" has a zone, but there is no [zone]",
+            login.name
+        );
+        let help = "[zone] names the parameter that row-level security reads";
+        reader.error_with_help(span.clone(), message, help);
+    }
+}
+
+/// What is valid and yet can hardly be meant.
+pub(super) fn with_zone(
+    reader: &mut Reader<'_>,
+    (zone, databases): &LocatedZone,
+    logins: &[(Login, Span)],
+    guards: &[GuardSetting],
+) {
+    databases
+        .iter()
+        .for_each(|database| reachable(reader, database, logins));
+    if guards[Guard::ZoneRequired as usize].mode == Mode::Enforce {
+        logins
+            .iter()
+            .for_each(|login| has_zone(reader, zone, login));
+    }
+    for guard in KEEP_ZONES {
+        let GuardSetting { mode, line } = guards[guard as usize];
+        if mode != Mode::Enforce {
+            let message = format!(
+                "a login can leave its {} while guard \"{}\" does not refuse",
+                zone.noun,
+                guard.id()
+            );
+            reader.warning_on_line(line, message, "enforce it where rows must stay apart");
+        }
+    }
+}
+
+fn reachable(reader: &mut Reader<'_>, database: &Located<Box<str>>, logins: &[(Login, Span)]) {
+    if !logins
+        .iter()
+        .any(|(login, _)| login.databases.contains(&database.value))
+    {
+        let message = format!("no login may reach database \"{}\"", database.value);
+        reader.warning(
+            database.span.clone(),
+            message,
+            "add it to a login, or remove it here",
+        );
+    }
+}
+
+fn has_zone(reader: &mut Reader<'_>, zone: &ZonePolicy, (login, span): &(Login, Span)) {
+    let zoned = login
+        .databases
+        .iter()
+        .find(|database| zone.databases.contains(database));
+    if let (Some(database), None, Kind::Service | Kind::Human) = (zoned, &login.zone, login.kind) {
+        let (name, noun) = (&login.name, &zone.noun);
+        let message =
+            format!("login \"{name}\" has no {noun} and can do nothing on database \"{database}\"");
+        reader.warning(span.clone(), message, "give it zone = \"...\"");
+    }
+}
