@@ -167,7 +167,7 @@ impl Conversation {
             return simple;
         }
         let injection = self.injection.as_ref();
-        self.batch == Batch::Closed && injection.is_some_and(|injection| injection.unsettled())
+        self.batch == Batch::Closed && injection.is_some_and(|injection| injection.holds_batches())
     }
 
     fn query<O: Observer>(
