@@ -55,10 +55,7 @@ fn failed(messages: &[Message]) -> (String, char) {
     let errors = messages.iter().filter(|message| message.kind == b'E');
     assert_eq!(errors.count(), 1, "{}", kinds(messages));
     let sqlstate = error(messages).map(Message::sqlstate).unwrap_or_default();
-    (
-        sqlstate,
-        messages.last().expect("an answer").transaction(),
-    )
+    (sqlstate, messages.last().expect("an answer").transaction())
 }
 
 /// Only the three orders of the fixture's tenant can be seen: the zone is set, and it is the right one.
@@ -73,7 +70,8 @@ fn a_simple_insert_answers_as_without_us_and_is_there() {
         assert_eq!(answer[0].tag(), "INSERT 0 1");
         assert_eq!(fine(&answer), 'I');
         assert_eq!(tenants(&stack, "simple"), "acme");
-        let answer = wire.query("INSERT INTO orders (note) VALUES ('returning') RETURNING tenant_id");
+        let answer =
+            wire.query("INSERT INTO orders (note) VALUES ('returning') RETURNING tenant_id");
         assert_eq!(kinds(&answer), "TDCZ");
         assert_eq!(column(&answer), ["acme"]);
         assert_eq!(tenants(&stack, "returning"), "acme");
@@ -215,9 +213,7 @@ fn transaction_control_inside_a_batch_loses_no_zone() {
         sent.extend(batch(&[SEEN]));
         sent.extend(message::sync());
         wire.send(&sent);
-        let statuses: Vec<char> = (0..4)
-            .map(|_| fine(&wire.receive_until(b'Z')))
-            .collect();
+        let statuses: Vec<char> = (0..4).map(|_| fine(&wire.receive_until(b'Z'))).collect();
         assert_eq!(statuses, ['T', 'I', 'I', 'I']);
         assert_eq!(tenants(&stack, "in a batch"), ["acme"; 6].join(" "));
     }
@@ -268,7 +264,10 @@ fn a_failed_transaction_hangs_nobody_and_the_next_is_in_the_zone() {
         for broken in ["SELECT 1/0", "SELEC", "SELECT nope"] {
             fine(&wire.query("BEGIN"));
             assert_eq!(failed(&wire.query(broken)).1, 'E');
-            assert_eq!(failed(&wire.query(&insert("failed"))), ("25P02".into(), 'E'));
+            assert_eq!(
+                failed(&wire.query(&insert("failed"))),
+                ("25P02".into(), 'E')
+            );
             let answer = wire.batch(&extended(&insert("failed"), &[]));
             assert_eq!(failed(&answer), ("25P02".into(), 'E'));
             // Sent ahead: a batch behind one that fails.
@@ -298,7 +297,12 @@ fn a_failed_transaction_hangs_nobody_and_the_next_is_in_the_zone() {
         ];
         wire.send(&sent.concat());
         let ends: String = (0..6)
-            .map(|_| wire.receive_until(b'Z').last().expect("an end").transaction())
+            .map(|_| {
+                wire.receive_until(b'Z')
+                    .last()
+                    .expect("an end")
+                    .transaction()
+            })
             .collect();
         assert_eq!(ends, "TEEEII");
         assert_eq!(tenants(&stack, "failed"), "");
