@@ -6,25 +6,12 @@ mod support;
 
 use std::sync::Arc;
 
-use support::message::{self, Message, column, error, extended, kinds};
-use support::{Pooler, Shared, Stack, StackOptions, Version, Wire};
+use support::message::{self, Message, column, error, extended, failed, fine, kinds};
+use support::{OnEveryVersion, Stack, StackOptions, Wire};
 
-/// The stacks that everything here must hold on.
 fn stacks() -> Vec<Arc<Stack>> {
-    static STACKS: [Shared; 3] = [const { Shared::new() }; 3];
-    let versions = [
-        (Version::Pg15, Pooler::V1_18),
-        (Version::Pg17, Pooler::V1_24),
-        (Version::Pg18, Pooler::V1_24),
-    ];
-    let start = |(shared, (version, pooler)): (&Shared, (Version, Pooler))| {
-        shared.get(|| StackOptions {
-            version,
-            pooler,
-            ..StackOptions::default()
-        })
-    };
-    STACKS.iter().zip(versions).map(start).collect()
+    static STACKS: OnEveryVersion = OnEveryVersion::new();
+    STACKS.get(StackOptions::default)
 }
 
 fn acme(stack: &Stack) -> Wire {
@@ -39,23 +26,6 @@ fn insert(note: &str) -> String {
 fn tenants(stack: &Stack, note: &str) -> String {
     let sql = format!("SELECT tenant_id FROM orders WHERE note = '{note}' ORDER BY id");
     stack.direct("shop", &sql).replace('\n', " ").trim().into()
-}
-
-/// No error, and the transaction status at the end.
-#[track_caller]
-fn fine(messages: &[Message]) -> char {
-    assert_eq!(error(messages), None, "{}", kinds(messages));
-    let last = messages.last().expect("an answer");
-    last.transaction()
-}
-
-/// The SQLSTATE of the one error, and the transaction status at the end.
-#[track_caller]
-fn failed(messages: &[Message]) -> (String, char) {
-    let errors = messages.iter().filter(|message| message.kind == b'E');
-    assert_eq!(errors.count(), 1, "{}", kinds(messages));
-    let sqlstate = error(messages).map(Message::sqlstate).unwrap_or_default();
-    (sqlstate, messages.last().expect("an answer").transaction())
 }
 
 /// Only the three orders of the fixture's tenant can be seen: the zone is set, and it is the right one.
@@ -437,5 +407,89 @@ fn a_statement_timeout_is_an_ordinary_error() {
         assert_eq!(failed(&answer), ("57014".into(), 'E'));
         assert_eq!(fine(&wire.query("ROLLBACK")), 'I');
         assert_eq!(column(&wire.query(SEEN)), ["acme"]);
+    }
+}
+
+#[test]
+fn a_query_behind_unsynced_messages_is_in_their_zone() {
+    for stack in stacks() {
+        let mut wire = acme(&stack);
+        let (first, second) = (insert("unsynced"), insert("behind unsynced"));
+        wire.send(&[extended(&first, &[]), message::query(&second)].concat());
+        let answer = wire.receive_until(b'Z');
+        assert_eq!((kinds(&answer).as_str(), fine(&answer)), ("12CCZ", 'I'));
+        assert_eq!(tenants(&stack, "unsynced"), "acme");
+        assert_eq!(tenants(&stack, "behind unsynced"), "acme");
+    }
+}
+
+#[test]
+fn transaction_control_beside_other_statements_is_refused_with_a_hint() {
+    for stack in stacks() {
+        let mut wire = acme(&stack);
+        let note = insert("mixed");
+        for (sql, hint) in [
+            (
+                format!("BEGIN; {note}; COMMIT"),
+                "Send BEGIN in a message of its own.",
+            ),
+            (
+                format!("{note}; COMMIT"),
+                "Send COMMIT in a message of its own.",
+            ),
+        ] {
+            let answer = wire.query(&sql);
+            assert_eq!(failed(&answer), ("0A000".into(), 'I'), "{sql}");
+            assert_eq!(answer[0].field(b'H').as_deref(), Some(hint));
+        }
+        fine(&wire.query("BEGIN"));
+        let answer = wire.query(&format!("{note}; COMMIT"));
+        assert_eq!(failed(&answer), ("0A000".into(), 'E'));
+        assert_eq!(fine(&wire.query("ROLLBACK")), 'I');
+        assert_eq!(tenants(&stack, "mixed"), "");
+    }
+}
+
+#[test]
+fn the_zone_is_not_the_clients_to_set_reset_or_discard() {
+    let attempts = [
+        "SET app.tenant_id = 'globex'",
+        "SET SESSION app.tenant_id TO 'globex'",
+        "SET LOCAL app.tenant_id = 'globex'",
+        "SET \"app\".\"tenant_id\" = 'globex'",
+        "SET APP.Tenant_ID = 'globex'",
+        "RESET app.tenant_id",
+        "RESET ALL",
+        "DISCARD ALL",
+        "SELECT set_config('app.tenant_id', 'globex', true)",
+        "SELECT pg_catalog.set_config('app.tenant_id', 'globex', false)",
+        "WITH x AS (SELECT set_config('app' || '.tenant_id', 'globex', true)) SELECT * FROM x",
+        "SELECT U&\"set\\005fconfig\"('app.tenant_id', 'globex', true)",
+        "UPDATE pg_settings SET setting = 'globex' WHERE name = 'app.tenant_id'",
+        "SET local.zone = 'x'; SET app.tenant_id = 'globex'",
+    ];
+    for stack in stacks() {
+        let mut wire = acme(&stack);
+        for sql in attempts {
+            assert_eq!(failed(&wire.query(sql)), ("42501".into(), 'I'), "{sql}");
+            assert_eq!(column(&wire.query(SEEN)), ["acme"], "after {sql}");
+            if !sql.contains(';') {
+                let answer = wire.batch(&extended(sql, &[]));
+                assert_eq!(failed(&answer), ("42501".into(), 'I'), "{sql}");
+            }
+        }
+        let bound = "SELECT set_config($1, $2, true)";
+        let answer = wire.batch(&extended(bound, &[Some("app.tenant_id"), Some("globex")]));
+        assert_eq!(failed(&answer).0, "42501");
+        fine(&wire.query("BEGIN"));
+        assert_eq!(column(&wire.query(SEEN)), ["acme"]);
+        assert_eq!(
+            failed(&wire.query("SET LOCAL app.tenant_id = 'globex'")).1,
+            'E'
+        );
+        fine(&wire.query("ROLLBACK"));
+        // What must pass beside it.
+        fine(&wire.query("SELECT current_setting('app.tenant_id')"));
+        assert_eq!(column(&wire.query("SHOW app.tenant_id")), ["acme"]);
     }
 }

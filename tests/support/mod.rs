@@ -34,7 +34,7 @@ pub use fixture::{User, password};
 pub use parts::{Pooler, Version};
 pub use pool::PoolMode;
 pub use psql::{Login, Psql};
-pub use shared::Shared;
+pub use shared::{OnEveryVersion, Shared, VERSIONS};
 pub use wire::{Transport, Wire};
 
 use cluster::Cluster;
