@@ -27,13 +27,10 @@ impl Interrupt {
 
     fn ask(&self, wish: u8) {
         self.wish.fetch_or(wish, Ordering::AcqRel);
-        let waker = self
-            .waker
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(waker) = waker {
-            waker.wake();
+        // Kept for the next wish: a task's waker stays the same.
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waker) = waker.as_ref() {
+            waker.wake_by_ref();
         }
     }
 
