@@ -179,6 +179,12 @@ write_configuration() {
     fi
 }
 
+# The configuration, its policy, and whether they fit: before anything is started.
+check_files() {
+    "$binary" check "$directory/portcullis.toml" >"$directory/check.log" 2>&1 ||
+        { cat "$directory/check.log" >&2 && die 2 "nothing was started"; }
+}
+
 # Debian's Python and not one that happens to be first in PATH.
 read_toml() {
     /usr/bin/python3 "$demo/toml.py" "$@"
@@ -199,11 +205,13 @@ start_stack() {
     take_ports
     read_fixture
     make_certificates
+    write_configuration
+    check_files
+    printf 'Starting PostgreSQL, two PgBouncers and Portcullis\n'
     start_postgresql
     fill_postgresql
     start_pgbouncer transaction "$transaction_port"
     start_pgbouncer session "$session_port"
-    write_configuration
     make_server_keys
     start_portcullis
 }

@@ -10,10 +10,10 @@ die() {
     exit "$status"
 }
 
-# The end of every server's log.
+# The end of every server's log, Portcullis's last.
 show_logs() {
     local name
-    for name in "${!pids[@]}"; do
+    for name in "${started[@]}"; do
         printf -- '--- last lines of %s.log\n' "$name" >&2
         tail -n 25 "$directory/$name.log" >&2 || true
     done

@@ -184,7 +184,7 @@ fn admit(
                 login.name
             );
             let hint =
-                format!("Run: portcullis migration run --database {database} -- <your tool>");
+                format!("Run: portcullis migration run --database {database} --reason \"...\" -- <your tool>");
             let reply = ErrorReply::fatal(SqlState::IDENTITY, message).hint(hint);
             return Err(Refused::new(LoginOutcome::MigrationClosed, reply));
         }
