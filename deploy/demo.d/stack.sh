@@ -199,8 +199,9 @@ start_stack() {
     directory=$(mktemp -d "${TMPDIR:-/tmp}/portcullis-demo.XXXXXX")
     # The servers' account must be able to reach its own directories in it.
     chmod 711 "$directory"
-    cp "$policy" "$directory/policy.toml"
-    policy=$directory/policy.toml
+    mkdir "$directory/policies"
+    cp "$policy" "$directory/policies/"
+    policy=$directory/policies/$(basename "$policy")
     superuser_password=$(openssl rand -hex 12)
     take_ports
     read_fixture
