@@ -215,6 +215,9 @@ fn the_stack_runs_with_tables_logins_policy_and_settings_of_ones_own() {
     assert!(errors.contains("closed, 1 statement"), "{errors}");
     let owner = "psql -XAtq \"$DIRECT_DSN\" -c \"SELECT tableowner FROM pg_tables WHERE tablename = 'more'\"";
     assert_eq!(running.shell(owner).0, "deployer\n");
+    let databases =
+        "psql -XAtq \"$DIRECT_DSN\" -c 'SELECT datname FROM pg_database WHERE oid >= 16384'";
+    assert_eq!(running.shell(databases).0, "Stock room\n");
 
     // Of the settings laid over the demo's.
     let long = format!("SELECT '{}'", "x".repeat(3000));

@@ -71,16 +71,19 @@ create_users() {
 
 # The databases of the policy that are not there yet.
 create_databases() {
-    local name database owner=postgres
+    local name database owner=postgres wanted
     for name in "${policy_logins[@]}"; do
         if [[ ${kinds[$name]} == migrator && -n ${passwords[$name]:-} ]]; then
             owner=$name
             break
         fi
     done
-    for database in $(cut -f 4 "$directory/logins.tsv" | tr ',' '\n' | sort -u) "$app_database"; do
-        [[ -z $(superuser postgres -v name="$database" -f - <<<"SELECT 1 FROM pg_database WHERE datname = :'name'") ]] || continue
-        superuser postgres -v name="$database" -v owner="$owner" -f - <<<'CREATE DATABASE :"name" OWNER :"owner"'
+    mapfile -t wanted < <({ cut -f 4 "$directory/logins.tsv" | tr ',' '\n'; echo "$app_database"; } | sort -u)
+    for database in "${wanted[@]}"; do
+        superuser postgres -v name="$database" -v owner="$owner" -f - <<'SQL'
+SELECT format('CREATE DATABASE %I OWNER %I', :'name', :'owner')
+WHERE :'name' NOT IN (SELECT datname FROM pg_database UNION SELECT '') \gexec
+SQL
     done
 }
 
@@ -116,12 +119,17 @@ make_server_keys() {
     done
 }
 
+url_escaped() {
+    /usr/bin/python3 -c 'import sys, urllib.parse; print(urllib.parse.quote(sys.argv[1], safe=""))' "$1"
+}
+
 # The variables of --env-file.
 environment() {
     local names=(PORTCULLIS_HOST PORTCULLIS_PORT PORTCULLIS_HTTP PORTCULLIS_CA PORTCULLIS_BIN
         PORTCULLIS_CONFIG PORTCULLIS_CONSOLE APP_USER APP_PASSWORD APP_DATABASE DIRECT_DSN
         PGBOUNCER_PORT PGBOUNCER_SESSION_PORT)
-    local direct=postgresql://postgres:$superuser_password@127.0.0.1:$postgresql_port/$app_database?sslmode=disable
+    local direct=postgresql://postgres:$superuser_password@127.0.0.1:$postgresql_port
+    direct+=/$(url_escaped "$app_database")?sslmode=disable
     local values=(localhost "$port" "127.0.0.1:$http_port" "$directory/ca.crt" "$binary"
         "$directory/portcullis.toml" "$directory/console.sock" "$app_user" "${passwords[$app_user]}"
         "$app_database" "$direct" "$transaction_port" "$session_port")
