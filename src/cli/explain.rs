@@ -199,13 +199,6 @@ impl Explained {
     fn has(&self, guard: Guard) -> bool {
         self.findings.iter().any(|finding| finding.guard == guard)
     }
-
-    /// Is it refused by itself?
-    fn refused_by<'f>(&'f self, who: &Who) -> Option<&'f Finding> {
-        self.findings
-            .iter()
-            .find(|finding| finding.mode(who) == Mode::Enforce)
-    }
 }
 
 impl Finding {
@@ -216,6 +209,13 @@ impl Finding {
         }
         who.policy.mode(self.guard)
     }
+}
+
+/// The guard that refuses: the first of them that enforces.
+fn enforced<'f>(findings: &'f [Finding], who: &Who) -> Option<&'f Finding> {
+    findings
+        .iter()
+        .find(|finding| finding.mode(who) == Mode::Enforce)
 }
 
 /// The facts as if the statement were the only one of its message.

@@ -110,7 +110,7 @@ impl Observer for Watcher {
         let text = &text[..text.len().min(MAX_TEXT)];
         recorder.running.borrow_mut().push_back(Running {
             tag: first.map_or("", |statement| statement.tag),
-            text: crate::sql::redact(text),
+            text: Some(crate::sql::redact(text)),
             fingerprint: facts.and_then(|facts| facts.fingerprint),
             at: SystemTime::now(),
             since: Instant::now(),

@@ -184,6 +184,9 @@ impl Proxy {
         }
         if let Some(sessions) = &self.shared.sessions {
             sessions.shut_down();
+            if let Err(error) = sessions.flush().await {
+                tracing::error!(%error, "the last statements may be missing from the registry");
+            }
         }
         tracing::info!(clients = clients(), "ended");
     }

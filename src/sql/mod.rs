@@ -14,6 +14,7 @@
 //! [`redact`] makes a text that may be kept.
 //! [`FactsCache`] remembers the facts of texts seen before.
 
+mod blank;
 mod bounds;
 mod cache;
 mod classify;

@@ -94,10 +94,9 @@ mod tests {
     #[test]
     fn the_operators_page_closes_the_hint() {
         let mut who = acme();
-        who.policy = (*who.policy)
-            .clone()
-            .with_help_url(Some("https://wiki.example.com/db/{guard}"))
-            .into();
+        let mut policy = (*who.policy).clone();
+        policy.help_url = Some("https://wiki.example.com/db/{guard}".into());
+        who.policy = policy.into();
         let refusal = refused(&facts("CREATE TABLE", &[Class::Ddl]), &who, CLOSED);
         let hint =
             "Run it in a migration session; see https://wiki.example.com/db/ddl-outside-migration";
