@@ -186,8 +186,9 @@ fn admit(
                 "login \"{}\" exists only inside a migration session",
                 login.name
             );
-            let hint =
-                format!("Run: portcullis migration run --database {database} -- <your tool>");
+            let hint = format!(
+                "Run: portcullis migration run --database {database} --reason \"...\" -- <your tool>"
+            );
             let reply = ErrorReply::fatal(SqlState::IDENTITY, message).hint(hint);
             return Err(Refused::new(LoginOutcome::MigrationClosed, reply));
         }
