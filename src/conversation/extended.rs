@@ -20,6 +20,12 @@ enum Lookup {
     Unknown,
 }
 
+impl From<Option<Prepared>> for Lookup {
+    fn from(prepared: Option<Prepared>) -> Self {
+        prepared.map_or(Self::Unknown, Self::Known)
+    }
+}
+
 impl Conversation {
     pub(super) fn parse<O: Observer>(
         &mut self,
@@ -214,13 +220,10 @@ impl Conversation {
     /// What a name stands for once everything sent has run.
     fn lookup(&self, name: &[u8]) -> Lookup {
         match self.in_flight.pending(name) {
-            Some((prepared, true)) => Lookup::Known(prepared.clone()),
-            // Whether that Parse succeeded decides which statement would run: wait for it.
-            Some((_, false)) => Lookup::Wait,
-            None => match self.names.statement(name) {
-                Some(prepared) => Lookup::Known(prepared.clone()),
-                None => Lookup::Unknown,
-            },
+            // Whether that message succeeded decides which statement would run: wait for it.
+            Some(pending) if !pending.in_open_batch => Lookup::Wait,
+            Some(pending) => pending.meaning.cloned().into(),
+            None => self.names.statement(name).cloned().into(),
         }
     }
 

@@ -92,12 +92,32 @@ struct Entry {
 pub struct InFlight {
     queue: VecDeque<Entry>,
     /// One for each [`Expected::Parse`]: the name, and what it will mean.
-    parses: VecDeque<(Box<[u8]>, Prepared)>,
+    parses: VecDeque<(Place, Box<[u8]>, Prepared)>,
     /// One for each [`Expected::Close`]: the statement's name, `None` for a portal.
-    closes: VecDeque<Option<Box<[u8]>>>,
+    closes: VecDeque<(Place, Option<Box<[u8]>>)>,
+    /// Where the next change of a name will stand.
+    place: Place,
     /// One for each [`Expected::Refused`].
     refusals: VecDeque<Box<Refusal>>,
     copies: usize,
+}
+
+/// Where among the messages of the connection a Parse or Close stands.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    /// Batches before it.
+    batch: u64,
+    /// Parses and Closes before it.
+    order: u64,
+}
+
+/// The latest unanswered message that changes what a name stands for.
+#[derive(Debug)]
+pub struct Pending<'a> {
+    /// What it will stand for; `None` for a Close.
+    pub meaning: Option<&'a Prepared>,
+    /// The message belongs to the batch that is still open: no Sync behind it.
+    pub in_open_batch: bool,
 }
 
 /// What [`InFlight::skip_batch`] took off the queue.
@@ -138,19 +158,28 @@ impl InFlight {
     /// A Query or Execute was sent; `copy_in`: of a COPY FROM STDIN.
     pub fn push_statement(&mut self, expected: Expected, copy_in: bool) {
         self.copies += usize::from(copy_in);
+        self.place.batch += u64::from(expected.ends_batch());
         self.queue.push_back(Entry { expected, copy_in });
     }
 
     /// A Parse was sent.
     pub fn push_parse(&mut self, name: &[u8], prepared: Prepared) {
-        self.parses.push_back((name.into(), prepared));
+        let place = self.next_place();
+        self.parses.push_back((place, name.into(), prepared));
         self.push(Expected::Parse);
     }
 
     /// A Close was sent; `None`: of a portal.
     pub fn push_close(&mut self, statement: Option<&[u8]>) {
-        self.closes.push_back(statement.map(Into::into));
+        let place = self.next_place();
+        self.closes.push_back((place, statement.map(Into::into)));
         self.push(Expected::Close);
+    }
+
+    fn next_place(&mut self) -> Place {
+        let place = self.place;
+        self.place.order += 1;
+        place
     }
 
     /// A message was replaced.
@@ -181,13 +210,14 @@ impl InFlight {
     /// The head's ParseComplete arrived: its name and meaning.
     pub fn parsed(&mut self) -> Option<(Box<[u8]>, Prepared)> {
         self.pop();
-        self.parses.pop_front()
+        let (_, name, prepared) = self.parses.pop_front()?;
+        Some((name, prepared))
     }
 
     /// The head's CloseComplete arrived: the statement's name.
     pub fn closed(&mut self) -> Option<Box<[u8]>> {
         self.pop();
-        self.closes.pop_front().flatten()
+        self.closes.pop_front()?.1
     }
 
     /// The head's error arrived.
@@ -216,27 +246,23 @@ impl InFlight {
         skipped
     }
 
-    /// The latest unanswered Parse of `name`, and whether it belongs to the batch that is still open
-    /// (no Sync behind it).
-    pub fn pending(&self, name: &[u8]) -> Option<(&Prepared, bool)> {
-        if self.parses.is_empty() {
-            return None;
-        }
-        let back = self.parses.iter().rev().position(|(n, _)| **n == *name)?;
-        let index = self.parses.len() - 1 - back;
-        let in_open_batch = {
-            // How many Parses stand behind the last batch end?
-            let open = self
-                .queue
-                .iter()
-                .rev()
-                .take_while(|e| !e.expected.ends_batch());
-            let open_parses = open.filter(|e| e.expected == Expected::Parse).count();
-            back < open_parses
+    /// What becomes of `name` when everything unanswered has succeeded; `None`: nothing changes it.
+    pub fn pending(&self, name: &[u8]) -> Option<Pending<'_>> {
+        let parse = self.parses.iter().rev().find(|(_, n, _)| **n == *name);
+        let mut closes = self.closes.iter().rev();
+        let close = closes.find(|(_, n)| n.as_deref() == Some(name));
+        let (place, meaning) = match (parse, close) {
+            (Some((parse, _, prepared)), close)
+                if close.is_none_or(|(close, _)| close.order < parse.order) =>
+            {
+                (parse, Some(prepared))
+            }
+            (_, close) => (&close?.0, None),
         };
-        self.parses
-            .get(index)
-            .map(|(_, prepared)| (prepared, in_open_batch))
+        Some(Pending {
+            meaning,
+            in_open_batch: place.batch == self.place.batch,
+        })
     }
 
     /// How many Parses are unanswered.
