@@ -365,7 +365,10 @@ fn sleeping(stack: &Stack) -> String {
 
 fn told(child: Child, signal: Signal) -> Psql {
     kill_process(Pid::from_child(&child), signal).expect("told");
-    child.wait_with_output().expect("it ended").into()
+    let told = Instant::now();
+    let output = child.wait_with_output().expect("it ended");
+    assert!(told.elapsed() < Duration::from_secs(30), "it slept on");
+    output.into()
 }
 
 /// A tool that is interrupted cancels its statement, as it would without Portcullis.
