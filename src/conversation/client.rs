@@ -4,7 +4,7 @@ use super::in_flight::Expected;
 use super::injection::QueryForm;
 use super::judge::Judged;
 use super::splice::Splice;
-use super::{Batch, Body, Context, Conversation, Fatal, Next, Observer, Taken};
+use super::{Batch, Body, Context, Conversation, CopyIn, Fatal, Next, Observer, Taken};
 use crate::policy::guards;
 use crate::protocol::frame::{self, HEADER, Header, cstr};
 use crate::zone::QUERY_GUARD;
@@ -104,7 +104,7 @@ impl Conversation {
         reply: &mut Vec<u8>,
     ) -> Result<Step, Fatal> {
         let kind = message.header.kind;
-        if self.copy.active && !matches!(kind, b'd' | b'c' | b'f' | b'S' | b'H' | b'X') {
+        if self.copy == CopyIn::Active && !matches!(kind, b'd' | b'c' | b'f' | b'S' | b'H' | b'X') {
             return Err(Fatal::protocol(format!(
                 "unexpected message type 0x{kind:02X} during COPY from stdin"
             )));
@@ -155,7 +155,7 @@ impl Conversation {
         if self.in_flight.is_empty() {
             return false;
         }
-        if self.in_flight.has_copy_in() {
+        if self.reads_copy_data() {
             return true;
         }
         if self.batch == Batch::Open {
@@ -167,7 +167,12 @@ impl Conversation {
             return simple;
         }
         let injection = self.injection.as_ref();
-        self.batch == Batch::Closed && injection.is_some_and(|injection| injection.unsettled())
+        self.batch == Batch::Closed && injection.is_some_and(|injection| injection.holds_batches())
+    }
+
+    /// Is a COPY FROM STDIN in flight whose data the client has not ended?
+    fn reads_copy_data(&self) -> bool {
+        self.in_flight.has_copy_in() && self.copy != CopyIn::Ended
     }
 
     fn query<O: Observer>(
@@ -220,6 +225,9 @@ impl Conversation {
             self.put_prefix(cx, out);
         }
         let copy_in = has_copy_in(&facts);
+        if copy_in {
+            self.copy = CopyIn::Awaited;
+        }
         if matches!(form, QueryForm::Guarded | QueryForm::PrefixedGuarded) {
             frame::message(out.insert(), b'Q', |out| {
                 out.extend_from_slice(QUERY_GUARD);
@@ -251,13 +259,11 @@ impl Conversation {
 
     fn sync(&mut self, message: Message<'_>, out: &mut Splice<'_>) -> Result<Step, Fatal> {
         exact(message, HEADER)?;
-        if self.copy.active {
+        if self.copy == CopyIn::Active {
             // The server ignores it, and PgBouncer before 1.22 would count on an answer.
             return Ok(self.drop_message(message));
         }
-        if self.in_flight.has_copy_in()
-            || (self.batch == Batch::Closed && self.must_wait(false, out))
-        {
+        if self.reads_copy_data() || (self.batch == Batch::Closed && self.must_wait(false, out)) {
             return Ok(Step::Hold);
         }
         self.in_flight.push(Expected::Sync);
@@ -270,20 +276,23 @@ impl Conversation {
 
     fn flush(&mut self, message: Message<'_>, out: &mut Splice<'_>) -> Result<Step, Fatal> {
         exact(message, HEADER)?;
-        if self.copy.active || self.batch != Batch::Open {
+        if self.copy == CopyIn::Active || self.batch != Batch::Open {
             return Ok(self.drop_message(message));
         }
         Ok(self.pass(message, out))
     }
 
     fn copy_data(&mut self, message: Message<'_>, out: &mut Splice<'_>) -> Step {
-        if !self.copy.active && !self.in_flight.has_copy_in() {
+        if self.copy != CopyIn::Active {
+            if self.reads_copy_data() {
+                // Not asked for yet: if the COPY fails, nobody may be given its data.
+                return Step::Hold;
+            }
             // Late data of a COPY that failed: PostgreSQL ignores it, PgBouncer before 1.26 sticks.
             return self.drop_message(message);
         }
         if message.header.kind != b'd' {
-            self.copy.ended_early = !self.copy.active;
-            self.copy.active = false;
+            self.copy = CopyIn::Ended;
         }
         self.pass(message, out)
     }

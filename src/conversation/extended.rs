@@ -5,7 +5,7 @@ use super::in_flight::Expected;
 use super::judge::Judged;
 use super::names::{MAX_NAMES, Prepared};
 use super::splice::Splice;
-use super::{Batch, Context, Conversation, Fatal, Observer};
+use super::{Batch, Context, Conversation, CopyIn, Fatal, Observer};
 use crate::error::SqlState;
 use crate::policy::{Guard, Objection, Refusal, Who, guards};
 use crate::protocol::frame::{HEADER, cstr};
@@ -178,6 +178,9 @@ impl Conversation {
         }
         if self.record {
             self.record_execute(prepared.as_ref(), cx);
+        }
+        if copy_in {
+            self.copy = CopyIn::Awaited;
         }
         self.in_flight.push_statement(Expected::Execute, copy_in);
         self.batch = Batch::Open;

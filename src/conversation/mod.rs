@@ -159,7 +159,7 @@ pub struct Conversation {
     batch: Batch,
     client_body: Body,
     server_body: Body,
-    copy: Copy,
+    copy: CopyIn,
     /// 00000, or the error of the simple Query at the head.
     outcome: SqlState,
     /// The server sent FATAL: it closes the connection.
@@ -168,13 +168,17 @@ pub struct Conversation {
     flushed: bool,
 }
 
-/// COPY FROM STDIN.
-#[derive(Clone, Copy, Debug, Default)]
-struct Copy {
+/// How far the COPY FROM STDIN in flight has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum CopyIn {
+    /// The server has not asked for data. Also: there is no COPY in flight.
+    #[default]
+    Awaited,
     /// The server reads data: it ignores Sync and Flush.
-    active: bool,
-    /// The client has ended its data before the server asked for it.
-    ended_early: bool,
+    Active,
+    /// The client has ended its data. In the extended protocol the server says how the COPY went
+    /// only when it is asked to, by Sync or Flush.
+    Ended,
 }
 
 impl Conversation {
@@ -196,7 +200,7 @@ impl Conversation {
             batch: Batch::Closed,
             client_body: Body::default(),
             server_body: Body::default(),
-            copy: Copy::default(),
+            copy: CopyIn::default(),
             outcome: SqlState::SUCCESS,
             farewell: false,
             flushed: false,

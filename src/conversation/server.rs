@@ -3,7 +3,7 @@
 
 use super::in_flight::Expected;
 use super::splice::Splice;
-use super::{Batch, Body, Conversation, Copy, Fatal, Observer};
+use super::{Batch, Body, Conversation, CopyIn, Fatal, Observer};
 use crate::error::SqlState;
 use crate::protocol::error_fields;
 use crate::protocol::frame::{self, HEADER, Header};
@@ -105,7 +105,7 @@ impl Conversation {
             (b'T' | b'n', Some(E::Describe)) => self.answered(),
             (b'C' | b'I' | b's', Some(E::Execute)) => {
                 self.statement_ended(observer, SqlState::SUCCESS);
-                self.copy = Copy::default();
+                self.copy = CopyIn::default();
                 self.answered()
             }
 
@@ -120,14 +120,13 @@ impl Conversation {
             (b'T', Some(E::GuardedRow)) => self.stage(E::GuardedTag),
             (b'C', Some(E::GuardedTag)) => self.stage(E::Guarded),
             (b'C', Some(E::Query | E::Guarded)) => {
-                self.copy = Copy::default();
+                self.copy = CopyIn::default();
                 Step::Carry
             }
             (b'T' | b'I' | b'H' | b'c', Some(E::Query | E::Guarded))
             | (b'H' | b'c', Some(E::Execute)) => Step::Carry,
             (b'G', Some(E::Query | E::Guarded | E::Execute)) => {
-                self.copy.active = !self.copy.ended_early;
-                self.copy.ended_early = false;
+                self.copy = CopyIn::Active;
                 Step::Carry
             }
             (kind, _) => return Err(out_of_step(kind)),
@@ -168,7 +167,7 @@ impl Conversation {
             return Err(out_of_step(b'Z'));
         };
         self.status = status;
-        self.copy = Copy::default();
+        self.copy = CopyIn::default();
         self.in_flight.pop();
         if head.is_query() {
             let outcome = std::mem::replace(&mut self.outcome, SqlState::SUCCESS);
@@ -247,7 +246,7 @@ impl Conversation {
                 return Err(Fatal::protocol("a name on the server could not be removed"));
             }
             Expected::Sync => {}
-            _ => self.copy = Copy::default(),
+            _ => self.copy = CopyIn::default(),
         }
         observer.server_error(fields.sqlstate);
         if head.is_prefix() {
@@ -269,7 +268,7 @@ impl Conversation {
         bytes: &[u8],
         out: &mut Splice<'_>,
     ) -> Step {
-        self.copy = Copy::default();
+        self.copy = CopyIn::default();
         match head {
             Expected::GuardedRow | Expected::GuardedTag | Expected::Guarded => {
                 self.in_flight.replace_head(Expected::Guarded);

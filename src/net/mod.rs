@@ -8,6 +8,7 @@ pub mod client;
 pub mod describe;
 mod farewell;
 pub mod handshake;
+pub mod interrupt;
 pub mod login;
 pub mod observer;
 pub mod proxy;

@@ -50,7 +50,7 @@ fn a_refused_message_shows_which_statement_and_what_the_client_sees() {
         "cannot execute CREATE TABLE AS outside a migration session\n   verdict  REFUSED  42501\n",
         "The message is refused as a whole; PostgreSQL would have run its statements in one transaction.\n\
          Client sees:  ERROR:  cannot execute CREATE TABLE AS outside a migration session\n",
-        "              HINT:  Ask a DBA for a migration session: portcullis migration run --database shop -- <your tool>.\n",
+        "              HINT:  Ask a DBA for a migration session: portcullis migration run --database shop --reason \"...\" -- <your tool>.\n",
     ];
     for part in expected {
         assert!(

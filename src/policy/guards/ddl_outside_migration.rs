@@ -21,7 +21,7 @@ pub(super) fn outside(tag: &str, who: &Who) -> Objection {
     let hint = match who.policy.help_url {
         Some(_) => "Run it in a migration session".to_owned(),
         None => format!(
-            "Ask a DBA for a migration session: portcullis migration run --database {} -- <your tool>",
+            "Ask a DBA for a migration session: portcullis migration run --database {} --reason \"...\" -- <your tool>",
             who.database
         ),
     };
@@ -83,7 +83,7 @@ mod tests {
             refusal.detail,
             "Login \"shop_acme\" on database \"shop\" was refused by guard \"ddl-outside-migration\""
         );
-        let hint = "Ask a DBA for a migration session: portcullis migration run --database shop -- <your tool>.";
+        let hint = "Ask a DBA for a migration session: portcullis migration run --database shop --reason \"...\" -- <your tool>.";
         assert_eq!(refusal.hint.as_deref(), Some(hint));
         assert_eq!(
             (&*refusal.policy_file, refusal.policy_line),

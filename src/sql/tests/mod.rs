@@ -5,6 +5,7 @@ mod cache;
 mod disguises;
 mod fingerprints;
 mod lexing;
+mod names;
 mod parameters;
 mod soup;
 mod statements;
