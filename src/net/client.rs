@@ -276,7 +276,7 @@ fn no_server(error: NoServer, worker: &Worker, identity: &Identity) -> Refused {
     Refused {
         outcome,
         why: error.cause,
-        reply: Some(reply),
+        reply: Some(Box::new(reply)),
     }
 }
 

@@ -438,6 +438,9 @@ impl Pump {
                 .conversation
                 .from_client(input, &mut context, &mut splice, own);
             self.described = context.described;
+            self.worker
+                .counters
+                .facts_cache(facts.hits(), facts.misses());
             taken
         };
         // What was accepted before an error is still on its way.
