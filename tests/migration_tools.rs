@@ -20,7 +20,7 @@ use migrations::tools::{self, Tool};
 use rustix::process::{Pid, Signal, kill_process};
 use support::files::write_secret;
 use support::process::spawn;
-use support::{Login, PoolMode, Psql, Stack, StackOptions, Wire, psql};
+use support::{Login, PoolMode, Psql, Stack, StackOptions, Wire, message, psql};
 
 /// Server connections of the session pool, for each database.
 const POOL: u32 = 3;
@@ -142,6 +142,12 @@ fn show(stack: &Stack, id: &str) -> Vec<Statement> {
         .iter()
         .map(statement)
         .collect()
+}
+
+/// The id that `migration run` told.
+fn session_of(run: &Psql) -> &str {
+    let rest = run.stderr.split("migration session ").nth(1);
+    rest.and_then(|rest| rest.split(' ').next()).expect("an id")
 }
 
 fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
@@ -317,11 +323,7 @@ fn a_failing_file_gives_the_tools_status_and_leaves_nothing() {
     assert_eq!(left::tables(&stack, "app"), "kept schema_migrations");
     left::nothing(&stack, PoolMode::Session, "migrator", "app");
 
-    let session = failed.stderr.split("migration session ").nth(1);
-    let session = session
-        .and_then(|rest| rest.split(' ').next())
-        .expect("an id");
-    let shown = show(&stack, session);
+    let shown = show(&stack, session_of(&failed));
     let one = |beginning: &str| {
         let of_it = |statement: &&Statement| statement.text.starts_with(beginning);
         shown
@@ -365,7 +367,10 @@ fn sleeping(stack: &Stack) -> String {
 
 fn told(child: Child, signal: Signal) -> Psql {
     kill_process(Pid::from_child(&child), signal).expect("told");
-    child.wait_with_output().expect("it ended").into()
+    let told = Instant::now();
+    let output = child.wait_with_output().expect("it ended");
+    assert!(told.elapsed() < Duration::from_secs(30), "it slept on");
+    output.into()
 }
 
 /// A tool that is interrupted cancels its statement, as it would without Portcullis.
@@ -398,6 +403,16 @@ fn an_interrupt_reaches_the_statement() {
     left::nothing(&stack, PoolMode::Session, "migrator", "app");
 }
 
+/// What a session records of a statement that it cut off: 08006, since nobody saw its end.
+fn is_recorded_as_cut_off(stack: &Stack, ended: &Psql, beginning: &str) {
+    let session = session_of(ended);
+    wait_until("its end is recorded", || {
+        let shown = show(stack, session);
+        let last = shown.last().expect("a statement");
+        last.text.starts_with(beginning) && last.sqlstate == "08006"
+    });
+}
+
 /// A shell that is terminated leaves its psql behind: the end of the session cuts that off.
 #[test]
 fn what_a_terminated_tool_leaves_running_is_cut_off() {
@@ -408,7 +423,38 @@ fn what_a_terminated_tool_leaves_running_is_cut_off() {
     wait_until("the server has let go", || sleeping(&stack) == "0");
     assert_eq!(left::objects(&stack, "app"), 0);
     left::nothing(&stack, PoolMode::Session, "migrator", "app");
+    is_recorded_as_cut_off(&stack, &ended, "SELECT pg_sleep(");
     stack
         .psql(&open(&stack, "app"), "CREATE TABLE next (id int)")
         .ok();
+}
+
+/// PostgreSQL goes on with a statement whose client has died, and commits it: not after the session.
+#[test]
+fn what_a_killed_tool_was_running_is_cut_off() {
+    let stack = stack();
+    let create = "CREATE TABLE late AS SELECT pg_sleep(60)::text";
+    let ended = told(sleeper(&stack, &["psql", "-Xqc", create]), Signal::TERM);
+    assert_eq!(ended.status, 128 + 15, "{}", ended.stderr);
+    wait_until("the server has let go", || sleeping(&stack) == "0");
+    assert_eq!(left::objects(&stack, "app"), 0);
+    left::nothing(&stack, PoolMode::Session, "migrator", "app");
+    is_recorded_as_cut_off(&stack, &ended, "CREATE TABLE late AS SELECT");
+}
+
+/// Nor does it help to say goodbye in the middle of a statement.
+#[test]
+fn what_a_leaving_client_was_running_is_cut_off() {
+    let stack = stack();
+    let login = open(&stack, "app");
+    let mut client = Wire::login(&login);
+    client.send(&message::query(
+        "CREATE TABLE late AS SELECT pg_sleep(60)::text",
+    ));
+    wait_until("it sleeps", || sleeping(&stack) == "1");
+    client.send(&message::terminate());
+    wait_until("the server has let go", || sleeping(&stack) == "0");
+    assert_eq!(left::objects(&stack, "app"), 0);
+    close(&stack, &login);
+    left::nothing(&stack, PoolMode::Session, "migrator", "app");
 }

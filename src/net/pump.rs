@@ -148,6 +148,11 @@ impl Pump {
         self.waiting = Waiting::Again;
     }
 
+    /// Who counts and records what happens here.
+    pub fn watcher(&self) -> &Watcher {
+        &self.watcher
+    }
+
     /// The client's stream, to say the last words on.
     pub fn client(&mut self) -> &mut Stream {
         &mut self.client
