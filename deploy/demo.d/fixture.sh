@@ -141,7 +141,7 @@ environment() {
 # DIRECTORY/env: the same, and libpq's variables, so that a bare psql is the application.
 explorers_environment() {
     environment
-    shell_variable PATH "$(dirname "$binary"):$PATH"
+    shell_variable PATH "$directory/bin:$PATH"
     printf 'export PGHOST=localhost PGPORT=%s PGSSLMODE=verify-full PGPASSFILE=%q PGSSLROOTCERT=%q\n' \
         "$port" "$directory/passwords" "$directory/ca.crt"
     printf 'export PGUSER=%q PGDATABASE=%q\n' "$app_user" "$app_database"
@@ -161,6 +161,9 @@ password_file() {
 }
 
 write_environment() {
+    # `portcullis`, whatever the file is called.
+    mkdir "$directory/bin"
+    ln -s "$binary" "$directory/bin/portcullis"
     (umask 077 && password_file >"$directory/passwords" && explorers_environment >"$directory/env")
 }
 
