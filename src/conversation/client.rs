@@ -4,7 +4,7 @@ use super::in_flight::Expected;
 use super::injection::QueryForm;
 use super::judge::Judged;
 use super::splice::Splice;
-use super::{Batch, Body, Context, Conversation, Fatal, Next, Observer, Taken};
+use super::{Batch, Body, Context, Conversation, Copy, Fatal, Next, Observer, Taken};
 use crate::policy::guards;
 use crate::protocol::frame::{self, HEADER, Header, cstr};
 use crate::zone::QUERY_GUARD;
@@ -156,18 +156,29 @@ impl Conversation {
             return false;
         }
         if self.in_flight.has_copy_in() {
+            // PostgreSQL keeps the answer to a COPY of the extended protocol until Sync or Flush.
+            if self.copy.ended && self.batch == Batch::Open {
+                self.ask_for_answers(out);
+            }
             return true;
         }
         if self.batch == Batch::Open {
             // A Query behind unsynced messages is ignored if one of them failed: know that first.
-            if simple && !self.flushed {
-                self.flushed = true;
-                out.insert().extend_from_slice(frame::FLUSH);
+            if simple {
+                self.ask_for_answers(out);
             }
             return simple;
         }
         let injection = self.injection.as_ref();
         self.batch == Batch::Closed && injection.is_some_and(|injection| injection.unsettled())
+    }
+
+    /// Inserts Flush, once for the message at the head.
+    fn ask_for_answers(&mut self, out: &mut Splice<'_>) {
+        if !self.flushed {
+            self.flushed = true;
+            out.insert().extend_from_slice(frame::FLUSH);
+        }
     }
 
     fn query<O: Observer>(
@@ -255,7 +266,7 @@ impl Conversation {
             // The server ignores it, and PgBouncer before 1.22 would count on an answer.
             return Ok(self.drop_message(message));
         }
-        if self.in_flight.has_copy_in()
+        if (self.in_flight.has_copy_in() && !self.copy.ended)
             || (self.batch == Batch::Closed && self.must_wait(false, out))
         {
             return Ok(Step::Hold);
@@ -277,13 +288,15 @@ impl Conversation {
     }
 
     fn copy_data(&mut self, message: Message<'_>, out: &mut Splice<'_>) -> Step {
-        if !self.copy.active && !self.in_flight.has_copy_in() {
+        if !self.in_flight.has_copy_in() || self.copy.ended {
             // Late data of a COPY that failed: PostgreSQL ignores it, PgBouncer before 1.26 sticks.
             return self.drop_message(message);
         }
         if message.header.kind != b'd' {
-            self.copy.ended_early = !self.copy.active;
-            self.copy.active = false;
+            self.copy = Copy {
+                active: false,
+                ended: true,
+            };
         }
         self.pass(message, out)
     }

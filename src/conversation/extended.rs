@@ -87,6 +87,8 @@ impl Conversation {
         let Some((portal, name)) = names else {
             return wait_for_names(message);
         };
+        within_bounds(portal)?;
+        within_bounds(name)?;
         let prepared = match self.lookup(name) {
             Lookup::Wait => return Ok(Step::Hold),
             Lookup::Unknown => {
@@ -160,6 +162,7 @@ impl Conversation {
             return wait_for_names(message);
         };
         let (portal, rows) = cstr(body).ok_or_else(bad_layout)?;
+        within_bounds(portal)?;
         if rows.len() != 4 {
             return Err(bad_layout());
         }
@@ -235,7 +238,20 @@ fn kind_and_name(message: Message<'_>) -> Result<Option<(u8, &[u8])>, Fatal> {
     if !matches!(kind, b'S' | b'P') {
         return Err(bad_layout());
     }
-    Ok(Some((*kind, only_cstr(name)?)))
+    let name = only_cstr(name)?;
+    within_bounds(name)?;
+    Ok(Some((*kind, name)))
+}
+
+/// A longer name could not be waited for.
+fn within_bounds(name: &[u8]) -> Result<(), Fatal> {
+    if name.len() <= MAX_NAME {
+        return Ok(());
+    }
+    Err(Fatal {
+        sqlstate: SqlState::PROGRAM_LIMIT,
+        message: format!("name of a prepared statement or portal exceeds {MAX_NAME} bytes"),
+    })
 }
 
 /// The names of a message are not all there yet: how much more may be waited for?
@@ -244,7 +260,8 @@ fn wait_for_names(message: Message<'_>) -> Result<Step, Fatal> {
     if there >= message.header.total {
         return Err(bad_layout());
     }
-    if there > HEADER + 2 * MAX_NAME {
+    // Two names and their NULs.
+    if there > HEADER + 2 * (MAX_NAME + 1) {
         return Err(Fatal {
             sqlstate: SqlState::PROGRAM_LIMIT,
             message: format!("name of a prepared statement or portal exceeds {MAX_NAME} bytes"),

@@ -130,6 +130,13 @@ impl InFlight {
         self.copies > 0
     }
 
+    /// The COPY FROM STDIN at the head, if it is one, is over before its ReadyForQuery.
+    pub fn end_copy(&mut self) {
+        if let Some(head) = self.queue.front_mut() {
+            self.copies -= usize::from(std::mem::take(&mut head.copy_in));
+        }
+    }
+
     /// One more message was sent.
     pub fn push(&mut self, expected: Expected) {
         self.push_statement(expected, false);

@@ -168,13 +168,15 @@ pub struct Conversation {
     flushed: bool,
 }
 
-/// COPY FROM STDIN.
+/// The COPY FROM STDIN in flight; nothing but its data, and one Sync, is sent behind it before it is
+/// answered.
 #[derive(Clone, Copy, Debug, Default)]
 struct Copy {
     /// The server reads data: it ignores Sync and Flush.
     active: bool,
-    /// The client has ended its data before the server asked for it.
-    ended_early: bool,
+    /// The client has ended its data, be it before the server asked for it: whatever follows is
+    /// not for the COPY.
+    ended: bool,
 }
 
 impl Conversation {

@@ -105,7 +105,7 @@ impl Conversation {
             (b'T' | b'n', Some(E::Describe)) => self.answered(),
             (b'C' | b'I' | b's', Some(E::Execute)) => {
                 self.statement_ended(observer, SqlState::SUCCESS);
-                self.copy = Copy::default();
+                self.copy_ended();
                 self.answered()
             }
 
@@ -120,14 +120,13 @@ impl Conversation {
             (b'T', Some(E::GuardedRow)) => self.stage(E::GuardedTag),
             (b'C', Some(E::GuardedTag)) => self.stage(E::Guarded),
             (b'C', Some(E::Query | E::Guarded)) => {
-                self.copy = Copy::default();
+                self.copy_ended();
                 Step::Carry
             }
             (b'T' | b'I' | b'H' | b'c', Some(E::Query | E::Guarded))
             | (b'H' | b'c', Some(E::Execute)) => Step::Carry,
             (b'G', Some(E::Query | E::Guarded | E::Execute)) => {
-                self.copy.active = !self.copy.ended_early;
-                self.copy.ended_early = false;
+                self.copy.active = !self.copy.ended;
                 Step::Carry
             }
             (kind, _) => return Err(out_of_step(kind)),
@@ -138,6 +137,18 @@ impl Conversation {
     fn answered(&mut self) -> Step {
         self.in_flight.pop();
         Step::Carry
+    }
+
+    /// What is at the head is over; if it is the COPY, no more data is for it.
+    fn copy_ended(&mut self) {
+        self.in_flight.end_copy();
+        self.forget_copy();
+    }
+
+    fn forget_copy(&mut self) {
+        if !self.in_flight.has_copy_in() {
+            self.copy = Copy::default();
+        }
     }
 
     fn stage(&mut self, stage: Expected) -> Step {
@@ -168,7 +179,7 @@ impl Conversation {
             return Err(out_of_step(b'Z'));
         };
         self.status = status;
-        self.copy = Copy::default();
+        self.copy_ended();
         self.in_flight.pop();
         if head.is_query() {
             let outcome = std::mem::replace(&mut self.outcome, SqlState::SUCCESS);
@@ -246,8 +257,7 @@ impl Conversation {
             Expected::CleanupClose | Expected::CleanupSync => {
                 return Err(Fatal::protocol("a name on the server could not be removed"));
             }
-            Expected::Sync => {}
-            _ => self.copy = Copy::default(),
+            _ => {}
         }
         observer.server_error(fields.sqlstate);
         if head.is_prefix() {
@@ -269,7 +279,7 @@ impl Conversation {
         bytes: &[u8],
         out: &mut Splice<'_>,
     ) -> Step {
-        self.copy = Copy::default();
+        self.copy_ended();
         match head {
             Expected::GuardedRow | Expected::GuardedTag | Expected::Guarded => {
                 self.in_flight.replace_head(Expected::Guarded);
@@ -288,6 +298,7 @@ impl Conversation {
         prefix: bool,
     ) {
         let skipped = self.in_flight.skip_batch();
+        self.forget_copy();
         for _ in 0..skipped.executes {
             self.statement_ended(observer, sqlstate);
         }
