@@ -247,7 +247,6 @@ impl Conversation {
         if self.record {
             cx.observer.started(Some(&facts), text);
         }
-        self.names.drop_unnamed();
         self.batch = Batch::Closed;
         Ok(Step::Done(message.header.total))
     }
@@ -256,6 +255,9 @@ impl Conversation {
         if let Some(injection) = &mut self.injection {
             injection.put(out.insert());
             self.in_flight.push_prefix();
+            // The prefix takes the unnamed portal: what was bound to it must not seem to be there.
+            self.in_flight.unbind(b"");
+            self.names.portal_closed(b"");
             cx.observer.injected();
         }
     }
@@ -291,6 +293,11 @@ impl Conversation {
         if !self.in_flight.has_copy_in() || self.copy.ended {
             // Late data of a COPY that failed: PostgreSQL ignores it, PgBouncer before 1.26 sticks.
             return self.drop_message(message);
+        }
+        if !self.copy.active {
+            // The COPY may still fail, and what is to be said to the server then must not end up in
+            // the middle of data.
+            return Step::Hold;
         }
         if message.header.kind != b'd' {
             self.copy = Copy {

@@ -1,7 +1,7 @@
 //! The extended protocol, client's side: Parse, Bind, Describe, Execute, Close.
 
 use super::client::{Message, Step, bad_layout, has_copy_in, only_cstr};
-use super::in_flight::Expected;
+use super::in_flight::{Closing, Expected};
 use super::judge::Judged;
 use super::names::{MAX_NAMES, Prepared};
 use super::splice::Splice;
@@ -109,8 +109,7 @@ impl Conversation {
         if injection.is_some_and(|injection| injection.due_at_bind(&prepared.facts, failed)) {
             self.put_prefix(cx, out);
         }
-        self.names.bound(portal, prepared);
-        self.in_flight.push(Expected::Bind);
+        self.in_flight.push_bind(portal, prepared);
         self.batch = Batch::Open;
         Ok(self.pass(message, out))
     }
@@ -140,6 +139,12 @@ impl Conversation {
                 }
                 Lookup::Known(_) => {}
             }
+        } else if name.is_empty() {
+            match self.lookup_portal(name) {
+                Lookup::Wait => return Ok(Step::Hold),
+                Lookup::Unknown => return Ok(self.refuse_unnamed_portal(message, cx, out)),
+                Lookup::Known(_) => {}
+            }
         }
         self.in_flight.push(Expected::Describe);
         self.batch = Batch::Open;
@@ -166,8 +171,15 @@ impl Conversation {
         if rows.len() != 4 {
             return Err(bad_layout());
         }
-        // A portal without Bind can only be a cursor that an allowed statement declared.
-        let prepared = self.names.portal(portal).cloned();
+        let prepared = match self.lookup_portal(portal) {
+            Lookup::Known(prepared) => Some(prepared),
+            Lookup::Wait => return Ok(Step::Hold),
+            Lookup::Unknown if portal.is_empty() => {
+                return Ok(self.refuse_unnamed_portal(message, cx, out));
+            }
+            // Without Bind it can only be a cursor that an allowed statement declared.
+            Lookup::Unknown => None,
+        };
         let copy_in = prepared
             .as_ref()
             .is_some_and(|prepared| has_copy_in(&prepared.facts));
@@ -201,19 +213,17 @@ impl Conversation {
         let Some((kind, name)) = kind_and_name(message)? else {
             return wait_for_names(message);
         };
-        if kind == b'S' {
-            self.in_flight.push_close(Some(name));
-        } else {
-            self.names.portal_closed(name);
-            self.in_flight.push_close(None);
-        }
+        self.in_flight.push_close(match kind {
+            b'S' => Closing::Statement(name.into()),
+            _ => Closing::Portal(name.into()),
+        });
         self.batch = Batch::Open;
         Ok(self.pass(message, out))
     }
 
     /// What a name stands for once everything sent has run.
     fn lookup(&self, name: &[u8]) -> Lookup {
-        match self.in_flight.pending(name) {
+        match self.in_flight.pending_parse(name) {
             Some((prepared, true)) => Lookup::Known(prepared.clone()),
             // Whether that Parse succeeded decides which statement would run: wait for it.
             Some((_, false)) => Lookup::Wait,
@@ -224,8 +234,29 @@ impl Conversation {
         }
     }
 
+    /// The same for a portal.
+    fn lookup_portal(&self, name: &[u8]) -> Lookup {
+        let prepared = match self.in_flight.pending_bind(name) {
+            Some((_, false)) => return Lookup::Wait,
+            Some((prepared, true)) => prepared,
+            None => self.names.portal(name),
+        };
+        prepared.map_or(Lookup::Unknown, |prepared| Lookup::Known(prepared.clone()))
+    }
+
+    /// The unnamed portal without a Bind of the client's: if there is one, a zone prefix left it.
+    fn refuse_unnamed_portal<O: Observer>(
+        &mut self,
+        message: Message<'_>,
+        cx: &Context<'_, O>,
+        out: &mut Splice<'_>,
+    ) -> Step {
+        let refusal = Box::new(guards::unknown_name::portal(cx.who, ""));
+        self.refuse_extended(message, refusal, cx, out)
+    }
+
     fn room_for_a_name(&self, name: &[u8]) -> bool {
-        name.is_empty() || self.names.count() + self.in_flight.pending_parses() < MAX_NAMES
+        name.is_empty() || self.names.count() + self.in_flight.pending_names() < MAX_NAMES
     }
 }
 

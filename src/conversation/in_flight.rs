@@ -14,7 +14,7 @@ pub const MAX_IN_FLIGHT: usize = 65_536;
 pub enum Expected {
     /// ParseComplete; the head of `parses` becomes known then.
     Parse,
-    /// BindComplete.
+    /// BindComplete; the head of `binds` becomes known then.
     Bind,
     /// RowDescription or NoData.
     Describe,
@@ -93,11 +93,23 @@ pub struct InFlight {
     queue: VecDeque<Entry>,
     /// One for each [`Expected::Parse`]: the name, and what it will mean.
     parses: VecDeque<(Box<[u8]>, Prepared)>,
-    /// One for each [`Expected::Close`]: the statement's name, `None` for a portal.
-    closes: VecDeque<Option<Box<[u8]>>>,
+    /// One for each [`Expected::Bind`]: the portal's name, and what it will run; `None` if something
+    /// sent behind it takes it away.
+    binds: VecDeque<(Box<[u8]>, Option<Prepared>)>,
+    /// One for each [`Expected::Close`].
+    closes: VecDeque<Closing>,
     /// One for each [`Expected::Refused`].
     refusals: VecDeque<Box<Refusal>>,
     copies: usize,
+}
+
+/// What a Close names.
+#[derive(Debug)]
+pub enum Closing {
+    /// A prepared statement.
+    Statement(Box<[u8]>),
+    /// A portal.
+    Portal(Box<[u8]>),
 }
 
 /// What [`InFlight::skip_batch`] took off the queue.
@@ -154,9 +166,21 @@ impl InFlight {
         self.push(Expected::Parse);
     }
 
-    /// A Close was sent; `None`: of a portal.
-    pub fn push_close(&mut self, statement: Option<&[u8]>) {
-        self.closes.push_back(statement.map(Into::into));
+    /// A Bind was sent.
+    pub fn push_bind(&mut self, portal: &[u8], prepared: Prepared) {
+        self.binds.push_back((portal.into(), Some(prepared)));
+        self.push(Expected::Bind);
+    }
+
+    /// Something else was sent that takes this portal.
+    pub fn unbind(&mut self, portal: &[u8]) {
+        let taken = self.binds.iter_mut().filter(|(name, _)| **name == *portal);
+        taken.for_each(|(_, prepared)| *prepared = None);
+    }
+
+    /// A Close was sent.
+    pub fn push_close(&mut self, closing: Closing) {
+        self.closes.push_back(closing);
         self.push(Expected::Close);
     }
 
@@ -191,10 +215,16 @@ impl InFlight {
         self.parses.pop_front()
     }
 
-    /// The head's CloseComplete arrived: the statement's name.
-    pub fn closed(&mut self) -> Option<Box<[u8]>> {
+    /// The head's BindComplete arrived: the portal's name and what it runs.
+    pub fn bound(&mut self) -> Option<(Box<[u8]>, Option<Prepared>)> {
         self.pop();
-        self.closes.pop_front().flatten()
+        self.binds.pop_front()
+    }
+
+    /// The head's CloseComplete arrived: what is closed.
+    pub fn closed(&mut self) -> Option<Closing> {
+        self.pop();
+        self.closes.pop_front()
     }
 
     /// The head's error arrived.
@@ -214,6 +244,7 @@ impl InFlight {
             self.pop();
             match head {
                 Expected::Parse => drop(self.parses.pop_front()),
+                Expected::Bind => drop(self.binds.pop_front()),
                 Expected::Close => drop(self.closes.pop_front()),
                 Expected::Refused => drop(self.refusals.pop_front()),
                 Expected::Execute => skipped.executes += 1,
@@ -225,30 +256,32 @@ impl InFlight {
 
     /// The latest unanswered Parse of `name`, and whether it belongs to the batch that is still open
     /// (no Sync behind it).
-    pub fn pending(&self, name: &[u8]) -> Option<(&Prepared, bool)> {
-        if self.parses.is_empty() {
-            return None;
-        }
+    pub fn pending_parse(&self, name: &[u8]) -> Option<(&Prepared, bool)> {
         let back = self.parses.iter().rev().position(|(n, _)| **n == *name)?;
-        let index = self.parses.len() - 1 - back;
-        let in_open_batch = {
-            // How many Parses stand behind the last batch end?
-            let open = self
-                .queue
-                .iter()
-                .rev()
-                .take_while(|e| !e.expected.ends_batch());
-            let open_parses = open.filter(|e| e.expected == Expected::Parse).count();
-            back < open_parses
-        };
-        self.parses
-            .get(index)
-            .map(|(_, prepared)| (prepared, in_open_batch))
+        let (_, prepared) = self.parses.get(self.parses.len() - 1 - back)?;
+        Some((prepared, self.in_open_batch(Expected::Parse, back)))
     }
 
-    /// How many Parses are unanswered.
-    pub fn pending_parses(&self) -> usize {
-        self.parses.len()
+    /// The same for Bind; `None` inside: the portal will be gone.
+    pub fn pending_bind(&self, portal: &[u8]) -> Option<(Option<&Prepared>, bool)> {
+        let back = self.binds.iter().rev().position(|(n, _)| **n == *portal)?;
+        let (_, prepared) = self.binds.get(self.binds.len() - 1 - back)?;
+        let open = self.in_open_batch(Expected::Bind, back);
+        Some((prepared.as_ref(), open))
+    }
+
+    /// Does the entry of this kind with `back` others behind it belong to the open batch?
+    fn in_open_batch(&self, kind: Expected, back: usize) -> bool {
+        let open = self.queue.iter().rev().map(|entry| entry.expected);
+        let open = open.take_while(|expected| !expected.ends_batch());
+        open.filter(|expected| *expected == kind)
+            .nth(back)
+            .is_some()
+    }
+
+    /// How many names unanswered messages may add.
+    pub fn pending_names(&self) -> usize {
+        self.parses.len() + self.binds.len()
     }
 
     /// Everything is answered: give memory back if a burst made the queue large.
@@ -258,6 +291,9 @@ impl InFlight {
         }
         if self.parses.capacity() > 16 {
             self.parses.shrink_to(4);
+        }
+        if self.binds.capacity() > 16 {
+            self.binds.shrink_to(4);
         }
     }
 }

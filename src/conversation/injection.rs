@@ -95,7 +95,8 @@ impl Injection {
             match control {
                 TransactionControl::Begin => {
                     // Set again even if this batch has set it already: harmless, and the same everywhere.
-                    self.armed = false;
+                    // Not where a transaction is open: there BEGIN only warns.
+                    self.armed &= self.in_transaction;
                     self.in_transaction = true;
                 }
                 TransactionControl::Commit { chain } | TransactionControl::Rollback { chain } => {

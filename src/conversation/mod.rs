@@ -174,8 +174,7 @@ pub struct Conversation {
 struct Copy {
     /// The server reads data: it ignores Sync and Flush.
     active: bool,
-    /// The client has ended its data, be it before the server asked for it: whatever follows is
-    /// not for the COPY.
+    /// The client has ended its data: whatever follows is not for the COPY.
     ended: bool,
 }
 
@@ -236,7 +235,10 @@ impl Conversation {
         self.farewell = false;
     }
 
+    /// Is the transaction known to have failed? Only transaction control could have changed that since
+    /// the server's last word.
     fn failed(&self) -> bool {
-        self.in_flight.is_empty() && self.status == TransactionStatus::Failed
+        let controlled = self.injection.as_ref().is_none_or(|i| i.unsettled());
+        self.status == TransactionStatus::Failed && !controlled
     }
 }

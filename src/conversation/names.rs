@@ -1,6 +1,6 @@
 //! Prepared statements and portals of one client: name -> what it runs.
 //!
-//! The map changes only when the server has confirmed a Parse or a Close, in order. So a Parse that
+//! The map changes only when the server has confirmed a Parse, Bind or Close, in order. So one that
 //! fails cannot give a name another meaning.
 
 use std::collections::HashMap;
@@ -67,14 +67,15 @@ impl Names {
         }
     }
 
-    /// A Bind was sent. Wrong until BindComplete, but a failed Bind takes every later message of
-    /// its batch, and in a transaction every later batch, with it.
-    pub fn bound(&mut self, portal: &[u8], prepared: Prepared) {
+    /// The server confirmed a Bind. Not sooner: behind ROLLBACK TO an older portal of the name of one
+    /// that failed may still be there.
+    pub fn bound(&mut self, portal: Box<[u8]>, prepared: Prepared) {
         if portal.is_empty() {
             self.portal = Some(prepared);
         } else {
-            let portals = self.portals.get_or_insert_default();
-            portals.insert(portal.into(), prepared);
+            self.portals
+                .get_or_insert_default()
+                .insert(portal, prepared);
         }
     }
 
@@ -87,7 +88,7 @@ impl Names {
         }
     }
 
-    /// A portal was closed.
+    /// The server confirmed the Close of a portal, or a zone prefix takes it.
     pub fn portal_closed(&mut self, name: &[u8]) {
         if name.is_empty() {
             self.portal = None;

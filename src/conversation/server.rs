@@ -1,7 +1,7 @@
 //! What the server answers: carried unread, but for the few messages that belong to us or move a
 //! state.
 
-use super::in_flight::Expected;
+use super::in_flight::{Closing, Expected};
 use super::splice::Splice;
 use super::{Batch, Body, Conversation, Copy, Fatal, Observer};
 use crate::error::SqlState;
@@ -52,7 +52,14 @@ impl Conversation {
                 return Ok(at);
             };
             let there = header.total.min(bytes.len());
-            let dropped = match self.answer(header, bytes, observer, out, to_server)? {
+            let said = to_server.len();
+            let step = self.answer(header, bytes, observer, out, to_server)?;
+            let halfway = self.client_body.remaining > 0 && !self.client_body.dropped;
+            if halfway && to_server.len() > said {
+                // It would end up in the middle of a message that the server still has to get.
+                return Err(out_of_step(header.kind));
+            }
+            let dropped = match step {
                 Step::Carry => {
                     out.keep(at..at + there);
                     false
@@ -94,10 +101,19 @@ impl Conversation {
                 }
                 Step::Carry
             }
-            (b'2', Some(E::Bind)) => self.answered(),
+            (b'2', Some(E::Bind)) => {
+                match self.in_flight.bound() {
+                    Some((portal, Some(prepared))) => self.names.bound(portal, prepared),
+                    Some((portal, None)) => self.names.portal_closed(&portal),
+                    None => {}
+                }
+                Step::Carry
+            }
             (b'3', Some(E::Close)) => {
-                if let Some(name) = self.in_flight.closed() {
-                    self.names.closed(&name);
+                match self.in_flight.closed() {
+                    Some(Closing::Statement(name)) => self.names.closed(&name),
+                    Some(Closing::Portal(name)) => self.names.portal_closed(&name),
+                    None => {}
                 }
                 Step::Carry
             }
@@ -126,7 +142,7 @@ impl Conversation {
             (b'T' | b'I' | b'H' | b'c', Some(E::Query | E::Guarded))
             | (b'H' | b'c', Some(E::Execute)) => Step::Carry,
             (b'G', Some(E::Query | E::Guarded | E::Execute)) => {
-                self.copy.active = !self.copy.ended;
+                self.copy.active = true;
                 Step::Carry
             }
             (kind, _) => return Err(out_of_step(kind)),
@@ -184,6 +200,7 @@ impl Conversation {
         if head.is_query() {
             let outcome = std::mem::replace(&mut self.outcome, SqlState::SUCCESS);
             self.statement_ended(observer, outcome);
+            self.names.drop_unnamed();
         }
         if self.in_flight.is_empty() {
             self.settle(to_server);
