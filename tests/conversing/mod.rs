@@ -6,4 +6,6 @@ pub mod driver;
 pub mod frames;
 pub mod random;
 pub mod script;
+pub mod server;
+pub mod statement;
 pub mod who;
