@@ -84,6 +84,10 @@ impl Conversation {
         to_server: &mut Vec<u8>,
     ) -> Result<Step, Fatal> {
         use Expected as E;
+        if self.farewell {
+            // PgBouncer adds an error of its own to the server's.
+            return Ok(Step::Swallow);
+        }
         let head = self.in_flight.head();
         let step = match (header.kind, head) {
             // Rows, COPY data, and what may come at any moment.
