@@ -458,3 +458,30 @@ fn what_a_leaving_client_was_running_is_cut_off() {
     close(&stack, &login);
     left::nothing(&stack, PoolMode::Session, "migrator", "app");
 }
+
+/// pg_dump and psql: a restore is a migration too.
+#[test]
+fn a_dump_is_taken_and_restored() {
+    let stack = stack();
+    let runner = tools::runner();
+    finished(run(&stack, "app", &runner.command(), &runner.project())).ok();
+    let dump = ["pg_dump", "--no-owner", "--file", "dump.sql"];
+    finished(run(&stack, "app", &dump, stack.directory())).ok();
+    let restore = [
+        "psql",
+        "-Xq",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "--output",
+        "/dev/null",
+        "-f",
+        "dump.sql",
+    ];
+    finished(run(&stack, "other", &restore, stack.directory())).ok();
+    assert_eq!(left::objects(&stack, "other"), left::objects(&stack, "app"));
+    let (sql, made) = runner.made;
+    assert_eq!(stack.direct("other", sql), made);
+    for database in ["app", "other"] {
+        left::nothing(&stack, PoolMode::Session, "migrator", database);
+    }
+}

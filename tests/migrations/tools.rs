@@ -49,7 +49,14 @@ pub fn runner() -> Tool {
 pub fn dbmate() -> Tool {
     let program = parts::parts().join("drivers/node/node_modules/.bin/dbmate");
     parts::present(&program, "drivers");
-    let arguments = ["--no-dump-schema", "--migrations-dir", ".", "migrate"];
+    // Afterwards it has pg_dump write the schema, through the same session.
+    let arguments = [
+        "--migrations-dir",
+        ".",
+        "--schema-file",
+        "/dev/stdout",
+        "migrate",
+    ];
     Tool {
         command: with_arguments(&program, &arguments),
         project: "dbmate",
@@ -59,6 +66,7 @@ pub fn dbmate() -> Tool {
             "CREATE TABLE orders",
             "CREATE INDEX CONCURRENTLY orders_by_note",
             "ALTER TABLE orders ADD COLUMN state",
+            "SELECT set_config(name, ",
         ],
         made: (
             "SELECT string_agg(version, ' ' ORDER BY version) FROM schema_migrations",
