@@ -5,13 +5,15 @@ use std::process::Command;
 
 use crate::support::{Login, parts};
 
+const REFUSED: &str = "cannot execute CREATE TABLE outside a migration session";
+
 /// A migration tool and what it does with its project.
 pub struct Tool {
     command: Vec<String>,
     /// Below tests/migrations/.
     project: &'static str,
-    /// How it shows SQLSTATE 42501.
-    pub denied: &'static str,
+    /// How it shows a refusal: SQLSTATE 42501 and the message.
+    pub denied: &'static [&'static str],
     /// Beginnings of statements that its session records, in this order.
     pub statements: &'static [&'static str],
     /// What it makes: a query over the catalog and the answer.
@@ -25,7 +27,7 @@ pub fn runner() -> Tool {
     Tool {
         command: vec!["bash".into(), "migrate.sh".into()],
         project: "runner",
-        denied: "ERROR:  42501: ",
+        denied: &["ERROR:  42501: ", REFUSED],
         statements: &[
             "CREATE TABLE IF NOT EXISTS public.schema_migrations",
             "SET row_security = off",
@@ -49,7 +51,8 @@ pub fn runner() -> Tool {
 pub fn dbmate() -> Tool {
     let program = parts::parts().join("drivers/node/node_modules/.bin/dbmate");
     parts::present(&program, "drivers");
-    // Afterwards it has pg_dump write the schema, through the same session.
+    // Afterwards it has pg_dump write the schema, through the same session; when that fails it says
+    // nothing, hence pg_dump's statement below.
     let arguments = [
         "--migrations-dir",
         ".",
@@ -60,7 +63,7 @@ pub fn dbmate() -> Tool {
     Tool {
         command: with_arguments(&program, &arguments),
         project: "dbmate",
-        denied: "(42501)",
+        denied: &["(42501)", REFUSED],
         statements: &[
             "create table if not exists",
             "CREATE TABLE orders",
@@ -85,7 +88,7 @@ pub fn django() -> Tool {
         command: with_arguments(&python(), &["-B", "manage.py", "migrate", "--no-input"]),
         project: "django",
         // psycopg's class for 42501, and for nothing else.
-        denied: "psycopg.errors.InsufficientPrivilege: ",
+        denied: &["psycopg.errors.InsufficientPrivilege: ", REFUSED],
         statements: &[
             "CREATE TABLE \"django_migrations\"",
             "CREATE TABLE \"shop_customer\"",
@@ -108,7 +111,7 @@ pub fn alembic() -> Tool {
     Tool {
         command: with_arguments(&python(), &["-B", "-m", "alembic", "upgrade", "head"]),
         project: "alembic",
-        denied: "(psycopg.errors.InsufficientPrivilege) ",
+        denied: &["(psycopg.errors.InsufficientPrivilege) ", REFUSED],
         statements: &[
             "CREATE TABLE alembic_version",
             "CREATE TYPE order_state",
