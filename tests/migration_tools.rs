@@ -111,6 +111,11 @@ fn alembic() {
 }
 
 #[test]
+fn drizzle_kit() {
+    refused_then_applied(&tools::drizzle());
+}
+
+#[test]
 fn two_runners_at_once() {
     let stack = stack();
     let login = open(&stack, "app");

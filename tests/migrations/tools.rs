@@ -127,6 +127,26 @@ pub fn alembic() -> Tool {
     }
 }
 
+/// drizzle-kit, node-postgres.
+pub fn drizzle() -> Tool {
+    let program = parts::parts().join("drivers/node/node_modules/.bin/drizzle-kit");
+    parts::present(&program, "drivers");
+    Tool {
+        command: with_arguments(&program, &["migrate"]),
+        project: "drizzle",
+        // It says nothing but its exit status.
+        denied: &[],
+        statements: &[
+            "CREATE SCHEMA IF NOT EXISTS \"drizzle\"",
+            "CREATE TABLE IF NOT EXISTS \"drizzle\".\"__drizzle_migrations\"",
+            "CREATE TABLE \"orders\"",
+            "CREATE INDEX \"orders_by_note\"",
+        ],
+        made: ("SELECT count(*) FROM drizzle.__drizzle_migrations", "2\n"),
+        used: ("SELECT note, state, total FROM orders", "anvil|open|0\n"),
+    }
+}
+
 fn python() -> PathBuf {
     let python = parts::parts().join("drivers/python/bin/python");
     parts::present(&python, "drivers");
