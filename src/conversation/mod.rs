@@ -159,7 +159,7 @@ pub struct Conversation {
     batch: Batch,
     client_body: Body,
     server_body: Body,
-    copy: CopyIn,
+    copy: Copy,
     /// 00000, or the error of the simple Query at the head.
     outcome: SqlState,
     /// The server sent FATAL: it closes the connection.
@@ -168,17 +168,14 @@ pub struct Conversation {
     flushed: bool,
 }
 
-/// How far the COPY FROM STDIN in flight has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum CopyIn {
-    /// The server has not asked for data. Also: there is no COPY in flight.
-    #[default]
-    Awaited,
+/// The COPY FROM STDIN in flight; nothing but its data, and one Sync, is sent behind it before it is
+/// answered.
+#[derive(Clone, Copy, Debug, Default)]
+struct Copy {
     /// The server reads data: it ignores Sync and Flush.
-    Active,
-    /// The client has ended its data. In the extended protocol the server says how the COPY went
-    /// only when it is asked to, by Sync or Flush.
-    Ended,
+    active: bool,
+    /// The client has ended its data: whatever follows is not for the COPY.
+    ended: bool,
 }
 
 impl Conversation {
@@ -200,7 +197,7 @@ impl Conversation {
             batch: Batch::Closed,
             client_body: Body::default(),
             server_body: Body::default(),
-            copy: CopyIn::default(),
+            copy: Copy::default(),
             outcome: SqlState::SUCCESS,
             farewell: false,
             flushed: false,
@@ -238,7 +235,10 @@ impl Conversation {
         self.farewell = false;
     }
 
+    /// Is the transaction known to have failed? Only transaction control could have changed that since
+    /// the server's last word.
     fn failed(&self) -> bool {
-        self.in_flight.is_empty() && self.status == TransactionStatus::Failed
+        let controlled = self.injection.as_ref().is_none_or(|i| i.unsettled());
+        self.status == TransactionStatus::Failed && !controlled
     }
 }
