@@ -318,7 +318,8 @@ impl Pump {
 
     /// Reads from the client and passes on; false when there is nothing to do.
     fn poll_client(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<bool, Exit> {
-        if !self.to_server.is_empty() || self.leaving {
+        // A client that does not take its refusals gets no more of them.
+        if !self.to_server.is_empty() || self.to_client.is_large() || self.leaving {
             return Ok(false);
         }
         match &mut self.waiting {
