@@ -6,8 +6,8 @@ use super::splice::Splice;
 use super::{Batch, Body, Conversation, CopyIn, Fatal, Observer};
 use crate::error::SqlState;
 use crate::protocol::error_fields;
-use crate::protocol::parameter_status;
 use crate::protocol::frame::{self, HEADER, Header};
+use crate::protocol::parameter_status;
 use crate::protocol::{TransactionStatus, frame::SYNC};
 use crate::zone::{QUERY_GUARD, put_cleanup};
 
