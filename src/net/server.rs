@@ -374,9 +374,14 @@ impl Server {
             match header.kind {
                 b'Z' => return failure.map_or(Ok(()), Err),
                 // The client sees what a direct connection would have told it.
-                b'S' => message(&mut self.parameters, b'S', |out| {
-                    out.extend_from_slice(&body)
-                }),
+                b'S' if changes_lexing(&body) => {
+                    return Err(NoServer::new("the server reads SQL in another way"));
+                }
+                b'S' if self.parameters.len() < MAX_PARAMETERS => {
+                    message(&mut self.parameters, b'S', |out| {
+                        out.extend_from_slice(&body)
+                    });
+                }
                 b'E' => {
                     let fields = error_fields::read(&body);
                     failure = Some(NoServer {
