@@ -26,7 +26,10 @@ fn a_client_that_does_not_take_its_refusals_is_not_read_any_more() {
     while sent < FLOOD && wire.try_send(&run).is_ok() {
         sent += run.len();
     }
-    assert!(sent < FLOOD, "{sent} bytes of refused statements were taken");
+    assert!(
+        sent < FLOOD,
+        "{sent} bytes of refused statements were taken"
+    );
     // Others are served meanwhile.
     assert_eq!(Wire::login(&login).query("SELECT 1").len(), 4);
 }
@@ -43,6 +46,9 @@ fn a_role_whose_strings_are_read_in_another_way_gets_nothing_past_the_gate() {
     });
     let mut wire = Wire::login(&stack.login("shop_plain", "app"));
     wire.query(r"SELECT 'a\', '; CREATE TABLE made (id int); --'");
-    let made = stack.direct("app", "SELECT count(*) FROM pg_class WHERE relname = 'made'");
+    let made = stack.direct(
+        "app",
+        "SELECT count(*) FROM pg_class WHERE relname = 'made'",
+    );
     assert_eq!(made.trim(), "0");
 }
