@@ -68,6 +68,8 @@ impl Conversation {
                         Step::Done(length) => {
                             at += length;
                             self.flushed = false;
+                            // It was for this message, be it that the message was left out unread.
+                            cx.described = None;
                             continue;
                         }
                         Step::More(total) => Next::Read { total },

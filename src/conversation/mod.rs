@@ -5,6 +5,8 @@
 //! What the client sends is handled in `client`, what the server answers in `server`. After a
 //! [`Fatal`] there is nothing to go on with.
 
+#[cfg(test)]
+mod attacks;
 mod client;
 mod extended;
 mod in_flight;

@@ -7,6 +7,7 @@ use super::{Batch, Body, Conversation, Copy, Fatal, Observer};
 use crate::error::SqlState;
 use crate::protocol::error_fields;
 use crate::protocol::frame::{self, HEADER, Header};
+use crate::protocol::parameter_status;
 use crate::protocol::{TransactionStatus, frame::SYNC};
 use crate::zone::{QUERY_GUARD, put_cleanup};
 
@@ -91,7 +92,8 @@ impl Conversation {
         let head = self.in_flight.head();
         let step = match (header.kind, head) {
             // Rows, COPY data, and what may come at any moment.
-            (b'D' | b'd' | b'A' | b'S', _) => Step::Carry,
+            (b'D' | b'd' | b'A', _) => Step::Carry,
+            (b'S', _) => return parameter_status(header, bytes),
             (b'N', Some(E::GuardedRow | E::GuardedTag | E::Guarded)) => {
                 return Ok(move_position(header, bytes, out));
             }
@@ -331,6 +333,22 @@ fn move_position(header: Header, bytes: &[u8], out: &mut Splice<'_>) -> Step {
     let offset = u32::try_from(QUERY_GUARD.len()).unwrap_or(0);
     error_fields::put_moved(out.insert(), message, offset);
     Step::Replaced
+}
+
+/// A stored function can change how the server reads SQL, and so can a default that RESET ALL brings
+/// back: from then on nobody knows what a text does. Very long ones are neither of those looked for.
+fn parameter_status(header: Header, bytes: &[u8]) -> Result<Step, Fatal> {
+    if header.total > MAX_ERROR {
+        return Ok(Step::Carry);
+    }
+    match bytes.get(HEADER..header.total) {
+        None => Ok(Step::More),
+        Some(body) if parameter_status::changes_lexing(body) => Err(Fatal {
+            sqlstate: SqlState::POLICY,
+            message: "the server reads SQL in another way from here on".to_owned(),
+        }),
+        Some(_) => Ok(Step::Carry),
+    }
 }
 
 /// The server said something that nothing in flight explains: from here on nobody knows what

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -30,6 +30,10 @@ use crate::telemetry::labels::Direction;
 
 /// Rounds of one poll: a fast pair of peers must not hold the worker.
 const MAX_ROUNDS: usize = 16;
+
+/// No round of a poll begins later than this: many small statements in one read cost more than
+/// bytes that are only carried.
+const SLICE: Duration = Duration::from_millis(1);
 
 /// Why a pump stopped.
 #[derive(Debug)]
@@ -183,7 +187,7 @@ impl Pump {
         let worker = Rc::clone(&self.worker);
         let mut scratch = worker.scratch.borrow_mut();
         let mut moved = false;
-        let polled = self.turn(cx, &mut scratch, &mut moved);
+        let polled = self.turn(cx, &mut scratch, &mut moved, began + SLICE);
         // A burst must not stay with the worker for ever.
         scratch.out.clear();
         scratch.out.shrink_to(4 * READ);
@@ -204,6 +208,7 @@ impl Pump {
         cx: &mut Context<'_>,
         scratch: &mut Scratch,
         moved: &mut bool,
+        until: Instant,
     ) -> Result<(), Exit> {
         self.heed_interrupt(cx)?;
         for _ in 0..MAX_ROUNDS {
@@ -213,6 +218,9 @@ impl Pump {
             *moved |= answered || asked;
             if !answered && !asked {
                 return Ok(());
+            }
+            if Instant::now() > until {
+                break;
             }
         }
         // The others on this worker first.
@@ -318,7 +326,8 @@ impl Pump {
 
     /// Reads from the client and passes on; false when there is nothing to do.
     fn poll_client(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<bool, Exit> {
-        if !self.to_server.is_empty() || self.leaving {
+        // A client that does not take its refusals gets no more of them.
+        if !self.to_server.is_empty() || self.to_client.is_large() || self.leaving {
             return Ok(false);
         }
         match &mut self.waiting {
