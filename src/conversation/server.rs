@@ -141,6 +141,7 @@ impl Conversation {
             (b'T' | b'I' | b'H' | b'c', Some(E::Query | E::Guarded))
             | (b'H' | b'c', Some(E::Execute)) => Step::Carry,
             (b'G', Some(E::Query | E::Guarded | E::Execute)) => {
+                self.in_flight.begin_copy();
                 self.copy.active = true;
                 Step::Carry
             }
