@@ -30,6 +30,8 @@ impl SqlState {
     pub const ADMIN_SHUTDOWN: Self = Self(*b"57P01");
     /// `insufficient_resources`.
     pub const INSUFFICIENT_RESOURCES: Self = Self(*b"53000");
+    /// `out_of_memory`.
+    pub const OUT_OF_MEMORY: Self = Self(*b"53200");
     /// `too_many_connections`.
     pub const TOO_MANY: Self = Self(*b"53300");
     /// `invalid_authorization_specification`.

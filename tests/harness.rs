@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use support::{Pooler, Stack, StackOptions, Transport, Version, Wire, message};
@@ -73,6 +75,78 @@ fn every_version_comes_up() {
             .ok();
         assert_eq!(answer.trim(), number);
     }
+}
+
+#[test]
+fn portcullis_comes_up_in_front_of_every_version() {
+    for (version, pooler) in [
+        (Version::Pg15, Pooler::V1_18),
+        (Version::Pg17, Pooler::V1_24),
+        (Version::Pg18, Pooler::V1_24),
+    ] {
+        let stack = Stack::start(StackOptions {
+            version,
+            pooler,
+            ..StackOptions::default()
+        });
+        assert_eq!(stack.http_get("/health/ready").0, 200);
+        let rows = |user| {
+            let login = stack.login(user, "shop");
+            stack.psql(&login, "SELECT count(*) FROM orders").ok()
+        };
+        assert_eq!(
+            (rows("shop_acme"), rows("shop_globex")),
+            ("3\n".into(), "2\n".into()),
+            "{version:?}"
+        );
+    }
+}
+
+/// Not a test by itself: the run that the next test kills.
+#[test]
+#[ignore = "runs in a process of its own, started by servers_end_with_a_killed_run"]
+fn a_run_to_be_killed() {
+    let stack = Stack::start(pools_only());
+    let servers = [&stack.transaction, &stack.session, &stack.cluster.server];
+    println!(
+        "pids {}",
+        servers.map(|server| server.pid().to_string()).join(" ")
+    );
+    std::thread::sleep(Duration::from_secs(60));
+}
+
+#[test]
+fn servers_end_with_a_killed_run() {
+    let mut run = Command::new(std::env::current_exe().expect("this program"))
+        .args(["--ignored", "--exact", "a_run_to_be_killed", "--nocapture"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("start a run");
+    let output = BufReader::new(run.stdout.take().expect("its stdout is a pipe"));
+    let pids = output
+        .lines()
+        .map_while(Result::ok)
+        .find_map(|line| line.split_once("pids ").map(|(_, pids)| pids.to_owned()))
+        .expect("the run prints its pids");
+    let pids: Vec<&str> = pids.split(' ').collect();
+    assert!(
+        pids.len() == 3 && pids.iter().all(|pid| is_running(pid)),
+        "{pids:?}"
+    );
+    run.kill().expect("kill the run");
+    run.wait().expect("wait for the run");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while pids.iter().any(|pid| is_running(pid)) {
+        assert!(Instant::now() < deadline, "one of {pids:?} has survived");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Neither gone nor a zombie that nobody has waited for yet.
+fn is_running(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, state)| !state.starts_with('Z'))
 }
 
 #[test]

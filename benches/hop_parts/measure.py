@@ -29,17 +29,30 @@ def read_if_there(path):
         return ""
 
 
-def cpu_ns(pid):
-    """CPU time of a process so far, threads that have ended included.
+class Cpu:
+    """CPU time that a process had used when this was made."""
 
-    schedstat is exact but knows living threads only; stat knows all, rounded down to clock ticks.
-    """
-    threads = [read_if_there(path) for path in glob.glob(f"/proc/{pid}/task/*/schedstat")]
-    living = sum(int(thread.split()[0]) for thread in threads if thread)
-    fields = read_if_there(f"/proc/{pid}/stat").rpartition(")")[2].split()
-    if not fields:
-        raise RuntimeError(f"the hop with pid {pid} has ended")
-    return max(living, (int(fields[11]) + int(fields[12])) * TICK_NS)
+    def __init__(self, pid):
+        self.pid = pid
+        self.threads = {}
+        for path in glob.glob(f"/proc/{pid}/task/*/schedstat"):
+            if text := read_if_there(path):
+                self.threads[path] = int(text.split()[0])
+        fields = read_if_there(f"/proc/{pid}/stat").rpartition(")")[2].split()
+        if not fields:
+            raise RuntimeError(f"the hop with pid {pid} has ended")
+        self.process = (int(fields[11]) + int(fields[12])) * TICK_NS
+
+    def ns(self):
+        """Used since then, by all threads.
+
+        schedstat is exact but knows living threads only; stat knows all, in clock ticks. Where they differ by more
+        than the ticks explain, a thread has ended in between.
+        """
+        now = Cpu(self.pid)
+        living = sum(used - self.threads.get(thread, 0) for thread, used in now.threads.items())
+        process = now.process - self.process
+        return process if process - living > 2 * TICK_NS else living
 
 
 def pss_kib(pid):
@@ -96,16 +109,16 @@ class Bench:
         duration = ["-T", math.ceil(patience + seconds + MARGIN), "-l", f"--log-prefix={self.logs}/log"]
         run = self.pgbench(hop, [*arguments, *duration, "-c", clients, "-j", min(clients, 2)])
         self.wait_running(patience)
-        begin, cpu_begin = time.time(), hop.pid and cpu_ns(hop.pid)
+        begin, cpu = time.time(), hop.pid and Cpu(hop.pid)
         time.sleep(seconds)
-        end, cpu_end = time.time(), hop.pid and cpu_ns(hop.pid)
+        end, used = time.time(), cpu and cpu.ns()
         self.finish(hop, run)
         latencies = sorted(self.latencies(begin, end))
         if not latencies:
             raise RuntimeError(f"no transaction through {hop.name} in {seconds} s")
-        cpu = (cpu_end - cpu_begin) / 1000 / len(latencies) if hop.pid else None
-        return Sample(len(latencies), cpu, percentile(latencies, 0.5), percentile(latencies, 0.99),
-                      len(latencies) / (end - begin))
+        count = len(latencies)
+        return Sample(count, used and used / 1000 / count, percentile(latencies, 0.5), percentile(latencies, 0.99),
+                      count / (end - begin))
 
     def wait_running(self, patience):
         """Until pgbench has logged its first transactions: by then all its clients are logged in."""
@@ -127,14 +140,13 @@ class Bench:
         """COPY FROM STDIN, a message per row of 100 bytes, over one connection."""
         times = max(1, round(megabytes * 1e6 / (5_000 * COPY_ROWS_BYTES)))
         client = Client(hop.target)
-        cpu_begin, begin = hop.pid and cpu_ns(hop.pid), time.time()
+        cpu, begin = hop.pid and Cpu(hop.pid), time.time()
         client.copy_in("copy copied from stdin", COPY_CHUNK, times)
         seconds = time.time() - begin
-        cpu_end = hop.pid and cpu_ns(hop.pid)
+        used = cpu and cpu.ns()
         client.close()
         amount = times * 5_000 * COPY_ROWS_BYTES / 1e6
-        cpu = (cpu_end - cpu_begin) / 1000 / amount if hop.pid else None
-        return Sample(amount, cpu, per_second=amount / seconds)
+        return Sample(amount, used and used / 1000 / amount, per_second=amount / seconds)
 
     def syscalls(self, hop, arguments, clients, transactions):
         """System calls per transaction: two runs of different length, so that the logins cancel out."""

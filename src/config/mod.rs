@@ -8,6 +8,7 @@ pub mod problem;
 pub(crate) mod reader;
 pub(crate) mod units;
 mod values;
+mod wrong;
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Problem, Source, did_you_mean};
+pub(crate) use super::wrong::{Wrong, one_of};
 
 /// A byte range of the file.
 pub(crate) type Span = Range<usize>;
@@ -20,29 +21,6 @@ pub(crate) type Span = Range<usize>;
 pub(crate) struct Located<T> {
     pub value: T,
     pub span: Span,
-}
-
-/// Why a value is not acceptable, and what to do.
-#[derive(Debug)]
-pub(crate) struct Wrong {
-    pub message: String,
-    pub help: Option<String>,
-}
-
-impl Wrong {
-    pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            help: None,
-        }
-    }
-
-    pub fn help(self, help: impl Into<String>) -> Self {
-        Self {
-            help: Some(help.into()),
-            ..self
-        }
-    }
 }
 
 /// A table of the file whose keys are taken out one by one.
@@ -423,17 +401,4 @@ fn article(noun: &str) -> &'static str {
     } else {
         "a"
     }
-}
-
-/// One of a few words.
-pub(crate) fn one_of<T: Copy>(text: &str, words: &[(&'static str, T)]) -> Result<T, Wrong> {
-    if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
-        return Ok(*value);
-    }
-    let list = words.iter().map(|(word, _)| *word).collect::<Vec<_>>();
-    let help = match did_you_mean(text, list.iter().copied()) {
-        Some(near) => format!("did you mean \"{near}\"?"),
-        None => format!("one of: {}", list.join(", ")),
-    };
-    Err(Wrong::new(format!("\"{text}\" is not known")).help(help))
 }

@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn names_come_from_passwd() {
-        let passwd = "root:x:0:0:root:/root:/bin/bash\n\nbroken\nboris:x:1000:1000::/home/boris:/bin/sh\n:x:7:7::/:\n";
+        let passwd = "root:x:0:0:root:/root:/bin/bash\n\nbroken\nboris:x:1000:1000::/srv/boris:/bin/sh\n:x:7:7::/:\n";
         assert_eq!(name_of(passwd, 0), Some("root"));
         assert_eq!(name_of(passwd, 1000), Some("boris"));
         assert_eq!(

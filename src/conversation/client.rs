@@ -174,11 +174,11 @@ impl Conversation {
             return simple;
         }
         let injection = self.injection.as_ref();
-        self.batch == Batch::Closed && injection.is_some_and(|injection| injection.unsettled())
+        self.batch == Batch::Closed && injection.is_some_and(|injection| injection.holds_batches())
     }
 
     /// Inserts Flush, once for the message at the head.
-    fn ask_for_answers(&mut self, out: &mut Splice<'_>) {
+    pub(super) fn ask_for_answers(&mut self, out: &mut Splice<'_>) {
         if !self.flushed {
             self.flushed = true;
             out.insert().extend_from_slice(frame::FLUSH);
@@ -261,7 +261,7 @@ impl Conversation {
             self.in_flight.push_prefix();
             // The prefix takes the unnamed portal: what was bound to it must not seem to be there.
             self.in_flight.unbind(b"");
-            self.names.portal_closed(b"");
+            self.names.drop_unnamed_portal();
             cx.observer.injected();
         }
     }

@@ -1,7 +1,7 @@
 //! The extended protocol, client's side: Parse, Bind, Describe, Execute, Close.
 
 use super::client::{Message, Step, bad_layout, has_copy_in, only_cstr};
-use super::in_flight::{Closing, Expected};
+use super::in_flight::{Expected, Pending, Space};
 use super::judge::Judged;
 use super::names::{MAX_NAMES, Prepared};
 use super::splice::Splice;
@@ -65,7 +65,9 @@ impl Conversation {
             Judged::Allowed(facts) => facts,
         };
         let text = self.record.then(|| text.into());
-        self.in_flight.push_parse(name, Prepared { facts, text });
+        let meaning = Some(Prepared { facts, text });
+        self.in_flight
+            .push_change(Expected::Parse, Space::Statement, name, meaning);
         self.batch = Batch::Open;
         Ok(self.pass(message, out))
     }
@@ -89,7 +91,7 @@ impl Conversation {
         };
         within_bounds(portal)?;
         within_bounds(name)?;
-        let prepared = match self.lookup(name) {
+        let prepared = match self.lookup(name, out) {
             Lookup::Wait => return Ok(Step::Hold),
             Lookup::Unknown => {
                 let refusal = unknown_statement(cx.who, name);
@@ -109,7 +111,8 @@ impl Conversation {
         if injection.is_some_and(|injection| injection.due_at_bind(&prepared.facts, failed)) {
             self.put_prefix(cx, out);
         }
-        self.in_flight.push_bind(portal, prepared);
+        self.in_flight
+            .push_change(Expected::Bind, Space::Portal, portal, Some(prepared));
         self.batch = Batch::Open;
         Ok(self.pass(message, out))
     }
@@ -131,7 +134,7 @@ impl Conversation {
         };
         if kind == b'S' {
             // PgBouncer >= 1.21 may disconnect over a statement that it does not know.
-            match self.lookup(name) {
+            match self.lookup(name, out) {
                 Lookup::Wait => return Ok(Step::Hold),
                 Lookup::Unknown => {
                     let refusal = unknown_statement(cx.who, name);
@@ -140,7 +143,7 @@ impl Conversation {
                 Lookup::Known(_) => {}
             }
         } else if name.is_empty() {
-            match self.lookup_portal(name) {
+            match self.lookup_portal(name, out) {
                 Lookup::Wait => return Ok(Step::Hold),
                 Lookup::Unknown => return Ok(self.refuse_unnamed_portal(message, cx, out)),
                 Lookup::Known(_) => {}
@@ -171,7 +174,7 @@ impl Conversation {
         if rows.len() != 4 {
             return Err(bad_layout());
         }
-        let prepared = match self.lookup_portal(portal) {
+        let prepared = match self.lookup_portal(portal, out) {
             Lookup::Known(prepared) => Some(prepared),
             Lookup::Wait => return Ok(Step::Hold),
             Lookup::Unknown if portal.is_empty() => {
@@ -213,35 +216,41 @@ impl Conversation {
         let Some((kind, name)) = kind_and_name(message)? else {
             return wait_for_names(message);
         };
-        self.in_flight.push_close(match kind {
-            b'S' => Closing::Statement(name.into()),
-            _ => Closing::Portal(name.into()),
-        });
+        let space = match kind {
+            b'S' => Space::Statement,
+            _ => Space::Portal,
+        };
+        self.in_flight
+            .push_change(Expected::Close, space, name, None);
         self.batch = Batch::Open;
         Ok(self.pass(message, out))
     }
 
-    /// What a name stands for once everything sent has run.
-    fn lookup(&self, name: &[u8]) -> Lookup {
-        match self.in_flight.pending_parse(name) {
-            Some((prepared, true)) => Lookup::Known(prepared.clone()),
-            // Whether that Parse succeeded decides which statement would run: wait for it.
-            Some((_, false)) => Lookup::Wait,
-            None => match self.names.statement(name) {
-                Some(prepared) => Lookup::Known(prepared.clone()),
-                None => Lookup::Unknown,
-            },
-        }
+    /// What a statement's name stands for once everything sent has run.
+    fn lookup(&mut self, name: &[u8], out: &mut Splice<'_>) -> Lookup {
+        let found = match self.in_flight.pending(Space::Statement, name) {
+            Pending::Sure(prepared) => prepared,
+            Pending::None => self.names.statement(name),
+            Pending::Open => return self.wait_for_answers(out),
+        };
+        found.cloned().map_or(Lookup::Unknown, Lookup::Known)
     }
 
     /// The same for a portal.
-    fn lookup_portal(&self, name: &[u8]) -> Lookup {
-        let prepared = match self.in_flight.pending_bind(name) {
-            Some((_, false)) => return Lookup::Wait,
-            Some((prepared, true)) => prepared,
-            None => self.names.portal(name),
+    fn lookup_portal(&mut self, name: &[u8], out: &mut Splice<'_>) -> Lookup {
+        let found = match self.in_flight.pending(Space::Portal, name) {
+            Pending::Sure(prepared) => prepared,
+            Pending::None => self.names.portal(name),
+            Pending::Open => return self.wait_for_answers(out),
         };
-        prepared.map_or(Lookup::Unknown, |prepared| Lookup::Known(prepared.clone()))
+        found.cloned().map_or(Lookup::Unknown, Lookup::Known)
+    }
+
+    fn wait_for_answers(&mut self, out: &mut Splice<'_>) -> Lookup {
+        if self.batch == Batch::Open {
+            self.ask_for_answers(out);
+        }
+        Lookup::Wait
     }
 
     /// The unnamed portal without a Bind of the client's: if there is one, a zone prefix left it.

@@ -7,7 +7,10 @@ use super::names::Prepared;
 use crate::policy::Refusal;
 
 /// More than this many unanswered messages: the client is not read until some are answered.
-pub const MAX_IN_FLIGHT: usize = 65_536;
+pub const MAX_IN_FLIGHT: usize = 4096;
+
+/// Unanswered changes of names looked at for one name; behind more of them it is waited for.
+const MAX_LOOKED_AT: usize = 256;
 
 /// The answer that one sent message will get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,29 +90,51 @@ struct Entry {
     copy_in: bool,
 }
 
+/// The two kinds of names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Space {
+    /// Prepared statements.
+    Statement,
+    /// Portals.
+    Portal,
+}
+
+/// A change of a name that the server has not confirmed.
+#[derive(Debug)]
+struct Change {
+    /// Batches before it.
+    batch: u64,
+    space: Space,
+    name: Box<[u8]>,
+    /// What the name will stand for; `None`: nothing.
+    meaning: Option<Prepared>,
+}
+
+/// The latest unanswered change of a name.
+#[derive(Debug)]
+pub enum Pending<'a> {
+    /// There is none.
+    None,
+    /// It belongs to the batch that is still open: if it fails, what follows is skipped. This is what
+    /// the name will stand for.
+    Sure(Option<&'a Prepared>),
+    /// Whether it succeeds decides what the name will stand for.
+    Open,
+}
+
 /// The queue, and what belongs to its entries.
 #[derive(Debug, Default)]
 pub struct InFlight {
     queue: VecDeque<Entry>,
-    /// One for each [`Expected::Parse`]: the name, and what it will mean.
-    parses: VecDeque<(Box<[u8]>, Prepared)>,
-    /// One for each [`Expected::Bind`]: the portal's name, and what it will run; `None` if something
-    /// sent behind it takes it away.
-    binds: VecDeque<(Box<[u8]>, Option<Prepared>)>,
-    /// One for each [`Expected::Close`].
-    closes: VecDeque<Closing>,
+    /// One for each Parse, Bind and Close, in order.
+    changes: VecDeque<Change>,
+    /// How many of them are of statements.
+    statements: usize,
+    /// Batches sent.
+    batch: u64,
     /// One for each [`Expected::Refused`].
     refusals: VecDeque<Box<Refusal>>,
     copies: usize,
-}
-
-/// What a Close names.
-#[derive(Debug)]
-pub enum Closing {
-    /// A prepared statement.
-    Statement(Box<[u8]>),
-    /// A portal.
-    Portal(Box<[u8]>),
 }
 
 /// What [`InFlight::skip_batch`] took off the queue.
@@ -164,31 +189,33 @@ impl InFlight {
     /// A Query or Execute was sent; `copy_in`: of a COPY FROM STDIN.
     pub fn push_statement(&mut self, expected: Expected, copy_in: bool) {
         self.copies += usize::from(copy_in);
+        self.batch += u64::from(expected.ends_batch());
         self.queue.push_back(Entry { expected, copy_in });
     }
 
-    /// A Parse was sent.
-    pub fn push_parse(&mut self, name: &[u8], prepared: Prepared) {
-        self.parses.push_back((name.into(), prepared));
-        self.push(Expected::Parse);
-    }
-
-    /// A Bind was sent.
-    pub fn push_bind(&mut self, portal: &[u8], prepared: Prepared) {
-        self.binds.push_back((portal.into(), Some(prepared)));
-        self.push(Expected::Bind);
+    /// A Parse, Bind or Close was sent.
+    pub fn push_change(
+        &mut self,
+        expected: Expected,
+        space: Space,
+        name: &[u8],
+        meaning: Option<Prepared>,
+    ) {
+        self.statements += usize::from(space == Space::Statement);
+        self.changes.push_back(Change {
+            batch: self.batch,
+            space,
+            name: name.into(),
+            meaning,
+        });
+        self.push(expected);
     }
 
     /// Something else was sent that takes this portal.
     pub fn unbind(&mut self, portal: &[u8]) {
-        let taken = self.binds.iter_mut().filter(|(name, _)| **name == *portal);
-        taken.for_each(|(_, prepared)| *prepared = None);
-    }
-
-    /// A Close was sent.
-    pub fn push_close(&mut self, closing: Closing) {
-        self.closes.push_back(closing);
-        self.push(Expected::Close);
+        let of_portal = |c: &&mut Change| c.space == Space::Portal && *c.name == *portal;
+        let taken = self.changes.iter_mut().filter(of_portal);
+        taken.for_each(|change| change.meaning = None);
     }
 
     /// A message was replaced.
@@ -216,22 +243,17 @@ impl InFlight {
         }
     }
 
-    /// The head's ParseComplete arrived: its name and meaning.
-    pub fn parsed(&mut self) -> Option<(Box<[u8]>, Prepared)> {
+    /// ParseComplete, BindComplete or CloseComplete arrived for the head: the change it confirms.
+    pub fn changed(&mut self) -> Option<(Space, Box<[u8]>, Option<Prepared>)> {
         self.pop();
-        self.parses.pop_front()
+        let change = self.pop_change()?;
+        Some((change.space, change.name, change.meaning))
     }
 
-    /// The head's BindComplete arrived: the portal's name and what it runs.
-    pub fn bound(&mut self) -> Option<(Box<[u8]>, Option<Prepared>)> {
-        self.pop();
-        self.binds.pop_front()
-    }
-
-    /// The head's CloseComplete arrived: what is closed.
-    pub fn closed(&mut self) -> Option<Closing> {
-        self.pop();
-        self.closes.pop_front()
+    fn pop_change(&mut self) -> Option<Change> {
+        let change = self.changes.pop_front()?;
+        self.statements -= usize::from(change.space == Space::Statement);
+        Some(change)
     }
 
     /// The head's error arrived.
@@ -250,9 +272,7 @@ impl InFlight {
             }
             self.pop();
             match head {
-                Expected::Parse => drop(self.parses.pop_front()),
-                Expected::Bind => drop(self.binds.pop_front()),
-                Expected::Close => drop(self.closes.pop_front()),
+                Expected::Parse | Expected::Bind | Expected::Close => drop(self.pop_change()),
                 Expected::Refused => drop(self.refusals.pop_front()),
                 Expected::Execute => skipped.executes += 1,
                 _ => {}
@@ -261,34 +281,24 @@ impl InFlight {
         skipped
     }
 
-    /// The latest unanswered Parse of `name`, and whether it belongs to the batch that is still open
-    /// (no Sync behind it).
-    pub fn pending_parse(&self, name: &[u8]) -> Option<(&Prepared, bool)> {
-        let back = self.parses.iter().rev().position(|(n, _)| **n == *name)?;
-        let (_, prepared) = self.parses.get(self.parses.len() - 1 - back)?;
-        Some((prepared, self.in_open_batch(Expected::Parse, back)))
-    }
-
-    /// The same for Bind; `None` inside: the portal will be gone.
-    pub fn pending_bind(&self, portal: &[u8]) -> Option<(Option<&Prepared>, bool)> {
-        let back = self.binds.iter().rev().position(|(n, _)| **n == *portal)?;
-        let (_, prepared) = self.binds.get(self.binds.len() - 1 - back)?;
-        let open = self.in_open_batch(Expected::Bind, back);
-        Some((prepared.as_ref(), open))
-    }
-
-    /// Does the entry of this kind with `back` others behind it belong to the open batch?
-    fn in_open_batch(&self, kind: Expected, back: usize) -> bool {
-        let open = self.queue.iter().rev().map(|entry| entry.expected);
-        let open = open.take_while(|expected| !expected.ends_batch());
-        open.filter(|expected| *expected == kind)
-            .nth(back)
-            .is_some()
+    /// What becomes of a name once everything unanswered has run.
+    pub fn pending(&self, space: Space, name: &[u8]) -> Pending<'_> {
+        if space == Space::Statement && self.statements == 0 {
+            return Pending::None;
+        }
+        let latest = self.changes.iter().rev().take(MAX_LOOKED_AT);
+        let mut of_name = latest.filter(|change| change.space == space && *change.name == *name);
+        match of_name.next() {
+            Some(change) if change.batch == self.batch => Pending::Sure(change.meaning.as_ref()),
+            Some(_) => Pending::Open,
+            None if self.changes.len() > MAX_LOOKED_AT => Pending::Open,
+            None => Pending::None,
+        }
     }
 
     /// How many names unanswered messages may add.
     pub fn pending_names(&self) -> usize {
-        self.parses.len() + self.binds.len()
+        self.changes.len()
     }
 
     /// Everything is answered: give memory back if a burst made the queue large.
@@ -296,11 +306,8 @@ impl InFlight {
         if self.queue.capacity() > 64 {
             self.queue.shrink_to(16);
         }
-        if self.parses.capacity() > 16 {
-            self.parses.shrink_to(4);
-        }
-        if self.binds.capacity() > 16 {
-            self.binds.shrink_to(4);
+        if self.changes.capacity() > 16 {
+            self.changes.shrink_to(4);
         }
     }
 }

@@ -54,9 +54,16 @@ impl Injection {
         }
     }
 
-    /// Must the next batch wait until everything is answered?
+    /// Is transaction control, or a prefix ahead of a simple Query, unanswered?
     pub fn unsettled(&self) -> bool {
         self.unsettled
+    }
+
+    /// Must the next batch wait until everything is answered? Also where it would begin with a
+    /// prefix: PgBouncer that follows prepared statements hangs for ever when a named Parse comes
+    /// in two pieces behind a Sync that is not answered yet (measured on 1.24.1).
+    pub fn holds_batches(&self) -> bool {
+        self.unsettled || !self.in_transaction || !self.armed
     }
 
     /// Is the prefix due ahead of a Bind of this statement?

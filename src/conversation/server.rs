@@ -1,7 +1,7 @@
 //! What the server answers: carried unread, but for the few messages that belong to us or move a
 //! state.
 
-use super::in_flight::{Closing, Expected};
+use super::in_flight::Expected;
 use super::splice::Splice;
 use super::{Batch, Body, Conversation, Copy, Fatal, Observer};
 use crate::error::SqlState;
@@ -94,25 +94,9 @@ impl Conversation {
             (b'Z', _) => return self.ready(header, bytes, head, observer, to_server),
             (b'E', _) => return self.error(header, bytes, head, observer, out, to_server),
 
-            (b'1', Some(E::Parse)) => {
-                if let Some((name, prepared)) = self.in_flight.parsed() {
-                    self.names.parsed(name, prepared);
-                }
-                Step::Carry
-            }
-            (b'2', Some(E::Bind)) => {
-                match self.in_flight.bound() {
-                    Some((portal, Some(prepared))) => self.names.bound(portal, prepared),
-                    Some((portal, None)) => self.names.portal_closed(&portal),
-                    None => {}
-                }
-                Step::Carry
-            }
-            (b'3', Some(E::Close)) => {
-                match self.in_flight.closed() {
-                    Some(Closing::Statement(name)) => self.names.closed(&name),
-                    Some(Closing::Portal(name)) => self.names.portal_closed(&name),
-                    None => {}
+            (b'1', Some(E::Parse)) | (b'2', Some(E::Bind)) | (b'3', Some(E::Close)) => {
+                if let Some((space, name, meaning)) = self.in_flight.changed() {
+                    self.names.change(space, name, meaning);
                 }
                 Step::Carry
             }

@@ -4,32 +4,30 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::cancel::{self, CancelKey};
+use super::farewell::{leave, say};
 use super::handshake::{self, Ended, Hello, Wish};
+use super::interrupt::Interrupt;
 use super::login::{self, Identity, Refused};
 use super::observer::Watcher;
-use super::pump::{self, Exit, Interrupt, Pump};
+use super::pump::{self, Exit, Pump};
 use super::server::{self, NoServer, Server, ServerLogin};
 use super::settings::{self, Settings};
+use super::share::Share;
 use super::stream::{Backlog, Stream};
 use super::worker::{Place, Worker, random};
 use crate::conversation::{Conversation, Setup};
 use crate::error::SqlState;
-use crate::migration::Session;
-use crate::policy::{Kind, RouteName};
+use crate::policy::RouteName;
 use crate::protocol::reply::{self, ErrorReply};
 use crate::protocol::startup::{self, Packet};
 use crate::telemetry::health::Phase;
 use crate::telemetry::labels::{HandshakeKind, HandshakeOutcome, LoginOutcome};
 use crate::telemetry::log::ConnectionId;
-
-/// To write the last words to a client that may not read.
-const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Serves one client.
 pub async fn serve(socket: TcpStream, worker: Rc<Worker>, place: Place) {
@@ -47,11 +45,11 @@ pub async fn serve(socket: TcpStream, worker: Rc<Worker>, place: Place) {
 }
 
 /// A client that is logged in on both sides.
-struct Ready {
-    pump: Pump,
-    identity: Identity,
+pub(super) struct Ready {
+    pub pump: Pump,
+    pub identity: Identity,
     settings: Settings,
-    key: CancelKey,
+    pub key: CancelKey,
     interrupt: Arc<Interrupt>,
     _share: Option<Share>,
 }
@@ -278,7 +276,7 @@ fn no_server(error: NoServer, worker: &Worker, identity: &Identity) -> Refused {
     Refused {
         outcome,
         why: error.cause,
-        reply: Some(reply),
+        reply: Some(Box::new(reply)),
     }
 }
 
@@ -363,138 +361,4 @@ async fn stay(mut ready: Ready, worker: &Rc<Worker>, connection: u32) {
     worker.interrupts.borrow_mut().remove(&connection);
     worker.counters.server_closed();
     leave(&mut ready, exit, worker, connection).await;
-}
-
-/// Ends both sides in the way that fits.
-async fn leave(
-    ready: &mut Ready,
-    exit: Result<Exit, NoServer>,
-    worker: &Rc<Worker>,
-    connection: u32,
-) {
-    tracing::debug!(connection = %ConnectionId(connection.into()), ?exit, "left");
-    let farewell = match exit {
-        Ok(Exit::Goodbye | Exit::NeedServer | Exit::ServerGone { told: true }) => None,
-        Ok(Exit::ClientGone) => {
-            goodbye_to_server(&mut ready.pump).await;
-            None
-        }
-        Ok(Exit::ServerGone { told: false }) => Some(
-            ErrorReply::fatal(
-                SqlState::CONNECTION_FAILURE,
-                "server closed the connection unexpectedly",
-            )
-            .detail("The connection between Portcullis and the server was lost."),
-        ),
-        Ok(Exit::Fatal(fatal)) => Some(ErrorReply::fatal(fatal.sqlstate, fatal.message)),
-        Ok(Exit::Drained) => {
-            goodbye_to_server(&mut ready.pump).await;
-            let message = "terminating connection due to administrator command";
-            Some(ErrorReply::fatal(SqlState::ADMIN_SHUTDOWN, message))
-        }
-        Ok(Exit::Ended) => {
-            stop_server(ready, worker).await;
-            ready.identity.session.as_deref().map(session_ended)
-        }
-        Err(error) => {
-            let mut reply = ErrorReply::fatal(error.sqlstate, error.message);
-            reply.hint = error.hint;
-            Some(reply)
-        }
-    };
-    if let Some(reply) = farewell
-        && ready.pump.can_speak()
-    {
-        let owed = ready.pump.owed_to_client();
-        say(ready.pump.client(), owed, &reply).await;
-    }
-}
-
-fn session_ended(session: &Session) -> ErrorReply {
-    let Some(end) = session.how_it_ended() else {
-        return ErrorReply::fatal(SqlState::ADMIN_SHUTDOWN, "terminating connection");
-    };
-    let (message, detail, hint) = session.farewell(&end);
-    ErrorReply::fatal(SqlState::ADMIN_SHUTDOWN, message)
-        .detail(detail)
-        .hint(hint)
-}
-
-/// Terminate, if the server connection can be given back in good order. Otherwise it is simply
-/// closed: PgBouncer then closes the server's, dirty as it is.
-async fn goodbye_to_server(pump: &mut Pump) {
-    if pump.is_idle()
-        && let Some(server) = pump.server()
-    {
-        let told = server.write_all(crate::protocol::frame::TERMINATE);
-        let _ = tokio::time::timeout(FAREWELL, told).await;
-    }
-}
-
-/// A migration session has ended: what runs is cancelled, what is open is rolled back.
-async fn stop_server(ready: &mut Ready, worker: &Rc<Worker>) {
-    if ready.pump.is_idle() {
-        goodbye_to_server(&mut ready.pump).await;
-    } else if let Some(target) = ready.key.target() {
-        let outcome = cancel::deliver(&worker.shared, &target).await;
-        worker.counters.cancel(outcome);
-    }
-}
-
-/// What is owed, then the last words.
-async fn say(stream: &mut Stream, mut owed: Backlog, reply: &ErrorReply) {
-    let mut bytes = Vec::new();
-    reply.put(&mut bytes);
-    let said = async {
-        while !owed.is_empty() {
-            std::future::poll_fn(|cx| owed.poll_drain(stream, cx)).await?;
-        }
-        stream.write_all(&bytes).await?;
-        stream.flush().await?;
-        stream.shutdown().await
-    };
-    // A client that does not read its error misses it.
-    let _ = tokio::time::timeout(FAREWELL, said).await;
-}
-
-/// One connection of a login that has `max_connections`.
-struct Share {
-    login: Box<str>,
-    shared: Arc<super::shared::Shared>,
-}
-
-impl Share {
-    fn take(identity: &Identity, worker: &Rc<Worker>) -> Result<Option<Self>, Refused> {
-        let login = &identity.who.login;
-        let Some(limit) = login
-            .max_connections
-            .filter(|_| login.kind != Kind::Migrator)
-        else {
-            return Ok(None);
-        };
-        let mut count = worker
-            .shared
-            .login_counts
-            .entry(login.name.clone())
-            .or_insert(0);
-        if *count >= limit {
-            let message = format!("too many connections for login \"{}\"", login.name);
-            let reply = ErrorReply::fatal(SqlState::TOO_MANY, message)
-                .detail(format!("Its max_connections is {limit}."));
-            return Err(Refused::new(LoginOutcome::LimitReached, reply));
-        }
-        *count += 1;
-        Ok(Some(Self {
-            login: login.name.clone(),
-            shared: Arc::clone(&worker.shared),
-        }))
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        if let Some(mut count) = self.shared.login_counts.get_mut(&self.login) {
-            *count = count.saturating_sub(1);
-        }
-    }
 }

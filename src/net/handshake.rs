@@ -7,9 +7,12 @@
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
+use rustls::server::Acceptor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::LazyConfigAcceptor;
 
 use super::stream::Stream;
 use super::worker::Worker;
@@ -22,6 +25,9 @@ use crate::tls::ALPN;
 
 /// The first byte of a TLS handshake record.
 const TLS_RECORD: u8 = 0x16;
+
+/// How long one handshake may keep its place among those of a worker.
+const PLACE: Duration = Duration::from_millis(20);
 
 /// What a client wants.
 pub enum Wish {
@@ -233,10 +239,20 @@ async fn accept_tls(
     let Some(tls) = &worker.shared.client_tls else {
         return Err(Ended::broken(kind, "TLS is not configured"));
     };
-    // A reconnect storm must not stall live traffic.
-    let _place = worker.handshakes.acquire().await;
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&tls.config));
-    let accepted = acceptor.accept(socket).await;
+    // The ClientHello may come as slowly as it likes: it holds no place.
+    let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await;
+    let hello = hello.map_err(|error| Ended::broken(kind, error))?;
+    // A reconnect storm must not stall live traffic. The place is for the work, most of which
+    // answers the hello; a client that is slow to go on does not keep it.
+    let place = worker.handshakes.acquire().await;
+    let mut handshake = std::pin::pin!(hello.into_stream(Arc::clone(&tls.config)));
+    let accepted = match tokio::time::timeout(PLACE, &mut handshake).await {
+        Ok(accepted) => accepted,
+        Err(_) => {
+            drop(place);
+            handshake.await
+        }
+    };
     let stream = accepted.map_err(|error| Ended::broken(kind, error))?;
     if kind == HandshakeKind::DirectTls && stream.get_ref().1.alpn_protocol() != Some(ALPN) {
         // Without it a web page could make a browser talk to us (PostgreSQL 17 refuses too).

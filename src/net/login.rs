@@ -46,12 +46,13 @@ pub struct Refused {
     /// For the log.
     pub why: String,
     /// For the client; `None` when it is gone.
-    pub reply: Option<ErrorReply>,
+    pub reply: Option<Box<ErrorReply>>,
 }
 
 impl Refused {
     /// Refused with the same words for the client and the log.
-    pub fn new(outcome: LoginOutcome, reply: ErrorReply) -> Self {
+    pub fn new(outcome: LoginOutcome, reply: impl Into<Box<ErrorReply>>) -> Self {
+        let reply = reply.into();
         Self {
             outcome,
             why: reply.message.clone(),
@@ -94,9 +95,12 @@ pub async fn authenticate(
     let database = database.unwrap_or(user);
 
     let candidate = find(user, &snapshot, worker);
+    // Made for everybody, so that the time it takes tells nothing.
+    let mut mock = mock_verifier(&worker.shared.mock_secret, user);
+    mock.iterations = snapshot.mock_iterations;
     let verifier = match &candidate {
         Some(candidate) => candidate.verifier.clone(),
-        None => mock_verifier(&worker.shared.mock_secret, user),
+        None => mock,
     };
     let proved = exchange(hello, verifier, candidate.is_some()).await;
     let (client_key, server_final) = proved.map_err(|failure| match failure {
@@ -145,7 +149,7 @@ fn wrong(user: &str, unknown: bool, error: &ScramError) -> Refused {
     Refused {
         outcome,
         why: error.to_string(),
-        reply: Some(ErrorReply::fatal(error.client_state(), message)),
+        reply: Some(Box::new(ErrorReply::fatal(error.client_state(), message))),
     }
 }
 
@@ -183,8 +187,9 @@ fn admit(
                 "login \"{}\" exists only inside a migration session",
                 login.name
             );
-            let hint =
-                format!("Run: portcullis migration run --database {database} -- <your tool>");
+            let hint = format!(
+                "Run: portcullis migration run --database {database} --reason \"...\" -- <your tool>"
+            );
             let reply = ErrorReply::fatal(SqlState::IDENTITY, message).hint(hint);
             return Err(Refused::new(LoginOutcome::MigrationClosed, reply));
         }

@@ -60,6 +60,17 @@ impl Watcher {
             recorder,
         }
     }
+
+    /// The connection ends. Nobody will see the end of what still runs: it is recorded so (08006).
+    pub fn cut_off(&self) {
+        let running = self
+            .recorder
+            .as_ref()
+            .map_or(0, |recorder| recorder.running.borrow().len());
+        for _ in 0..running {
+            self.ended(SqlState::CONNECTION_FAILURE);
+        }
+    }
 }
 
 impl Observer for Watcher {
@@ -110,7 +121,7 @@ impl Observer for Watcher {
         let text = &text[..text.len().min(MAX_TEXT)];
         recorder.running.borrow_mut().push_back(Running {
             tag: first.map_or("", |statement| statement.tag),
-            text: crate::sql::redact(text),
+            text: Some(crate::sql::redact(text)),
             fingerprint: facts.and_then(|facts| facts.fingerprint),
             at: SystemTime::now(),
             since: Instant::now(),

@@ -8,14 +8,16 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use super::interrupt::Interrupt;
 use super::observer::Watcher;
+use super::shared::MAX_HELD;
 use super::stream::{Backlog, Held, Stream};
 use super::worker::{READ, Scratch, Worker};
 use crate::conversation::splice::Splice;
@@ -28,44 +30,6 @@ use crate::telemetry::labels::Direction;
 
 /// Rounds of one poll: a fast pair of peers must not hold the worker.
 const MAX_ROUNDS: usize = 16;
-
-const DRAIN: u8 = 1;
-const END: u8 = 2;
-
-/// Lets others stop a pump.
-#[derive(Debug, Default)]
-pub struct Interrupt {
-    wish: AtomicU8,
-    waker: Mutex<Option<Waker>>,
-}
-
-impl Interrupt {
-    /// End when no transaction is open.
-    pub fn drain(&self) {
-        self.ask(DRAIN);
-    }
-
-    /// End now.
-    pub fn end(&self) {
-        self.ask(END);
-    }
-
-    fn ask(&self, wish: u8) {
-        self.wish.fetch_or(wish, Ordering::AcqRel);
-        let waker = self
-            .waker
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    fn register(&self, cx: &Context<'_>) {
-        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
-    }
-}
 
 /// Why a pump stopped.
 #[derive(Debug)]
@@ -116,6 +80,8 @@ pub struct Pump {
     waiting: Waiting,
     described: Option<Arc<Facts>>,
     from_client: Held,
+    /// Bytes of `from_client` that are counted in [`MAX_HELD`].
+    charged: usize,
     from_server: Held,
     to_client: Backlog,
     to_server: Backlog,
@@ -159,6 +125,7 @@ impl Pump {
             waiting: Waiting::Bytes,
             described: None,
             from_client: Held::default(),
+            charged: 0,
             from_server: Held::default(),
             to_client: Backlog::default(),
             to_server: Backlog::default(),
@@ -179,6 +146,11 @@ impl Pump {
         self.to_server = Backlog::default();
         self.conversation.server_replaced();
         self.waiting = Waiting::Again;
+    }
+
+    /// Who counts and records what happens here.
+    pub fn watcher(&self) -> &Watcher {
+        &self.watcher
     }
 
     /// The client's stream, to say the last words on.
@@ -253,16 +225,15 @@ impl Pump {
             self.registered = true;
             self.interrupt.register(cx);
         }
-        let wish = self.interrupt.wish.load(Ordering::Acquire);
-        if wish & END != 0 {
+        if self.interrupt.is_ended() {
             return Err(Exit::Ended);
         }
-        self.drained(wish)
+        self.drained()
     }
 
-    fn drained(&self, wish: u8) -> Result<(), Exit> {
+    fn drained(&self) -> Result<(), Exit> {
         let idle = self.conversation.is_idle() && self.to_client.is_empty();
-        if wish & DRAIN != 0 && idle && self.from_client.is_empty() {
+        if self.interrupt.is_draining() && idle && self.from_client.is_empty() {
             return Err(Exit::Drained);
         }
         Ok(())
@@ -325,7 +296,7 @@ impl Pump {
             let sent = self.to_server.send(server, cx, own);
             sent.map_err(|_| self.server_gone())?;
         }
-        self.drained(self.interrupt.wish.load(Ordering::Acquire))?;
+        self.drained()?;
         if matches!(self.waiting, Waiting::Answers) {
             self.waiting = Waiting::Bytes;
             self.ask_again(cx, scratch)?;
@@ -378,6 +349,7 @@ impl Pump {
         };
         self.worker.counters.forwarded(Direction::ToServer, length);
         if !small {
+            self.charge(held + length)?;
             self.from_client.extend(&scratch.read[..length]);
             self.ask_again(cx, scratch)?;
             return Ok(true);
@@ -412,6 +384,29 @@ impl Pump {
         let input = self.from_client.take();
         let used = self.ask(cx, &input, &mut scratch.out, &mut scratch.own)?;
         self.from_client.put_back(input, used);
+        if self.charged > 0 {
+            self.charge(self.from_client.bytes().len())?;
+        }
+        Ok(())
+    }
+
+    /// Counts `held` bytes of this connection among those of the process.
+    fn charge(&mut self, held: usize) -> Result<(), Exit> {
+        let due = if held > READ { held } else { 0 };
+        let total = &self.worker.shared.held;
+        if due > self.charged {
+            let more = due - self.charged;
+            if total.fetch_add(more, Ordering::Relaxed) + more > MAX_HELD {
+                total.fetch_sub(more, Ordering::Relaxed);
+                return Err(Exit::Fatal(Fatal {
+                    sqlstate: SqlState::OUT_OF_MEMORY,
+                    message: "too many long statements are arriving at once".to_owned(),
+                }));
+            }
+        } else {
+            total.fetch_sub(self.charged - due, Ordering::Relaxed);
+        }
+        self.charged = due;
         Ok(())
     }
 
@@ -443,6 +438,9 @@ impl Pump {
                 .conversation
                 .from_client(input, &mut context, &mut splice, own);
             self.described = context.described;
+            self.worker
+                .counters
+                .facts_cache(facts.hits(), facts.misses());
             taken
         };
         // What was accepted before an error is still on its way.
@@ -478,6 +476,15 @@ impl Pump {
             }
             None => Err(not_described()),
         }
+    }
+}
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        self.worker
+            .shared
+            .held
+            .fetch_sub(self.charged, Ordering::Relaxed);
     }
 }
 

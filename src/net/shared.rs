@@ -29,6 +29,8 @@ pub struct Snapshot {
     pub keys: ServerKeys,
     /// The zone prefix of each login that has a fixed zone.
     pub prefixes: HashMap<Box<str>, Arc<Prefix>>,
+    /// Iterations that users who do not exist pretend to have: those of the users who do.
+    pub mock_iterations: u32,
 }
 
 impl Snapshot {
@@ -40,7 +42,9 @@ impl Snapshot {
             Some((login.name.clone(), Arc::new(prefix)))
         };
         let prefixes = policy.logins.values().filter_map(prefix).collect();
+        let iterations = users.values().map(|verifier| verifier.iterations);
         Self {
+            mock_iterations: iterations.max().unwrap_or(4096),
             policy: Arc::new(policy),
             users,
             keys,
@@ -48,6 +52,10 @@ impl Snapshot {
         }
     }
 }
+
+/// Bytes that all connections together may hold of statements that have not arrived whole or wait
+/// for answers, beyond one read each.
+pub const MAX_HELD: usize = 256 * 1024 * 1024;
 
 /// Process-wide state.
 pub struct Shared {
@@ -72,6 +80,8 @@ pub struct Shared {
     pub mock_secret: [u8; 32],
     /// Numbers connections, for logs and errors.
     pub next_connection: AtomicU32,
+    /// Bytes held, of [`MAX_HELD`].
+    pub held: AtomicUsize,
     /// Clients being served.
     pub clients: AtomicUsize,
     /// Connections of each login that has a limit.
@@ -115,6 +125,7 @@ impl Shared {
             describe: DescribePool::start()?,
             mock_secret: parts.mock_secret,
             next_connection: AtomicU32::new(1),
+            held: AtomicUsize::new(0),
             clients: AtomicUsize::new(0),
             login_counts: DashMap::new(),
             reached: [const { AtomicU64::new(0) }; 2],

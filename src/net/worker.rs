@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::LocalSet;
 
 use super::client;
-use super::pump::Interrupt;
+use super::interrupt::Interrupt;
 use super::shared::Shared;
 use crate::sql::FactsCache;
 use crate::telemetry::Counters;

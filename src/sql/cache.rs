@@ -7,7 +7,8 @@ use std::sync::Arc;
 use foldhash::SharedSeed;
 use foldhash::fast::{FixedState, SeedableRandomState};
 
-use super::{Facts, ParameterName, ParameterTouch, Statement, describe};
+use super::blank::blank;
+use super::{Class, ClassSet, Facts, ParameterName, ParameterTouch, Statement, describe};
 
 /// How many hashes of texts seen once are remembered (8 bytes each).
 const SEEN: usize = 4096;
@@ -15,7 +16,10 @@ const SEEN: usize = 4096;
 /// No text may take more than this part of the cache.
 const LARGEST_PART: usize = 8;
 
-/// Facts by exact text, bounded in bytes, for one thread (no locks).
+/// Facts by text, bounded in bytes, for one thread (no locks).
+///
+/// Facts that no constant can change (those of plain reads and writes) are shared by all texts with
+/// the same key (see `blank`); others belong to their exact text.
 ///
 /// A text is kept when it is seen for the second time, so that literals written into statements do
 /// not push out those that come again. When full, entries not used since the last round go first
@@ -31,6 +35,8 @@ pub struct FactsCache {
     max_bytes: usize,
     /// Hashes of texts seen once, each at its own place.
     seen: Box<[u64]>,
+    /// For the key of a text.
+    key: Vec<u8>,
     hits: u64,
     misses: u64,
 }
@@ -39,6 +45,8 @@ struct Entry {
     hash: u64,
     text: Box<[u8]>,
     facts: Arc<Facts>,
+    /// For every text with this key, and not for this very text alone.
+    shared: bool,
     /// What the entry takes, with everything it points to.
     bytes: usize,
     /// Used since the hand last passed.
@@ -57,6 +65,7 @@ impl FactsCache {
             bytes: 0,
             max_bytes,
             seen: vec![0; SEEN].into_boxed_slice(),
+            key: Vec::new(),
             hits: 0,
             misses: 0,
         }
@@ -64,28 +73,40 @@ impl FactsCache {
 
     /// The facts of `text`, if they are here. Does not allocate.
     pub fn get(&mut self, text: &[u8]) -> Option<Arc<Facts>> {
-        let hash = self.hasher.hash_one(text);
-        self.find(hash, text)
+        let mut key = std::mem::take(&mut self.key);
+        let found = match blank(text, &mut key) {
+            true => self.find(&key, true).or_else(|| self.find(text, false)),
+            false => self.find(text, false),
+        };
+        self.key = key;
+        *if found.is_some() {
+            &mut self.hits
+        } else {
+            &mut self.misses
+        } += 1;
+        found
     }
 
     /// The facts of `text`: those that are here, or described now.
     pub fn describe(&mut self, text: &[u8]) -> Arc<Facts> {
-        let hash = self.hasher.hash_one(text);
-        if let Some(facts) = self.find(hash, text) {
+        if let Some(facts) = self.get(text) {
             return facts;
         }
         let facts = Arc::new(describe(text));
-        self.offer(hash, text, &facts);
+        self.admit(text, &facts);
         facts
     }
 
-    /// Takes facts that were described elsewhere (a long text, off the worker), under the same
-    /// rule: a text is kept when it comes for the second time.
+    /// Takes the facts of a text that [`Self::get`] did not find (a long one is described off the
+    /// worker). They are kept when they come for the second time.
     pub fn admit(&mut self, text: &[u8], facts: &Arc<Facts>) {
-        let hash = self.hasher.hash_one(text);
-        if !self.places.contains_key(&hash) {
-            self.offer(hash, text, facts);
+        let mut key = std::mem::take(&mut self.key);
+        if no_constant_matters(facts) && blank(text, &mut key) {
+            self.offer(&key, facts, true);
+        } else {
+            self.offer(text, facts, false);
         }
+        self.key = key;
     }
 
     /// Lookups answered from the cache so far.
@@ -103,32 +124,26 @@ impl FactsCache {
         self.bytes
     }
 
-    fn find(&mut self, hash: u64, text: &[u8]) -> Option<Arc<Facts>> {
-        let entry = self
-            .places
-            .get(&hash)
-            .and_then(|place| self.entries.get_mut(*place));
-        match entry {
-            Some(entry) if *entry.text == *text => {
-                entry.used = true;
-                self.hits += 1;
-                Some(Arc::clone(&entry.facts))
-            }
-            _ => {
-                self.misses += 1;
-                None
-            }
+    fn find(&mut self, text: &[u8], shared: bool) -> Option<Arc<Facts>> {
+        let place = self.places.get(&self.hasher.hash_one(text))?;
+        let entry = self.entries.get_mut(*place)?;
+        // A text that is its own key may use what is shared under it, not the other way round.
+        if *entry.text != *text || (shared && !entry.shared) {
+            return None;
         }
+        entry.used = true;
+        Some(Arc::clone(&entry.facts))
     }
 
     /// Keeps a text that was seen before; remembers one that was not.
-    fn offer(&mut self, hash: u64, text: &[u8], facts: &Arc<Facts>) {
+    fn offer(&mut self, text: &[u8], facts: &Arc<Facts>, shared: bool) {
+        let hash = self.hasher.hash_one(text);
         let seen = &mut self.seen[hash as usize % SEEN];
         let bytes = cost(text, facts);
         if std::mem::replace(seen, hash) != hash || bytes > self.max_bytes / LARGEST_PART {
             return;
         }
-        // Another text with the same 64-bit hash stays; this one is described each time.
+        // Another text with the same hash stays; this one is described each time.
         if self.places.contains_key(&hash) {
             return;
         }
@@ -141,6 +156,7 @@ impl FactsCache {
             hash,
             text: text.into(),
             facts: Arc::clone(facts),
+            shared,
             bytes,
             used: false,
         });
@@ -165,6 +181,19 @@ impl FactsCache {
             return;
         }
     }
+}
+
+/// Facts that are the same whatever the text's constants are. A constant can be a parameter's new
+/// value, an option of EXPLAIN, a guarded function's argument; and it moves later statements.
+fn no_constant_matters(facts: &Facts) -> bool {
+    const PLAIN: ClassSet = ClassSet::of(Class::Read).with(Class::Write);
+    let [statement] = facts.statements.as_slice() else {
+        return false;
+    };
+    facts.undescribed.is_none()
+        && facts.classes.minus(PLAIN).is_empty()
+        && statement.parameters.is_empty()
+        && statement.functions.is_empty()
 }
 
 /// What an entry takes: the text, the facts with all they own, and its places in both tables.

@@ -285,6 +285,7 @@ impl std::fmt::Debug for Fingerprint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// The statements in order; empty for an empty query (white space and comments only).
+    /// Where `undescribed` says why there is no full description, those that the tokens show.
     pub statements: Vec<Statement>,
     /// The union of the statements' classes.
     pub classes: ClassSet,

@@ -60,10 +60,10 @@ fn sqlstate<T>(outcome: Result<T, tokio_postgres::Error>) -> String {
 
 /// What works in both ways of preparing.
 async fn common(client: &mut Client) {
-    client
-        .batch_execute("BEGIN; INSERT INTO orders (note) VALUES ('driver commit'); COMMIT")
-        .await
-        .expect("commit");
+    let transaction = client.transaction().await.expect("begin");
+    let insert = "INSERT INTO orders (note) VALUES ('driver commit')";
+    transaction.batch_execute(insert).await.expect("insert");
+    transaction.commit().await.expect("commit");
     let transaction = client.transaction().await.expect("begin");
     transaction
         .batch_execute("INSERT INTO orders (note) VALUES ('driver lost')")

@@ -229,3 +229,20 @@ pub fn column(messages: &[Message]) -> Vec<String> {
     })
     .collect()
 }
+
+/// That nothing failed; the transaction status at the end.
+#[track_caller]
+pub fn fine(messages: &[Message]) -> char {
+    assert_eq!(error(messages), None, "{}", kinds(messages));
+    messages.last().expect("an answer").transaction()
+}
+
+/// That exactly one error came; its SQLSTATE and the transaction status at the end.
+#[track_caller]
+pub fn failed(messages: &[Message]) -> (String, char) {
+    let mut errors = messages.iter().filter(|message| message.kind == b'E');
+    let (error, more) = (errors.next().expect("an error"), errors.next());
+    assert_eq!(more, None, "{}", kinds(messages));
+    let status = messages.last().expect("an answer").transaction();
+    (error.sqlstate(), status)
+}

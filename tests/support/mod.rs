@@ -24,6 +24,7 @@ pub mod proxy;
 pub mod psql;
 pub mod rustls_connect;
 pub mod scram;
+pub mod shared;
 pub mod tls;
 pub mod wire;
 
@@ -33,6 +34,7 @@ pub use fixture::{User, password};
 pub use parts::{Pooler, Version};
 pub use pool::PoolMode;
 pub use psql::{Login, Psql};
+pub use shared::{OnEveryVersion, Shared, VERSIONS};
 pub use wire::{Transport, Wire};
 
 use cluster::Cluster;

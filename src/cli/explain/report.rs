@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::{Explained, Explanation, Finding};
+use super::{Explained, Explanation, Finding, enforced};
 use crate::policy::{Mode, Refusal, Verdict, Who};
 use crate::sql::{Class, ParameterName, Statement};
 
@@ -15,9 +15,7 @@ pub(super) fn as_text(explanation: &Explanation) -> String {
         explain(&mut text, at + 1, statement, &explanation.who);
     }
     if explanation.statements.is_empty() && explanation.message.is_empty() {
-        text.push_str(
-            "nothing to execute: white space and comments only\n       verdict  allowed\n",
-        );
+        text.push_str("nothing to execute: white space and comments only\n   verdict  allowed\n");
     }
     if !explanation.message.is_empty() {
         text.push_str("the message as a whole\n");
@@ -25,6 +23,7 @@ pub(super) fn as_text(explanation: &Explanation) -> String {
             text.push_str("   facts    not described\n");
         }
         guards(&mut text, &explanation.message, &explanation.who);
+        verdict_line(&mut text, enforced(&explanation.message, &explanation.who));
     }
     if let Verdict::Refuse(refusal) = &explanation.decision.verdict {
         client_sees(&mut text, refusal, explanation.statements.len());
@@ -35,7 +34,10 @@ pub(super) fn as_text(explanation: &Explanation) -> String {
 fn explain(text: &mut String, number: usize, statement: &Explained, who: &Who) {
     let _ = writeln!(text, "{number:<2} {}", statement.text);
     let _ = writeln!(text, "   facts    {}", facts(&statement.facts));
-    let refused = statement.refused_by(who);
+    if !statement.relations.is_empty() {
+        let _ = writeln!(text, "   names    {}", statement.relations.join(", "));
+    }
+    let refused = enforced(&statement.findings, who);
     if let (Some(zone), None) = (who.zone(), refused) {
         let parameter = who.policy.zone.as_ref().map_or("", |zone| &zone.parameter);
         let _ = writeln!(
@@ -44,13 +46,17 @@ fn explain(text: &mut String, number: usize, statement: &Explained, who: &Who) {
         );
     }
     guards(text, &statement.findings, who);
+    verdict_line(text, refused);
+}
+
+fn verdict_line(text: &mut String, refused: Option<&Finding>) {
     let _ = match refused {
         Some(finding) => writeln!(
             text,
             "   verdict  REFUSED  {}\n",
             finding.objection.sqlstate
         ),
-        None => writeln!(text, "   verdict  allowed\n"),
+        None => text.write_str("   verdict  allowed\n\n"),
     };
 }
 
@@ -152,8 +158,9 @@ fn statement_json(statement: &Explained, who: &Who) -> Value {
         "classes": statement.facts.classes.iter().map(Class::id).collect::<Vec<_>>(),
         "functions": statement.facts.functions,
         "parameters": parameters(&statement.facts),
+        "relations": statement.relations,
         "guards": statement.findings.iter().map(|finding| finding_json(finding, who)).collect::<Vec<_>>(),
-        "verdict": verdict(statement.refused_by(who).is_some()),
+        "verdict": verdict(enforced(&statement.findings, who).is_some()),
     })
 }
 

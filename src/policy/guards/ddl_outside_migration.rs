@@ -21,7 +21,7 @@ pub(super) fn outside(tag: &str, who: &Who) -> Objection {
     let hint = match who.policy.help_url {
         Some(_) => "Run it in a migration session".to_owned(),
         None => format!(
-            "Ask a DBA for a migration session: portcullis migration run --database {} -- <your tool>",
+            "Ask a DBA for a migration session: portcullis migration run --database {} --reason \"...\" -- <your tool>",
             who.database
         ),
     };
@@ -83,7 +83,7 @@ mod tests {
             refusal.detail,
             "Login \"shop_acme\" on database \"shop\" was refused by guard \"ddl-outside-migration\""
         );
-        let hint = "Ask a DBA for a migration session: portcullis migration run --database shop -- <your tool>.";
+        let hint = "Ask a DBA for a migration session: portcullis migration run --database shop --reason \"...\" -- <your tool>.";
         assert_eq!(refusal.hint.as_deref(), Some(hint));
         assert_eq!(
             (&*refusal.policy_file, refusal.policy_line),
@@ -94,10 +94,9 @@ mod tests {
     #[test]
     fn the_operators_page_closes_the_hint() {
         let mut who = acme();
-        who.policy = (*who.policy)
-            .clone()
-            .with_help_url(Some("https://wiki.example.com/db/{guard}"))
-            .into();
+        let mut policy = (*who.policy).clone();
+        policy.help_url = Some("https://wiki.example.com/db/{guard}".into());
+        who.policy = policy.into();
         let refusal = refused(&facts("CREATE TABLE", &[Class::Ddl]), &who, CLOSED);
         let hint =
             "Run it in a migration session; see https://wiki.example.com/db/ddl-outside-migration";

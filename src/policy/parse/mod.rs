@@ -65,14 +65,6 @@ impl Policy {
             }
         }
     }
-
-    /// The same policy with the configuration's `help_url`, which closes every hint.
-    pub fn with_help_url(self, help_url: Option<&str>) -> Self {
-        Self {
-            help_url: help_url.map(Arc::from),
-            ..self
-        }
-    }
 }
 
 /// `None`: an error was noted. So it is with every function below.

@@ -210,3 +210,32 @@ fn a_harmless_value_must_be_the_whole_value() {
         assert!(judge("migrator", "shop", OPEN, text).is_some(), "{text}");
     }
 }
+
+#[test]
+fn a_zone_cannot_be_left_by_the_back_door() {
+    for (text, guard) in [
+        (
+            "update pg_settings set setting = 'globex' where name = 'app.tenant_id'",
+            Guard::ZoneParameter,
+        ),
+        (
+            "select set_config(name, 'globex', false) from pg_settings",
+            Guard::ZoneParameter,
+        ),
+        ("reset all", Guard::ZoneParameter),
+        ("reset app.tenant_id", Guard::ZoneParameter),
+        (
+            "alter role shop_acme set app.tenant_id = 'globex'",
+            Guard::DdlOutsideMigration,
+        ),
+        (
+            "create function f() returns int set app.tenant_id = 'globex' return 1",
+            Guard::DdlOutsideMigration,
+        ),
+        ("set session authorization postgres", Guard::RoleChange),
+    ] {
+        let refusal =
+            judge("shop_acme", "shop", CLOSED, text).unwrap_or_else(|| panic!("allowed: {text}"));
+        assert_eq!(refusal.guard, guard, "{text}");
+    }
+}

@@ -23,7 +23,7 @@ fn a_text_is_kept_when_it_comes_again() {
 fn texts_seen_once_take_no_room() {
     let mut cache = FactsCache::new(1 << 20, 7);
     for n in 0..10_000 {
-        cache.describe(format!("select {n}").as_bytes());
+        cache.describe(format!("select c{n}").as_bytes());
     }
     assert!(cache.bytes() < 1 << 14, "{}", cache.bytes());
 }
@@ -35,21 +35,21 @@ fn the_bound_holds_and_what_is_used_stays() {
     cache.describe(hot);
     cache.describe(hot);
     for n in 0..2_000 {
-        let text = format!("select {n} from t");
+        let text = format!("select c{n} from t");
         cache.describe(text.as_bytes());
         cache.describe(text.as_bytes());
         assert!(cache.bytes() <= 64 << 10);
         assert!(cache.get(hot).is_some(), "{n}");
     }
     assert!(cache.bytes() > 32 << 10);
-    assert!(cache.get(b"select 0 from t").is_none());
-    assert!(cache.get(b"select 1999 from t").is_some());
+    assert!(cache.get(b"select c0 from t").is_none());
+    assert!(cache.get(b"select c1999 from t").is_some());
 }
 
 #[test]
 fn every_entry_is_found_after_many_evictions() {
     let mut cache = FactsCache::new(32 << 10, 1);
-    let text = |n: usize| format!("select {}", n * n % 97);
+    let text = |n: usize| format!("select c{}", n * n % 97);
     for n in 0..5_000 {
         assert_eq!(
             *cache.describe(text(n).as_bytes()),
@@ -71,9 +71,38 @@ fn facts_made_elsewhere_are_admitted_by_the_same_rule() {
 #[test]
 fn a_text_too_large_for_it_is_described_each_time() {
     let mut cache = FactsCache::new(8 << 10, 7);
-    let text = format!("select '{}'", "x".repeat(2000));
+    let text = format!("select {}", "x".repeat(2000));
     for _ in 0..3 {
         cache.describe(text.as_bytes());
     }
     assert_eq!((cache.hits(), cache.bytes()), (0, 0));
+}
+
+#[test]
+fn plain_constants_share_facts_and_others_do_not() {
+    let mut cache = FactsCache::new(1 << 20, 7);
+    let mut twice = |text: &str| {
+        cache.describe(text.as_bytes());
+        cache.describe(text.as_bytes())
+    };
+    let seven = twice("select * from orders where id = 7 and note = 'x'");
+    let eight = twice("select * from orders where id = 8 and note = 'drop table y'");
+    assert!(Arc::ptr_eq(&seven, &eight));
+    for (one, other) in [
+        ("set app.tenant_id = 'acme'", "set app.tenant_id = 'globex'"),
+        (
+            "explain (analyze 'off') create table t as select 1",
+            "explain (analyze 'on') create table t as select 1",
+        ),
+        (
+            "select set_config('a.b', '1', true)",
+            "select set_config('app.tenant_id', '1', true)",
+        ),
+        ("select 1; select 2", "select 10; select 2"),
+        ("set a.b = 0", "set a.b = 5"),
+    ] {
+        assert_eq!(*twice(one), describe(one.as_bytes()), "{one}");
+        assert_eq!(*twice(other), describe(other.as_bytes()), "{other}");
+        assert_eq!(*twice(one), describe(one.as_bytes()), "{one}");
+    }
 }

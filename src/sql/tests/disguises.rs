@@ -1,7 +1,7 @@
 //! DDL in all its disguises, and what looks like DDL and is not.
 
 use super::super::{Class, describe};
-use super::{facts, restricted};
+use super::{facts, first_opinion, restricted, second_opinion};
 
 #[test]
 fn ddl_is_seen_in_every_disguise() {
@@ -64,6 +64,10 @@ fn ddl_is_seen_in_every_disguise() {
             facts.classes
         );
         assert!(facts.fingerprint.is_some(), "{text}");
+        // Each opinion must hold without the other.
+        for opinion in [first_opinion(text), second_opinion(text)] {
+            assert!(opinion.intersects(restricted()), "{text}: {opinion:?}");
+        }
     }
 }
 
@@ -126,6 +130,12 @@ fn other_restricted_statements_have_their_class() {
     for (text, class) in table {
         let facts = facts(text);
         assert!(facts.classes.has(class), "{text}: {:?}", facts.classes);
+        // Each opinion must hold without the other; only the first one reads function calls.
+        assert!(first_opinion(text).has(class), "{text}");
+        assert!(
+            second_opinion(text).has(class) || text.contains("set_config"),
+            "{text}"
+        );
     }
 }
 
@@ -191,6 +201,7 @@ fn ordinary_statements_pass() {
             facts.classes
         );
         assert!(facts.fingerprint.is_none(), "{text}");
+        assert!(!first_opinion(text).intersects(restricted()), "{text}");
     }
 }
 
@@ -220,6 +231,12 @@ fn writes_are_told_from_reads() {
         ("insert into t default values", true),
     ];
     for (text, write) in table {
-        assert_eq!(facts(text).classes.has(Class::Write), write, "{text}");
+        for opinion in [
+            facts(text).classes,
+            first_opinion(text),
+            second_opinion(text),
+        ] {
+            assert_eq!(opinion.has(Class::Write), write, "{text}: {opinion:?}");
+        }
     }
 }

@@ -5,12 +5,13 @@ mod cache;
 mod disguises;
 mod fingerprints;
 mod lexing;
+mod names;
 mod parameters;
 mod soup;
 mod statements;
 mod transactions;
 
-use super::{Class, ClassSet, Facts, describe};
+use super::{Class, ClassSet, Facts, classify, describe, grammar, lexer, view};
 
 /// Describes a text that both opinions must understand.
 fn facts(text: &str) -> Facts {
@@ -39,4 +40,21 @@ fn restricted() -> ClassSet {
         Class::Replication,
         Class::Unknown,
     ])
+}
+
+/// The first opinion alone, of all statements of a text.
+fn first_opinion(text: &str) -> ClassSet {
+    let (tokens, stopped) = lexer::tokens(text.as_bytes());
+    assert_eq!(stopped, None, "{text}");
+    let views = view::statements(text.as_bytes(), &tokens);
+    views.into_iter().fold(ClassSet::EMPTY, |all, view| {
+        all.union(classify::statement(view).classes)
+    })
+}
+
+/// The second opinion alone.
+fn second_opinion(text: &str) -> ClassSet {
+    let classes =
+        grammar::classes(text, true).unwrap_or_else(|failure| panic!("{text}: {failure:?}"));
+    classes.into_iter().fold(ClassSet::EMPTY, ClassSet::union)
 }

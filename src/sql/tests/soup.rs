@@ -135,6 +135,12 @@ const OPENINGS: &[&str] = &[
     "declare c cursor for",
     "set",
     "(select 1)",
+    "select f() insert into t",
+    "with a as (select 1) insert into t",
+    "do 's'",
+    "set role",
+    "grant a to",
+    "drop table",
     "create function f() returns int begin atomic",
 ];
 

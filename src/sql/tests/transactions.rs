@@ -1,7 +1,7 @@
 //! Transaction control.
 
 use super::super::{Class, TransactionControl::*};
-use super::facts;
+use super::{facts, second_opinion};
 
 #[test]
 fn transaction_control_is_told_apart() {
@@ -37,6 +37,7 @@ fn transaction_control_is_told_apart() {
         let facts = facts(text);
         assert_eq!(facts.statements[0].transaction, Some(control), "{text}");
         assert!(facts.classes.has(Class::Transaction), "{text}");
+        assert!(second_opinion(text).has(Class::Transaction), "{text}");
     }
 }
 

@@ -1,0 +1,51 @@
+//! Lets the rest of the process stop a connection.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Waker};
+
+const DRAIN: u8 = 1;
+const END: u8 = 2;
+
+/// Lets others stop a pump.
+#[derive(Debug, Default)]
+pub struct Interrupt {
+    wish: AtomicU8,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Interrupt {
+    /// End when no transaction is open.
+    pub fn drain(&self) {
+        self.ask(DRAIN);
+    }
+
+    /// End now.
+    pub fn end(&self) {
+        self.ask(END);
+    }
+
+    fn ask(&self, wish: u8) {
+        self.wish.fetch_or(wish, Ordering::AcqRel);
+        // Kept for the next wish: a task's waker stays the same.
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waker) = waker.as_ref() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Wakes this task from now on.
+    pub fn register(&self, cx: &Context<'_>) {
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+    }
+
+    /// Asked to end now?
+    pub fn is_ended(&self) -> bool {
+        self.wish.load(Ordering::Acquire) & END != 0
+    }
+
+    /// Asked to end when no transaction is open?
+    pub fn is_draining(&self) -> bool {
+        self.wish.load(Ordering::Acquire) & DRAIN != 0
+    }
+}

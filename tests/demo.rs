@@ -1,0 +1,252 @@
+//! `deploy/demo`, run as a visitor runs it; only the program is the one that these tests were built with.
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use support::process::{RunAs, Server, command, spawn};
+use support::proxy::program;
+
+/// Much more than it takes; a machine that also builds is slow.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+fn demo(binary: &Path, arguments: &[&str]) -> Command {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/demo");
+    let mut demo = command(RunAs::Tester, "TERM", &script);
+    demo.arg("--bin").arg(binary).args(arguments);
+    demo
+}
+
+/// Runs it to its end: status, stdout, stderr.
+fn finished(mut demo: Command) -> (Option<i32>, String, String) {
+    demo.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = spawn(demo)
+        .and_then(std::process::Child::wait_with_output)
+        .expect("run deploy/demo");
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = output;
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    (status.code(), text(&stdout), text(&stderr))
+}
+
+/// The directory that the demo said it lives in.
+fn directory(stdout: &str) -> PathBuf {
+    let said = stdout
+        .split("Everything lives in ")
+        .nth(1)
+        .and_then(|rest| rest.lines().next())
+        .unwrap_or_else(|| panic!("no directory in:\n{stdout}"));
+    said.trim_end_matches('.').into()
+}
+
+#[test]
+fn the_tour_keeps_what_it_promises_and_leaves_nothing_behind() {
+    let (status, stdout, stderr) = finished(demo(program(), &["--once"]));
+    assert_eq!(status, Some(0), "{stdout}\n{stderr}");
+    assert!(stdout.contains("\n7 of 7 as promised.\n"), "{stdout}");
+    let directory = directory(&stdout);
+    assert!(!directory.exists(), "{} is left", directory.display());
+}
+
+#[test]
+fn a_wrong_answer_ends_the_tour_with_the_logs() {
+    let work = tempfile::tempdir().expect("create a directory");
+    let wrapper = work.path().join("portcullis");
+    // A Portcullis that takes acme for globex.
+    let script = format!(
+        "#!/bin/sh\n\
+         if [ \"$1\" = serve ]; then\n\
+             sed -i 's/\"acme\"/\"globex\"/' \"$(dirname \"$3\")/policies/production.toml\"\n\
+         fi\n\
+         exec {:?} \"$@\"\n",
+        program()
+    );
+    std::fs::write(&wrapper, script).expect("write the wrapper");
+    std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).expect("chmod");
+    let (status, stdout, stderr) = finished(demo(&wrapper, &["--once"]));
+    assert_eq!(status, Some(1), "{stdout}\n{stderr}");
+    assert!(stdout.contains("\n0 of 7 as promised.\n"), "{stdout}");
+    assert!(
+        stderr.contains("WRONG: the answer should contain:      3"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("last lines of portcullis.log"), "{stderr}");
+    assert!(!directory(&stdout).exists());
+}
+
+#[test]
+fn a_wrong_policy_is_told_before_anything_starts() {
+    let work = tempfile::tempdir().expect("create a directory");
+    let policy = work.path().join("policy.toml");
+    std::fs::write(&policy, "schema = 1\n").expect("write the policy");
+    let policy = policy.to_str().expect("a path in UTF-8");
+    let (status, _, stderr) = finished(demo(program(), &["--once", "--policy", policy]));
+    assert_eq!(status, Some(2), "{stderr}");
+    assert!(stderr.contains("missing key \"environment\""), "{stderr}");
+}
+
+/// A running demo; ends with this.
+struct Running {
+    server: Server,
+    env_file: PathBuf,
+    /// Fields are dropped in their order: the directory after the demo.
+    _work: tempfile::TempDir,
+}
+
+impl Running {
+    /// Starts it with files of one's own and waits for the file that says where everything is.
+    fn start(files: &[(&str, &str, &str)], more: &[&str]) -> Self {
+        let work = tempfile::tempdir().expect("create a directory");
+        let env_file = work.path().join("env");
+        let mut demo = demo(program(), more);
+        demo.arg("--env-file").arg(&env_file);
+        for (option, name, text) in files {
+            let path = work.path().join(name);
+            std::fs::write(&path, text).expect("write a file of the fixture");
+            demo.arg(option).arg(path);
+        }
+        let log = work.path().join("log");
+        let mut server = Server::start("deploy/demo", demo, &log, Signal::TERM);
+        let deadline = Instant::now() + PATIENCE;
+        while !env_file.exists() {
+            let ended = server.has_ended();
+            assert!(
+                ended.is_none() && Instant::now() < deadline,
+                "{ended:?}\n{}",
+                server.log()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Self {
+            server,
+            env_file,
+            _work: work,
+        }
+    }
+
+    /// Runs a shell script that knows of nothing but the file.
+    fn shell(&self, script: &str) -> (String, String) {
+        let mut shell = Command::new("bash");
+        shell
+            .args(["-eu", "-c"])
+            .arg(format!(". \"$1\"\n{script}"))
+            .arg("bash")
+            .arg(&self.env_file)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .stdin(Stdio::null());
+        let output = shell.output().expect("run bash");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (text(&output.stdout), text(&output.stderr))
+    }
+}
+
+const SQL: &str = "
+CREATE TABLE things (id int PRIMARY KEY, note text);
+GRANT SELECT, INSERT ON things TO app;
+INSERT INTO things VALUES (1, 'one');
+";
+
+/// Quotes, a colon and a backslash in a password go through a file, SQL, a shell and libpq.
+const USERS: &str = r#"# name  password  attributes
+app       it's"a:pa\ss  CONNECTION LIMIT 20
+
+deployer  secret2
+"#;
+
+const POLICY: &str = r#"schema = 1
+environment = "test"
+mode = "enforce"
+
+[login.app]
+kind = "service"
+databases = [
+    "Stock room",  # quoted everywhere
+]
+
+[login.deployer]
+kind = "migrator"
+databases = ["Stock room"]
+"#;
+
+const SETTINGS: &str = "[limits]\nmax_statement_bytes = \"2kB\"\n";
+
+/// psql as the application, at the port named by a variable.
+fn psql(port: &str, sql: &str) -> String {
+    format!(
+        "PGPASSWORD=$APP_PASSWORD PGSSLMODE=verify-full PGSSLROOTCERT=$PORTCULLIS_CA psql -XAtq \
+         -h $PORTCULLIS_HOST -p ${port} -U $APP_USER -d \"$APP_DATABASE\" -c \"{sql}\"\n"
+    )
+}
+
+#[test]
+fn the_stack_runs_with_tables_logins_policy_and_settings_of_ones_own() {
+    let mut running = Running::start(
+        &[
+            ("--sql", "schema.sql", SQL),
+            ("--users", "users", USERS),
+            ("--policy", "own policy.toml", POLICY),
+            ("--config", "settings.toml", SETTINGS),
+        ],
+        &["--pool-size", "3"],
+    );
+
+    for port in [
+        "PORTCULLIS_PORT",
+        "PGBOUNCER_PORT",
+        "PGBOUNCER_SESSION_PORT",
+    ] {
+        let (rows, errors) = running.shell(&psql(port, "SELECT note FROM things"));
+        assert_eq!(rows, "one\n", "{port}: {errors}");
+    }
+    let (_, errors) = running.shell(&psql("PORTCULLIS_PORT", "CREATE TABLE more (id int)"));
+    assert!(errors.contains("outside a migration session"), "{errors}");
+
+    let migration = "$PORTCULLIS_BIN migration run --config $PORTCULLIS_CONFIG \
+                     --database \"$APP_DATABASE\" --reason 'a test' -- psql -XqAtc 'CREATE TABLE more (id int)'";
+    let (_, errors) = running.shell(migration);
+    assert!(errors.contains("closed, 1 statement"), "{errors}");
+    let owner = "psql -XAtq \"$DIRECT_DSN\" -c \"SELECT tableowner FROM pg_tables WHERE tablename = 'more'\"";
+    assert_eq!(running.shell(owner).0, "deployer\n");
+    let databases =
+        "psql -XAtq \"$DIRECT_DSN\" -c 'SELECT datname FROM pg_database WHERE oid >= 16384'";
+    assert_eq!(running.shell(databases).0, "Stock room\n");
+
+    // Of the settings laid over the demo's.
+    let long = format!("SELECT '{}'", "x".repeat(3000));
+    let (_, errors) = running.shell(&psql("PORTCULLIS_PORT", &long));
+    assert!(errors.contains("ERROR"), "{errors}");
+    let (metrics, errors) = running.shell("curl -sS http://$PORTCULLIS_HTTP/metrics");
+    assert!(metrics.contains("portcullis_statements_total"), "{errors}");
+    let (sessions, errors) =
+        running.shell("$PORTCULLIS_BIN console --console $PORTCULLIS_CONSOLE 'SHOW MIGRATIONS'");
+    assert!(sessions.contains("Stock room"), "{errors}");
+
+    let files = PathBuf::from(running.shell("dirname $PORTCULLIS_CONFIG").0.trim());
+    assert!(files.exists());
+    running.server.signal(Signal::TERM);
+    let status = running.server.wait_for_end(PATIENCE);
+    assert_eq!(
+        status.and_then(|status| status.code()),
+        Some(0),
+        "{}",
+        running.server.log()
+    );
+    assert!(!files.exists(), "{} is left", files.display());
+}
+
+#[test]
+fn a_fixture_that_makes_its_databases_starts_outside_of_them() {
+    let sql = "CREATE DATABASE shop OWNER migrator;\n\\connect shop\nCREATE TABLE t AS SELECT 7 AS n;\n\
+               GRANT SELECT ON t TO PUBLIC;\n";
+    let running = Running::start(&[("--sql", "schema.sql", sql)], &["--no-tour"]);
+    let (rows, errors) = running.shell(&psql("PORTCULLIS_PORT", "SELECT n FROM t"));
+    assert_eq!(rows, "7\n", "{errors}");
+}

@@ -1,0 +1,154 @@
+//! Long statements, and statements that are slow to read: judged without holding anybody up.
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use support::message::{self, column, error, failed, fine};
+use support::{Shared, Stack, StackOptions, Wire};
+
+fn stack() -> Arc<Stack> {
+    static STACK: Shared = Shared::new();
+    STACK.get(StackOptions::default)
+}
+
+fn plain(stack: &Stack) -> Wire {
+    Wire::login(&stack.login("shop_plain", "app"))
+}
+
+/// `max_statement_bytes` of the stack: the default.
+const LIMIT: usize = 1024 * 1024;
+
+/// A SELECT of one row that is `length` bytes long.
+fn select(length: usize) -> String {
+    let shell = "SELECT length('')".len();
+    format!("SELECT length('{}')", "x".repeat(length - shell))
+}
+
+#[test]
+fn long_statements_pass_up_to_the_limit() {
+    let stack = stack();
+    let mut wire = plain(&stack);
+    for length in [32 * 1024, 40 * 1024, 500_000, LIMIT] {
+        let value = (length - "SELECT length('')".len()).to_string();
+        let sql = select(length);
+        assert_eq!(column(&wire.query(&sql)), [value.clone()]);
+        let answer = wire.batch(&message::extended(&sql, &[]));
+        assert_eq!(column(&answer), [value.clone()]);
+        wire.send_in_pieces(&message::query(&sql), 7_001);
+        assert_eq!(column(&wire.receive_until(b'Z')), [value]);
+    }
+    let values: Vec<String> = (0..10_000).map(|number| number.to_string()).collect();
+    let list = values.join(", ");
+    let sql = format!("SELECT count(*) FROM notes WHERE id IN ({list})");
+    fine(&wire.query(&sql));
+}
+
+#[test]
+fn one_byte_more_is_refused_and_the_connection_stays_in_step() {
+    let stack = stack();
+    let mut wire = plain(&stack);
+    for length in [LIMIT + 1, 3 * LIMIT] {
+        let sql = select(length);
+        let parse = [
+            message::parse("", &sql),
+            message::bind("", "", &[]),
+            message::execute("", 0),
+        ];
+        let extended = [parse.concat(), message::sync()].concat();
+        for sent in [message::query(&sql), extended] {
+            wire.send(&sent);
+            let answer = wire.receive_until(b'Z');
+            assert_eq!(failed(&answer), ("54000".into(), 'I'), "{length}");
+            let error = error(&answer).expect("an error");
+            assert_eq!(error.field(b'M').as_deref(), Some("statement is too long"));
+            assert_eq!(error.field(b'R').as_deref(), Some("statement-bounds"));
+            // In pieces, with the next statement right behind it.
+            wire.send_in_pieces(&[sent, message::query("SELECT 'next'")].concat(), 100_003);
+            assert_eq!(failed(&wire.receive_until(b'Z')).0, "54000");
+            assert_eq!(column(&wire.receive_until(b'Z')), ["next"]);
+        }
+        fine(&wire.query("BEGIN"));
+        assert_eq!(failed(&wire.query(&sql)), ("54000".into(), 'E'));
+        fine(&wire.query("ROLLBACK"));
+    }
+}
+
+#[test]
+fn long_statements_are_judged_to_their_end() {
+    let stack = stack();
+    let mut wire = plain(&stack);
+    for length in [40 * 1024, 500_000] {
+        for sql in [
+            format!("{}; CREATE TABLE made (id int)", select(length)),
+            format!("/*{}*/ CREATE TABLE made (id int)", "x".repeat(length)),
+            format!("CREATE TABLE made (id int); {}", select(length)),
+        ] {
+            assert_eq!(failed(&wire.query(&sql)), ("42501".into(), 'I'));
+            let answer = wire.batch(&message::extended(&sql, &[]));
+            assert_eq!(failed(&answer), ("42501".into(), 'I'));
+        }
+        fine(&wire.query(&format!("/*{}*/ SELECT 1", "-".repeat(length))));
+    }
+}
+
+/// What makes PostgreSQL's own parser take seconds.
+fn slow_inputs() -> Vec<String> {
+    vec![
+        format!("SELECT {}1{}", "/*".repeat(40_000), "*/".repeat(40_000)),
+        format!("SELECT 1 {} 1", "+".repeat(400_000)),
+        format!("SELECT 1{}", "+ +1".repeat(25_000)),
+        format!("SELECT 1 {}", "/****/".repeat(52_000)),
+        format!("SELECT {}1{}", "(".repeat(100_000), ")".repeat(100_000)),
+        format!("SELECT {}", "-".repeat(500_000)),
+        format!("SELECT 1 {}", "@/*x*/".repeat(50_000)),
+    ]
+}
+
+#[test]
+fn slow_texts_are_settled_at_once_and_nobody_waits_for_them() {
+    let stack = stack();
+    let done = AtomicBool::new(false);
+    let longest = std::thread::scope(|scope| {
+        // More clients than workers: every worker has some.
+        let waiting: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut wire = plain(&stack);
+                    let mut longest = Duration::ZERO;
+                    while !done.load(Ordering::Relaxed) {
+                        let start = Instant::now();
+                        fine(&wire.query("SELECT 1"));
+                        longest = longest.max(start.elapsed());
+                    }
+                    longest
+                })
+            })
+            .collect();
+        let slow: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut wire = plain(&stack);
+                    for sql in slow_inputs() {
+                        let start = Instant::now();
+                        wire.query(&sql);
+                        wire.batch(&message::extended(&sql, &[]));
+                        let took = start.elapsed();
+                        assert!(took < Duration::from_secs(3), "{took:?}: {}", &sql[..20]);
+                    }
+                })
+            })
+            .collect();
+        let slow: Vec<_> = slow.into_iter().map(|thread| thread.join()).collect();
+        done.store(true, Ordering::Relaxed);
+        assert!(slow.iter().all(Result::is_ok));
+        let longest = waiting
+            .into_iter()
+            .map(|thread| thread.join().expect("a client"));
+        longest.max().unwrap_or_default()
+    });
+    // libpg_query would take 2.5 to 21 s for these; what is left is this machine's other work.
+    assert!(longest < Duration::from_secs(1), "{longest:?}");
+}

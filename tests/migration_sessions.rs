@@ -1,0 +1,278 @@
+//! Migration sessions through the real stack: real psql, PgBouncer in session mode, PostgreSQL.
+
+mod support;
+
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use support::{Login, Stack, StackOptions};
+
+/// `portcullis ...` against the stack's console.
+fn portcullis(stack: &Stack, arguments: &[&str], rest: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .args(arguments)
+        .arg("--config")
+        .arg(stack.file("portcullis.toml"))
+        .args(rest)
+        .output()
+        .expect("portcullis runs")
+}
+
+fn out(output: &Output) -> String {
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Opens a session on `app`; the login that its token makes.
+fn open(stack: &Stack) -> Login {
+    open_for(stack, "1h")
+}
+
+fn open_for(stack: &Stack, ttl: &str) -> Login {
+    let asked = ["migration", "open", "--database", "app", "--reason", "test"];
+    let opened = out(&portcullis(stack, &asked, &["--ttl", ttl, "--json"]));
+    let opened: serde_json::Value = serde_json::from_str(&opened).expect("JSON");
+    let text = |name: &str| opened[name].as_str().expect(name).to_owned();
+    Login {
+        user: text("login"),
+        password: text("token"),
+        database: text("database"),
+        ..stack.login("migrator", "app")
+    }
+}
+
+fn id(login: &Login) -> &str {
+    login.user.rsplit('.').next().expect("an id")
+}
+
+fn tables(stack: &Stack) -> String {
+    let sql = "SELECT string_agg(tablename, ' ' ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public'";
+    stack.direct("app", sql).trim().to_owned()
+}
+
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(15);
+    while !holds() {
+        assert!(Instant::now() < until, "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_tool_applies_its_files_in_a_session_and_only_there() {
+    let stack = Stack::start(StackOptions::default());
+    let file = stack.file("0001.sql");
+    std::fs::write(
+        &file,
+        "CREATE TABLE one (id int DEFAULT 41);\nCREATE TABLE two (id int);\n",
+    )
+    .expect("written");
+    let file = file.display().to_string();
+
+    let ddl = "CREATE TABLE three (id int)";
+    stack
+        .psql(&stack.login("shop_plain", "app"), ddl)
+        .refused("42501");
+    assert_ne!(stack.psql(&stack.login("migrator", "app"), ddl).status, 0);
+    assert_eq!(tables(&stack), "notes");
+
+    let run = [
+        "migration",
+        "run",
+        "--database",
+        "app",
+        "--reason",
+        "SHOP-298",
+    ];
+    let script = format!(
+        "psql -Xq -v ON_ERROR_STOP=1 -f {file} && psql -Xq -c 'CREATE TABLE three (id int)' && psql -Xq -c 'CREATE TABLE two (id int)'"
+    );
+    let applied = portcullis(&stack, &run, &["--", "sh", "-c", &script]);
+    let said = String::from_utf8_lossy(&applied.stderr).into_owned();
+    assert_eq!(
+        applied.status.code(),
+        Some(1),
+        "the last psql's own status: {said}"
+    );
+    assert_eq!(tables(&stack), "notes one three two");
+    for line in [
+        "  1  CREATE TABLE one (id int DEFAULT $1)",
+        "  2  CREATE TABLE two (id int)",
+        "   ERROR 42P07",
+        "portcullis: closed, 4 statements, ",
+    ] {
+        assert!(said.contains(line), "{line}\n{said}");
+    }
+    let listed = out(&portcullis(&stack, &["migration", "list"], &[]));
+    assert!(
+        listed.contains("| closed |          4 |") && listed.contains("SHOP-298"),
+        "{listed}"
+    );
+}
+
+#[test]
+fn closing_ends_what_runs_and_rolls_it_back() {
+    let stack = Stack::start(StackOptions::default());
+    let login = open(&stack);
+    let running = std::thread::scope(|scope| {
+        let psql = scope.spawn(|| {
+            stack.psql(
+                &login,
+                "BEGIN; CREATE TABLE half (id int); SELECT pg_sleep(60); COMMIT;",
+            )
+        });
+        let sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+        wait_until("it sleeps", || {
+            stack.direct("postgres", sleeping).trim() == "1"
+        });
+        out(&portcullis(
+            &stack,
+            &["migration", "close", id(&login), "--note", "wrong window"],
+            &[],
+        ));
+        let closed = Instant::now();
+        let answer = psql.join().expect("psql ended");
+        assert!(closed.elapsed() < Duration::from_secs(5), "cut off at once");
+        wait_until("the server has let go", || {
+            stack.direct("postgres", sleeping).trim() == "0"
+        });
+        answer
+    });
+    assert_ne!(running.status, 0);
+    let told = format!("FATAL:  57P01: migration session {} ended at ", id(&login));
+    assert!(
+        running.stderr.contains(&told) && running.stderr.contains("with the note \"wrong window\""),
+        "{}",
+        running.stderr
+    );
+    assert_eq!(tables(&stack), "notes");
+    assert_ne!(
+        stack.psql(&login, "SELECT 1").status,
+        0,
+        "the token is worth nothing now"
+    );
+}
+
+#[test]
+fn a_session_ends_on_time() {
+    let stack = Stack::start(StackOptions::default());
+    let login = open_for(&stack, "2s");
+    let begun = Instant::now();
+    let answer = stack.psql(
+        &login,
+        "CREATE TABLE kept (id int); BEGIN; CREATE TABLE half (id int); SELECT pg_sleep(60);",
+    );
+    assert!(begun.elapsed() < Duration::from_secs(8));
+    assert!(
+        answer.stderr.contains("DETAIL:  Its time was over."),
+        "{}",
+        answer.stderr
+    );
+    assert_eq!(tables(&stack), "kept notes");
+    assert_ne!(stack.psql(&login, "SELECT 1").status, 0);
+    let listed = out(&portcullis(&stack, &["migration", "list"], &[]));
+    assert!(listed.contains("| expired |"), "{listed}");
+    stack.psql(&open(&stack), "SELECT 1").ok();
+}
+
+#[test]
+fn a_token_is_for_its_own_session_and_database() {
+    let stack = Stack::start(StackOptions::default());
+    let login = open(&stack);
+    assert_eq!(stack.psql(&login, "SELECT current_user").ok(), "migrator\n");
+    let refused = |login: Login| stack.psql(&login, "SELECT 1").status;
+    assert_eq!(
+        refused(Login {
+            database: "shop".into(),
+            ..login.clone()
+        }),
+        2
+    );
+    assert_eq!(
+        refused(Login {
+            password: support::fixture::password("migrator"),
+            ..login.clone()
+        }),
+        2
+    );
+    assert_eq!(
+        refused(Login {
+            user: "migrator.mig_00000000".into(),
+            ..login.clone()
+        }),
+        2
+    );
+    assert_eq!(
+        refused(Login {
+            user: format!("shop_plain.{}", id(&login)),
+            ..login.clone()
+        }),
+        2
+    );
+    assert_eq!(
+        refused(Login {
+            user: "migrator".into(),
+            ..login.clone()
+        }),
+        2
+    );
+    let second = portcullis(
+        &stack,
+        &["migration", "open", "--database", "app", "--reason", "x"],
+        &[],
+    );
+    assert_eq!(second.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(
+        said.contains("database \"app\" has an open migration session")
+            && said.contains(id(&login)),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_sessions_settings_do_not_outlive_it() {
+    let stack = Stack::start(StackOptions {
+        pool_size: 1,
+        ..StackOptions::default()
+    });
+    let first = open(&stack);
+    let leave = "SET row_security = off; SET search_path = ''; SELECT pg_advisory_lock(7);";
+    stack.psql(&first, leave).ok();
+    out(&portcullis(
+        &stack,
+        &["migration", "close", id(&first)],
+        &[],
+    ));
+    let second = open(&stack);
+    let found = stack
+        .psql(&second, "SHOW row_security; SHOW search_path;")
+        .ok();
+    assert_eq!(found, "on\n\"$user\", public\n");
+    let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";
+    assert_eq!(stack.direct("app", locks).trim(), "0");
+}
+
+#[test]
+fn an_open_session_survives_a_restart_of_the_proxy() {
+    let mut stack = Stack::start(StackOptions::default());
+    let login = open(&stack);
+    stack.psql(&login, "CREATE TABLE before_it (id int)").ok();
+    let shown = || out(&portcullis(&stack, &["migration", "show", id(&login)], &[]));
+    wait_until("the statement is in the file", || {
+        shown().contains("before_it")
+    });
+    // Killed, not stopped: nothing may be left to be written at the end.
+    drop(stack.proxy.take());
+    let mut proxy = support::proxy::serve(stack.directory());
+    support::proxy::wait(&mut proxy, stack.http_port);
+    stack.proxy = Some(proxy);
+    stack.psql(&login, "CREATE TABLE after_it (id int)").ok();
+    assert_eq!(tables(&stack), "after_it before_it notes");
+    let shown = out(&portcullis(&stack, &["migration", "show", id(&login)], &[]));
+    assert!(
+        shown.contains("before_it") && shown.contains("after_it"),
+        "{shown}"
+    );
+}

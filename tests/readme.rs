@@ -1,0 +1,91 @@
+//! What the README tells a stranger to write and to type works, and its links lead somewhere.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn readme() -> String {
+    std::fs::read_to_string(root().join("README.md")).expect("read README.md")
+}
+
+/// The exit status of the program under test, run in the repository.
+fn portcullis(arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    let output = command
+        .args(arguments)
+        .current_dir(root())
+        .output()
+        .expect("run portcullis");
+    let text = [output.stdout, output.stderr].concat();
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&text).into_owned(),
+    )
+}
+
+/// What stands between `open` and the next `close`, each time.
+fn between<'a>(text: &'a str, open: &'a str, close: &'a str) -> impl Iterator<Item = &'a str> {
+    text.split(open)
+        .skip(1)
+        .filter_map(move |rest| rest.split(close).next())
+}
+
+#[test]
+fn its_configuration_and_policy_fit() {
+    let work = tempfile::tempdir().expect("create a directory");
+    let readme = readme();
+    let blocks: Vec<&str> = between(&readme, "```toml\n", "```").collect();
+    let [config, policy] = blocks[..] else {
+        panic!("{} blocks of TOML", blocks.len())
+    };
+    let here = format!("{}/", work.path().display());
+    let file = work.path().join("portcullis.toml");
+    std::fs::write(&file, config.replace("/etc/portcullis/", &here)).expect("write");
+    std::fs::write(work.path().join("production.toml"), policy).expect("write");
+    let (status, said) = portcullis(&["check", file.to_str().expect("UTF-8")]);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("2 files checked: no problems"), "{said}");
+}
+
+#[test]
+fn its_help_topics_are_there_and_its_example_is_refused() {
+    let readme = readme();
+    let topics: Vec<&str> = between(&readme, "`portcullis help ", "`").collect();
+    assert!(topics.len() >= 3, "{topics:?}");
+    for topic in topics {
+        assert_eq!(portcullis(&["help", topic]).0, Some(0), "help {topic}");
+    }
+    let line = between(&readme, "\n    portcullis explain ", "\n").next();
+    let line = line.expect("an example of explain");
+    let (options, statement) = line.split_once(" '").expect("a statement in quotes");
+    let mut arguments = vec!["explain"];
+    arguments.extend(options.split(' '));
+    arguments.push(statement.trim_end_matches('\''));
+    let (status, said) = portcullis(&arguments);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("ddl-outside-migration"), "{said}");
+}
+
+#[test]
+fn its_links_lead_to_files_and_headings() {
+    for name in ["README.md", "CHANGELOG.md", "benches/README.md"] {
+        let file = root().join(name);
+        let text = std::fs::read_to_string(&file).expect("read");
+        for link in between(&text, "](", ")").filter(|link| !link.starts_with("https://")) {
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target: PathBuf = file.parent().expect("a directory").join(path);
+            assert!(path.is_empty() || target.exists(), "{name}: {link}");
+            let is_it = |line: &str| {
+                let title = line.trim_start_matches(['#', ' ']).to_lowercase();
+                line.starts_with('#') && title.replace(' ', "-") == heading
+            };
+            assert!(
+                heading.is_empty() || text.lines().any(is_it),
+                "{name}: {link}"
+            );
+        }
+    }
+}

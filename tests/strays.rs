@@ -1,0 +1,229 @@
+//! Two zones over one and the same server connection: nothing of one transaction reaches the next.
+
+mod support;
+
+use support::fixture::POLICY;
+use support::message::{self, Message, column, extended, failed, fine, kinds};
+use support::shared::VERSIONS;
+use support::{Stack, StackOptions, Wire};
+
+/// Both logins of the shop use one server role, and its pool has one connection.
+fn start(number: usize) -> Stack {
+    let (version, pooler) = VERSIONS[number];
+    let globex = "[login.shop_globex]\n";
+    let policy = POLICY.replace(globex, &format!("{globex}server_role = \"shop_acme\"\n"));
+    assert_ne!(policy, POLICY);
+    Stack::start(StackOptions {
+        version,
+        pooler,
+        policy,
+        pool_size: 1,
+        keys: vec!["migrator", "shop_acme"],
+        ..StackOptions::default()
+    })
+}
+
+/// Small and repeatable: the sequence of xorshift64.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+/// One client that runs transactions of random kinds.
+struct Client {
+    wire: Wire,
+    zone: &'static str,
+    dice: Dice,
+    written: usize,
+}
+
+impl Client {
+    fn new(stack: &Stack, zone: &'static str, seed: u64) -> Self {
+        Self {
+            wire: Wire::login(&stack.login(&format!("shop_{zone}"), "shop")),
+            zone,
+            dice: Dice(seed),
+            written: 0,
+        }
+    }
+
+    /// Runs a statement in one of the two protocols.
+    fn run(&mut self, sql: &str) -> Vec<Message> {
+        match self.dice.below(2) {
+            0 => self.wire.query(sql),
+            _ => self.wire.batch(&extended(sql, &[])),
+        }
+    }
+
+    fn insert(&mut self) -> usize {
+        let sql = format!("INSERT INTO orders (note) VALUES ('by {}')", self.zone);
+        let answer = self.run(&sql);
+        assert!(matches!(fine(&answer), 'I' | 'T'));
+        1
+    }
+
+    /// Every row that can be seen is of the own zone.
+    fn look(&mut self) {
+        let answer = self.run("SELECT DISTINCT tenant_id FROM orders");
+        assert_eq!(column(&answer), [self.zone]);
+    }
+
+    fn transaction(&mut self) {
+        match self.dice.below(8) {
+            0 | 1 => self.written += self.insert(),
+            2 => self.look(),
+            3 => self.pipeline(),
+            4 => {
+                assert_eq!(failed(&self.run("SELECT 1/0")), ("22012".into(), 'I'));
+            }
+            end => {
+                assert_eq!(fine(&self.run("BEGIN")), 'T');
+                let written = self.insert();
+                self.look();
+                match end {
+                    5 => {
+                        fine(&self.run("ROLLBACK"));
+                    }
+                    6 => {
+                        assert_eq!(failed(&self.run("SELECT nope")), ("42703".into(), 'E'));
+                        fine(&self.run("ROLLBACK"));
+                    }
+                    _ => {
+                        fine(&self.run("COMMIT"));
+                        self.written += written;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Three batches and a Query in one write.
+    fn pipeline(&mut self) {
+        let note = format!("INSERT INTO orders (note) VALUES ('by {}')", self.zone);
+        let seen = "SELECT DISTINCT tenant_id FROM orders";
+        let batch = |sql: &str| [extended(sql, &[]), message::sync()].concat();
+        let sent = [
+            batch(&note),
+            batch(seen),
+            batch(&note),
+            message::query(seen),
+        ];
+        self.wire.send(&sent.concat());
+        for expected in ["12CZ", "12DCZ", "12CZ", "TDCZ"] {
+            let answer = self.wire.receive_until(b'Z');
+            assert_eq!(kinds(&answer), expected);
+            assert!(column(&answer).iter().all(|zone| *zone == self.zone));
+        }
+        self.written += 2;
+    }
+}
+
+/// 1,000 transactions, two clients of each zone at once.
+fn interleave(number: usize) {
+    let stack = start(number);
+    let written: Vec<(&str, usize)> = std::thread::scope(|scope| {
+        let clients = [("acme", 1), ("globex", 2), ("acme", 3), ("globex", 4)];
+        let running: Vec<_> = clients
+            .map(|(zone, seed)| {
+                let stack = &stack;
+                scope.spawn(move || {
+                    let mut client = Client::new(stack, zone, seed * 0x9e37_79b9);
+                    (0..250).for_each(|_| client.transaction());
+                    (zone, client.written)
+                })
+            })
+            .into();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| thread.join().expect("a client");
+        running.into_iter().map(join).collect()
+    });
+    for zone in ["acme", "globex"] {
+        let of_zone = written.iter().filter(|(of, _)| *of == zone);
+        let expected: usize = of_zone.map(|(_, count)| count).sum();
+        assert!(expected > 50, "the dice never wrote");
+        let sql = format!(
+            "SELECT count(*), count(*) FILTER (WHERE tenant_id <> '{zone}') FROM orders WHERE note = 'by {zone}'"
+        );
+        assert_eq!(stack.direct("shop", &sql), format!("{expected}|0\n"));
+    }
+    no_zone_is_left(&stack);
+}
+
+/// On the connection that all of them used, asked past Portcullis.
+fn no_zone_is_left(stack: &Stack) {
+    let login = stack.login_at(stack.transaction_port, "shop_acme", "shop");
+    let mut wire = Wire::login(&login);
+    let answer = wire.query(
+        "SELECT coalesce(current_setting('app.tenant_id', true), ''), pg_backend_pid() <> 0",
+    );
+    assert_eq!(column(&answer), [""]);
+    let left = wire.query("SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'pc\\_%'");
+    assert_eq!(column(&left), ["0"]);
+    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'shop_acme'";
+    assert_eq!(
+        stack.direct("shop", sessions),
+        "1\n",
+        "one connection was used"
+    );
+}
+
+#[test]
+fn no_row_strays_on_postgresql_15() {
+    interleave(0);
+}
+
+#[test]
+fn no_row_strays_on_postgresql_17() {
+    interleave(1);
+}
+
+#[test]
+fn no_row_strays_on_postgresql_18() {
+    interleave(2);
+}
+
+fn injections(stack: &Stack) -> u64 {
+    let (_, metrics) = stack.http_get("/metrics");
+    let lines = metrics
+        .lines()
+        .filter(|line| line.starts_with("portcullis_zone_injections_total"));
+    let value = |line: &str| {
+        line.rsplit(' ')
+            .next()
+            .and_then(|value| value.parse::<u64>().ok())
+    };
+    lines.filter_map(value).sum()
+}
+
+#[test]
+fn pings_get_no_injection() {
+    let stack = start(1);
+    let mut wire = Wire::login(&stack.login("shop_acme", "shop"));
+    let empty = [
+        ("IZ", message::query("")),
+        ("IZ", message::query(" -- only a comment")),
+        ("IZ", message::query(";;")),
+        ("Z", message::sync()),
+        ("1Z", [message::parse("", ""), message::sync()].concat()),
+        ("12IZ", [extended("", &[]), message::sync()].concat()),
+        ("CZ", message::query("BEGIN")),
+        ("CZ", message::query("COMMIT")),
+    ];
+    let before = injections(&stack);
+    for (expected, sent) in empty {
+        wire.send(&sent);
+        assert_eq!(kinds(&wire.receive_until(b'Z')), expected);
+    }
+    assert_eq!(injections(&stack), before);
+    fine(&wire.query("SELECT 1"));
+    assert_eq!(
+        injections(&stack),
+        before + 1,
+        "it is this figure that counts"
+    );
+}
