@@ -55,8 +55,7 @@ impl Conversation {
             let there = header.total.min(bytes.len());
             let said = to_server.len();
             let step = self.answer(header, bytes, observer, out, to_server)?;
-            let halfway = self.client_body.remaining > 0 && !self.client_body.dropped;
-            if halfway && to_server.len() > said {
+            if self.client_body.is_halfway() && to_server.len() > said {
                 // It would end up in the middle of a message that the server still has to get.
                 return Err(out_of_step(header.kind));
             }
@@ -132,6 +131,7 @@ impl Conversation {
             (b'T' | b'I' | b'H' | b'c', Some(E::Query | E::Guarded))
             | (b'H' | b'c', Some(E::Execute)) => Step::Carry,
             (b'G', Some(E::Query | E::Guarded | E::Execute)) => {
+                self.in_flight.begin_copy();
                 self.copy.active = true;
                 Step::Carry
             }
@@ -211,13 +211,25 @@ impl Conversation {
         let Some(injection) = &mut self.injection else {
             return;
         };
-        if let Some(name) = injection.take_leftover() {
-            // Before anything else is sent; nothing is taken from the client until it is confirmed.
+        if injection.has_leftover() {
+            if self.client_body.is_halfway() {
+                self.cleanup_due = true;
+            } else {
+                self.clean_up(to_server);
+            }
+        } else if self.batch == Batch::Closed {
+            injection.settled(self.status);
+        }
+    }
+
+    /// Removes the name of a failed prefix. Before anything else is sent; nothing is taken from the
+    /// client until it is confirmed.
+    pub(super) fn clean_up(&mut self, to_server: &mut Vec<u8>) {
+        let injection = self.injection.as_mut();
+        if let Some(name) = injection.and_then(|injection| injection.take_leftover()) {
             put_cleanup(to_server, &name);
             self.in_flight.push(Expected::CleanupClose);
             self.in_flight.push(Expected::CleanupSync);
-        } else if self.batch == Batch::Closed {
-            injection.settled(self.status);
         }
     }
 
