@@ -1,5 +1,5 @@
 # Sourced by deploy/demo: logins, databases, and the variables by which others find the stack.
-# shellcheck shell=bash disable=SC2154 # deploy/demo and stack.sh set the rest
+# shellcheck shell=bash disable=SC2034,SC2154 # shared with deploy/demo and its other parts
 
 user_names=()
 declare -A passwords=() attributes=()
@@ -106,13 +106,13 @@ SQL
 # Roles that Portcullis logs in as by itself: migrators, and those behind other logins.
 make_server_keys() {
     local name role
-    local -A done=()
+    local -A made=()
     (umask 077 && : >"$directory/server-keys")
     for name in "${policy_logins[@]}"; do
         role=${server_roles[$name]}
         [[ -n $role || ${kinds[$name]} != migrator ]] || role=$name
-        [[ -n $role && -z ${done[$role]:-} && -n ${passwords[$role]:-} ]] || continue
-        done[$role]=yes
+        [[ -n $role && -z ${made[$role]:-} && -n ${passwords[$role]:-} ]] || continue
+        made[$role]=yes
         "$binary" keys add --key-file "$directory/server-keys" --role "$role" \
             --auth-file "$directory/userlist.txt" <<<"${passwords[$role]}" 2>"$directory/keys.log" ||
             { cat "$directory/keys.log" >&2 && die 2 "no server key for $role"; }
@@ -129,7 +129,7 @@ environment() {
         PORTCULLIS_CONFIG PORTCULLIS_CONSOLE APP_USER APP_PASSWORD APP_DATABASE DIRECT_DSN
         PGBOUNCER_PORT PGBOUNCER_SESSION_PORT)
     local direct=postgresql://postgres:$superuser_password@127.0.0.1:$postgresql_port
-    direct+=/$(url_escaped "$app_database")?sslmode=disable
+    direct+="/$(url_escaped "$app_database")?sslmode=disable"
     local values=(localhost "$port" "127.0.0.1:$http_port" "$directory/ca.crt" "$binary"
         "$directory/portcullis.toml" "$directory/console.sock" "$app_user" "${passwords[$app_user]}"
         "$app_database" "$direct" "$transaction_port" "$session_port")
@@ -141,7 +141,7 @@ environment() {
 # DIRECTORY/env: the same, and libpq's variables, so that a bare psql is the application.
 explorers_environment() {
     environment
-    shell_variable PATH "$(dirname "$binary"):$PATH"
+    shell_variable PATH "$directory/bin:$PATH"
     printf 'export PGHOST=localhost PGPORT=%s PGSSLMODE=verify-full PGPASSFILE=%q PGSSLROOTCERT=%q\n' \
         "$port" "$directory/passwords" "$directory/ca.crt"
     printf 'export PGUSER=%q PGDATABASE=%q\n' "$app_user" "$app_database"
@@ -161,6 +161,9 @@ password_file() {
 }
 
 write_environment() {
+    # `portcullis`, whatever the file is called.
+    mkdir "$directory/bin"
+    ln -s "$binary" "$directory/bin/portcullis"
     (umask 077 && password_file >"$directory/passwords" && explorers_environment >"$directory/env")
 }
 

@@ -1,5 +1,5 @@
 # Sourced by deploy/demo: the temporary directory and the four servers in it.
-# shellcheck shell=bash disable=SC2154 # deploy/demo sets the options
+# shellcheck shell=bash disable=SC2034,SC2154 # shared with deploy/demo and its other parts
 
 directory=
 declare -A pids=()
@@ -88,7 +88,10 @@ end_server() {
         sleep 0.05
     done
     # PostgreSQL's own children end with QUIT, and not with KILL.
-    kill -s QUIT "$pid" 2>/dev/null && sleep 0.5 && kill -s KILL "$pid" 2>/dev/null
+    if kill -s QUIT "$pid" 2>/dev/null; then
+        sleep 0.5
+        kill -s KILL "$pid" 2>/dev/null
+    fi
     wait "$pid" 2>/dev/null || true
 }
 

@@ -1,5 +1,5 @@
 # Sourced by deploy/demo: what it says, and how it ends when something is wrong.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # shared with deploy/demo and its other parts
 
 # die STATUS HEADLINE LINE...
 die() {

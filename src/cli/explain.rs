@@ -153,6 +153,8 @@ struct Explanation {
 struct Explained {
     /// Its text, on one line.
     text: String,
+    /// The relations it names: a label, which no guard reads.
+    relations: Vec<String>,
     facts: Statement,
     findings: Vec<Finding>,
 }
@@ -169,8 +171,9 @@ impl Explanation {
         let decision = decide(&facts, &who, state);
         let lossy = String::from_utf8_lossy(text);
         let texts = cut(&lossy, &facts);
-        let explained = |(statement, text): (&Statement, String)| Explained {
-            text,
+        let explained = |(statement, text): (&Statement, &str)| Explained {
+            text: one_line(text),
+            relations: crate::sql::labels::relations(text),
             facts: statement.clone(),
             findings: findings(&alone(statement), &who, state),
         };
@@ -248,8 +251,8 @@ fn findings(facts: &Facts, who: &Who, state: State) -> Vec<Finding> {
         .collect()
 }
 
-/// The text of each statement: from its first token to the next one's, on one line.
-fn cut(text: &str, facts: &Facts) -> Vec<String> {
+/// The text of each statement: from its first token to the next one's.
+fn cut<'t>(text: &'t str, facts: &Facts) -> Vec<&'t str> {
     let starts: Vec<usize> = facts
         .statements
         .iter()
@@ -259,7 +262,7 @@ fn cut(text: &str, facts: &Facts) -> Vec<String> {
     starts
         .iter()
         .zip(ends)
-        .map(|(start, end)| one_line(&text[*start..end.max(*start)]))
+        .map(|(start, end)| &text[*start..end.max(*start)])
         .collect()
 }
 

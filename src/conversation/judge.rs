@@ -29,7 +29,10 @@ impl Conversation {
     /// Describes and judges the text of a Query or Parse.
     pub(super) fn judge<O: Observer>(&self, text: &[u8], cx: &mut Context<'_, O>) -> Judged {
         let facts = match cx.described.take() {
-            Some(facts) => facts,
+            Some(facts) => {
+                cx.facts.admit(text, &facts);
+                facts
+            }
             None if text.len() <= LONG_TEXT => cx.facts.describe(text),
             None => match cx.facts.get(text) {
                 Some(facts) => facts,

@@ -3,10 +3,11 @@
 
 use super::in_flight::Expected;
 use super::splice::Splice;
-use super::{Batch, Body, Conversation, CopyIn, Fatal, Observer};
+use super::{Batch, Body, Conversation, Copy, Fatal, Observer};
 use crate::error::SqlState;
 use crate::protocol::error_fields;
 use crate::protocol::frame::{self, HEADER, Header};
+use crate::protocol::parameter_status;
 use crate::protocol::{TransactionStatus, frame::SYNC};
 use crate::zone::{QUERY_GUARD, put_cleanup};
 
@@ -52,7 +53,13 @@ impl Conversation {
                 return Ok(at);
             };
             let there = header.total.min(bytes.len());
-            let dropped = match self.answer(header, bytes, observer, out, to_server)? {
+            let said = to_server.len();
+            let step = self.answer(header, bytes, observer, out, to_server)?;
+            if self.client_body.is_halfway() && to_server.len() > said {
+                // It would end up in the middle of a message that the server still has to get.
+                return Err(out_of_step(header.kind));
+            }
+            let dropped = match step {
                 Step::Carry => {
                     out.keep(at..at + there);
                     false
@@ -84,7 +91,8 @@ impl Conversation {
         let head = self.in_flight.head();
         let step = match (header.kind, head) {
             // Rows, COPY data, and what may come at any moment.
-            (b'D' | b'd' | b'A' | b'S', _) => Step::Carry,
+            (b'D' | b'd' | b'A', _) => Step::Carry,
+            (b'S', _) => return parameter_status(header, bytes),
             (b'N', Some(E::GuardedRow | E::GuardedTag | E::Guarded)) => {
                 return Ok(move_position(header, bytes, out));
             }
@@ -92,16 +100,9 @@ impl Conversation {
             (b'Z', _) => return self.ready(header, bytes, head, observer, to_server),
             (b'E', _) => return self.error(header, bytes, head, observer, out, to_server),
 
-            (b'1', Some(E::Parse)) => {
-                if let Some((name, prepared)) = self.in_flight.parsed() {
-                    self.names.parsed(name, prepared);
-                }
-                Step::Carry
-            }
-            (b'2', Some(E::Bind)) => self.answered(),
-            (b'3', Some(E::Close)) => {
-                if let Some(name) = self.in_flight.closed() {
-                    self.names.closed(&name);
+            (b'1', Some(E::Parse)) | (b'2', Some(E::Bind)) | (b'3', Some(E::Close)) => {
+                if let Some((space, name, meaning)) = self.in_flight.changed() {
+                    self.names.change(space, name, meaning);
                 }
                 Step::Carry
             }
@@ -109,7 +110,7 @@ impl Conversation {
             (b'T' | b'n', Some(E::Describe)) => self.answered(),
             (b'C' | b'I' | b's', Some(E::Execute)) => {
                 self.statement_ended(observer, SqlState::SUCCESS);
-                self.copy = CopyIn::default();
+                self.copy_ended();
                 self.answered()
             }
 
@@ -124,13 +125,14 @@ impl Conversation {
             (b'T', Some(E::GuardedRow)) => self.stage(E::GuardedTag),
             (b'C', Some(E::GuardedTag)) => self.stage(E::Guarded),
             (b'C', Some(E::Query | E::Guarded)) => {
-                self.copy = CopyIn::default();
+                self.copy_ended();
                 Step::Carry
             }
             (b'T' | b'I' | b'H' | b'c', Some(E::Query | E::Guarded))
             | (b'H' | b'c', Some(E::Execute)) => Step::Carry,
             (b'G', Some(E::Query | E::Guarded | E::Execute)) => {
-                self.copy = CopyIn::Active;
+                self.in_flight.begin_copy();
+                self.copy.active = true;
                 Step::Carry
             }
             (kind, _) => return Err(out_of_step(kind)),
@@ -141,6 +143,18 @@ impl Conversation {
     fn answered(&mut self) -> Step {
         self.in_flight.pop();
         Step::Carry
+    }
+
+    /// What is at the head is over; if it is the COPY, no more data is for it.
+    fn copy_ended(&mut self) {
+        self.in_flight.end_copy();
+        self.forget_copy();
+    }
+
+    fn forget_copy(&mut self) {
+        if !self.in_flight.has_copy_in() {
+            self.copy = Copy::default();
+        }
     }
 
     fn stage(&mut self, stage: Expected) -> Step {
@@ -171,11 +185,12 @@ impl Conversation {
             return Err(out_of_step(b'Z'));
         };
         self.status = status;
-        self.copy = CopyIn::default();
+        self.copy_ended();
         self.in_flight.pop();
         if head.is_query() {
             let outcome = std::mem::replace(&mut self.outcome, SqlState::SUCCESS);
             self.statement_ended(observer, outcome);
+            self.names.drop_unnamed();
         }
         if self.in_flight.is_empty() {
             self.settle(to_server);
@@ -196,13 +211,25 @@ impl Conversation {
         let Some(injection) = &mut self.injection else {
             return;
         };
-        if let Some(name) = injection.take_leftover() {
-            // Before anything else is sent; nothing is taken from the client until it is confirmed.
+        if injection.has_leftover() {
+            if self.client_body.is_halfway() {
+                self.cleanup_due = true;
+            } else {
+                self.clean_up(to_server);
+            }
+        } else if self.batch == Batch::Closed {
+            injection.settled(self.status);
+        }
+    }
+
+    /// Removes the name of a failed prefix. Before anything else is sent; nothing is taken from the
+    /// client until it is confirmed.
+    pub(super) fn clean_up(&mut self, to_server: &mut Vec<u8>) {
+        let injection = self.injection.as_mut();
+        if let Some(name) = injection.and_then(|injection| injection.take_leftover()) {
             put_cleanup(to_server, &name);
             self.in_flight.push(Expected::CleanupClose);
             self.in_flight.push(Expected::CleanupSync);
-        } else if self.batch == Batch::Closed {
-            injection.settled(self.status);
         }
     }
 
@@ -249,8 +276,7 @@ impl Conversation {
             Expected::CleanupClose | Expected::CleanupSync => {
                 return Err(Fatal::protocol("a name on the server could not be removed"));
             }
-            Expected::Sync => {}
-            _ => self.copy = CopyIn::default(),
+            _ => {}
         }
         observer.server_error(fields.sqlstate);
         if head.is_prefix() {
@@ -272,7 +298,7 @@ impl Conversation {
         bytes: &[u8],
         out: &mut Splice<'_>,
     ) -> Step {
-        self.copy = CopyIn::default();
+        self.copy_ended();
         match head {
             Expected::GuardedRow | Expected::GuardedTag | Expected::Guarded => {
                 self.in_flight.replace_head(Expected::Guarded);
@@ -291,6 +317,7 @@ impl Conversation {
         prefix: bool,
     ) {
         let skipped = self.in_flight.skip_batch();
+        self.forget_copy();
         for _ in 0..skipped.executes {
             self.statement_ended(observer, sqlstate);
         }
@@ -318,6 +345,22 @@ fn move_position(header: Header, bytes: &[u8], out: &mut Splice<'_>) -> Step {
     let offset = u32::try_from(QUERY_GUARD.len()).unwrap_or(0);
     error_fields::put_moved(out.insert(), message, offset);
     Step::Replaced
+}
+
+/// A stored function can change how the server reads SQL, and so can a default that RESET ALL brings
+/// back: from then on nobody knows what a text does. Very long ones are neither of those looked for.
+fn parameter_status(header: Header, bytes: &[u8]) -> Result<Step, Fatal> {
+    if header.total > MAX_ERROR {
+        return Ok(Step::Carry);
+    }
+    match bytes.get(HEADER..header.total) {
+        None => Ok(Step::More),
+        Some(body) if parameter_status::changes_lexing(body) => Err(Fatal {
+            sqlstate: SqlState::POLICY,
+            message: "the server reads SQL in another way from here on".to_owned(),
+        }),
+        Some(_) => Ok(Step::Carry),
+    }
 }
 
 /// The server said something that nothing in flight explains: from here on nobody knows what

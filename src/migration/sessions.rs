@@ -7,6 +7,7 @@ mod session;
 mod tests;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -49,6 +50,8 @@ pub struct Sessions {
     registry: RegistryHandle,
     /// Open ones, and ended ones whose end is not in the registry yet.
     by_id: RwLock<HashMap<SessionId, Arc<Session>>>,
+    opened: AtomicU64,
+    ended: AtomicU64,
 }
 
 impl Sessions {
@@ -69,6 +72,8 @@ impl Sessions {
         Ok(Arc::new(Self {
             registry,
             by_id: RwLock::new(by_id),
+            opened: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
         }))
     }
 
@@ -82,6 +87,16 @@ impl Sessions {
     pub fn open_count(&self) -> usize {
         let by_id = self.by_id.read().unwrap_or_else(PoisonError::into_inner);
         by_id.values().filter(|session| session.is_open()).count()
+    }
+
+    /// How many this process has opened.
+    pub fn opened_count(&self) -> u64 {
+        self.opened.load(Ordering::Relaxed)
+    }
+
+    /// How many have ended, in the registry too, under this process.
+    pub fn ended_count(&self) -> u64 {
+        self.ended.load(Ordering::Relaxed)
     }
 
     /// Opens a session. The token is in the answer and nowhere else.
@@ -124,6 +139,7 @@ impl Sessions {
             .await?;
         let session = Arc::new(Session::from_row(row, opened_at, Instant::now())?);
         self.write().insert(id, session.clone());
+        self.opened.fetch_add(1, Ordering::Relaxed);
         Ok((session, token))
     }
 
@@ -224,7 +240,9 @@ impl Sessions {
             .await
         {
             Ok(()) | Err(RegistryError::Ended(_) | RegistryError::NoSession(_)) => {
-                self.write().remove(&id);
+                if self.write().remove(&id).is_some() {
+                    self.ended.fetch_add(1, Ordering::Relaxed);
+                }
                 Ok(())
             }
             Err(error) => Err(error),

@@ -4,9 +4,9 @@
 //! PostgreSQL documentation, "Canceling Requests in Progress": the request comes on a connection of
 //! its own and gets no answer, whatever becomes of it.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
@@ -21,8 +21,9 @@ use crate::telemetry::labels::CancelOutcome;
 
 /// Bytes of a secret in protocol 3.2; 3.0 has 4.
 pub const SECRET: usize = 32;
-/// Wrong keys looked at per second, over all clients.
-const WRONG_PER_SECOND: u32 = 50;
+/// Wrong secrets taken for one key in its life: who guesses 4 bytes finds none, and nobody who
+/// sends wrong keys keeps the owners of others from cancelling.
+const MAX_GUESSES: u32 = 100;
 /// To deliver one request.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -33,6 +34,8 @@ struct Key {
     secret: [u8; SECRET],
     /// How much of it the client was given.
     length: usize,
+    /// Wrong secrets that came for it.
+    guesses: AtomicU32,
     target: Destination,
 }
 
@@ -43,9 +46,6 @@ pub struct Cancels {
     instance: u32,
     random: SystemRandom,
     places: Semaphore,
-    wrong: AtomicU32,
-    second: AtomicU64,
-    started: Instant,
 }
 
 /// The key of one client connection; gone when dropped.
@@ -72,34 +72,20 @@ impl Cancels {
             instance,
             random,
             places: Semaphore::new(places),
-            wrong: AtomicU32::new(0),
-            second: AtomicU64::new(0),
-            started: Instant::now(),
         }
     }
 
     /// Whose server connection a key names, compared in constant time.
     fn find(&self, process: u32, secret: &[u8]) -> Result<Destination, CancelOutcome> {
-        if self.too_many_wrong() {
+        let key = self.keys.get(&process).ok_or(CancelOutcome::UnknownKey)?;
+        if key.guesses.load(Ordering::Relaxed) >= MAX_GUESSES {
             return Err(CancelOutcome::Limited);
         }
-        let target = self.keys.get(&process).and_then(|key| {
-            let same: bool = key.secret[..key.length].ct_eq(secret).into();
-            same.then(|| Arc::clone(&key.target))
-        });
-        let Some(target) = target else {
-            self.wrong.fetch_add(1, Ordering::Relaxed);
+        if !bool::from(key.secret[..key.length].ct_eq(secret)) {
+            key.guesses.fetch_add(1, Ordering::Relaxed);
             return Err(CancelOutcome::UnknownKey);
-        };
-        Ok(target)
-    }
-
-    fn too_many_wrong(&self) -> bool {
-        let second = self.started.elapsed().as_secs();
-        if self.second.swap(second, Ordering::Relaxed) != second {
-            self.wrong.store(0, Ordering::Relaxed);
         }
-        self.wrong.load(Ordering::Relaxed) >= WRONG_PER_SECOND
+        Ok(Arc::clone(&key.target))
     }
 }
 
@@ -123,6 +109,7 @@ impl CancelKey {
                 place.insert(Key {
                     secret,
                     length,
+                    guesses: AtomicU32::new(0),
                     target: Arc::clone(&target),
                 });
                 return Some(Self {
@@ -199,5 +186,52 @@ pub async fn deliver(shared: &Shared, target: &Target) -> CancelOutcome {
     match tokio::time::timeout(PATIENCE, delivery).await {
         Ok(Some(())) => CancelOutcome::Forwarded,
         Ok(None) | Err(_) => CancelOutcome::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_keys(numbers: &[u32]) -> Cancels {
+        let cancels = Cancels::new(4);
+        for number in numbers {
+            let key = Key {
+                secret: [7; SECRET],
+                length: 4,
+                guesses: AtomicU32::new(0),
+                target: Arc::default(),
+            };
+            cancels.keys.insert(*number, key);
+        }
+        cancels
+    }
+
+    #[test]
+    fn who_guesses_a_secret_gets_few_tries_and_hurts_nobody_else() {
+        let cancels = with_keys(&[1, 2]);
+        let outcome = |process, secret: &[u8]| cancels.find(process, secret).err();
+        for guess in 0..10_000_u32 {
+            let refused = outcome(1, &guess.to_be_bytes());
+            assert!(matches!(
+                refused,
+                Some(CancelOutcome::UnknownKey | CancelOutcome::Limited)
+            ));
+            assert_eq!(outcome(3, &[7; 4]), Some(CancelOutcome::UnknownKey));
+        }
+        assert_eq!(outcome(1, &[7; 4]), Some(CancelOutcome::Limited));
+        assert_eq!(outcome(2, &[7; 4]), Some(CancelOutcome::Idle));
+    }
+
+    #[test]
+    fn a_secret_counts_only_as_a_whole() {
+        let cancels = with_keys(&[1]);
+        for secret in [&[][..], &[7; 3], &[7; 5], &[7; SECRET]] {
+            assert_eq!(
+                cancels.find(1, secret).err(),
+                Some(CancelOutcome::UnknownKey)
+            );
+        }
+        assert_eq!(cancels.find(1, &[7; 4]).err(), Some(CancelOutcome::Idle));
     }
 }

@@ -7,7 +7,8 @@ use tokio::io::AsyncWriteExt;
 
 use super::cancel;
 use super::client::Ready;
-use super::pump::{Exit, Pump};
+use super::exit::Exit;
+use super::pump::Pump;
 use super::server::NoServer;
 use super::stream::{Backlog, Stream};
 use super::worker::Worker;
@@ -27,8 +28,14 @@ pub(super) async fn leave(
     connection: u32,
 ) {
     tracing::debug!(connection = %ConnectionId(connection.into()), ?exit, "left");
+    ready.pump.watcher().cut_off();
     let farewell = match exit {
-        Ok(Exit::Goodbye | Exit::NeedServer | Exit::ServerGone { told: true }) => None,
+        Ok(Exit::NeedServer | Exit::ServerGone { told: true }) => None,
+        Ok(Exit::Goodbye | Exit::ClientGone) if ready.identity.session.is_some() => {
+            stop_server(ready, worker).await;
+            None
+        }
+        Ok(Exit::Goodbye) => None,
         Ok(Exit::ClientGone) => {
             goodbye_to_server(&mut ready.pump).await;
             None
@@ -85,7 +92,9 @@ async fn goodbye_to_server(pump: &mut Pump) {
     }
 }
 
-/// A migration session has ended: what runs is cancelled, what is open is rolled back.
+/// A migration session has ended, or one of its clients has left: what runs is cancelled, what is
+/// open is rolled back. PostgreSQL would go on with the statement of a client that is gone, and
+/// commit it when the session may be long over.
 async fn stop_server(ready: &mut Ready, worker: &Rc<Worker>) {
     if ready.pump.is_idle() {
         goodbye_to_server(&mut ready.pump).await;

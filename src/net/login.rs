@@ -46,12 +46,13 @@ pub struct Refused {
     /// For the log.
     pub why: String,
     /// For the client; `None` when it is gone.
-    pub reply: Option<ErrorReply>,
+    pub reply: Option<Box<ErrorReply>>,
 }
 
 impl Refused {
     /// Refused with the same words for the client and the log.
-    pub fn new(outcome: LoginOutcome, reply: ErrorReply) -> Self {
+    pub fn new(outcome: LoginOutcome, reply: impl Into<Box<ErrorReply>>) -> Self {
+        let reply = reply.into();
         Self {
             outcome,
             why: reply.message.clone(),
@@ -148,7 +149,7 @@ fn wrong(user: &str, unknown: bool, error: &ScramError) -> Refused {
     Refused {
         outcome,
         why: error.to_string(),
-        reply: Some(ErrorReply::fatal(error.client_state(), message)),
+        reply: Some(Box::new(ErrorReply::fatal(error.client_state(), message))),
     }
 }
 

@@ -60,6 +60,17 @@ impl Watcher {
             recorder,
         }
     }
+
+    /// The connection ends. Nobody will see the end of what still runs: it is recorded so (08006).
+    pub fn cut_off(&self) {
+        let running = self
+            .recorder
+            .as_ref()
+            .map_or(0, |recorder| recorder.running.borrow().len());
+        for _ in 0..running {
+            self.ended(SqlState::CONNECTION_FAILURE);
+        }
+    }
 }
 
 impl Observer for Watcher {

@@ -66,6 +66,8 @@ impl Proxy {
             .map(|number| WorkerHandle::start(number, Arc::clone(&shared)))
             .collect::<io::Result<Vec<_>>>()?;
         shared.telemetry.workers.set(listen.workers as u64);
+        shared.telemetry.config_version.set(1);
+        shared.telemetry.policy_version.set(1);
         let workers = Arc::new(workers);
         let stop = Arc::new(AtomicBool::new(false));
         let (accepting, stopping) = (Arc::clone(&workers), Arc::clone(&stop));
@@ -93,6 +95,8 @@ impl Proxy {
             tokio::spawn(async move {
                 loop {
                     telemetry.migrations_open.set(counted.open_count() as u64);
+                    telemetry.migrations_opened.set(counted.opened_count());
+                    telemetry.migrations_closed.set(counted.ended_count());
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
             });

@@ -25,7 +25,11 @@ const REFUSED: [&str; 5] = [
 ];
 
 /// Sorts the parameters of a startup packet.
-pub fn sort(startup: &Startup<'_>, who: &Who, route: RouteName) -> Result<Settings, ErrorReply> {
+pub fn sort(
+    startup: &Startup<'_>,
+    who: &Who,
+    route: RouteName,
+) -> Result<Settings, Box<ErrorReply>> {
     let mut settings = Settings::default();
     let mut all: Vec<(String, String)> = Vec::new();
     for (name, value) in &startup.parameters {
@@ -54,7 +58,7 @@ pub fn sort(startup: &Startup<'_>, who: &Who, route: RouteName) -> Result<Settin
             "replication" if is_false(&value) => {}
             "replication" => {
                 let message = "replication is not served by this version";
-                return Err(ErrorReply::fatal(SqlState::UNSUPPORTED, message));
+                return Err(Box::new(ErrorReply::fatal(SqlState::UNSUPPORTED, message)));
             }
             folded if Some(folded) == zone => return Err(refused("zone-parameter", &name, &value)),
             folded if REFUSED.contains(&folded) => {
@@ -64,27 +68,32 @@ pub fn sort(startup: &Startup<'_>, who: &Who, route: RouteName) -> Result<Settin
             _ => return Err(unsupported(&name)),
         }
     }
-    // Pinned: it decides where a string ends.
-    settings
-        .startup
-        .push(("client_encoding".to_owned(), "UTF8".to_owned()));
+    // Pinned, whatever server, database and role have as their defaults: they decide where a string
+    // ends. PgBouncer of every version keeps both for each client.
+    let pinned = [
+        ("client_encoding", "UTF8"),
+        ("standard_conforming_strings", "on"),
+    ];
+    let pinned = pinned.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    settings.startup.extend(pinned);
     Ok(settings)
 }
 
-fn refused(guard: &'static str, name: &str, value: &str) -> ErrorReply {
+fn refused(guard: &'static str, name: &str, value: &str) -> Box<ErrorReply> {
     let message = format!("startup parameter \"{name}\" may not be \"{value}\"");
     let mut reply = ErrorReply::fatal(SqlState::POLICY, message)
         .detail(format!("It was refused by guard \"{guard}\"."))
         .hint(format!("portcullis help {guard}"));
     reply.decided = Some((guard, String::new(), 0));
-    reply
+    Box::new(reply)
 }
 
-fn unsupported(name: &str) -> ErrorReply {
+fn unsupported(name: &str) -> Box<ErrorReply> {
     let message = format!("startup parameter \"{name}\" is not supported on the transaction route");
-    ErrorReply::fatal(SqlState::UNSUPPORTED, message)
+    let reply = ErrorReply::fatal(SqlState::UNSUPPORTED, message)
         .detail("A pooled connection would pass it on to another client.")
-        .hint("Remove it from the connection settings, or use SET LOCAL in a transaction.")
+        .hint("Remove it from the connection settings, or use SET LOCAL in a transaction.");
+    Box::new(reply)
 }
 
 /// `UTF8` in the spellings that drivers use (asyncpg quotes it).
@@ -103,12 +112,12 @@ fn is_false(value: &str) -> bool {
 
 /// The grammar of `options` (PostgreSQL's `pg_split_opts` and `process_postgres_switches`): words
 /// parted by white space, a backslash escapes; `-c name=value`, `-cname=value`, `--name=value`.
-fn options(text: &str) -> Result<Vec<(String, String)>, ErrorReply> {
+fn options(text: &str) -> Result<Vec<(String, String)>, Box<ErrorReply>> {
     let invalid = |word: &str| {
-        ErrorReply::fatal(
+        Box::new(ErrorReply::fatal(
             SqlState::SYNTAX,
             format!("invalid word in startup options: \"{word}\""),
-        )
+        ))
     };
     let mut settings = Vec::new();
     let mut words = words(text).into_iter();

@@ -1,4 +1,4 @@
-//! PURE. Facts + who + state -> [`Verdict`]. What a policy file says is in [`file`].
+//! PURE. Facts + who + state -> [`Verdict`]. What a policy file says is in [`mod@file`].
 
 mod decide;
 pub mod file;

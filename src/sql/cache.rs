@@ -19,7 +19,7 @@ const LARGEST_PART: usize = 8;
 /// Facts by text, bounded in bytes, for one thread (no locks).
 ///
 /// Facts that no constant can change (those of plain reads and writes) are shared by all texts with
-/// the same key ([`blank`]); others belong to their exact text.
+/// the same key (see `blank`); others belong to their exact text.
 ///
 /// A text is kept when it is seen for the second time, so that literals written into statements do
 /// not push out those that come again. When full, entries not used since the last round go first

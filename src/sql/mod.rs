@@ -12,6 +12,7 @@
 //! 5. `fingerprint`: a name for what may be refused.
 //!
 //! [`redact`] makes a text that may be kept.
+//! [`labels`] (sqlparser) adds names for people, off the path and without a say.
 //! [`FactsCache`] remembers the facts of texts seen before.
 
 mod blank;
@@ -23,6 +24,7 @@ mod facts;
 mod fingerprint;
 mod functions;
 mod grammar;
+pub mod labels;
 mod lexer;
 mod names;
 mod nested;

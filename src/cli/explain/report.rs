@@ -34,6 +34,9 @@ pub(super) fn as_text(explanation: &Explanation) -> String {
 fn explain(text: &mut String, number: usize, statement: &Explained, who: &Who) {
     let _ = writeln!(text, "{number:<2} {}", statement.text);
     let _ = writeln!(text, "   facts    {}", facts(&statement.facts));
+    if !statement.relations.is_empty() {
+        let _ = writeln!(text, "   names    {}", statement.relations.join(", "));
+    }
     let refused = enforced(&statement.findings, who);
     if let (Some(zone), None) = (who.zone(), refused) {
         let parameter = who.policy.zone.as_ref().map_or("", |zone| &zone.parameter);
@@ -155,6 +158,7 @@ fn statement_json(statement: &Explained, who: &Who) -> Value {
         "classes": statement.facts.classes.iter().map(Class::id).collect::<Vec<_>>(),
         "functions": statement.facts.functions,
         "parameters": parameters(&statement.facts),
+        "relations": statement.relations,
         "guards": statement.findings.iter().map(|finding| finding_json(finding, who)).collect::<Vec<_>>(),
         "verdict": verdict(enforced(&statement.findings, who).is_some()),
     })

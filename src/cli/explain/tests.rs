@@ -31,7 +31,7 @@ fn an_allowed_statement_shows_facts_zone_guards_verdict() {
     assert_eq!(answer.code, 0);
     assert_eq!(
         answer.stdout,
-        "1  select * from orders\n   facts    read (SELECT)\n   zone     acme (plain: app.tenant_id is set for its transaction)\n   \
+        "1  select * from orders\n   facts    read (SELECT)\n   names    orders\n   zone     acme (plain: app.tenant_id is set for its transaction)\n   \
          guards   none objects\n   verdict  allowed\n\n"
     );
 }
@@ -44,7 +44,7 @@ fn a_refused_message_shows_which_statement_and_what_the_client_sees() {
     );
     assert_eq!(answer.code, 1);
     let expected = [
-        "1  delete from orders\n   facts    write (DELETE)\n",
+        "1  delete from orders\n   facts    write (DELETE)\n   names    orders\n",
         "2  explain analyze create table copy as select * from orders\n",
         "   guards   ddl-outside-migration   refuse   production.toml:",
         "cannot execute CREATE TABLE AS outside a migration session\n   verdict  REFUSED  42501\n",
