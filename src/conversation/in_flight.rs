@@ -167,6 +167,13 @@ impl InFlight {
         self.copies > 0
     }
 
+    /// The server asks for data: the head is a COPY FROM STDIN, whatever it was taken for.
+    pub fn begin_copy(&mut self) {
+        if let Some(head) = self.queue.front_mut() {
+            self.copies += usize::from(!std::mem::replace(&mut head.copy_in, true));
+        }
+    }
+
     /// The COPY FROM STDIN at the head, if it is one, is over before its ReadyForQuery.
     pub fn end_copy(&mut self) {
         if let Some(head) = self.queue.front_mut() {

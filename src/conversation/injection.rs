@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::protocol::TransactionStatus;
-use crate::sql::{Facts, TransactionControl};
+use crate::sql::{Class, Facts, TransactionControl};
 use crate::zone::{NAME_LENGTH, Prefix};
 
 /// The injection of one connection that has a zone.
@@ -97,6 +97,12 @@ impl Injection {
 
     /// A statement was sent to run: what it does to the transaction.
     pub fn executed(&mut self, facts: &Facts) {
+        if facts.undescribed.is_some() || facts.classes.has(Class::Procedural) {
+            // Where the policy lets them pass: DO and CALL can end the transaction inside, and nobody
+            // knows what a text without description does. The server's word will tell.
+            self.unsettled = true;
+            self.armed = false;
+        }
         for control in facts.statements.iter().filter_map(|s| s.transaction) {
             self.unsettled = true;
             match control {
@@ -151,6 +157,11 @@ impl Injection {
         self.unsettled = true;
     }
 
+    /// Must a name be removed?
+    pub fn has_leftover(&self) -> bool {
+        self.leftover
+    }
+
     /// The name that must be removed before anything else is sent, once.
     pub fn take_leftover(&mut self) -> Option<[u8; NAME_LENGTH]> {
         std::mem::take(&mut self.leftover).then_some(self.name)
@@ -161,15 +172,59 @@ impl Injection {
 /// Not: BEGIN, COMMIT, ROLLBACK, SET TRANSACTION (which a query before it would break), an empty query.
 fn needs_zone(facts: &Facts) -> bool {
     use TransactionControl::{Begin, Commit, Rollback, SetTransaction, TwoPhase};
-    facts.statements.iter().any(|statement| {
-        !matches!(
-            statement.transaction,
-            Some(Begin | Commit { .. } | Rollback { .. } | SetTransaction | TwoPhase)
-        )
-    })
+    let unknown = facts.undescribed.is_some();
+    unknown
+        || facts.statements.iter().any(|statement| {
+            !matches!(
+                statement.transaction,
+                Some(Begin | Commit { .. } | Rollback { .. } | SetTransaction | TwoPhase)
+            )
+        })
 }
 
 /// Begins or ends a transaction, or must come first in one?
 fn moves(control: Option<TransactionControl>) -> bool {
     control.is_some_and(|control| control != TransactionControl::Savepoint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::describe;
+
+    fn in_a_zone() -> Injection {
+        let prefix = Arc::new(Prefix::new(&[("app.tenant_id", "acme")]));
+        Injection::new(prefix, crate::zone::name(1))
+    }
+
+    #[test]
+    fn what_may_have_ended_the_transaction_inside_takes_the_zone_with_it() {
+        let select = describe(b"select 1");
+        for text in [
+            "do $$ begin commit; end $$",
+            "call pay()",
+            "selec 1",
+            "/*/*/*/*",
+        ] {
+            let facts = describe(text.as_bytes());
+            let mut injection = in_a_zone();
+            assert!(injection.due_at_bind(&facts, false), "{text}");
+            injection.put(&mut Vec::new());
+            injection.executed(&facts);
+            assert!(injection.due_at_bind(&select, false), "{text}");
+            assert!(injection.holds_batches(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_query_keeps_the_zone_within_its_batch() {
+        let select = describe(b"select 1");
+        let mut injection = in_a_zone();
+        injection.put(&mut Vec::new());
+        injection.executed(&select);
+        assert!(!injection.due_at_bind(&select, false));
+        assert!(!injection.due_at_bind(&describe(b"commit"), false));
+        injection.batch_ended();
+        assert!(injection.due_at_bind(&select, false));
+    }
 }

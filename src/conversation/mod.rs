@@ -5,6 +5,8 @@
 //! What the client sends is handled in `client`, what the server answers in `server`. After a
 //! [`Fatal`] there is nothing to go on with.
 
+#[cfg(test)]
+mod attacks;
 mod client;
 mod extended;
 mod in_flight;
@@ -130,6 +132,13 @@ struct Body {
     dropped: bool,
 }
 
+impl Body {
+    /// Has the other side got the beginning and not yet the end?
+    fn is_halfway(self) -> bool {
+        self.remaining > 0 && !self.dropped
+    }
+}
+
 /// Messages of the client since its last Sync.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Batch {
@@ -166,6 +175,8 @@ pub struct Conversation {
     farewell: bool,
     /// Flush was inserted because a message waits for the answers before it.
     flushed: bool,
+    /// A failed prefix's name is to be removed behind the client's message that is half-way.
+    cleanup_due: bool,
 }
 
 /// The COPY FROM STDIN in flight; nothing but its data, and one Sync, is sent behind it before it is
@@ -201,6 +212,7 @@ impl Conversation {
             outcome: SqlState::SUCCESS,
             farewell: false,
             flushed: false,
+            cleanup_due: false,
         }
     }
 
@@ -216,7 +228,7 @@ impl Conversation {
 
     /// Has the client been given whole messages only?
     pub fn is_between_answers(&self) -> bool {
-        self.server_body.remaining == 0 || self.server_body.dropped
+        !self.server_body.is_halfway()
     }
 
     /// Can the lost server connection be replaced at the next statement?

@@ -7,6 +7,7 @@ use super::{Batch, Body, Conversation, Copy, Fatal, Observer};
 use crate::error::SqlState;
 use crate::protocol::error_fields;
 use crate::protocol::frame::{self, HEADER, Header};
+use crate::protocol::parameter_status;
 use crate::protocol::{TransactionStatus, frame::SYNC};
 use crate::zone::{QUERY_GUARD, put_cleanup};
 
@@ -54,8 +55,7 @@ impl Conversation {
             let there = header.total.min(bytes.len());
             let said = to_server.len();
             let step = self.answer(header, bytes, observer, out, to_server)?;
-            let halfway = self.client_body.remaining > 0 && !self.client_body.dropped;
-            if halfway && to_server.len() > said {
+            if self.client_body.is_halfway() && to_server.len() > said {
                 // It would end up in the middle of a message that the server still has to get.
                 return Err(out_of_step(header.kind));
             }
@@ -84,10 +84,15 @@ impl Conversation {
         to_server: &mut Vec<u8>,
     ) -> Result<Step, Fatal> {
         use Expected as E;
+        if self.farewell {
+            // PgBouncer adds an error of its own to the server's.
+            return Ok(Step::Swallow);
+        }
         let head = self.in_flight.head();
         let step = match (header.kind, head) {
             // Rows, COPY data, and what may come at any moment.
-            (b'D' | b'd' | b'A' | b'S', _) => Step::Carry,
+            (b'D' | b'd' | b'A', _) => Step::Carry,
+            (b'S', _) => return parameter_status(header, bytes),
             (b'N', Some(E::GuardedRow | E::GuardedTag | E::Guarded)) => {
                 return Ok(move_position(header, bytes, out));
             }
@@ -126,6 +131,7 @@ impl Conversation {
             (b'T' | b'I' | b'H' | b'c', Some(E::Query | E::Guarded))
             | (b'H' | b'c', Some(E::Execute)) => Step::Carry,
             (b'G', Some(E::Query | E::Guarded | E::Execute)) => {
+                self.in_flight.begin_copy();
                 self.copy.active = true;
                 Step::Carry
             }
@@ -205,13 +211,25 @@ impl Conversation {
         let Some(injection) = &mut self.injection else {
             return;
         };
-        if let Some(name) = injection.take_leftover() {
-            // Before anything else is sent; nothing is taken from the client until it is confirmed.
+        if injection.has_leftover() {
+            if self.client_body.is_halfway() {
+                self.cleanup_due = true;
+            } else {
+                self.clean_up(to_server);
+            }
+        } else if self.batch == Batch::Closed {
+            injection.settled(self.status);
+        }
+    }
+
+    /// Removes the name of a failed prefix. Before anything else is sent; nothing is taken from the
+    /// client until it is confirmed.
+    pub(super) fn clean_up(&mut self, to_server: &mut Vec<u8>) {
+        let injection = self.injection.as_mut();
+        if let Some(name) = injection.and_then(|injection| injection.take_leftover()) {
             put_cleanup(to_server, &name);
             self.in_flight.push(Expected::CleanupClose);
             self.in_flight.push(Expected::CleanupSync);
-        } else if self.batch == Batch::Closed {
-            injection.settled(self.status);
         }
     }
 
@@ -327,6 +345,22 @@ fn move_position(header: Header, bytes: &[u8], out: &mut Splice<'_>) -> Step {
     let offset = u32::try_from(QUERY_GUARD.len()).unwrap_or(0);
     error_fields::put_moved(out.insert(), message, offset);
     Step::Replaced
+}
+
+/// A stored function can change how the server reads SQL, and so can a default that RESET ALL brings
+/// back: from then on nobody knows what a text does. Very long ones are neither of those looked for.
+fn parameter_status(header: Header, bytes: &[u8]) -> Result<Step, Fatal> {
+    if header.total > MAX_ERROR {
+        return Ok(Step::Carry);
+    }
+    match bytes.get(HEADER..header.total) {
+        None => Ok(Step::More),
+        Some(body) if parameter_status::changes_lexing(body) => Err(Fatal {
+            sqlstate: SqlState::POLICY,
+            message: "the server reads SQL in another way from here on".to_owned(),
+        }),
+        Some(_) => Ok(Step::Carry),
+    }
 }
 
 /// The server said something that nothing in flight explains: from here on nobody knows what

@@ -17,6 +17,7 @@ use crate::error::SqlState;
 use crate::policy::RouteName;
 use crate::protocol::error_fields;
 use crate::protocol::frame::{self, HEADER, cstr, message, put_cstr};
+use crate::protocol::parameter_status::changes_lexing;
 use crate::protocol::startup::{put_ssl_request, put_startup};
 
 /// The largest message taken from a server while logging in.
@@ -196,6 +197,11 @@ impl Talk {
         loop {
             match self.read().await? {
                 b'R' => proved = self.authenticate(login.keys, login.role).await? || proved,
+                b'S' if changes_lexing(&self.buffer) => {
+                    return Err(NoServer::new(
+                        "the server ignores client_encoding or standard_conforming_strings in the startup packet",
+                    ));
+                }
                 b'S' if parameters.len() < MAX_PARAMETERS => {
                     message(&mut parameters, b'S', |out| {
                         out.extend_from_slice(&self.buffer)
@@ -368,9 +374,14 @@ impl Server {
             match header.kind {
                 b'Z' => return failure.map_or(Ok(()), Err),
                 // The client sees what a direct connection would have told it.
-                b'S' => message(&mut self.parameters, b'S', |out| {
-                    out.extend_from_slice(&body)
-                }),
+                b'S' if changes_lexing(&body) => {
+                    return Err(NoServer::new("the server reads SQL in another way"));
+                }
+                b'S' if self.parameters.len() < MAX_PARAMETERS => {
+                    message(&mut self.parameters, b'S', |out| {
+                        out.extend_from_slice(&body)
+                    });
+                }
                 b'E' => {
                     let fields = error_fields::read(&body);
                     failure = Some(NoServer {

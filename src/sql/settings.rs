@@ -87,9 +87,19 @@ pub(super) fn set(view: View<'_>, touches: &mut Vec<ParameterTouch>) -> SetKind 
     kind
 }
 
+/// A longer value is not kept (bytes): facts stay in memory as long as a prepared statement, and no
+/// guard wants to allow a value of that length.
+const MAX_VALUE: usize = 512;
+
+/// A longer name counts as computed (bytes): PostgreSQL's own have less than 64.
+const MAX_NAME: usize = 512;
+
 /// The value that the one token at `at` stands for: a string, a name, or a number.
 fn constant(view: View<'_>, at: usize) -> Option<Box<str>> {
     let token = view.tokens.get(at)?;
+    if token.end - token.start > MAX_VALUE as u32 {
+        return None;
+    }
     if token.kind.is_string() {
         return names::string(view.text, token).map(String::into_boxed_str);
     }
@@ -185,6 +195,9 @@ fn parameter(view: View<'_>, at: usize) -> (ParameterName, usize) {
 
 /// PostgreSQL compares parameter names without regard to ASCII case, quoted or not.
 fn named(mut name: String) -> ParameterName {
+    if name.len() > MAX_NAME {
+        return ParameterName::Dynamic;
+    }
     name.make_ascii_lowercase();
     ParameterName::Named(name.into_boxed_str())
 }
