@@ -128,7 +128,11 @@ impl Conversation {
             b'F' => self.function_call(message, cx, out, reply),
             b'X' => {
                 let whole = exact(message, HEADER)?;
-                out.keep(message.range(whole));
+                // PgBouncer would let go of the server at once, and what runs there could not be
+                // cancelled any more: with a migration session the shell says goodbye.
+                if !self.record {
+                    out.keep(message.range(whole));
+                }
                 Ok(Step::Goodbye(whole))
             }
             _ => Err(Fatal::protocol(format!(

@@ -93,7 +93,7 @@ pub enum Next {
     /// The text at this place of the input (counted from its start) is long: describe it off the
     /// worker, and come back with it in [`Context::described`].
     Describe(Range<usize>),
-    /// The client said goodbye (Terminate is in the output).
+    /// The client said goodbye (Terminate is in the output, but for recorded connections).
     Terminate,
 }
 
