@@ -4,7 +4,7 @@ use super::in_flight::Expected;
 use super::injection::QueryForm;
 use super::judge::Judged;
 use super::splice::Splice;
-use super::{Batch, Body, Context, Conversation, CopyIn, Fatal, Next, Observer, Taken};
+use super::{Batch, Body, Context, Conversation, Copy, Fatal, Next, Observer, Taken};
 use crate::policy::guards;
 use crate::protocol::frame::{self, HEADER, Header, cstr};
 use crate::zone::QUERY_GUARD;
@@ -57,6 +57,10 @@ impl Conversation {
         let mut at = 0;
         loop {
             at += self.carry_body(at, input.len(), out);
+            if self.cleanup_due && self.client_body.remaining == 0 {
+                self.cleanup_due = false;
+                self.clean_up(out.insert());
+            }
             let bytes = &input[at..];
             let next = match frame::header(bytes) {
                 Err(frame::BadLength) => return Err(Fatal::protocol("invalid message length")),
@@ -106,7 +110,7 @@ impl Conversation {
         reply: &mut Vec<u8>,
     ) -> Result<Step, Fatal> {
         let kind = message.header.kind;
-        if self.copy == CopyIn::Active && !matches!(kind, b'd' | b'c' | b'f' | b'S' | b'H' | b'X') {
+        if self.copy.active && !matches!(kind, b'd' | b'c' | b'f' | b'S' | b'H' | b'X') {
             return Err(Fatal::protocol(format!(
                 "unexpected message type 0x{kind:02X} during COPY from stdin"
             )));
@@ -124,11 +128,7 @@ impl Conversation {
             b'F' => self.function_call(message, cx, out, reply),
             b'X' => {
                 let whole = exact(message, HEADER)?;
-                // PgBouncer would let go of the server at once, and what runs there could not be
-                // cancelled any more: with a migration session the shell says goodbye.
-                if !self.record {
-                    out.keep(message.range(whole));
-                }
+                out.keep(message.range(whole));
                 Ok(Step::Goodbye(whole))
             }
             _ => Err(Fatal::protocol(format!(
@@ -161,14 +161,17 @@ impl Conversation {
         if self.in_flight.is_empty() {
             return false;
         }
-        if self.reads_copy_data() {
+        if self.in_flight.has_copy_in() {
+            // PostgreSQL keeps the answer to a COPY of the extended protocol until Sync or Flush.
+            if self.copy.ended && self.batch == Batch::Open {
+                self.ask_for_answers(out);
+            }
             return true;
         }
         if self.batch == Batch::Open {
             // A Query behind unsynced messages is ignored if one of them failed: know that first.
-            if simple && !self.flushed {
-                self.flushed = true;
-                out.insert().extend_from_slice(frame::FLUSH);
+            if simple {
+                self.ask_for_answers(out);
             }
             return simple;
         }
@@ -176,9 +179,12 @@ impl Conversation {
         self.batch == Batch::Closed && injection.is_some_and(|injection| injection.holds_batches())
     }
 
-    /// Is a COPY FROM STDIN in flight whose data the client has not ended?
-    fn reads_copy_data(&self) -> bool {
-        self.in_flight.has_copy_in() && self.copy != CopyIn::Ended
+    /// Inserts Flush, once for the message at the head.
+    pub(super) fn ask_for_answers(&mut self, out: &mut Splice<'_>) {
+        if !self.flushed {
+            self.flushed = true;
+            out.insert().extend_from_slice(frame::FLUSH);
+        }
     }
 
     fn query<O: Observer>(
@@ -231,9 +237,6 @@ impl Conversation {
             self.put_prefix(cx, out);
         }
         let copy_in = has_copy_in(&facts);
-        if copy_in {
-            self.copy = CopyIn::Awaited;
-        }
         if matches!(form, QueryForm::Guarded | QueryForm::PrefixedGuarded) {
             frame::message(out.insert(), b'Q', |out| {
                 out.extend_from_slice(QUERY_GUARD);
@@ -250,7 +253,6 @@ impl Conversation {
         if self.record {
             cx.observer.started(Some(&facts), text);
         }
-        self.names.drop_unnamed();
         self.batch = Batch::Closed;
         Ok(Step::Done(message.header.total))
     }
@@ -259,17 +261,22 @@ impl Conversation {
         if let Some(injection) = &mut self.injection {
             injection.put(out.insert());
             self.in_flight.push_prefix();
+            // The prefix takes the unnamed portal: what was bound to it must not seem to be there.
+            self.in_flight.unbind(b"");
+            self.names.drop_unnamed_portal();
             cx.observer.injected();
         }
     }
 
     fn sync(&mut self, message: Message<'_>, out: &mut Splice<'_>) -> Result<Step, Fatal> {
         exact(message, HEADER)?;
-        if self.copy == CopyIn::Active {
+        if self.copy.active {
             // The server ignores it, and PgBouncer before 1.22 would count on an answer.
             return Ok(self.drop_message(message));
         }
-        if self.reads_copy_data() || (self.batch == Batch::Closed && self.must_wait(false, out)) {
+        if (self.in_flight.has_copy_in() && !self.copy.ended)
+            || (self.batch == Batch::Closed && self.must_wait(false, out))
+        {
             return Ok(Step::Hold);
         }
         self.in_flight.push(Expected::Sync);
@@ -282,23 +289,27 @@ impl Conversation {
 
     fn flush(&mut self, message: Message<'_>, out: &mut Splice<'_>) -> Result<Step, Fatal> {
         exact(message, HEADER)?;
-        if self.copy == CopyIn::Active || self.batch != Batch::Open {
+        if self.copy.active || self.batch != Batch::Open {
             return Ok(self.drop_message(message));
         }
         Ok(self.pass(message, out))
     }
 
     fn copy_data(&mut self, message: Message<'_>, out: &mut Splice<'_>) -> Step {
-        if self.copy != CopyIn::Active {
-            if self.reads_copy_data() {
-                // Not asked for yet: if the COPY fails, nobody may be given its data.
-                return Step::Hold;
-            }
+        if !self.in_flight.has_copy_in() || self.copy.ended {
             // Late data of a COPY that failed: PostgreSQL ignores it, PgBouncer before 1.26 sticks.
             return self.drop_message(message);
         }
+        if !self.copy.active {
+            // The COPY may still fail, and what is to be said to the server then must not end up in
+            // the middle of data.
+            return Step::Hold;
+        }
         if message.header.kind != b'd' {
-            self.copy = CopyIn::Ended;
+            self.copy = Copy {
+                active: false,
+                ended: true,
+            };
         }
         self.pass(message, out)
     }

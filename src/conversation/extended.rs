@@ -1,11 +1,11 @@
 //! The extended protocol, client's side: Parse, Bind, Describe, Execute, Close.
 
 use super::client::{Message, Step, bad_layout, has_copy_in, only_cstr};
-use super::in_flight::Expected;
+use super::in_flight::{Expected, Pending, Space};
 use super::judge::Judged;
 use super::names::{MAX_NAMES, Prepared};
 use super::splice::Splice;
-use super::{Batch, Context, Conversation, CopyIn, Fatal, Observer};
+use super::{Batch, Context, Conversation, Fatal, Observer};
 use crate::error::SqlState;
 use crate::policy::{Guard, Objection, Refusal, Who, guards};
 use crate::protocol::frame::{HEADER, cstr};
@@ -18,12 +18,6 @@ enum Lookup {
     Known(Prepared),
     Wait,
     Unknown,
-}
-
-impl From<Option<Prepared>> for Lookup {
-    fn from(prepared: Option<Prepared>) -> Self {
-        prepared.map_or(Self::Unknown, Self::Known)
-    }
 }
 
 impl Conversation {
@@ -71,7 +65,9 @@ impl Conversation {
             Judged::Allowed(facts) => facts,
         };
         let text = self.record.then(|| text.into());
-        self.in_flight.push_parse(name, Prepared { facts, text });
+        let meaning = Some(Prepared { facts, text });
+        self.in_flight
+            .push_change(Expected::Parse, Space::Statement, name, meaning);
         self.batch = Batch::Open;
         Ok(self.pass(message, out))
     }
@@ -93,7 +89,9 @@ impl Conversation {
         let Some((portal, name)) = names else {
             return wait_for_names(message);
         };
-        let prepared = match self.lookup(name) {
+        within_bounds(portal)?;
+        within_bounds(name)?;
+        let prepared = match self.lookup(name, out) {
             Lookup::Wait => return Ok(Step::Hold),
             Lookup::Unknown => {
                 let refusal = unknown_statement(cx.who, name);
@@ -113,8 +111,8 @@ impl Conversation {
         if injection.is_some_and(|injection| injection.due_at_bind(&prepared.facts, failed)) {
             self.put_prefix(cx, out);
         }
-        self.names.bound(portal, prepared);
-        self.in_flight.push(Expected::Bind);
+        self.in_flight
+            .push_change(Expected::Bind, Space::Portal, portal, Some(prepared));
         self.batch = Batch::Open;
         Ok(self.pass(message, out))
     }
@@ -136,12 +134,18 @@ impl Conversation {
         };
         if kind == b'S' {
             // PgBouncer >= 1.21 may disconnect over a statement that it does not know.
-            match self.lookup(name) {
+            match self.lookup(name, out) {
                 Lookup::Wait => return Ok(Step::Hold),
                 Lookup::Unknown => {
                     let refusal = unknown_statement(cx.who, name);
                     return Ok(self.refuse_extended(message, refusal, cx, out));
                 }
+                Lookup::Known(_) => {}
+            }
+        } else if name.is_empty() {
+            match self.lookup_portal(name, out) {
+                Lookup::Wait => return Ok(Step::Hold),
+                Lookup::Unknown => return Ok(self.refuse_unnamed_portal(message, cx, out)),
                 Lookup::Known(_) => {}
             }
         }
@@ -166,11 +170,19 @@ impl Conversation {
             return wait_for_names(message);
         };
         let (portal, rows) = cstr(body).ok_or_else(bad_layout)?;
+        within_bounds(portal)?;
         if rows.len() != 4 {
             return Err(bad_layout());
         }
-        // A portal without Bind can only be a cursor that an allowed statement declared.
-        let prepared = self.names.portal(portal).cloned();
+        let prepared = match self.lookup_portal(portal, out) {
+            Lookup::Known(prepared) => Some(prepared),
+            Lookup::Wait => return Ok(Step::Hold),
+            Lookup::Unknown if portal.is_empty() => {
+                return Ok(self.refuse_unnamed_portal(message, cx, out));
+            }
+            // Without Bind it can only be a cursor that an allowed statement declared.
+            Lookup::Unknown => None,
+        };
         let copy_in = prepared
             .as_ref()
             .is_some_and(|prepared| has_copy_in(&prepared.facts));
@@ -184,9 +196,6 @@ impl Conversation {
         }
         if self.record {
             self.record_execute(prepared.as_ref(), cx);
-        }
-        if copy_in {
-            self.copy = CopyIn::Awaited;
         }
         self.in_flight.push_statement(Expected::Execute, copy_in);
         self.batch = Batch::Open;
@@ -207,28 +216,56 @@ impl Conversation {
         let Some((kind, name)) = kind_and_name(message)? else {
             return wait_for_names(message);
         };
-        if kind == b'S' {
-            self.in_flight.push_close(Some(name));
-        } else {
-            self.names.portal_closed(name);
-            self.in_flight.push_close(None);
-        }
+        let space = match kind {
+            b'S' => Space::Statement,
+            _ => Space::Portal,
+        };
+        self.in_flight
+            .push_change(Expected::Close, space, name, None);
         self.batch = Batch::Open;
         Ok(self.pass(message, out))
     }
 
-    /// What a name stands for once everything sent has run.
-    fn lookup(&self, name: &[u8]) -> Lookup {
-        match self.in_flight.pending(name) {
-            // Whether that message succeeded decides which statement would run: wait for it.
-            Some(pending) if !pending.in_open_batch => Lookup::Wait,
-            Some(pending) => pending.meaning.cloned().into(),
-            None => self.names.statement(name).cloned().into(),
+    /// What a statement's name stands for once everything sent has run.
+    fn lookup(&mut self, name: &[u8], out: &mut Splice<'_>) -> Lookup {
+        let found = match self.in_flight.pending(Space::Statement, name) {
+            Pending::Sure(prepared) => prepared,
+            Pending::None => self.names.statement(name),
+            Pending::Open => return self.wait_for_answers(out),
+        };
+        found.cloned().map_or(Lookup::Unknown, Lookup::Known)
+    }
+
+    /// The same for a portal.
+    fn lookup_portal(&mut self, name: &[u8], out: &mut Splice<'_>) -> Lookup {
+        let found = match self.in_flight.pending(Space::Portal, name) {
+            Pending::Sure(prepared) => prepared,
+            Pending::None => self.names.portal(name),
+            Pending::Open => return self.wait_for_answers(out),
+        };
+        found.cloned().map_or(Lookup::Unknown, Lookup::Known)
+    }
+
+    fn wait_for_answers(&mut self, out: &mut Splice<'_>) -> Lookup {
+        if self.batch == Batch::Open {
+            self.ask_for_answers(out);
         }
+        Lookup::Wait
+    }
+
+    /// The unnamed portal without a Bind of the client's: if there is one, a zone prefix left it.
+    fn refuse_unnamed_portal<O: Observer>(
+        &mut self,
+        message: Message<'_>,
+        cx: &Context<'_, O>,
+        out: &mut Splice<'_>,
+    ) -> Step {
+        let refusal = Box::new(guards::unknown_name::portal(cx.who, ""));
+        self.refuse_extended(message, refusal, cx, out)
     }
 
     fn room_for_a_name(&self, name: &[u8]) -> bool {
-        name.is_empty() || self.names.count() + self.in_flight.pending_parses() < MAX_NAMES
+        name.is_empty() || self.names.count() + self.in_flight.pending_names() < MAX_NAMES
     }
 }
 
@@ -241,7 +278,20 @@ fn kind_and_name(message: Message<'_>) -> Result<Option<(u8, &[u8])>, Fatal> {
     if !matches!(kind, b'S' | b'P') {
         return Err(bad_layout());
     }
-    Ok(Some((*kind, only_cstr(name)?)))
+    let name = only_cstr(name)?;
+    within_bounds(name)?;
+    Ok(Some((*kind, name)))
+}
+
+/// A longer name could not be waited for.
+fn within_bounds(name: &[u8]) -> Result<(), Fatal> {
+    if name.len() <= MAX_NAME {
+        return Ok(());
+    }
+    Err(Fatal {
+        sqlstate: SqlState::PROGRAM_LIMIT,
+        message: format!("name of a prepared statement or portal exceeds {MAX_NAME} bytes"),
+    })
 }
 
 /// The names of a message are not all there yet: how much more may be waited for?
@@ -250,7 +300,8 @@ fn wait_for_names(message: Message<'_>) -> Result<Step, Fatal> {
     if there >= message.header.total {
         return Err(bad_layout());
     }
-    if there > HEADER + 2 * MAX_NAME {
+    // Two names and their NULs.
+    if there > HEADER + 2 * (MAX_NAME + 1) {
         return Err(Fatal {
             sqlstate: SqlState::PROGRAM_LIMIT,
             message: format!("name of a prepared statement or portal exceeds {MAX_NAME} bytes"),

@@ -7,14 +7,17 @@ use super::names::Prepared;
 use crate::policy::Refusal;
 
 /// More than this many unanswered messages: the client is not read until some are answered.
-pub const MAX_IN_FLIGHT: usize = 65_536;
+pub const MAX_IN_FLIGHT: usize = 4096;
+
+/// Unanswered changes of names looked at for one name; behind more of them it is waited for.
+const MAX_LOOKED_AT: usize = 256;
 
 /// The answer that one sent message will get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
     /// ParseComplete; the head of `parses` becomes known then.
     Parse,
-    /// BindComplete.
+    /// BindComplete; the head of `binds` becomes known then.
     Bind,
     /// RowDescription or NoData.
     Describe,
@@ -87,37 +90,51 @@ struct Entry {
     copy_in: bool,
 }
 
+/// The two kinds of names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Space {
+    /// Prepared statements.
+    Statement,
+    /// Portals.
+    Portal,
+}
+
+/// A change of a name that the server has not confirmed.
+#[derive(Debug)]
+struct Change {
+    /// Batches before it.
+    batch: u64,
+    space: Space,
+    name: Box<[u8]>,
+    /// What the name will stand for; `None`: nothing.
+    meaning: Option<Prepared>,
+}
+
+/// The latest unanswered change of a name.
+#[derive(Debug)]
+pub enum Pending<'a> {
+    /// There is none.
+    None,
+    /// It belongs to the batch that is still open: if it fails, what follows is skipped. This is what
+    /// the name will stand for.
+    Sure(Option<&'a Prepared>),
+    /// Whether it succeeds decides what the name will stand for.
+    Open,
+}
+
 /// The queue, and what belongs to its entries.
 #[derive(Debug, Default)]
 pub struct InFlight {
     queue: VecDeque<Entry>,
-    /// One for each [`Expected::Parse`]: the name, and what it will mean.
-    parses: VecDeque<(Place, Box<[u8]>, Prepared)>,
-    /// One for each [`Expected::Close`]: the statement's name, `None` for a portal.
-    closes: VecDeque<(Place, Option<Box<[u8]>>)>,
-    /// Where the next change of a name will stand.
-    place: Place,
+    /// One for each Parse, Bind and Close, in order.
+    changes: VecDeque<Change>,
+    /// How many of them are of statements.
+    statements: usize,
+    /// Batches sent.
+    batch: u64,
     /// One for each [`Expected::Refused`].
     refusals: VecDeque<Box<Refusal>>,
     copies: usize,
-}
-
-/// Where among the messages of the connection a Parse or Close stands.
-#[derive(Clone, Copy, Debug, Default)]
-struct Place {
-    /// Batches before it.
-    batch: u64,
-    /// Parses and Closes before it.
-    order: u64,
-}
-
-/// The latest unanswered message that changes what a name stands for.
-#[derive(Debug)]
-pub struct Pending<'a> {
-    /// What it will stand for; `None` for a Close.
-    pub meaning: Option<&'a Prepared>,
-    /// The message belongs to the batch that is still open: no Sync behind it.
-    pub in_open_batch: bool,
 }
 
 /// What [`InFlight::skip_batch`] took off the queue.
@@ -150,6 +167,20 @@ impl InFlight {
         self.copies > 0
     }
 
+    /// The server asks for data: the head is a COPY FROM STDIN, whatever it was taken for.
+    pub fn begin_copy(&mut self) {
+        if let Some(head) = self.queue.front_mut() {
+            self.copies += usize::from(!std::mem::replace(&mut head.copy_in, true));
+        }
+    }
+
+    /// The COPY FROM STDIN at the head, if it is one, is over before its ReadyForQuery.
+    pub fn end_copy(&mut self) {
+        if let Some(head) = self.queue.front_mut() {
+            self.copies -= usize::from(std::mem::take(&mut head.copy_in));
+        }
+    }
+
     /// One more message was sent.
     pub fn push(&mut self, expected: Expected) {
         self.push_statement(expected, false);
@@ -158,28 +189,33 @@ impl InFlight {
     /// A Query or Execute was sent; `copy_in`: of a COPY FROM STDIN.
     pub fn push_statement(&mut self, expected: Expected, copy_in: bool) {
         self.copies += usize::from(copy_in);
-        self.place.batch += u64::from(expected.ends_batch());
+        self.batch += u64::from(expected.ends_batch());
         self.queue.push_back(Entry { expected, copy_in });
     }
 
-    /// A Parse was sent.
-    pub fn push_parse(&mut self, name: &[u8], prepared: Prepared) {
-        let place = self.next_place();
-        self.parses.push_back((place, name.into(), prepared));
-        self.push(Expected::Parse);
+    /// A Parse, Bind or Close was sent.
+    pub fn push_change(
+        &mut self,
+        expected: Expected,
+        space: Space,
+        name: &[u8],
+        meaning: Option<Prepared>,
+    ) {
+        self.statements += usize::from(space == Space::Statement);
+        self.changes.push_back(Change {
+            batch: self.batch,
+            space,
+            name: name.into(),
+            meaning,
+        });
+        self.push(expected);
     }
 
-    /// A Close was sent; `None`: of a portal.
-    pub fn push_close(&mut self, statement: Option<&[u8]>) {
-        let place = self.next_place();
-        self.closes.push_back((place, statement.map(Into::into)));
-        self.push(Expected::Close);
-    }
-
-    fn next_place(&mut self) -> Place {
-        let place = self.place;
-        self.place.order += 1;
-        place
+    /// Something else was sent that takes this portal.
+    pub fn unbind(&mut self, portal: &[u8]) {
+        let of_portal = |c: &&mut Change| c.space == Space::Portal && *c.name == *portal;
+        let taken = self.changes.iter_mut().filter(of_portal);
+        taken.for_each(|change| change.meaning = None);
     }
 
     /// A message was replaced.
@@ -207,17 +243,17 @@ impl InFlight {
         }
     }
 
-    /// The head's ParseComplete arrived: its name and meaning.
-    pub fn parsed(&mut self) -> Option<(Box<[u8]>, Prepared)> {
+    /// ParseComplete, BindComplete or CloseComplete arrived for the head: the change it confirms.
+    pub fn changed(&mut self) -> Option<(Space, Box<[u8]>, Option<Prepared>)> {
         self.pop();
-        let (_, name, prepared) = self.parses.pop_front()?;
-        Some((name, prepared))
+        let change = self.pop_change()?;
+        Some((change.space, change.name, change.meaning))
     }
 
-    /// The head's CloseComplete arrived: the statement's name.
-    pub fn closed(&mut self) -> Option<Box<[u8]>> {
-        self.pop();
-        self.closes.pop_front()?.1
+    fn pop_change(&mut self) -> Option<Change> {
+        let change = self.changes.pop_front()?;
+        self.statements -= usize::from(change.space == Space::Statement);
+        Some(change)
     }
 
     /// The head's error arrived.
@@ -236,8 +272,7 @@ impl InFlight {
             }
             self.pop();
             match head {
-                Expected::Parse => drop(self.parses.pop_front()),
-                Expected::Close => drop(self.closes.pop_front()),
+                Expected::Parse | Expected::Bind | Expected::Close => drop(self.pop_change()),
                 Expected::Refused => drop(self.refusals.pop_front()),
                 Expected::Execute => skipped.executes += 1,
                 _ => {}
@@ -246,28 +281,24 @@ impl InFlight {
         skipped
     }
 
-    /// What becomes of `name` when everything unanswered has succeeded; `None`: nothing changes it.
-    pub fn pending(&self, name: &[u8]) -> Option<Pending<'_>> {
-        let parse = self.parses.iter().rev().find(|(_, n, _)| **n == *name);
-        let mut closes = self.closes.iter().rev();
-        let close = closes.find(|(_, n)| n.as_deref() == Some(name));
-        let (place, meaning) = match (parse, close) {
-            (Some((parse, _, prepared)), close)
-                if close.is_none_or(|(close, _)| close.order < parse.order) =>
-            {
-                (parse, Some(prepared))
-            }
-            (_, close) => (&close?.0, None),
-        };
-        Some(Pending {
-            meaning,
-            in_open_batch: place.batch == self.place.batch,
-        })
+    /// What becomes of a name once everything unanswered has run.
+    pub fn pending(&self, space: Space, name: &[u8]) -> Pending<'_> {
+        if space == Space::Statement && self.statements == 0 {
+            return Pending::None;
+        }
+        let latest = self.changes.iter().rev().take(MAX_LOOKED_AT);
+        let mut of_name = latest.filter(|change| change.space == space && *change.name == *name);
+        match of_name.next() {
+            Some(change) if change.batch == self.batch => Pending::Sure(change.meaning.as_ref()),
+            Some(_) => Pending::Open,
+            None if self.changes.len() > MAX_LOOKED_AT => Pending::Open,
+            None => Pending::None,
+        }
     }
 
-    /// How many Parses are unanswered.
-    pub fn pending_parses(&self) -> usize {
-        self.parses.len()
+    /// How many names unanswered messages may add.
+    pub fn pending_names(&self) -> usize {
+        self.changes.len()
     }
 
     /// Everything is answered: give memory back if a burst made the queue large.
@@ -275,8 +306,8 @@ impl InFlight {
         if self.queue.capacity() > 64 {
             self.queue.shrink_to(16);
         }
-        if self.parses.capacity() > 16 {
-            self.parses.shrink_to(4);
+        if self.changes.capacity() > 16 {
+            self.changes.shrink_to(4);
         }
     }
 }

@@ -54,6 +54,11 @@ impl Injection {
         }
     }
 
+    /// Is transaction control, or a prefix ahead of a simple Query, unanswered?
+    pub fn unsettled(&self) -> bool {
+        self.unsettled
+    }
+
     /// Must the next batch wait until everything is answered? Also where it would begin with a
     /// prefix: PgBouncer that follows prepared statements hangs for ever when a named Parse comes
     /// in two pieces behind a Sync that is not answered yet (measured on 1.24.1).
@@ -103,7 +108,8 @@ impl Injection {
             match control {
                 TransactionControl::Begin => {
                     // Set again even if this batch has set it already: harmless, and the same everywhere.
-                    self.armed = false;
+                    // Not where a transaction is open: there BEGIN only warns.
+                    self.armed &= self.in_transaction;
                     self.in_transaction = true;
                 }
                 TransactionControl::Commit { chain } | TransactionControl::Rollback { chain } => {
@@ -149,6 +155,11 @@ impl Injection {
     pub fn failed(&mut self) {
         self.leftover = true;
         self.unsettled = true;
+    }
+
+    /// Must a name be removed?
+    pub fn has_leftover(&self) -> bool {
+        self.leftover
     }
 
     /// The name that must be removed before anything else is sent, once.

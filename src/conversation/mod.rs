@@ -132,6 +132,13 @@ struct Body {
     dropped: bool,
 }
 
+impl Body {
+    /// Has the other side got the beginning and not yet the end?
+    fn is_halfway(self) -> bool {
+        self.remaining > 0 && !self.dropped
+    }
+}
+
 /// Messages of the client since its last Sync.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Batch {
@@ -161,26 +168,25 @@ pub struct Conversation {
     batch: Batch,
     client_body: Body,
     server_body: Body,
-    copy: CopyIn,
+    copy: Copy,
     /// 00000, or the error of the simple Query at the head.
     outcome: SqlState,
     /// The server sent FATAL: it closes the connection.
     farewell: bool,
     /// Flush was inserted because a message waits for the answers before it.
     flushed: bool,
+    /// A failed prefix's name is to be removed behind the client's message that is half-way.
+    cleanup_due: bool,
 }
 
-/// How far the COPY FROM STDIN in flight has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum CopyIn {
-    /// The server has not asked for data. Also: there is no COPY in flight.
-    #[default]
-    Awaited,
+/// The COPY FROM STDIN in flight; nothing but its data, and one Sync, is sent behind it before it is
+/// answered.
+#[derive(Clone, Copy, Debug, Default)]
+struct Copy {
     /// The server reads data: it ignores Sync and Flush.
-    Active,
-    /// The client has ended its data. In the extended protocol the server says how the COPY went
-    /// only when it is asked to, by Sync or Flush.
-    Ended,
+    active: bool,
+    /// The client has ended its data: whatever follows is not for the COPY.
+    ended: bool,
 }
 
 impl Conversation {
@@ -202,10 +208,11 @@ impl Conversation {
             batch: Batch::Closed,
             client_body: Body::default(),
             server_body: Body::default(),
-            copy: CopyIn::default(),
+            copy: Copy::default(),
             outcome: SqlState::SUCCESS,
             farewell: false,
             flushed: false,
+            cleanup_due: false,
         }
     }
 
@@ -221,7 +228,7 @@ impl Conversation {
 
     /// Has the client been given whole messages only?
     pub fn is_between_answers(&self) -> bool {
-        self.server_body.remaining == 0 || self.server_body.dropped
+        !self.server_body.is_halfway()
     }
 
     /// Can the lost server connection be replaced at the next statement?
@@ -240,7 +247,10 @@ impl Conversation {
         self.farewell = false;
     }
 
+    /// Is the transaction known to have failed? Only transaction control could have changed that since
+    /// the server's last word.
     fn failed(&self) -> bool {
-        self.in_flight.is_empty() && self.status == TransactionStatus::Failed
+        let controlled = self.injection.as_ref().is_none_or(|i| i.unsettled());
+        self.status == TransactionStatus::Failed && !controlled
     }
 }

@@ -1,11 +1,12 @@
 //! Prepared statements and portals of one client: name -> what it runs.
 //!
-//! The map changes only when the server has confirmed a Parse or a Close, in order. So a Parse that
+//! The map changes only when the server has confirmed a Parse, Bind or Close, in order. So one that
 //! fails cannot give a name another meaning.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::in_flight::Space;
 use crate::sql::Facts;
 
 /// Prepared statements that one client may hold.
@@ -37,24 +38,30 @@ pub struct Names {
 }
 
 impl Names {
-    /// The server confirmed a Parse.
-    pub fn parsed(&mut self, name: Box<[u8]>, prepared: Prepared) {
-        if name.is_empty() {
-            self.unnamed = Some(prepared);
-        } else {
-            self.statements
-                .get_or_insert_default()
-                .insert(name, prepared);
+    /// The server confirmed a Parse, Bind or Close: what the name stands for from now on. Not sooner:
+    /// what the name stood for before is still there if the message failed (a portal behind
+    /// ROLLBACK TO, too).
+    pub fn change(&mut self, space: Space, name: Box<[u8]>, meaning: Option<Prepared>) {
+        let (unnamed, named) = match space {
+            Space::Statement => (&mut self.unnamed, &mut self.statements),
+            Space::Portal => (&mut self.portal, &mut self.portals),
+        };
+        match meaning {
+            meaning if name.is_empty() => *unnamed = meaning,
+            Some(prepared) => {
+                named.get_or_insert_default().insert(name, prepared);
+            }
+            None => {
+                if let Some(named) = named {
+                    named.remove(&name);
+                }
+            }
         }
     }
 
-    /// The server confirmed a Close.
-    pub fn closed(&mut self, name: &[u8]) {
-        if name.is_empty() {
-            self.unnamed = None;
-        } else if let Some(statements) = &mut self.statements {
-            statements.remove(name);
-        }
+    /// A zone prefix takes the unnamed portal.
+    pub fn drop_unnamed_portal(&mut self) {
+        self.portal = None;
     }
 
     /// A simple Query drops the unnamed statement.
@@ -71,32 +78,12 @@ impl Names {
         }
     }
 
-    /// A Bind was sent. Wrong until BindComplete, but a failed Bind takes every later message of
-    /// its batch, and in a transaction every later batch, with it.
-    pub fn bound(&mut self, portal: &[u8], prepared: Prepared) {
-        if portal.is_empty() {
-            self.portal = Some(prepared);
-        } else {
-            let portals = self.portals.get_or_insert_default();
-            portals.insert(portal.into(), prepared);
-        }
-    }
-
     /// What a portal runs; `None` for cursors that SQL declared.
     pub fn portal(&self, name: &[u8]) -> Option<&Prepared> {
         if name.is_empty() {
             self.portal.as_ref()
         } else {
             self.portals.as_ref()?.get(name)
-        }
-    }
-
-    /// A portal was closed.
-    pub fn portal_closed(&mut self, name: &[u8]) {
-        if name.is_empty() {
-            self.portal = None;
-        } else if let Some(portals) = &mut self.portals {
-            portals.remove(name);
         }
     }
 

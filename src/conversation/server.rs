@@ -3,7 +3,7 @@
 
 use super::in_flight::Expected;
 use super::splice::Splice;
-use super::{Batch, Body, Conversation, CopyIn, Fatal, Observer};
+use super::{Batch, Body, Conversation, Copy, Fatal, Observer};
 use crate::error::SqlState;
 use crate::protocol::error_fields;
 use crate::protocol::frame::{self, HEADER, Header};
@@ -30,7 +30,7 @@ enum Step {
 impl Conversation {
     /// Takes what the server sent: what goes to the client is put into `out`, what Portcullis itself
     /// must say to the server into `to_server`. Returns the bytes used up; the rest (fewer than
-    /// 32 KB) must come again with more behind it.
+    /// [`MAX_ERROR`]) must come again with more behind it.
     pub fn from_server<O: Observer>(
         &mut self,
         input: &[u8],
@@ -53,7 +53,13 @@ impl Conversation {
                 return Ok(at);
             };
             let there = header.total.min(bytes.len());
-            let dropped = match self.answer(header, bytes, observer, out, to_server)? {
+            let said = to_server.len();
+            let step = self.answer(header, bytes, observer, out, to_server)?;
+            if self.client_body.is_halfway() && to_server.len() > said {
+                // It would end up in the middle of a message that the server still has to get.
+                return Err(out_of_step(header.kind));
+            }
+            let dropped = match step {
                 Step::Carry => {
                     out.keep(at..at + there);
                     false
@@ -78,6 +84,10 @@ impl Conversation {
         to_server: &mut Vec<u8>,
     ) -> Result<Step, Fatal> {
         use Expected as E;
+        if self.farewell {
+            // PgBouncer adds an error of its own to the server's.
+            return Ok(Step::Swallow);
+        }
         let head = self.in_flight.head();
         let step = match (header.kind, head) {
             // Rows, COPY data, and what may come at any moment.
@@ -90,16 +100,9 @@ impl Conversation {
             (b'Z', _) => return self.ready(header, bytes, head, observer, to_server),
             (b'E', _) => return self.error(header, bytes, head, observer, out, to_server),
 
-            (b'1', Some(E::Parse)) => {
-                if let Some((name, prepared)) = self.in_flight.parsed() {
-                    self.names.parsed(name, prepared);
-                }
-                Step::Carry
-            }
-            (b'2', Some(E::Bind)) => self.answered(),
-            (b'3', Some(E::Close)) => {
-                if let Some(name) = self.in_flight.closed() {
-                    self.names.closed(&name);
+            (b'1', Some(E::Parse)) | (b'2', Some(E::Bind)) | (b'3', Some(E::Close)) => {
+                if let Some((space, name, meaning)) = self.in_flight.changed() {
+                    self.names.change(space, name, meaning);
                 }
                 Step::Carry
             }
@@ -107,7 +110,7 @@ impl Conversation {
             (b'T' | b'n', Some(E::Describe)) => self.answered(),
             (b'C' | b'I' | b's', Some(E::Execute)) => {
                 self.statement_ended(observer, SqlState::SUCCESS);
-                self.copy = CopyIn::default();
+                self.copy_ended();
                 self.answered()
             }
 
@@ -122,13 +125,14 @@ impl Conversation {
             (b'T', Some(E::GuardedRow)) => self.stage(E::GuardedTag),
             (b'C', Some(E::GuardedTag)) => self.stage(E::Guarded),
             (b'C', Some(E::Query | E::Guarded)) => {
-                self.copy = CopyIn::default();
+                self.copy_ended();
                 Step::Carry
             }
             (b'T' | b'I' | b'H' | b'c', Some(E::Query | E::Guarded))
             | (b'H' | b'c', Some(E::Execute)) => Step::Carry,
             (b'G', Some(E::Query | E::Guarded | E::Execute)) => {
-                self.copy = CopyIn::Active;
+                self.in_flight.begin_copy();
+                self.copy.active = true;
                 Step::Carry
             }
             (kind, _) => return Err(out_of_step(kind)),
@@ -139,6 +143,18 @@ impl Conversation {
     fn answered(&mut self) -> Step {
         self.in_flight.pop();
         Step::Carry
+    }
+
+    /// What is at the head is over; if it is the COPY, no more data is for it.
+    fn copy_ended(&mut self) {
+        self.in_flight.end_copy();
+        self.forget_copy();
+    }
+
+    fn forget_copy(&mut self) {
+        if !self.in_flight.has_copy_in() {
+            self.copy = Copy::default();
+        }
     }
 
     fn stage(&mut self, stage: Expected) -> Step {
@@ -169,11 +185,12 @@ impl Conversation {
             return Err(out_of_step(b'Z'));
         };
         self.status = status;
-        self.copy = CopyIn::default();
+        self.copy_ended();
         self.in_flight.pop();
         if head.is_query() {
             let outcome = std::mem::replace(&mut self.outcome, SqlState::SUCCESS);
             self.statement_ended(observer, outcome);
+            self.names.drop_unnamed();
         }
         if self.in_flight.is_empty() {
             self.settle(to_server);
@@ -194,13 +211,25 @@ impl Conversation {
         let Some(injection) = &mut self.injection else {
             return;
         };
-        if let Some(name) = injection.take_leftover() {
-            // Before anything else is sent; nothing is taken from the client until it is confirmed.
+        if injection.has_leftover() {
+            if self.client_body.is_halfway() {
+                self.cleanup_due = true;
+            } else {
+                self.clean_up(to_server);
+            }
+        } else if self.batch == Batch::Closed {
+            injection.settled(self.status);
+        }
+    }
+
+    /// Removes the name of a failed prefix. Before anything else is sent; nothing is taken from the
+    /// client until it is confirmed.
+    pub(super) fn clean_up(&mut self, to_server: &mut Vec<u8>) {
+        let injection = self.injection.as_mut();
+        if let Some(name) = injection.and_then(|injection| injection.take_leftover()) {
             put_cleanup(to_server, &name);
             self.in_flight.push(Expected::CleanupClose);
             self.in_flight.push(Expected::CleanupSync);
-        } else if self.batch == Batch::Closed {
-            injection.settled(self.status);
         }
     }
 
@@ -247,8 +276,7 @@ impl Conversation {
             Expected::CleanupClose | Expected::CleanupSync => {
                 return Err(Fatal::protocol("a name on the server could not be removed"));
             }
-            Expected::Sync => {}
-            _ => self.copy = CopyIn::default(),
+            _ => {}
         }
         observer.server_error(fields.sqlstate);
         if head.is_prefix() {
@@ -270,7 +298,7 @@ impl Conversation {
         bytes: &[u8],
         out: &mut Splice<'_>,
     ) -> Step {
-        self.copy = CopyIn::default();
+        self.copy_ended();
         match head {
             Expected::GuardedRow | Expected::GuardedTag | Expected::Guarded => {
                 self.in_flight.replace_head(Expected::Guarded);
@@ -289,6 +317,7 @@ impl Conversation {
         prefix: bool,
     ) {
         let skipped = self.in_flight.skip_batch();
+        self.forget_copy();
         for _ in 0..skipped.executes {
             self.statement_ended(observer, sqlstate);
         }

@@ -13,7 +13,7 @@ use dashmap::mapref::entry::Entry;
 use ring::rand::{SecureRandom, SystemRandom};
 use subtle::ConstantTimeEq;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 
 use super::shared::{Shared, Target};
 use crate::protocol::startup::put_cancel;
@@ -27,13 +27,16 @@ const MAX_GUESSES: u32 = 100;
 /// To deliver one request.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Where requests with one key go; `None` between two server connections.
+type Destination = Arc<Mutex<Option<Target>>>;
+
 struct Key {
     secret: [u8; SECRET],
     /// How much of it the client was given.
     length: usize,
     /// Wrong secrets that came for it.
     guesses: AtomicU32,
-    target: Arc<Mutex<Option<Target>>>,
+    target: Destination,
 }
 
 /// All cancel keys of the process.
@@ -52,7 +55,7 @@ pub struct CancelKey {
     pub process: u32,
     secret: [u8; SECRET],
     length: usize,
-    target: Arc<Mutex<Option<Target>>>,
+    target: Destination,
 }
 
 impl Cancels {
@@ -72,15 +75,9 @@ impl Cancels {
         }
     }
 
-    /// Whose server connection a key names, compared in constant time; and the right to use it.
-    fn find(
-        &self,
-        process: u32,
-        secret: &[u8],
-    ) -> Result<(SemaphorePermit<'_>, Target), CancelOutcome> {
-        let Some(key) = self.keys.get(&process) else {
-            return Err(CancelOutcome::UnknownKey);
-        };
+    /// Whose server connection a key names, compared in constant time.
+    fn find(&self, process: u32, secret: &[u8]) -> Result<Destination, CancelOutcome> {
+        let key = self.keys.get(&process).ok_or(CancelOutcome::UnknownKey)?;
         if key.guesses.load(Ordering::Relaxed) >= MAX_GUESSES {
             return Err(CancelOutcome::Limited);
         }
@@ -88,20 +85,7 @@ impl Cancels {
             key.guesses.fetch_add(1, Ordering::Relaxed);
             return Err(CancelOutcome::UnknownKey);
         }
-        let target = Arc::clone(&key.target);
-        drop(key);
-        let place = self
-            .places
-            .try_acquire()
-            .map_err(|_| CancelOutcome::Limited)?;
-        let target = target
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        // Between two server connections there is nothing to cancel.
-        target
-            .map(|target| (place, target))
-            .ok_or(CancelOutcome::Idle)
+        Ok(Arc::clone(&key.target))
     }
 }
 
@@ -152,22 +136,36 @@ impl CancelKey {
 
     /// Where they go now.
     pub fn target(&self) -> Option<Target> {
-        let target = self.target.lock();
-        target.unwrap_or_else(PoisonError::into_inner).clone()
+        current(&self.target)
     }
 }
 
 impl Drop for CancelKey {
     fn drop(&mut self) {
         self.shared.cancels.keys.remove(&self.process);
+        self.lead_to(None);
     }
 }
 
-/// Carries one request, for at most 5 s.
+fn current(destination: &Destination) -> Option<Target> {
+    let target = destination.lock();
+    target.unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Carries one request: at most 5 s for a place, and 5 s to deliver it.
 pub async fn carry(shared: &Shared, process: u32, secret: &[u8]) -> CancelOutcome {
-    match shared.cancels.find(process, secret) {
-        Err(outcome) => outcome,
-        Ok((_place, target)) => deliver(shared, &target).await,
+    let destination = match shared.cancels.find(process, secret) {
+        Ok(destination) => destination,
+        Err(outcome) => return outcome,
+    };
+    // A right key waits: a pool of clients that times out as one must not lose its requests.
+    let place = shared.cancels.places.acquire();
+    let Ok(Ok(_place)) = tokio::time::timeout(PATIENCE, place).await else {
+        return CancelOutcome::Limited;
+    };
+    match current(&destination) {
+        Some(target) => deliver(shared, &target).await,
+        None => CancelOutcome::Idle,
     }
 }
 

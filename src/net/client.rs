@@ -9,12 +9,13 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::cancel::{self, CancelKey};
+use super::exit::Exit;
 use super::farewell::{leave, say};
 use super::handshake::{self, Ended, Hello, Wish};
 use super::interrupt::Interrupt;
 use super::login::{self, Identity, Refused};
 use super::observer::Watcher;
-use super::pump::{self, Exit, Pump};
+use super::pump::{self, Pump};
 use super::server::{self, NoServer, Server, ServerLogin};
 use super::settings::{self, Settings};
 use super::share::Share;

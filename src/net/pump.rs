@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::exit::Exit;
 use super::interrupt::Interrupt;
 use super::observer::Watcher;
 use super::shared::MAX_HELD;
@@ -34,28 +35,6 @@ const MAX_ROUNDS: usize = 16;
 /// No round of a poll begins later than this: many small statements in one read cost more than
 /// bytes that are only carried.
 const SLICE: Duration = Duration::from_millis(1);
-
-/// Why a pump stopped.
-#[derive(Debug)]
-pub enum Exit {
-    /// The client said goodbye, and the server has been told.
-    Goodbye,
-    /// The client is gone; whatever the server connection is in the middle of must not be handed on.
-    ClientGone,
-    /// The client wants something and the server connection was lost while idle: a new one is needed.
-    NeedServer,
-    /// The server connection was lost; `told`: the client has had the server's last words.
-    ServerGone {
-        /// The server's FATAL went to the client.
-        told: bool,
-    },
-    /// The client broke the protocol, or the server did.
-    Fatal(Fatal),
-    /// The proxy is draining, and no transaction is open.
-    Drained,
-    /// The connection was ended from outside.
-    Ended,
-}
 
 /// What the client's bytes wait for.
 #[derive(Debug)]

@@ -224,8 +224,19 @@ pub(super) fn stored(view: View<'_>, touches: &mut Vec<ParameterTouch>) {
     }
 }
 
+/// What pg_dump sends, word for word, where the server may not know the parameter (pg_dump.c,
+/// `set_restrict_relation_kind`): the one computed name that is taken at its word. Were `pg_settings`
+/// somebody else's table, none of these values would do any harm to another parameter.
+const PG_DUMP: [&[u8]; 2] = [
+    b"SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'",
+    b"SELECT set_config(name, 'view', false) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'",
+];
+
 /// The touch made by a `set_config` whose arguments open at `at` (or which is named without any).
 pub(super) fn set_config(view: View<'_>, at: usize) -> ParameterTouch {
+    if PG_DUMP.contains(&view.source()) {
+        return touch("restrict_nonsystem_relation_kind", ParameterUse::Session);
+    }
     if !view.is_kind(at, Kind::Open) {
         return ParameterTouch {
             name: ParameterName::Dynamic,

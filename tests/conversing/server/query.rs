@@ -1,0 +1,87 @@
+//! A simple Query, and COPY FROM STDIN.
+
+use super::*;
+
+impl Server {
+    pub(super) fn query(&mut self, body: &[u8]) {
+        let text = text(body.strip_suffix(b"\0").unwrap_or(body));
+        let refusal = statement::query_refusal(&text, self.login, self.migration_open);
+        if let Some(sqlstate) = refusal {
+            self.violate_if_behind(&format!("refused Query reached the server: {text}"));
+            self.fail(sqlstate);
+            return self.ready();
+        }
+        self.statements.remove("");
+        let fallen = self.place == Place::Alone
+            && statement::mark(body).is_some_and(|mark| self.doomed.contains(&mark));
+        let result = if fallen {
+            Err(CANCELED)
+        } else {
+            self.run_all(&text)
+        };
+        if self.copy.is_some() {
+            return;
+        }
+        if let Err(sqlstate) = result {
+            self.fail(sqlstate);
+        }
+        if self.transaction == Transaction::Implicit {
+            self.end_transaction();
+        }
+        self.ready();
+    }
+
+    pub(super) fn run_all(&mut self, text: &str) -> Result<(), Failure> {
+        let statements = statement::read(text);
+        if statements.is_empty() {
+            self.put(b'I', &[]);
+        }
+        if statements.contains(&Statement::Unknown) {
+            return Err("42601");
+        }
+        let alone = statements.len() == 1;
+        for statement in &statements {
+            if alone
+                && self.transaction == Transaction::Implicit
+                && self.login == Login::Zoned
+                && statement.needs_zone()
+            {
+                self.violate_if_behind(&format!("PostgreSQL 18 would lose: {text}"));
+            }
+            self.start();
+            if self.transaction == Transaction::Failed && !statement.is_exit() {
+                return Err(ABORTED);
+            }
+            if let Statement::Fails(_) = statement {
+                self.queried = true;
+                return Err("22012");
+            }
+            if statement.has_rows() {
+                self.put(b'T', &[&[0, 0]]);
+            }
+            if let Statement::RollbackTo(name) = statement {
+                self.doubt(name);
+            }
+            let tag = self.run(statement, text)?;
+            if *statement == Statement::Select {
+                self.rows(ROWS);
+            }
+            if *statement == Statement::CopyIn {
+                return self.begin_copy(true);
+            }
+            self.put(b'C', &[&cstr(&tag)]);
+        }
+        Ok(())
+    }
+
+    pub(super) fn rows(&mut self, count: usize) {
+        (0..count).for_each(|_| self.put(b'D', &[&[0, 0]]));
+    }
+
+    pub(super) fn begin_copy(&mut self, simple: bool) -> Result<(), Failure> {
+        self.put(b'G', &[&[0, 0, 0]]);
+        self.flush();
+        self.copy = Some(simple);
+        Ok(())
+    }
+}

@@ -1,0 +1,153 @@
+//! The statements that the model of a server knows, and what the policy says to them: written anew
+//! here, so that a mistake of the product is not repeated by its oracle.
+
+use super::who::Login;
+
+/// One statement of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Statement {
+    /// Two rows.
+    Select,
+    /// `select where false`: what goes ahead of a simple Query.
+    Guard,
+    Insert,
+    Begin,
+    Commit {
+        chain: bool,
+    },
+    Rollback {
+        chain: bool,
+    },
+    Savepoint(String),
+    RollbackTo(String),
+    SetTransaction,
+    CopyIn,
+    Ddl,
+    DeallocateAll,
+    /// The text that sets a zone.
+    SetZone,
+    /// Fails when it is analysed, bound or run.
+    Fails(At),
+    /// Nothing that the model knows: a syntax error.
+    Unknown,
+}
+
+/// When a statement fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    Parse,
+    Bind,
+    Execute,
+}
+
+impl Statement {
+    fn read(text: &str) -> Self {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        match words[..] {
+            ["select", "where", "false"] => Self::Guard,
+            ["select", "fail_parse"] => Self::Fails(At::Parse),
+            ["select", "fail_bind"] => Self::Fails(At::Bind),
+            ["select", "fail_execute"] => Self::Fails(At::Execute),
+            ["select", "1", "from", "unnest($1::text[],$2::text[])", ..] => Self::SetZone,
+            ["select", ..] => Self::Select,
+            ["insert", ..] => Self::Insert,
+            ["begin"] => Self::Begin,
+            ["commit"] => Self::Commit { chain: false },
+            ["commit", "and", "chain"] => Self::Commit { chain: true },
+            ["rollback"] => Self::Rollback { chain: false },
+            ["rollback", "and", "chain"] => Self::Rollback { chain: true },
+            ["rollback", "to", name] => Self::RollbackTo(name.to_owned()),
+            ["savepoint", name] => Self::Savepoint(name.to_owned()),
+            ["set", "transaction", ..] => Self::SetTransaction,
+            ["copy", _, "from", "stdin"] => Self::CopyIn,
+            ["deallocate", "all"] => Self::DeallocateAll,
+            ["drop" | "create" | "truncate", ..] => Self::Ddl,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Ends a transaction that has failed, or a part of it?
+    pub fn is_exit(&self) -> bool {
+        matches!(
+            self,
+            Self::Commit { .. } | Self::Rollback { .. } | Self::RollbackTo(_)
+        )
+    }
+
+    /// May it see or change rows, so that it must not run without its zone?
+    pub fn needs_zone(&self) -> bool {
+        matches!(
+            self,
+            Self::Select
+                | Self::Insert
+                | Self::CopyIn
+                | Self::Savepoint(_)
+                | Self::DeallocateAll
+                | Self::Fails(_)
+        )
+    }
+
+    /// Comes SET TRANSACTION too late behind it? (True of some that take no snapshot themselves:
+    /// the prefix ahead of them does.)
+    pub fn takes_snapshot(&self) -> bool {
+        !self.is_transaction_control()
+    }
+
+    /// Does it answer with rows?
+    pub fn has_rows(&self) -> bool {
+        matches!(
+            self,
+            Self::Select | Self::Guard | Self::SetZone | Self::Fails(_)
+        )
+    }
+
+    fn is_transaction_control(&self) -> bool {
+        matches!(
+            self,
+            Self::Begin | Self::Commit { .. } | Self::Rollback { .. } | Self::SetTransaction
+        )
+    }
+}
+
+/// The statements of a text; comments (`/*...*/`) are nothing.
+pub fn read(text: &str) -> Vec<Statement> {
+    let mut plain = text.to_ascii_lowercase();
+    while let Some(start) = plain.find("/*") {
+        let end = plain[start..].find("*/").map(|end| start + end + 2);
+        plain.replace_range(start..end.unwrap_or(plain.len()), " ");
+    }
+    let parts = plain
+        .split(';')
+        .map(str::trim)
+        .filter(|part| !part.is_empty());
+    parts.map(Statement::read).collect()
+}
+
+/// The SQLSTATE that the policy refuses a text with.
+pub fn refusal(text: &str, login: Login, migration_open: bool) -> Option<&'static str> {
+    let statements = read(text);
+    if statements.is_empty() {
+        return None;
+    }
+    let forbidden = match login {
+        Login::Migrator => !migration_open,
+        Login::Plain | Login::Zoned => statements.contains(&Statement::Ddl),
+    };
+    forbidden.then_some("42501")
+}
+
+/// The same for the text of a simple Query: where zones are, transaction control stands alone.
+pub fn query_refusal(text: &str, login: Login, migration_open: bool) -> Option<&'static str> {
+    let statements = read(text);
+    let mixed = statements.len() > 1 && statements.iter().any(Statement::is_transaction_control);
+    refusal(text, login, migration_open)
+        .or_else(|| (login == Login::Zoned && mixed).then_some("0A000"))
+}
+
+/// Every message of a program carries a mark `m<number>`, in a comment or as a bound value.
+pub fn mark(bytes: &[u8]) -> Option<u32> {
+    let text = String::from_utf8_lossy(bytes);
+    let start = text.rfind("<m")? + 2;
+    let end = start + text[start..].find('>')?;
+    text[start..end].parse().ok()
+}
