@@ -57,10 +57,6 @@ impl Conversation {
         let mut at = 0;
         loop {
             at += self.carry_body(at, input.len(), out);
-            if self.cleanup_due && self.client_body.remaining == 0 {
-                self.cleanup_due = false;
-                self.clean_up(out.insert());
-            }
             let bytes = &input[at..];
             let next = match frame::header(bytes) {
                 Err(frame::BadLength) => return Err(Fatal::protocol("invalid message length")),

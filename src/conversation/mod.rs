@@ -175,8 +175,6 @@ pub struct Conversation {
     farewell: bool,
     /// Flush was inserted because a message waits for the answers before it.
     flushed: bool,
-    /// A failed prefix's name is to be removed behind the client's message that is half-way.
-    cleanup_due: bool,
 }
 
 /// The COPY FROM STDIN in flight; nothing but its data, and one Sync, is sent behind it before it is
@@ -212,7 +210,6 @@ impl Conversation {
             outcome: SqlState::SUCCESS,
             farewell: false,
             flushed: false,
-            cleanup_due: false,
         }
     }
 
