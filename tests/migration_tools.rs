@@ -50,9 +50,10 @@ fn is_refused(stack: &Stack, tool: &Tool) {
     for said in tool.denied {
         assert!(refused.stderr.contains(said), "{said}\n{}", refused.stderr);
     }
-    let log = stack.proxy_log();
     let refusal = r#""login":"shop_plain","guard":"ddl-outside-migration","sqlstate":"42501""#;
-    assert!(log.contains(refusal), "{log}");
+    process::wait_until("the refusal is in the log", || {
+        stack.proxy_log().contains(refusal)
+    });
     assert_eq!(left::objects(stack, "app"), 0);
     left::nothing(stack, PoolMode::Transaction, "shop_plain", "app");
     // PostgreSQL would have let it.

@@ -157,11 +157,6 @@ impl Injection {
         self.unsettled = true;
     }
 
-    /// Must a name be removed?
-    pub fn has_leftover(&self) -> bool {
-        self.leftover
-    }
-
     /// The name that must be removed before anything else is sent, once.
     pub fn take_leftover(&mut self) -> Option<[u8; NAME_LENGTH]> {
         std::mem::take(&mut self.leftover).then_some(self.name)

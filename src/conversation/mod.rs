@@ -93,7 +93,7 @@ pub enum Next {
     /// The text at this place of the input (counted from its start) is long: describe it off the
     /// worker, and come back with it in [`Context::described`].
     Describe(Range<usize>),
-    /// The client said goodbye (Terminate is in the output).
+    /// The client said goodbye (Terminate is in the output, but for recorded connections).
     Terminate,
 }
 
@@ -175,8 +175,6 @@ pub struct Conversation {
     farewell: bool,
     /// Flush was inserted because a message waits for the answers before it.
     flushed: bool,
-    /// A failed prefix's name is to be removed behind the client's message that is half-way.
-    cleanup_due: bool,
 }
 
 /// The COPY FROM STDIN in flight; nothing but its data, and one Sync, is sent behind it before it is
@@ -212,7 +210,6 @@ impl Conversation {
             outcome: SqlState::SUCCESS,
             farewell: false,
             flushed: false,
-            cleanup_due: false,
         }
     }
 

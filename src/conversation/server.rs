@@ -211,25 +211,13 @@ impl Conversation {
         let Some(injection) = &mut self.injection else {
             return;
         };
-        if injection.has_leftover() {
-            if self.client_body.is_halfway() {
-                self.cleanup_due = true;
-            } else {
-                self.clean_up(to_server);
-            }
-        } else if self.batch == Batch::Closed {
-            injection.settled(self.status);
-        }
-    }
-
-    /// Removes the name of a failed prefix. Before anything else is sent; nothing is taken from the
-    /// client until it is confirmed.
-    pub(super) fn clean_up(&mut self, to_server: &mut Vec<u8>) {
-        let injection = self.injection.as_mut();
-        if let Some(name) = injection.and_then(|injection| injection.take_leftover()) {
+        if let Some(name) = injection.take_leftover() {
+            // Before anything else is sent; nothing is taken from the client until it is confirmed.
             put_cleanup(to_server, &name);
             self.in_flight.push(Expected::CleanupClose);
             self.in_flight.push(Expected::CleanupSync);
+        } else if self.batch == Batch::Closed {
+            injection.settled(self.status);
         }
     }
 

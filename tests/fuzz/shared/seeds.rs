@@ -1,0 +1,77 @@
+//! The first inputs of a target, made from the golden transcripts.
+// Every target compiles this module and uses its own part of it.
+#![allow(dead_code)]
+
+use std::fs;
+use std::path::Path;
+
+use crate::conversing::script::{Script, Side, Step};
+use crate::conversing::who::Login;
+use crate::input::{self, Act};
+
+/// Writes one file for each of `inputs` into the directory that `PORTCULLIS_FUZZ_SEEDS` names, if it
+/// is set.
+pub fn write(inputs: impl FnOnce(&[Script]) -> Vec<Vec<u8>>) {
+    let Some(directory) = std::env::var_os("PORTCULLIS_FUZZ_SEEDS") else {
+        return;
+    };
+    for (number, bytes) in inputs(&transcripts()).iter().enumerate() {
+        let file = Path::new(&directory).join(format!("seed-{number:04}"));
+        fs::write(file, bytes).expect("write a seed");
+    }
+}
+
+fn transcripts() -> Vec<Script> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../transcripts");
+    let mut files: Vec<_> = fs::read_dir(directory)
+        .expect("list the transcripts")
+        .map(|entry| entry.expect("a directory entry").path())
+        .collect();
+    files.sort();
+    let read = |path: &std::path::PathBuf| {
+        let text = fs::read_to_string(path).expect("read a transcript");
+        Script::parse(&text).expect("a transcript")
+    };
+    files.iter().map(read).collect()
+}
+
+/// Longer bytes are not worth their time.
+const LONGEST: usize = 2000;
+
+/// The bytes that one side sends in a transcript, line by line.
+pub fn sent(script: &Script, side: Side) -> impl Iterator<Item = &[u8]> {
+    script.steps.iter().filter_map(move |(_, step)| match step {
+        Step::Send(from, bytes) if *from == side && bytes.len() <= LONGEST => Some(&bytes[..]),
+        _ => None,
+    })
+}
+
+/// A transcript as an input of the conversation: with the server's own words, and with answers that
+/// the model gives.
+pub fn conversations(script: &Script) -> [Vec<u8>; 2] {
+    let mut said = Vec::new();
+    let mut answered = Vec::new();
+    for (_, step) in &script.steps {
+        match step {
+            Step::Send(Side::Client, bytes) if bytes.len() <= LONGEST => {
+                said.push(Act::Client(bytes));
+                answered.push(Act::Client(bytes));
+            }
+            Step::Send(Side::Server, bytes) => {
+                said.push(Act::Server(bytes));
+                answered.push(Act::Answers);
+            }
+            Step::MigrationEnded => {
+                said.push(Act::MigrationEnds);
+                answered.push(Act::MigrationEnds);
+            }
+            _ => {}
+        }
+    }
+    let login = match script.login {
+        Login::Zoned => 0,
+        Login::Plain => 1,
+        Login::Migrator => 2,
+    };
+    [input::write(login, &said), input::write(login, &answered)]
+}
