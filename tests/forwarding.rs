@@ -299,3 +299,24 @@ fn notices_and_parameters_come_as_from_the_server() {
         assert_eq!(column(&third.query("SHOW TimeZone")), ["Europe/Paris"]);
     }
 }
+
+#[test]
+fn settings_follow_their_transaction() {
+    for stack in stacks() {
+        let mut wire = plain(&stack);
+        let name = |wire: &mut Wire| column(&wire.query("SHOW application_name"));
+        fine(&wire.query("SET application_name = 'before'"));
+        fine(&wire.query("BEGIN"));
+        fine(&wire.query("SET application_name = 'inside'"));
+        assert_eq!(name(&mut wire), ["inside"]);
+        assert_eq!(kinds(&wire.query("ROLLBACK")), "CSZ");
+        assert_eq!(name(&mut wire), ["before"]);
+        let last = wire.parameters.last().cloned();
+        assert_eq!(last, Some(("application_name".into(), "before".into())));
+        assert_eq!(
+            kinds(&wire.query("SET LOCAL application_name = 'nowhere'")),
+            "NCZ"
+        );
+        assert_eq!(name(&mut wire), ["before"]);
+    }
+}

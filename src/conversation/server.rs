@@ -315,8 +315,9 @@ impl Conversation {
             }
         } else if prefix && self.in_flight.head().is_some_and(Expected::is_query) {
             // The Query behind the failed prefix is skipped without ReadyForQuery: Sync asks for it.
-            // Nothing else was sent behind it.
+            // Nothing else was sent behind it. PgBouncer 1.18 counts on two.
             to_server.extend_from_slice(SYNC);
+            self.miscounted = true;
         }
     }
 }

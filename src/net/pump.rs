@@ -284,6 +284,9 @@ impl Pump {
             sent.map_err(|_| self.server_gone())?;
         }
         self.drained()?;
+        if self.conversation.must_be_replaced() {
+            return self.server_ended();
+        }
         if matches!(self.waiting, Waiting::Answers) {
             self.waiting = Waiting::Bytes;
             self.ask_again(cx, scratch)?;
