@@ -13,7 +13,7 @@ use crate::migration::registry::{RegistryError, SessionRow, State, StatementRow}
 use crate::migration::sessions::{Opening, Sessions, now};
 use crate::migration::span::{show, time_of_day, timestamp};
 use crate::migration::token::{SessionId, Token, login_of};
-use crate::policy::{Kind, Policy};
+use crate::policy::{ConsoleRole, Kind, Policy};
 
 /// A session's life when nobody says: one hour, or the policy's `max_ttl` if that is shorter.
 const DEFAULT_TTL: Duration = Duration::from_secs(3600);
@@ -63,12 +63,34 @@ const OPENED: &[Column] = &[
     ("sslrootcert", Type::Text),
 ];
 
+/// Root and the proxy's own user may do everything; members of the socket's group what the policy
+/// grants the login of their name.
+fn permit(policy: &Policy, person: &Person, needed: ConsoleRole) -> Result<(), Refused> {
+    let login = policy.logins.get(&*person.name);
+    let granted = login.and_then(|login| login.console);
+    if person.owner || granted.is_some_and(|granted| granted >= needed) {
+        return Ok(());
+    }
+    let needed = needed.id();
+    let mut refused = Refused::new(
+        SqlState::POLICY,
+        format!("permission denied for \"{}\" on the console", person.name),
+    );
+    refused.detail = Some(format!("The verb needs console = \"{needed}\"."));
+    refused.hint = Some(format!(
+        "Give login \"{}\" console = \"{needed}\" in the policy.",
+        person.name
+    ));
+    Err(refused)
+}
+
 /// Does one verb for one person.
 pub(super) async fn execute(
     state: &ConsoleState,
     person: &Person,
     verb: Verb,
 ) -> Result<Answer, Refused> {
+    permit(&state.proxy.policy(), person, verb.needs())?;
     match verb {
         Verb::ShowVersion => Ok(rows(
             "SHOW",

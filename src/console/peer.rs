@@ -18,6 +18,8 @@ const GROUP_WRITE: u32 = 0o020;
 pub struct Person {
     /// The operating system's name, or `uid 1234` where it has none.
     pub name: String,
+    /// Root or the proxy's own user: may do everything. Others need `console` in the policy.
+    pub owner: bool,
 }
 
 /// Who may use the socket, by its owner, group and mode.
@@ -47,9 +49,10 @@ impl Access {
                 peer.gid() == group || is_member(&read(Path::new("/etc/group")), group, name)
             })
         };
-        let admitted = peer.uid() == 0 || peer.uid() == self.own_uid || member();
-        admitted.then(|| Person {
+        let owner = peer.uid() == 0 || peer.uid() == self.own_uid;
+        (owner || member()).then(|| Person {
             name: name.map_or_else(|| format!("uid {}", peer.uid()), Into::into),
+            owner,
         })
     }
 }

@@ -47,6 +47,14 @@ mode = "enforce"
 [login.shop_api]
 kind = "service"
 databases = ["shop"]
+[login.nobody]
+kind = "human"
+databases = ["shop"]
+console = "dba"
+[login.daemon]
+kind = "human"
+databases = ["shop"]
+console = "viewer"
 [login.migrator]
 kind = "migrator"
 databases = ["shop", "crm"]

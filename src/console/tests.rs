@@ -306,8 +306,14 @@ fn the_socket_is_for_owner_and_group_and_replaces_only_a_dead_one() {
         .expect("the dead socket is replaced");
 }
 
-/// psql as user nobody in some group. Only root can become somebody else.
+/// psql as user nobody in some group.
 fn psql_as_nobody(console: &TestConsole, group: &str) -> Option<Output> {
+    let text = "OPEN MIGRATION DATABASE shop REASON x; SHOW MIGRATIONS";
+    psql_as(console, "65534", group, text)
+}
+
+/// psql as somebody else, which only root can be.
+fn psql_as(console: &TestConsole, user: &str, group: &str, text: &str) -> Option<Output> {
     if !rustix::process::geteuid().is_root() {
         eprintln!("not root: nobody cannot be impersonated");
         return None;
@@ -317,7 +323,7 @@ fn psql_as_nobody(console: &TestConsole, group: &str) -> Option<Output> {
     let mut command = Command::new("setpriv");
     command
         .args([
-            "--reuid=65534",
+            &format!("--reuid={user}"),
             &format!("--regid={group}"),
             "--clear-groups",
             "psql",
@@ -327,15 +333,7 @@ fn psql_as_nobody(console: &TestConsole, group: &str) -> Option<Output> {
         .arg(directory);
     Some(
         command
-            .args([
-                "-p",
-                "6432",
-                "-d",
-                "portcullis",
-                "-At",
-                "-c",
-                "OPEN MIGRATION DATABASE shop REASON x; SHOW MIGRATIONS",
-            ])
+            .args(["-p", "6432", "-d", "portcullis", "-At", "-c", text])
             .output()
             .expect("setpriv runs"),
     )
@@ -369,6 +367,30 @@ fn a_member_of_the_sockets_group_enters_under_his_own_name() {
             .any(|line| line.contains("|open|") && line.contains("|x|nobody|")),
         "{listed}"
     );
+}
+
+#[test]
+fn a_member_may_do_what_the_policy_grants_him() {
+    let console = TestConsole::start();
+    let open = "OPEN MIGRATION DATABASE shop REASON x";
+    // daemon (1) is a viewer, bin (2) is nobody's login.
+    let Some(shown) = psql_as(&console, "1", "0", "SHOW MIGRATIONS") else {
+        return;
+    };
+    assert!(shown.status.success());
+    for (user, text) in [
+        ("1", open),
+        ("1", "RELOAD"),
+        ("1", "SHUTDOWN"),
+        ("2", "SHOW MIGRATIONS"),
+    ] {
+        let Some(output) = psql_as(&console, user, "0", text) else {
+            return;
+        };
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(text.contains("permission denied for"), "{text}");
+    }
+    assert_eq!(console.sessions.open_count(), 0);
 }
 
 #[test]

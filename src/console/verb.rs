@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::config::units;
 use crate::migration::token::SessionId;
+use crate::policy::ConsoleRole;
 
 /// Most verbs in one text.
 const MAX_VERBS: usize = 16;
@@ -61,6 +62,19 @@ pub enum Verb {
     Reload,
     /// `SHUTDOWN`
     Shutdown,
+}
+
+impl Verb {
+    /// What a person needs for it in the policy (`console`).
+    pub fn needs(&self) -> ConsoleRole {
+        match self {
+            Self::ShowVersion | Self::ShowHelp => ConsoleRole::Viewer,
+            Self::ShowMigrations | Self::ShowMigration(_) => ConsoleRole::Viewer,
+            Self::Reload => ConsoleRole::Operator,
+            Self::OpenMigration(_) | Self::CloseMigration { .. } => ConsoleRole::Dba,
+            Self::Shutdown => ConsoleRole::Dba,
+        }
+    }
 }
 
 /// `OPEN MIGRATION DATABASE '...' REASON '...' [ROLE '...'] [TTL '...']`

@@ -7,6 +7,7 @@ use super::splice::Splice;
 use super::{Batch, Body, Context, Conversation, Copy, Fatal, Next, Observer, Taken};
 use crate::policy::guards;
 use crate::protocol::frame::{self, HEADER, Header, cstr};
+use crate::sql::LONG_TEXT;
 use crate::zone::QUERY_GUARD;
 
 /// What became of the message at the head.
@@ -55,6 +56,7 @@ impl Conversation {
         reply: &mut Vec<u8>,
     ) -> Result<Taken, Fatal> {
         let mut at = 0;
+        let misses = cx.facts.misses();
         loop {
             at += self.carry_body(at, input.len(), out);
             let bytes = &input[at..];
@@ -62,6 +64,7 @@ impl Conversation {
                 Err(frame::BadLength) => return Err(Fatal::protocol("invalid message length")),
                 Ok(None) => Next::Read { total: 0 },
                 Ok(Some(_)) if self.in_flight.is_full() => Next::Hold,
+                Ok(Some(_)) if enough(cx.facts.misses() - misses, at) => Next::Pause,
                 Ok(Some(header)) => {
                     let message = Message { header, at, bytes };
                     match self.take(message, cx, out, reply)? {
@@ -330,6 +333,12 @@ impl Conversation {
         let refusal = Box::new(guards::fast_path::refusal(cx.who));
         Ok(self.refuse_simple(message, refusal, cx, out, reply))
     }
+}
+
+/// Was this much describing enough for one step? Thousands of small new texts, or some long ones,
+/// must not hold the worker.
+fn enough(described: u64, bytes: usize) -> bool {
+    described >= 64 || (described > 0 && bytes > LONG_TEXT)
 }
 
 pub(super) fn has_copy_in(facts: &crate::sql::Facts) -> bool {

@@ -90,6 +90,8 @@ pub enum Next {
     },
     /// The message at the head waits for answers from the server.
     Hold,
+    /// Others may have the worker first; then come back with the rest.
+    Pause,
     /// The text at this place of the input (counted from its start) is long: describe it off the
     /// worker, and come back with it in [`Context::described`].
     Describe(Range<usize>),

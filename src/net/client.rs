@@ -18,7 +18,7 @@ use super::observer::Watcher;
 use super::pump::{self, Pump};
 use super::server::{self, NoServer, Server, ServerLogin};
 use super::settings::{self, Settings};
-use super::share::Share;
+use super::share::{Seat, Share};
 use super::stream::{Backlog, Stream};
 use super::worker::{Place, Worker, random};
 use crate::conversation::{Conversation, Setup};
@@ -52,6 +52,7 @@ pub(super) struct Ready {
     settings: Settings,
     pub key: CancelKey,
     interrupt: Arc<Interrupt>,
+    _seat: Seat,
     _share: Option<Share>,
 }
 
@@ -145,6 +146,7 @@ struct Admitted {
     server: Server,
     key: CancelKey,
     random: [u64; 2],
+    seat: Seat,
     share: Option<Share>,
 }
 
@@ -165,6 +167,7 @@ async fn log_in(
         send(&mut hello.stream, &out).await?;
     }
     let identity = login::authenticate(hello, &startup, worker).await?;
+    let seat = take_seat(worker)?;
     let share = Share::take(&identity, worker)?;
     let route = identity.route;
     let sorted = settings::sort(&startup, &identity.who, route);
@@ -197,27 +200,28 @@ async fn log_in(
         server,
         key,
         random: [number(left), number(right)],
+        seat,
         share,
     })
 }
 
 fn check_phase(worker: &Worker) -> Result<(), Refused> {
     let message = match worker.shared.health.phase() {
-        Phase::Ready => {
-            let clients = worker.shared.clients.load(Ordering::Relaxed);
-            if clients <= worker.shared.config.listen.max_client_conn {
-                return Ok(());
-            }
-            worker.counters.client_rejected();
-            let reply = ErrorReply::fatal(SqlState::TOO_MANY, "sorry, too many clients already")
-                .detail("max_client_conn is reached.");
-            return Err(Refused::new(LoginOutcome::LimitReached, reply));
-        }
+        Phase::Ready => return Ok(()),
         Phase::Starting => "the proxy is starting up",
         Phase::Draining => "the proxy is shutting down",
     };
     let reply = ErrorReply::fatal(SqlState::NOT_READY, message);
     Err(Refused::new(LoginOutcome::NotReady, reply))
+}
+
+fn take_seat(worker: &Worker) -> Result<Seat, Refused> {
+    Seat::take(&worker.shared).ok_or_else(|| {
+        worker.counters.client_rejected();
+        let reply = ErrorReply::fatal(SqlState::TOO_MANY, "sorry, too many clients already")
+            .detail("max_client_conn is reached.");
+        Refused::new(LoginOutcome::LimitReached, reply)
+    })
 }
 
 async fn send(stream: &mut Stream, bytes: &[u8]) -> Result<(), Refused> {
@@ -289,6 +293,7 @@ impl Admitted {
             server,
             key,
             random,
+            seat,
             share,
         } = self;
         let setup = Setup {
@@ -318,6 +323,7 @@ impl Admitted {
             settings,
             key,
             interrupt,
+            _seat: seat,
             _share: share,
         }
     }

@@ -450,6 +450,7 @@ impl Pump {
         match taken.next {
             Next::Read { .. } => {}
             Next::Hold => self.waiting = Waiting::Answers,
+            Next::Pause => self.waiting = Waiting::Again,
             Next::Describe(text) => self.describe(&input[text])?,
             Next::Terminate => {
                 self.leaving = true;

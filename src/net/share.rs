@@ -1,7 +1,8 @@
-//! How many connections a login may have.
+//! How many clients there may be, and how many connections a login may have.
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::login::{Identity, Refused};
 use super::shared::Shared;
@@ -10,6 +11,28 @@ use crate::error::SqlState;
 use crate::policy::Kind;
 use crate::protocol::reply::ErrorReply;
 use crate::telemetry::labels::LoginOutcome;
+
+/// One of the `max_client_conn` clients; given back when dropped.
+pub struct Seat {
+    shared: Arc<Shared>,
+}
+
+impl Seat {
+    /// Takes a seat, if one is free. Silent sockets hold none: they could keep everybody out.
+    pub fn take(shared: &Arc<Shared>) -> Option<Self> {
+        let taken = shared.logged_in.fetch_add(1, Ordering::Relaxed);
+        let seat = Self {
+            shared: Arc::clone(shared),
+        };
+        (taken < shared.config.listen.max_client_conn).then_some(seat)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.shared.logged_in.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// One connection of a login that has `max_connections`.
 pub struct Share {

@@ -82,8 +82,10 @@ pub struct Shared {
     pub next_connection: AtomicU32,
     /// Bytes held, of [`MAX_HELD`].
     pub held: AtomicUsize,
-    /// Clients being served.
+    /// Sockets being served, logged in or not.
     pub clients: AtomicUsize,
+    /// Clients that are logged in, or about to be: those of `max_client_conn`.
+    pub logged_in: AtomicUsize,
     /// Connections of each login that has a limit.
     pub login_counts: DashMap<Box<str>, usize>,
     /// Milliseconds since `started` of the last login at a server, by route.
@@ -127,6 +129,7 @@ impl Shared {
             next_connection: AtomicU32::new(1),
             held: AtomicUsize::new(0),
             clients: AtomicUsize::new(0),
+            logged_in: AtomicUsize::new(0),
             login_counts: DashMap::new(),
             reached: [const { AtomicU64::new(0) }; 2],
             started: Instant::now(),

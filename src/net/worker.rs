@@ -23,6 +23,8 @@ use crate::telemetry::Counters;
 pub const READ: usize = 64 * 1024;
 /// TLS handshakes at a time on one worker: each takes half a millisecond of its thread.
 const HANDSHAKES: usize = 4;
+/// So many sockets that have not logged in are always allowed; else `max_client_conn` of them.
+const MIN_ARRIVING: usize = 1000;
 /// Sockets handed over and not taken yet.
 const INBOX: usize = 1024;
 /// The parser recurses; the depth is bounded by its own check of the stack.
@@ -126,11 +128,16 @@ async fn serve(shared: Arc<Shared>, load: Arc<AtomicUsize>, mut inbox: mpsc::Rec
     while let Some(order) = inbox.recv().await {
         match order {
             Order::Serve(socket) => {
-                shared.clients.fetch_add(1, Ordering::Relaxed);
+                let sockets = shared.clients.fetch_add(1, Ordering::Relaxed);
                 let place = Place {
                     shared: Arc::clone(&shared),
                     load: Arc::clone(&load),
                 };
+                let arriving = sockets.saturating_sub(shared.logged_in.load(Ordering::Relaxed));
+                if arriving >= shared.config.listen.max_client_conn.max(MIN_ARRIVING) {
+                    crate::limited!(warn, arriving, "too many sockets that have not logged in");
+                    continue;
+                }
                 match tokio::net::TcpStream::from_std(socket) {
                     Ok(socket) => {
                         tokio::task::spawn_local(client::serve(socket, Rc::clone(&worker), place));

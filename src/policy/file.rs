@@ -95,6 +95,17 @@ pub enum ConsoleRole {
     Dba,
 }
 
+impl ConsoleRole {
+    /// The word in the policy.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Dba => "dba",
+        }
+    }
+}
+
 /// `[login.NAME]`
 #[derive(Clone, Debug)]
 pub struct Login {

@@ -192,7 +192,7 @@ impl Driver {
             }
             self.from_client.drain(..taken.consumed);
             match taken.next {
-                Next::Describe(_) => {}
+                Next::Describe(_) | Next::Pause => {}
                 Next::Read { .. } => return,
                 Next::Hold => {
                     self.waiting = true;
