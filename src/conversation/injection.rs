@@ -23,6 +23,9 @@ pub struct Injection {
     unsettled: bool,
     /// The prefix failed: its name may still be there.
     leftover: bool,
+    /// PREPARE was run: behind DEALLOCATE a name can stand for another statement than the one that was
+    /// parsed under it. SQL can prepare only what a zone matters for.
+    prepared_by_sql: bool,
 }
 
 /// How a simple Query goes to the server.
@@ -51,6 +54,7 @@ impl Injection {
             in_transaction: false,
             unsettled: false,
             leftover: false,
+            prepared_by_sql: false,
         }
     }
 
@@ -67,8 +71,10 @@ impl Injection {
     }
 
     /// Is the prefix due ahead of a Bind of this statement?
-    pub fn due_at_bind(&self, facts: &Facts, failed: bool) -> bool {
-        !self.armed && !failed && needs_zone(facts)
+    /// `named`: the statement has a name.
+    pub fn due_at_bind(&self, facts: &Facts, named: bool, failed: bool) -> bool {
+        let unsure = named && self.prepared_by_sql;
+        !self.armed && !failed && (unsure || needs_zone(facts))
     }
 
     /// How a simple Query must go. `failed`: the transaction is known to have failed.
@@ -97,6 +103,7 @@ impl Injection {
 
     /// A statement was sent to run: what it does to the transaction.
     pub fn executed(&mut self, facts: &Facts) {
+        self.prepared_by_sql |= facts.classes.has(Class::Prepare);
         if facts.undescribed.is_some() || facts.classes.has(Class::Procedural) {
             // Where the policy lets them pass: DO and CALL can end the transaction inside, and nobody
             // knows what a text without description does. The server's word will tell.
@@ -203,12 +210,24 @@ mod tests {
         ] {
             let facts = describe(text.as_bytes());
             let mut injection = in_a_zone();
-            assert!(injection.due_at_bind(&facts, false), "{text}");
+            assert!(injection.due_at_bind(&facts, false, false), "{text}");
             injection.put(&mut Vec::new());
             injection.executed(&facts);
-            assert!(injection.due_at_bind(&select, false), "{text}");
+            assert!(injection.due_at_bind(&select, false, false), "{text}");
             assert!(injection.holds_batches(), "{text}");
         }
+    }
+
+    /// Parse s = `begin`; `deallocate s`; `prepare s as select ...`; Bind s: the select would run without.
+    #[test]
+    fn a_name_that_sql_may_have_taken_gets_the_zone_whatever_was_parsed_under_it() {
+        let begin = describe(b"begin");
+        let mut injection = in_a_zone();
+        assert!(!injection.due_at_bind(&begin, true, false));
+        injection.executed(&describe(b"prepare s as select * from orders"));
+        injection.batch_ended();
+        assert!(injection.due_at_bind(&begin, true, false));
+        assert!(!injection.due_at_bind(&begin, false, false));
     }
 
     #[test]
@@ -217,9 +236,9 @@ mod tests {
         let mut injection = in_a_zone();
         injection.put(&mut Vec::new());
         injection.executed(&select);
-        assert!(!injection.due_at_bind(&select, false));
-        assert!(!injection.due_at_bind(&describe(b"commit"), false));
+        assert!(!injection.due_at_bind(&select, false, false));
+        assert!(!injection.due_at_bind(&describe(b"commit"), false, false));
         injection.batch_ended();
-        assert!(injection.due_at_bind(&select, false));
+        assert!(injection.due_at_bind(&select, false, false));
     }
 }

@@ -11,7 +11,7 @@ use crate::protocol::parameter_status;
 use crate::protocol::{TransactionStatus, frame::SYNC};
 use crate::zone::{QUERY_GUARD, put_cleanup};
 
-/// An ErrorResponse longer than this is carried unread.
+/// So much of an ErrorResponse is read; a longer one is carried as it is.
 pub const MAX_ERROR: usize = 32 * 1024;
 
 /// `undefined_cursor`: what Execute of a portal that does not exist is answered with.
@@ -230,11 +230,10 @@ impl Conversation {
         out: &mut Splice<'_>,
         to_server: &mut Vec<u8>,
     ) -> Result<Step, Fatal> {
-        if bytes.len() < header.total && header.total <= MAX_ERROR {
+        let Some(beginning) = bytes.get(HEADER..header.total.min(MAX_ERROR)) else {
             return Ok(Step::More);
-        }
-        let whole = &bytes[..header.total.min(bytes.len())];
-        let fields = error_fields::read(&whole[HEADER..]);
+        };
+        let fields = error_fields::read(beginning);
         if fields.ends_connection() {
             observer.server_error(fields.sqlstate);
             self.farewell = true;

@@ -18,7 +18,7 @@
 //! Strings know `\n`, `\0`, `\xNN`, `\"`, `\\`; `"ab"*3` repeats. The names of the messages are the
 //! protocol's own; the few that stand for several messages are explained at [`client`] and [`server`].
 
-use super::frames::{self, Frame, cstr, message, report};
+use super::frames::{self, cstr, message, report};
 use super::who::{Login, NOWHERE, PREFIX_NAME, prefix_bytes};
 
 /// One line.
@@ -319,16 +319,13 @@ fn take_bytes<'g>(got: &'g [u8], wanted: &[u8]) -> Result<&'g [u8], String> {
     got.strip_prefix(wanted).ok_or_else(|| {
         let show = |bytes| {
             let (frames, rest) = frames::split(bytes);
-            let mut lines: Vec<String> = frames.iter().map(Frame::to_line).collect();
+            let mut lines: Vec<String> = frames
+                .iter()
+                .map(|frame| format!("  {}", frames::show(frame)))
+                .collect();
             lines.extend((!rest.is_empty()).then(|| format!("  {}", rest.escape_ascii())));
             lines.join("\n")
         };
         format!("wanted\n{}\ngot\n{}", show(wanted), show(got))
     })
-}
-
-impl Frame<'_> {
-    fn to_line(&self) -> String {
-        format!("  {}", frames::show(self))
-    }
 }
