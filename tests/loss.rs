@@ -281,3 +281,26 @@ fn a_protocol_error_ends_the_connection_and_its_transaction() {
         "0",
     );
 }
+
+#[test]
+fn timeouts_of_pgbouncer_are_told_once() {
+    let stack = Stack::start(StackOptions {
+        pool_size: 1,
+        pgbouncer: "idle_transaction_timeout = 4\nquery_timeout = 2\nquery_wait_timeout = 1".into(),
+        ..StackOptions::default()
+    });
+    for (user, database) in [("shop_plain", "app"), ("shop_acme", "shop")] {
+        let login = stack.login(user, database);
+        let (mut idle, mut slow) = (Wire::login(&login), Wire::login(&login));
+        fine(&idle.query("BEGIN"));
+        fine(&idle.query("SELECT 1"));
+        // The pool has one connection, and it is taken.
+        let mut waiting = Wire::login(&login);
+        waiting.send(&message::query("SELECT 1"));
+        told_once(&waiting.receive_to_end());
+        told_once(&idle.receive_to_end());
+        slow.send(&message::query("SELECT pg_sleep(20)"));
+        told_once(&slow.receive_to_end());
+        assert_eq!(column(&Wire::login(&login).query("SELECT 1")), ["1"]);
+    }
+}

@@ -102,7 +102,9 @@ fn final_messages_that_lie_are_refused() {
     let stack = stack();
     let login = stack.login("shop_plain", "app");
     let proof = format!("p={}=", "A".repeat(43));
-    let finals: [(&str, fn(&str, &str) -> String); 6] = [
+    /// Makes the message from the nonce and a proof.
+    type Make = fn(&str, &str) -> String;
+    let finals: [(&str, Make); 6] = [
         ("another nonce", |_, proof| {
             format!("c=biws,r=abcdefgh,{proof}")
         }),

@@ -246,3 +246,28 @@ fn no_cursor_gives_rows_of_one_zone_to_the_other() {
     assert!(!seen.is_empty() && seen.iter().all(|zone| zone == "acme"));
     fine(&acme.query("COMMIT"));
 }
+
+/// Session mode keeps the server connection: the zone is set for each transaction all the same.
+#[test]
+fn a_zone_holds_on_the_session_route() {
+    let acme = "[login.shop_acme]\n";
+    let stack = Stack::start(StackOptions {
+        policy: POLICY.replace(acme, &format!("{acme}route = \"session\"\n")),
+        ..StackOptions::default()
+    });
+    let login = stack.login("shop_acme", "shop");
+    let mut wire = Wire::login(&login);
+    let seen = "SELECT DISTINCT tenant_id FROM orders";
+    for _ in 0..2 {
+        fine(&wire.query("INSERT INTO orders (note) VALUES ('session')"));
+        assert_eq!(column(&wire.batch(&extended(seen, &[]))), ["acme"]);
+        for sql in ["SET app.tenant_id = 'globex'", "RESET ALL", "DISCARD ALL"] {
+            assert_eq!(failed(&wire.query(sql)).0, "42501", "{sql}");
+        }
+        assert_eq!(column(&wire.query(seen)), ["acme"]);
+    }
+    let used = stack.session.log();
+    assert!(used.contains("shop/shop_acme"), "it is the session pool");
+    let written = "SELECT DISTINCT tenant_id FROM orders WHERE note = 'session'";
+    assert_eq!(stack.direct("shop", written), "acme\n");
+}
