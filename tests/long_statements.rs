@@ -32,13 +32,13 @@ fn long_statements_pass_up_to_the_limit() {
     let stack = stack();
     let mut wire = plain(&stack);
     for length in [32 * 1024, 40 * 1024, 500_000, LIMIT] {
-        let value = (length - "SELECT length('')".len()).to_string();
+        let value = [(length - "SELECT length('')".len()).to_string()];
         let sql = select(length);
-        assert_eq!(column(&wire.query(&sql)), [value.clone()]);
+        assert_eq!(column(&wire.query(&sql)), value);
         let answer = wire.batch(&message::extended(&sql, &[]));
-        assert_eq!(column(&answer), [value.clone()]);
+        assert_eq!(column(&answer), value);
         wire.send_in_pieces(&message::query(&sql), 7_001);
-        assert_eq!(column(&wire.receive_until(b'Z')), [value]);
+        assert_eq!(column(&wire.receive_until(b'Z')), value);
     }
     let values: Vec<String> = (0..10_000).map(|number| number.to_string()).collect();
     let list = values.join(", ");

@@ -2,17 +2,16 @@
 
 mod support;
 
-use std::process::{Command, Output};
+use std::process::Output;
 use std::time::{Duration, Instant};
 
+use support::migration::{self, id, open, open_for};
+use support::process::wait_until;
 use support::{Login, Stack, StackOptions};
 
 /// `portcullis ...` against the stack's console.
 fn portcullis(stack: &Stack, arguments: &[&str], rest: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_portcullis"))
-        .args(arguments)
-        .arg("--config")
-        .arg(stack.file("portcullis.toml"))
+    migration::portcullis(stack, arguments)
         .args(rest)
         .output()
         .expect("portcullis runs")
@@ -24,39 +23,9 @@ fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Opens a session on `app`; the login that its token makes.
-fn open(stack: &Stack) -> Login {
-    open_for(stack, "1h")
-}
-
-fn open_for(stack: &Stack, ttl: &str) -> Login {
-    let asked = ["migration", "open", "--database", "app", "--reason", "test"];
-    let opened = out(&portcullis(stack, &asked, &["--ttl", ttl, "--json"]));
-    let opened: serde_json::Value = serde_json::from_str(&opened).expect("JSON");
-    let text = |name: &str| opened[name].as_str().expect(name).to_owned();
-    Login {
-        user: text("login"),
-        password: text("token"),
-        database: text("database"),
-        ..stack.login("migrator", "app")
-    }
-}
-
-fn id(login: &Login) -> &str {
-    login.user.rsplit('.').next().expect("an id")
-}
-
 fn tables(stack: &Stack) -> String {
     let sql = "SELECT string_agg(tablename, ' ' ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public'";
     stack.direct("app", sql).trim().to_owned()
-}
-
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(15);
-    while !holds() {
-        assert!(Instant::now() < until, "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]
@@ -114,7 +83,7 @@ fn a_tool_applies_its_files_in_a_session_and_only_there() {
 #[test]
 fn closing_ends_what_runs_and_rolls_it_back() {
     let stack = Stack::start(StackOptions::default());
-    let login = open(&stack);
+    let login = open(&stack, "app");
     let running = std::thread::scope(|scope| {
         let psql = scope.spawn(|| {
             stack.psql(
@@ -157,7 +126,7 @@ fn closing_ends_what_runs_and_rolls_it_back() {
 #[test]
 fn a_session_ends_on_time() {
     let stack = Stack::start(StackOptions::default());
-    let login = open_for(&stack, "2s");
+    let login = open_for(&stack, "app", "2s");
     let begun = Instant::now();
     let answer = stack.psql(
         &login,
@@ -173,13 +142,13 @@ fn a_session_ends_on_time() {
     assert_ne!(stack.psql(&login, "SELECT 1").status, 0);
     let listed = out(&portcullis(&stack, &["migration", "list"], &[]));
     assert!(listed.contains("| expired |"), "{listed}");
-    stack.psql(&open(&stack), "SELECT 1").ok();
+    stack.psql(&open(&stack, "app"), "SELECT 1").ok();
 }
 
 #[test]
 fn a_token_is_for_its_own_session_and_database() {
     let stack = Stack::start(StackOptions::default());
-    let login = open(&stack);
+    let login = open(&stack, "app");
     assert_eq!(stack.psql(&login, "SELECT current_user").ok(), "migrator\n");
     let refused = |login: Login| stack.psql(&login, "SELECT 1").status;
     assert_eq!(
@@ -237,7 +206,7 @@ fn a_sessions_settings_do_not_outlive_it() {
         pool_size: 1,
         ..StackOptions::default()
     });
-    let first = open(&stack);
+    let first = open(&stack, "app");
     let leave = "SET row_security = off; SET search_path = ''; SELECT pg_advisory_lock(7);";
     stack.psql(&first, leave).ok();
     out(&portcullis(
@@ -245,7 +214,7 @@ fn a_sessions_settings_do_not_outlive_it() {
         &["migration", "close", id(&first)],
         &[],
     ));
-    let second = open(&stack);
+    let second = open(&stack, "app");
     let found = stack
         .psql(&second, "SHOW row_security; SHOW search_path;")
         .ok();
@@ -257,7 +226,7 @@ fn a_sessions_settings_do_not_outlive_it() {
 #[test]
 fn an_open_session_survives_a_restart_of_the_proxy() {
     let mut stack = Stack::start(StackOptions::default());
-    let login = open(&stack);
+    let login = open(&stack, "app");
     stack.psql(&login, "CREATE TABLE before_it (id int)").ok();
     let shown = || out(&portcullis(&stack, &["migration", "show", id(&login)], &[]));
     wait_until("the statement is in the file", || {

@@ -227,3 +227,22 @@ fn pings_get_no_injection() {
         "it is this figure that counts"
     );
 }
+
+#[test]
+fn no_cursor_gives_rows_of_one_zone_to_the_other() {
+    let stack = start(1);
+    let login = |zone: &str| Wire::login(&stack.login(&format!("shop_{zone}"), "shop"));
+    let (mut acme, mut globex) = (login("acme"), login("globex"));
+    let declare = "DECLARE kept CURSOR WITH HOLD FOR SELECT tenant_id FROM orders";
+    for answer in [acme.query(declare), acme.batch(&extended(declare, &[]))] {
+        assert_eq!(failed(&answer), ("0A000".into(), 'I'));
+    }
+    let answer = globex.query("FETCH ALL FROM kept");
+    assert_eq!(failed(&answer), ("34000".into(), 'I'));
+    // One that ends with its transaction passes.
+    fine(&acme.query("BEGIN"));
+    fine(&acme.query(&declare.replace("WITH HOLD", "")));
+    let seen = column(&acme.query("FETCH ALL FROM kept"));
+    assert!(!seen.is_empty() && seen.iter().all(|zone| zone == "acme"));
+    fine(&acme.query("COMMIT"));
+}

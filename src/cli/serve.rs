@@ -66,7 +66,7 @@ fn start(path: &Path) -> Result<(), String> {
         None => None,
     };
     let shared = Shared::new(Parts {
-        mock_secret: mock_secret(&config),
+        mock_secret: mock_secret(&config)?,
         config,
         snapshot: Snapshot::new(policy, users, keys),
         client_tls,
@@ -152,7 +152,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 }
 
 /// The same on every start and on every instance with the same certificate, unknown outside.
-fn mock_secret(config: &Config) -> [u8; 32] {
+fn mock_secret(config: &Config) -> Result<[u8; 32], String> {
     let source = config
         .client_tls
         .key_file
@@ -160,8 +160,14 @@ fn mock_secret(config: &Config) -> [u8; 32] {
         .unwrap_or(Path::new("/etc/machine-id"));
     let mut context = ring::digest::Context::new(&ring::digest::SHA256);
     context.update(b"portcullis: salts of users who do not exist\0");
-    context.update(&std::fs::read(source).unwrap_or_default());
+    match std::fs::read(source) {
+        Ok(known_here) => context.update(&known_here),
+        // Without either (a container without machine-id): new on every start, but never guessable.
+        Err(_) => {
+            context.update(&crate::net::worker::random::<32>().ok_or("error: no randomness")?)
+        }
+    }
     let mut secret = [0; 32];
     secret.copy_from_slice(context.finish().as_ref());
-    secret
+    Ok(secret)
 }

@@ -32,7 +32,7 @@ pub const HELP: &[(&str, &str)] = &[
         "CLOSE MIGRATION id [NOTE 'why']",
         "end one; its connections are cut off",
     ),
-    ("RELOAD", "read configuration and policy again"),
+    ("RELOAD", "read users and server keys again"),
     ("SHUTDOWN", "drain and stop"),
     ("SHOW HELP", "this list"),
 ];

@@ -68,6 +68,8 @@ impl Conversation {
                         Step::Done(length) => {
                             at += length;
                             self.flushed = false;
+                            // It was for this message, be it that the message was left out unread.
+                            cx.described = None;
                             continue;
                         }
                         Step::More(total) => Next::Read { total },
@@ -122,7 +124,11 @@ impl Conversation {
             b'F' => self.function_call(message, cx, out, reply),
             b'X' => {
                 let whole = exact(message, HEADER)?;
-                out.keep(message.range(whole));
+                // PgBouncer would let go of the server at once, and what runs there could not be
+                // cancelled any more: with a migration session the shell says goodbye.
+                if !self.record {
+                    out.keep(message.range(whole));
+                }
                 Ok(Step::Goodbye(whole))
             }
             _ => Err(Fatal::protocol(format!(

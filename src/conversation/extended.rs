@@ -108,7 +108,8 @@ impl Conversation {
         }
         let failed = self.failed();
         let injection = self.injection.as_ref();
-        if injection.is_some_and(|injection| injection.due_at_bind(&prepared.facts, failed)) {
+        let named = !name.is_empty();
+        if injection.is_some_and(|i| i.due_at_bind(&prepared.facts, named, failed)) {
             self.put_prefix(cx, out);
         }
         self.in_flight

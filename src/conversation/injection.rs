@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::protocol::TransactionStatus;
-use crate::sql::{Facts, TransactionControl};
+use crate::sql::{Class, Facts, TransactionControl};
 use crate::zone::{NAME_LENGTH, Prefix};
 
 /// The injection of one connection that has a zone.
@@ -23,6 +23,9 @@ pub struct Injection {
     unsettled: bool,
     /// The prefix failed: its name may still be there.
     leftover: bool,
+    /// PREPARE was run: behind DEALLOCATE a name can stand for another statement than the one that was
+    /// parsed under it. SQL can prepare only what a zone matters for.
+    prepared_by_sql: bool,
 }
 
 /// How a simple Query goes to the server.
@@ -51,6 +54,7 @@ impl Injection {
             in_transaction: false,
             unsettled: false,
             leftover: false,
+            prepared_by_sql: false,
         }
     }
 
@@ -67,8 +71,10 @@ impl Injection {
     }
 
     /// Is the prefix due ahead of a Bind of this statement?
-    pub fn due_at_bind(&self, facts: &Facts, failed: bool) -> bool {
-        !self.armed && !failed && needs_zone(facts)
+    /// `named`: the statement has a name.
+    pub fn due_at_bind(&self, facts: &Facts, named: bool, failed: bool) -> bool {
+        let unsure = named && self.prepared_by_sql;
+        !self.armed && !failed && (unsure || needs_zone(facts))
     }
 
     /// How a simple Query must go. `failed`: the transaction is known to have failed.
@@ -97,6 +103,13 @@ impl Injection {
 
     /// A statement was sent to run: what it does to the transaction.
     pub fn executed(&mut self, facts: &Facts) {
+        self.prepared_by_sql |= facts.classes.has(Class::Prepare);
+        if facts.undescribed.is_some() || facts.classes.has(Class::Procedural) {
+            // Where the policy lets them pass: DO and CALL can end the transaction inside, and nobody
+            // knows what a text without description does. The server's word will tell.
+            self.unsettled = true;
+            self.armed = false;
+        }
         for control in facts.statements.iter().filter_map(|s| s.transaction) {
             self.unsettled = true;
             match control {
@@ -161,15 +174,71 @@ impl Injection {
 /// Not: BEGIN, COMMIT, ROLLBACK, SET TRANSACTION (which a query before it would break), an empty query.
 fn needs_zone(facts: &Facts) -> bool {
     use TransactionControl::{Begin, Commit, Rollback, SetTransaction, TwoPhase};
-    facts.statements.iter().any(|statement| {
-        !matches!(
-            statement.transaction,
-            Some(Begin | Commit { .. } | Rollback { .. } | SetTransaction | TwoPhase)
-        )
-    })
+    let unknown = facts.undescribed.is_some();
+    unknown
+        || facts.statements.iter().any(|statement| {
+            !matches!(
+                statement.transaction,
+                Some(Begin | Commit { .. } | Rollback { .. } | SetTransaction | TwoPhase)
+            )
+        })
 }
 
 /// Begins or ends a transaction, or must come first in one?
 fn moves(control: Option<TransactionControl>) -> bool {
     control.is_some_and(|control| control != TransactionControl::Savepoint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::describe;
+
+    fn in_a_zone() -> Injection {
+        let prefix = Arc::new(Prefix::new(&[("app.tenant_id", "acme")]));
+        Injection::new(prefix, crate::zone::name(1))
+    }
+
+    #[test]
+    fn what_may_have_ended_the_transaction_inside_takes_the_zone_with_it() {
+        let select = describe(b"select 1");
+        for text in [
+            "do $$ begin commit; end $$",
+            "call pay()",
+            "selec 1",
+            "/*/*/*/*",
+        ] {
+            let facts = describe(text.as_bytes());
+            let mut injection = in_a_zone();
+            assert!(injection.due_at_bind(&facts, false, false), "{text}");
+            injection.put(&mut Vec::new());
+            injection.executed(&facts);
+            assert!(injection.due_at_bind(&select, false, false), "{text}");
+            assert!(injection.holds_batches(), "{text}");
+        }
+    }
+
+    /// Parse s = `begin`; `deallocate s`; `prepare s as select ...`; Bind s: the select would run without.
+    #[test]
+    fn a_name_that_sql_may_have_taken_gets_the_zone_whatever_was_parsed_under_it() {
+        let begin = describe(b"begin");
+        let mut injection = in_a_zone();
+        assert!(!injection.due_at_bind(&begin, true, false));
+        injection.executed(&describe(b"prepare s as select * from orders"));
+        injection.batch_ended();
+        assert!(injection.due_at_bind(&begin, true, false));
+        assert!(!injection.due_at_bind(&begin, false, false));
+    }
+
+    #[test]
+    fn a_query_keeps_the_zone_within_its_batch() {
+        let select = describe(b"select 1");
+        let mut injection = in_a_zone();
+        injection.put(&mut Vec::new());
+        injection.executed(&select);
+        assert!(!injection.due_at_bind(&select, false, false));
+        assert!(!injection.due_at_bind(&describe(b"commit"), false, false));
+        injection.batch_ended();
+        assert!(injection.due_at_bind(&select, false, false));
+    }
 }

@@ -5,6 +5,8 @@
 //! What the client sends is handled in `client`, what the server answers in `server`. After a
 //! [`Fatal`] there is nothing to go on with.
 
+#[cfg(test)]
+mod attacks;
 mod client;
 mod extended;
 mod in_flight;
@@ -91,7 +93,7 @@ pub enum Next {
     /// The text at this place of the input (counted from its start) is long: describe it off the
     /// worker, and come back with it in [`Context::described`].
     Describe(Range<usize>),
-    /// The client said goodbye (Terminate is in the output).
+    /// The client said goodbye (Terminate is in the output, but for recorded connections).
     Terminate,
 }
 
@@ -171,6 +173,9 @@ pub struct Conversation {
     outcome: SqlState,
     /// The server sent FATAL: it closes the connection.
     farewell: bool,
+    /// PgBouncer's count of the answers it expects is wrong: it would never give the server's
+    /// connection back to its pool.
+    miscounted: bool,
     /// Flush was inserted because a message waits for the answers before it.
     flushed: bool,
 }
@@ -207,6 +212,7 @@ impl Conversation {
             copy: Copy::default(),
             outcome: SqlState::SUCCESS,
             farewell: false,
+            miscounted: false,
             flushed: false,
         }
     }
@@ -231,6 +237,11 @@ impl Conversation {
         self.replaceable && self.is_idle()
     }
 
+    /// Must the server connection be given up now, before anything else is sent?
+    pub fn must_be_replaced(&self) -> bool {
+        self.miscounted && self.is_replaceable()
+    }
+
     /// The server said goodbye (FATAL), and the client has been told unless it is replaced.
     pub fn server_said_goodbye(&self) -> bool {
         self.farewell
@@ -240,6 +251,7 @@ impl Conversation {
     pub fn server_replaced(&mut self) {
         self.names = Names::default();
         self.farewell = false;
+        self.miscounted = false;
     }
 
     /// Is the transaction known to have failed? Only transaction control could have changed that since

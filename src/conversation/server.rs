@@ -7,6 +7,7 @@ use super::{Batch, Body, Conversation, Copy, Fatal, Observer};
 use crate::error::SqlState;
 use crate::protocol::error_fields;
 use crate::protocol::frame::{self, HEADER, Header};
+use crate::protocol::parameter_status;
 use crate::protocol::{TransactionStatus, frame::SYNC};
 use crate::zone::{QUERY_GUARD, put_cleanup};
 
@@ -83,10 +84,15 @@ impl Conversation {
         to_server: &mut Vec<u8>,
     ) -> Result<Step, Fatal> {
         use Expected as E;
+        if self.farewell {
+            // PgBouncer adds an error of its own to the server's.
+            return Ok(Step::Swallow);
+        }
         let head = self.in_flight.head();
         let step = match (header.kind, head) {
             // Rows, COPY data, and what may come at any moment.
-            (b'D' | b'd' | b'A' | b'S', _) => Step::Carry,
+            (b'D' | b'd' | b'A', _) => Step::Carry,
+            (b'S', _) => return parameter_status(header, bytes),
             (b'N', Some(E::GuardedRow | E::GuardedTag | E::Guarded)) => {
                 return Ok(move_position(header, bytes, out));
             }
@@ -308,8 +314,9 @@ impl Conversation {
             }
         } else if prefix && self.in_flight.head().is_some_and(Expected::is_query) {
             // The Query behind the failed prefix is skipped without ReadyForQuery: Sync asks for it.
-            // Nothing else was sent behind it.
+            // Nothing else was sent behind it. PgBouncer 1.18 counts on two.
             to_server.extend_from_slice(SYNC);
+            self.miscounted = true;
         }
     }
 }
@@ -326,6 +333,22 @@ fn move_position(header: Header, bytes: &[u8], out: &mut Splice<'_>) -> Step {
     let offset = u32::try_from(QUERY_GUARD.len()).unwrap_or(0);
     error_fields::put_moved(out.insert(), message, offset);
     Step::Replaced
+}
+
+/// A stored function can change how the server reads SQL, and so can a default that RESET ALL brings
+/// back: from then on nobody knows what a text does. Very long ones are neither of those looked for.
+fn parameter_status(header: Header, bytes: &[u8]) -> Result<Step, Fatal> {
+    if header.total > MAX_ERROR {
+        return Ok(Step::Carry);
+    }
+    match bytes.get(HEADER..header.total) {
+        None => Ok(Step::More),
+        Some(body) if parameter_status::changes_lexing(body) => Err(Fatal {
+            sqlstate: SqlState::POLICY,
+            message: "the server reads SQL in another way from here on".to_owned(),
+        }),
+        Some(_) => Ok(Step::Carry),
+    }
 }
 
 /// The server said something that nothing in flight explains: from here on nobody knows what

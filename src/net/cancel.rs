@@ -4,16 +4,16 @@
 //! PostgreSQL documentation, "Canceling Requests in Progress": the request comes on a connection of
 //! its own and gets no answer, whatever becomes of it.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use ring::rand::{SecureRandom, SystemRandom};
 use subtle::ConstantTimeEq;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 
 use super::shared::{Shared, Target};
 use crate::protocol::startup::put_cancel;
@@ -21,16 +21,22 @@ use crate::telemetry::labels::CancelOutcome;
 
 /// Bytes of a secret in protocol 3.2; 3.0 has 4.
 pub const SECRET: usize = 32;
-/// Wrong keys looked at per second, over all clients.
-const WRONG_PER_SECOND: u32 = 50;
+/// Wrong secrets taken for one key in its life: who guesses 4 bytes finds none, and nobody who
+/// sends wrong keys keeps the owners of others from cancelling.
+const MAX_GUESSES: u32 = 100;
 /// To deliver one request.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where requests with one key go; `None` between two server connections.
+type Destination = Arc<Mutex<Option<Target>>>;
 
 struct Key {
     secret: [u8; SECRET],
     /// How much of it the client was given.
     length: usize,
-    target: Arc<Mutex<Option<Target>>>,
+    /// Wrong secrets that came for it.
+    guesses: AtomicU32,
+    target: Destination,
 }
 
 /// All cancel keys of the process.
@@ -40,9 +46,6 @@ pub struct Cancels {
     instance: u32,
     random: SystemRandom,
     places: Semaphore,
-    wrong: AtomicU32,
-    second: AtomicU64,
-    started: Instant,
 }
 
 /// The key of one client connection; gone when dropped.
@@ -52,7 +55,7 @@ pub struct CancelKey {
     pub process: u32,
     secret: [u8; SECRET],
     length: usize,
-    target: Arc<Mutex<Option<Target>>>,
+    target: Destination,
 }
 
 impl Cancels {
@@ -69,49 +72,22 @@ impl Cancels {
             instance,
             random,
             places: Semaphore::new(places),
-            wrong: AtomicU32::new(0),
-            second: AtomicU64::new(0),
-            started: Instant::now(),
         }
     }
 
-    /// Whose server connection a key names, compared in constant time; and the right to use it.
-    fn find(
-        &self,
-        process: u32,
-        secret: &[u8],
-    ) -> Result<(SemaphorePermit<'_>, Target), CancelOutcome> {
-        if self.too_many_wrong() {
+    /// Whose server connection a key names, compared in constant time.
+    fn find(&self, process: u32, secret: &[u8]) -> Result<Destination, CancelOutcome> {
+        let key = self.keys.get(&process).ok_or(CancelOutcome::UnknownKey)?;
+        if key.guesses.load(Ordering::Relaxed) >= MAX_GUESSES {
             return Err(CancelOutcome::Limited);
         }
-        let target = self.keys.get(&process).and_then(|key| {
-            let same: bool = key.secret[..key.length].ct_eq(secret).into();
-            same.then(|| Arc::clone(&key.target))
-        });
-        let Some(target) = target else {
-            self.wrong.fetch_add(1, Ordering::Relaxed);
+        if !bool::from(key.secret[..key.length].ct_eq(secret)) {
+            key.guesses.fetch_add(1, Ordering::Relaxed);
             return Err(CancelOutcome::UnknownKey);
-        };
-        let place = self
-            .places
-            .try_acquire()
-            .map_err(|_| CancelOutcome::Limited)?;
-        let target = target
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        // Between two server connections there is nothing to cancel.
-        target
-            .map(|target| (place, target))
-            .ok_or(CancelOutcome::Idle)
-    }
-
-    fn too_many_wrong(&self) -> bool {
-        let second = self.started.elapsed().as_secs();
-        if self.second.swap(second, Ordering::Relaxed) != second {
-            self.wrong.store(0, Ordering::Relaxed);
         }
-        self.wrong.load(Ordering::Relaxed) >= WRONG_PER_SECOND
+        // Between two server connections there is nothing to cancel.
+        current(&key.target).ok_or(CancelOutcome::Idle)?;
+        Ok(Arc::clone(&key.target))
     }
 }
 
@@ -135,6 +111,7 @@ impl CancelKey {
                 place.insert(Key {
                     secret,
                     length,
+                    guesses: AtomicU32::new(0),
                     target: Arc::clone(&target),
                 });
                 return Some(Self {
@@ -161,22 +138,36 @@ impl CancelKey {
 
     /// Where they go now.
     pub fn target(&self) -> Option<Target> {
-        let target = self.target.lock();
-        target.unwrap_or_else(PoisonError::into_inner).clone()
+        current(&self.target)
     }
 }
 
 impl Drop for CancelKey {
     fn drop(&mut self) {
         self.shared.cancels.keys.remove(&self.process);
+        self.lead_to(None);
     }
 }
 
-/// Carries one request, for at most 5 s.
+fn current(destination: &Destination) -> Option<Target> {
+    let target = destination.lock();
+    target.unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Carries one request: at most 5 s for a place, and 5 s to deliver it.
 pub async fn carry(shared: &Shared, process: u32, secret: &[u8]) -> CancelOutcome {
-    match shared.cancels.find(process, secret) {
-        Err(outcome) => outcome,
-        Ok((_place, target)) => deliver(shared, &target).await,
+    let destination = match shared.cancels.find(process, secret) {
+        Ok(destination) => destination,
+        Err(outcome) => return outcome,
+    };
+    // A right key waits: a pool of clients that times out as one must not lose its requests.
+    let place = shared.cancels.places.acquire();
+    let Ok(Ok(_place)) = tokio::time::timeout(PATIENCE, place).await else {
+        return CancelOutcome::Limited;
+    };
+    match current(&destination) {
+        Some(target) => deliver(shared, &target).await,
+        None => CancelOutcome::Idle,
     }
 }
 
@@ -197,5 +188,52 @@ pub async fn deliver(shared: &Shared, target: &Target) -> CancelOutcome {
     match tokio::time::timeout(PATIENCE, delivery).await {
         Ok(Some(())) => CancelOutcome::Forwarded,
         Ok(None) | Err(_) => CancelOutcome::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_keys(numbers: &[u32]) -> Cancels {
+        let cancels = Cancels::new(4);
+        for number in numbers {
+            let key = Key {
+                secret: [7; SECRET],
+                length: 4,
+                guesses: AtomicU32::new(0),
+                target: Arc::default(),
+            };
+            cancels.keys.insert(*number, key);
+        }
+        cancels
+    }
+
+    #[test]
+    fn who_guesses_a_secret_gets_few_tries_and_hurts_nobody_else() {
+        let cancels = with_keys(&[1, 2]);
+        let outcome = |process, secret: &[u8]| cancels.find(process, secret).err();
+        for guess in 0..10_000_u32 {
+            let refused = outcome(1, &guess.to_be_bytes());
+            assert!(matches!(
+                refused,
+                Some(CancelOutcome::UnknownKey | CancelOutcome::Limited)
+            ));
+            assert_eq!(outcome(3, &[7; 4]), Some(CancelOutcome::UnknownKey));
+        }
+        assert_eq!(outcome(1, &[7; 4]), Some(CancelOutcome::Limited));
+        assert_eq!(outcome(2, &[7; 4]), None);
+    }
+
+    #[test]
+    fn a_secret_counts_only_as_a_whole() {
+        let cancels = with_keys(&[1]);
+        for secret in [&[][..], &[7; 3], &[7; 5], &[7; SECRET]] {
+            assert_eq!(
+                cancels.find(1, secret).err(),
+                Some(CancelOutcome::UnknownKey)
+            );
+        }
+        assert!(cancels.find(1, &[7; 4]).is_ok());
     }
 }

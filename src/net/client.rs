@@ -9,12 +9,13 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::cancel::{self, CancelKey};
+use super::exit::Exit;
 use super::farewell::{leave, say};
 use super::handshake::{self, Ended, Hello, Wish};
 use super::interrupt::Interrupt;
 use super::login::{self, Identity, Refused};
 use super::observer::Watcher;
-use super::pump::{self, Exit, Pump};
+use super::pump::{self, Pump};
 use super::server::{self, NoServer, Server, ServerLogin};
 use super::settings::{self, Settings};
 use super::share::Share;
@@ -175,7 +176,7 @@ async fn log_in(
             .insert(0, ("lock_timeout".to_owned(), timeout));
     }
     let server = dial(worker, &identity, &settings, connection).await;
-    let server = server.map_err(|error| no_server(error, worker, &identity))?;
+    let server = server.map_err(|error| no_server(error, worker))?;
     let key = CancelKey::mint(&worker.shared, startup.minor);
     let random = random::<16>().zip(key);
     let Some((random, key)) = random else {
@@ -262,9 +263,9 @@ async fn dial(
     dialed
 }
 
-fn no_server(error: NoServer, worker: &Worker, identity: &Identity) -> Refused {
+fn no_server(error: NoServer, worker: &Worker) -> Refused {
     let outcome = if error.mismatch {
-        worker.shared.note_mismatch(&identity.role);
+        worker.shared.note_mismatch(&error.message);
         LoginOutcome::VerifierMismatch
     } else if error.sqlstate == SqlState::NO_SERVER {
         LoginOutcome::NoServer

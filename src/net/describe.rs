@@ -37,7 +37,7 @@ impl DescribePool {
             std::thread::Builder::new()
                 .name("describe".into())
                 .stack_size(STACK)
-                .spawn(move || work(&inbox))?;
+                .spawn(move || work(&inbox, crate::sql::describe))?;
         }
         Ok(Self { jobs })
     }
@@ -51,14 +51,46 @@ impl DescribePool {
     }
 }
 
-fn work(inbox: &Mutex<Receiver<Job>>) {
+/// A text that makes `describe` panic gets no answer, and its client is let go; the thread goes on, or
+/// two such texts would leave nobody to describe those of all others.
+fn work(inbox: &Mutex<Receiver<Job>>, describe: fn(&[u8]) -> Facts) {
     loop {
         let job = inbox.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
         if !job.answer.is_closed() {
-            let facts = Arc::new(crate::sql::describe(&job.text));
+            let Ok(facts) = std::panic::catch_unwind(|| describe(&job.text)) else {
+                tracing::error!(
+                    bytes = job.text.len(),
+                    "a long statement could not be described"
+                );
+                continue;
+            };
             // The client may be gone by now: nobody else wants the answer.
-            let _ = job.answer.send(facts);
+            let _ = job.answer.send(Arc::new(facts));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_makes_the_parser_panic_costs_its_own_client_only() {
+        let (jobs, inbox) = sync_channel(2);
+        let answers = ["boom", "select 1"].map(|text| {
+            let (answer, receiver) = oneshot::channel();
+            let text = text.as_bytes().to_vec();
+            assert!(jobs.send(Job { text, answer }).is_ok());
+            receiver
+        });
+        drop(jobs);
+        work(&Mutex::new(inbox), |text| {
+            assert_ne!(text, b"boom", "on purpose");
+            crate::sql::describe(text)
+        });
+        let [boom, select] = answers.map(|mut receiver| receiver.try_recv());
+        assert!(boom.is_err());
+        assert!(select.is_ok_and(|facts| facts.undescribed.is_none()));
     }
 }

@@ -7,7 +7,8 @@ use tokio::io::AsyncWriteExt;
 
 use super::cancel;
 use super::client::Ready;
-use super::pump::{Exit, Pump};
+use super::exit::Exit;
+use super::pump::Pump;
 use super::server::NoServer;
 use super::stream::{Backlog, Stream};
 use super::worker::Worker;

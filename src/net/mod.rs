@@ -6,6 +6,7 @@ pub mod acceptor;
 pub mod cancel;
 pub mod client;
 pub mod describe;
+pub mod exit;
 mod farewell;
 pub mod handshake;
 pub mod interrupt;

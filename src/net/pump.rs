@@ -11,10 +11,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::exit::Exit;
 use super::interrupt::Interrupt;
 use super::observer::Watcher;
 use super::shared::MAX_HELD;
@@ -31,27 +32,9 @@ use crate::telemetry::labels::Direction;
 /// Rounds of one poll: a fast pair of peers must not hold the worker.
 const MAX_ROUNDS: usize = 16;
 
-/// Why a pump stopped.
-#[derive(Debug)]
-pub enum Exit {
-    /// The client said goodbye, and the server has been told.
-    Goodbye,
-    /// The client is gone; whatever the server connection is in the middle of must not be handed on.
-    ClientGone,
-    /// The client wants something and the server connection was lost while idle: a new one is needed.
-    NeedServer,
-    /// The server connection was lost; `told`: the client has had the server's last words.
-    ServerGone {
-        /// The server's FATAL went to the client.
-        told: bool,
-    },
-    /// The client broke the protocol, or the server did.
-    Fatal(Fatal),
-    /// The proxy is draining, and no transaction is open.
-    Drained,
-    /// The connection was ended from outside.
-    Ended,
-}
+/// No round of a poll begins later than this: many small statements in one read cost more than
+/// bytes that are only carried.
+const SLICE: Duration = Duration::from_millis(1);
 
 /// What the client's bytes wait for.
 #[derive(Debug)]
@@ -183,7 +166,7 @@ impl Pump {
         let worker = Rc::clone(&self.worker);
         let mut scratch = worker.scratch.borrow_mut();
         let mut moved = false;
-        let polled = self.turn(cx, &mut scratch, &mut moved);
+        let polled = self.turn(cx, &mut scratch, &mut moved, began + SLICE);
         // A burst must not stay with the worker for ever.
         scratch.out.clear();
         scratch.out.shrink_to(4 * READ);
@@ -204,6 +187,7 @@ impl Pump {
         cx: &mut Context<'_>,
         scratch: &mut Scratch,
         moved: &mut bool,
+        until: Instant,
     ) -> Result<(), Exit> {
         self.heed_interrupt(cx)?;
         for _ in 0..MAX_ROUNDS {
@@ -213,6 +197,9 @@ impl Pump {
             *moved |= answered || asked;
             if !answered && !asked {
                 return Ok(());
+            }
+            if Instant::now() > until {
+                break;
             }
         }
         // The others on this worker first.
@@ -297,6 +284,9 @@ impl Pump {
             sent.map_err(|_| self.server_gone())?;
         }
         self.drained()?;
+        if self.conversation.must_be_replaced() {
+            return self.server_ended();
+        }
         if matches!(self.waiting, Waiting::Answers) {
             self.waiting = Waiting::Bytes;
             self.ask_again(cx, scratch)?;
@@ -318,7 +308,8 @@ impl Pump {
 
     /// Reads from the client and passes on; false when there is nothing to do.
     fn poll_client(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<bool, Exit> {
-        if !self.to_server.is_empty() || self.leaving {
+        // A client that does not take its refusals gets no more of them.
+        if !self.to_server.is_empty() || self.to_client.is_large() || self.leaving {
             return Ok(false);
         }
         match &mut self.waiting {

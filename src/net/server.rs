@@ -17,6 +17,7 @@ use crate::error::SqlState;
 use crate::policy::RouteName;
 use crate::protocol::error_fields;
 use crate::protocol::frame::{self, HEADER, cstr, message, put_cstr};
+use crate::protocol::parameter_status::changes_lexing;
 use crate::protocol::startup::{put_ssl_request, put_startup};
 
 /// The largest message taken from a server while logging in.
@@ -196,6 +197,11 @@ impl Talk {
         loop {
             match self.read().await? {
                 b'R' => proved = self.authenticate(login.keys, login.role).await? || proved,
+                b'S' if changes_lexing(&self.buffer) => {
+                    return Err(NoServer::new(
+                        "the server ignores client_encoding or standard_conforming_strings in the startup packet",
+                    ));
+                }
                 b'S' if parameters.len() < MAX_PARAMETERS => {
                     message(&mut parameters, b'S', |out| {
                         out.extend_from_slice(&self.buffer)
@@ -251,17 +257,17 @@ impl Talk {
         });
         self.write(&out).await?;
 
-        let data = self.expect_authentication(11).await?;
+        let data = self.expect_authentication(11, role).await?;
         let stepped = exchange.server_first(&data);
         let (exchange, proof) = stepped.map_err(|error| scram_failed(&error, role))?;
         out.clear();
         message(&mut out, b'p', |out| out.extend_from_slice(&proof));
         self.write(&out).await?;
 
-        let data = self.expect_authentication(12).await?;
+        let data = self.expect_authentication(12, role).await?;
         let verified = exchange.server_final(&data);
         verified.map_err(|error| scram_failed(&error, role))?;
-        self.expect_authentication(0).await?;
+        self.expect_authentication(0, role).await?;
         Ok(true)
     }
 
@@ -271,24 +277,46 @@ impl Talk {
         Ok((u32::from_be_bytes(*code), data))
     }
 
-    async fn expect_authentication(&mut self, expected: u32) -> Result<Vec<u8>, NoServer> {
+    async fn expect_authentication(
+        &mut self,
+        expected: u32,
+        role: &str,
+    ) -> Result<Vec<u8>, NoServer> {
         match self.read().await? {
             b'R' => {}
-            b'E' => {
-                let fields = error_fields::read(&self.buffer);
-                return Err(NoServer {
-                    sqlstate: SqlState::IDENTITY,
-                    message: "the server behind refused the login".to_owned(),
-                    hint: None,
-                    cause: String::from_utf8_lossy(fields.message).into_owned(),
-                    mismatch: false,
-                });
-            }
+            b'E' => return Err(self.proof_refused(role)),
             kind => return Err(NoServer::new(format!("unexpected message 0x{kind:02X}"))),
         }
         match self.authentication()? {
             (code, data) if code == expected => Ok(data.to_vec()),
             _ => Err(NoServer::new("unexpected Authentication message")),
+        }
+    }
+
+    /// The proof was refused, by PgBouncer or by PostgreSQL behind it. That is not about the client's
+    /// password: they have proved that they know it, and PgBouncer's salt is ours.
+    fn proof_refused(&self, role: &str) -> NoServer {
+        let fields = error_fields::read(&self.buffer);
+        let cause = String::from_utf8_lossy(fields.message).into_owned();
+        // PgBouncer hands PostgreSQL's message on, and not always its SQLSTATE.
+        let mismatch = fields.sqlstate == SqlState::PASSWORD.0
+            || fields
+                .message
+                .starts_with(b"password authentication failed")
+            || fields.message.starts_with(b"SASL authentication failed");
+        let (message, hint) = if mismatch {
+            let message =
+                format!("PostgreSQL holds another verifier of role \"{role}\" than PgBouncer");
+            (message, Some(COPY_VERIFIER.to_owned()))
+        } else {
+            ("the server behind refused the login".to_owned(), None)
+        };
+        NoServer {
+            sqlstate: SqlState::IDENTITY,
+            message,
+            hint,
+            cause,
+            mismatch,
         }
     }
 
@@ -322,12 +350,15 @@ fn mechanisms(mut data: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// What mends verifiers that differ.
+const COPY_VERIFIER: &str = "Copy rolpassword from pg_authid to the auth_file of both PgBouncer and Portcullis; run portcullis keys add where a server key is used.";
+
 fn scram_failed(error: &ScramError, role: &str) -> NoServer {
     let mismatch = matches!(error, ScramError::VerifierMismatch { .. });
     let (message, hint) = if mismatch {
         (
             format!("the server holds another verifier of role \"{role}\" than Portcullis"),
-            Some("Copy rolpassword from pg_authid to the auth_file of both PgBouncer and Portcullis; run portcullis keys add where a server key is used.".to_owned()),
+            Some(COPY_VERIFIER.to_owned()),
         )
     } else {
         ("the server behind could not be verified".to_owned(), None)
@@ -368,9 +399,14 @@ impl Server {
             match header.kind {
                 b'Z' => return failure.map_or(Ok(()), Err),
                 // The client sees what a direct connection would have told it.
-                b'S' => message(&mut self.parameters, b'S', |out| {
-                    out.extend_from_slice(&body)
-                }),
+                b'S' if changes_lexing(&body) => {
+                    return Err(NoServer::new("the server reads SQL in another way"));
+                }
+                b'S' if self.parameters.len() < MAX_PARAMETERS => {
+                    message(&mut self.parameters, b'S', |out| {
+                        out.extend_from_slice(&body)
+                    });
+                }
                 b'E' => {
                     let fields = error_fields::read(&body);
                     failure = Some(NoServer {

@@ -68,10 +68,14 @@ pub fn sort(
             _ => return Err(unsupported(&name)),
         }
     }
-    // Pinned: it decides where a string ends.
-    settings
-        .startup
-        .push(("client_encoding".to_owned(), "UTF8".to_owned()));
+    // Pinned, whatever server, database and role have as their defaults: they decide where a string
+    // ends. PgBouncer of every version keeps both for each client.
+    let pinned = [
+        ("client_encoding", "UTF8"),
+        ("standard_conforming_strings", "on"),
+    ];
+    let pinned = pinned.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    settings.startup.extend(pinned);
     Ok(settings)
 }
 

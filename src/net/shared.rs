@@ -170,11 +170,8 @@ impl Shared {
         Some(self.started.elapsed().saturating_sub(at))
     }
 
-    /// PgBouncer holds another verifier of this role than ours: for health.
-    pub fn note_mismatch(&self, role: &str) {
-        let text = format!(
-            "PgBouncer holds another verifier of role \"{role}\" than auth_file or key_file"
-        );
+    /// Two of Portcullis, PgBouncer and PostgreSQL hold different verifiers of a role: for health.
+    pub fn note_mismatch(&self, text: &str) {
         use crate::telemetry::health::State;
         self.health.set("verifiers", false, State::Degraded, text);
     }

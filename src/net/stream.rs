@@ -70,8 +70,12 @@ impl AsyncWrite for Stream {
     }
 }
 
+/// A backlog of more bytes than this is large: several reads' worth.
+const LARGE: usize = 256 * 1024;
+
 /// What could not be written at once. While anything is in it, the other side is not read: its
-/// size is bounded by what one read can turn into.
+/// size is bounded by what one read can turn into. What Portcullis itself answers does not come from
+/// the other side: while the backlog is large, nothing is read that could be answered so.
 #[derive(Debug, Default)]
 pub struct Backlog {
     bytes: Vec<u8>,
@@ -84,6 +88,12 @@ impl Backlog {
     /// Nothing owed?
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty() && !self.unflushed
+    }
+
+    /// So much that nothing may be added? Stays so until everything is written: until then no memory
+    /// is given back.
+    pub fn is_large(&self) -> bool {
+        self.bytes.len() > LARGE
     }
 
     /// Writes `bytes` behind what is owed already; what does not fit is kept.

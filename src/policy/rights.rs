@@ -32,9 +32,10 @@ const GUARDED: ClassSet = ClassSet::EMPTY
     .with(Class::CopyFile)
     .with(Class::CopyProgram);
 
-/// [`ORDINARY`] without COPY FROM STDIN, which must stand alone in its message: a statement of these
-/// classes that sets no parameter and calls no guarded function interests no guard.
-const QUIET: ClassSet = ORDINARY.minus(ClassSet::of(Class::CopyIn));
+/// [`ORDINARY`] without COPY FROM STDIN, which must stand alone in its message, and without what stays
+/// behind a transaction: a statement of these classes that sets no parameter and calls no guarded
+/// function interests no guard.
+const QUIET: ClassSet = ORDINARY.minus(ClassSet::of(Class::CopyIn).with(Class::SessionState));
 
 /// Classes that nobody may use, whatever the mode of any guard but `unknown-statement`.
 pub(super) const NOBODY: ClassSet = {

@@ -5,6 +5,7 @@
 
 pub mod error_fields;
 pub mod frame;
+pub mod parameter_status;
 pub mod reply;
 pub mod startup;
 

@@ -9,6 +9,9 @@ use super::{Class, ClassSet, Facts, Statement, Undescribed, classify, fingerprin
 const MAX_PLACES: usize = 16;
 const MAX_SEARCHED: usize = 8 * 1024;
 
+/// Characters of PostgreSQL's message about a syntax error.
+const MAX_MESSAGE: usize = 200;
+
 /// Describes the text of one Query or Parse message.
 ///
 /// Takes time linear in the length of the text. Texts over [`LONG_TEXT`](super::LONG_TEXT) bytes
@@ -100,10 +103,20 @@ fn second_opinion(
         }
         Err(grammar::Failure::Syntax(message)) => {
             let position = locate(text, tokens, &message);
+            let message = shortened(message);
             Some(Undescribed::Syntax { message, position })
         }
         Err(failure) => Some(failure.into()),
     }
+}
+
+/// The message without most of a long token that it quotes: refusals wait in memory.
+fn shortened(mut message: String) -> String {
+    if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE) {
+        message.truncate(end);
+        message.push_str("...\"");
+    }
+    message
 }
 
 /// Where a syntax error is: characters, from 1; 0 if that cannot be told.

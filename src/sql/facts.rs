@@ -19,7 +19,7 @@ pub enum Class {
     Parameter,
     /// SET ROLE, SET SESSION AUTHORIZATION and their RESET.
     RoleChange,
-    /// DISCARD, LOAD.
+    /// DISCARD, LOAD, and cursors WITH HOLD, which outlive their transaction.
     SessionState,
     /// COPY ... FROM STDIN.
     CopyIn,

@@ -23,8 +23,10 @@ pub enum FunctionGroup {
 
 use FunctionGroup::*;
 
-/// The guarded functions, sorted by name. `current_setting` is not one.
+/// The guarded functions, sorted by name: PostgreSQL's, and those of well-known extensions (contrib,
+/// pglogical, BDR, Citus, pg_background, pg_cron, aws_s3). `current_setting` is not one.
 pub const FUNCTIONS: &[(&str, FunctionGroup)] = &[
+    ("bdr_replicate_ddl_command", DynamicSql),
     ("connectby", DynamicSql),
     ("crosstab", DynamicSql),
     ("crosstab2", DynamicSql),
@@ -75,11 +77,13 @@ pub const FUNCTIONS: &[(&str, FunctionGroup)] = &[
     ("lo_unlink", LargeObjects),
     ("loread", LargeObjects),
     ("lowrite", LargeObjects),
+    ("master_run_on_worker", Connections),
     ("pg_advisory_lock", SessionLocks),
     ("pg_advisory_lock_shared", SessionLocks),
     ("pg_advisory_unlock", SessionLocks),
     ("pg_advisory_unlock_all", SessionLocks),
     ("pg_advisory_unlock_shared", SessionLocks),
+    ("pg_background_launch", DynamicSql),
     ("pg_backup_start", Server),
     ("pg_backup_stop", Server),
     ("pg_cancel_backend", Server),
@@ -158,13 +162,23 @@ pub const FUNCTIONS: &[(&str, FunctionGroup)] = &[
     ("postgres_fdw_disconnect", Connections),
     ("postgres_fdw_disconnect_all", Connections),
     ("postgres_fdw_get_connections", Connections),
+    ("query_export_to_s3", DynamicSql),
     ("query_to_xml", DynamicSql),
     ("query_to_xml_and_xmlschema", DynamicSql),
     ("query_to_xmlschema", DynamicSql),
+    ("replicate_ddl_command", DynamicSql),
+    ("run_command_on_all_nodes", DynamicSql),
+    ("run_command_on_colocated_placements", DynamicSql),
+    ("run_command_on_coordinator", DynamicSql),
+    ("run_command_on_placements", DynamicSql),
+    ("run_command_on_shards", DynamicSql),
+    ("run_command_on_workers", DynamicSql),
+    ("schedule_in_database", DynamicSql),
     ("schema_to_xml", DynamicSql),
     ("schema_to_xml_and_xmlschema", DynamicSql),
     ("schema_to_xmlschema", DynamicSql),
     ("set_config", Settings),
+    ("table_import_from_s3", Connections),
     ("table_to_xml", DynamicSql),
     ("table_to_xml_and_xmlschema", DynamicSql),
     ("table_to_xmlschema", DynamicSql),
@@ -192,7 +206,7 @@ pub(super) fn find(name: &[u8]) -> Option<&'static str> {
     // Every name begins with one of these: most calls need no search.
     if !matches!(
         name.first()?,
-        b'c' | b'd' | b'l' | b'p' | b'q' | b's' | b't' | b'x'
+        b'b'..=b'd' | b'l' | b'm' | b'p'..=b't' | b'x'
     ) {
         return None;
     }

@@ -16,6 +16,9 @@ use super::{Class, ClassSet, Undescribed};
 /// Statements inside statements (EXPLAIN, PREPARE, DECLARE, COPY) deeper than this are unknown.
 const MAX_NESTING: u32 = 4;
 
+/// WITH HOLD (PostgreSQL's `nodes/parsenodes.h`).
+const CURSOR_OPT_HOLD: i32 = 0x20;
+
 /// Why there is no opinion.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -71,6 +74,9 @@ fn of_statement(node: Node<'_>, with: bool, nesting: u32) -> ClassSet {
         }
         Node::ExplainStmt(explain) if analyzes(explain) => inner(explain.query(), Class::Explain),
         Node::PrepareStmt(prepare) => inner(prepare.query(), Class::Prepare),
+        Node::DeclareCursorStmt(declare) if declare.options & CURSOR_OPT_HOLD != 0 => {
+            inner(declare.query(), Class::Cursor).with(Class::SessionState)
+        }
         Node::DeclareCursorStmt(declare) => inner(declare.query(), Class::Cursor),
         Node::CopyStmt(copy) => match copy.query() {
             Node::None => ClassSet::of(of_copy(copy)),

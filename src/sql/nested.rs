@@ -74,7 +74,12 @@ pub(super) fn declare(
     found: &mut Statement,
 ) -> (&'static str, Class) {
     match view.find_outside_parens(2, &["for"]) {
-        Some(at) => lead(view.from(at + 1), nesting, found),
+        Some(at) => {
+            if (2..at).any(|n| view.is(n, "with") && view.is(n + 1, "hold")) {
+                found.classes = found.classes.with(Class::SessionState);
+            }
+            lead(view.from(at + 1), nesting, found);
+        }
         None => found.classes = found.classes.with(Class::Unknown),
     }
     ("DECLARE CURSOR", Class::Cursor)

@@ -87,9 +87,19 @@ pub(super) fn set(view: View<'_>, touches: &mut Vec<ParameterTouch>) -> SetKind 
     kind
 }
 
+/// A longer value is not kept (bytes): facts stay in memory as long as a prepared statement, and no
+/// guard wants to allow a value of that length.
+const MAX_VALUE: usize = 512;
+
+/// A longer name counts as computed (bytes): PostgreSQL's own have less than 64.
+const MAX_NAME: usize = 512;
+
 /// The value that the one token at `at` stands for: a string, a name, or a number.
 fn constant(view: View<'_>, at: usize) -> Option<Box<str>> {
     let token = view.tokens.get(at)?;
+    if token.end - token.start > MAX_VALUE as u32 {
+        return None;
+    }
     if token.kind.is_string() {
         return names::string(view.text, token).map(String::into_boxed_str);
     }
@@ -185,6 +195,9 @@ fn parameter(view: View<'_>, at: usize) -> (ParameterName, usize) {
 
 /// PostgreSQL compares parameter names without regard to ASCII case, quoted or not.
 fn named(mut name: String) -> ParameterName {
+    if name.len() > MAX_NAME {
+        return ParameterName::Dynamic;
+    }
     name.make_ascii_lowercase();
     ParameterName::Named(name.into_boxed_str())
 }
@@ -211,8 +224,19 @@ pub(super) fn stored(view: View<'_>, touches: &mut Vec<ParameterTouch>) {
     }
 }
 
+/// What pg_dump sends, word for word, where the server may not know the parameter (pg_dump.c,
+/// `set_restrict_relation_kind`): the one computed name that is taken at its word. Were `pg_settings`
+/// somebody else's table, none of these values would do any harm to another parameter.
+const PG_DUMP: [&[u8]; 2] = [
+    b"SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'",
+    b"SELECT set_config(name, 'view', false) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'",
+];
+
 /// The touch made by a `set_config` whose arguments open at `at` (or which is named without any).
 pub(super) fn set_config(view: View<'_>, at: usize) -> ParameterTouch {
+    if PG_DUMP.contains(&view.source()) {
+        return touch("restrict_nonsystem_relation_kind", ParameterUse::Session);
+    }
     if !view.is_kind(at, Kind::Open) {
         return ParameterTouch {
             name: ParameterName::Dynamic,

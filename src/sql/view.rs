@@ -19,6 +19,14 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Its text, as written.
+    pub(super) fn source(&self) -> &'a [u8] {
+        match (self.tokens.first(), self.tokens.last()) {
+            (Some(first), Some(last)) => &self.text[first.start as usize..last.end as usize],
+            _ => b"",
+        }
+    }
+
     pub(super) fn kind(&self, at: usize) -> Option<Kind> {
         self.tokens.get(at).map(|token| token.kind)
     }

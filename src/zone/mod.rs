@@ -7,8 +7,12 @@ use crate::protocol::frame::{message, put_cstr};
 
 /// Sets any number of parameters for the transaction; answers `SELECT 0`.
 /// (ANDed calls of set_config would set only the first.)
-const TEXT: &[u8] =
-    b"select 1 from unnest($1::text[],$2::text[]) t(n,v) where set_config(n,v,true) is null";
+///
+/// Names are qualified: a search_path of the client's with pg_catalog last must not put functions or
+/// types of its own in their place. (PostgreSQL's grammar takes `unnest` of several arrays for
+/// pg_catalog's, and only when it is not qualified.)
+const TEXT: &[u8] = b"select 1 from unnest($1::pg_catalog.text[],$2::pg_catalog.text[]) t(n,v) \
+where pg_catalog.set_config(n,v,true) is null";
 
 /// Goes before the text of a simple Query that runs in an implicit transaction: on PostgreSQL 18 a
 /// single-statement Query behind an unfinished extended prefix loses its write while answering
@@ -97,7 +101,8 @@ pub fn put_cleanup(out: &mut Vec<u8>, name: &[u8; NAME_LENGTH]) {
 /// Appends a whole batch, Sync included, that sets each (name, value) at session level: for a server
 /// connection that is one client's own.
 pub fn put_session_settings(out: &mut Vec<u8>, values: &[(&str, &str)]) {
-    const TEXT: &[u8] = b"select set_config(n,v,false) from unnest($1::text[],$2::text[]) t(n,v)";
+    const TEXT: &[u8] = b"select pg_catalog.set_config(n,v,false) \
+from unnest($1::pg_catalog.text[],$2::pg_catalog.text[]) t(n,v)";
     message(out, b'P', |out| {
         put_cstr(out, b"");
         put_cstr(out, TEXT);

@@ -1,7 +1,8 @@
 //! What a tool leaves behind, seen past Portcullis.
 
-use crate::POOL;
+use super::fixture::POOL;
 use crate::support::message::column;
+use crate::support::process::wait_until;
 use crate::support::{PoolMode, Stack, Wire};
 
 /// How many things somebody has created in a database, whatever they are.
@@ -37,7 +38,7 @@ pub fn nothing(stack: &Stack, pool: PoolMode, user: &str, database: &str) {
     let open = format!(
         "SELECT count(*) FROM pg_stat_activity WHERE usename = '{user}' AND state <> 'idle'"
     );
-    crate::wait_until("its transactions are over", || {
+    wait_until("its transactions are over", || {
         stack.direct(database, &open).trim() == "0"
     });
     let known = format!(

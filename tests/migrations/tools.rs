@@ -5,13 +5,15 @@ use std::process::Command;
 
 use crate::support::{Login, parts};
 
+const REFUSED: &str = "cannot execute CREATE TABLE outside a migration session";
+
 /// A migration tool and what it does with its project.
 pub struct Tool {
     command: Vec<String>,
     /// Below tests/migrations/.
     project: &'static str,
-    /// How it shows SQLSTATE 42501.
-    pub denied: &'static str,
+    /// How it shows a refusal: SQLSTATE 42501 and the message.
+    pub denied: &'static [&'static str],
     /// Beginnings of statements that its session records, in this order.
     pub statements: &'static [&'static str],
     /// What it makes: a query over the catalog and the answer.
@@ -25,7 +27,7 @@ pub fn runner() -> Tool {
     Tool {
         command: vec!["bash".into(), "migrate.sh".into()],
         project: "runner",
-        denied: "ERROR:  42501: ",
+        denied: &["ERROR:  42501: ", REFUSED],
         statements: &[
             "CREATE TABLE IF NOT EXISTS public.schema_migrations",
             "SET row_security = off",
@@ -49,16 +51,25 @@ pub fn runner() -> Tool {
 pub fn dbmate() -> Tool {
     let program = parts::parts().join("drivers/node/node_modules/.bin/dbmate");
     parts::present(&program, "drivers");
-    let arguments = ["--no-dump-schema", "--migrations-dir", ".", "migrate"];
+    // Afterwards it has pg_dump write the schema, through the same session; when that fails it says
+    // nothing, hence pg_dump's statement below.
+    let arguments = [
+        "--migrations-dir",
+        ".",
+        "--schema-file",
+        "/dev/stdout",
+        "migrate",
+    ];
     Tool {
         command: with_arguments(&program, &arguments),
         project: "dbmate",
-        denied: "(42501)",
+        denied: &["(42501)", REFUSED],
         statements: &[
             "create table if not exists",
             "CREATE TABLE orders",
             "CREATE INDEX CONCURRENTLY orders_by_note",
             "ALTER TABLE orders ADD COLUMN state",
+            "SELECT set_config(name, ",
         ],
         made: (
             "SELECT string_agg(version, ' ' ORDER BY version) FROM schema_migrations",
@@ -77,7 +88,7 @@ pub fn django() -> Tool {
         command: with_arguments(&python(), &["-B", "manage.py", "migrate", "--no-input"]),
         project: "django",
         // psycopg's class for 42501, and for nothing else.
-        denied: "psycopg.errors.InsufficientPrivilege: ",
+        denied: &["psycopg.errors.InsufficientPrivilege: ", REFUSED],
         statements: &[
             "CREATE TABLE \"django_migrations\"",
             "CREATE TABLE \"shop_customer\"",
@@ -100,7 +111,7 @@ pub fn alembic() -> Tool {
     Tool {
         command: with_arguments(&python(), &["-B", "-m", "alembic", "upgrade", "head"]),
         project: "alembic",
-        denied: "(psycopg.errors.InsufficientPrivilege) ",
+        denied: &["(psycopg.errors.InsufficientPrivilege) ", REFUSED],
         statements: &[
             "CREATE TABLE alembic_version",
             "CREATE TYPE order_state",
@@ -113,6 +124,26 @@ pub fn alembic() -> Tool {
             "SELECT note, state, total FROM orders ORDER BY id",
             "anvil|open|0\nhammock|paid|0\n",
         ),
+    }
+}
+
+/// drizzle-kit, node-postgres.
+pub fn drizzle() -> Tool {
+    let program = parts::parts().join("drivers/node/node_modules/.bin/drizzle-kit");
+    parts::present(&program, "drivers");
+    Tool {
+        command: with_arguments(&program, &["migrate"]),
+        project: "drizzle",
+        // It says nothing but its exit status.
+        denied: &[],
+        statements: &[
+            "CREATE SCHEMA IF NOT EXISTS \"drizzle\"",
+            "CREATE TABLE IF NOT EXISTS \"drizzle\".\"__drizzle_migrations\"",
+            "CREATE TABLE \"orders\"",
+            "CREATE INDEX \"orders_by_note\"",
+        ],
+        made: ("SELECT count(*) FROM drizzle.__drizzle_migrations", "2\n"),
+        used: ("SELECT note, state, total FROM orders", "anvil|open|0\n"),
     }
 }
 

@@ -16,6 +16,7 @@ pub mod cluster;
 pub mod files;
 pub mod fixture;
 pub mod message;
+pub mod migration;
 pub mod parts;
 pub mod pool;
 pub mod ports;

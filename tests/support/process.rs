@@ -114,6 +114,16 @@ pub fn must_run(mut command: Command) -> Output {
     output
 }
 
+/// Waits until `holds`; panics after 15 s.
+#[track_caller]
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(15);
+    while !holds() {
+        assert!(Instant::now() < until, "not in 15 s: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// A server process and its log.
 pub struct Server {
     name: &'static str,

@@ -1,10 +1,36 @@
 //! `zone-required`: without a zone nothing is asked of a database whose rows belong to zones.
 
-use crate::policy::{Objection, State, Who};
-use crate::sql::Facts;
+use crate::error::SqlState;
+use crate::policy::{Objection, RouteName, State, Who};
+use crate::sql::{Class, Facts};
 
-/// Objects to every statement of a service or person without a zone on a zone database.
+/// Objects to every statement of a service or person without a zone on a zone database; and to
+/// cursors WITH HOLD behind a pool: their rows outlive the transaction and its zone, and whoever gets
+/// the server connection next can fetch them.
 pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
+    nobodys_zone(facts, who).or_else(|| held(facts, who))
+}
+
+fn held(facts: &Facts, who: &Who) -> Option<Objection> {
+    if !who.zone_is_guarded() || who.login.route == RouteName::Session {
+        return None;
+    }
+    let statement = facts.statements.iter().find(|statement| {
+        statement.classes.has(Class::Cursor) && statement.classes.has(Class::SessionState)
+    })?;
+    let noun = who.noun();
+    Some(
+        Objection::new("cannot declare a cursor WITH HOLD on the transaction route")
+            .sqlstate(SqlState::UNSUPPORTED)
+            .detail(format!(
+                "Its rows would outlive the transaction and its {noun}"
+            ))
+            .hint("Fetch within one transaction, without WITH HOLD")
+            .at(statement.position),
+    )
+}
+
+fn nobodys_zone(facts: &Facts, who: &Who) -> Option<Objection> {
     let statement = facts.statements.first()?;
     if who.zone().is_some() || !who.zone_is_required() {
         return None;
@@ -48,6 +74,30 @@ mod tests {
             );
         }
         assert_allowed(&message(Vec::new()), &who("shop_report", "shop"), CLOSED);
+    }
+
+    #[test]
+    fn no_rows_of_a_zone_stay_behind_its_transaction() {
+        let hold = facts(
+            "DECLARE CURSOR",
+            &[Class::Cursor, Class::SessionState, Class::Read],
+        );
+        assert_refused(
+            &hold,
+            &acme(),
+            CLOSED,
+            Guard::ZoneRequired,
+            "cannot declare a cursor WITH HOLD on the transaction route",
+        );
+        let cursor = facts("DECLARE CURSOR", &[Class::Cursor, Class::Read]);
+        assert_allowed(&cursor, &acme(), CLOSED);
+        assert_allowed(&hold, &who("shop_report", "tools"), CLOSED);
+        assert_allowed(&hold, &migrator(), OPEN);
+        assert_allowed(
+            &facts("DISCARD TEMP", &[Class::SessionState]),
+            &acme(),
+            CLOSED,
+        );
     }
 
     #[test]

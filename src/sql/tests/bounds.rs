@@ -138,3 +138,26 @@ fn bytes_that_are_no_text_are_refused() {
     }
     facts("select 'é', \"ü\" from ñandú");
 }
+
+/// Refusals and the facts of prepared statements wait in memory: what they hold must not grow with the text.
+#[test]
+fn facts_keep_no_long_piece_of_the_text() {
+    let long = "x".repeat(100_000);
+    let facts = crate::sql::describe(format!("select 1 {long} {long}").as_bytes());
+    let Some(Undescribed::Syntax { message, .. }) = facts.undescribed else {
+        panic!("{facts:?}");
+    };
+    assert!(message.starts_with("syntax error at or near \"xxx"));
+    assert!(message.len() < 300, "{}", message.len());
+
+    for text in [
+        format!("set local a.b = '{long}'"),
+        format!("select set_config('a.b', '{long}', true)"),
+        format!("select set_config('a.{long}', 'b', true)"),
+    ] {
+        let facts = crate::sql::describe(text.as_bytes());
+        let touch = &facts.statements[0].parameters[0];
+        assert_eq!(touch.value, None, "{text:.30}");
+        assert!(!matches!(&touch.name, crate::sql::ParameterName::Named(name) if name.len() > 600));
+    }
+}

@@ -322,6 +322,30 @@ fn set_config_is_seen_wherever_it_is_called() {
 }
 
 #[test]
+fn pg_dump_is_taken_at_its_word_and_nobody_else() {
+    let dump = "SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'";
+    let name = "restrict_nonsystem_relation_kind";
+    assert_eq!(touches(dump), [(name.to_owned(), Session)]);
+    assert_eq!(
+        touches(&format!("select 1; {dump};")),
+        [(name.to_owned(), Session)]
+    );
+    for (from, to) in [
+        ("'view, foreign-table'", "'off'"),
+        (name, "standard_conforming_strings"),
+        ("WHERE name = ", "WHERE name <> "),
+        ("FROM pg_settings", "FROM mine"),
+        ("SELECT ", "SELECT set_config(name, 'off', false), "),
+        ("_kind'", "_kind' OR true"),
+        ("SELECT ", "EXPLAIN ANALYZE SELECT "),
+    ] {
+        let other = touches(&dump.replace(from, to));
+        assert!(other.iter().all(|(name, _)| name == "?"), "{from} {to}");
+        assert!(!other.is_empty(), "{from} {to}");
+    }
+}
+
+#[test]
 fn reading_settings_touches_nothing() {
     let harmless = [
         "show app.zone",

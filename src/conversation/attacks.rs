@@ -1,0 +1,155 @@
+//! Attacks on the gate that need no server: what a client sends, and what must not come out.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use super::splice::Splice;
+use super::{Context, Conversation, Next, Observer, Setup};
+use crate::error::SqlState;
+use crate::policy::{Decision, Policy, Refusal, State, Who};
+use crate::protocol::frame::{self, SYNC, message, put_cstr};
+use crate::sql::{Facts, FactsCache, LONG_TEXT, describe};
+
+const POLICY: &str = r#"
+schema = 1
+environment = "production"
+
+[login.app]
+kind = "service"
+databases = ["shop"]
+"#;
+
+#[derive(Default)]
+struct Watching {
+    refused: Cell<usize>,
+}
+
+impl Observer for Watching {
+    fn judged(&self, _: &Facts, _: &Decision) {}
+    fn refused(&self, _: &Refusal) {
+        self.refused.set(self.refused.get() + 1);
+    }
+    fn injected(&self) {}
+    fn injection_failed(&self) {}
+    fn server_error(&self, _: &[u8]) {}
+    fn started(&self, _: Option<&Facts>, _: &[u8]) {}
+    fn ended(&self, _: SqlState) {}
+}
+
+/// A client's connection; `described` is what the shell hands in and gets back.
+struct Attack {
+    conversation: Conversation,
+    who: Who,
+    facts: FactsCache,
+    described: Option<Arc<Facts>>,
+    watching: Watching,
+}
+
+impl Attack {
+    fn new() -> Self {
+        let (policy, _) = Policy::parse(POLICY, "production.toml").expect("the policy is valid");
+        let login = Arc::clone(&policy.logins["app"]);
+        let setup = Setup {
+            connection: 1,
+            random: [1, 2],
+            zone: None,
+            max_statement_bytes: 1 << 20,
+            record: false,
+            replaceable: true,
+        };
+        Self {
+            conversation: Conversation::new(&setup),
+            who: Who {
+                policy: Arc::new(policy),
+                login,
+                database: "shop".into(),
+            },
+            facts: FactsCache::new(1 << 20, 1),
+            described: None,
+            watching: Watching::default(),
+        }
+    }
+
+    /// What goes to the server, the bytes used up, and what is waited for.
+    fn client(&mut self, input: &[u8]) -> (Vec<u8>, usize, Next) {
+        let (mut scratch, mut reply) = (Vec::new(), Vec::new());
+        let mut context = Context {
+            who: &self.who,
+            state: State::default(),
+            facts: &mut self.facts,
+            described: self.described.take(),
+            observer: &self.watching,
+        };
+        let mut out = Splice::new(input, &mut scratch);
+        let taken = self
+            .conversation
+            .from_client(input, &mut context, &mut out, &mut reply)
+            .expect("no protocol error");
+        self.described = context.described;
+        (out.finish().to_vec(), taken.consumed, taken.next)
+    }
+
+    fn server(&mut self, input: &[u8]) {
+        let (mut scratch, mut own) = (Vec::new(), Vec::new());
+        let mut out = Splice::new(input, &mut scratch);
+        let used = self
+            .conversation
+            .from_server(input, &self.watching, &mut out, &mut own);
+        assert_eq!(used, Ok(input.len()));
+    }
+}
+
+fn parse(out: &mut Vec<u8>, text: &str) {
+    message(out, b'P', |body| {
+        put_cstr(body, b"");
+        put_cstr(body, text.as_bytes());
+        body.extend_from_slice(&[0, 0]);
+    });
+}
+
+fn query(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    message(&mut out, b'Q', |body| put_cstr(body, text.as_bytes()));
+    out
+}
+
+/// A long Parse waits for its description; meanwhile the server fails the batch, and the Parse is
+/// left out. Its description must not be taken for that of the next text.
+#[test]
+fn the_description_of_a_text_that_was_left_out_is_not_for_the_next_text() {
+    for text in ["drop table orders", "create role thief superuser"] {
+        let mut attack = Attack::new();
+        let long = format!("select 1 -- {}", "x".repeat(LONG_TEXT));
+        let mut input = Vec::new();
+        parse(&mut input, "select * from nowhere");
+        parse(&mut input, &long);
+        input.extend_from_slice(SYNC);
+        input.extend_from_slice(&query(text));
+
+        let (_, used, next) = attack.client(&input);
+        assert!(matches!(next, Next::Describe(_)), "{next:?}");
+        let mut error = Vec::new();
+        message(&mut error, b'E', |body| {
+            body.extend_from_slice(b"SERROR\0VERROR\0C42P01\0Mno such relation\0\0");
+        });
+        attack.server(&error);
+        attack.described = Some(Arc::new(describe(long.as_bytes())));
+
+        let (out, _, _) = attack.client(&input[used..]);
+        assert_eq!(attack.watching.refused.get(), 1, "{text}");
+        let kinds: Vec<u8> = kinds(&out);
+        assert!(!kinds.contains(&b'Q'), "{kinds:?}");
+        // Nor may the cache have learnt it.
+        let facts = attack.facts.describe(text.as_bytes());
+        assert_eq!(*facts, describe(text.as_bytes()));
+    }
+}
+
+fn kinds(mut bytes: &[u8]) -> Vec<u8> {
+    let mut kinds = Vec::new();
+    while let Ok(Some(header)) = frame::header(bytes) {
+        kinds.push(header.kind);
+        bytes = &bytes[header.total..];
+    }
+    kinds
+}

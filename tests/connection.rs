@@ -1,0 +1,275 @@
+//! Cancel requests, probes, limits and the end of the process.
+
+mod support;
+
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use support::message::{self, column, failed, fine, kinds};
+use support::proxy::{self, http_get};
+use support::{Login, Shared, Stack, StackOptions, Transport, Wire};
+
+fn stack() -> Arc<Stack> {
+    static STACK: Shared = Shared::new();
+    STACK.get(StackOptions::default)
+}
+
+const SLEEP: &str = "SELECT pg_sleep(30)";
+
+/// A connection whose server is asleep.
+fn sleeping(login: &Login) -> Wire {
+    let mut wire = Wire::login(login);
+    wire.send(&message::query(SLEEP));
+    std::thread::sleep(Duration::from_millis(200));
+    wire
+}
+
+#[track_caller]
+fn is_cancelled(wire: &mut Wire) {
+    assert_eq!(failed(&wire.receive_until(b'Z')), ("57014".into(), 'I'));
+    assert_eq!(column(&wire.query("SELECT 'usable'")), ["usable"]);
+}
+
+#[test]
+fn a_cancel_request_works_over_every_transport() {
+    let stack = stack();
+    let login = stack.login("shop_plain", "app");
+    // In plaintext too, though this stack requires TLS: older drivers send it so.
+    for transport in [Transport::Plain, Transport::SslRequest, Transport::Direct] {
+        let mut wire = sleeping(&login);
+        let mut other = Wire::open_with(stack.port, transport, &login.sslrootcert);
+        other.send(&message::cancel(&wire.cancel_key));
+        assert!(other.receive_to_end().is_empty(), "{transport:?}");
+        is_cancelled(&mut wire);
+    }
+}
+
+#[test]
+fn a_wrong_key_cancels_nothing_and_gets_no_answer() {
+    let stack = stack();
+    let login = stack.login("shop_plain", "app");
+    let mut wire = sleeping(&login);
+    let right = wire.cancel_key.clone();
+    let mut wrong: Vec<Vec<u8>> = (0..right.len())
+        .map(|index| {
+            let mut key = right.clone();
+            key[index] ^= 1;
+            key
+        })
+        .collect();
+    wrong.push(right[..4].to_vec());
+    wrong.push([&right[..], &[0; 28]].concat());
+    wrong.push([&right[..4], &[0; 252]].concat());
+    wrong.push(vec![0; 8]);
+    for key in wrong {
+        let mut other = Wire::open(stack.port);
+        other.send(&message::cancel(&key));
+        let answer = other.receive_to_end();
+        assert!(matches!(kinds(&answer).as_str(), "" | "E"), "{answer:?}");
+    }
+    assert!(wire.is_quiet_for(Duration::from_millis(300)));
+    Wire::open(stack.port).send(&message::cancel(&right));
+    is_cancelled(&mut wire);
+    // Between two statements it hits nothing, and not the next one either.
+    Wire::open(stack.port).send(&message::cancel(&right));
+    std::thread::sleep(Duration::from_millis(200));
+    fine(&wire.query("SELECT pg_sleep(0.2)"));
+    // The key of a connection that is gone is nobody's.
+    drop(wire);
+    Wire::open(stack.port).send(&message::cancel(&right));
+}
+
+#[test]
+fn a_hundred_cancels_at_once_each_hit_their_own() {
+    let stack = Stack::start(StackOptions {
+        pool_size: 60,
+        ..StackOptions::default()
+    });
+    let login = stack.login("shop_plain", "app");
+    let others = || (0..50).map(|_| Wire::login(&login)).collect::<Vec<_>>();
+    let (mut running, mut untouched) = (others(), others());
+    for wire in &mut running {
+        wire.send(&message::query(SLEEP));
+    }
+    for wire in untouched.iter_mut().take(8) {
+        wire.send(&message::query("SELECT pg_sleep(3), 'untouched'"));
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    // Twice each: a hundred requests, and the second of each comes when nothing runs any more.
+    let cancels: Vec<Wire> = running
+        .iter()
+        .chain(&running)
+        .map(|wire| {
+            let mut other = Wire::open(stack.port);
+            other.send(&message::cancel(&wire.cancel_key));
+            other
+        })
+        .collect();
+    for mut wire in cancels {
+        assert!(wire.receive_to_end().is_empty());
+    }
+    for wire in &mut running {
+        assert_eq!(failed(&wire.receive_until(b'Z')), ("57014".into(), 'I'));
+    }
+    for wire in untouched.iter_mut().take(8) {
+        assert_eq!(fine(&wire.receive_until(b'Z')), 'I');
+    }
+    for wire in running.iter_mut().chain(&mut untouched) {
+        assert_eq!(column(&wire.query("SELECT 1")), ["1"]);
+    }
+}
+
+fn is_ready(port: u16, sslmode: &str) -> i32 {
+    let mut command = Command::new("pg_isready");
+    command
+        .env("PGSSLMODE", sslmode)
+        .args(["-q", "-h", "localhost", "-p", &port.to_string()]);
+    let status = command.status().expect("run pg_isready");
+    status.code().expect("an exit status")
+}
+
+/// What an operator would be woken by.
+fn noise(log: &str) -> Vec<&str> {
+    let loud = |line: &&str| line.contains("\"WARN\"") || line.contains("\"ERROR\"");
+    log.lines().filter(loud).collect()
+}
+
+#[test]
+fn probes_are_answered_and_leave_no_noise() {
+    let stack = Stack::start(StackOptions::default());
+    for sslmode in ["disable", "prefer", "require"] {
+        assert_eq!(is_ready(stack.port, sslmode), 0, "{sslmode}");
+    }
+    // A port scan: connected, gone; garbage; a browser; half a handshake.
+    for sent in [&b""[..], b"\0", b"GET / HTTP/1.1\r\n\r\n", &[0x16, 3, 1]] {
+        let mut wire = Wire::open(stack.port);
+        wire.send(sent);
+        // Some are closed before they have said anything.
+        let _ = wire.tcp().shutdown(std::net::Shutdown::Write);
+        wire.receive_byte();
+    }
+    let mut wire = Wire::open(stack.port);
+    wire.send(&message::ssl_request());
+    drop(wire);
+    std::thread::sleep(Duration::from_millis(100));
+    let log = stack.proxy_log();
+    assert_eq!(noise(&log), Vec::<&str>::new());
+    assert!(log.contains("\"INFO\""), "it is the log that was read");
+    let port = stack.port;
+    drop(stack);
+    assert_eq!(is_ready(port, "prefer"), 2);
+}
+
+#[test]
+fn max_client_conn_refuses_with_its_own_code_and_counts_right() {
+    let mut stack = Stack::start(StackOptions {
+        proxy: true,
+        ..StackOptions::default()
+    });
+    stack.proxy = None;
+    let file = stack.file("portcullis.toml");
+    let config = std::fs::read_to_string(&file).expect("read the configuration");
+    let limited = config.replace("workers = 2", "workers = 2\nmax_client_conn = 3");
+    assert_ne!(config, limited);
+    support::files::write_secret(&file, &limited);
+    let mut again = proxy::serve(stack.directory());
+    proxy::wait(&mut again, stack.http_port);
+    stack.proxy = Some(again);
+
+    let login = stack.login("shop_plain", "app");
+    let try_login = || Wire::try_login(&login, Transport::SslRequest, &[]);
+    let mut clients: Vec<Wire> = (0..3).map(|_| Wire::login(&login)).collect();
+    for _ in 0..3 {
+        let error = try_login().err().expect("too many");
+        assert_eq!(error.sqlstate(), "53300");
+    }
+    // A cancel request is no client.
+    clients[0].send(&message::query(SLEEP));
+    std::thread::sleep(Duration::from_millis(200));
+    Wire::open(stack.port).send(&message::cancel(&clients[0].cancel_key));
+    assert_eq!(failed(&clients[0].receive_until(b'Z')).0, "57014");
+    clients.pop();
+    let start = Instant::now();
+    while try_login().is_err() {
+        assert!(start.elapsed() < Duration::from_secs(5), "a place was lost");
+    }
+}
+
+#[test]
+fn a_draining_proxy_finishes_transactions_and_lets_nobody_in() {
+    let mut stack = Stack::start(StackOptions::default());
+    let login = stack.login("shop_acme", "shop");
+    let (mut busy, mut idle, mut running) = (
+        Wire::login(&login),
+        Wire::login(&login),
+        Wire::login(&login),
+    );
+    fine(&busy.query("BEGIN"));
+    fine(&busy.query("INSERT INTO orders (note) VALUES ('drained')"));
+    running.send(&message::query("SELECT pg_sleep(1), 'finished'"));
+    std::thread::sleep(Duration::from_millis(200));
+    stack.proxy.as_ref().expect("a proxy").signal(Signal::TERM);
+
+    let told = |wire: &mut Wire| {
+        let answer = wire.receive_to_end();
+        assert_eq!(kinds(&answer), "E");
+        answer[0].sqlstate()
+    };
+    assert_eq!(told(&mut idle), "57P01");
+    assert_eq!(is_ready(stack.port, "prefer"), 1);
+    let refused = Wire::try_login(&login, Transport::SslRequest, &[]).err();
+    assert_eq!(refused.expect("draining").sqlstate(), "57P03");
+    assert_eq!(
+        http_get(stack.http_port, "/health/ready").map(|(status, _)| status),
+        Some(503)
+    );
+    assert_eq!(
+        http_get(stack.http_port, "/health/live").map(|(status, _)| status),
+        Some(200)
+    );
+    // What runs is answered; what is open goes on until it ends.
+    assert_eq!(fine(&running.receive_until(b'Z')), 'I');
+    assert_eq!(told(&mut running), "57P01");
+    fine(&busy.query("INSERT INTO orders (note) VALUES ('drained')"));
+    assert_eq!(fine(&busy.query("COMMIT")), 'I');
+    assert_eq!(told(&mut busy), "57P01");
+    let proxy = stack.proxy.as_mut().expect("a proxy");
+    let status = proxy.wait_for_end(Duration::from_secs(5)).expect("it ends");
+    assert!(status.success(), "{status}");
+    let written = "SELECT count(*) FROM orders WHERE note = 'drained' AND tenant_id = 'acme'";
+    assert_eq!(stack.direct("shop", written), "2\n");
+    assert_eq!(is_ready(stack.port, "prefer"), 2);
+}
+
+#[test]
+fn draining_ends_at_its_timeout_and_at_a_second_signal() {
+    for (timeout, signals) in [("1s", 1), ("1min", 2)] {
+        let mut stack = Stack::start(StackOptions {
+            limits: format!("drain_timeout = \"{timeout}\""),
+            ..StackOptions::default()
+        });
+        let mut wire = Wire::login(&stack.login("shop_plain", "app"));
+        fine(&wire.query("BEGIN"));
+        fine(&wire.query("INSERT INTO notes (body) VALUES ('cut off')"));
+        let proxy = stack.proxy.as_mut().expect("a proxy");
+        for _ in 0..signals {
+            proxy.signal(Signal::TERM);
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        let status = proxy.wait_for_end(Duration::from_secs(6)).expect("it ends");
+        assert!(status.success(), "{status}");
+        wire.receive_to_end();
+        // Nothing half done: PgBouncer has closed the server's side.
+        let start = Instant::now();
+        let open = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in%'";
+        while stack.direct("app", open) != "0\n" {
+            assert!(
+                start.elapsed() < Duration::from_secs(5),
+                "a transaction is left open"
+            );
+        }
+        assert_eq!(stack.direct("app", "SELECT count(*) FROM notes"), "0\n");
+    }
+}

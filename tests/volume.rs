@@ -1,0 +1,169 @@
+//! Large results and large COPYs pass in bounded memory, whoever is slow.
+//!
+//! 300 MB stand for 1 GB: whatever is not passed on at once would show as well.
+
+mod support;
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use support::message::{self, column, fine};
+use support::{Shared, Stack, StackOptions, Transport, Wire};
+
+const MB: u64 = 1024 * 1024;
+/// What the proxy may grow by: sockets' backlogs and one read of each connection.
+const GROWTH: u64 = 24 * MB;
+
+fn stack() -> Arc<Stack> {
+    static STACK: Shared = Shared::new();
+    STACK.get(|| StackOptions {
+        client_tls: "allow",
+        ..StackOptions::default()
+    })
+}
+
+fn connect(stack: &Stack, transport: Transport) -> Wire {
+    Wire::login_with(&stack.login("shop_plain", "app"), transport, &[])
+}
+
+/// A figure of /proc/PID/status, bytes: `VmRSS` now, `VmHWM` at most so far.
+fn memory(stack: &Stack, figure: &str) -> u64 {
+    let pid = stack.proxy.as_ref().expect("a proxy").pid();
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the proxy runs");
+    let line = status.lines().find(|line| line.starts_with(figure));
+    let kilobytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+    kilobytes.expect("a figure") * 1024
+}
+
+/// Reads rows up to ReadyForQuery; bytes and rows.
+fn drain(wire: &mut Wire) -> (u64, u64) {
+    let (mut bytes, mut rows) = (0, 0);
+    loop {
+        let message = wire.receive().expect("an answer");
+        match message.kind {
+            b'D' => rows += 1,
+            b'E' => panic!("{message:?}"),
+            b'Z' => return (bytes, rows),
+            _ => {}
+        }
+        bytes += message.body.len() as u64;
+    }
+}
+
+#[test]
+fn a_large_result_waits_for_a_slow_reader() {
+    let stack = stack();
+    for (transport, rows) in [(Transport::Plain, 20_000), (Transport::SslRequest, 10_000)] {
+        let mut wire = connect(&stack, transport);
+        let before = memory(&stack, "VmRSS");
+        wire.send(&message::query(&format!(
+            "SELECT repeat('x', 10000) FROM generate_series(1, {rows})"
+        )));
+        // Long enough for everything to be in memory, if anybody would take it there.
+        std::thread::sleep(Duration::from_secs(2));
+        // Others are served meanwhile.
+        let mut other = connect(&stack, transport);
+        assert_eq!(column(&other.query("SELECT 1")), ["1"]);
+        let (bytes, counted) = drain(&mut wire);
+        assert_eq!(counted, rows);
+        assert!(bytes > rows * 10_000);
+        let peak = memory(&stack, "VmHWM");
+        assert!(peak < before + GROWTH, "{} MB", (peak - before) / MB);
+        assert_eq!(column(&wire.query("SELECT 'in step'")), ["in step"]);
+    }
+}
+
+#[test]
+fn one_row_larger_than_every_buffer_passes() {
+    let stack = stack();
+    let mut wire = connect(&stack, Transport::SslRequest);
+    let before = memory(&stack, "VmRSS");
+    let answer = wire.query("SELECT repeat('x', 60000000)");
+    assert_eq!(column(&answer)[0].len(), 60_000_000);
+    // The same as a bound value: only its statement's text counts for max_statement_bytes.
+    let value = "y".repeat(40_000_000);
+    let batch = message::extended("SELECT length($1)", &[Some(&value)]);
+    wire.tcp()
+        .set_write_timeout(Some(Duration::from_secs(60)))
+        .expect("set a write deadline");
+    assert_eq!(column(&wire.batch(&batch)), ["40000000"]);
+    let peak = memory(&stack, "VmHWM");
+    assert!(peak < before + GROWTH, "{} MB", (peak - before) / MB);
+}
+
+#[test]
+fn a_large_copy_passes_in_bounded_memory() {
+    let stack = stack();
+    let mut wire = connect(&stack, Transport::Plain);
+    let before = memory(&stack, "VmRSS");
+    // Read and thrown away by the server.
+    wire.send(&message::query("COPY notes (body) FROM STDIN WHERE false"));
+    wire.receive_until(b'G');
+    let line = [vec![b'x'; 99], vec![b'\n']].concat();
+    let chunk = message::copy_data(&line).repeat(10_000);
+    let chunks = 220;
+    wire.tcp()
+        .set_write_timeout(Some(Duration::from_secs(60)))
+        .expect("set a write deadline");
+    for _ in 0..chunks {
+        wire.send(&chunk);
+    }
+    wire.send(&message::copy_done());
+    wire.tcp()
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .expect("set a read deadline");
+    let answer = wire.receive_until(b'Z');
+    assert_eq!(fine(&answer), 'I');
+    assert_eq!(answer[0].tag(), "COPY 0");
+    let peak = memory(&stack, "VmHWM");
+    assert!(peak < before + GROWTH, "{} MB", (peak - before) / MB);
+}
+
+#[test]
+fn both_directions_are_loaded_at_once() {
+    let stack = stack();
+    for (user, database) in [("shop_plain", "app"), ("shop_acme", "shop")] {
+        let login = stack.login(user, database);
+        let mut wire = Wire::login_with(&login, Transport::Plain, &[]);
+        let before = memory(&stack, "VmRSS");
+        let count = 2_000;
+        let padding = "x".repeat(10_000);
+        let batch = message::extended("SELECT $1 || $1", &[Some(&padding)]);
+        let batch = [batch, message::sync()].concat();
+        let mut writing = wire.tcp().try_clone().expect("a second handle");
+        let writer =
+            std::thread::spawn(move || (0..count).try_for_each(|_| writing.write_all(&batch)));
+        for _ in 0..count {
+            let (bytes, rows) = drain(&mut wire);
+            assert_eq!(rows, 1);
+            assert!(bytes > 20_000);
+        }
+        writer
+            .join()
+            .expect("a writer")
+            .expect("everything is sent");
+        let peak = memory(&stack, "VmHWM");
+        assert!(peak < before + GROWTH, "{} MB", (peak - before) / MB);
+    }
+}
+
+#[test]
+fn a_client_that_only_writes_is_not_read_for_ever() {
+    let stack = stack();
+    let mut wire = connect(&stack, Transport::Plain);
+    wire.tcp()
+        .set_write_timeout(Some(Duration::from_secs(1)))
+        .expect("set a write deadline");
+    let before = memory(&stack, "VmRSS");
+    let query = message::query("SELECT repeat('x', 100000)").repeat(1_000);
+    let mut sent = 0;
+    while wire.try_send(&query).is_ok() {
+        sent += query.len() as u64;
+        assert!(sent < 500 * MB, "everything is taken and kept somewhere");
+    }
+    let peak = memory(&stack, "VmHWM");
+    assert!(peak < before + GROWTH, "{} MB", (peak - before) / MB);
+    let mut other = connect(&stack, Transport::Plain);
+    assert_eq!(column(&other.query("SELECT 1")), ["1"]);
+}
