@@ -36,7 +36,11 @@ pub fn read(input: &[u8]) -> (Login, Vec<Act<'_>>) {
                 let length = usize::from(u16::from_le_bytes(*length)).min(tail.len());
                 let (bytes, tail) = tail.split_at(length);
                 rest = tail;
-                if kind == 0 { Act::Client(bytes) } else { Act::Server(bytes) }
+                if kind == 0 {
+                    Act::Client(bytes)
+                } else {
+                    Act::Server(bytes)
+                }
             }
         };
         acts.push(act);

@@ -134,7 +134,11 @@ fn check_texts(played: &Played, login: Login) {
 fn check_same(one: &[u8], other: &[u8], whole: &Played, cut: &Played) {
     let ended = whole.driver.fatal.is_some();
     assert_eq!(ended, cut.driver.fatal.is_some());
-    let length = if ended { one.len().min(other.len()) } else { one.len().max(other.len()) };
+    let length = if ended {
+        one.len().min(other.len())
+    } else {
+        one.len().max(other.len())
+    };
     assert_eq!(one.get(..length), other.get(..length));
 }
 

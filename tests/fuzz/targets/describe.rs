@@ -35,7 +35,10 @@ fn check_positions(facts: &Facts, text: &[u8]) {
     let mut last = 0;
     for statement in &facts.statements {
         let position = statement.position as usize;
-        assert!((1..=characters).contains(&position), "{position} of {characters}");
+        assert!(
+            (1..=characters).contains(&position),
+            "{position} of {characters}"
+        );
         assert!(position > last, "positions go forward");
         last = position;
         #[cfg(feature = "planted")]
@@ -50,7 +53,10 @@ fn check_positions(facts: &Facts, text: &[u8]) {
 
 fn texts(scripts: &[Script]) -> Vec<Vec<u8>> {
     let mut texts = Vec::new();
-    for sent in scripts.iter().flat_map(|script| seeds::sent(script, Side::Client)) {
+    for sent in scripts
+        .iter()
+        .flat_map(|script| seeds::sent(script, Side::Client))
+    {
         let Some(frame) = frames::first(sent) else {
             continue;
         };

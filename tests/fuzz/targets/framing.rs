@@ -92,6 +92,8 @@ fn plant(mut body: &[u8]) {
 fn streams(scripts: &[Script]) -> Vec<Vec<u8>> {
     let sides = [Side::Client, Side::Server];
     let stream = |script, side| seeds::sent(script, side).collect::<Vec<_>>().concat();
-    let all = scripts.iter().flat_map(|script| sides.map(|side| stream(script, side)));
+    let all = scripts
+        .iter()
+        .flat_map(|script| sides.map(|side| stream(script, side)));
     all.collect()
 }

@@ -42,7 +42,10 @@ fn check(message: &Startup<'_>) {
         assert!(!name.is_empty() && !name.contains('\0') && !value.contains('\0'));
         assert!(message.get(name).is_some());
     }
-    let asked = message.parameters.iter().filter(|(name, _)| name.starts_with("_pq_."));
+    let asked = message
+        .parameters
+        .iter()
+        .filter(|(name, _)| name.starts_with("_pq_."));
     let unknown = message.negotiate().unwrap_or_default();
     for (name, _) in asked {
         assert_eq!(unknown.iter().filter(|known| *known == name).count(), 1);
@@ -58,14 +61,17 @@ fn packets() -> Vec<Vec<u8>> {
     let parameters = [
         ("user", "shop_acme"),
         ("database", "shop"),
-        ("application_name", "Überweisungsprüfung"),
+        ("application_name", "Überweisung von Müller"),
         ("options", "-c search_path=a"),
     ];
     let mut packets = vec![Vec::new(); 4];
     put_startup(&mut packets[0], parameters);
     put_ssl_request(&mut packets[1]);
     put_cancel(&mut packets[2], 7, &[9; 32]);
-    put_startup(&mut packets[3], [("_pq_.test_protocol_negotiation", ""), ("user", "a")]);
+    put_startup(
+        &mut packets[3],
+        [("_pq_.test_protocol_negotiation", ""), ("user", "a")],
+    );
     // Without their lengths, which are read apart; and one with it.
     let mut packets: Vec<Vec<u8>> = packets.iter().map(|packet| packet[4..].to_vec()).collect();
     packets.push(vec![0, 0, 0x27, 0x10]);
