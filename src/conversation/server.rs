@@ -30,7 +30,7 @@ enum Step {
 impl Conversation {
     /// Takes what the server sent: what goes to the client is put into `out`, what Portcullis itself
     /// must say to the server into `to_server`. Returns the bytes used up; the rest (fewer than
-    /// [`MAX_ERROR`]) must come again with more behind it.
+    /// 32 KB) must come again with more behind it.
     pub fn from_server<O: Observer>(
         &mut self,
         input: &[u8],
