@@ -162,6 +162,54 @@ fn probes_are_answered_and_leave_no_noise() {
     assert_eq!(is_ready(port, "prefer"), 2);
 }
 
+/// A port where connecting takes for ever: its queue is full, and nobody accepts.
+fn silent_port() -> (u16, Vec<socket2::Socket>) {
+    let new = || {
+        let kind = socket2::Type::STREAM.nonblocking();
+        socket2::Socket::new(socket2::Domain::IPV4, kind, None).expect("a socket")
+    };
+    let listener = new();
+    let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    listener.bind(&any.into()).expect("bind");
+    listener.listen(0).expect("listen");
+    let address = listener.local_addr().expect("an address");
+    let waiting = (0..3).map(|_| {
+        let socket = new();
+        // In progress: that is the point.
+        let _ = socket.connect(&address);
+        socket
+    });
+    let port = address.as_socket_ipv4().expect("IPv4").port();
+    (
+        port,
+        std::iter::once(listener)
+            .chain(waiting.collect::<Vec<_>>())
+            .collect(),
+    )
+}
+
+#[test]
+fn a_starting_proxy_says_so() {
+    let mut stack = Stack::start(StackOptions::default());
+    stack.proxy = None;
+    let (silent, _sockets) = silent_port();
+    let file = stack.file("portcullis.toml");
+    let config = std::fs::read_to_string(&file).expect("read the configuration");
+    let pool = format!("127.0.0.1:{}", stack.transaction_port);
+    assert!(config.contains(&pool));
+    let slow = config.replace(&pool, &format!("127.0.0.1:{silent}"));
+    support::files::write_secret(&file, &slow);
+    let mut starting = proxy::serve(stack.directory());
+    // Until it has looked at its routes.
+    starting.wait_until("listening", || is_ready(stack.port, "prefer") != 2);
+    assert_eq!(is_ready(stack.port, "prefer"), 1);
+    let login = stack.login("shop_plain", "app");
+    let error = Wire::try_login(&login, Transport::SslRequest, &[]).err();
+    assert_eq!(error.expect("starting").sqlstate(), "57P03");
+    starting.wait_until("started", || is_ready(stack.port, "prefer") == 0);
+    stack.proxy = Some(starting);
+}
+
 #[test]
 fn max_client_conn_refuses_with_its_own_code_and_counts_right() {
     let mut stack = Stack::start(StackOptions {
