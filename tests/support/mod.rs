@@ -251,6 +251,16 @@ impl Stack {
         self.proxy.as_ref().map(Server::log).unwrap_or_default()
     }
 
+    /// Portcullis's log, once all of `words` are in it: it is written behind the answer.
+    #[track_caller]
+    pub fn logged(&self, words: &[&str]) -> String {
+        process::wait_until(&format!("{words:?} are in the log"), || {
+            let log = self.proxy_log();
+            words.iter().all(|word| log.contains(word))
+        });
+        self.proxy_log()
+    }
+
     /// GET from Portcullis's http address: the status and the body.
     pub fn http_get(&self, path: &str) -> (u16, String) {
         proxy::http_get(self.http_port, path).unwrap_or_else(|| panic!("GET {path}: no answer"))
