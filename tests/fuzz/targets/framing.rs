@@ -3,9 +3,9 @@
 
 #[path = "../../conversing/mod.rs"]
 mod conversing;
-#[path = "../shared/input.rs"]
+#[path = "../common/input.rs"]
 mod input;
-#[path = "../shared/seeds.rs"]
+#[path = "../common/seeds.rs"]
 mod seeds;
 
 use conversing::script::{Script, Side};

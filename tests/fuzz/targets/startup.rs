@@ -4,9 +4,9 @@
 
 #[path = "../../conversing/mod.rs"]
 mod conversing;
-#[path = "../shared/input.rs"]
+#[path = "../common/input.rs"]
 mod input;
-#[path = "../shared/seeds.rs"]
+#[path = "../common/seeds.rs"]
 mod seeds;
 
 use portcullis::protocol::startup::{
