@@ -1,5 +1,6 @@
 """PostgreSQL, the pool, and the hops between a client and the pool."""
 
+import shutil
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,10 +125,18 @@ class Stack:
             server="verify-full" if len(legs) == 2 else "disable",
         )
         config = self.machine.write(f"{self.name}/{name}.toml", text)
-        command = [self.programs.portcullis, "serve", "--config", config]
+        command = [self.program(), "serve", "--config", config]
         pid = self.machine.start(f"{self.name}-{name}", command, lambda: is_ready(http)).pid
         login = {"user": "bench_zone", "database": "tenants"} if zone else {}
         return Hop(name, self.target(port, tls, **login), pid, base(legs), self.tracks, only(legs))
+
+    def program(self):
+        """Portcullis where the servers' account can run it: root's home, say, is closed to it."""
+        program = self.machine.directory / "portcullis"
+        if not program.exists():
+            shutil.copy(self.programs.portcullis, program)
+            program.chmod(0o755)
+        return program
 
 
 def base(legs):
