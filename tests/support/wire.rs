@@ -331,11 +331,14 @@ impl Wire {
             match self.read(&mut chunk) {
                 Ok(0) => return false,
                 Ok(read) => self.received.extend(&chunk[..read]),
-                // How a server may end: with a reset, or without TLS's close_notify.
+                // How a server may end: with a reset, or without TLS's close_notify. Reading from TLS
+                // may have to write first, what the server did not wait for.
                 Err(error)
                     if matches!(
                         error.kind(),
-                        ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof
+                        ErrorKind::ConnectionReset
+                            | ErrorKind::BrokenPipe
+                            | ErrorKind::UnexpectedEof
                     ) =>
                 {
                     return false;
