@@ -26,7 +26,8 @@ use signals::Signals;
 const NOT_FOUND: u8 = 127;
 /// A shell's status for a command that it cannot run.
 const NOT_RUNNABLE: u8 = 126;
-/// Attempts to close the session when the console does not answer, e.g. while the proxy restarts.
+/// Attempts to close the session when the console does not answer or cannot just now, e.g. while
+/// the proxy restarts.
 const ATTEMPTS: u32 = 5;
 const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
 /// Widest statement on the screen, in characters.
@@ -153,7 +154,7 @@ fn finish(path: &Path, connection: &Connection, json: bool) {
                     summary(how, &statements)
                 });
             }
-            Err(error @ ClientError::Refused(_)) => {
+            Err(error) if !may_pass(&error) => {
                 return tell(&format!("portcullis: {id} could not be closed: {error}"));
             }
             Err(error) => last = Some(error),
@@ -165,6 +166,16 @@ fn finish(path: &Path, connection: &Connection, json: bool) {
             connection.until()
         ));
     }
+}
+
+/// Is another attempt worth making? The console may be starting, its registry late or in somebody
+/// else's hands (classes 53, 57 and 58); any other refusal is its last word.
+fn may_pass(error: &ClientError) -> bool {
+    error.sqlstate().is_none_or(|state| {
+        ["53", "57", "58"]
+            .iter()
+            .any(|class| state.starts_with(class))
+    })
 }
 
 fn close_and_show(path: &Path, id: &str) -> Result<(&'static str, Answer), ClientError> {

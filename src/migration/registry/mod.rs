@@ -29,8 +29,9 @@ const REQUESTS: usize = 128;
 pub const RECORDS: usize = 4096;
 /// Statements written in one transaction, so that one fsync serves many.
 const BATCH: usize = 512;
-/// How long a caller waits for the registry: SQLite's busy timeout and some.
-const DEADLINE: Duration = Duration::from_secs(5);
+/// How long a caller waits for the registry: SQLite's busy timeout, and a few syncs of a disk that
+/// is busy with somebody else's gigabytes.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 type Work = Box<dyn FnOnce(&mut Store) + Send>;
 

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
@@ -15,6 +15,9 @@ use crate::migration::token::SessionId;
 
 /// How long SQLite waits for another process (a backup) to let go of the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a process that is just ending may still hold the file, and how often we look.
+const HANDOVER: Duration = Duration::from_secs(2);
+const HANDOVER_STEP: Duration = Duration::from_millis(20);
 /// Most statements of a session that are read back at a time.
 const STATEMENTS_SHOWN: usize = 10_000;
 
@@ -286,12 +289,20 @@ fn lock(path: &Path) -> Result<File, RegistryError> {
         .mode(0o600)
         .open(name)
         .map_err(cannot)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(RegistryError::file(
-            path,
-            "is in use by another Portcullis process",
-        )),
-        Err(TryLockError::Error(error)) => Err(cannot(error)),
+    let until = Instant::now() + HANDOVER;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                std::thread::sleep(HANDOVER_STEP);
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(RegistryError::file(
+                    path,
+                    "is in use by another Portcullis process",
+                ));
+            }
+            Err(TryLockError::Error(error)) => return Err(cannot(error)),
+        }
     }
 }

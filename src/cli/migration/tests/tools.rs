@@ -112,7 +112,8 @@ fn a_key_on_the_terminal_reaches_the_tool_once() {
     );
     // script(1) gives it a terminal of its own; what is written to its stdin are keys.
     let mut process = Command::new("script")
-        .args(["-qec", &test, "/dev/null"])
+        .args(["-qec", &test])
+        .arg(shop.path("screen"))
         .env(
             "PORTCULLIS_TEST_ARGUMENTS",
             shop.arguments(&script).join("\n"),
@@ -130,11 +131,17 @@ fn a_key_on_the_terminal_reaches_the_tool_once() {
         .write_all(b"\x03")
         .expect("the key is pressed");
     wait_until("the key is felt", || shop.path("hits").exists());
-    assert_eq!(process.wait().expect("ended").code(), Some(6));
-    assert_eq!(shop.read("hits"), "hit\n");
+    let code = process.wait().expect("ended").code();
+    let screen = shop.read("screen");
+    assert_eq!(
+        (code, shop.read("hits").as_str()),
+        (Some(6), "hit\n"),
+        "{screen}"
+    );
     assert_eq!(
         (shop.passfiles(), shop.sessions()[0].state),
-        (0, State::Closed)
+        (0, State::Closed),
+        "{screen}"
     );
 }
 
