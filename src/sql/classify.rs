@@ -7,7 +7,8 @@ use super::settings::{self, SetKind};
 use super::token::Kind;
 use super::view::View;
 use super::{
-    Class, ClassSet, ParameterName, ParameterTouch, ParameterUse, Statement, TransactionControl,
+    Class, ClassSet, Details, ParameterName, ParameterTouch, ParameterUse, Statement,
+    TransactionControl,
 };
 
 /// Statements inside statements (EXPLAIN, PREPARE, DECLARE, COPY) deeper than this are unknown;
@@ -23,6 +24,7 @@ pub(super) fn statement(view: View<'_>) -> Statement {
         transaction: None,
         parameters: Vec::new(),
         functions: Vec::new(),
+        details: Details::default(),
     };
     lead(view, MAX_NESTING, &mut found);
     scan::calls(view, &mut found.functions, &mut found.parameters);

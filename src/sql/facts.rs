@@ -1,5 +1,7 @@
 //! What is known about the text of one Query or Parse message.
 
+use super::details::Details;
+
 /// What kinds of thing a statement does. A statement can have several (a data-modifying CTE
 /// reads and writes; `EXPLAIN ANALYZE CREATE TABLE AS` explains and is DDL).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -237,6 +239,8 @@ pub struct Statement {
     /// Names of guarded functions called in it (dynamic SQL, files, large objects, session locks,
     /// other backends, other connections, settings), as in [`guarded functions`](super::FUNCTIONS).
     pub functions: Vec<&'static str>,
+    /// What it does it to.
+    pub details: Details,
 }
 
 /// Why a text could not be described. All of these are refused.

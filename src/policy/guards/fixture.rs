@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::policy::{Decision, Guard, GuardSet, Policy, Refusal, State, Verdict, Who, decide};
 use crate::sql::{
-    Class, ClassSet, Facts, Fingerprint, ParameterName, ParameterTouch, ParameterUse, Statement,
-    Undescribed,
+    Class, ClassSet, Details, Facts, Fingerprint, ParameterName, ParameterTouch, ParameterUse,
+    Statement, Undescribed,
 };
 
 /// `shop` needs a tenant, `tools` does not.
@@ -84,6 +84,7 @@ pub fn statement(tag: &'static str, classes: &[Class]) -> Statement {
         transaction: None,
         parameters: Vec::new(),
         functions: Vec::new(),
+        details: Details::default(),
     }
 }
 

@@ -1,0 +1,119 @@
+//! What a statement does it to: relations, functions, extensions, roles. Only guards and rules that
+//! a policy names ask for the parts that cost a walk of the whole tree ([`Depth`]).
+
+/// How closely a text is looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Depth {
+    /// Classes, parameters, guarded functions, and the details that the top of a statement shows.
+    #[default]
+    Surface,
+    /// Also every relation and every function that the statement names.
+    Names,
+}
+
+/// A name as PostgreSQL stores it: folded, quotes and `U&` decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QualifiedName {
+    /// The schema, where the text names one.
+    pub schema: Option<Box<str>>,
+    /// The relation or function.
+    pub name: Box<str>,
+}
+
+/// What is done to a relation. `TRUNCATE` and DDL are [`RelationAct::Define`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelationAct {
+    /// Its rows are read; also by `COPY ... TO`.
+    Read,
+    /// Rows are added: INSERT, `COPY ... FROM`, MERGE ... INSERT.
+    Insert,
+    /// Rows are changed: UPDATE, INSERT ... ON CONFLICT DO UPDATE, MERGE ... UPDATE.
+    Update,
+    /// Rows are taken away: DELETE, MERGE ... DELETE.
+    Delete,
+    /// TRUNCATE.
+    Truncate,
+    /// SELECT ... FOR UPDATE and the like, LOCK TABLE.
+    Lock,
+    /// It is created, altered or dropped.
+    Define,
+}
+
+/// A relation that a statement names. One relation can occur several times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelationTouch {
+    /// Which one. The name of a CTE is none.
+    pub relation: QualifiedName,
+    /// What is done to it.
+    pub act: RelationAct,
+}
+
+/// What is done to an extension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExtensionAct {
+    /// CREATE EXTENSION. `cascade`: installs what it needs, too.
+    Create {
+        /// CASCADE
+        cascade: bool,
+        /// VERSION, where it is named.
+        version: Option<Box<str>>,
+    },
+    /// ALTER EXTENSION ... UPDATE.
+    Update {
+        /// TO, where it is named.
+        version: Option<Box<str>>,
+    },
+    /// ALTER EXTENSION ... ADD, DROP, SET SCHEMA.
+    Alter,
+    /// DROP EXTENSION.
+    Drop,
+}
+
+/// An extension that a statement names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExtensionTouch {
+    /// Its name as PostgreSQL stores it.
+    pub name: Box<str>,
+    /// What is done to it.
+    pub act: ExtensionAct,
+}
+
+/// The role of SET ROLE or SET SESSION AUTHORIZATION.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleTouch {
+    /// The role; none for NONE, DEFAULT and RESET.
+    pub role: Option<Box<str>>,
+    /// SET LOCAL: only until the transaction ends.
+    pub local: bool,
+    /// SET SESSION AUTHORIZATION rather than SET ROLE.
+    pub authorization: bool,
+}
+
+/// What a guard may need beyond classes. Empty for nearly all statements.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Details {
+    /// Every relation it names; none: not looked for ([`Depth::Surface`]), or not to be told, which
+    /// a guard that asks must take for the worst.
+    pub relations: Option<Vec<RelationTouch>>,
+    /// Every function it calls by name; none as above.
+    pub calls: Option<Vec<QualifiedName>>,
+    /// An UPDATE or DELETE without WHERE (also inside a CTE, EXPLAIN ANALYZE or PREPARE).
+    pub missing_where: bool,
+    /// SELECT ... FOR UPDATE, NO KEY UPDATE, SHARE or KEY SHARE.
+    pub row_lock: bool,
+    /// SELECT INTO, CREATE TABLE AS.
+    pub into: bool,
+    /// A temporary table or view: CREATE TEMP, SELECT INTO TEMP.
+    pub temporary: bool,
+    /// Extensions it names.
+    pub extensions: Vec<ExtensionTouch>,
+    /// SET ROLE, SET SESSION AUTHORIZATION.
+    pub role: Option<RoleTouch>,
+}
+
+impl Details {
+    /// Nothing that a guard which is on by default looks at.
+    pub fn is_quiet(&self) -> bool {
+        !self.missing_where && self.extensions.is_empty() && self.role.is_none() && !self.temporary
+    }
+}
