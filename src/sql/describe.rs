@@ -57,6 +57,14 @@ pub fn describe_at(text: &[u8], depth: Depth) -> Facts {
     }
 }
 
+/// What the first opinion alone says about each statement; none where the lexer has to stop. For
+/// tests, which compare it with the grammar's.
+#[doc(hidden)]
+pub fn first_opinion_alone(text: &str) -> Option<Vec<Statement>> {
+    let (tokens, stopped) = lexer::tokens(text.as_bytes());
+    stopped.is_none().then(|| first_opinion(text, &tokens))
+}
+
 /// Nothing in it can lead to a refusal for what it does.
 fn is_plain(statement: &Statement) -> bool {
     const PLAIN: ClassSet = ClassSet::of(Class::Read)

@@ -46,7 +46,7 @@ mod tests;
 
 pub use bounds::{LONG_TEXT, MAX_COMMENT_DEPTH, MAX_OPERATOR_RUN};
 pub use cache::FactsCache;
-pub use describe::{describe, describe_at};
+pub use describe::{describe, describe_at, first_opinion_alone};
 pub use details::*;
 pub use facts::*;
 pub use fingerprint::fingerprint;
