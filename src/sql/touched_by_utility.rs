@@ -40,6 +40,7 @@ pub(super) fn utility<'a>(walk: &mut Walk<'a>, node: Node<'a>) {
         Node::GrantStmt(grant) => granted(walk, grant),
         Node::CommentStmt(comment) => object(walk, comment.objtype, comment.object()),
         Node::SecLabelStmt(label) => object(walk, label.objtype, label.object()),
+        Node::AlterExtensionContentsStmt(alter) => object(walk, alter.objtype, alter.object()),
         _ if names_none(node) => {}
         _ => definition(walk, node),
     }
@@ -119,6 +120,13 @@ fn definition<'a>(walk: &mut Walk<'a>, node: Node<'a>) {
                 walk.touch_named(alter.newschema(), relation, Define);
             }
         }
+        Node::CreatePublicationStmt(publication) => {
+            walk.see_all(publication.pubobjects());
+            if publication.for_all_tables {
+                walk.lose_relations();
+            }
+        }
+        Node::AlterPublicationStmt(publication) => walk.see_all(publication.pubobjects()),
         Node::AlterOwnerStmt(alter) => walk.touch(alter.relation(), Define),
         Node::AlterObjectDependsStmt(alter) => walk.touch(alter.relation(), Define),
         _ => part(walk, node),
@@ -149,6 +157,14 @@ fn part<'a>(walk: &mut Walk<'a>, node: Node<'a>) {
             walk.touch(partition.name(), Define);
             walk.see_all(partition.bound().map(Node::PartitionBoundSpec));
         }
+        Node::PublicationObjSpec(published) => match published.pubtable() {
+            Some(table) => {
+                walk.touch(table.relation(), Read);
+                walk.see(table.where_clause());
+            }
+            // All tables of a schema.
+            None => walk.lose_relations(),
+        },
         // OWNED BY t.c
         Node::DefElem(option) if option.defname() == Some("owned_by") => {
             if let Node::NodeList(column) = option.arg() {

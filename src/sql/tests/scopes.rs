@@ -335,7 +335,14 @@ fn relations_of_definitions() {
         ("reindex schema s", "?"),
         ("cluster", "?"),
         ("create foreign table t (a int) server s", "?"),
-        ("create publication p for table t", "?"),
+        (
+            "create publication p for table t, s.u where (a in (select b from v))",
+            "read:s.u read:t read:v",
+        ),
+        ("alter publication p add table t", "read:t"),
+        ("create publication p for tables in schema s", "?"),
+        ("create publication p for all tables", "?"),
+        ("alter extension x add table t", "define:t"),
         ("create extension citext", ""),
         ("create role boss", ""),
         (
