@@ -55,7 +55,7 @@ pub enum ExtensionAct {
     Create {
         /// CASCADE
         cascade: bool,
-        /// VERSION, where it is named.
+        /// VERSION, where it is named (its first 100 characters).
         version: Option<Box<str>>,
     },
     /// ALTER EXTENSION ... UPDATE.
@@ -110,7 +110,7 @@ pub struct Details {
     /// Creates something temporary: CREATE TEMP TABLE, VIEW or SEQUENCE, SELECT INTO TEMP, anything
     /// in the schema `pg_temp` (where the text names it).
     pub temporary: bool,
-    /// Extensions it names.
+    /// Extensions it names, up to 100; an empty name stands for all further ones.
     pub extensions: Vec<ExtensionTouch>,
     /// SET ROLE, SET SESSION AUTHORIZATION, however spelled, and `set_config` of either. A computed
     /// name of a parameter could be that of a role, too: see the statement's parameters.

@@ -9,6 +9,12 @@ use super::{Details, ExtensionAct, ExtensionTouch};
 /// `relpersistence` of what is temporary (PostgreSQL's `catalog/pg_class.h`).
 const TEMPORARY: u8 = b't';
 
+/// Extensions named by one statement; one without a name stands for all further ones.
+const MAX_EXTENSIONS: usize = 100;
+
+/// Characters kept of an extension's version.
+const MAX_VERSION: usize = 100;
+
 /// Adds what a SELECT shows; true if it has an INTO.
 pub(super) fn select(select: &nodes::SelectStmt, details: &mut Details) -> bool {
     details.row_lock |= !select.locking_clause().is_empty();
@@ -68,8 +74,13 @@ fn named_temporary<'a>(mut names: impl Iterator<Item = &'a nodes::String>) -> bo
 
 fn extension(node: Node<'_>, details: &mut Details) {
     let mut add = |name: Option<&str>, act| {
+        let name = match details.extensions.len() {
+            0..MAX_EXTENSIONS => name.unwrap_or_default(),
+            MAX_EXTENSIONS => "",
+            _ => return,
+        };
         details.extensions.push(ExtensionTouch {
-            name: name.unwrap_or_default().into(),
+            name: name.into(),
             act,
         });
     };
@@ -103,5 +114,5 @@ fn version<'a>(options: impl Iterator<Item = &'a nodes::DefElem>) -> Option<Box<
     options
         .filter(|option| option.defname() == Some("new_version"))
         .find_map(|option| option.arg().as_str())
-        .map(Box::from)
+        .map(|version| version.chars().take(MAX_VERSION).collect())
 }
