@@ -461,7 +461,8 @@ impl Pump {
     }
 
     fn describe(&mut self, text: &[u8]) -> Result<(), Exit> {
-        match self.worker.shared.describe.submit(text) {
+        let depth = self.worker.facts.borrow().depth();
+        match self.worker.shared.describe.submit(text, depth) {
             Some(receiver) => {
                 self.waiting = Waiting::Description(receiver);
                 Ok(())
