@@ -4,12 +4,16 @@ mod answer;
 pub mod check;
 pub mod client;
 pub mod console;
+mod examples;
 pub mod explain;
 pub mod help;
+mod judged;
+mod junit;
 pub mod keys;
 pub mod migration;
 mod output;
 pub mod serve;
+pub mod test;
 
 use std::process::ExitCode;
 
@@ -32,6 +36,7 @@ Start
 Policy (offline, same engine as the proxy)
   check       every mistake in config and policy, in one run
   explain     the verdict on a statement, and why
+  test        run the cases beside the policies
 Every day (speaks to the running proxy's console)
   migration   run, open, close, list, show
   console     any console verb
@@ -51,6 +56,8 @@ enum Command {
     Check(check::CheckArgs),
     /// The verdict on a statement, and why
     Explain(explain::ExplainArgs),
+    /// Run the cases beside the policies
+    Test(test::TestArgs),
     /// Migration sessions: run, open, close, list, show
     Migration(migration::MigrationArgs),
     /// Any console verb
@@ -66,6 +73,7 @@ pub fn main() -> ExitCode {
         Some(Command::Keys(args)) => keys::run(args),
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
+        Some(Command::Test(args)) => test::run(&args),
         Some(Command::Migration(args)) => migration::run(&args),
         Some(Command::Console(args)) => console::run(&args),
         Some(Command::Help(args)) => help::run(&args),

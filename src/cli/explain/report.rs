@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::{Explained, Explanation, Finding, enforced};
-use crate::policy::{Mode, Refusal, Verdict, Who};
+use super::super::judged::{Finding, enforced};
+use super::{Explained, Explanation};
+use crate::policy::{Refusal, Verdict, Who};
 use crate::sql::{Class, ParameterName, Statement};
 
 /// For people.
@@ -93,25 +94,14 @@ fn guards(text: &mut String, findings: &[Finding], who: &Who) {
     }
     for (at, finding) in findings.iter().enumerate() {
         let label = if at == 0 { "guards" } else { "" };
-        let place = format!(
-            "{}:{}",
-            who.policy.file, who.policy.guards[finding.guard as usize].line
-        );
+        let place = format!("{}:{}", who.policy.file, finding.line(who));
         let _ = writeln!(
             text,
             "   {label:<8} {:<23} {:<8} {place:<20} {}",
             finding.guard.id(),
-            mode(finding, who),
+            finding.word(who),
             finding.objection.message
         );
-    }
-}
-
-fn mode(finding: &Finding, who: &Who) -> &'static str {
-    match finding.mode(who) {
-        Mode::Enforce => "refuse",
-        Mode::Observe => "observe",
-        Mode::Off => "off",
     }
 }
 
@@ -167,8 +157,8 @@ fn statement_json(statement: &Explained, who: &Who) -> Value {
 fn finding_json(finding: &Finding, who: &Who) -> Value {
     json!({
         "guard": finding.guard.id(),
-        "mode": mode(finding, who),
-        "line": who.policy.guards[finding.guard as usize].line,
+        "mode": finding.word(who),
+        "line": finding.line(who),
         "sqlstate": finding.objection.sqlstate.as_str(),
         "message": finding.objection.message,
     })

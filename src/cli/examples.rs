@@ -1,0 +1,96 @@
+//! What `--help` teaches by example. Every line that begins with `portcullis` is read by a test.
+
+/// `portcullis test --help`
+pub(super) const TEST: &str = r#"Examples:
+  portcullis test policies/
+  portcullis test policies/production.toml
+  portcullis test --json --junit report.xml policies/
+
+A case in production.test.toml, beside production.toml:
+  [[case]]
+  name   = "an application creates no table"
+  login  = "shop_acme"            # database = "..." where it has several
+  sql    = "CREATE TABLE t (id int)"
+  expect = { refused = "ddl-outside-migration", sqlstate = "42501", upstream = ["nothing"] }
+
+  [[case]]
+  name   = "an application reads its own rows"
+  login  = "shop_acme"
+  zone   = "acme"                 # the case fails if the login has another
+  sql    = "SELECT * FROM orders"
+  expect = { allowed = true, upstream = ["set zone acme", "the client's bytes, unchanged"] }
+
+  [[case]]
+  name   = "executed after the session closed"
+  login  = "migrator"             # migration = true: open from the beginning
+  steps  = ["open migration", "parse s1: DROP TABLE t", "bind s1", "close migration", "execute"]
+  expect = { refused = "ddl-outside-migration", at = "execute" }
+
+expect: allowed or refused; sqlstate; message and hint, a part of each; at: parse, bind, describe, execute,
+query or function call; upstream, all that the server gets: "set zone ...", "the client's bytes, unchanged",
+"part of the client's bytes", "nothing"; observed, the guards that only count.
+
+Steps:
+  open migration; close migration; query: SQL; parse NAME: SQL; bind NAME; bind NAME to PORTAL; execute;
+  execute PORTAL; describe statement NAME; describe portal NAME; close statement NAME; close portal NAME;
+  copy data: TEXT; copy done; copy fail; function call; flush; sync
+
+0: as expected; 1: something is not; 2: a file could not be used."#;
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::Arguments;
+
+    const ALL: [&str; 1] = [TEST];
+
+    /// Words of a shell's line: quotes keep blanks together.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let mut quote = None;
+        for c in line.chars() {
+            match (quote, c) {
+                (None, '\'' | '"') => quote = Some(c),
+                (Some(open), c) if open == c => quote = None,
+                (None, ' ') => words.push(String::new()),
+                (_, c) => words.last_mut().unwrap().push(c),
+            }
+        }
+        words.retain(|word| !word.is_empty());
+        words
+    }
+
+    #[test]
+    fn every_example_is_a_command_line_that_is_understood() {
+        for text in ALL {
+            let lines = text.lines().filter_map(|line| line.strip_prefix("  "));
+            let commands: Vec<&str> = lines
+                .filter(|line| line.starts_with("portcullis "))
+                .collect();
+            assert!(!commands.is_empty(), "{text}");
+            for line in commands {
+                let command = line.split(" | ").next().unwrap();
+                let read = Arguments::try_parse_from(words(command));
+                assert!(read.is_ok(), "{line}: {}", read.err().unwrap());
+            }
+            assert!(
+                text.lines().all(|line| line.chars().count() <= 110),
+                "{text}"
+            );
+        }
+    }
+
+    /// The steps that `portcullis test --help` lists.
+    #[test]
+    fn every_step_in_the_help_is_one() {
+        let steps = TEST.split("Steps:\n").nth(1).unwrap();
+        let steps = steps.split("\n\n").next().unwrap().replace('\n', " ");
+        let steps: Vec<&str> = steps.split(';').map(str::trim).collect();
+        assert!(steps.len() > 15, "{steps:?}");
+        for step in steps {
+            assert!(crate::cli::test::is_step(step), "{step}");
+        }
+    }
+}
