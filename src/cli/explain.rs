@@ -1,5 +1,6 @@
 //! `portcullis explain`: the verdict on a statement, and why. The same engine as the proxy, offline.
 
+mod facts;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -12,14 +13,17 @@ use clap::Args;
 
 use super::answer::Answer;
 use super::judged::{self, Finding, alone, cut, findings, one_line};
-use crate::policy::{Decision, Guard, State, Verdict, Who, decide};
-use crate::sql::Statement;
+use super::test::player::{messages, play};
+use super::test::upstream::Upstream;
+use crate::policy::{Guard, Objection, Refusal, State, Verdict, Who, decide};
+use crate::sql::{Facts, Statement};
 
 /// Longest text that is explained: the largest that `max_statement_bytes` allows.
 const MAX_TEXT: u64 = 64 << 20;
 
 /// Says what a policy makes of a text, statement by statement.
 #[derive(Debug, Args)]
+#[command(after_help = super::examples::EXPLAIN)]
 pub struct ExplainArgs {
     /// The policy file
     #[arg(long, value_name = "FILE")]
@@ -66,7 +70,7 @@ fn explain(args: &ExplainArgs) -> Result<Answer, String> {
     } else {
         report::as_text(&explanation)
     };
-    let code = u8::from(matches!(explanation.decision.verdict, Verdict::Refuse(_)));
+    let code = u8::from(explanation.refusal.is_some());
     Ok(Answer {
         stdout,
         code,
@@ -99,7 +103,10 @@ fn all(from: impl std::io::Read) -> std::io::Result<Vec<u8>> {
 /// Everything there is to say about a text.
 struct Explanation {
     who: Who,
-    decision: Decision,
+    /// What the client is answered with.
+    refusal: Option<Refusal>,
+    /// What the server gets of the text as a simple query.
+    upstream: Upstream,
     statements: Vec<Explained>,
     /// What the message as a whole is objected to, beside its statements.
     message: Vec<Finding>,
@@ -120,7 +127,7 @@ struct Explained {
 impl Explanation {
     fn new(text: &[u8], who: Who, state: State) -> Self {
         let facts = judged::facts(text);
-        let decision = decide(&facts, &who, state);
+        let (refusal, upstream) = answer(text, &facts, &who, state);
         let lossy = String::from_utf8_lossy(text);
         let texts = cut(&lossy, &facts);
         let explained = |(statement, text): (&Statement, &str)| Explained {
@@ -140,9 +147,23 @@ impl Explanation {
                 .iter()
                 .any(|statement| statement.has(finding.guard))
         });
+        // What only the conversation knows: where a zone cannot be set.
+        if let Some(refusal) = &refusal
+            && !message.iter().any(|finding| finding.guard == refusal.guard)
+            && !statements
+                .iter()
+                .any(|statement| statement.has(refusal.guard))
+        {
+            let objection = Objection::new(refusal.message.clone()).sqlstate(refusal.sqlstate);
+            message.push(Finding {
+                guard: refusal.guard,
+                objection,
+            });
+        }
         Self {
             who,
-            decision,
+            refusal,
+            upstream,
             statements,
             message,
             undescribed,
@@ -154,4 +175,15 @@ impl Explained {
     fn has(&self, guard: Guard) -> bool {
         self.findings.iter().any(|finding| finding.guard == guard)
     }
+}
+
+/// What the conversation makes of the text as a simple query.
+fn answer(text: &[u8], facts: &Facts, who: &Who, state: State) -> (Option<Refusal>, Upstream) {
+    let text = String::from_utf8_lossy(text);
+    let played = play(who, state.migration_open, &messages(&text, false));
+    let refusal = match decide(facts, who, state).verdict {
+        Verdict::Refuse(refusal) => Some(*refusal),
+        Verdict::Allow => played.refusal,
+    };
+    (refusal, played.upstream)
 }

@@ -4,13 +4,13 @@
 mod case;
 mod invariants;
 mod judge;
-mod player;
+pub(super) mod player;
 mod report;
 mod server;
 mod step;
 #[cfg(test)]
 mod tests;
-mod upstream;
+pub(super) mod upstream;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::super::judged::{Finding, enforced};
-use super::{Explained, Explanation};
-use crate::policy::{Refusal, Verdict, Who};
-use crate::sql::{Class, ParameterName, Statement};
+use super::super::test::upstream::Upstream;
+use super::{Explained, Explanation, facts};
+use crate::policy::{Refusal, Who};
+use crate::sql::Class;
+use crate::zone::QUERY_GUARD;
 
 /// For people.
 pub(super) fn as_text(explanation: &Explanation) -> String {
@@ -26,16 +28,27 @@ pub(super) fn as_text(explanation: &Explanation) -> String {
         guards(&mut text, &explanation.message, &explanation.who);
         verdict_line(&mut text, enforced(&explanation.message, &explanation.who));
     }
-    if let Verdict::Refuse(refusal) = &explanation.decision.verdict {
-        client_sees(&mut text, refusal, explanation.statements.len());
+    match &explanation.refusal {
+        Some(refusal) => client_sees(&mut text, refusal, explanation.statements.len()),
+        None => server_gets(&mut text, &explanation.upstream),
     }
     text
 }
 
+/// As the text goes as a simple query.
+fn server_gets(text: &mut String, upstream: &Upstream) {
+    let mut words = upstream.words.clone();
+    if upstream.guarded {
+        let guard = format!("\"{}\"", String::from_utf8_lossy(QUERY_GUARD));
+        words.insert(words.len().saturating_sub(1), guard);
+    }
+    let _ = writeln!(text, "PostgreSQL gets:  {}", words.join(" + "));
+}
+
 fn explain(text: &mut String, number: usize, statement: &Explained, who: &Who) {
     let _ = writeln!(text, "{number:<2} {}", statement.text);
-    let _ = writeln!(text, "   facts    {}", facts(&statement.facts));
-    if !statement.relations.is_empty() {
+    let _ = writeln!(text, "   facts    {}", facts::line(&statement.facts));
+    if !statement.relations.is_empty() && statement.facts.details.relations.is_none() {
         let _ = writeln!(text, "   names    {}", statement.relations.join(", "));
     }
     let refused = enforced(&statement.findings, who);
@@ -59,33 +72,6 @@ fn verdict_line(text: &mut String, refused: Option<&Finding>) {
         ),
         None => text.write_str("   verdict  allowed\n\n"),
     };
-}
-
-/// `ddl (CREATE TABLE AS), explain; calls query_to_xml; sets app.tenant_id`
-fn facts(statement: &Statement) -> String {
-    let mut facts = statement
-        .classes
-        .iter()
-        .map(Class::id)
-        .collect::<Vec<_>>()
-        .join(", ");
-    let _ = write!(facts, " ({})", statement.tag);
-    if !statement.functions.is_empty() {
-        let _ = write!(facts, "; calls {}", statement.functions.join(", "));
-    }
-    if !statement.parameters.is_empty() {
-        let _ = write!(facts, "; touches {}", parameters(statement).join(", "));
-    }
-    facts
-}
-
-fn parameters(statement: &Statement) -> Vec<&str> {
-    let touched = statement.parameters.iter().map(|touch| match &touch.name {
-        ParameterName::Named(name) => &**name,
-        ParameterName::All => "all parameters",
-        ParameterName::Dynamic => "a parameter whose name is computed",
-    });
-    touched.collect()
 }
 
 fn guards(text: &mut String, findings: &[Finding], who: &Who) {
@@ -119,10 +105,7 @@ fn client_sees(text: &mut String, refusal: &Refusal, statements: usize) {
 /// For programs.
 pub(super) fn as_json(explanation: &Explanation) -> String {
     let who = &explanation.who;
-    let refusal = match &explanation.decision.verdict {
-        Verdict::Refuse(refusal) => Some(refusal),
-        Verdict::Allow => None,
-    };
+    let refusal = explanation.refusal.as_ref();
     let value = json!({
         "login": who.login.name,
         "database": &*who.database,
@@ -131,7 +114,8 @@ pub(super) fn as_json(explanation: &Explanation) -> String {
         "message_guards": explanation.message.iter().map(|finding| finding_json(finding, who)).collect::<Vec<_>>(),
         "described": !explanation.undescribed,
         "verdict": verdict(refusal.is_some()),
-        "error": refusal.map(|refusal| error_json(refusal)),
+        "error": refusal.map(error_json),
+        "upstream": explanation.upstream.words,
     });
     format!("{value:#}\n")
 }
@@ -147,7 +131,8 @@ fn statement_json(statement: &Explained, who: &Who) -> Value {
         "tag": statement.facts.tag,
         "classes": statement.facts.classes.iter().map(Class::id).collect::<Vec<_>>(),
         "functions": statement.facts.functions,
-        "parameters": parameters(&statement.facts),
+        "parameters": facts::parameters(&statement.facts),
+        "details": facts::details_json(&statement.facts.details),
         "relations": statement.relations,
         "guards": statement.findings.iter().map(|finding| finding_json(finding, who)).collect::<Vec<_>>(),
         "verdict": verdict(enforced(&statement.findings, who).is_some()),

@@ -15,8 +15,8 @@ use crate::policy::{Decision, GuardSet, Refusal, RouteName, State, Who};
 use crate::sql::{Facts, FactsCache};
 use crate::zone::Prefix;
 
-/// Longest text of one message, bytes: the proxy's default.
-const MAX_STATEMENT: usize = 1 << 20;
+/// Longest text of one message, bytes: the largest that `max_statement_bytes` allows.
+const MAX_STATEMENT: usize = 64 << 20;
 /// What the conversation's own names on the server are made of.
 pub(super) const RANDOM: [u64; 2] = [0x7e57, 0x7e58];
 /// Rounds between client and server over one message: far more than any message needs.
@@ -24,10 +24,12 @@ const MAX_ROUNDS: usize = 1000;
 
 /// What came of a case.
 #[derive(Debug)]
-pub(super) struct Played {
+pub(in crate::cli) struct Played {
     /// Errors that the client got, in order.
     pub errors: Vec<Seen>,
-    /// At which message the first refusal fell.
+    /// The first refusal.
+    pub refusal: Option<Refusal>,
+    /// At which message it fell.
     pub refused_at: Option<&'static str>,
     /// Guards that observe and would have refused.
     pub observed: GuardSet,
@@ -38,7 +40,7 @@ pub(super) struct Played {
 }
 
 /// Plays the steps; a batch that is left open gets its Sync. `migration_open`: at the beginning.
-pub(super) fn play(who: &Who, migration_open: bool, steps: &[Step]) -> Played {
+pub(in crate::cli) fn play(who: &Who, migration_open: bool, steps: &[Step]) -> Played {
     let mut player = Player::new(who, migration_open);
     let mut open_batch = false;
     for step in steps {
@@ -64,6 +66,7 @@ pub(super) fn play(who: &Who, migration_open: bool, steps: &[Step]) -> Played {
 #[derive(Default)]
 struct Reports {
     refused: Cell<usize>,
+    refusal: RefCell<Option<Refusal>>,
     observed: RefCell<GuardSet>,
 }
 
@@ -73,7 +76,10 @@ impl Observer for Reports {
         *observed = decision.observed.iter().fold(*observed, GuardSet::with);
     }
 
-    fn refused(&self, _: &Refusal) {
+    fn refused(&self, refusal: &Refusal) {
+        self.refusal
+            .borrow_mut()
+            .get_or_insert_with(|| refusal.clone());
         self.refused.set(self.refused.get() + 1);
     }
 
@@ -231,6 +237,7 @@ impl<'w> Player<'w> {
         let zone = self.who.zone().map(|zone| &**zone);
         Played {
             errors: errors(&self.to_client),
+            refusal: self.reports.refusal.take(),
             refused_at: self.refused_at,
             observed: *self.reports.observed.borrow(),
             upstream: upstream::read(&self.to_server, &prefix, zone, &self.sent),
@@ -240,7 +247,7 @@ impl<'w> Player<'w> {
 }
 
 /// The messages of a text: as a simple Query, or as Parse, Bind, Execute, Sync.
-pub(super) fn messages(sql: &str, extended: bool) -> Vec<Step> {
+pub(in crate::cli) fn messages(sql: &str, extended: bool) -> Vec<Step> {
     use super::step::{bind, execute, parse, query};
     let messages = match extended {
         true => vec![parse("", sql), bind("", ""), execute(""), sync()],

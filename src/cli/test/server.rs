@@ -298,7 +298,7 @@ pub(super) fn errors(mut bytes: &[u8]) -> Vec<Seen> {
 
 /// What a client reads in an ErrorResponse.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(in crate::cli) struct Seen {
     /// Field `R`: who decided; empty for an error of the server.
     pub routine: String,
     pub sqlstate: String,

@@ -5,7 +5,7 @@ use crate::protocol::frame::{self, FLUSH, SYNC, put_cstr};
 
 /// One line of `steps`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(in crate::cli) enum Step {
     /// The migration session that the connection belongs to opens, or ends.
     Migration { open: bool },
     /// A message of the client.
@@ -14,7 +14,7 @@ pub(super) enum Step {
 
 /// A message of the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Message {
+pub(in crate::cli) struct Message {
     /// Where it stands in the protocol, for `at`.
     pub at: &'static str,
     /// The whole message.

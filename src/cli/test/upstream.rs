@@ -16,11 +16,13 @@ const OTHER: &str = "bytes that the client did not send";
 
 /// What the server got.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Upstream {
+pub(in crate::cli) struct Upstream {
     /// In words that a case may expect.
     pub words: Vec<String>,
     /// All of the client's messages went through as they were.
     pub whole: bool,
+    /// [`QUERY_GUARD`] went ahead of a text.
+    pub guarded: bool,
 }
 
 /// Reads what was written to the server. `prefix`: the bytes that set `zone`; `sent`: the client's
@@ -39,6 +41,7 @@ pub(super) fn read(
         sent,
         next: 0,
         reached: vec![false; sent.len()],
+        guarded: false,
     };
     let (mut set, mut strange) = (false, false);
     while !walk.rest.is_empty() {
@@ -68,6 +71,7 @@ pub(super) fn read(
     Upstream {
         words,
         whole: all && !strange,
+        guarded: walk.guarded,
     }
 }
 
@@ -77,6 +81,7 @@ struct Walk<'b> {
     /// The first message of the client that may come next.
     next: usize,
     reached: Vec<bool>,
+    guarded: bool,
 }
 
 impl Walk<'_> {
@@ -98,7 +103,8 @@ impl Walk<'_> {
             .filter(|(_, (_, refused))| !refused)
             .find(|(_, (bytes, _))| is_it(message, bytes));
         match found {
-            Some((at, _)) => {
+            Some((at, (bytes, _))) => {
+                self.guarded |= message != bytes;
                 self.reached[at] = true;
                 self.next = at + 1;
                 true
