@@ -11,6 +11,18 @@ Every guard that objects is listed, also those that only observe or are off. The
 
 0: allowed; 1: refused; 2: it could not be judged."#;
 
+/// `portcullis lint --help`
+pub(super) const LINT: &str = r#"Examples:
+  portcullis lint db/migrations
+  portcullis lint --policy policies/staging.toml --login migrator db/migrations/0007.sql
+  portcullis lint --format sarif db/migrations > portcullis.sarif
+
+Every statement is judged by itself, as in an open migration session. Guards that only observe
+give warnings. The page of a guard:
+  portcullis help copy-program
+
+0: nothing would be refused; 1: something would; 2: a file could not be read."#;
+
 /// `portcullis test --help`
 pub(super) const TEST: &str = r#"Examples:
   portcullis test policies/
@@ -57,7 +69,7 @@ mod tests {
     use super::*;
     use crate::cli::Arguments;
 
-    const ALL: [&str; 2] = [EXPLAIN, TEST];
+    const ALL: [&str; 3] = [EXPLAIN, LINT, TEST];
 
     /// Words of a shell's line: quotes keep blanks together.
     fn words(line: &str) -> Vec<String> {
@@ -84,7 +96,7 @@ mod tests {
                 .collect();
             assert!(!commands.is_empty(), "{text}");
             for line in commands {
-                let command = line.split(" | ").next().unwrap();
+                let command = line.split(['|', '>']).next().unwrap();
                 let read = Arguments::try_parse_from(words(command));
                 assert!(read.is_ok(), "{line}: {}", read.err().unwrap());
             }

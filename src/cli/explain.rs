@@ -58,9 +58,7 @@ fn explain(args: &ExplainArgs) -> Result<Answer, String> {
     let text = text(args)?;
     let policy = judged::valid_policy(&args.policy)?;
     let who = judged::who(&policy, &args.login, args.database.as_deref())?;
-    let state = State {
-        migration_open: args.migration,
-    };
+    let state = judged::state(args.migration);
     if args.migration {
         judged::has_sessions(&who.login)?;
     }

@@ -85,6 +85,11 @@ pub(super) fn has_sessions(login: &Login) -> Result<(), String> {
     }
 }
 
+/// What may have changed since the last statement: is the migration session open?
+pub(super) fn state(migration_open: bool) -> State {
+    State { migration_open }
+}
+
 /// The facts about the text of one message.
 pub(super) fn facts(text: &[u8]) -> Facts {
     describe(text)

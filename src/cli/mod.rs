@@ -10,6 +10,7 @@ pub mod help;
 mod judged;
 mod junit;
 pub mod keys;
+pub mod lint;
 pub mod migration;
 mod output;
 pub mod serve;
@@ -37,6 +38,7 @@ Policy (offline, same engine as the proxy)
   check       every mistake in config and policy, in one run
   explain     the verdict on a statement, and why
   test        run the cases beside the policies
+  lint        judge migration files before they ship
 Every day (speaks to the running proxy's console)
   migration   run, open, close, list, show
   console     any console verb
@@ -58,6 +60,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Run the cases beside the policies
     Test(test::TestArgs),
+    /// Judge migration files before they ship
+    Lint(lint::LintArgs),
     /// Migration sessions: run, open, close, list, show
     Migration(migration::MigrationArgs),
     /// Any console verb
@@ -74,6 +78,7 @@ pub fn main() -> ExitCode {
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Test(args)) => test::run(&args),
+        Some(Command::Lint(args)) => lint::run(&args),
         Some(Command::Migration(args)) => migration::run(&args),
         Some(Command::Console(args)) => console::run(&args),
         Some(Command::Help(args)) => help::run(&args),

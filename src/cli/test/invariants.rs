@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::player::{messages, play};
 use super::step::{Step, function_call, query, sync};
 use crate::cli::judged::{self, findings};
-use crate::policy::{Kind, Mode, Policy, State, Who};
+use crate::policy::{Kind, Mode, Policy, Who};
 
 /// What came of a policy's invariants.
 #[derive(Debug, Default)]
@@ -181,7 +181,7 @@ pub(super) fn refused(
         found.held += 1;
         return;
     }
-    let state = State { migration_open };
+    let state = judged::state(migration_open);
     let lax = findings(&facts, who, state)
         .into_iter()
         .filter(|finding| finding.mode(who) != Mode::Enforce)

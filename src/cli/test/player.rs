@@ -11,7 +11,7 @@ use crate::cli::judged;
 use crate::conversation::splice::Splice;
 use crate::conversation::{Context, Conversation, Next, Observer, Setup};
 use crate::error::SqlState;
-use crate::policy::{Decision, GuardSet, Refusal, RouteName, State, Who};
+use crate::policy::{Decision, GuardSet, Refusal, RouteName, Who};
 use crate::sql::{Facts, FactsCache};
 use crate::zone::Prefix;
 
@@ -185,9 +185,7 @@ impl<'w> Player<'w> {
             let mut splice = Splice::new(&self.from_client, &mut scratch);
             let mut context = Context {
                 who: self.who,
-                state: State {
-                    migration_open: self.migration_open,
-                },
+                state: judged::state(self.migration_open),
                 facts: &mut self.facts,
                 described: described.take(),
                 observer: &self.reports,
