@@ -11,6 +11,17 @@ Every guard that objects is listed, also those that only observe or are off. The
 
 0: allowed; 1: refused; 2: it could not be judged."#;
 
+/// `portcullis init --help`
+pub(super) const INIT: &str = r#"Examples:
+  portcullis init --from /etc/pgbouncer/pgbouncer.ini --output /etc/portcullis
+  portcullis check /etc/portcullis/portcullis.toml
+  portcullis serve --config /etc/portcullis/portcullis.toml
+
+PgBouncer stays as it is; Portcullis listens on the port behind PgBouncer's, and every user of
+its auth_file is a service on all of its databases.
+
+0: written; 2: could not, and nothing was."#;
+
 /// `portcullis lint --help`
 pub(super) const LINT: &str = r#"Examples:
   portcullis lint db/migrations
@@ -69,7 +80,7 @@ mod tests {
     use super::*;
     use crate::cli::Arguments;
 
-    const ALL: [&str; 3] = [EXPLAIN, LINT, TEST];
+    const ALL: [&str; 4] = [EXPLAIN, INIT, LINT, TEST];
 
     /// Words of a shell's line: quotes keep blanks together.
     fn words(line: &str) -> Vec<String> {

@@ -7,6 +7,7 @@ pub mod console;
 mod examples;
 pub mod explain;
 pub mod help;
+pub mod init;
 mod judged;
 mod junit;
 pub mod keys;
@@ -32,6 +33,7 @@ const TEMPLATE: &str = "\
 Portcullis {version}: a policy gate for PostgreSQL, in front of PgBouncer.
 
 Start
+  init        portcullis.toml and a policy in observe mode from your pgbouncer.ini
   serve       run the proxy
   keys        server keys for roles without a password at hand
 Policy (offline, same engine as the proxy)
@@ -50,6 +52,8 @@ More
 
 #[derive(clap::Subcommand)]
 enum Command {
+    /// Files for a Portcullis beside your PgBouncer, in observe mode
+    Init(init::InitArgs),
     /// Run the proxy
     Serve(serve::ServeArgs),
     /// Server keys for roles without a password at hand
@@ -73,6 +77,7 @@ enum Command {
 /// Runs the command line. 0: clean; 1: found or refused; 2: could not.
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
+        Some(Command::Init(args)) => init::run(&args),
         Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::Keys(args)) => keys::run(args),
         Some(Command::Check(args)) => check::run(&args),
