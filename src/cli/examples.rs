@@ -1,5 +1,68 @@
 //! What `--help` teaches by example. Every line that begins with `portcullis` is read by a test.
 
+/// `portcullis serve --help`
+pub(super) const SERVE: &str = r#"Examples:
+  portcullis serve --config portcullis.toml
+  portcullis check /etc/portcullis/portcullis.toml
+
+0: stopped in good order; 2: could not start."#;
+
+/// `portcullis check --help`
+pub(super) const CHECK: &str = r#"Examples:
+  portcullis check
+  portcullis check portcullis.toml
+  portcullis check --json policies/production.toml policies/staging.toml
+
+0: nothing that keeps a file from being loaded; 1: something; 2: a file could not be read."#;
+
+/// `portcullis help --help`
+pub(super) const HELP: &str = r#"Examples:
+  portcullis help guards
+  portcullis help ddl-outside-migration
+  portcullis help config"#;
+
+/// `portcullis keys --help`
+pub(super) const KEYS: &str = r#"Examples:
+  portcullis keys add --key-file server-keys --role migrator --auth-file userlist.txt
+  portcullis keys list --key-file server-keys --json
+  portcullis keys remove --key-file server-keys --role migrator
+
+The password is asked for on the terminal, or read from stdin.
+
+0: done; 1: refused, for example a password that does not fit; 2: could not."#;
+
+/// `portcullis console --help`
+pub(super) const CONSOLE: &str = r#"Examples:
+  portcullis console 'SHOW HELP'
+  portcullis console --json 'SHOW MIGRATIONS'
+  portcullis console --console /run/portcullis/console.sock 'SHOW MIGRATIONS'
+
+0: done; 1: refused; 2: could not."#;
+
+/// `portcullis migration --help`
+pub(super) const MIGRATION: &str = r#"Examples:
+  portcullis migration run --database shop --reason "order notes" -- psql -f notes.sql
+  portcullis migration list
+  portcullis migration show mig_4k7qz2hd
+
+0: done; 1: refused; 2: could not; run: the tool's own status."#;
+
+/// `portcullis migration run --help`
+pub(super) const MIGRATION_RUN: &str = r#"Examples:
+  portcullis migration run --database shop --reason "order notes" -- psql -f notes.sql
+  portcullis migration run --database shop --reason "release 12" --ttl 10min -- dbmate up
+  portcullis migration run --database shop --role migrator --reason x -- ./manage.py migrate"#;
+
+/// `portcullis migration open --help`
+pub(super) const MIGRATION_OPEN: &str = r#"Examples:
+  portcullis migration open --database shop --reason "order notes" --ttl 30min
+  portcullis migration open --database shop --reason "order notes" --format env"#;
+
+/// `portcullis migration close --help`
+pub(super) const MIGRATION_CLOSE: &str = r#"Examples:
+  portcullis migration close mig_4k7qz2hd
+  portcullis migration close mig_4k7qz2hd --note "wrong window""#;
+
 /// `portcullis explain --help`
 pub(super) const EXPLAIN: &str = r#"Examples:
   portcullis explain --policy policies/production.toml --login shop_acme 'DROP TABLE orders'
@@ -80,7 +143,21 @@ mod tests {
     use super::*;
     use crate::cli::Arguments;
 
-    const ALL: [&str; 4] = [EXPLAIN, INIT, LINT, TEST];
+    const ALL: [&str; 13] = [
+        SERVE,
+        CHECK,
+        HELP,
+        KEYS,
+        CONSOLE,
+        MIGRATION,
+        MIGRATION_RUN,
+        MIGRATION_OPEN,
+        MIGRATION_CLOSE,
+        EXPLAIN,
+        INIT,
+        LINT,
+        TEST,
+    ];
 
     /// Words of a shell's line: quotes keep blanks together.
     fn words(line: &str) -> Vec<String> {
@@ -115,6 +192,16 @@ mod tests {
                 text.lines().all(|line| line.chars().count() <= 100),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn every_command_teaches_by_example() {
+        let command = <Arguments as clap::CommandFactory>::command();
+        for command in command.get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string);
+            let taught = help.is_some_and(|help| help.starts_with("Examples:\n"));
+            assert!(taught, "{}", command.get_name());
         }
     }
 

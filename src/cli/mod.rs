@@ -47,6 +47,8 @@ Every day (speaks to the running proxy's console)
 More
   help TOPIC  guards, config, or any guard's id
 
+First time?  portcullis init --from /etc/pgbouncer/pgbouncer.ini
+
 {usage-heading} {usage}
 ";
 
@@ -55,10 +57,12 @@ enum Command {
     /// Files for a Portcullis beside your PgBouncer, in observe mode
     Init(init::InitArgs),
     /// Run the proxy
+    #[command(after_help = examples::SERVE)]
     Serve(serve::ServeArgs),
     /// Server keys for roles without a password at hand
     Keys(keys::KeysArgs),
     /// Every mistake in config and policy, in one run
+    #[command(after_help = examples::CHECK)]
     Check(check::CheckArgs),
     /// The verdict on a statement, and why
     Explain(explain::ExplainArgs),
@@ -71,6 +75,7 @@ enum Command {
     /// Any console verb
     Console(console::ConsoleArgs),
     /// Guards, config, or any guard's id
+    #[command(after_help = examples::HELP)]
     Help(help::HelpArgs),
 }
 
