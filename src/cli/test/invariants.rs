@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::player::{messages, play};
-use super::step::{Step, function_call, query, sync};
+use super::step::{Step, function_call, query};
 use crate::cli::judged::{self, findings};
-use crate::policy::{Kind, Mode, Policy, Who};
+use crate::policy::{Guard, Kind, Mode, Policy, Who};
 
 /// What came of a policy's invariants.
 #[derive(Debug, Default)]
@@ -207,10 +207,10 @@ fn fast_path(who: &Who, found: &mut Invariants) {
     let call = [Step::Send(function_call())];
     match play(who, false, &call).refused_at {
         Some(_) => found.held += 1,
-        None => found.broken.push(format!(
-            "login \"{}\" on \"{}\" gets a FunctionCall through",
-            who.login.name, who.database
-        )),
+        None => {
+            let what = "gets a FunctionCall through";
+            found.missed(who, Guard::FastPath, "FunctionCall", what);
+        }
     }
 }
 
@@ -224,19 +224,38 @@ fn carries_its_zone(who: &Who, found: &mut Invariants) {
     let ways = [
         messages("SELECT 1", false),
         messages("SELECT 1", true),
-        block.into_iter().chain([Step::Send(sync())]).collect(),
+        block.into(),
     ];
     for steps in ways {
         let played = play(who, false, &steps);
         if played.errors.is_empty() && played.upstream.words.contains(&set) {
             found.held += 1;
         } else {
-            found.broken.push(format!(
-                "login \"{}\" on \"{}\" runs SELECT 1 without its {}",
-                who.login.name,
-                who.database,
-                who.noun()
-            ));
+            let what = format!("runs SELECT 1 without its {}", who.noun());
+            found.missed(
+                who,
+                Guard::ZoneRequired,
+                "statements without their zone",
+                &what,
+            );
         }
+    }
+}
+
+impl Invariants {
+    /// Something that a single guard should have kept; `name`: of it, `what` the login does.
+    fn missed(&mut self, who: &Who, guard: Guard, name: &str, what: &str) {
+        let word = match who.policy.mode(guard) {
+            Mode::Enforce => {
+                let (login, database) = (&who.login.name, &who.database);
+                self.broken
+                    .push(format!("login \"{login}\" on \"{database}\" {what}"));
+                return;
+            }
+            Mode::Observe => "observe",
+            Mode::Off => "off",
+        };
+        let statements = self.open.entry(format!("{} ({word})", guard.id()));
+        statements.or_default().insert(name.to_owned());
     }
 }
