@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::player::{messages, play};
-use super::step::{Step, function_call, query};
+use super::step::{Step, bind, execute, function_call, parse, query};
 use crate::cli::judged::{self, findings};
 use crate::policy::{Guard, Kind, Mode, Policy, Who};
 
@@ -154,7 +154,10 @@ fn one(who: &Who, found: &mut Invariants) {
     }
     fast_path(who, found);
     match who.login.kind {
-        Kind::Migrator => refused(who, false, "SELECT", "SELECT 1", found),
+        Kind::Migrator => {
+            refused(who, false, "SELECT", "SELECT 1", found);
+            ends_with_its_session(who, found);
+        }
         _ => carries_its_zone(who, found),
     }
 }
@@ -210,6 +213,28 @@ fn fast_path(who: &Who, found: &mut Invariants) {
         None => {
             let what = "gets a FunctionCall through";
             found.missed(who, Guard::FastPath, "FunctionCall", what);
+        }
+    }
+}
+
+/// What was prepared, and even bound, while the session was open is not run once it is closed.
+fn ends_with_its_session(who: &Who, found: &mut Invariants) {
+    let close = || Step::Migration { open: false };
+    let [parse, bind, execute] =
+        [parse("s", "DROP TABLE orders"), bind("s", ""), execute("")].map(Step::Send);
+    for (steps, at) in [
+        (
+            vec![parse.clone(), close(), bind.clone(), execute.clone()],
+            "bind",
+        ),
+        (vec![parse, bind, close(), execute], "execute"),
+    ] {
+        match play(who, true, &steps).refused_at {
+            Some(refused) if refused == at => found.held += 1,
+            _ => found.broken.push(format!(
+                "login \"{}\" on \"{}\" goes on after its migration session, at {at}",
+                who.login.name, who.database
+            )),
         }
     }
 }
