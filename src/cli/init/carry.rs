@@ -6,12 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::ini::{Entry, parts};
 use super::settings::{Fate, fate, stays};
+use super::write::{takes_database, takes_login};
 use crate::auth::userlist::Userlist;
 use crate::config::read;
-use crate::policy::{CONSOLE_DATABASE, is_migration_login};
 
-/// Longest name of a role or database, bytes: PostgreSQL's.
-const MAX_NAME: usize = 63;
 /// PgBouncer's own default.
 const DEFAULT_PORT: u16 = 6432;
 /// PgBouncer's own default.
@@ -278,7 +276,7 @@ impl Carried {
         let users = list.users.keys().map(|name| &**name).chain(named);
         let users: BTreeSet<String> = users.map(str::to_owned).collect();
         for user in users {
-            match is_name(&user) && !is_migration_login(&user) {
+            match takes_login(&user) {
                 true => drop(self.logins.insert(user, None)),
                 false => self.lose_all(
                     format!("user {}", user.escape_debug()),
@@ -303,7 +301,7 @@ impl Carried {
             );
             return;
         }
-        if !is_name(name) || name == CONSOLE_DATABASE {
+        if !takes_database(name) {
             self.lose(entry, "it cannot be the name of a database of the policy");
             return;
         }
@@ -386,8 +384,4 @@ impl Carried {
             Vec::new()
         })
     }
-}
-
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.len() <= MAX_NAME && !text.chars().any(char::is_control)
 }

@@ -125,6 +125,25 @@ fn observing_guards() -> Observing {
     }
 }
 
+/// Can a policy have a login of this name?
+pub(super) fn takes_login(name: &str) -> bool {
+    takes(name, "x")
+}
+
+/// Can a policy name this database?
+pub(super) fn takes_database(name: &str) -> bool {
+    takes("x", name)
+}
+
+fn takes(login: &str, database: &str) -> bool {
+    let text = format!(
+        "schema = 1\nenvironment = \"x\"\n[login.{}]\nkind = \"service\"\ndatabases = [{}]\n",
+        key(login),
+        quoted(database)
+    );
+    Policy::parse(&text, "").is_ok()
+}
+
 fn policy_in(carried: &Carried, ini: &Path, observing: &Observing) -> String {
     let mut text = format!(
         "# Written by portcullis init from {}: every login is a service on every database.\n\
