@@ -4,6 +4,8 @@
 //! them. So both files are read from the located tree: each key is asked for by name, and what nobody
 //! asked for is an unknown key.
 
+mod lists;
+
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 

@@ -32,7 +32,8 @@ fn an_allowed_statement_shows_facts_zone_guards_verdict() {
     assert_eq!(
         answer.stdout,
         "1  select * from orders\n   facts    read (SELECT)\n   names    orders\n   zone     acme (plain: app.tenant_id is set for its transaction)\n   \
-         guards   none objects\n   verdict  allowed\n\n"
+         guards   none objects\n   verdict  allowed\n\n\
+         PostgreSQL gets:  set zone acme + \"select where false;\" + the client's bytes, unchanged\n"
     );
 }
 
@@ -102,6 +103,33 @@ fn guards_of_the_message_are_told_apart() {
         "{}",
         answer.stdout
     );
+}
+
+#[test]
+fn what_only_the_conversation_refuses_is_refused() {
+    let answer = plain("shop_acme", "begin; select 1");
+    assert_eq!(answer.code, 1);
+    let message =
+        "the message as a whole\n   guards   multi-statement         refuse   production.toml:";
+    assert!(answer.stdout.contains(message), "{}", answer.stdout);
+    let client = "Client sees:  ERROR:  cannot execute BEGIN together with other statements\n";
+    assert!(answer.stdout.contains(client), "{}", answer.stdout);
+    let report = plain("shop_report", "begin; select 1");
+    assert_eq!(report.code, 0);
+    let gets = "PostgreSQL gets:  the client's bytes, unchanged\n";
+    assert!(report.stdout.ends_with(gets), "{}", report.stdout);
+}
+
+#[test]
+fn every_guard_that_objects_is_told() {
+    let sql = "select pg_read_file('x'), set_config('standard_conforming_strings', 'off', false)";
+    let answer = plain("boris", sql);
+    for guard in [
+        "guards   dangerous-functions ",
+        "         lexing-parameters ",
+    ] {
+        assert!(answer.stdout.contains(guard), "{}", answer.stdout);
+    }
 }
 
 #[test]
@@ -196,6 +224,8 @@ fn json_has_the_same() {
     assert_eq!(value["statements"][0]["parameters"][0], "app.tenant_id");
     assert_eq!(value["statements"][0]["guards"][0]["sqlstate"], "42501");
     assert_eq!((answer.code, &value["zone"]), (1, &"acme".into()));
+    assert_eq!(value["upstream"][0], "nothing");
+    assert_eq!(value["statements"][0]["details"]["missing_where"], false);
 }
 
 #[test]
