@@ -45,7 +45,7 @@ fn a_refused_message_shows_which_statement_and_what_the_client_sees() {
     );
     assert_eq!(answer.code, 1);
     let expected = [
-        "1  delete from orders\n   facts    write (DELETE)\n   names    orders\n",
+        "1  delete from orders\n   facts    write (DELETE); no WHERE\n   names    orders\n",
         "2  explain analyze create table copy as select * from orders\n",
         "   guards   ddl-outside-migration   refuse   production.toml:",
         "cannot execute CREATE TABLE AS outside a migration session\n   verdict  REFUSED  42501\n",
