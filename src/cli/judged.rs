@@ -95,6 +95,15 @@ pub(super) fn facts(text: &[u8]) -> Facts {
     describe(text)
 }
 
+/// The mode of a guard for a login. An ended migration session is no matter of modes.
+pub(super) fn mode(guard: Guard, who: &Who) -> Mode {
+    let of_session = who.login.kind == Kind::Migrator && guard == Guard::DdlOutsideMigration;
+    match of_session {
+        true => Mode::Enforce,
+        false => who.policy.mode(guard),
+    }
+}
+
 /// A guard that objects, in whatever mode.
 #[derive(Clone, Debug)]
 pub(super) struct Finding {
@@ -103,12 +112,9 @@ pub(super) struct Finding {
 }
 
 impl Finding {
-    /// An ended migration session is no matter of modes.
+    /// The mode of its guard.
     pub fn mode(&self, who: &Who) -> Mode {
-        if who.login.kind == Kind::Migrator && self.guard == Guard::DdlOutsideMigration {
-            return Mode::Enforce;
-        }
-        who.policy.mode(self.guard)
+        mode(self.guard, who)
     }
 
     /// The word for its mode.

@@ -231,10 +231,11 @@ fn ends_with_its_session(who: &Who, found: &mut Invariants) {
     ] {
         match play(who, true, &steps).refused_at {
             Some(refused) if refused == at => found.held += 1,
-            _ => found.broken.push(format!(
-                "login \"{}\" on \"{}\" goes on after its migration session, at {at}",
-                who.login.name, who.database
-            )),
+            _ => {
+                let what = format!("goes on after its migration session, at {at}");
+                let name = "the end of a migration session";
+                found.missed(who, Guard::DdlOutsideMigration, name, &what);
+            }
         }
     }
 }
@@ -270,7 +271,7 @@ fn carries_its_zone(who: &Who, found: &mut Invariants) {
 impl Invariants {
     /// Something that a single guard should have kept; `name`: of it, `what` the login does.
     fn missed(&mut self, who: &Who, guard: Guard, name: &str, what: &str) {
-        let word = match who.policy.mode(guard) {
+        let word = match judged::mode(guard, who) {
             Mode::Enforce => {
                 let (login, database) = (&who.login.name, &who.database);
                 self.broken
