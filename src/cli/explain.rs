@@ -58,6 +58,7 @@ fn explain(args: &ExplainArgs) -> Result<Answer, String> {
     let who = who(args)?;
     let state = State {
         migration_open: args.migration,
+        today: Some(crate::clock::today()),
     };
     if args.migration && who.login.kind != Kind::Migrator {
         return Err(format!(
