@@ -132,7 +132,7 @@ impl Explanation {
             text: one_line(text),
             relations: crate::sql::labels::relations(text),
             facts: statement.clone(),
-            findings: findings(&alone(statement), &who, state),
+            findings: findings(&alone(statement, facts.fingerprint), &who, state),
         };
         let undescribed = facts.undescribed.is_some();
         let statements: Vec<Explained> = match undescribed {
@@ -156,6 +156,7 @@ impl Explanation {
             message.push(Finding {
                 guard: refusal.guard,
                 objection,
+                exempt: false,
             });
         }
         Self {

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::{Problem, read};
+use crate::policy::exception::exempt;
 use crate::policy::{Guard, Kind, Login, Mode, Objection, Policy, State, Who, guards};
-use crate::sql::{Facts, Statement, describe};
+use crate::sql::{Depth, Facts, Fingerprint, Statement, describe_at};
 
 /// A valid policy, and what is worth a look although it is valid.
 ///
@@ -87,18 +88,21 @@ pub(super) fn has_sessions(login: &Login) -> Result<(), String> {
 
 /// What may have changed since the last statement: is the migration session open?
 pub(super) fn state(migration_open: bool) -> State {
-    State { migration_open }
+    State {
+        migration_open,
+        today: Some(crate::clock::today()),
+    }
 }
 
-/// The facts about the text of one message.
+/// The facts about the text of one message, as close as can be.
 pub(super) fn facts(text: &[u8]) -> Facts {
-    describe(text)
+    describe_at(text, Depth::Names)
 }
 
 /// The mode of a guard for a login. An ended migration session is no matter of modes.
 pub(super) fn mode(guard: Guard, who: &Who) -> Mode {
     let of_session = who.login.kind == Kind::Migrator && guard == Guard::DdlOutsideMigration;
-    match of_session {
+    match of_session && !who.observes() {
         true => Mode::Enforce,
         false => who.policy.mode(guard),
     }
@@ -109,6 +113,8 @@ pub(super) fn mode(guard: Guard, who: &Who) -> Mode {
 pub(super) struct Finding {
     pub guard: Guard,
     pub objection: Objection,
+    /// An exception lets the statement past the guard.
+    pub exempt: bool,
 }
 
 impl Finding {
@@ -117,26 +123,37 @@ impl Finding {
         mode(self.guard, who)
     }
 
+    /// The id of the guard, or of the rule.
+    pub fn id(&self) -> &str {
+        let rule = self.objection.rule.as_ref();
+        rule.map_or(self.guard.id(), |rule| &rule.id)
+    }
+
+    /// Does it refuse?
+    pub fn refuses(&self, who: &Who) -> bool {
+        self.mode(who) == Mode::Enforce && !self.exempt
+    }
+
     /// The word for its mode.
     pub fn word(&self, who: &Who) -> &'static str {
         match self.mode(who) {
+            Mode::Off => "off",
+            _ if self.exempt => "exempt",
             Mode::Enforce => "refuse",
             Mode::Observe => "observe",
-            Mode::Off => "off",
         }
     }
 
     /// The policy's line that says so.
     pub fn line(&self, who: &Who) -> u32 {
-        who.policy.guards[self.guard as usize].line
+        let line = who.policy.guards[self.guard as usize].line;
+        self.objection.rule.as_ref().map_or(line, |rule| rule.line)
     }
 }
 
 /// The guard that refuses: the first of them that enforces.
 pub(super) fn enforced<'f>(findings: &'f [Finding], who: &Who) -> Option<&'f Finding> {
-    findings
-        .iter()
-        .find(|finding| finding.mode(who) == Mode::Enforce)
+    findings.iter().find(|finding| finding.refuses(who))
 }
 
 /// Every guard that objects, whatever its mode, in the order in which they are asked.
@@ -146,6 +163,7 @@ pub(super) fn findings(facts: &Facts, who: &Who, state: State) -> Vec<Finding> {
         return vec![Finding {
             guard: Guard::DdlOutsideMigration,
             objection,
+            exempt: false,
         }];
     }
     guards::TABLE
@@ -154,18 +172,19 @@ pub(super) fn findings(facts: &Facts, who: &Who, state: State) -> Vec<Finding> {
             Some(Finding {
                 guard: *guard,
                 objection: judge(facts, who, state)?,
+                exempt: exempt(*guard, who, state, facts.fingerprint),
             })
         })
         .collect()
 }
 
-/// The facts as if the statement were the only one of its message.
-pub(super) fn alone(statement: &Statement) -> Facts {
+/// The facts as if the statement were the only one of its message; `fingerprint`: of the message.
+pub(super) fn alone(statement: &Statement, fingerprint: Option<Fingerprint>) -> Facts {
     Facts {
         statements: vec![statement.clone()],
         classes: statement.classes,
         undescribed: None,
-        fingerprint: None,
+        fingerprint,
     }
 }
 

@@ -420,6 +420,8 @@ impl Pump {
                         .session
                         .as_ref()
                         .is_some_and(|session| session.is_open()),
+                    // Only exceptions go by the day.
+                    today: (!self.who.policy.exceptions.is_empty()).then(crate::clock::today),
                 },
                 facts: &mut facts,
                 described: self.described.take(),

@@ -84,7 +84,7 @@ fn guards(text: &mut String, findings: &[Finding], who: &Who) {
         let _ = writeln!(
             text,
             "   {label:<8} {:<23} {:<8} {place:<20} {}",
-            finding.guard.id(),
+            finding.id(),
             finding.word(who),
             finding.objection.message
         );
@@ -141,7 +141,7 @@ fn statement_json(statement: &Explained, who: &Who) -> Value {
 
 fn finding_json(finding: &Finding, who: &Who) -> Value {
     json!({
-        "guard": finding.guard.id(),
+        "guard": finding.id(),
         "mode": finding.word(who),
         "line": finding.line(who),
         "sqlstate": finding.objection.sqlstate.as_str(),
@@ -151,7 +151,7 @@ fn finding_json(finding: &Finding, who: &Who) -> Value {
 
 fn error_json(refusal: &Refusal) -> Value {
     json!({
-        "guard": refusal.guard.id(),
+        "guard": refusal.by(),
         "sqlstate": refusal.sqlstate.as_str(),
         "message": refusal.message,
         "detail": refusal.detail,

@@ -31,7 +31,7 @@ fn an_allowed_statement_shows_facts_zone_guards_verdict() {
     assert_eq!(answer.code, 0);
     assert_eq!(
         answer.stdout,
-        "1  select * from orders\n   facts    read (SELECT)\n   names    orders\n   zone     acme (plain: app.tenant_id is set for its transaction)\n   \
+        "1  select * from orders\n   facts    read (SELECT); reads orders\n   zone     acme (plain: app.tenant_id is set for its transaction)\n   \
          guards   none objects\n   verdict  allowed\n\n\
          PostgreSQL gets:  set zone acme + \"select where false;\" + the client's bytes, unchanged\n"
     );
@@ -45,7 +45,8 @@ fn a_refused_message_shows_which_statement_and_what_the_client_sees() {
     );
     assert_eq!(answer.code, 1);
     let expected = [
-        "1  delete from orders\n   facts    write (DELETE); no WHERE\n   names    orders\n",
+        "1  delete from orders\n   facts    write (DELETE); deletes from orders; no WHERE\n",
+        "   guards   missing-where           observe  production.toml:",
         "2  explain analyze create table copy as select * from orders\n",
         "   guards   ddl-outside-migration   refuse   production.toml:",
         "cannot execute CREATE TABLE AS outside a migration session\n   verdict  REFUSED  42501\n",
@@ -258,4 +259,42 @@ fn arguments_are_read() {
     );
     assert!(read(&["--file", "f", "--migration", "--json"]).is_ok());
     assert!(read(&[]).is_err() && read(&["--file", "f", "select 1"]).is_err());
+}
+
+#[test]
+fn exceptions_and_rules_are_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("p.toml");
+    let sql = "DO $$ BEGIN PERFORM 1; END $$";
+    let policy = format!(
+        "schema = 1\nenvironment = \"test\"\n[login.jobs]\nkind = \"service\"\ndatabases = [\"shop\"]\n\
+         [[rule]]\nid = \"no-reads\"\nwhen = {{ class = \"read\" }}\nmessage = \"nobody reads\"\n\
+         [[exception]]\nguard = \"procedural\"\nlogin = \"jobs\"\nfingerprint = \"{}\"\nreason = \"r\"\nexpires = 9999-01-01\n",
+        crate::sql::fingerprint(sql.as_bytes())
+    );
+    std::fs::write(&path, policy).unwrap();
+    let jobs = |sql: &str| explained("production", "jobs", sql, |args| args.policy = path.clone());
+    let known = jobs(sql).unwrap();
+    assert!(
+        known
+            .stdout
+            .contains("procedural              exempt   p.toml:1 "),
+        "{}",
+        known.stdout
+    );
+    assert_eq!(known.code, 0, "{}", known.stdout);
+    assert_eq!(jobs("DO $$ BEGIN PERFORM 2; END $$").unwrap().code, 1);
+    let ruled = jobs("select 1").unwrap();
+    assert!(
+        ruled
+            .stdout
+            .contains("no-reads                refuse   p.toml:6 "),
+        "{}",
+        ruled.stdout
+    );
+    assert!(
+        ruled.stdout.contains("by rule \"no-reads\""),
+        "{}",
+        ruled.stdout
+    );
 }

@@ -122,6 +122,7 @@ fn a_real_file_becomes_a_configuration_that_is_valid() {
 fn every_user_is_a_service_on_every_database_and_nothing_is_refused_that_need_not_be() {
     let made = made(INI, &users(), false);
     let policy = made.policy();
+    assert!(policy.observes);
     let mut names: Vec<&str> = policy.logins.keys().map(|name| &**name).collect();
     names.sort_unstable();
     assert_eq!(names, ["it's \"me\"", "old", "shop_api"]);

@@ -3,7 +3,7 @@
 use super::place::Lines;
 use crate::cli::judged::{self, Finding, alone, findings};
 use crate::policy::{Guard, Mode, Who};
-use crate::sql::Facts;
+use crate::sql::{Facts, fingerprint};
 
 /// What a guard says to a statement of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,9 +12,10 @@ pub(super) struct Found {
     pub line: usize,
     /// In characters, from 1.
     pub column: usize,
-    pub guard: Guard,
-    /// [`Mode::Enforce`]: it would be refused; [`Mode::Observe`]: counted.
-    pub mode: Mode,
+    /// The id of the guard or rule.
+    pub guard: String,
+    /// It would be refused; otherwise it is counted.
+    pub refused: bool,
     pub sqlstate: String,
     pub message: String,
     pub hint: Option<String>,
@@ -23,7 +24,7 @@ pub(super) struct Found {
 impl Found {
     /// Would it be refused?
     pub fn is_error(&self) -> bool {
-        self.mode == Mode::Enforce
+        self.refused
     }
 }
 
@@ -41,8 +42,14 @@ pub(super) fn judge(bytes: &[u8], who: &Who) -> (usize, Vec<Found>) {
         found: Vec::new(),
     };
     if facts.undescribed.is_none() {
-        for statement in &facts.statements {
-            file.message(&alone(statement), 0, statement.position as usize);
+        for (statement, text) in facts.statements.iter().zip(judged::cut(&text, &facts)) {
+            let facts = alone(
+                statement,
+                Some(fingerprint(
+                    text.trim_end_matches([';', ' ', '\n']).as_bytes(),
+                )),
+            );
+            file.message(&facts, 0, statement.position as usize);
         }
         return (facts.statements.len(), file.found);
     }
@@ -74,7 +81,7 @@ impl File<'_> {
     /// position of its statement in the file.
     fn message(&mut self, facts: &Facts, before: usize, start: usize) {
         for finding in findings(facts, self.who, judged::state(true)) {
-            if finding.mode(self.who) != Mode::Off {
+            if finding.mode(self.who) != Mode::Off && !finding.exempt {
                 let found = self.found(finding, before, start);
                 self.found.push(found);
             }
@@ -82,8 +89,10 @@ impl File<'_> {
     }
 
     fn found(&self, finding: Finding, before: usize, start: usize) -> Found {
-        let mode = finding.mode(self.who);
-        let Finding { guard, objection } = finding;
+        let (refused, id) = (finding.refuses(self.who), finding.id().to_owned());
+        let Finding {
+            guard, objection, ..
+        } = finding;
         let position = match objection.position {
             0 => start,
             position => before + position as usize,
@@ -93,8 +102,8 @@ impl File<'_> {
         Found {
             line,
             column,
-            guard,
-            mode,
+            guard: id,
+            refused,
             sqlstate: refusal.sqlstate.to_string(),
             message: refusal.message,
             hint: self.of_psql(guard, line).or(refusal.hint),

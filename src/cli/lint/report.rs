@@ -31,7 +31,7 @@ pub(super) fn as_text(linted: &[Linted]) -> String {
             message,
             ..
         } = found;
-        let (severity, guard) = (severity(found), found.guard.id());
+        let (severity, guard) = (severity(found), &*found.guard);
         let _ = writeln!(
             text,
             "{file}:{line}:{column}: {severity}: {message} [{guard}]"
@@ -69,7 +69,7 @@ pub(super) fn as_json(linted: &[Linted]) -> String {
             "file": file,
             "line": found.line,
             "column": found.column,
-            "guard": found.guard.id(),
+            "guard": &*found.guard,
             "sqlstate": found.sqlstate,
             "message": found.message,
             "hint": found.hint,
@@ -99,7 +99,7 @@ pub(super) fn as_junit(linted: &[Linted]) -> String {
         for found in errors {
             let place = format!("line {}, column {}", found.line, found.column);
             let hint = found.hint.as_deref().unwrap_or_default();
-            let message = format!("{} [{}] {hint}", found.message, found.guard.id());
+            let message = format!("{} [{}] {hint}", found.message, &*found.guard);
             case(place, Some(message.trim_end().to_owned()));
         }
     }
@@ -108,7 +108,7 @@ pub(super) fn as_junit(linted: &[Linted]) -> String {
 
 /// SARIF 2.1.0.
 pub(super) fn as_sarif(linted: &[Linted]) -> String {
-    let guards: BTreeSet<&str> = all(linted).map(|(_, found)| found.guard.id()).collect();
+    let guards: BTreeSet<&str> = all(linted).map(|(_, found)| &*found.guard).collect();
     let rules = guards.iter().map(|id| {
         json!({
             "id": id,
@@ -122,7 +122,7 @@ pub(super) fn as_sarif(linted: &[Linted]) -> String {
             None => found.message.clone(),
         };
         json!({
-            "ruleId": found.guard.id(),
+            "ruleId": &*found.guard,
             "level": severity(found),
             "message": { "text": text },
             "locations": [{ "physicalLocation": {

@@ -66,17 +66,13 @@ pub(super) fn cases(
     let tree = Reader::tree(file, text)?;
     let mut reader = Reader::new(file, text);
     let mut top = Table::top(tree.get_ref());
-    let tables = reader.tables(&mut top, "case");
+    let tables = reader.tables(&mut top, "case", MAX_CASES);
     reader.finish(top);
     if tables.is_empty() {
         reader.error(0..0, "there is no [[case]]");
     }
-    if tables.len() > MAX_CASES {
-        reader.error(0..0, format!("more than {MAX_CASES} cases"));
-    }
     let cases: Vec<Option<Case>> = tables
         .into_iter()
-        .take(MAX_CASES)
         .map(|table| case(&mut reader, table, policy))
         .collect();
     let (problems, _) = reader.into_problems();
@@ -153,7 +149,7 @@ fn migration(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Option<bool> {
     if !table.has("migration") {
         return Some(false);
     }
-    if table.span_of_table("migration").is_none() {
+    if !table.has_table("migration") {
         let said = reader.boolean(table, "migration")?;
         return Some(said.value);
     }

@@ -187,8 +187,8 @@ pub(super) fn refused(
     let state = judged::state(migration_open);
     let lax = findings(&facts, who, state)
         .into_iter()
-        .filter(|finding| finding.mode(who) != Mode::Enforce)
-        .map(|finding| format!("{} ({})", finding.guard.id(), finding.word(who)));
+        .filter(|finding| !finding.refuses(who))
+        .map(|finding| format!("{} ({})", finding.id(), finding.word(who)));
     let lax: Vec<String> = lax.collect();
     if lax.is_empty() {
         let inside = if migration_open {

@@ -12,7 +12,7 @@ use crate::conversation::splice::Splice;
 use crate::conversation::{Context, Conversation, Next, Observer, Setup};
 use crate::error::SqlState;
 use crate::policy::{Decision, GuardSet, Refusal, RouteName, Who};
-use crate::sql::{Facts, FactsCache};
+use crate::sql::{Facts, FactsCache, describe_at};
 use crate::zone::Prefix;
 
 /// Longest text of one message, bytes: the largest that `max_statement_bytes` allows.
@@ -114,7 +114,9 @@ struct Player<'w> {
 
 impl<'w> Player<'w> {
     fn new(who: &'w Who, migration_open: bool) -> Self {
+        // A policy that observes injects nothing.
         let zone = who.policy.zone.as_ref().zip(who.zone());
+        let zone = zone.filter(|_| !who.observes());
         let prefix =
             zone.map(|(zone, value)| Arc::new(Prefix::new(&[(&*zone.parameter, &**value)])));
         let setup = Setup {
@@ -125,11 +127,13 @@ impl<'w> Player<'w> {
             record: false,
             replaceable: who.login.route == RouteName::Transaction,
         };
+        let mut facts = FactsCache::new(1 << 16, 1);
+        facts.set_depth(who.policy.depth());
         Self {
             who,
             migration_open,
             conversation: Conversation::new(&setup),
-            facts: FactsCache::new(1 << 16, 1),
+            facts,
             reports: Reports::default(),
             server: Server::new(),
             prefix,
@@ -199,7 +203,8 @@ impl<'w> Player<'w> {
             self.to_server.extend_from_slice(splice.finish());
             let taken = taken.map_err(|fatal| fatal.message)?;
             if let Next::Describe(text) = &taken.next {
-                let facts = judged::facts(&self.from_client[text.clone()]);
+                let text = &self.from_client[text.clone()];
+                let facts = describe_at(text, self.facts.depth());
                 described = Some(Arc::new(facts));
             }
             self.from_client.drain(..taken.consumed);

@@ -200,6 +200,22 @@ fn what_is_not_enforced_is_said_and_no_failure() {
 }
 
 #[test]
+fn where_the_whole_file_observes_nothing_is_enforced_and_all_of_it_is_said() {
+    let observing = POLICY.replace("[zone]", "mode = \"observe\"\n[zone]");
+    let cases = "[[case]]\nname = \"a\"\nlogin = \"shop\"\nsql = \"DROP TABLE t\"\n\
+        expect = { allowed = true, upstream = [\"the client's bytes, unchanged\"], observed = [\"ddl-outside-migration\"] }\n";
+    let (answer, _) = tested(&observing, cases, false);
+    assert_eq!(answer.code, 0, "{}", answer.stdout);
+    for said in [
+        "  not enforced by ddl-outside-migration (observe): ",
+        "  not enforced by unknown-statement (observe): ",
+        "  not enforced by zone-required (observe): statements without their zone\n",
+    ] {
+        assert!(answer.stdout.contains(said), "{said}\n{}", answer.stdout);
+    }
+}
+
+#[test]
 fn what_gets_through_although_nothing_is_off_breaks_an_invariant() {
     let (policy, _) = Policy::parse(POLICY, "p.toml").unwrap();
     let who = judged::who(&policy.into(), "jobs", None).unwrap();
