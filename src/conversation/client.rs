@@ -114,6 +114,14 @@ impl Conversation {
                 "unexpected message type 0x{kind:02X} during COPY from stdin"
             )));
         }
+        if matches!(kind, b'Q' | b'F' | b'P' | b'B' | b'D' | b'E' | b'C') {
+            if self.asks_pool(out) || self.must_wait(matches!(kind, b'Q' | b'F'), out) {
+                return Ok(Step::Hold);
+            }
+            if self.batch == Batch::Skipping {
+                return Ok(self.drop_message(message));
+            }
+        }
         match kind {
             b'Q' => self.query(message, cx, out, reply),
             b'P' => self.parse(message, cx, out),
@@ -124,7 +132,10 @@ impl Conversation {
             b'S' => self.sync(message, out),
             b'H' => self.flush(message, out),
             b'd' | b'c' | b'f' => Ok(self.copy_data(message, out)),
-            b'F' => self.function_call(message, cx, out, reply),
+            b'F' => {
+                let refusal = Box::new(guards::fast_path::refusal(cx.who));
+                Ok(self.refuse_simple(message, refusal, cx, out, reply))
+            }
             b'X' => {
                 let whole = exact(message, HEADER)?;
                 // PgBouncer would let go of the server at once, and what runs there could not be
@@ -159,8 +170,8 @@ impl Conversation {
         length
     }
 
-    /// May a message that begins something be taken now? `simple`: Query or FunctionCall.
-    pub(super) fn must_wait(&mut self, simple: bool, out: &mut Splice<'_>) -> bool {
+    /// Must a message that begins something wait for answers? `simple`: Query or FunctionCall.
+    fn must_wait(&mut self, simple: bool, out: &mut Splice<'_>) -> bool {
         if self.in_flight.is_empty() {
             return false;
         }
@@ -182,6 +193,21 @@ impl Conversation {
         self.batch == Batch::Closed && injection.is_some_and(|injection| injection.holds_batches())
     }
 
+    /// Asks the pool what the zone must know about it, where nothing else is open or unanswered. What
+    /// the client has just sent waits for the answer.
+    fn asks_pool(&mut self, out: &mut Splice<'_>) -> bool {
+        let idle = self.is_idle();
+        let Some(injection) = &mut self.injection else {
+            return false;
+        };
+        if !idle || !injection.is_curious() {
+            return false;
+        }
+        injection.put_question(out.insert());
+        self.in_flight.push(Expected::Question);
+        true
+    }
+
     /// Inserts Flush, once for the message at the head.
     pub(super) fn ask_for_answers(&mut self, out: &mut Splice<'_>) {
         if !self.flushed {
@@ -197,12 +223,6 @@ impl Conversation {
         out: &mut Splice<'_>,
         reply: &mut Vec<u8>,
     ) -> Result<Step, Fatal> {
-        if self.must_wait(true, out) {
-            return Ok(Step::Hold);
-        }
-        if self.batch == Batch::Skipping {
-            return Ok(self.drop_message(message));
-        }
         if message.header.total > HEADER + self.max_statement_bytes + 1 {
             let refusal = self.too_long(cx.who);
             return Ok(self.refuse_simple(message, refusal, cx, out, reply));
@@ -262,8 +282,8 @@ impl Conversation {
 
     pub(super) fn put_prefix<O: Observer>(&mut self, cx: &Context<'_, O>, out: &mut Splice<'_>) {
         if let Some(injection) = &mut self.injection {
-            injection.put(out.insert());
-            self.in_flight.push_prefix();
+            let form = injection.put(out.insert());
+            self.in_flight.push_prefix(form);
             // The prefix takes the unnamed portal: what was bound to it must not seem to be there.
             self.in_flight.unbind(b"");
             self.names.drop_unnamed_portal();
@@ -315,23 +335,6 @@ impl Conversation {
             };
         }
         self.pass(message, out)
-    }
-
-    fn function_call<O: Observer>(
-        &mut self,
-        message: Message<'_>,
-        cx: &mut Context<'_, O>,
-        out: &mut Splice<'_>,
-        reply: &mut Vec<u8>,
-    ) -> Result<Step, Fatal> {
-        if self.must_wait(true, out) {
-            return Ok(Step::Hold);
-        }
-        if self.batch == Batch::Skipping {
-            return Ok(self.drop_message(message));
-        }
-        let refusal = Box::new(guards::fast_path::refusal(cx.who));
-        Ok(self.refuse_simple(message, refusal, cx, out, reply))
     }
 }
 

@@ -27,12 +27,6 @@ impl Conversation {
         cx: &mut Context<'_, O>,
         out: &mut Splice<'_>,
     ) -> Result<Step, Fatal> {
-        if self.must_wait(false, out) {
-            return Ok(Step::Hold);
-        }
-        if self.batch == Batch::Skipping {
-            return Ok(self.drop_message(message));
-        }
         if message.header.total > HEADER + self.max_statement_bytes + MAX_NAME {
             let refusal = self.too_long(cx.who);
             return Ok(self.refuse_extended(message, refusal, cx, out));
@@ -78,12 +72,6 @@ impl Conversation {
         cx: &mut Context<'_, O>,
         out: &mut Splice<'_>,
     ) -> Result<Step, Fatal> {
-        if self.must_wait(false, out) {
-            return Ok(Step::Hold);
-        }
-        if self.batch == Batch::Skipping {
-            return Ok(self.drop_message(message));
-        }
         let there = &message.bytes[HEADER..message.header.total.min(message.bytes.len())];
         let names = cstr(there).and_then(|(portal, rest)| Some((portal, cstr(rest)?.0)));
         let Some((portal, name)) = names else {
@@ -124,12 +112,6 @@ impl Conversation {
         cx: &mut Context<'_, O>,
         out: &mut Splice<'_>,
     ) -> Result<Step, Fatal> {
-        if self.must_wait(false, out) {
-            return Ok(Step::Hold);
-        }
-        if self.batch == Batch::Skipping {
-            return Ok(self.drop_message(message));
-        }
         let Some((kind, name)) = kind_and_name(message)? else {
             return wait_for_names(message);
         };
@@ -161,12 +143,6 @@ impl Conversation {
         cx: &mut Context<'_, O>,
         out: &mut Splice<'_>,
     ) -> Result<Step, Fatal> {
-        if self.must_wait(false, out) {
-            return Ok(Step::Hold);
-        }
-        if self.batch == Batch::Skipping {
-            return Ok(self.drop_message(message));
-        }
         let Some(body) = message.body() else {
             return wait_for_names(message);
         };
@@ -208,12 +184,6 @@ impl Conversation {
         message: Message<'_>,
         out: &mut Splice<'_>,
     ) -> Result<Step, Fatal> {
-        if self.must_wait(false, out) {
-            return Ok(Step::Hold);
-        }
-        if self.batch == Batch::Skipping {
-            return Ok(self.drop_message(message));
-        }
         let Some((kind, name)) = kind_and_name(message)? else {
             return wait_for_names(message);
         };

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use super::names::Prepared;
 use crate::policy::Refusal;
+use crate::zone::Form;
 
 /// More than this many unanswered messages: the client is not read until some are answered.
 pub const MAX_IN_FLIGHT: usize = 4096;
@@ -51,10 +52,12 @@ pub enum Expected {
     CleanupClose,
     /// ReadyForQuery.
     CleanupSync,
+    /// Everything up to ReadyForQuery: whether the pool follows names, which no client asked for.
+    Question,
 }
 
-/// The five answers to a zone prefix.
-pub const PREFIX: [Expected; 5] = [
+/// The five answers to a whole zone prefix.
+const PREFIX: [Expected; 5] = [
     Expected::PrefixClose,
     Expected::PrefixParse,
     Expected::PrefixBind,
@@ -65,7 +68,7 @@ pub const PREFIX: [Expected; 5] = [
 impl Expected {
     /// Does ReadyForQuery answer it?
     pub fn ends_batch(self) -> bool {
-        matches!(self, Self::Sync | Self::CleanupSync) || self.is_query()
+        matches!(self, Self::Sync | Self::CleanupSync | Self::Question) || self.is_query()
     }
 
     /// A simple Query in any stage?
@@ -144,6 +147,8 @@ pub struct Skipped {
     pub executes: usize,
     /// The batch's Sync was sent already: it will be answered.
     pub synced: bool,
+    /// A zone prefix, or what was left of it, was among them.
+    pub prefix: bool,
 }
 
 impl InFlight {
@@ -224,9 +229,14 @@ impl InFlight {
         self.push(Expected::Refused);
     }
 
-    /// The zone prefix was sent.
-    pub fn push_prefix(&mut self) {
-        PREFIX.into_iter().for_each(|expected| self.push(expected));
+    /// The zone prefix was sent in this form.
+    pub fn push_prefix(&mut self, form: Form) {
+        let answers = match form {
+            Form::Whole => &PREFIX[..],
+            Form::First => &PREFIX[..4],
+            Form::Again => &PREFIX[2..4],
+        };
+        answers.iter().for_each(|expected| self.push(*expected));
     }
 
     /// The head is answered.
@@ -271,6 +281,7 @@ impl InFlight {
                 break;
             }
             self.pop();
+            skipped.prefix |= head.is_prefix();
             match head {
                 Expected::Parse | Expected::Bind | Expected::Close => drop(self.pop_change()),
                 Expected::Refused => drop(self.refusals.pop_front()),

@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
+use super::keeping::Keeping;
 use crate::protocol::TransactionStatus;
 use crate::sql::{Class, Facts, TransactionControl};
-use crate::zone::{NAME_LENGTH, Prefix};
+use crate::zone::{Form, NAME_LENGTH, Prefix, put_question};
 
 /// The injection of one connection that has a zone.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub struct Injection {
     /// PREPARE was run: behind DEALLOCATE a name can stand for another statement than the one that was
     /// parsed under it. SQL can prepare only what a zone matters for.
     prepared_by_sql: bool,
+    keeping: Keeping,
 }
 
 /// How a simple Query goes to the server.
@@ -45,8 +47,8 @@ pub enum QueryForm {
 }
 
 impl Injection {
-    /// For a new server connection.
-    pub fn new(prefix: Arc<Prefix>, name: [u8; NAME_LENGTH]) -> Self {
+    /// For a new server connection. `pooled`: it holds nothing of this client between transactions.
+    pub fn new(prefix: Arc<Prefix>, name: [u8; NAME_LENGTH], pooled: bool) -> Self {
         Self {
             prefix,
             name,
@@ -55,7 +57,13 @@ impl Injection {
             unsettled: false,
             leftover: false,
             prepared_by_sql: false,
+            keeping: Keeping::new(pooled),
         }
+    }
+
+    /// Another server connection takes the place of the idle one.
+    pub fn server_replaced(&mut self) {
+        self.keeping.server_replaced();
     }
 
     /// Is transaction control, or a prefix ahead of a simple Query, unanswered?
@@ -95,15 +103,63 @@ impl Injection {
         }
     }
 
-    /// Appends the prefix.
-    pub fn put(&mut self, out: &mut Vec<u8>) {
-        self.prefix.put(out, &self.name);
+    /// Appends the prefix; in which form?
+    pub fn put(&mut self, out: &mut Vec<u8>) -> Form {
+        let form = self.keeping.next_form();
+        self.prefix.put(out, &self.name, form);
         self.armed = true;
+        form
+    }
+
+    /// Is it time to ask whether the pool follows names? Only while nothing is open or unanswered.
+    pub fn is_curious(&self) -> bool {
+        self.keeping.is_curious() && !self.prefix.loses_names()
+    }
+
+    /// Appends the question.
+    pub fn put_question(&mut self, out: &mut Vec<u8>) {
+        put_question(out, &self.name);
+        self.keeping.asked();
+    }
+
+    /// PostgreSQL knows the name: the pool does not follow it.
+    pub fn pool_forgets(&mut self) {
+        self.keeping.forgets();
+    }
+
+    /// The question failed: its name may still be there.
+    pub fn question_failed(&mut self) {
+        self.keeping.forgets();
+        self.failed();
+    }
+
+    /// The question is answered to its end.
+    pub fn question_answered(&mut self) {
+        self.keeping.answered();
+    }
+
+    /// The prefix's statement is there.
+    pub fn parsed(&mut self) {
+        self.keeping.parsed();
+    }
+
+    /// A prefix failed, or was skipped with what stood before it.
+    pub fn name_doubted(&mut self) {
+        self.keeping.doubted();
+    }
+
+    /// The pool does not know a name that it should have followed.
+    pub fn name_lost(&mut self) {
+        self.keeping.forgets();
+        self.prefix.name_lost();
     }
 
     /// A statement was sent to run: what it does to the transaction.
     pub fn executed(&mut self, facts: &Facts) {
         self.prepared_by_sql |= facts.classes.has(Class::Prepare);
+        if may_remove_names(facts) {
+            self.keeping.doubted();
+        }
         if facts.undescribed.is_some() || facts.classes.has(Class::Procedural) {
             // Where the policy lets them pass: DO and CALL can end the transaction inside, and nobody
             // knows what a text without description does. The server's word will tell.
@@ -184,6 +240,15 @@ fn needs_zone(facts: &Facts) -> bool {
         })
 }
 
+/// DEALLOCATE ALL and DISCARD ALL make PgBouncer forget what it follows for this client, too.
+fn may_remove_names(facts: &Facts) -> bool {
+    let classes = &facts.classes;
+    facts.undescribed.is_some()
+        || classes.has(Class::Deallocate)
+        || classes.has(Class::SessionState)
+        || classes.has(Class::Procedural)
+}
+
 /// Begins or ends a transaction, or must come first in one?
 fn moves(control: Option<TransactionControl>) -> bool {
     control.is_some_and(|control| control != TransactionControl::Savepoint)
@@ -196,7 +261,7 @@ mod tests {
 
     fn in_a_zone() -> Injection {
         let prefix = Arc::new(Prefix::new(&[("app.tenant_id", "acme")]));
-        Injection::new(prefix, crate::zone::name(1))
+        Injection::new(prefix, crate::zone::name(1), true)
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod extended;
 mod in_flight;
 mod injection;
 mod judge;
+mod keeping;
 mod names;
 mod server;
 pub mod splice;
@@ -204,7 +205,8 @@ impl Conversation {
             replaceable: setup.replaceable,
             nowhere: portal,
             injection: injection
-                .map(|prefix| Box::new(Injection::new(Arc::clone(prefix), statement))),
+                .map(|prefix| Injection::new(Arc::clone(prefix), statement, setup.replaceable))
+                .map(Box::new),
             status: TransactionStatus::Idle,
             in_flight: InFlight::default(),
             names: Names::default(),
@@ -252,6 +254,9 @@ impl Conversation {
     /// The server connection was replaced while idle: what the old one knew is gone.
     pub fn server_replaced(&mut self) {
         self.names = Names::default();
+        if let Some(injection) = &mut self.injection {
+            injection.server_replaced();
+        }
         self.farewell = false;
         self.miscounted = false;
     }

@@ -26,6 +26,8 @@ pub enum Statement {
     DeallocateAll,
     /// The text that sets a zone.
     SetZone,
+    /// The text that asks for a name.
+    Question,
     /// Fails when it is analysed, bound or run.
     Fails(At),
     /// Nothing that the model knows: a syntax error.
@@ -49,6 +51,13 @@ impl Statement {
             ["select", "fail_bind"] => Self::Fails(At::Bind),
             ["select", "fail_execute"] => Self::Fails(At::Execute),
             ["select", "1", "from", text, ..] if text.starts_with("unnest(") => Self::SetZone,
+            [
+                "select",
+                "1",
+                "from",
+                "pg_catalog.pg_prepared_statements",
+                ..,
+            ] => Self::Question,
             ["select", ..] => Self::Select,
             ["insert", ..] => Self::Insert,
             ["begin"] => Self::Begin,
@@ -97,7 +106,7 @@ impl Statement {
     pub fn has_rows(&self) -> bool {
         matches!(
             self,
-            Self::Select | Self::Guard | Self::SetZone | Self::Fails(_)
+            Self::Select | Self::Guard | Self::SetZone | Self::Question | Self::Fails(_)
         )
     }
 
