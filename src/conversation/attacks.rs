@@ -42,7 +42,10 @@ struct Attack {
     who: Who,
     facts: FactsCache,
     described: Option<Arc<Facts>>,
+    busy: bool,
     watching: Watching,
+    /// What the client was told without the server.
+    reply: Vec<u8>,
 }
 
 impl Attack {
@@ -66,24 +69,27 @@ impl Attack {
             },
             facts: FactsCache::new(1 << 20, 1),
             described: None,
+            busy: false,
             watching: Watching::default(),
+            reply: Vec::new(),
         }
     }
 
     /// What goes to the server, the bytes used up, and what is waited for.
     fn client(&mut self, input: &[u8]) -> (Vec<u8>, usize, Next) {
-        let (mut scratch, mut reply) = (Vec::new(), Vec::new());
+        let mut scratch = Vec::new();
         let mut context = Context {
             who: &self.who,
             state: State::default(),
             facts: &mut self.facts,
             described: self.described.take(),
+            busy: std::mem::take(&mut self.busy),
             observer: &self.watching,
         };
         let mut out = Splice::new(input, &mut scratch);
         let taken = self
             .conversation
-            .from_client(input, &mut context, &mut out, &mut reply)
+            .from_client(input, &mut context, &mut out, &mut self.reply)
             .expect("no protocol error");
         self.described = context.described;
         (out.finish().to_vec(), taken.consumed, taken.next)
@@ -143,6 +149,49 @@ fn the_description_of_a_text_that_was_left_out_is_not_for_the_next_text() {
         let facts = attack.facts.describe(text.as_bytes());
         assert_eq!(*facts, describe(text.as_bytes()));
     }
+}
+
+/// More long texts than can be waited for: the one too many is refused, alone, and its client stays.
+#[test]
+fn a_long_text_too_many_is_refused_and_nothing_else() {
+    let long = format!("select 1 -- {}", "x".repeat(LONG_TEXT));
+    let mut attack = Attack::new();
+    let input = [query(&long), query(&long), query("select 2")].concat();
+    let (_, used, next) = attack.client(&input);
+    assert!(matches!(next, Next::Describe(_)), "{next:?}");
+    attack.busy = true;
+    let (out, more, next) = attack.client(&input[used..]);
+    let reply = String::from_utf8_lossy(&attack.reply).into_owned();
+    assert!(
+        reply.contains("C53000\0Mtoo many long statements"),
+        "{reply}"
+    );
+    assert_eq!(
+        (kinds(&attack.reply), kinds(&out)),
+        (b"EZ".to_vec(), vec![])
+    );
+    // Only the one that nobody could take; the next one may be lucky.
+    assert!(matches!(next, Next::Describe(_)), "{next:?}");
+    attack.described = Some(Arc::new(describe(long.as_bytes())));
+    let (out, _, _) = attack.client(&input[used + more..]);
+    assert_eq!(
+        (kinds(&out), attack.watching.refused.get()),
+        (b"QQ".to_vec(), 1)
+    );
+
+    // In a batch: the rest of it is left out, and the server fails the transaction.
+    let mut attack = Attack::new();
+    let mut batch = Vec::new();
+    parse(&mut batch, &long);
+    batch.extend_from_slice(SYNC);
+    attack.busy = true;
+    let (out, used, _) = attack.client(&batch);
+    assert_eq!((kinds(&out), used), (b"ES".to_vec(), batch.len()));
+    // Being busy is nothing to a text that is short.
+    let mut attack = Attack::new();
+    attack.busy = true;
+    let (out, _, _) = attack.client(&query("select 1"));
+    assert_eq!(kinds(&out), b"Q");
 }
 
 fn kinds(mut bytes: &[u8]) -> Vec<u8> {

@@ -73,6 +73,7 @@ impl Conversation {
                             self.flushed = false;
                             // It was for this message, be it that the message was left out unread.
                             cx.described = None;
+                            cx.busy = false;
                             continue;
                         }
                         Step::More(total) => Next::Read { total },

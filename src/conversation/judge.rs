@@ -12,7 +12,8 @@ use super::in_flight::Expected;
 use super::names::Prepared;
 use super::splice::Splice;
 use super::{Batch, Context, Conversation, Observer};
-use crate::policy::{Refusal, Verdict, Who, decide, guards};
+use crate::error::SqlState;
+use crate::policy::{Guard, Objection, Refusal, Verdict, Who, decide, guards};
 use crate::protocol::frame;
 use crate::protocol::reply::{ErrorReply, READY_IDLE, Severity};
 use crate::sql::{Facts, LONG_TEXT};
@@ -36,6 +37,7 @@ impl Conversation {
             None if text.len() <= LONG_TEXT => cx.facts.describe(text),
             None => match cx.facts.get(text) {
                 Some(facts) => facts,
+                None if cx.busy => return Judged::Refused(too_busy(cx.who)),
                 None => return Judged::Long,
             },
         };
@@ -152,4 +154,16 @@ impl Conversation {
             None => cx.observer.started(None, b""),
         }
     }
+}
+
+/// A long text that nobody has the time to read: that statement is refused, and its client stays.
+fn too_busy(who: &Who) -> Box<Refusal> {
+    let objection = Objection::new("too many long statements are waiting to be judged")
+        .sqlstate(SqlState::INSUFFICIENT_RESOURCES)
+        .detail(format!(
+            "Statements over {} KB are judged in turn",
+            LONG_TEXT / 1024
+        ))
+        .hint("Try again");
+    Box::new(objection.refuse(Guard::StatementBounds, who, None))
 }

@@ -59,6 +59,9 @@ pub struct Context<'a, O: Observer> {
     pub facts: &'a mut FactsCache,
     /// The description of the text at the head of the input, when it was made elsewhere.
     pub described: Option<Arc<Facts>>,
+    /// The text at the head of the input is long and cannot be described elsewhere, because too many
+    /// wait for that already: it is refused.
+    pub busy: bool,
     /// Where events go.
     pub observer: &'a O,
 }
@@ -94,7 +97,7 @@ pub enum Next {
     /// Others may have the worker first; then come back with the rest.
     Pause,
     /// The text at this place of the input (counted from its start) is long: describe it off the
-    /// worker, and come back with it in [`Context::described`].
+    /// worker, and come back with it in [`Context::described`], or with [`Context::busy`].
     Describe(Range<usize>),
     /// The client said goodbye (Terminate is in the output, but for recorded connections).
     Terminate,

@@ -62,6 +62,8 @@ pub struct Pump {
     registered: bool,
     waiting: Waiting,
     described: Option<Arc<Facts>>,
+    /// Nobody could take the text at the head of `from_client` to describe it.
+    busy: bool,
     from_client: Held,
     /// Bytes of `from_client` that are counted in [`MAX_HELD`].
     charged: usize,
@@ -107,6 +109,7 @@ impl Pump {
             registered: false,
             waiting: Waiting::Bytes,
             described: None,
+            busy: false,
             from_client: Held::default(),
             charged: 0,
             from_server: Held::default(),
@@ -423,6 +426,7 @@ impl Pump {
                 },
                 facts: &mut facts,
                 described: self.described.take(),
+                busy: std::mem::take(&mut self.busy),
                 observer: &self.watcher,
             };
             let taken = self
@@ -451,7 +455,7 @@ impl Pump {
             Next::Read { .. } => {}
             Next::Hold => self.waiting = Waiting::Answers,
             Next::Pause => self.waiting = Waiting::Again,
-            Next::Describe(text) => self.describe(&input[text])?,
+            Next::Describe(text) => self.describe(&input[text]),
             Next::Terminate => {
                 self.leaving = true;
                 self.pay(cx)?;
@@ -460,14 +464,14 @@ impl Pump {
         Ok(taken.consumed)
     }
 
-    fn describe(&mut self, text: &[u8]) -> Result<(), Exit> {
-        match self.worker.shared.describe.submit(text) {
-            Some(receiver) => {
-                self.waiting = Waiting::Description(receiver);
-                Ok(())
+    fn describe(&mut self, text: &[u8]) {
+        self.waiting = match self.worker.shared.describe.submit(text) {
+            Some(receiver) => Waiting::Description(receiver),
+            None => {
+                self.busy = true;
+                Waiting::Again
             }
-            None => Err(not_described()),
-        }
+        };
     }
 }
 
@@ -483,6 +487,6 @@ impl Drop for Pump {
 fn not_described() -> Exit {
     Exit::Fatal(Fatal {
         sqlstate: SqlState::INSUFFICIENT_RESOURCES,
-        message: "too many long statements are waiting to be judged".to_owned(),
+        message: "a long statement could not be judged".to_owned(),
     })
 }

@@ -141,6 +141,7 @@ impl<O: Observer> Connection<O> {
             state: State::default(),
             facts: &mut self.facts,
             described: None,
+            busy: false,
             observer: &self.observer,
         };
         let mut out = Splice::new(batch, &mut self.scratch);
