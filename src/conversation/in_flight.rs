@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::names::Prepared;
+use super::names::{Prepared, bytes_of};
 use crate::policy::Refusal;
 use crate::zone::Form;
 
@@ -111,6 +111,8 @@ struct Change {
     name: Box<[u8]>,
     /// What the name will stand for; `None`: nothing.
     meaning: Option<Prepared>,
+    /// What name and meaning took when it was sent.
+    bytes: usize,
 }
 
 /// The latest unanswered change of a name.
@@ -131,6 +133,8 @@ pub struct InFlight {
     queue: VecDeque<Entry>,
     /// One for each Parse, Bind and Close, in order.
     changes: VecDeque<Change>,
+    /// What they take.
+    bytes: usize,
     /// How many of them are of statements.
     statements: usize,
     /// Batches sent.
@@ -207,11 +211,14 @@ impl InFlight {
         meaning: Option<Prepared>,
     ) {
         self.statements += usize::from(space == Space::Statement);
+        let bytes = bytes_of(name, meaning.as_ref());
+        self.bytes += bytes;
         self.changes.push_back(Change {
             batch: self.batch,
             space,
             name: name.into(),
             meaning,
+            bytes,
         });
         self.push(expected);
     }
@@ -262,6 +269,7 @@ impl InFlight {
 
     fn pop_change(&mut self) -> Option<Change> {
         let change = self.changes.pop_front()?;
+        self.bytes -= change.bytes;
         self.statements -= usize::from(change.space == Space::Statement);
         Some(change)
     }
@@ -310,6 +318,11 @@ impl InFlight {
     /// How many names unanswered messages may add.
     pub fn pending_names(&self) -> usize {
         self.changes.len()
+    }
+
+    /// What the names take that unanswered messages may add.
+    pub fn pending_bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Everything is answered: give memory back if a burst made the queue large.

@@ -198,6 +198,11 @@ fn no_constant_matters(facts: &Facts) -> bool {
 
 /// What an entry takes: the text, the facts with all they own, and its places in both tables.
 fn cost(text: &[u8], facts: &Facts) -> usize {
+    text.len() + size_of::<Entry>() + 4 * size_of::<u64>() + weight(facts)
+}
+
+/// Bytes that facts take, with all they own.
+pub fn weight(facts: &Facts) -> usize {
     let statements = facts.statements.iter().map(|statement| {
         let names = statement.parameters.iter().map(|touch| match &touch.name {
             ParameterName::Named(name) => name.len(),
@@ -207,10 +212,7 @@ fn cost(text: &[u8], facts: &Facts) -> usize {
             + names.sum::<usize>()
             + statement.functions.capacity() * size_of::<&str>()
     });
-    text.len()
-        + size_of::<Entry>()
-        + 4 * size_of::<u64>()
-        + size_of::<Facts>()
+    size_of::<Facts>()
         + facts.statements.capacity() * size_of::<Statement>()
         + statements.sum::<usize>()
 }

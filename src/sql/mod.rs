@@ -40,7 +40,7 @@ mod view;
 mod tests;
 
 pub use bounds::{LONG_TEXT, MAX_COMMENT_DEPTH, MAX_OPERATOR_RUN};
-pub use cache::FactsCache;
+pub use cache::{FactsCache, weight};
 pub use describe::describe;
 pub use details::*;
 pub use facts::*;
