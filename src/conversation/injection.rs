@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::keeping::Keeping;
 use crate::protocol::TransactionStatus;
-use crate::sql::{Class, Facts, TransactionControl};
+use crate::sql::{Class, ClassSet, Facts, Statement, TransactionControl};
 use crate::zone::{Form, NAME_LENGTH, Prefix, put_question};
 
 /// The injection of one connection that has a zone.
@@ -227,7 +227,8 @@ impl Injection {
 }
 
 /// Does the statement read or write anything a zone could matter for?
-/// Not: BEGIN, COMMIT, ROLLBACK, SET TRANSACTION (which a query before it would break), an empty query.
+/// Not: BEGIN, COMMIT, ROLLBACK, SET TRANSACTION (which a query before it would break), what takes no
+/// snapshot, an empty query.
 fn needs_zone(facts: &Facts) -> bool {
     use TransactionControl::{Begin, Commit, Rollback, SetTransaction, TwoPhase};
     let unknown = facts.undescribed.is_some();
@@ -236,8 +237,19 @@ fn needs_zone(facts: &Facts) -> bool {
             !matches!(
                 statement.transaction,
                 Some(Begin | Commit { .. } | Rollback { .. } | SetTransaction | TwoPhase)
-            )
+            ) && !takes_no_snapshot(statement)
         })
+}
+
+/// SET, RESET, LOCK, LISTEN, UNLISTEN, NOTIFY: PostgreSQL runs them without a snapshot, so that SET
+/// TRANSACTION may still follow, and they see no row. Not SHOW: it may show the zone. Where a
+/// parameter is set by anything else, its class is there, too.
+fn takes_no_snapshot(statement: &Statement) -> bool {
+    const NONE: ClassSet = ClassSet::of(Class::Parameter)
+        .with(Class::Lock)
+        .with(Class::Notify);
+    let classes = statement.classes;
+    !classes.is_empty() && classes.minus(NONE).is_empty() && statement.functions.is_empty()
 }
 
 /// DEALLOCATE ALL and DISCARD ALL make PgBouncer forget what it follows for this client, too.
@@ -293,6 +305,37 @@ mod tests {
         injection.batch_ended();
         assert!(injection.due_at_bind(&begin, true, false));
         assert!(!injection.due_at_bind(&begin, false, false));
+    }
+
+    #[test]
+    fn what_takes_no_snapshot_needs_no_zone() {
+        for text in [
+            "set local statement_timeout = 1000",
+            "set statement_timeout to 1000",
+            "reset statement_timeout",
+            "lock table orders",
+            "notify c",
+            "set transaction isolation level serializable",
+        ] {
+            assert!(!needs_zone(&describe(text.as_bytes())), "{text}");
+        }
+        for text in [
+            "select set_config('a.b', 'c', true)",
+            "update pg_settings set setting = 'x'",
+            "select * from orders for update",
+            "show app.tenant_id",
+            "set local a.b = 'c'; select 1",
+            "lock table orders; select 1",
+            "savepoint s",
+            "do $$ begin set a.b = 'c'; end $$",
+            "explain select 1",
+            "prepare p as select 1",
+            "deallocate p",
+            "fetch c",
+            "selec 1",
+        ] {
+            assert!(needs_zone(&describe(text.as_bytes())), "{text}");
+        }
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub enum Statement {
     Savepoint(String),
     RollbackTo(String),
     SetTransaction,
+    /// Takes no snapshot, and no zone matters for it.
+    SetLocal,
     CopyIn,
     Ddl,
     DeallocateAll,
@@ -68,6 +70,7 @@ impl Statement {
             ["rollback", "to", name] => Self::RollbackTo(name.to_owned()),
             ["savepoint", name] => Self::Savepoint(name.to_owned()),
             ["set", "transaction", ..] => Self::SetTransaction,
+            ["set", "local", ..] => Self::SetLocal,
             ["copy", _, "from", "stdin"] => Self::CopyIn,
             ["deallocate", "all"] => Self::DeallocateAll,
             ["drop" | "create" | "truncate", ..] => Self::Ddl,
@@ -99,7 +102,7 @@ impl Statement {
     /// Comes SET TRANSACTION too late behind it? (True of some that take no snapshot themselves:
     /// the prefix ahead of them does.)
     pub fn takes_snapshot(&self) -> bool {
-        !self.is_transaction_control()
+        !self.is_transaction_control() && *self != Self::SetLocal
     }
 
     /// Does it answer with rows?

@@ -30,6 +30,7 @@ const TEXTS: &[&str] = &[
     "savepoint s",
     "rollback to s",
     "set transaction isolation level serializable",
+    "set local statement_timeout to 1000",
     "select fail_parse",
     "select fail_bind",
     "select fail_execute",
