@@ -153,3 +153,42 @@ fn every_transaction_is_in_its_zone_on_postgresql_18() {
     everywhere(&stack);
     beside_what_the_client_deallocates(&stack);
 }
+
+/// PgBouncer keeps what it follows on the server connection, under a name that can be guessed: run by
+/// SQL, the statement that sets the zone would set any zone; and another could be put in its place.
+#[test]
+fn the_pools_names_are_out_of_reach_of_sql() {
+    for number in 0..VERSIONS.len() {
+        let stack = start(number);
+        for transactions in [1, SOME] {
+            let mut wire = acme(&stack);
+            for _ in 0..transactions {
+                fine(&wire.query(SEEN));
+            }
+            for sql in [
+                "EXECUTE \"PGBOUNCER_1\"('{app.tenant_id}', '{globex}')",
+                "EXPLAIN ANALYZE EXECUTE \"PGBOUNCER_1\"('{app.tenant_id}', '{globex}')",
+                "SELECT 1; EXECUTE U&\"PGBOUNCER\\005f1\"('{app.tenant_id}', '{globex}')",
+                "DEALLOCATE \"PGBOUNCER_1\"",
+                "DEALLOCATE PREPARE \"PGBOUNCER_1\"",
+                "PREPARE \"PGBOUNCER_1\" (text[], text[]) AS SELECT 1",
+            ] {
+                assert_eq!(failed(&wire.query(sql)), ("0A000".into(), 'I'), "{sql}");
+                fine(&wire.query("BEGIN"));
+                assert_eq!(column(&wire.query(SEEN)), ["acme"]);
+                if !sql.contains(';') {
+                    let answer = wire.batch(&extended(sql, &[]));
+                    assert_eq!(failed(&answer), ("0A000".into(), 'E'), "{sql}");
+                    fine(&wire.query("ROLLBACK"));
+                    fine(&wire.query("BEGIN"));
+                }
+                assert_eq!(column(&wire.query(SEEN)), ["acme"], "behind {sql}");
+                fine(&wire.query("COMMIT"));
+            }
+            // What must pass beside it: the protocol's own statements, and clearing up.
+            fine(&wire.query("DEALLOCATE ALL"));
+            fine(&wire.query("EXPLAIN SELECT 1"));
+            assert_eq!(column(&wire.query(SEEN)), ["acme"]);
+        }
+    }
+}

@@ -16,7 +16,7 @@ use crate::error::SqlState;
 use crate::policy::{Guard, Objection, Refusal, Verdict, Who, decide, guards};
 use crate::protocol::frame;
 use crate::protocol::reply::{ErrorReply, READY_IDLE, Severity};
-use crate::sql::{Facts, LONG_TEXT};
+use crate::sql::{Class, ClassSet, Facts, LONG_TEXT};
 
 /// The outcome for one text.
 pub(super) enum Judged {
@@ -44,9 +44,45 @@ impl Conversation {
         let decision = decide(&facts, cx.who, cx.state);
         cx.observer.judged(&facts, &decision);
         match decision.verdict {
-            Verdict::Allow => Judged::Allowed(facts),
+            Verdict::Allow => match self.reaches_for_names(&facts, cx.who) {
+                None => Judged::Allowed(facts),
+                Some(refusal) => Judged::Refused(refusal),
+            },
             Verdict::Refuse(refusal) => Judged::Refused(refusal),
         }
+    }
+
+    /// A pool that follows prepared statements keeps those of all its clients on its server connections,
+    /// under names that anybody can guess, and the one that sets a zone is among them. By SQL a client
+    /// could run it with another zone, or put a statement of its own in the place of another client's:
+    /// that is no matter of a guard that may be off.
+    fn reaches_for_names(&self, facts: &Facts, who: &Who) -> Option<Box<Refusal>> {
+        const BY_SQL: ClassSet = ClassSet::of(Class::Prepare)
+            .with(Class::Execute)
+            .with(Class::Deallocate);
+        if !facts.classes.intersects(BY_SQL) || !self.replaceable || !who.zone_is_guarded() {
+            return None;
+        }
+        let mut statements = facts.statements.iter();
+        // Whoever deallocates everything harms others no more than PgBouncer lets him.
+        let statement =
+            statements.find(|s| s.classes.intersects(BY_SQL) && s.tag != "DEALLOCATE ALL")?;
+        let objection = Objection::new(format!(
+            "cannot execute {} on a pooled connection",
+            statement.tag
+        ))
+        .sqlstate(SqlState::UNSUPPORTED)
+        .detail(format!(
+            "What others have prepared is there as well, and what sets the {}",
+            who.noun()
+        ))
+        .hint("Let the driver prepare it by the protocol")
+        .at(statement.position);
+        Some(Box::new(objection.refuse(
+            Guard::ZoneParameter,
+            who,
+            facts.fingerprint,
+        )))
     }
 
     /// A statement that was allowed at Parse is judged again when it is bound or run: the right to
