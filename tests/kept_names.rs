@@ -98,6 +98,26 @@ fn beside_what_the_client_deallocates(stack: &Stack) {
     written(stack, "behind", 2 * 3 * 4);
 }
 
+/// The pool is set so that names are not followed, pushed out all the time, or discarded behind every
+/// transaction.
+#[test]
+fn however_the_pool_is_set() {
+    for setting in [
+        "max_prepared_statements = 0",
+        "max_prepared_statements = 1",
+        "server_reset_query_always = 1",
+    ] {
+        let stack = Stack::start(StackOptions {
+            version: VERSIONS[1].0,
+            pooler: VERSIONS[1].1,
+            pgbouncer: setting.into(),
+            ..StackOptions::default()
+        });
+        everywhere(&stack);
+        beside_what_the_client_deallocates(&stack);
+    }
+}
+
 /// PgBouncer's own count of the Parse messages of its clients for `shop`.
 fn parses(stack: &Stack) -> u64 {
     let mut console = Wire::login(&stack.login_at(stack.transaction_port, ADMIN, "pgbouncer"));
