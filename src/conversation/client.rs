@@ -55,6 +55,9 @@ impl Conversation {
         out: &mut Splice<'_>,
         reply: &mut Vec<u8>,
     ) -> Result<Taken, Fatal> {
+        if let Some(onlooker) = &mut self.onlooker {
+            return Ok(onlooker.client_sent(input, cx, out));
+        }
         let mut at = 0;
         let misses = cx.facts.misses();
         loop {
@@ -341,7 +344,7 @@ impl Conversation {
 
 /// Was this much describing enough for one step? Thousands of small new texts, or some long ones,
 /// must not hold the worker.
-fn enough(described: u64, bytes: usize) -> bool {
+pub(super) fn enough(described: u64, bytes: usize) -> bool {
     described >= 64 || (described > 0 && bytes > LONG_TEXT)
 }
 

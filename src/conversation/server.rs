@@ -44,6 +44,9 @@ impl Conversation {
         out: &mut Splice<'_>,
         to_server: &mut Vec<u8>,
     ) -> Result<usize, Fatal> {
+        if let Some(onlooker) = &mut self.onlooker {
+            return Ok(onlooker.server_answered(input, observer, out));
+        }
         let mut at = 0;
         loop {
             let length = self.server_body.remaining.min(input.len() - at);
