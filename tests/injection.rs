@@ -281,26 +281,6 @@ fn a_failed_transaction_hangs_nobody_and_the_next_is_in_the_zone() {
 }
 
 #[test]
-fn the_isolation_level_can_be_set_after_begin() {
-    for stack in stacks() {
-        let mut wire = acme(&stack);
-        let level = "SHOW transaction_isolation";
-        fine(&wire.query("BEGIN ISOLATION LEVEL SERIALIZABLE, READ WRITE"));
-        assert_eq!(column(&wire.query(level)), ["serializable"]);
-        assert_eq!(column(&wire.query(SEEN)), ["acme"]);
-        fine(&wire.query("COMMIT"));
-        fine(&wire.query("BEGIN"));
-        fine(&wire.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"));
-        fine(&wire.batch(&extended("SET TRANSACTION READ ONLY", &[])));
-        assert_eq!(column(&wire.query(SEEN)), ["acme"]);
-        assert_eq!(column(&wire.query(level)), ["repeatable read"]);
-        assert_eq!(failed(&wire.query(&insert("read only"))).0, "25006");
-        fine(&wire.query("ROLLBACK"));
-        assert_eq!(column(&wire.query(level)), ["read committed"]);
-    }
-}
-
-#[test]
 fn positions_count_in_the_clients_own_text() {
     for stack in stacks() {
         let mut wire = acme(&stack);

@@ -13,7 +13,7 @@ mod program;
 use conversing::driver::Driver;
 use conversing::frames::{self, Frame};
 use conversing::random::Random;
-use conversing::server::{Place, Server};
+use conversing::server::{Place, Pool, Server};
 use conversing::who::Login;
 use program::{Act, Writer};
 
@@ -35,11 +35,13 @@ struct World {
 }
 
 impl World {
-    fn new(random: Random, login: Login) -> Self {
+    fn new(mut random: Random, login: Login) -> Self {
+        let mut server = Server::new(Place::Behind, login);
+        server.pool = *random.pick(&[Pool::Follows, Pool::Follows, Pool::Forgets, Pool::Hides]);
         Self {
             random,
             driver: Driver::new(login),
-            server: Server::new(Place::Behind, login),
+            server,
             from_client: Vec::new(),
             asked: 0,
             answered: 0,
@@ -132,7 +134,8 @@ fn simulate(seed: u64, login: Login) -> Result<usize, String> {
     let mut random = Random::new(seed);
     let length = 2 + random.below(24);
     let migrates = login == Login::Migrator;
-    let program = Writer::program(Random::new(random.next()), length, migrates);
+    let seasoned = login == Login::Zoned && random.one_in(2);
+    let program = Writer::program(Random::new(random.next()), length, migrates, seasoned);
     let mut world = World::new(random.clone(), login);
     let mut doomed = Random::new(random.next());
     world.server.doomed = (1..=program.marks).filter(|_| doomed.one_in(12)).collect();

@@ -42,7 +42,10 @@ struct Attack {
     who: Who,
     facts: FactsCache,
     described: Option<Arc<Facts>>,
+    busy: bool,
     watching: Watching,
+    /// What the client was told without the server.
+    reply: Vec<u8>,
 }
 
 impl Attack {
@@ -56,6 +59,7 @@ impl Attack {
             max_statement_bytes: 1 << 20,
             record: false,
             replaceable: true,
+            observes: false,
         };
         Self {
             conversation: Conversation::new(&setup),
@@ -66,24 +70,27 @@ impl Attack {
             },
             facts: FactsCache::new(1 << 20, 1),
             described: None,
+            busy: false,
             watching: Watching::default(),
+            reply: Vec::new(),
         }
     }
 
     /// What goes to the server, the bytes used up, and what is waited for.
     fn client(&mut self, input: &[u8]) -> (Vec<u8>, usize, Next) {
-        let (mut scratch, mut reply) = (Vec::new(), Vec::new());
+        let mut scratch = Vec::new();
         let mut context = Context {
             who: &self.who,
             state: State::default(),
             facts: &mut self.facts,
             described: self.described.take(),
+            busy: std::mem::take(&mut self.busy),
             observer: &self.watching,
         };
         let mut out = Splice::new(input, &mut scratch);
         let taken = self
             .conversation
-            .from_client(input, &mut context, &mut out, &mut reply)
+            .from_client(input, &mut context, &mut out, &mut self.reply)
             .expect("no protocol error");
         self.described = context.described;
         (out.finish().to_vec(), taken.consumed, taken.next)
@@ -100,8 +107,12 @@ impl Attack {
 }
 
 fn parse(out: &mut Vec<u8>, text: &str) {
+    parse_named(out, "", text);
+}
+
+fn parse_named(out: &mut Vec<u8>, name: &str, text: &str) {
     message(out, b'P', |body| {
-        put_cstr(body, b"");
+        put_cstr(body, name.as_bytes());
         put_cstr(body, text.as_bytes());
         body.extend_from_slice(&[0, 0]);
     });
@@ -143,6 +154,99 @@ fn the_description_of_a_text_that_was_left_out_is_not_for_the_next_text() {
         let facts = attack.facts.describe(text.as_bytes());
         assert_eq!(*facts, describe(text.as_bytes()));
     }
+}
+
+/// More long texts than can be waited for: the one too many is refused, alone, and its client stays.
+#[test]
+fn a_long_text_too_many_is_refused_and_nothing_else() {
+    let long = format!("select 1 -- {}", "x".repeat(LONG_TEXT));
+    let mut attack = Attack::new();
+    let input = [query(&long), query(&long), query("select 2")].concat();
+    let (_, used, next) = attack.client(&input);
+    assert!(matches!(next, Next::Describe(_)), "{next:?}");
+    attack.busy = true;
+    let (out, more, next) = attack.client(&input[used..]);
+    let reply = String::from_utf8_lossy(&attack.reply).into_owned();
+    assert!(
+        reply.contains("C53000\0Mtoo many long statements"),
+        "{reply}"
+    );
+    assert_eq!(
+        (kinds(&attack.reply), kinds(&out)),
+        (b"EZ".to_vec(), vec![])
+    );
+    // Only the one that nobody could take; the next one may be lucky.
+    assert_eq!(next, Next::Pause);
+    let rest = &input[used + more..];
+    let (_, _, next) = attack.client(rest);
+    assert!(matches!(next, Next::Describe(_)), "{next:?}");
+    attack.described = Some(Arc::new(describe(long.as_bytes())));
+    let (out, _, _) = attack.client(rest);
+    assert_eq!(
+        (kinds(&out), attack.watching.refused.get()),
+        (b"QQ".to_vec(), 1)
+    );
+
+    // In a batch: the rest of it is left out, and the server fails the transaction.
+    let mut attack = Attack::new();
+    let mut batch = Vec::new();
+    parse(&mut batch, &long);
+    batch.extend_from_slice(SYNC);
+    attack.busy = true;
+    let (out, used, _) = attack.client(&batch);
+    assert_eq!(
+        (kinds(&out), used),
+        (b"E".to_vec(), batch.len() - SYNC.len())
+    );
+    assert_eq!(attack.client(SYNC).0, SYNC);
+    // Being busy is nothing to a text that is short.
+    let mut attack = Attack::new();
+    attack.busy = true;
+    let (out, _, _) = attack.client(&query("select 1"));
+    assert_eq!(kinds(&out), b"Q");
+}
+
+/// Names as long as they may be: they are counted in bytes, too, and given back with Close.
+#[test]
+fn a_hoard_of_long_names_is_bounded() {
+    const PARSED: &[u8] = b"1\0\0\0\x04Z\0\0\0\x05I";
+    const CLOSED: &[u8] = b"3\0\0\0\x04Z\0\0\0\x05I";
+    let mut attack = Attack::new();
+    let name = |number: usize| format!("{number:08}").repeat(1000);
+    let ask = |attack: &mut Attack, number: usize| {
+        let mut batch = Vec::new();
+        parse_named(&mut batch, &name(number), "select 1");
+        batch.extend_from_slice(SYNC);
+        attack.client(&batch).0
+    };
+    let mut held = 0;
+    while kinds(&ask(&mut attack, held)) == b"PS" {
+        attack.server(PARSED);
+        held += 1;
+        assert!(held < 10_000, "without bounds");
+    }
+    assert!((900..1100).contains(&held), "{held}");
+    assert_eq!(attack.watching.refused.get(), 1);
+    let mut error = Vec::new();
+    message(&mut error, b'E', |body| {
+        body.extend_from_slice(b"SERROR\0VERROR\0C34000\0Mno such portal\0\0");
+    });
+    attack.server(&[&error[..], b"Z\0\0\0\x05I"].concat());
+    // The unnamed one, and one in the place of another, always.
+    let mut batch = Vec::new();
+    parse(&mut batch, "select 1");
+    batch.extend_from_slice(SYNC);
+    assert_eq!(kinds(&attack.client(&batch).0), b"PS");
+    attack.server(PARSED);
+    let mut batch = Vec::new();
+    message(&mut batch, b'C', |body| {
+        body.push(b'S');
+        put_cstr(body, name(0).as_bytes());
+    });
+    batch.extend_from_slice(SYNC);
+    assert_eq!(kinds(&attack.client(&batch).0), b"CS");
+    attack.server(CLOSED);
+    assert_eq!(kinds(&ask(&mut attack, held)), b"PS");
 }
 
 fn kinds(mut bytes: &[u8]) -> Vec<u8> {

@@ -55,6 +55,9 @@ impl Conversation {
         out: &mut Splice<'_>,
         reply: &mut Vec<u8>,
     ) -> Result<Taken, Fatal> {
+        if let Some(onlooker) = &mut self.onlooker {
+            return Ok(onlooker.client_sent(input, cx, out));
+        }
         let mut at = 0;
         let misses = cx.facts.misses();
         loop {
@@ -73,6 +76,7 @@ impl Conversation {
                             self.flushed = false;
                             // It was for this message, be it that the message was left out unread.
                             cx.described = None;
+                            cx.busy = false;
                             continue;
                         }
                         Step::More(total) => Next::Read { total },
@@ -114,6 +118,14 @@ impl Conversation {
                 "unexpected message type 0x{kind:02X} during COPY from stdin"
             )));
         }
+        if matches!(kind, b'Q' | b'F' | b'P' | b'B' | b'D' | b'E' | b'C') {
+            if self.asks_pool(out) || self.must_wait(matches!(kind, b'Q' | b'F'), out) {
+                return Ok(Step::Hold);
+            }
+            if self.batch == Batch::Skipping {
+                return Ok(self.drop_message(message));
+            }
+        }
         match kind {
             b'Q' => self.query(message, cx, out, reply),
             b'P' => self.parse(message, cx, out),
@@ -124,7 +136,10 @@ impl Conversation {
             b'S' => self.sync(message, out),
             b'H' => self.flush(message, out),
             b'd' | b'c' | b'f' => Ok(self.copy_data(message, out)),
-            b'F' => self.function_call(message, cx, out, reply),
+            b'F' => {
+                let refusal = Box::new(guards::fast_path::refusal(cx.who));
+                Ok(self.refuse_simple(message, refusal, cx, out, reply))
+            }
             b'X' => {
                 let whole = exact(message, HEADER)?;
                 // PgBouncer would let go of the server at once, and what runs there could not be
@@ -159,8 +174,8 @@ impl Conversation {
         length
     }
 
-    /// May a message that begins something be taken now? `simple`: Query or FunctionCall.
-    pub(super) fn must_wait(&mut self, simple: bool, out: &mut Splice<'_>) -> bool {
+    /// Must a message that begins something wait for answers? `simple`: Query or FunctionCall.
+    fn must_wait(&mut self, simple: bool, out: &mut Splice<'_>) -> bool {
         if self.in_flight.is_empty() {
             return false;
         }
@@ -182,6 +197,21 @@ impl Conversation {
         self.batch == Batch::Closed && injection.is_some_and(|injection| injection.holds_batches())
     }
 
+    /// Asks the pool what the zone must know about it, where nothing else is open or unanswered. What
+    /// the client has just sent waits for the answer.
+    fn asks_pool(&mut self, out: &mut Splice<'_>) -> bool {
+        let idle = self.is_idle();
+        let Some(injection) = &mut self.injection else {
+            return false;
+        };
+        if !idle || !injection.is_curious() {
+            return false;
+        }
+        injection.put_question(out.insert());
+        self.in_flight.push(Expected::Question);
+        true
+    }
+
     /// Inserts Flush, once for the message at the head.
     pub(super) fn ask_for_answers(&mut self, out: &mut Splice<'_>) {
         if !self.flushed {
@@ -197,12 +227,6 @@ impl Conversation {
         out: &mut Splice<'_>,
         reply: &mut Vec<u8>,
     ) -> Result<Step, Fatal> {
-        if self.must_wait(true, out) {
-            return Ok(Step::Hold);
-        }
-        if self.batch == Batch::Skipping {
-            return Ok(self.drop_message(message));
-        }
         if message.header.total > HEADER + self.max_statement_bytes + 1 {
             let refusal = self.too_long(cx.who);
             return Ok(self.refuse_simple(message, refusal, cx, out, reply));
@@ -262,8 +286,8 @@ impl Conversation {
 
     pub(super) fn put_prefix<O: Observer>(&mut self, cx: &Context<'_, O>, out: &mut Splice<'_>) {
         if let Some(injection) = &mut self.injection {
-            injection.put(out.insert());
-            self.in_flight.push_prefix();
+            let form = injection.put(out.insert());
+            self.in_flight.push_prefix(form);
             // The prefix takes the unnamed portal: what was bound to it must not seem to be there.
             self.in_flight.unbind(b"");
             self.names.drop_unnamed_portal();
@@ -316,28 +340,11 @@ impl Conversation {
         }
         self.pass(message, out)
     }
-
-    fn function_call<O: Observer>(
-        &mut self,
-        message: Message<'_>,
-        cx: &mut Context<'_, O>,
-        out: &mut Splice<'_>,
-        reply: &mut Vec<u8>,
-    ) -> Result<Step, Fatal> {
-        if self.must_wait(true, out) {
-            return Ok(Step::Hold);
-        }
-        if self.batch == Batch::Skipping {
-            return Ok(self.drop_message(message));
-        }
-        let refusal = Box::new(guards::fast_path::refusal(cx.who));
-        Ok(self.refuse_simple(message, refusal, cx, out, reply))
-    }
 }
 
 /// Was this much describing enough for one step? Thousands of small new texts, or some long ones,
 /// must not hold the worker.
-fn enough(described: u64, bytes: usize) -> bool {
+pub(super) fn enough(described: u64, bytes: usize) -> bool {
     described >= 64 || (described > 0 && bytes > LONG_TEXT)
 }
 

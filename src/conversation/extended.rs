@@ -3,7 +3,7 @@
 use super::client::{Message, Step, bad_layout, has_copy_in, only_cstr};
 use super::in_flight::{Expected, Pending, Space};
 use super::judge::Judged;
-use super::names::{MAX_NAMES, Prepared};
+use super::names::{MAX_BYTES, MAX_NAMES, Prepared, bytes_of};
 use super::splice::Splice;
 use super::{Batch, Context, Conversation, Fatal, Observer};
 use crate::error::SqlState;
@@ -27,12 +27,6 @@ impl Conversation {
         cx: &mut Context<'_, O>,
         out: &mut Splice<'_>,
     ) -> Result<Step, Fatal> {
-        if self.must_wait(false, out) {
-            return Ok(Step::Hold);
-        }
-        if self.batch == Batch::Skipping {
-            return Ok(self.drop_message(message));
-        }
         if message.header.total > HEADER + self.max_statement_bytes + MAX_NAME {
             let refusal = self.too_long(cx.who);
             return Ok(self.refuse_extended(message, refusal, cx, out));
@@ -50,10 +44,6 @@ impl Conversation {
             let refusal = self.too_long(cx.who);
             return Ok(self.refuse_extended(message, refusal, cx, out));
         }
-        if !self.room_for_a_name(name) {
-            let refusal = too_many_names(cx.who);
-            return Ok(self.refuse_extended(message, refusal, cx, out));
-        }
         let facts = match self.judge(text, cx) {
             Judged::Long => {
                 let start = HEADER + name.len() + 1;
@@ -66,6 +56,10 @@ impl Conversation {
         };
         let text = self.record.then(|| text.into());
         let meaning = Some(Prepared { facts, text });
+        if !self.room_for_a_name(name, meaning.as_ref()) {
+            let refusal = too_many_names(cx.who);
+            return Ok(self.refuse_extended(message, refusal, cx, out));
+        }
         self.in_flight
             .push_change(Expected::Parse, Space::Statement, name, meaning);
         self.batch = Batch::Open;
@@ -78,12 +72,6 @@ impl Conversation {
         cx: &mut Context<'_, O>,
         out: &mut Splice<'_>,
     ) -> Result<Step, Fatal> {
-        if self.must_wait(false, out) {
-            return Ok(Step::Hold);
-        }
-        if self.batch == Batch::Skipping {
-            return Ok(self.drop_message(message));
-        }
         let there = &message.bytes[HEADER..message.header.total.min(message.bytes.len())];
         let names = cstr(there).and_then(|(portal, rest)| Some((portal, cstr(rest)?.0)));
         let Some((portal, name)) = names else {
@@ -102,7 +90,7 @@ impl Conversation {
         if let Some(refusal) = self.judge_again(&prepared.facts, cx) {
             return Ok(self.refuse_extended(message, refusal, cx, out));
         }
-        if !portal.is_empty() && !self.room_for_a_name(portal) {
+        if !self.room_for_a_name(portal, Some(&prepared)) {
             let refusal = too_many_names(cx.who);
             return Ok(self.refuse_extended(message, refusal, cx, out));
         }
@@ -124,12 +112,6 @@ impl Conversation {
         cx: &mut Context<'_, O>,
         out: &mut Splice<'_>,
     ) -> Result<Step, Fatal> {
-        if self.must_wait(false, out) {
-            return Ok(Step::Hold);
-        }
-        if self.batch == Batch::Skipping {
-            return Ok(self.drop_message(message));
-        }
         let Some((kind, name)) = kind_and_name(message)? else {
             return wait_for_names(message);
         };
@@ -161,12 +143,6 @@ impl Conversation {
         cx: &mut Context<'_, O>,
         out: &mut Splice<'_>,
     ) -> Result<Step, Fatal> {
-        if self.must_wait(false, out) {
-            return Ok(Step::Hold);
-        }
-        if self.batch == Batch::Skipping {
-            return Ok(self.drop_message(message));
-        }
         let Some(body) = message.body() else {
             return wait_for_names(message);
         };
@@ -208,12 +184,6 @@ impl Conversation {
         message: Message<'_>,
         out: &mut Splice<'_>,
     ) -> Result<Step, Fatal> {
-        if self.must_wait(false, out) {
-            return Ok(Step::Hold);
-        }
-        if self.batch == Batch::Skipping {
-            return Ok(self.drop_message(message));
-        }
         let Some((kind, name)) = kind_and_name(message)? else {
             return wait_for_names(message);
         };
@@ -265,8 +235,11 @@ impl Conversation {
         self.refuse_extended(message, refusal, cx, out)
     }
 
-    fn room_for_a_name(&self, name: &[u8]) -> bool {
-        name.is_empty() || self.names.count() + self.in_flight.pending_names() < MAX_NAMES
+    fn room_for_a_name(&self, name: &[u8], meaning: Option<&Prepared>) -> bool {
+        let bytes = self.names.bytes() + self.in_flight.pending_bytes();
+        name.is_empty()
+            || (self.names.count() + self.in_flight.pending_names() < MAX_NAMES
+                && bytes + bytes_of(name, meaning) <= MAX_BYTES)
     }
 }
 
@@ -319,7 +292,10 @@ fn unknown_statement(who: &Who, name: &[u8]) -> Box<Refusal> {
 fn too_many_names(who: &Who) -> Box<Refusal> {
     let objection = Objection::new("too many prepared statements and portals on this connection")
         .sqlstate(SqlState::PROGRAM_LIMIT)
-        .detail(format!("A connection may hold {MAX_NAMES}"))
+        .detail(format!(
+            "A connection may hold {MAX_NAMES}, and {} MB of their names and descriptions",
+            MAX_BYTES >> 20
+        ))
         .hint("Close statements that are no longer used");
     Box::new(objection.refuse(Guard::StatementBounds, who, None))
 }

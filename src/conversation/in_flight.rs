@@ -3,8 +3,9 @@
 
 use std::collections::VecDeque;
 
-use super::names::Prepared;
+use super::names::{Prepared, bytes_of};
 use crate::policy::Refusal;
+use crate::zone::Form;
 
 /// More than this many unanswered messages: the client is not read until some are answered.
 pub const MAX_IN_FLIGHT: usize = 4096;
@@ -51,10 +52,12 @@ pub enum Expected {
     CleanupClose,
     /// ReadyForQuery.
     CleanupSync,
+    /// Everything up to ReadyForQuery: whether the pool follows names, which no client asked for.
+    Question,
 }
 
-/// The five answers to a zone prefix.
-pub const PREFIX: [Expected; 5] = [
+/// The five answers to a whole zone prefix.
+const PREFIX: [Expected; 5] = [
     Expected::PrefixClose,
     Expected::PrefixParse,
     Expected::PrefixBind,
@@ -65,7 +68,7 @@ pub const PREFIX: [Expected; 5] = [
 impl Expected {
     /// Does ReadyForQuery answer it?
     pub fn ends_batch(self) -> bool {
-        matches!(self, Self::Sync | Self::CleanupSync) || self.is_query()
+        matches!(self, Self::Sync | Self::CleanupSync | Self::Question) || self.is_query()
     }
 
     /// A simple Query in any stage?
@@ -108,6 +111,8 @@ struct Change {
     name: Box<[u8]>,
     /// What the name will stand for; `None`: nothing.
     meaning: Option<Prepared>,
+    /// What name and meaning took when it was sent.
+    bytes: usize,
 }
 
 /// The latest unanswered change of a name.
@@ -128,6 +133,8 @@ pub struct InFlight {
     queue: VecDeque<Entry>,
     /// One for each Parse, Bind and Close, in order.
     changes: VecDeque<Change>,
+    /// What they take.
+    bytes: usize,
     /// How many of them are of statements.
     statements: usize,
     /// Batches sent.
@@ -144,6 +151,8 @@ pub struct Skipped {
     pub executes: usize,
     /// The batch's Sync was sent already: it will be answered.
     pub synced: bool,
+    /// A zone prefix, or what was left of it, was among them.
+    pub prefix: bool,
 }
 
 impl InFlight {
@@ -202,11 +211,14 @@ impl InFlight {
         meaning: Option<Prepared>,
     ) {
         self.statements += usize::from(space == Space::Statement);
+        let bytes = bytes_of(name, meaning.as_ref());
+        self.bytes += bytes;
         self.changes.push_back(Change {
             batch: self.batch,
             space,
             name: name.into(),
             meaning,
+            bytes,
         });
         self.push(expected);
     }
@@ -224,9 +236,14 @@ impl InFlight {
         self.push(Expected::Refused);
     }
 
-    /// The zone prefix was sent.
-    pub fn push_prefix(&mut self) {
-        PREFIX.into_iter().for_each(|expected| self.push(expected));
+    /// The zone prefix was sent in this form.
+    pub fn push_prefix(&mut self, form: Form) {
+        let answers = match form {
+            Form::Whole => &PREFIX[..],
+            Form::First => &PREFIX[..4],
+            Form::Again => &PREFIX[2..4],
+        };
+        answers.iter().for_each(|expected| self.push(*expected));
     }
 
     /// The head is answered.
@@ -252,6 +269,7 @@ impl InFlight {
 
     fn pop_change(&mut self) -> Option<Change> {
         let change = self.changes.pop_front()?;
+        self.bytes -= change.bytes;
         self.statements -= usize::from(change.space == Space::Statement);
         Some(change)
     }
@@ -271,6 +289,7 @@ impl InFlight {
                 break;
             }
             self.pop();
+            skipped.prefix |= head.is_prefix();
             match head {
                 Expected::Parse | Expected::Bind | Expected::Close => drop(self.pop_change()),
                 Expected::Refused => drop(self.refusals.pop_front()),
@@ -299,6 +318,11 @@ impl InFlight {
     /// How many names unanswered messages may add.
     pub fn pending_names(&self) -> usize {
         self.changes.len()
+    }
+
+    /// What the names take that unanswered messages may add.
+    pub fn pending_bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Everything is answered: give memory back if a burst made the queue large.

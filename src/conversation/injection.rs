@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
+use super::keeping::Keeping;
 use crate::protocol::TransactionStatus;
-use crate::sql::{Class, Facts, TransactionControl};
-use crate::zone::{NAME_LENGTH, Prefix};
+use crate::sql::{Class, ClassSet, Facts, Statement, TransactionControl};
+use crate::zone::{Form, NAME_LENGTH, Prefix, put_question};
 
 /// The injection of one connection that has a zone.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub struct Injection {
     /// PREPARE was run: behind DEALLOCATE a name can stand for another statement than the one that was
     /// parsed under it. SQL can prepare only what a zone matters for.
     prepared_by_sql: bool,
+    keeping: Keeping,
 }
 
 /// How a simple Query goes to the server.
@@ -45,8 +47,8 @@ pub enum QueryForm {
 }
 
 impl Injection {
-    /// For a new server connection.
-    pub fn new(prefix: Arc<Prefix>, name: [u8; NAME_LENGTH]) -> Self {
+    /// For a new server connection. `pooled`: it holds nothing of this client between transactions.
+    pub fn new(prefix: Arc<Prefix>, name: [u8; NAME_LENGTH], pooled: bool) -> Self {
         Self {
             prefix,
             name,
@@ -55,7 +57,13 @@ impl Injection {
             unsettled: false,
             leftover: false,
             prepared_by_sql: false,
+            keeping: Keeping::new(pooled),
         }
+    }
+
+    /// Another server connection takes the place of the idle one.
+    pub fn server_replaced(&mut self) {
+        self.keeping.server_replaced();
     }
 
     /// Is transaction control, or a prefix ahead of a simple Query, unanswered?
@@ -95,15 +103,63 @@ impl Injection {
         }
     }
 
-    /// Appends the prefix.
-    pub fn put(&mut self, out: &mut Vec<u8>) {
-        self.prefix.put(out, &self.name);
+    /// Appends the prefix; in which form?
+    pub fn put(&mut self, out: &mut Vec<u8>) -> Form {
+        let form = self.keeping.next_form();
+        self.prefix.put(out, &self.name, form);
         self.armed = true;
+        form
+    }
+
+    /// Is it time to ask whether the pool follows names? Only while nothing is open or unanswered.
+    pub fn is_curious(&self) -> bool {
+        self.keeping.is_curious() && !self.prefix.loses_names()
+    }
+
+    /// Appends the question.
+    pub fn put_question(&mut self, out: &mut Vec<u8>) {
+        put_question(out, &self.name);
+        self.keeping.asked();
+    }
+
+    /// PostgreSQL knows the name: the pool does not follow it.
+    pub fn pool_forgets(&mut self) {
+        self.keeping.forgets();
+    }
+
+    /// The question failed: its name may still be there.
+    pub fn question_failed(&mut self) {
+        self.keeping.forgets();
+        self.failed();
+    }
+
+    /// The question is answered to its end.
+    pub fn question_answered(&mut self) {
+        self.keeping.answered();
+    }
+
+    /// The prefix's statement is there.
+    pub fn parsed(&mut self) {
+        self.keeping.parsed();
+    }
+
+    /// A prefix failed, or was skipped with what stood before it.
+    pub fn name_doubted(&mut self) {
+        self.keeping.doubted();
+    }
+
+    /// The pool does not know a name that it should have followed.
+    pub fn name_lost(&mut self) {
+        self.keeping.forgets();
+        self.prefix.name_lost();
     }
 
     /// A statement was sent to run: what it does to the transaction.
     pub fn executed(&mut self, facts: &Facts) {
         self.prepared_by_sql |= facts.classes.has(Class::Prepare);
+        if may_remove_names(facts) {
+            self.keeping.doubted();
+        }
         if facts.undescribed.is_some() || facts.classes.has(Class::Procedural) {
             // Where the policy lets them pass: DO and CALL can end the transaction inside, and nobody
             // knows what a text without description does. The server's word will tell.
@@ -171,7 +227,8 @@ impl Injection {
 }
 
 /// Does the statement read or write anything a zone could matter for?
-/// Not: BEGIN, COMMIT, ROLLBACK, SET TRANSACTION (which a query before it would break), an empty query.
+/// Not: BEGIN, COMMIT, ROLLBACK, SET TRANSACTION (which a query before it would break), what takes no
+/// snapshot, an empty query.
 fn needs_zone(facts: &Facts) -> bool {
     use TransactionControl::{Begin, Commit, Rollback, SetTransaction, TwoPhase};
     let unknown = facts.undescribed.is_some();
@@ -180,8 +237,28 @@ fn needs_zone(facts: &Facts) -> bool {
             !matches!(
                 statement.transaction,
                 Some(Begin | Commit { .. } | Rollback { .. } | SetTransaction | TwoPhase)
-            )
+            ) && !takes_no_snapshot(statement)
         })
+}
+
+/// SET, RESET, LOCK, LISTEN, UNLISTEN, NOTIFY: PostgreSQL runs them without a snapshot, so that SET
+/// TRANSACTION may still follow, and they see no row. Not SHOW: it may show the zone. Where a
+/// parameter is set by anything else, its class is there, too.
+fn takes_no_snapshot(statement: &Statement) -> bool {
+    const NONE: ClassSet = ClassSet::of(Class::Parameter)
+        .with(Class::Lock)
+        .with(Class::Notify);
+    let classes = statement.classes;
+    !classes.is_empty() && classes.minus(NONE).is_empty() && statement.functions.is_empty()
+}
+
+/// DEALLOCATE ALL and DISCARD ALL make PgBouncer forget what it follows for this client, too.
+fn may_remove_names(facts: &Facts) -> bool {
+    let classes = &facts.classes;
+    facts.undescribed.is_some()
+        || classes.has(Class::Deallocate)
+        || classes.has(Class::SessionState)
+        || classes.has(Class::Procedural)
 }
 
 /// Begins or ends a transaction, or must come first in one?
@@ -196,7 +273,7 @@ mod tests {
 
     fn in_a_zone() -> Injection {
         let prefix = Arc::new(Prefix::new(&[("app.tenant_id", "acme")]));
-        Injection::new(prefix, crate::zone::name(1))
+        Injection::new(prefix, crate::zone::name(1), true)
     }
 
     #[test]
@@ -228,6 +305,37 @@ mod tests {
         injection.batch_ended();
         assert!(injection.due_at_bind(&begin, true, false));
         assert!(!injection.due_at_bind(&begin, false, false));
+    }
+
+    #[test]
+    fn what_takes_no_snapshot_needs_no_zone() {
+        for text in [
+            "set local statement_timeout = 1000",
+            "set statement_timeout to 1000",
+            "reset statement_timeout",
+            "lock table orders",
+            "notify c",
+            "set transaction isolation level serializable",
+        ] {
+            assert!(!needs_zone(&describe(text.as_bytes())), "{text}");
+        }
+        for text in [
+            "select set_config('a.b', 'c', true)",
+            "update pg_settings set setting = 'x'",
+            "select * from orders for update",
+            "show app.tenant_id",
+            "set local a.b = 'c'; select 1",
+            "lock table orders; select 1",
+            "savepoint s",
+            "do $$ begin set a.b = 'c'; end $$",
+            "explain select 1",
+            "prepare p as select 1",
+            "deallocate p",
+            "fetch c",
+            "selec 1",
+        ] {
+            assert!(needs_zone(&describe(text.as_bytes())), "{text}");
+        }
     }
 
     #[test]

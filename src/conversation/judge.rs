@@ -12,10 +12,11 @@ use super::in_flight::Expected;
 use super::names::Prepared;
 use super::splice::Splice;
 use super::{Batch, Context, Conversation, Observer};
-use crate::policy::{Refusal, Verdict, Who, decide, guards};
+use crate::error::SqlState;
+use crate::policy::{Guard, Objection, Refusal, Verdict, Who, decide, guards};
 use crate::protocol::frame;
 use crate::protocol::reply::{ErrorReply, READY_IDLE, Severity};
-use crate::sql::{Facts, LONG_TEXT};
+use crate::sql::{Class, ClassSet, Facts, LONG_TEXT};
 
 /// The outcome for one text.
 pub(super) enum Judged {
@@ -36,15 +37,52 @@ impl Conversation {
             None if text.len() <= LONG_TEXT => cx.facts.describe(text),
             None => match cx.facts.get(text) {
                 Some(facts) => facts,
+                None if cx.busy => return Judged::Refused(too_busy(cx.who)),
                 None => return Judged::Long,
             },
         };
         let decision = decide(&facts, cx.who, cx.state);
         cx.observer.judged(&facts, &decision);
         match decision.verdict {
-            Verdict::Allow => Judged::Allowed(facts),
+            Verdict::Allow => match self.reaches_for_names(&facts, cx.who) {
+                None => Judged::Allowed(facts),
+                Some(refusal) => Judged::Refused(refusal),
+            },
             Verdict::Refuse(refusal) => Judged::Refused(refusal),
         }
+    }
+
+    /// A pool that follows prepared statements keeps those of all its clients on its server connections,
+    /// under names that anybody can guess, and the one that sets a zone is among them. By SQL a client
+    /// could run it with another zone, or put a statement of its own in the place of another client's:
+    /// that is no matter of a guard that may be off.
+    fn reaches_for_names(&self, facts: &Facts, who: &Who) -> Option<Box<Refusal>> {
+        const BY_SQL: ClassSet = ClassSet::of(Class::Prepare)
+            .with(Class::Execute)
+            .with(Class::Deallocate);
+        if !facts.classes.intersects(BY_SQL) || !self.replaceable || !who.zone_is_guarded() {
+            return None;
+        }
+        let mut statements = facts.statements.iter();
+        // Whoever deallocates everything harms others no more than PgBouncer lets him.
+        let statement =
+            statements.find(|s| s.classes.intersects(BY_SQL) && s.tag != "DEALLOCATE ALL")?;
+        let objection = Objection::new(format!(
+            "cannot execute {} on a pooled connection",
+            statement.tag
+        ))
+        .sqlstate(SqlState::UNSUPPORTED)
+        .detail(format!(
+            "What others have prepared is there as well, and what sets the {}",
+            who.noun()
+        ))
+        .hint("Let the driver prepare it by the protocol")
+        .at(statement.position);
+        Some(Box::new(objection.refuse(
+            Guard::ZoneParameter,
+            who,
+            facts.fingerprint,
+        )))
     }
 
     /// A statement that was allowed at Parse is judged again when it is bound or run: the right to
@@ -152,4 +190,16 @@ impl Conversation {
             None => cx.observer.started(None, b""),
         }
     }
+}
+
+/// A long text that nobody has the time to read: that statement is refused, and its client stays.
+fn too_busy(who: &Who) -> Box<Refusal> {
+    let objection = Objection::new("too many long statements are waiting to be judged")
+        .sqlstate(SqlState::INSUFFICIENT_RESOURCES)
+        .detail(format!(
+            "Statements over {} KB are judged in turn",
+            LONG_TEXT / 1024
+        ))
+        .hint("Try again");
+    Box::new(objection.refuse(Guard::StatementBounds, who, None))
 }

@@ -3,7 +3,8 @@
 //! prepared name means; it replaces refused messages in the stream and sets the zone.
 //!
 //! What the client sends is handled in `client`, what the server answers in `server`. After a
-//! [`Fatal`] there is nothing to go on with.
+//! [`Fatal`] there is nothing to go on with. Where the whole policy only observes
+//! ([`Setup::observes`]), `observing` stands in the place of both.
 
 #[cfg(test)]
 mod attacks;
@@ -12,7 +13,9 @@ mod extended;
 mod in_flight;
 mod injection;
 mod judge;
+mod keeping;
 mod names;
+mod observing;
 mod server;
 pub mod splice;
 
@@ -29,6 +32,7 @@ use crate::zone::{NAME_LENGTH, Prefix};
 use in_flight::InFlight;
 use injection::Injection;
 use names::Names;
+use observing::Onlooker;
 
 /// What happens on a connection, for counters and records. Called on the data path: must be cheap.
 pub trait Observer {
@@ -58,6 +62,9 @@ pub struct Context<'a, O: Observer> {
     pub facts: &'a mut FactsCache,
     /// The description of the text at the head of the input, when it was made elsewhere.
     pub described: Option<Arc<Facts>>,
+    /// The text at the head of the input is long and cannot be described elsewhere, because too many
+    /// wait for that already: it is refused.
+    pub busy: bool,
     /// Where events go.
     pub observer: &'a O,
 }
@@ -78,6 +85,9 @@ pub struct Setup {
     /// The server connection holds nothing of this client between transactions (transaction mode):
     /// when it is lost while idle it is replaced.
     pub replaceable: bool,
+    /// The whole policy observes: the bytes of both sides go on unchanged. Not for recorded
+    /// connections: what runs in a migration session is judged in any case.
+    pub observes: bool,
 }
 
 /// Why the client was not read to the end of the input.
@@ -93,7 +103,7 @@ pub enum Next {
     /// Others may have the worker first; then come back with the rest.
     Pause,
     /// The text at this place of the input (counted from its start) is long: describe it off the
-    /// worker, and come back with it in [`Context::described`].
+    /// worker, and come back with it in [`Context::described`], or with [`Context::busy`].
     Describe(Range<usize>),
     /// The client said goodbye (Terminate is in the output, but for recorded connections).
     Terminate,
@@ -160,6 +170,8 @@ pub struct Conversation {
     max_statement_bytes: usize,
     record: bool,
     replaceable: bool,
+    /// Nothing is done here but to look on.
+    onlooker: Option<Box<Onlooker>>,
     /// A portal of this name never exists.
     nowhere: [u8; NAME_LENGTH],
     injection: Option<Box<Injection>>,
@@ -197,14 +209,18 @@ impl Conversation {
     pub fn new(setup: &Setup) -> Self {
         let [statement, portal] = setup.random.map(crate::zone::name);
         let injection = setup.zone.as_ref();
+        let onlooker = (setup.observes && !setup.record)
+            .then(|| Box::new(Onlooker::new(setup.max_statement_bytes)));
         Self {
             connection: setup.connection,
             max_statement_bytes: setup.max_statement_bytes,
             record: setup.record,
-            replaceable: setup.replaceable,
+            replaceable: setup.replaceable && onlooker.is_none(),
+            onlooker,
             nowhere: portal,
             injection: injection
-                .map(|prefix| Box::new(Injection::new(Arc::clone(prefix), statement))),
+                .map(|prefix| Injection::new(Arc::clone(prefix), statement, setup.replaceable))
+                .map(Box::new),
             status: TransactionStatus::Idle,
             in_flight: InFlight::default(),
             names: Names::default(),
@@ -222,6 +238,9 @@ impl Conversation {
     /// Nothing is in flight, no transaction is open, no message is half-way: the server connection
     /// can be given up or replaced without the client noticing.
     pub fn is_idle(&self) -> bool {
+        if let Some(onlooker) = &self.onlooker {
+            return onlooker.is_idle();
+        }
         self.status == TransactionStatus::Idle
             && self.in_flight.is_empty()
             && self.batch == Batch::Closed
@@ -231,7 +250,10 @@ impl Conversation {
 
     /// Has the client been given whole messages only?
     pub fn is_between_answers(&self) -> bool {
-        !self.server_body.is_halfway()
+        match &self.onlooker {
+            Some(onlooker) => onlooker.is_between_answers(),
+            None => !self.server_body.is_halfway(),
+        }
     }
 
     /// Can the lost server connection be replaced at the next statement?
@@ -244,14 +266,18 @@ impl Conversation {
         self.miscounted && self.is_replaceable()
     }
 
-    /// The server said goodbye (FATAL), and the client has been told unless it is replaced.
+    /// The server said goodbye (FATAL), and the client has been told unless it is replaced. Where
+    /// nothing is done but to look on, nobody says more than the server did.
     pub fn server_said_goodbye(&self) -> bool {
-        self.farewell
+        self.farewell || self.onlooker.is_some()
     }
 
     /// The server connection was replaced while idle: what the old one knew is gone.
     pub fn server_replaced(&mut self) {
         self.names = Names::default();
+        if let Some(injection) = &mut self.injection {
+            injection.server_replaced();
+        }
         self.farewell = false;
         self.miscounted = false;
     }

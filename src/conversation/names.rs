@@ -7,10 +7,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::in_flight::Space;
-use crate::sql::Facts;
+use crate::sql::{Facts, weight};
 
-/// Prepared statements that one client may hold.
+/// Prepared statements and portals that one client may hold.
 pub const MAX_NAMES: usize = 20_000;
+/// What they may take, bytes: names, descriptions (counted for each name, though they are shared), and
+/// texts where they are recorded. As many as [`MAX_NAMES`] of ordinary statements fit.
+pub const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// What a prepared statement runs.
 #[derive(Clone, Debug)]
@@ -19,6 +22,37 @@ pub struct Prepared {
     pub facts: Arc<Facts>,
     /// Its text, kept only on connections whose statements are recorded.
     pub text: Option<Arc<[u8]>>,
+}
+
+/// What a name and its meaning take, bytes: a little more than they really do.
+pub fn bytes_of(name: &[u8], meaning: Option<&Prepared>) -> usize {
+    const ENTRY: usize = size_of::<(Box<[u8]>, Prepared)>() + 2 * size_of::<usize>();
+    let meaning = meaning.map_or(0, |prepared| {
+        weight(&prepared.facts) + prepared.text.as_ref().map_or(0, |text| text.len())
+    });
+    ENTRY + name.len() + meaning
+}
+
+/// Names other than the empty one.
+#[derive(Debug, Default)]
+struct Map {
+    entries: HashMap<Box<[u8]>, Prepared>,
+    /// What they take.
+    bytes: usize,
+}
+
+impl Map {
+    fn insert(&mut self, name: Box<[u8]>, prepared: Prepared) {
+        self.remove(&name);
+        self.bytes += bytes_of(&name, Some(&prepared));
+        self.entries.insert(name, prepared);
+    }
+
+    fn remove(&mut self, name: &[u8]) {
+        if let Some(prepared) = self.entries.remove(name) {
+            self.bytes -= bytes_of(name, Some(&prepared));
+        }
+    }
 }
 
 /// The names of one client.
@@ -31,10 +65,10 @@ pub struct Names {
     /// The unnamed statement: by far the most used.
     unnamed: Option<Prepared>,
     /// Allocated with the first name.
-    statements: Option<Box<HashMap<Box<[u8]>, Prepared>>>,
+    statements: Option<Box<Map>>,
     /// The unnamed portal.
     portal: Option<Prepared>,
-    portals: Option<Box<HashMap<Box<[u8]>, Prepared>>>,
+    portals: Option<Box<Map>>,
 }
 
 impl Names {
@@ -74,7 +108,7 @@ impl Names {
         if name.is_empty() {
             self.unnamed.as_ref()
         } else {
-            self.statements.as_ref()?.get(name)
+            self.statements.as_ref()?.entries.get(name)
         }
     }
 
@@ -83,7 +117,7 @@ impl Names {
         if name.is_empty() {
             self.portal.as_ref()
         } else {
-            self.portals.as_ref()?.get(name)
+            self.portals.as_ref()?.entries.get(name)
         }
     }
 
@@ -95,7 +129,48 @@ impl Names {
 
     /// Statements and portals held.
     pub fn count(&self) -> usize {
-        self.statements.as_ref().map_or(0, |map| map.len())
-            + self.portals.as_ref().map_or(0, |map| map.len())
+        self.maps().map(|map| map.entries.len()).sum()
+    }
+
+    /// What they take, as [`bytes_of`] counts.
+    pub fn bytes(&self) -> usize {
+        self.maps().map(|map| map.bytes).sum()
+    }
+
+    fn maps(&self) -> impl Iterator<Item = &Map> {
+        let both = [&self.statements, &self.portals];
+        both.into_iter().filter_map(|map| map.as_deref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::describe;
+
+    #[test]
+    fn what_names_take_is_given_back_with_them() {
+        let select = Prepared {
+            facts: Arc::new(describe(b"select 1")),
+            text: None,
+        };
+        let mut names = Names::default();
+        let one = |name: &str| bytes_of(name.as_bytes(), Some(&select));
+        let mut change = |space, name: &str, set: bool| {
+            let meaning = set.then(|| select.clone());
+            names.change(space, name.as_bytes().into(), meaning);
+            (names.count(), names.bytes())
+        };
+        assert_eq!(change(Space::Statement, "", true), (0, 0));
+        assert_eq!(change(Space::Statement, "a", true), (1, one("a")));
+        assert_eq!(change(Space::Statement, "a", true), (1, one("a")));
+        let both = one("a") + one("portal");
+        assert_eq!(change(Space::Portal, "portal", true), (2, both));
+        assert_eq!(change(Space::Statement, "b", false), (2, both));
+        assert_eq!(change(Space::Statement, "a", false), (1, one("portal")));
+        names.transaction_ended();
+        assert_eq!((names.count(), names.bytes()), (0, 0));
+        assert!(one(&"x".repeat(1000)) >= one("x") + 999);
+        assert!(MAX_NAMES * one(&"x".repeat(32)) <= MAX_BYTES, "{}", one(""));
     }
 }

@@ -2,6 +2,7 @@
 //! state.
 
 use super::in_flight::Expected;
+use super::injection::Injection;
 use super::splice::Splice;
 use super::{Batch, Body, Conversation, Copy, Fatal, Observer};
 use crate::error::SqlState;
@@ -16,6 +17,11 @@ pub const MAX_ERROR: usize = 32 * 1024;
 
 /// `undefined_cursor`: what Execute of a portal that does not exist is answered with.
 const UNDEFINED_CURSOR: &[u8] = b"34000";
+
+/// `invalid_sql_statement_name`: what PostgreSQL answers to Bind of a statement that it does not know.
+const UNKNOWN_STATEMENT: &[u8] = b"26000";
+/// What PgBouncer ends the connection with then.
+const PROTOCOL_VIOLATION: &[u8] = b"08P01";
 
 /// What to do with the message at the head.
 enum Step {
@@ -38,6 +44,9 @@ impl Conversation {
         out: &mut Splice<'_>,
         to_server: &mut Vec<u8>,
     ) -> Result<usize, Fatal> {
+        if let Some(onlooker) = &mut self.onlooker {
+            return Ok(onlooker.server_answered(input, observer, out));
+        }
         let mut at = 0;
         loop {
             let length = self.server_body.remaining.min(input.len() - at);
@@ -90,6 +99,9 @@ impl Conversation {
         }
         let head = self.in_flight.head();
         let step = match (header.kind, head) {
+            // PostgreSQL knows our name: nobody has put another in its place.
+            (b'D', Some(E::Question)) => self.of_injection(Injection::pool_forgets),
+            (b'1' | b'2' | b'3' | b'C', Some(E::Question)) => Step::Swallow,
             // Rows, COPY data, and what may come at any moment.
             (b'D' | b'd' | b'A', _) => Step::Carry,
             (b'S', _) => return parameter_status(header, bytes),
@@ -115,11 +127,14 @@ impl Conversation {
             }
 
             (b'3', Some(E::PrefixClose | E::PrefixEnd | E::CleanupClose))
-            | (b'1', Some(E::PrefixParse))
             | (b'2', Some(E::PrefixBind))
             | (b'C', Some(E::PrefixExecute)) => {
                 self.in_flight.pop();
                 Step::Swallow
+            }
+            (b'1', Some(E::PrefixParse)) => {
+                self.in_flight.pop();
+                self.of_injection(Injection::parsed)
             }
 
             (b'T', Some(E::GuardedRow)) => self.stage(E::GuardedTag),
@@ -138,6 +153,14 @@ impl Conversation {
             (kind, _) => return Err(out_of_step(kind)),
         };
         Ok(step)
+    }
+
+    /// Something about the zone that the client does not see.
+    fn of_injection(&mut self, event: fn(&mut Injection)) -> Step {
+        if let Some(injection) = &mut self.injection {
+            event(injection);
+        }
+        Step::Swallow
     }
 
     fn answered(&mut self) -> Step {
@@ -192,14 +215,14 @@ impl Conversation {
             self.statement_ended(observer, outcome);
             self.names.drop_unnamed();
         }
+        if head == Expected::Question {
+            self.of_injection(Injection::question_answered);
+        }
         if self.in_flight.is_empty() {
             self.settle(to_server);
         }
-        Ok(if head == Expected::CleanupSync {
-            Step::Swallow
-        } else {
-            Step::Carry
-        })
+        let ours = matches!(head, Expected::CleanupSync | Expected::Question);
+        Ok(if ours { Step::Swallow } else { Step::Carry })
     }
 
     /// Everything is answered.
@@ -234,6 +257,11 @@ impl Conversation {
             return Ok(Step::More);
         };
         let fields = error_fields::read(beginning);
+        if head == Some(Expected::PrefixBind)
+            && matches!(fields.sqlstate, UNKNOWN_STATEMENT | PROTOCOL_VIOLATION)
+        {
+            self.of_injection(Injection::name_lost);
+        }
         if fields.ends_connection() {
             observer.server_error(fields.sqlstate);
             self.farewell = true;
@@ -260,6 +288,7 @@ impl Conversation {
                 self.batch_failed(observer, to_server, SqlState::POLICY, false);
                 return Ok(Step::Replaced);
             }
+            Expected::Question => return Ok(self.of_injection(Injection::question_failed)),
             Expected::CleanupClose | Expected::CleanupSync => {
                 return Err(Fatal::protocol("a name on the server could not be removed"));
             }
@@ -268,9 +297,7 @@ impl Conversation {
         observer.server_error(fields.sqlstate);
         if head.is_prefix() {
             observer.injection_failed();
-            if let Some(injection) = &mut self.injection {
-                injection.failed();
-            }
+            self.of_injection(Injection::failed);
         }
         let sqlstate = SqlState::from_bytes(fields.sqlstate);
         self.batch_failed(observer, to_server, sqlstate, head.is_prefix());
@@ -304,6 +331,9 @@ impl Conversation {
         prefix: bool,
     ) {
         let skipped = self.in_flight.skip_batch();
+        if skipped.prefix {
+            self.of_injection(Injection::name_doubted);
+        }
         self.forget_copy();
         for _ in 0..skipped.executes {
             self.statement_ended(observer, sqlstate);

@@ -62,6 +62,8 @@ pub struct Pump {
     registered: bool,
     waiting: Waiting,
     described: Option<Arc<Facts>>,
+    /// Nobody could take the text at the head of `from_client` to describe it.
+    busy: bool,
     from_client: Held,
     /// Bytes of `from_client` that are counted in [`MAX_HELD`].
     charged: usize,
@@ -107,6 +109,7 @@ impl Pump {
             registered: false,
             waiting: Waiting::Bytes,
             described: None,
+            busy: false,
             from_client: Held::default(),
             charged: 0,
             from_server: Held::default(),
@@ -425,6 +428,7 @@ impl Pump {
                 },
                 facts: &mut facts,
                 described: self.described.take(),
+                busy: std::mem::take(&mut self.busy),
                 observer: &self.watcher,
             };
             let taken = self
@@ -453,7 +457,7 @@ impl Pump {
             Next::Read { .. } => {}
             Next::Hold => self.waiting = Waiting::Answers,
             Next::Pause => self.waiting = Waiting::Again,
-            Next::Describe(text) => self.describe(&input[text])?,
+            Next::Describe(text) => self.describe(&input[text]),
             Next::Terminate => {
                 self.leaving = true;
                 self.pay(cx)?;
@@ -462,15 +466,15 @@ impl Pump {
         Ok(taken.consumed)
     }
 
-    fn describe(&mut self, text: &[u8]) -> Result<(), Exit> {
+    fn describe(&mut self, text: &[u8]) {
         let depth = self.worker.facts.borrow().depth();
-        match self.worker.shared.describe.submit(text, depth) {
-            Some(receiver) => {
-                self.waiting = Waiting::Description(receiver);
-                Ok(())
+        self.waiting = match self.worker.shared.describe.submit(text, depth) {
+            Some(receiver) => Waiting::Description(receiver),
+            None => {
+                self.busy = true;
+                Waiting::Again
             }
-            None => Err(not_described()),
-        }
+        };
     }
 }
 
@@ -486,6 +490,6 @@ impl Drop for Pump {
 fn not_described() -> Exit {
     Exit::Fatal(Fatal {
         sqlstate: SqlState::INSUFFICIENT_RESOURCES,
-        message: "too many long statements are waiting to be judged".to_owned(),
+        message: "a long statement could not be judged".to_owned(),
     })
 }

@@ -259,6 +259,11 @@ fn cost_of_details(details: &Details) -> usize {
 
 /// What an entry takes: the text, the facts with all they own, and its places in both tables.
 fn cost(text: &[u8], facts: &Facts) -> usize {
+    text.len() + size_of::<Entry>() + 4 * size_of::<u64>() + weight(facts)
+}
+
+/// Bytes that facts take, with all they own.
+pub fn weight(facts: &Facts) -> usize {
     let statements = facts.statements.iter().map(|statement| {
         let names = statement.parameters.iter().map(|touch| match &touch.name {
             ParameterName::Named(name) => name.len(),
@@ -269,10 +274,7 @@ fn cost(text: &[u8], facts: &Facts) -> usize {
             + statement.functions.capacity() * size_of::<&str>()
             + cost_of_details(&statement.details)
     });
-    text.len()
-        + size_of::<Entry>()
-        + 4 * size_of::<u64>()
-        + size_of::<Facts>()
+    size_of::<Facts>()
         + facts.statements.capacity() * size_of::<Statement>()
         + statements.sum::<usize>()
 }

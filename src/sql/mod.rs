@@ -45,7 +45,7 @@ mod view;
 mod tests;
 
 pub use bounds::{LONG_TEXT, MAX_COMMENT_DEPTH, MAX_OPERATOR_RUN};
-pub use cache::FactsCache;
+pub use cache::{FactsCache, weight};
 pub use describe::{describe, describe_at, first_opinion_alone};
 pub use details::*;
 pub use facts::*;

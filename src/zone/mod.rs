@@ -1,7 +1,11 @@
 //! PURE. The bytes that set a zone for one transaction.
 //!
 //! Ahead of the client's untouched batch goes, without Sync: Close, Parse, Bind, Execute, Close of
-//! one constant text. The values are bound, never spliced; names are this connection's own.
+//! one constant text, or those of them that a [`Form`] needs. The values are bound, never spliced;
+//! names are this connection's own.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::protocol::frame::{message, put_cstr};
 
@@ -32,6 +36,17 @@ pub fn name(random: u64) -> [u8; NAME_LENGTH] {
     name
 }
 
+/// What a prefix does with its name on the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Close, Parse, Bind, Execute, Close: it leaves no name behind, and needs none.
+    Whole,
+    /// Close, Parse, Bind, Execute: the name stays.
+    First,
+    /// Bind, Execute: of the name that stayed.
+    Again,
+}
+
 /// The prefix for one set of values, with blanks where the connection's name goes: shared by all
 /// connections of a login, so that an idle connection holds none of it.
 #[derive(Debug)]
@@ -39,6 +54,10 @@ pub struct Prefix {
     bytes: Box<[u8]>,
     /// Where the name stands in `bytes`.
     names: [usize; 4],
+    /// Bind and Execute.
+    again: Range<usize>,
+    /// A name was lost that should have stayed.
+    loses_names: AtomicBool,
 }
 
 impl Prefix {
@@ -60,6 +79,7 @@ impl Prefix {
             put_cstr(out, TEXT);
             out.extend_from_slice(&0u16.to_be_bytes());
         });
+        let bind = bytes.len();
         message(&mut bytes, b'B', |out| {
             names[2] = out.len() + 1; // behind the unnamed portal's NUL
             put_arrays(out, &[b'_'; NAME_LENGTH], values);
@@ -68,6 +88,7 @@ impl Prefix {
             put_cstr(out, b"");
             out.extend_from_slice(&0u32.to_be_bytes());
         });
+        let again = bind..bytes.len();
         message(&mut bytes, b'C', |out| {
             out.push(b'S');
             names[3] = blank(out);
@@ -75,17 +96,68 @@ impl Prefix {
         Self {
             bytes: bytes.into(),
             names,
+            again,
+            loses_names: AtomicBool::new(false),
         }
     }
 
     /// Appends the prefix under the connection's name.
-    pub fn put(&self, out: &mut Vec<u8>, name: &[u8; NAME_LENGTH]) {
+    pub fn put(&self, out: &mut Vec<u8>, name: &[u8; NAME_LENGTH], form: Form) {
+        let part = match form {
+            Form::Whole => 0..self.bytes.len(),
+            Form::First => 0..self.again.end,
+            Form::Again => self.again.clone(),
+        };
         let start = out.len();
-        out.extend_from_slice(&self.bytes);
-        for at in self.names {
-            out[start + at..][..NAME_LENGTH].copy_from_slice(name);
+        out.extend_from_slice(&self.bytes[part.clone()]);
+        for at in self.names.into_iter().filter(|at| part.contains(at)) {
+            out[start + at - part.start..][..NAME_LENGTH].copy_from_slice(name);
         }
     }
+
+    /// A name that should have stayed on the server was lost: no connection of this login, whichever
+    /// pool it is led to, is to rely on that again.
+    pub fn name_lost(&self) {
+        self.loses_names.store(true, Ordering::Relaxed);
+    }
+
+    /// Was a name lost that should have stayed?
+    pub fn loses_names(&self) -> bool {
+        self.loses_names.load(Ordering::Relaxed)
+    }
+}
+
+/// Appends a whole batch, Sync included, that asks whether a statement that was parsed under `name` is
+/// known to PostgreSQL by this name. One row: it is. None: the pool between has given it a name of its
+/// own, to follow it from one server connection to the next (PgBouncer from 1.21 on).
+pub fn put_question(out: &mut Vec<u8>, name: &[u8; NAME_LENGTH]) {
+    const TEXT: &[u8] = b"select 1 from pg_catalog.pg_prepared_statements \
+where name operator(pg_catalog.=) $1::pg_catalog.text";
+    let close = |out: &mut Vec<u8>| {
+        message(out, b'C', |out| {
+            out.push(b'S');
+            put_cstr(out, name);
+        });
+    };
+    close(out);
+    message(out, b'P', |out| {
+        put_cstr(out, name);
+        put_cstr(out, TEXT);
+        out.extend_from_slice(&0u16.to_be_bytes());
+    });
+    message(out, b'B', |out| {
+        put_cstr(out, b""); // the unnamed portal
+        put_cstr(out, name);
+        out.extend_from_slice(&[0, 0, 0, 1]); // one value, as text
+        put_value(out, name);
+        out.extend_from_slice(&0u16.to_be_bytes());
+    });
+    message(out, b'E', |out| {
+        put_cstr(out, b"");
+        out.extend_from_slice(&0u32.to_be_bytes());
+    });
+    close(out);
+    out.extend_from_slice(crate::protocol::frame::SYNC);
 }
 
 /// Appends what removes a prefix's name after it failed half-way: Close and Sync
@@ -122,14 +194,17 @@ fn put_arrays(out: &mut Vec<u8>, statement: &[u8], values: &[(&str, &str)]) {
     put_cstr(out, statement);
     out.extend_from_slice(&0u16.to_be_bytes()); // all values are text
     out.extend_from_slice(&2u16.to_be_bytes());
-    put_value(out, &array(values.iter().map(|(name, _)| *name)));
-    put_value(out, &array(values.iter().map(|(_, value)| *value)));
+    put_value(out, array(values.iter().map(|(name, _)| *name)).as_bytes());
+    put_value(
+        out,
+        array(values.iter().map(|(_, value)| *value)).as_bytes(),
+    );
     out.extend_from_slice(&0u16.to_be_bytes());
 }
 
-fn put_value(out: &mut Vec<u8>, value: &str) {
+fn put_value(out: &mut Vec<u8>, value: &[u8]) {
     out.extend_from_slice(&u32::try_from(value.len()).unwrap_or(u32::MAX).to_be_bytes());
-    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(value);
 }
 
 /// An array in PostgreSQL's text form; every element is quoted.
@@ -163,21 +238,42 @@ mod tests {
         );
     }
 
-    #[test]
-    fn the_prefix_is_five_whole_messages_and_no_sync() {
-        let mut out = Vec::new();
-        let name = name(0xfeed_0000_0000_0001);
-        Prefix::new(&[("app.tenant_id", "acme")]).put(&mut out, &name);
+    fn kinds(mut bytes: &[u8]) -> Vec<u8> {
         let mut kinds = Vec::new();
-        let mut rest = &out[..];
-        while let Some(header) = header(rest).unwrap() {
+        while let Some(header) = header(bytes).unwrap() {
             kinds.push(header.kind);
-            rest = &rest[header.total..];
+            bytes = &bytes[header.total..];
         }
-        assert_eq!((kinds.as_slice(), rest), (&b"CPBEC"[..], &b""[..]));
-        let places = out.windows(NAME_LENGTH).filter(|w| *w == name);
-        assert_eq!(places.count(), 4);
-        assert!(!out.contains(&b'_') || !out.windows(4).any(|w| w == b"____"));
+        assert!(bytes.is_empty());
+        kinds
+    }
+
+    #[test]
+    fn every_form_of_the_prefix_is_whole_messages_under_the_name_and_no_sync() {
+        let name = name(0xfeed_0000_0000_0001);
+        let prefix = Prefix::new(&[("app.tenant_id", "acme")]);
+        for (form, wanted, names) in [
+            (Form::Whole, &b"CPBEC"[..], 4),
+            (Form::First, b"CPBE", 3),
+            (Form::Again, b"BE", 1),
+        ] {
+            let mut out = b"ahead".to_vec();
+            prefix.put(&mut out, &name, form);
+            assert_eq!(kinds(&out[5..]), wanted);
+            let places = out.windows(NAME_LENGTH).filter(|w| *w == name);
+            assert_eq!(places.count(), names, "{form:?}");
+            assert!(!out.windows(4).any(|w| w == b"____"), "{form:?}");
+        }
+    }
+
+    #[test]
+    fn the_question_is_a_whole_batch() {
+        let mut out = Vec::new();
+        put_question(&mut out, &name(7));
+        assert_eq!(kinds(&out), b"CPBECS");
+        // The name of the statement, twice of it closed, and the value that is looked for.
+        let places = out.windows(NAME_LENGTH).filter(|w| *w == name(7));
+        assert_eq!(places.count(), 5);
     }
 
     #[test]

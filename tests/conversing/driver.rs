@@ -171,6 +171,7 @@ impl Driver {
                 },
                 facts: &mut self.facts,
                 described: described.take(),
+                busy: false,
                 observer: &self.seen,
             };
             let taken = self.conversation.from_client(

@@ -19,7 +19,8 @@
 //! protocol's own; the few that stand for several messages are explained at [`client`] and [`server`].
 
 use super::frames::{self, cstr, message, report};
-use super::who::{Login, NOWHERE, PREFIX_NAME, prefix_bytes};
+use super::who::{Login, NOWHERE, PREFIX_NAME, prefix_bytes, question_bytes};
+use portcullis::zone::Form;
 
 /// One line.
 #[derive(Clone, Debug)]
@@ -175,7 +176,8 @@ fn quoted(mut rest: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     }
 }
 
-/// A message for the server. `Prefix` sets the zone; `Guarded` is a Query behind the guard;
+/// A message for the server. `Prefix` sets the zone (`PrefixFirst`: its name stays; `PrefixAgain`: it
+/// stayed); `Question` asks whether the pool follows names; `Guarded` is a Query behind the guard;
 /// `Nowhere` is Execute of the portal that never exists; `Cleanup` removes a prefix's name.
 fn client(words: &[&[u8]]) -> Option<Vec<u8>> {
     const NUL: &[u8] = b"\0";
@@ -200,7 +202,10 @@ fn client(words: &[&[u8]]) -> Option<Vec<u8>> {
         [b"FunctionCall"] => message(b'F', &[&[0, 0, 2, 0xae, 0, 0, 0, 0, 0, 0]]),
         [b"Terminate"] => message(b'X', &[]),
         [b"Raw", bytes] => bytes.to_vec(),
-        [b"Prefix"] => prefix_bytes(),
+        [b"Prefix"] => prefix_bytes(Form::Whole),
+        [b"PrefixFirst"] => prefix_bytes(Form::First),
+        [b"PrefixAgain"] => prefix_bytes(Form::Again),
+        [b"Question"] => question_bytes(),
         [b"Nowhere"] => message(b'E', &[NOWHERE.as_bytes(), NUL, &[0; 4]]),
         [b"Cleanup"] => [
             message(b'C', &[b"S", PREFIX_NAME.as_bytes(), NUL]),
@@ -222,7 +227,8 @@ fn bind(portal: &[u8], name: &[u8], values: &[&[u8]]) -> Option<Vec<u8>> {
     Some(message(b'B', &[portal, b"\0", name, b"\0", &tail]))
 }
 
-/// A message for the client. `Prefixed` answers the zone prefix, `GuardRow` the guard, `NowhereError`
+/// A message for the client. `Prefixed` (`First`, `Again`) answers the zone prefix, `Follows` and
+/// `Forgets` answer the question to the pool, `GuardRow` the guard, `NowhereError`
 /// the Execute of nothing. Error and Notice: SQLSTATE, message, and a position if there is one.
 fn server(words: &[&[u8]]) -> Option<Vec<u8>> {
     const ROW: &[u8] = &[0, 1];
@@ -267,7 +273,11 @@ fn server(words: &[&[u8]]) -> Option<Vec<u8>> {
             report(kind, severity, &text(sqlstate), &text(words), &position)
         }
         [b"NowhereError"] => report(b'E', "ERROR", "34000", "no such portal", ""),
-        [b"Prefixed"] => prefixed(),
+        [b"Prefixed"] => answers("312C3"),
+        [b"PrefixedFirst"] => answers("312C"),
+        [b"PrefixedAgain"] => answers("2C"),
+        [b"Follows"] => answers("312C3Z"),
+        [b"Forgets"] => answers("312DC3Z"),
         [b"GuardRow"] => [
             message(b'T', &[&[0, 0]]),
             message(b'C', &[&cstr("SELECT 0")]),
@@ -278,16 +288,15 @@ fn server(words: &[&[u8]]) -> Option<Vec<u8>> {
     })
 }
 
-/// What the server answers to the zone prefix.
-pub fn prefixed() -> Vec<u8> {
-    [
-        message(b'3', &[]),
-        message(b'1', &[]),
-        message(b'2', &[]),
-        message(b'C', &[&cstr("SELECT 0")]),
-        message(b'3', &[]),
-    ]
-    .concat()
+/// What the server answers to what is Portcullis's own, by the kinds of the messages.
+fn answers(kinds: &str) -> Vec<u8> {
+    let message = |kind| match kind {
+        b'C' => message(kind, &[&cstr("SELECT 0")]),
+        b'D' => message(kind, &[&[0, 1, 0, 0, 0, 1], b"1"]),
+        b'Z' => message(kind, &[b"I"]),
+        _ => message(kind, &[]),
+    };
+    kinds.bytes().flat_map(message).collect()
 }
 
 impl Pattern {

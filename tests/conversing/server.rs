@@ -23,6 +23,17 @@ pub enum Place {
     Alone,
 }
 
+/// What the pool in front of the server does with the names of prepared statements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pool {
+    /// It gives them names of its own and follows them to every server connection.
+    Follows,
+    /// It carries them as they are.
+    Forgets,
+    /// The same, and the server does not let the client see what is prepared.
+    Hides,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Transaction {
     None,
@@ -54,6 +65,7 @@ const ABORTED: Failure = "25P02";
 pub struct Server {
     place: Place,
     login: Login,
+    pub pool: Pool,
     pub migration_open: bool,
     input: Vec<u8>,
     /// Sent.
@@ -82,6 +94,8 @@ pub struct Server {
     /// TO of what never was a savepoint, in a failed transaction (a prefix that went ahead of it fails
     /// sooner); an unnamed portal used again after a prefix took its place (refused).
     pub doubtful: bool,
+    /// Between the first message of a prefix and its Execute.
+    in_prefix: bool,
     /// A prefix took the place of the client's unnamed portal.
     unnamed_taken: bool,
     /// Statements that ran.
@@ -93,6 +107,7 @@ impl Server {
         Self {
             place,
             login,
+            pool: Pool::Forgets,
             migration_open: login == Login::Migrator,
             input: Vec::new(),
             output: Vec::new(),
@@ -110,6 +125,7 @@ impl Server {
             hit: None,
             violations: Vec::new(),
             doubtful: false,
+            in_prefix: false,
             unnamed_taken: false,
             runs: 0,
         }
@@ -130,26 +146,42 @@ impl Server {
         self.input = rest.to_vec();
     }
 
-    /// Is a prefix of ours on the server although everything is answered?
+    /// Is a prefix of ours on the server although everything is answered, and nobody follows it?
     pub fn has_leftover(&self) -> bool {
-        self.statements.contains_key(PREFIX_NAME)
+        self.pool != Pool::Follows && self.statements.contains_key(PREFIX_NAME)
     }
 
     /// Whether a prefix falls depends on the message behind it: false until that is there.
     fn sees_prefix(&mut self, rest: &[u8]) -> bool {
-        let head = frames::first(rest);
-        if head.is_none_or(|head| head.kind != b'C' || !head.body[..].starts_with(b"Spc_")) {
-            return true;
-        }
+        let ours = |frame: &Frame<'_>| match frame.kind {
+            b'C' => frame.body.starts_with(b"Spc_"),
+            b'B' => frame.body.starts_with(b"\0pc_"),
+            _ => false,
+        };
         let (frames, _) = frames::split(rest);
-        match frames.get(1) {
-            None => return false,
-            Some(second) if second.kind != b'P' => return true,
-            Some(_) => {}
-        }
-        let Some(behind) = frames.get(5) else {
+        let length = match frames.first() {
+            Some(head) if !self.in_prefix && ours(head) => match (head.kind, frames.get(1)) {
+                (b'B', _) => 2,
+                (_, None) => return false,
+                (_, Some(second)) if second.kind != b'P' => return true,
+                (_, Some(second)) if is_question(second) => {
+                    self.in_prefix = true;
+                    return true;
+                }
+                (_, Some(_)) => match frames.get(4) {
+                    None => return false,
+                    Some(fifth) => 4 + usize::from(fifth.kind == b'C' && ours(fifth)),
+                },
+            },
+            head => {
+                self.in_prefix &= head.is_some_and(|head| head.kind != b'E');
+                return true;
+            }
+        };
+        let Some(behind) = frames.get(length) else {
             return false;
         };
+        self.in_prefix = true;
         self.hit = None;
         self.unnamed_taken |= self.portals.contains_key("");
         if let Some(mark) = statement::mark(behind.body)
@@ -295,6 +327,14 @@ impl Server {
             self.transaction = Transaction::Implicit;
         }
     }
+}
+
+fn is_question(parse: &Frame<'_>) -> bool {
+    let mut parts = parse.body.split(|byte| *byte == 0);
+    parts.nth(1).is_some_and(|sql| {
+        let statements = statement::read(&text(sql));
+        statements.contains(&Statement::Question)
+    })
 }
 
 fn text(bytes: &[u8]) -> String {

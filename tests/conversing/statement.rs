@@ -21,11 +21,15 @@ pub enum Statement {
     Savepoint(String),
     RollbackTo(String),
     SetTransaction,
+    /// Takes no snapshot, and no zone matters for it.
+    SetLocal,
     CopyIn,
     Ddl,
     DeallocateAll,
     /// The text that sets a zone.
     SetZone,
+    /// The text that asks for a name.
+    Question,
     /// Fails when it is analysed, bound or run.
     Fails(At),
     /// Nothing that the model knows: a syntax error.
@@ -49,6 +53,13 @@ impl Statement {
             ["select", "fail_bind"] => Self::Fails(At::Bind),
             ["select", "fail_execute"] => Self::Fails(At::Execute),
             ["select", "1", "from", text, ..] if text.starts_with("unnest(") => Self::SetZone,
+            [
+                "select",
+                "1",
+                "from",
+                "pg_catalog.pg_prepared_statements",
+                ..,
+            ] => Self::Question,
             ["select", ..] => Self::Select,
             ["insert", ..] => Self::Insert,
             ["begin"] => Self::Begin,
@@ -59,6 +70,7 @@ impl Statement {
             ["rollback", "to", name] => Self::RollbackTo(name.to_owned()),
             ["savepoint", name] => Self::Savepoint(name.to_owned()),
             ["set", "transaction", ..] => Self::SetTransaction,
+            ["set", "local", ..] => Self::SetLocal,
             ["copy", _, "from", "stdin"] => Self::CopyIn,
             ["deallocate", "all"] => Self::DeallocateAll,
             ["drop" | "create" | "truncate", ..] => Self::Ddl,
@@ -90,14 +102,14 @@ impl Statement {
     /// Comes SET TRANSACTION too late behind it? (True of some that take no snapshot themselves:
     /// the prefix ahead of them does.)
     pub fn takes_snapshot(&self) -> bool {
-        !self.is_transaction_control()
+        !self.is_transaction_control() && *self != Self::SetLocal
     }
 
     /// Does it answer with rows?
     pub fn has_rows(&self) -> bool {
         matches!(
             self,
-            Self::Select | Self::Guard | Self::SetZone | Self::Fails(_)
+            Self::Select | Self::Guard | Self::SetZone | Self::Question | Self::Fails(_)
         )
     }
 

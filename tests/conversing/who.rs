@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portcullis::conversation::Setup;
 use portcullis::policy::{Policy, Who};
-use portcullis::zone::Prefix;
+use portcullis::zone::{Form, Prefix};
 
 /// `shop` needs a tenant, `tools` does not.
 const POLICY: &str = r#"schema = 1
@@ -77,6 +77,7 @@ impl Login {
             max_statement_bytes,
             record: self == Self::Migrator,
             replaceable: self != Self::Migrator,
+            observes: false,
         }
     }
 }
@@ -85,9 +86,16 @@ fn prefix() -> Prefix {
     Prefix::new(&[("app.tenant_id", ZONE)])
 }
 
-/// The five messages that set the zone.
-pub fn prefix_bytes() -> Vec<u8> {
+/// The messages that set the zone.
+pub fn prefix_bytes(form: Form) -> Vec<u8> {
     let mut bytes = Vec::new();
-    prefix().put(&mut bytes, &portcullis::zone::name(0xaa));
+    prefix().put(&mut bytes, &portcullis::zone::name(0xaa), form);
+    bytes
+}
+
+/// The batch that asks whether the pool follows names.
+pub fn question_bytes() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    portcullis::zone::put_question(&mut bytes, &portcullis::zone::name(0xaa));
     bytes
 }

@@ -30,6 +30,7 @@ const TEXTS: &[&str] = &[
     "savepoint s",
     "rollback to s",
     "set transaction isolation level serializable",
+    "set local statement_timeout to 1000",
     "select fail_parse",
     "select fail_bind",
     "select fail_execute",
@@ -44,6 +45,8 @@ const SEVERAL: &[&str] = &[
     "select 1; drop table t",
     "select 1; select fail_execute; select 2",
 ];
+/// Transactions after which the proxy asks the pool what it does with names.
+const SEASON: usize = 8;
 const NAMES: &[&str] = &["", "", "a", "b"];
 const PORTALS: &[&str] = &["", "", "p", "q"];
 
@@ -58,14 +61,19 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A program of about `length` steps that ends with Sync and waits.
-    pub fn program(random: Random, length: usize, migrates: bool) -> Self {
+    /// A program of about `length` steps that ends with Sync and waits. `seasoned`: on a connection that
+    /// has run some transactions already.
+    pub fn program(random: Random, length: usize, migrates: bool, seasoned: bool) -> Self {
         let mut writer = Self {
             acts: Vec::new(),
             marks: 0,
             saved: false,
             random,
         };
+        for _ in 0..if seasoned { SEASON } else { 0 } {
+            writer.send("Query select 1".to_owned(), b'Q', &[b"select 1\0"]);
+            writer.acts.push(Act::Wait);
+        }
         let end = writer.random.below(length);
         for at in 0..length {
             writer.step();

@@ -13,7 +13,7 @@ use crate::conversation::{Context, Conversation, Next, Observer, Setup};
 use crate::error::SqlState;
 use crate::policy::{Decision, GuardSet, Refusal, RouteName, Who};
 use crate::sql::{Facts, FactsCache, describe_at};
-use crate::zone::Prefix;
+use crate::zone::{Form, Prefix};
 
 /// Longest text of one message, bytes: the largest that `max_statement_bytes` allows.
 const MAX_STATEMENT: usize = 64 << 20;
@@ -119,6 +119,10 @@ impl<'w> Player<'w> {
         let zone = zone.filter(|_| !who.observes());
         let prefix =
             zone.map(|(zone, value)| Arc::new(Prefix::new(&[(&*zone.parameter, &**value)])));
+        // The pool of a case is none that keeps names, however many transactions it has: it is not asked.
+        if let Some(prefix) = &prefix {
+            prefix.name_lost();
+        }
         let setup = Setup {
             connection: 1,
             random: RANDOM,
@@ -126,6 +130,7 @@ impl<'w> Player<'w> {
             max_statement_bytes: MAX_STATEMENT,
             record: false,
             replaceable: who.login.route == RouteName::Transaction,
+            observes: who.observes(),
         };
         let mut facts = FactsCache::new(1 << 16, 1);
         facts.set_depth(who.policy.depth());
@@ -192,6 +197,7 @@ impl<'w> Player<'w> {
                 state: judged::state(self.migration_open),
                 facts: &mut self.facts,
                 described: described.take(),
+                busy: false,
                 observer: &self.reports,
             };
             let taken = self.conversation.from_client(
@@ -234,7 +240,7 @@ impl<'w> Player<'w> {
     fn finish(self) -> Played {
         let prefix = self.prefix.map_or_else(Vec::new, |prefix| {
             let mut bytes = Vec::new();
-            prefix.put(&mut bytes, &crate::zone::name(RANDOM[0]));
+            prefix.put(&mut bytes, &crate::zone::name(RANDOM[0]), Form::Whole);
             bytes
         });
         let zone = self.who.zone().map(|zone| &**zone);

@@ -128,11 +128,11 @@ fn is_it(message: &[u8], sent: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::cli::test::step::{bind, execute, parse, query, sync};
-    use crate::zone::Prefix;
+    use crate::zone::{Form, Prefix};
 
     fn prefix() -> Vec<u8> {
         let mut bytes = Vec::new();
-        Prefix::new(&[("a.b", "acme")]).put(&mut bytes, &name(RANDOM[0]));
+        Prefix::new(&[("a.b", "acme")]).put(&mut bytes, &name(RANDOM[0]), Form::Whole);
         bytes
     }
 

@@ -59,6 +59,9 @@ impl Server {
         {
             return Err(CANCELED);
         }
+        if name == PREFIX_NAME && !self.statements.contains_key(&name) {
+            self.violate_if_behind("the prefix's name is not on the server");
+        }
         let sql = self.statements.get(&name).cloned().ok_or("26000")?;
         if name == PREFIX_NAME && self.is_hit(b'B') {
             self.start();
@@ -174,6 +177,13 @@ impl Server {
         }
         if let Statement::Fails(_) = statement {
             return Err("22012");
+        }
+        if statement == Statement::Question {
+            match self.pool {
+                Pool::Hides => return Err("42501"),
+                Pool::Forgets => self.rows(1),
+                Pool::Follows => {}
+            }
         }
         let tag = self.run(&statement, &portal.text)?;
         if statement == Statement::CopyIn {

@@ -44,6 +44,12 @@ impl Server {
                 }
                 "SET"
             }
+            Statement::SetLocal => {
+                if !block {
+                    self.warn("25P01");
+                }
+                "SET"
+            }
             Statement::DeallocateAll => {
                 self.statements.clear();
                 "DEALLOCATE ALL"

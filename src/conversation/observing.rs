@@ -1,0 +1,447 @@
+//! Where the whole policy observes: the bytes of both sides go on unchanged. Texts are judged, and what
+//! would have been refused is counted; nothing is refused, injected, replaced or held back, and what
+//! cannot be read is carried unread.
+//!
+//! Nothing here may stand in anybody's way, so it knows little: where messages begin, and whether
+//! answers are due.
+
+use super::server::MAX_ERROR;
+use super::splice::Splice;
+use super::{Context, Next, Observer, Taken};
+use crate::policy::decide;
+use crate::protocol::TransactionStatus;
+use crate::protocol::error_fields;
+use crate::protocol::frame::{self, HEADER, Header, cstr};
+use crate::sql::LONG_TEXT;
+
+/// Names and types of a Parse that is read: longer ones are carried unread.
+const MAX_BESIDE_TEXT: usize = 8 * 1024;
+
+/// One side's place in its stream.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stream {
+    /// Bytes of a message whose beginning was carried.
+    remaining: usize,
+    /// Nobody knows where messages begin any more.
+    lost: bool,
+}
+
+impl Stream {
+    /// Carries what needs no look; the bytes used up.
+    fn carry(&mut self, at: usize, end: usize, out: &mut Splice<'_>) -> usize {
+        let there = end - at;
+        let length = match self.lost {
+            true => there,
+            false => self.remaining.min(there),
+        };
+        if length > 0 {
+            out.keep(at..at + length);
+        }
+        self.remaining -= length.min(self.remaining);
+        length
+    }
+
+    /// Carries a message, as much of it as is there; the bytes used up.
+    fn pass(&mut self, header: Header, at: usize, there: usize, out: &mut Splice<'_>) -> usize {
+        let length = header.total.min(there);
+        out.keep(at..at + length);
+        self.remaining = header.total - length;
+        length
+    }
+}
+
+/// A connection that is only looked at.
+#[derive(Debug)]
+pub struct Onlooker {
+    max_statement_bytes: usize,
+    client: Stream,
+    server: Stream,
+    /// ReadyForQuery that were asked for and have not come.
+    due: u64,
+    status: TransactionStatus,
+    /// The server reads COPY data: it ignores Sync.
+    copying: bool,
+}
+
+impl Onlooker {
+    /// For a connection whose server has just reported ReadyForQuery, idle.
+    pub fn new(max_statement_bytes: usize) -> Self {
+        Self {
+            max_statement_bytes,
+            client: Stream::default(),
+            server: Stream::default(),
+            due: 0,
+            status: TransactionStatus::Idle,
+            copying: false,
+        }
+    }
+
+    /// Is nothing due and no transaction open, as far as can be told?
+    pub fn is_idle(&self) -> bool {
+        let between = self.client.remaining == 0 && self.is_between_answers();
+        between && !self.client.lost && self.due == 0 && self.status == TransactionStatus::Idle
+    }
+
+    /// Has the client been given whole messages only?
+    pub fn is_between_answers(&self) -> bool {
+        self.server.remaining == 0 && !self.server.lost
+    }
+
+    /// What the client sent.
+    pub fn client_sent<O: Observer>(
+        &mut self,
+        input: &[u8],
+        cx: &mut Context<'_, O>,
+        out: &mut Splice<'_>,
+    ) -> Taken {
+        let mut at = 0;
+        let misses = cx.facts.misses();
+        loop {
+            at += self.client.carry(at, input.len(), out);
+            let bytes = &input[at..];
+            let next = match frame::header(bytes) {
+                Err(frame::BadLength) => {
+                    self.client.lost = true;
+                    continue;
+                }
+                Ok(None) => Next::Read { total: 0 },
+                Ok(Some(_)) if super::client::enough(cx.facts.misses() - misses, at) => Next::Pause,
+                Ok(Some(header)) => match self.look(header, bytes, cx) {
+                    Some(Next::Describe(text)) => Next::Describe(at + text.start..at + text.end),
+                    Some(next) => next,
+                    None => {
+                        cx.described = None;
+                        cx.busy = false;
+                        at += self.client.pass(header, at, bytes.len(), out);
+                        if header.kind != b'X' {
+                            continue;
+                        }
+                        Next::Terminate
+                    }
+                },
+            };
+            return Taken { consumed: at, next };
+        }
+    }
+
+    /// `None`: the message can go on.
+    fn look<O: Observer>(
+        &mut self,
+        header: Header,
+        bytes: &[u8],
+        cx: &mut Context<'_, O>,
+    ) -> Option<Next> {
+        let longest = HEADER + self.max_statement_bytes + MAX_BESIDE_TEXT;
+        if matches!(header.kind, b'Q' | b'P') && header.total <= longest {
+            let Some(body) = bytes.get(HEADER..header.total) else {
+                return Some(Next::Read {
+                    total: header.total,
+                });
+            };
+            if let Some(text) = judge(header.kind, body, cx) {
+                return Some(Next::Describe(text));
+            }
+        }
+        match header.kind {
+            b'Q' | b'F' => self.due += 1,
+            b'S' => self.due += u64::from(!self.copying),
+            b'c' | b'f' => self.copying = false,
+            _ => {}
+        }
+        None
+    }
+
+    /// What the server answered; the bytes used up.
+    pub fn server_answered<O: Observer>(
+        &mut self,
+        input: &[u8],
+        observer: &O,
+        out: &mut Splice<'_>,
+    ) -> usize {
+        let mut at = 0;
+        loop {
+            at += self.server.carry(at, input.len(), out);
+            let bytes = &input[at..];
+            let Ok(header) = frame::header(bytes) else {
+                self.server.lost = true;
+                continue;
+            };
+            let Some(header) = header else { return at };
+            match (header.kind, bytes.get(HEADER..header.total)) {
+                (b'Z', None) => return at,
+                (b'E', None) if header.total <= MAX_ERROR => return at,
+                (b'Z', Some(body)) => self.ready(body),
+                (b'E', Some(body)) => observer.server_error(error_fields::read(body).sqlstate),
+                (b'G', _) => self.copying = true,
+                _ => {}
+            }
+            at += self.server.pass(header, at, bytes.len(), out);
+        }
+    }
+
+    fn ready(&mut self, body: &[u8]) {
+        self.due = self.due.saturating_sub(1);
+        self.copying = false;
+        if let [status] = body {
+            self.status = TransactionStatus::from_byte(*status).unwrap_or(self.status);
+        }
+    }
+}
+
+/// Judges the text of a Query or Parse, if it has one; where it is long: its place in the message, to be
+/// described elsewhere first.
+fn judge<O: Observer>(
+    kind: u8,
+    body: &[u8],
+    cx: &mut Context<'_, O>,
+) -> Option<std::ops::Range<usize>> {
+    let start = match kind {
+        b'P' => cstr(body)?.0.len() + 1,
+        _ => 0,
+    };
+    let text = cstr(&body[start..])?.0;
+    let facts = match cx.described.take() {
+        Some(facts) => {
+            cx.facts.admit(text, &facts);
+            facts
+        }
+        None if text.len() <= LONG_TEXT => cx.facts.describe(text),
+        None => match cx.facts.get(text) {
+            Some(facts) => facts,
+            None if cx.busy => return None,
+            None => return Some(HEADER + start..HEADER + start + text.len()),
+        },
+    };
+    cx.observer
+        .judged(&facts, &decide(&facts, cx.who, cx.state));
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::conversation::{Conversation, Setup};
+    use crate::error::SqlState;
+    use crate::policy::{Decision, Policy, Refusal, State, Verdict, Who};
+    use crate::protocol::frame::{SYNC, message, put_cstr};
+    use crate::sql::{Facts, FactsCache, describe};
+    use crate::zone::Prefix;
+
+    const POLICY: &str = r#"
+schema = 1
+environment = "production"
+[zone]
+parameter = "app.tenant_id"
+databases = ["shop"]
+[login.app]
+kind = "service"
+databases = ["shop"]
+zone = "acme"
+"#;
+    const MAX: usize = 100_000;
+
+    #[derive(Default)]
+    struct Counting {
+        judged: Cell<usize>,
+        objections: Cell<usize>,
+        errors: Cell<usize>,
+    }
+
+    fn count(cell: &Cell<usize>) {
+        cell.set(cell.get() + 1);
+    }
+
+    impl Observer for Counting {
+        fn judged(&self, _: &Facts, decision: &Decision) {
+            count(&self.judged);
+            if matches!(decision.verdict, Verdict::Refuse(_)) {
+                count(&self.objections);
+            }
+        }
+        fn refused(&self, refusal: &Refusal) {
+            panic!("refused: {}", refusal.message);
+        }
+        fn injected(&self) {
+            panic!("injected");
+        }
+        fn injection_failed(&self) {}
+        fn server_error(&self, _: &[u8]) {
+            count(&self.errors);
+        }
+        fn started(&self, _: Option<&Facts>, _: &[u8]) {}
+        fn ended(&self, _: SqlState) {}
+    }
+
+    /// A connection of a login that has a zone, on a pool.
+    struct Connection {
+        conversation: Conversation,
+        who: Who,
+        facts: FactsCache,
+        counting: Counting,
+    }
+
+    impl Connection {
+        fn new(record: bool) -> Self {
+            let (policy, _) = Policy::parse(POLICY, "p.toml").expect("the policy is valid");
+            let login = Arc::clone(&policy.logins["app"]);
+            let setup = Setup {
+                connection: 1,
+                random: [1, 2],
+                zone: Some(Arc::new(Prefix::new(&[("app.tenant_id", "acme")]))),
+                max_statement_bytes: MAX,
+                record,
+                replaceable: true,
+                observes: true,
+            };
+            Self {
+                conversation: Conversation::new(&setup),
+                who: Who {
+                    policy: Arc::new(policy),
+                    login,
+                    database: "shop".into(),
+                },
+                facts: FactsCache::new(1 << 20, 1),
+                counting: Counting::default(),
+            }
+        }
+
+        /// `bytes` arrive in reads of `size`; what goes to the server.
+        fn client(&mut self, bytes: &[u8], size: usize) -> Vec<u8> {
+            let (mut held, mut sent) = (Vec::new(), Vec::new());
+            let mut described = None;
+            for read in bytes.chunks(size) {
+                held.extend_from_slice(read);
+                loop {
+                    let (mut scratch, mut reply) = (Vec::new(), Vec::new());
+                    let mut cx = Context {
+                        who: &self.who,
+                        state: State::default(),
+                        facts: &mut self.facts,
+                        described: described.take(),
+                        busy: false,
+                        observer: &self.counting,
+                    };
+                    let mut out = Splice::new(&held, &mut scratch);
+                    let conversation = &mut self.conversation;
+                    let taken = conversation.from_client(&held, &mut cx, &mut out, &mut reply);
+                    let taken = taken.expect("nothing is an error");
+                    sent.extend_from_slice(out.finish());
+                    assert!(reply.is_empty());
+                    if let Next::Describe(text) = &taken.next {
+                        described = Some(Arc::new(describe(&held[text.clone()])));
+                    }
+                    held.drain(..taken.consumed);
+                    match taken.next {
+                        Next::Describe(_) | Next::Pause => {}
+                        Next::Hold => panic!("nothing is held back"),
+                        Next::Read { .. } | Next::Terminate => break,
+                    }
+                }
+            }
+            assert_eq!(held, b"");
+            sent
+        }
+
+        fn server(&mut self, bytes: &[u8], size: usize) -> Vec<u8> {
+            let (mut held, mut sent) = (Vec::new(), Vec::new());
+            for read in bytes.chunks(size) {
+                held.extend_from_slice(read);
+                let (mut scratch, mut own) = (Vec::new(), Vec::new());
+                let mut out = Splice::new(&held, &mut scratch);
+                let conversation = &mut self.conversation;
+                let used = conversation.from_server(&held, &self.counting, &mut out, &mut own);
+                sent.extend_from_slice(out.finish());
+                assert!(own.is_empty());
+                held.drain(..used.expect("nothing is an error"));
+            }
+            assert_eq!(held, b"");
+            sent
+        }
+    }
+
+    fn put(kind: u8, body: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        message(&mut out, kind, |out| out.extend_from_slice(body));
+        out
+    }
+
+    fn query(text: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        message(&mut out, b'Q', |out| put_cstr(out, text.as_bytes()));
+        out
+    }
+
+    /// Everything that is refused, prefixed, replaced, waited for or fatal where a policy enforces.
+    #[test]
+    fn every_byte_of_both_sides_goes_on_as_it_came() {
+        let long = format!("select 1 -- {}", "x".repeat(LONG_TEXT));
+        let sent = [
+            query("select * from orders"),
+            query("drop table orders"),
+            query("begin; set app.tenant_id = 'globex'; commit"),
+            query(&long),
+            query(&"x".repeat(2 * MAX)),
+            put(b'P', b"s\0truncate orders\0\0\0"),
+            put(b'B', b"\0unknown\0\0\0\0\0\0\0"),
+            put(b'E', b"\0\0\0\0\0"),
+            put(b'H', b""),
+            put(b'C', b"Sunknown\0"),
+            SYNC.to_vec(),
+            put(b'F', &[0; 10]),
+            put(b'd', b"late data"),
+            put(b'Q', b"no end"),
+            put(b'?', b"what is this"),
+        ]
+        .concat();
+        let ready = b"Z\0\0\0\x05I";
+        let answers = [
+            &put(b'C', b"SELECT 0\0")[..],
+            ready,
+            &put(b'E', b"SERROR\0C42P01\0Mno\0\0"),
+            ready,
+            ready,
+            ready,
+            &put(b'1', b""),
+            &put(b'S', b"standard_conforming_strings\0off\0"),
+            &put(b'?', b"what is this"),
+            ready,
+            ready,
+            ready,
+            ready,
+        ]
+        .concat();
+        for size in [1, 3, 7, 1000, sent.len()] {
+            let mut connection = Connection::new(false);
+            assert!(connection.conversation.is_idle());
+            assert!(connection.client(&sent, size) == sent, "reads of {size}");
+            assert!(!connection.conversation.is_idle());
+            assert!(connection.server(&answers, size) == answers);
+            assert!(connection.conversation.is_idle());
+            let counting = &connection.counting;
+            let counts = [&counting.judged, &counting.objections, &counting.errors].map(Cell::get);
+            assert_eq!(counts, [5, 3, 1], "reads of {size}");
+        }
+    }
+
+    #[test]
+    fn even_where_nobody_knows_where_messages_begin() {
+        let broken = [&query("select 1")[..], b"Q\0\0\0\0drop table orders"].concat();
+        for size in [1, broken.len()] {
+            let mut connection = Connection::new(false);
+            assert!(connection.client(&broken, size) == broken);
+            assert!(connection.server(&broken, size) == broken);
+            assert!(!connection.conversation.is_idle());
+            assert!(!connection.conversation.is_between_answers());
+        }
+    }
+
+    #[test]
+    fn a_recorded_connection_is_judged_in_any_case() {
+        let connection = Connection::new(true);
+        assert!(connection.conversation.onlooker.is_none());
+        assert!(connection.conversation.injection.is_some());
+    }
+}

@@ -1,0 +1,214 @@
+//! Where the pool follows the names of prepared statements, the one that sets the zone stays on the
+//! server from one transaction to the next. Every transaction is in its zone all the same: on every
+//! version of the stack, on whichever server connection it runs, whatever the client prepares and
+//! deallocates.
+
+mod support;
+
+use support::fixture::ADMIN;
+use support::message::{self, Message, column, extended, failed, fine};
+use support::shared::VERSIONS;
+use support::{Stack, StackOptions, Wire};
+
+/// More transactions than it takes until the pool is asked.
+const SOME: usize = 12;
+
+fn start(number: usize) -> Stack {
+    let (version, pooler) = VERSIONS[number];
+    Stack::start(StackOptions {
+        version,
+        pooler,
+        ..StackOptions::default()
+    })
+}
+
+fn acme(stack: &Stack) -> Wire {
+    Wire::login(&stack.login("shop_acme", "shop"))
+}
+
+const SEEN: &str = "SELECT DISTINCT tenant_id FROM orders";
+
+fn insert(note: &str) -> String {
+    format!("INSERT INTO orders (note) VALUES ('{note}')")
+}
+
+/// The two protocols.
+fn ways() -> [fn(&mut Wire, &str) -> Vec<Message>; 2] {
+    [
+        |wire, sql| wire.query(sql),
+        |wire, sql| wire.batch(&extended(sql, &[])),
+    ]
+}
+
+/// How many orders with this note there are, all of the one tenant.
+#[track_caller]
+fn written(stack: &Stack, note: &str, count: usize) {
+    let sql = format!(
+        "SELECT count(*), min(tenant_id), max(tenant_id) FROM orders WHERE note = '{note}'"
+    );
+    assert_eq!(stack.direct("shop", &sql), format!("{count}|acme|acme\n"));
+}
+
+/// Another server connection each time: the others of the pool are kept busy in turn.
+fn everywhere(stack: &Stack) {
+    let mut wires = [acme(stack), acme(stack), acme(stack)];
+    for round in 0..2 * SOME {
+        let busy = round % wires.len();
+        fine(&wires[busy].query("BEGIN"));
+        fine(&wires[busy].query(&insert("everywhere")));
+        for at in (0..wires.len()).filter(|at| *at != busy) {
+            for run in ways() {
+                fine(&run(&mut wires[at], &insert("everywhere")));
+                assert_eq!(column(&run(&mut wires[at], SEEN)), ["acme"]);
+            }
+        }
+        fine(&wires[busy].query("COMMIT"));
+    }
+    written(stack, "everywhere", 2 * SOME * 5);
+    let mut globex = Wire::login(&stack.login("shop_globex", "shop"));
+    for _ in 0..2 * SOME {
+        assert_eq!(column(&globex.query(SEEN)), ["globex"]);
+    }
+}
+
+fn beside_what_the_client_deallocates(stack: &Stack) {
+    let mut wire = acme(stack);
+    for _ in 0..SOME {
+        fine(&wire.query(&insert("before")));
+    }
+    for run in ways() {
+        for _ in 0..3 {
+            fine(&run(&mut wire, "DEALLOCATE ALL"));
+            fine(&run(&mut wire, &insert("behind")));
+            fine(&run(&mut wire, "BEGIN"));
+            fine(&run(&mut wire, &insert("behind")));
+            fine(&run(&mut wire, "DEALLOCATE ALL"));
+            fine(&run(&mut wire, "COMMIT"));
+            // All in one write: each waits for what the one before it has done.
+            let once = [extended("DEALLOCATE ALL", &[]), message::sync()].concat();
+            let then = [extended(&insert("behind"), &[]), message::sync()].concat();
+            wire.send(&[&once[..], &then, &then].concat());
+            for _ in 0..3 {
+                fine(&wire.receive_until(b'Z'));
+            }
+            assert_eq!(failed(&run(&mut wire, "SELECT 1/0")), ("22012".into(), 'I'));
+            assert_eq!(column(&run(&mut wire, SEEN)), ["acme"]);
+        }
+    }
+    written(stack, "behind", 2 * 3 * 4);
+}
+
+/// The pool is set so that names are not followed, pushed out all the time, or discarded behind every
+/// transaction.
+#[test]
+fn however_the_pool_is_set() {
+    for setting in [
+        "max_prepared_statements = 0",
+        "max_prepared_statements = 1",
+        "server_reset_query_always = 1",
+    ] {
+        let stack = Stack::start(StackOptions {
+            version: VERSIONS[1].0,
+            pooler: VERSIONS[1].1,
+            pgbouncer: setting.into(),
+            ..StackOptions::default()
+        });
+        everywhere(&stack);
+        beside_what_the_client_deallocates(&stack);
+    }
+}
+
+/// PgBouncer's own count of the Parse messages of its clients for `shop`.
+fn parses(stack: &Stack) -> u64 {
+    let mut console = Wire::login(&stack.login_at(stack.transaction_port, ADMIN, "pgbouncer"));
+    let answer = console.query("SHOW STATS_TOTALS");
+    let names = &answer[0].body;
+    assert!(String::from_utf8_lossy(names).contains("client_parse_count"));
+    let rows = answer.iter().filter(|message| message.kind == b'D');
+    let rows = rows.map(|row| row.row().into_iter().flatten().collect::<Vec<_>>());
+    let shop = rows.into_iter().find(|row| row[0] == "shop");
+    // The last three: client_parse_count, server_parse_count, bind_count.
+    let shop = shop.expect("a row for the database");
+    shop[shop.len() - 3].parse().expect("a number")
+}
+
+/// One Parse per connection, not one per transaction.
+#[test]
+fn the_name_stays_where_the_pool_follows_it() {
+    let stack = start(1);
+    let mut wire = acme(&stack);
+    for _ in 0..SOME {
+        fine(&wire.query(&insert("kept")));
+    }
+    let before = parses(&stack);
+    for _ in 0..SOME {
+        fine(&wire.query(&insert("kept")));
+    }
+    assert_eq!(parses(&stack), before);
+    // It is parsed again when it may be gone.
+    fine(&wire.query("DEALLOCATE ALL"));
+    fine(&wire.query(&insert("kept")));
+    fine(&wire.query(&insert("kept")));
+    assert_eq!(parses(&stack), before + 1);
+    written(&stack, "kept", 2 * SOME + 2);
+}
+
+#[test]
+fn every_transaction_is_in_its_zone_on_postgresql_15() {
+    let stack = start(0);
+    everywhere(&stack);
+    beside_what_the_client_deallocates(&stack);
+}
+
+#[test]
+fn every_transaction_is_in_its_zone_on_postgresql_17() {
+    let stack = start(1);
+    everywhere(&stack);
+    beside_what_the_client_deallocates(&stack);
+}
+
+#[test]
+fn every_transaction_is_in_its_zone_on_postgresql_18() {
+    let stack = start(2);
+    everywhere(&stack);
+    beside_what_the_client_deallocates(&stack);
+}
+
+/// PgBouncer keeps what it follows on the server connection, under a name that can be guessed: run by
+/// SQL, the statement that sets the zone would set any zone; and another could be put in its place.
+#[test]
+fn the_pools_names_are_out_of_reach_of_sql() {
+    for number in 0..VERSIONS.len() {
+        let stack = start(number);
+        for transactions in [1, SOME] {
+            let mut wire = acme(&stack);
+            for _ in 0..transactions {
+                fine(&wire.query(SEEN));
+            }
+            for sql in [
+                "EXECUTE \"PGBOUNCER_1\"('{app.tenant_id}', '{globex}')",
+                "EXPLAIN ANALYZE EXECUTE \"PGBOUNCER_1\"('{app.tenant_id}', '{globex}')",
+                "SELECT 1; EXECUTE U&\"PGBOUNCER\\005f1\"('{app.tenant_id}', '{globex}')",
+                "DEALLOCATE \"PGBOUNCER_1\"",
+                "DEALLOCATE PREPARE \"PGBOUNCER_1\"",
+                "PREPARE \"PGBOUNCER_1\" (text[], text[]) AS SELECT 1",
+            ] {
+                assert_eq!(failed(&wire.query(sql)), ("0A000".into(), 'I'), "{sql}");
+                fine(&wire.query("BEGIN"));
+                assert_eq!(column(&wire.query(SEEN)), ["acme"]);
+                if !sql.contains(';') {
+                    let answer = wire.batch(&extended(sql, &[]));
+                    assert_eq!(failed(&answer), ("0A000".into(), 'E'), "{sql}");
+                    fine(&wire.query("ROLLBACK"));
+                    fine(&wire.query("BEGIN"));
+                }
+                assert_eq!(column(&wire.query(SEEN)), ["acme"], "behind {sql}");
+                fine(&wire.query("COMMIT"));
+            }
+            // What must pass beside it: the protocol's own statements, and clearing up.
+            fine(&wire.query("DEALLOCATE ALL"));
+            fine(&wire.query("EXPLAIN SELECT 1"));
+            assert_eq!(column(&wire.query(SEEN)), ["acme"]);
+        }
+    }
+}
