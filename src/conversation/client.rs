@@ -114,6 +114,12 @@ impl Conversation {
                 "unexpected message type 0x{kind:02X} during COPY from stdin"
             )));
         }
+        if self.ending && !matches!(kind, b'd' | b'c' | b'f' | b'S' | b'H' | b'X') {
+            if self.batch == Batch::Open && !self.in_flight.is_empty() {
+                self.ask_for_answers(out);
+            }
+            return Ok(Step::Hold);
+        }
         match kind {
             b'Q' => self.query(message, cx, out, reply),
             b'P' => self.parse(message, cx, out),

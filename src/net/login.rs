@@ -37,6 +37,8 @@ pub struct Identity {
     pub session: Option<Arc<Session>>,
     /// What sets its zone.
     pub prefix: Option<Arc<Prefix>>,
+    /// The generation of the files by which it was let in.
+    pub generation: u64,
 }
 
 /// Why it is not let in.
@@ -82,6 +84,7 @@ pub async fn authenticate(
     startup: &Startup<'_>,
     worker: &Rc<Worker>,
 ) -> Result<Identity, Refused> {
+    let generation = worker.shared.generation();
     let snapshot = worker.shared.snapshot();
     let user = startup.get("user").filter(|user| !user.is_empty());
     let Some(user) = user else {
@@ -111,7 +114,8 @@ pub async fn authenticate(
         // The mock exchange cannot succeed; if it ever did, this is still a stranger.
         return Err(wrong(user, true, &ScramError::WrongProof));
     };
-    let identity = admit(candidate, &client_key, database, &snapshot)?;
+    let mut identity = admit(candidate, &client_key, database, &snapshot)?;
+    identity.generation = generation;
     let mut out = Vec::new();
     reply::put_sasl_final(&mut out, &server_final);
     reply::put_authentication_ok(&mut out);
@@ -123,7 +127,7 @@ pub async fn authenticate(
 fn find(user: &str, snapshot: &Snapshot, worker: &Worker) -> Option<Candidate> {
     if let Some((role, id)) = split_login(user) {
         let session = worker.shared.sessions.as_ref()?.lookup(id)?;
-        let login = snapshot.policy.logins.get(role)?;
+        let login = snapshot.files.policy.logins.get(role)?;
         let same = *session.role == *role && login.kind == Kind::Migrator;
         return same.then(|| Candidate {
             login: Arc::clone(login),
@@ -132,8 +136,8 @@ fn find(user: &str, snapshot: &Snapshot, worker: &Worker) -> Option<Candidate> {
         });
     }
     Some(Candidate {
-        login: Arc::clone(snapshot.policy.logins.get(user)?),
-        verifier: snapshot.users.get(user)?.clone(),
+        login: Arc::clone(snapshot.files.policy.logins.get(user)?),
+        verifier: snapshot.files.users.get(user)?.clone(),
         session: None,
     })
 }
@@ -206,6 +210,7 @@ fn admit(
         .unwrap_or_else(|| login.name.clone());
     let keys = if session.is_some() || *role != *login.name {
         snapshot
+            .files
             .keys
             .get(&role)
             .cloned()
@@ -219,7 +224,7 @@ fn admit(
     };
     let prefix = snapshot.prefixes.get(&login.name).cloned();
     let who = Who {
-        policy: Arc::clone(&snapshot.policy),
+        policy: Arc::clone(&snapshot.files.policy),
         login,
         database: database.into(),
     };
@@ -230,6 +235,7 @@ fn admit(
         keys,
         route,
         session,
+        generation: 0,
     })
 }
 

@@ -15,7 +15,7 @@ mod tests;
 use std::sync::Arc;
 
 pub use decide::decide;
-pub use file::{ConsoleRole, Kind, Login, Mode, Policy, RouteName};
+pub use file::{ConsoleRole, Kind, Login, Mode, Policy, RouteName, Version};
 pub use objection::Objection;
 pub use parse::{CONSOLE_DATABASE, MAX_ZONE, is_migration_login};
 pub use together::check_together;

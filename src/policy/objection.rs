@@ -88,6 +88,7 @@ impl Objection {
             fingerprint,
             policy_file: who.policy.file.clone(),
             policy_line: who.policy.guards[guard as usize].line,
+            policy_version: who.policy.version,
         }
     }
 }

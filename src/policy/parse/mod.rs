@@ -110,6 +110,7 @@ fn policy(reader: &mut Reader<'_>, mut top: Table<'_>) -> Option<Policy> {
         guards,
         migrations,
         help_url: None,
+        version: None,
     })
 }
 
