@@ -107,10 +107,10 @@ fn every_open_connection_is_judged_by_the_new_policy_from_its_next_statement() {
         "\"policy\":\"2-",
         "\"before\":\"1-",
     ]);
-    let refused = log.lines().filter(|line| line.contains("\"refused\""));
+    let mut refused = log.lines().filter(|line| line.contains("\"refused\""));
     assert!(
         refused
-            .last()
+            .next_back()
             .expect("a refusal")
             .contains("\"policy\":\"3-")
     );

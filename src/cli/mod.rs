@@ -10,6 +10,7 @@ pub mod keys;
 pub mod migration;
 mod output;
 pub mod serve;
+pub mod status;
 
 use std::process::ExitCode;
 
@@ -32,7 +33,8 @@ Start
 Policy (offline, same engine as the proxy)
   check       every mistake in config and policy, in one run
   explain     the verdict on a statement, and why
-Every day (speaks to the running proxy's console)
+Every day (speaks to the running proxy)
+  status      health at a glance; --ready for probes
   migration   run, open, close, list, show
   console     any console verb
 More
@@ -51,6 +53,8 @@ enum Command {
     Check(check::CheckArgs),
     /// The verdict on a statement, and why
     Explain(explain::ExplainArgs),
+    /// Health at a glance; --ready for probes
+    Status(status::StatusArgs),
     /// Migration sessions: run, open, close, list, show
     Migration(migration::MigrationArgs),
     /// Any console verb
@@ -66,6 +70,7 @@ pub fn main() -> ExitCode {
         Some(Command::Keys(args)) => keys::run(args),
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
+        Some(Command::Status(args)) => status::run(&args),
         Some(Command::Migration(args)) => migration::run(&args),
         Some(Command::Console(args)) => console::run(&args),
         Some(Command::Help(args)) => help::run(&args),
