@@ -125,7 +125,7 @@ impl Proxy {
                 () = shutdown.notified() => break,
                 _ = hangup.recv() => {
                     // What is wrong is in the log.
-                    let _ = reloader.reload(Which::ALL).await;
+                    let _ = reloader.reload(Which::ALL);
                 }
             }
         }
@@ -208,7 +208,7 @@ impl console::Proxy for Control {
     }
 
     fn reload(&self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
-        Box::pin(self.reloader.reload(Which::ALL))
+        Box::pin(async { self.reloader.reload(Which::ALL) })
     }
 
     fn shutdown(&self) {

@@ -208,6 +208,7 @@ impl Pump {
         self.heed_interrupt(cx)?;
         for _ in 0..MAX_ROUNDS {
             self.pay(cx)?;
+            self.over()?;
             let answered = self.poll_server(cx, scratch)?;
             let asked = self.poll_client(cx, scratch)?;
             *moved |= answered || asked;

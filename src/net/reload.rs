@@ -133,11 +133,12 @@ impl Reloader {
         Arc::clone(&self.shared.snapshot().files.policy)
     }
 
-    /// Reads what is asked for. When it returns, every statement is judged by it, on every connection.
+    /// Reads what is asked for. When it returns, every statement is judged by it, on every connection;
+    /// those that rest and must end are told soon after. Only on the control runtime.
     ///
     /// # Errors
     /// Every problem, which the log has too; nothing has changed.
-    pub async fn reload(&self, which: Which) -> Result<(), String> {
+    pub fn reload(&self, which: Which) -> Result<(), String> {
         self.remember(which);
         let found = self.read(which);
         let outcome = match &found {
@@ -149,9 +150,13 @@ impl Reloader {
         }
         let found = found.inspect_err(|_| tracing::error!("nothing was reloaded"))?;
         if self.put_in_force(found) {
-            for worker in self.workers.iter() {
-                worker.take_up().await;
-            }
+            let workers = Arc::clone(&self.workers);
+            // A worker that is busy is not waited for.
+            tokio::spawn(async move {
+                for worker in workers.iter() {
+                    worker.take_up().await;
+                }
+            });
         }
         Ok(())
     }
@@ -256,7 +261,7 @@ impl Reloader {
                 *before = now;
                 if rests && !known {
                     // What is wrong is in the log.
-                    let _ = self.reload(Which::only(files)).await;
+                    let _ = self.reload(Which::only(files));
                 }
             }
         }

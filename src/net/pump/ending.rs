@@ -2,7 +2,7 @@
 
 use std::task::Context;
 
-use super::{Exit, Pump, Waiting};
+use super::{Exit, Pump};
 
 impl Pump {
     pub(super) fn heed_interrupt(&mut self, cx: &Context<'_>) -> Result<(), Exit> {
@@ -14,7 +14,7 @@ impl Pump {
             return Err(Exit::Ended);
         }
         self.keep_up();
-        self.over()
+        Ok(())
     }
 
     /// Is it time to end, after what was answered last?
@@ -42,13 +42,7 @@ impl Pump {
             return;
         }
         let in_session = self.session.is_some();
-        if self.standing.renew(&mut self.who, in_session, &self.worker) {
-            // A description on its way was asked for by the old policy.
-            if matches!(self.waiting, Waiting::Description(_)) {
-                self.waiting = Waiting::Again;
-            }
-            self.described = None;
-        } else {
+        if !self.standing.renew(&mut self.who, in_session, &self.worker) {
             self.conversation.begin_nothing_more();
             let limit = self.worker.shared.config.limits.drain_timeout;
             self.interrupt.end_after(limit);
