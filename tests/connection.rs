@@ -96,7 +96,11 @@ fn a_hundred_cancels_at_once_each_hit_their_own() {
     for wire in untouched.iter_mut().take(8) {
         wire.send(&message::query("SELECT pg_sleep(3), 'untouched'"));
     }
-    std::thread::sleep(Duration::from_millis(500));
+    let asleep = "SELECT count(*) FROM pg_stat_activity
+                  WHERE query LIKE '%pg_sleep(30)%' AND state = 'active' AND pid <> pg_backend_pid()";
+    support::process::wait_until("all of them sleep", || {
+        stack.direct("app", asleep) == "50\n"
+    });
     // Twice each: a hundred requests, and the second of each comes when nothing runs any more.
     let cancels: Vec<Wire> = running
         .iter()
