@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -400,4 +401,95 @@ fn certificates_are_read_again_and_those_that_do_not_fit_are_not() {
     write_secret(&stack.file("ca.crt"), &own);
     finished(portcullis(&stack, &["console", "RELOAD"])).ok();
     fine(&Wire::login(&login).query("SELECT 1"));
+}
+
+/// Two rows in one transaction, in one of several forms; false: the connection ended meanwhile.
+fn writes_two(wire: &mut Wire, note: &str, form: usize) -> bool {
+    let insert = format!("INSERT INTO orders (note) VALUES ('{note}')");
+    let simple = |sql: &str| message::query(sql);
+    let extended = |sql: &str| message::extended(sql, &[]);
+    let batches: Vec<Vec<u8>> = match form % 4 {
+        0 => ["BEGIN", &insert, &insert, "COMMIT"].map(simple).to_vec(),
+        1 => vec![simple(&format!("{insert}; {insert}"))],
+        2 => vec![[extended(&insert), extended(&insert), message::sync()].concat()],
+        _ => {
+            let batch = |sql: &str| [extended(sql), message::sync()].concat();
+            vec![["BEGIN", &insert, &insert, "COMMIT"].map(batch).concat()]
+        }
+    };
+    for batch in batches {
+        let answers = if form % 4 == 3 { 4 } else { 1 };
+        if wire.try_send(&batch).is_err() {
+            return false;
+        }
+        for _ in 0..answers {
+            loop {
+                match wire.receive() {
+                    Some(message) if message.kind == b'Z' => break,
+                    Some(message) if message.kind == b'E' => {
+                        assert_eq!(message.sqlstate(), "57P01", "{message:?}");
+                        return false;
+                    }
+                    Some(_) => {}
+                    None => return false,
+                }
+            }
+        }
+    }
+    true
+}
+
+/// The zone of a login changes again and again under load: each transaction is in one of them as a whole.
+#[test]
+fn under_load_no_transaction_is_half_in_each_zone() {
+    let stack = start("");
+    let login = stack.login("shop_acme", "shop");
+    let steady = stack.login("shop_globex", "shop");
+    let other_zone = policy_with("zone = \"acme\"", "zone = \"initech\"");
+    let done = AtomicBool::new(false);
+    let ended = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for client in 0..4 {
+            let (login, done, ended) = (&login, &done, &ended);
+            scope.spawn(move || {
+                let mut wire = Wire::login(login);
+                for turn in 0.. {
+                    if done.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    if !writes_two(&mut wire, &format!("load {client} {turn}"), turn) {
+                        ended.fetch_add(1, Ordering::Relaxed);
+                        wire = Wire::login(login);
+                    }
+                }
+            });
+        }
+        // Whose login nobody touches is never disturbed.
+        let done = &done;
+        scope.spawn(move || {
+            let mut wire = Wire::login(&steady);
+            for turn in 0.. {
+                if done.load(Ordering::Relaxed) {
+                    return;
+                }
+                assert!(writes_two(&mut wire, &format!("steady {turn}"), turn));
+            }
+        });
+        for flip in 0..20 {
+            load(&stack, if flip % 2 == 0 { &other_zone } else { POLICY });
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert!(
+        ended.load(Ordering::Relaxed) >= 20,
+        "connections were let go"
+    );
+    let halves = "SELECT count(*) FROM (
+                      SELECT FROM orders WHERE note LIKE 'load%' OR note LIKE 'steady%'
+                      GROUP BY note HAVING count(*) <> 2 OR count(DISTINCT tenant_id) <> 1
+                  ) halves";
+    assert_eq!(stack.direct("shop", halves), "0\n");
+    let zones = "SELECT string_agg(DISTINCT tenant_id, ',') FROM orders WHERE note LIKE 'load%'";
+    assert_eq!(stack.direct("shop", zones), "acme,initech\n");
 }
