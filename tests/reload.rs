@@ -439,6 +439,15 @@ fn writes_two(wire: &mut Wire, note: &str, form: usize) -> bool {
     true
 }
 
+/// Tells the other threads to end, also when this one panics.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// The zone of a login changes again and again under load: each transaction is in one of them as a whole.
 #[test]
 fn under_load_no_transaction_is_half_in_each_zone() {
@@ -475,11 +484,11 @@ fn under_load_no_transaction_is_half_in_each_zone() {
                 assert!(writes_two(&mut wire, &format!("steady {turn}"), turn));
             }
         });
+        let _stop = Stop(done);
         for flip in 0..20 {
             load(&stack, if flip % 2 == 0 { &other_zone } else { POLICY });
             std::thread::sleep(Duration::from_millis(100));
         }
-        done.store(true, Ordering::Relaxed);
     });
     assert!(
         ended.load(Ordering::Relaxed) >= 20,
