@@ -182,6 +182,14 @@ fn sighup_and_a_look_at_the_file_do_the_same() {
     // Read again, it is still the same policy: nothing to tell.
     finished(portcullis(&stack, &["console", "RELOAD"])).ok();
     assert_eq!(metric(&stack, "portcullis_policy_version "), 3.0);
+    // The configuration is not read while running, and whoever expects it is told.
+    assert!(!stack.proxy_log().contains("the configuration has changed"));
+    let config = stack.file("portcullis.toml");
+    let text = std::fs::read_to_string(&config).expect("read the configuration");
+    let changed = text.replace("[limits]", "[limits]\nmax_cancels = 7");
+    write_secret(&config, &changed);
+    finished(portcullis(&stack, &["console", "RELOAD"])).ok();
+    stack.logged(&["the configuration has changed"]);
     // A file that is spoilt is told of once, not at every look.
     write_secret(&stack.file("policy.toml"), "schema = 2");
     stack.logged(&["nothing was reloaded"]);

@@ -139,6 +139,9 @@ impl Reloader {
     /// # Errors
     /// Every problem, which the log has too; nothing has changed.
     pub fn reload(&self, which: Which) -> Result<(), String> {
+        if which == Which::ALL {
+            self.look_at_config();
+        }
         self.remember(which);
         let found = self.read(which);
         let outcome = match &found {
@@ -159,6 +162,19 @@ impl Reloader {
             });
         }
         Ok(())
+    }
+
+    /// The configuration itself is read at start only: whoever asks for everything should know.
+    fn look_at_config(&self) {
+        let config = &self.shared.config;
+        match Config::load(&config.path) {
+            Ok(now) if format!("{now:?}") == format!("{config:?}") => {}
+            Ok(_) => tracing::warn!(
+                file = %config.path.display(),
+                "the configuration has changed: it takes effect with the next start"
+            ),
+            Err(problems) => note(&problems),
+        }
     }
 
     /// Looked at before they are read: a change in between is noticed later.
