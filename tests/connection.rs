@@ -260,6 +260,52 @@ fn max_client_conn_refuses_with_its_own_code_and_counts_right() {
     }
 }
 
+/// A number in a line of the log.
+fn number(line: &str, field: &str) -> usize {
+    let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+    let number = line[field].as_u64().expect("a number");
+    usize::try_from(number).expect("not a large one")
+}
+
+#[test]
+fn a_flood_of_refusals_is_counted_and_does_not_flood_the_log() {
+    let stack = Stack::start(StackOptions::default());
+    let login = stack.login("shop_plain", "app");
+    let (mut loud, mut calm) = (Wire::login(&login), Wire::login(&login));
+    let flood = 2_000;
+    let refused = message::query("DROP TABLE notes").repeat(flood);
+    loud.send(&refused);
+    for _ in 0..flood {
+        assert_eq!(failed(&loud.receive_until(b'Z')).0, "42501");
+    }
+    // Another guard and another connection have lines of their own.
+    assert_eq!(failed(&loud.query("DO 'BEGIN END'")).0, "42501");
+    assert_eq!(failed(&calm.query("DROP TABLE notes")).0, "42501");
+    drop(loud);
+    let of_loud = |log: &str| -> (usize, usize) {
+        let lines = log.lines().filter(|line| {
+            line.contains("\"connection\":\"000001\"") && line.contains("ddl-outside-migration")
+        });
+        let (more, written): (Vec<&str>, Vec<&str>) =
+            lines.partition(|line| line.contains("\"more\":"));
+        let more = more.iter().map(|line| number(line, "more")).sum();
+        (written.len(), more)
+    };
+    support::process::wait_until("every refusal is written or counted", || {
+        let (written, more) = of_loud(&stack.proxy_log());
+        written + more == flood
+    });
+    let log = stack.logged(&["\"000002\"", "procedural"]);
+    let (written, more) = of_loud(&log);
+    assert!(written >= 10 && more > written, "{written} and {more}");
+    let (_, metrics) = stack.http_get("/metrics");
+    let counted = format!(
+        "portcullis_refusals_total{{guard=\"ddl-outside-migration\"}} {}\n",
+        flood + 1
+    );
+    assert!(metrics.contains(&counted), "{metrics}");
+}
+
 #[test]
 fn a_draining_proxy_finishes_transactions_and_lets_nobody_in() {
     let mut stack = Stack::start(StackOptions::default());

@@ -282,6 +282,50 @@ fn a_protocol_error_ends_the_connection_and_its_transaction() {
     );
 }
 
+/// Stopped, not ended: it accepts connections, takes bytes for a while, and never answers.
+#[test]
+fn a_stuck_pgbouncer_holds_only_those_who_wait_for_it() {
+    let stack = Stack::start(StackOptions {
+        limits: "server_connect_timeout = \"1s\"".into(),
+        ..StackOptions::default()
+    });
+    let login = stack.login("shop_plain", "app");
+    let (mut idle, mut dying) = (Wire::login(&login), Wire::login(&login));
+    let mut waiting = Wire::login(&login);
+    stack.transaction.signal(Signal::STOP);
+    waiting.send(&message::query("SELECT 'waited for'"));
+    // More than the sockets in between take: the proxy stops reading, and the client dies unread.
+    dying
+        .tcp()
+        .set_write_timeout(Some(Duration::from_secs(2)))
+        .expect("set a write deadline");
+    let value = "x".repeat(1 << 20);
+    let piece = extended("SELECT length($1)", &[Some(&value)]);
+    let mut taken = 0;
+    while dying.try_send(&piece).is_ok() {
+        taken += piece.len();
+        assert!(taken < 200 << 20, "everything is taken and kept somewhere");
+    }
+    die(dying, true);
+    idle.send(&message::terminate());
+    assert!(idle.receive_to_end().is_empty());
+    let open = || {
+        let (_, text) = stack.http_get("/metrics");
+        text.contains("\nportcullis_client_connections 1\n")
+    };
+    support::process::wait_until("only the one who waits is there", open);
+    // Nobody else is kept waiting: not for a login, not for a cancel request.
+    let refused = Wire::try_login(&login, support::Transport::SslRequest, &[]);
+    assert!(refused.is_err_and(|error| error.sqlstate() == "08004"));
+    let mut cancel = Wire::open(stack.port);
+    cancel.send(&message::cancel(&waiting.cancel_key));
+    assert!(cancel.receive_to_end().is_empty());
+    // And who waits gets what they waited for, or is cancelled by then.
+    stack.transaction.signal(Signal::CONT);
+    waiting.receive_until(b'Z');
+    assert_eq!(column(&waiting.query("SELECT 'usable'")), ["usable"]);
+}
+
 #[test]
 fn timeouts_of_pgbouncer_are_told_once() {
     let stack = Stack::start(StackOptions {

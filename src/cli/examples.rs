@@ -21,6 +21,14 @@ pub(super) const HELP: &str = r#"Examples:
   portcullis help ddl-outside-migration
   portcullis help config"#;
 
+/// `portcullis status --help`
+pub(super) const STATUS: &str = r#"Examples:
+  portcullis status
+  portcullis status --ready --config /etc/portcullis/portcullis.toml
+  portcullis status --json
+
+0: ready for clients; 1: not ready; 2: it could not be asked."#;
+
 /// `portcullis keys --help`
 pub(super) const KEYS: &str = r#"Examples:
   portcullis keys add --key-file server-keys --role migrator --auth-file userlist.txt
@@ -147,6 +155,7 @@ mod tests {
         SERVE,
         CHECK,
         HELP,
+        STATUS,
         KEYS,
         CONSOLE,
         MIGRATION,

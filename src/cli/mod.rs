@@ -15,6 +15,7 @@ pub mod lint;
 pub mod migration;
 mod output;
 pub mod serve;
+pub mod status;
 pub mod test;
 
 use std::process::ExitCode;
@@ -41,7 +42,8 @@ Policy (offline, same engine as the proxy)
   explain     the verdict on a statement, and why
   test        run the cases beside the policies
   lint        judge migration files before they ship
-Every day (speaks to the running proxy's console)
+Every day (speaks to the running proxy)
+  status      health at a glance; --ready for probes
   migration   run, open, close, list, show
   console     any console verb
 More
@@ -70,6 +72,8 @@ enum Command {
     Test(test::TestArgs),
     /// Judge migration files before they ship
     Lint(lint::LintArgs),
+    /// Health at a glance; --ready for probes
+    Status(status::StatusArgs),
     /// Migration sessions: run, open, close, list, show
     Migration(migration::MigrationArgs),
     /// Any console verb
@@ -89,6 +93,7 @@ pub fn main() -> ExitCode {
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Test(args)) => test::run(&args),
         Some(Command::Lint(args)) => lint::run(&args),
+        Some(Command::Status(args)) => status::run(&args),
         Some(Command::Migration(args)) => migration::run(&args),
         Some(Command::Console(args)) => console::run(&args),
         Some(Command::Help(args)) => help::run(&args),

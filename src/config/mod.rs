@@ -182,9 +182,11 @@ pub struct Limits {
     pub max_statement_bytes: usize,
     /// `client_login_timeout`: from accept to logged in. Default 60 s.
     pub client_login_timeout: Duration,
-    /// `server_connect_timeout`: dial, TLS and login behind. Default 15 s.
+    /// `server_connect_timeout`: dial, TLS and login behind; and how long PgBouncer may take nothing of
+    /// what a client that has left still owes it. Default 15 s.
     pub server_connect_timeout: Duration,
-    /// `drain_timeout`: after SIGTERM, running transactions may take this long. Default 30 s.
+    /// `drain_timeout`: after SIGTERM, running transactions may take this long; after a reload that ends
+    /// their connection, running statements. Default 30 s.
     pub drain_timeout: Duration,
     /// `facts_cache_bytes`: per worker, for described statements. Default 16 MB.
     pub facts_cache_bytes: usize,

@@ -49,8 +49,8 @@ pub trait Proxy: Send + Sync {
     fn config(&self) -> Arc<Config>;
     /// The policy in force.
     fn policy(&self) -> Arc<Policy>;
-    /// Reads configuration and policy again; answers when every worker has them. On error nothing
-    /// has changed, and the text says every problem.
+    /// Reads policy, users, server keys and certificates again; answers when every statement is judged
+    /// by them. On error nothing has changed, and the text says every problem.
     fn reload(&self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>>;
     /// Begins to drain and stop; returns at once.
     fn shutdown(&self);

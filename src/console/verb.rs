@@ -33,7 +33,10 @@ pub const HELP: &[(&str, &str)] = &[
         "CLOSE MIGRATION id [NOTE 'why']",
         "end one; its connections are cut off",
     ),
-    ("RELOAD", "read users and server keys again"),
+    (
+        "RELOAD",
+        "read policy, users, server keys and certificates again",
+    ),
     ("SHUTDOWN", "drain and stop"),
     ("SHOW HELP", "this list"),
 ];

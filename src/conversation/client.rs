@@ -119,10 +119,19 @@ impl Conversation {
             )));
         }
         if matches!(kind, b'Q' | b'F' | b'P' | b'B' | b'D' | b'E' | b'C') {
-            if self.asks_pool(out) || self.must_wait(matches!(kind, b'Q' | b'F'), out) {
+            let skipping = self.batch == Batch::Skipping;
+            if self.ending && !skipping {
+                if self.batch == Batch::Open && !self.in_flight.is_empty() {
+                    self.ask_for_answers(out);
+                }
                 return Ok(Step::Hold);
             }
-            if self.batch == Batch::Skipping {
+            if !self.ending
+                && (self.asks_pool(out) || self.must_wait(matches!(kind, b'Q' | b'F'), out))
+            {
+                return Ok(Step::Hold);
+            }
+            if skipping {
                 return Ok(self.drop_message(message));
             }
         }

@@ -151,10 +151,13 @@ impl Conversation {
     /// The refusal as the client reads it.
     pub(super) fn error_reply(&self, refusal: &Refusal) -> ErrorReply {
         let connection = self.connection;
-        let at = match refusal.fingerprint {
+        let mut at = match refusal.fingerprint {
             Some(statement) => format!("statement {statement}, connection {connection:06x}"),
             None => format!("connection {connection:06x}"),
         };
+        if let Some(version) = refusal.policy_version {
+            at += &format!(", policy {version}");
+        }
         ErrorReply {
             severity: Severity::Error,
             sqlstate: refusal.sqlstate,

@@ -192,6 +192,8 @@ pub struct Conversation {
     miscounted: bool,
     /// Flush was inserted because a message waits for the answers before it.
     flushed: bool,
+    /// Nothing more may begin.
+    ending: bool,
 }
 
 /// The COPY FROM STDIN in flight; nothing but its data, and one Sync, is sent behind it before it is
@@ -232,7 +234,19 @@ impl Conversation {
             farewell: false,
             miscounted: false,
             flushed: false,
+            ending: false,
         }
+    }
+
+    /// From now on nothing begins any more: what was sent is answered, a COPY gets its data, a batch
+    /// its Sync, and every other message of the client waits for ever.
+    pub fn begin_nothing_more(&mut self) {
+        self.ending = true;
+    }
+
+    /// Is everything that was sent answered, as far as the client has asked for answers?
+    pub fn is_answered(&self) -> bool {
+        self.in_flight.is_empty() && self.server_body.remaining == 0
     }
 
     /// Nothing is in flight, no transaction is open, no message is half-way: the server connection

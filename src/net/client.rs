@@ -19,6 +19,7 @@ use super::pump::{self, Pump};
 use super::server::{self, NoServer, Server, ServerLogin};
 use super::settings::{self, Settings};
 use super::share::{Seat, Share};
+use super::standing::Standing;
 use super::stream::{Backlog, Stream};
 use super::worker::{Place, Worker, random};
 use crate::conversation::{Conversation, Setup};
@@ -317,6 +318,7 @@ impl Admitted {
             watcher: Watcher::new(Rc::clone(worker), connection, login, session.clone()),
             session,
             interrupt: Arc::clone(&interrupt),
+            standing: Standing::new(identity.generation),
         });
         Ready {
             pump,

@@ -20,6 +20,8 @@ pub enum Exit {
     Fatal(Fatal),
     /// The proxy is draining, and no transaction is open.
     Drained,
+    /// What the client was admitted with is no longer so, and nothing of it is running.
+    LetGo,
     /// The connection was ended from outside.
     Ended,
 }

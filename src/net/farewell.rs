@@ -53,9 +53,14 @@ pub(super) async fn leave(
             let message = "terminating connection due to administrator command";
             Some(ErrorReply::fatal(SqlState::ADMIN_SHUTDOWN, message))
         }
+        Ok(Exit::LetGo) => {
+            goodbye_to_server(&mut ready.pump).await;
+            let_go(ready, worker, connection)
+        }
         Ok(Exit::Ended) => {
             stop_server(ready, worker).await;
-            ready.identity.session.as_deref().map(session_ended)
+            let_go(ready, worker, connection)
+                .or_else(|| ready.identity.session.as_deref().map(session_ended))
         }
         Err(error) => {
             let mut reply = ErrorReply::fatal(error.sqlstate, error.message);
@@ -69,6 +74,29 @@ pub(super) async fn leave(
         let owed = ready.pump.owed_to_client();
         say(ready.pump.client(), owed, &reply).await;
     }
+}
+
+/// The client was admitted with something that a reload has changed.
+fn let_go(ready: &Ready, worker: &Worker, connection: u32) -> Option<ErrorReply> {
+    let why = ready.pump.why_let_go()?;
+    let id = ConnectionId(connection.into());
+    let version = worker.snapshot().files.policy.version;
+    tracing::info!(
+        connection = %id,
+        login = &*ready.identity.who.login.name,
+        policy = version.map(tracing::field::display),
+        why,
+        "let go after a reload"
+    );
+    let at = version.map_or_else(String::new, |version| format!(", policy {version}"));
+    let message = "terminating connection due to administrator command";
+    let reply = ErrorReply::fatal(SqlState::ADMIN_SHUTDOWN, message)
+        .detail(format!(
+            "{} (connection {id}{at}).",
+            why.trim_end_matches('.')
+        ))
+        .hint("Connect again to work by what is in force now.");
+    Some(reply)
 }
 
 fn session_ended(session: &Session) -> ErrorReply {

@@ -88,6 +88,9 @@ impl Ended {
     }
 }
 
+/// A stream with TLS, and the tls-server-end-point data of the very certificate that it was set up with.
+type Secured = (Stream, Option<Vec<u8>>);
+
 /// Negotiates until the client says what it wants.
 pub async fn negotiate(socket: TcpStream, worker: &Rc<Worker>) -> Result<Wish, Ended> {
     let mut first = [0];
@@ -97,8 +100,8 @@ pub async fn negotiate(socket: TcpStream, worker: &Rc<Worker>) -> Result<Wish, E
         Err(error) => return Err(Ended::broken(HandshakeKind::Bad, error)),
     }
     if first[0] == TLS_RECORD {
-        let stream = accept_tls(socket, worker, HandshakeKind::DirectTls).await?;
-        return wish(stream, worker, HandshakeKind::DirectTls).await;
+        let secured = accept_tls(socket, worker, HandshakeKind::DirectTls).await?;
+        return wish(secured, worker, HandshakeKind::DirectTls).await;
     }
     plaintext(socket, worker).await
 }
@@ -114,27 +117,28 @@ async fn plaintext(socket: TcpStream, worker: &Rc<Worker>) -> Result<Wish, Ended
                 gss_refused = true;
                 answer(&mut stream, b'N').await?;
             }
-            Ok(Packet::Ssl) if worker.shared.client_tls.is_some() => {
+            Ok(Packet::Ssl) if worker.shared.snapshot().files.client_tls.is_some() => {
                 let Stream::Plain(socket) = stream else {
                     return Err(Ended::broken(kind, "TLS inside TLS"));
                 };
-                let stream = upgrade(socket, worker).await?;
-                return wish(stream, worker, HandshakeKind::Tls).await;
+                let secured = upgrade(socket, worker).await?;
+                return wish(secured, worker, HandshakeKind::Tls).await;
             }
             Ok(Packet::Ssl) => {
                 answer(&mut stream, b'N').await?;
                 let packet = read_packet(&mut stream, kind).await?;
-                return understand(stream, packet, worker, kind);
+                return understand(stream, packet, worker, kind, None);
             }
-            _ => return understand(stream, packet, worker, kind),
+            _ => return understand(stream, packet, worker, kind, None),
         }
     }
 }
 
 /// Reads the packet that follows a handshake: no second request for encryption.
-async fn wish(mut stream: Stream, worker: &Rc<Worker>, kind: HandshakeKind) -> Result<Wish, Ended> {
+async fn wish(secured: Secured, worker: &Rc<Worker>, kind: HandshakeKind) -> Result<Wish, Ended> {
+    let (mut stream, end_point) = secured;
     let packet = read_packet(&mut stream, kind).await?;
-    understand(stream, packet, worker, kind)
+    understand(stream, packet, worker, kind, end_point)
 }
 
 fn understand(
@@ -142,6 +146,7 @@ fn understand(
     packet: Vec<u8>,
     worker: &Rc<Worker>,
     kind: HandshakeKind,
+    end_point: Option<Vec<u8>>,
 ) -> Result<Wish, Ended> {
     match startup::parse(&packet) {
         Ok(Packet::Startup(_)) => {}
@@ -174,8 +179,6 @@ fn understand(
         .hint("Connect with sslmode=verify-full.");
         return Err(Ended::refused(kind, stream, reply));
     }
-    let tls = worker.shared.client_tls.as_ref();
-    let end_point = tls.filter(|_| !plain).and_then(|tls| tls.end_point.clone());
     Ok(Wish::Login(Hello {
         stream,
         packet,
@@ -205,7 +208,7 @@ async fn answer(stream: &mut Stream, byte: u8) -> Result<(), Ended> {
 }
 
 /// Answers SSLRequest and shakes hands.
-async fn upgrade(socket: TcpStream, worker: &Rc<Worker>) -> Result<Stream, Ended> {
+async fn upgrade(socket: TcpStream, worker: &Rc<Worker>) -> Result<Secured, Ended> {
     let mut early = [0];
     match socket.try_read(&mut early) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -227,7 +230,7 @@ async fn upgrade(socket: TcpStream, worker: &Rc<Worker>) -> Result<Stream, Ended
     answer(&mut stream, b'S').await?;
     match stream {
         Stream::Plain(socket) => accept_tls(socket, worker, HandshakeKind::Tls).await,
-        tls => Ok(tls),
+        tls => Ok((tls, None)),
     }
 }
 
@@ -235,8 +238,9 @@ async fn accept_tls(
     socket: TcpStream,
     worker: &Rc<Worker>,
     kind: HandshakeKind,
-) -> Result<Stream, Ended> {
-    let Some(tls) = &worker.shared.client_tls else {
+) -> Result<Secured, Ended> {
+    let snapshot = worker.shared.snapshot();
+    let Some(tls) = &snapshot.files.client_tls else {
         return Err(Ended::broken(kind, "TLS is not configured"));
     };
     // The ClientHello may come as slowly as it likes: it holds no place.
@@ -261,9 +265,8 @@ async fn accept_tls(
             "direct TLS without ALPN \"postgresql\"",
         ));
     }
-    Ok(Stream::Tls(Box::new(tokio_rustls::TlsStream::Server(
-        stream,
-    ))))
+    let stream = Stream::Tls(Box::new(tokio_rustls::TlsStream::Server(stream)));
+    Ok((stream, tls.end_point.clone()))
 }
 
 /// Reads one startup packet: the length is checked before anything is allocated for it.

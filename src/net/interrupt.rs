@@ -1,8 +1,9 @@
 //! Lets the rest of the process stop a connection.
 
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 const DRAIN: u8 = 1;
 const END: u8 = 2;
@@ -23,6 +24,20 @@ impl Interrupt {
     /// End now.
     pub fn end(&self) {
         self.ask(END);
+    }
+
+    /// End when the time is over. Only on a worker.
+    pub fn end_after(self: &Arc<Self>, limit: Duration) {
+        let interrupt = Arc::clone(self);
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(limit).await;
+            interrupt.end();
+        });
+    }
+
+    /// Look around: something else than a wish has changed.
+    pub fn wake(&self) {
+        self.ask(0);
     }
 
     fn ask(&self, wish: u8) {

@@ -1,5 +1,6 @@
 //! Who is asking: SCRAM with the client, then what the policy grants them.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -37,6 +38,8 @@ pub struct Identity {
     pub session: Option<Arc<Session>>,
     /// What sets its zone.
     pub prefix: Option<Arc<Prefix>>,
+    /// The generation of the files by which it was let in.
+    pub generation: u64,
 }
 
 /// Why it is not let in.
@@ -82,6 +85,7 @@ pub async fn authenticate(
     startup: &Startup<'_>,
     worker: &Rc<Worker>,
 ) -> Result<Identity, Refused> {
+    let generation = worker.shared.generation();
     let snapshot = worker.shared.snapshot();
     let user = startup.get("user").filter(|user| !user.is_empty());
     let Some(user) = user else {
@@ -111,7 +115,9 @@ pub async fn authenticate(
         // The mock exchange cannot succeed; if it ever did, this is still a stranger.
         return Err(wrong(user, true, &ScramError::WrongProof));
     };
-    let identity = admit(candidate, &client_key, database, &snapshot)?;
+    let address = hello.stream.peer_address();
+    let mut identity = admit(candidate, &client_key, database, address, &snapshot)?;
+    identity.generation = generation;
     let mut out = Vec::new();
     reply::put_sasl_final(&mut out, &server_final);
     reply::put_authentication_ok(&mut out);
@@ -123,7 +129,7 @@ pub async fn authenticate(
 fn find(user: &str, snapshot: &Snapshot, worker: &Worker) -> Option<Candidate> {
     if let Some((role, id)) = split_login(user) {
         let session = worker.shared.sessions.as_ref()?.lookup(id)?;
-        let login = snapshot.policy.logins.get(role)?;
+        let login = snapshot.files.policy.logins.get(role)?;
         let same = *session.role == *role && login.kind == Kind::Migrator;
         return same.then(|| Candidate {
             login: Arc::clone(login),
@@ -132,8 +138,8 @@ fn find(user: &str, snapshot: &Snapshot, worker: &Worker) -> Option<Candidate> {
         });
     }
     Some(Candidate {
-        login: Arc::clone(snapshot.policy.logins.get(user)?),
-        verifier: snapshot.users.get(user)?.clone(),
+        login: Arc::clone(snapshot.files.policy.logins.get(user)?),
+        verifier: snapshot.files.users.get(user)?.clone(),
         session: None,
     })
 }
@@ -158,6 +164,7 @@ fn admit(
     candidate: Candidate,
     client_key: &[u8; 32],
     database: &str,
+    address: Option<IpAddr>,
     snapshot: &Snapshot,
 ) -> Result<Identity, Refused> {
     let Candidate {
@@ -165,6 +172,13 @@ fn admit(
         verifier,
         session,
     } = candidate;
+    if !login.admits_peer(address) {
+        // Told only to who knows the password: to others it looks like any wrong one.
+        let message = format!("login \"{}\" may not connect from this address", login.name);
+        let reply = ErrorReply::fatal(SqlState::IDENTITY, message)
+            .detail("The policy names the networks it may come from.".to_owned());
+        return Err(Refused::new(LoginOutcome::NotGranted, reply));
+    }
     let granted = login.databases.iter().any(|name| **name == *database);
     let open = session
         .as_ref()
@@ -206,6 +220,7 @@ fn admit(
         .unwrap_or_else(|| login.name.clone());
     let keys = if session.is_some() || *role != *login.name {
         snapshot
+            .files
             .keys
             .get(&role)
             .cloned()
@@ -219,7 +234,7 @@ fn admit(
     };
     let prefix = snapshot.prefixes.get(&login.name).cloned();
     let who = Who {
-        policy: Arc::clone(&snapshot.policy),
+        policy: Arc::clone(&snapshot.files.policy),
         login,
         database: database.into(),
     };
@@ -230,6 +245,7 @@ fn admit(
         keys,
         route,
         session,
+        generation: 0,
     })
 }
 

@@ -4,19 +4,26 @@
 
 pub mod acceptor;
 pub mod cancel;
+mod charge;
 pub mod client;
 pub mod describe;
+mod difference;
 pub mod exit;
 mod farewell;
 pub mod handshake;
 pub mod interrupt;
+pub mod load;
 pub mod login;
 pub mod observer;
 pub mod proxy;
 pub mod pump;
+mod refusals;
+pub mod reload;
 pub mod server;
 pub mod settings;
 pub mod share;
 pub mod shared;
+mod stall;
+mod standing;
 pub mod stream;
 pub mod worker;

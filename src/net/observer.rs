@@ -1,11 +1,12 @@
 //! What happens on a connection, counted and (in a migration session) recorded.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use super::refusals::Refusals;
 use super::worker::Worker;
 use crate::conversation::Observer;
 use crate::error::SqlState;
@@ -23,8 +24,10 @@ const MAX_TEXT: usize = 4096;
 pub struct Watcher {
     worker: Rc<Worker>,
     connection: u32,
-    login: Box<str>,
+    login: Rc<str>,
     recorder: Option<Box<Recorder>>,
+    /// Of the log; made at the first refusal.
+    refusals: OnceCell<Rc<Refusals>>,
 }
 
 /// Records the statements of a migration session.
@@ -58,6 +61,7 @@ impl Watcher {
             connection,
             login: login.into(),
             recorder,
+            refusals: OnceCell::new(),
         }
     }
 
@@ -89,12 +93,17 @@ impl Observer for Watcher {
 
     fn refused(&self, refusal: &Refusal) {
         self.worker.counters.refusal(refusal.guard);
+        let refusals = self.refusals.get_or_init(Refusals::new);
+        if !refusals.admit(refusal.guard, self.connection, &self.login) {
+            return;
+        }
         tracing::info!(
             connection = %ConnectionId(self.connection.into()),
             login = &*self.login,
             guard = refusal.by(),
             sqlstate = refusal.sqlstate.as_str(),
             statement = refusal.fingerprint.map(tracing::field::display),
+            policy = refusal.policy_version.map(tracing::field::display),
             "refused"
         );
     }

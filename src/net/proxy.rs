@@ -6,23 +6,22 @@ use std::net::TcpListener;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use super::acceptor;
-use super::shared::{Shared, Snapshot};
+use super::reload::{Reloader, Which};
+use super::shared::Shared;
 use super::worker::WorkerHandle;
-use crate::auth::userlist::Problem;
-use crate::cli::serve::{load_keys, load_users};
 use crate::config::Config;
 use crate::console::{self, Access, ConsoleState};
 use crate::policy::{Policy, RouteName};
 use crate::telemetry::health::{Phase, State};
 use crate::telemetry::http;
 
-/// Between two looks at the routes and at the files of users and keys.
+/// Between two looks at the routes.
 const WATCH: Duration = Duration::from_secs(2);
 /// A route that a client reached this long ago needs no probe.
 const FRESH: Duration = Duration::from_secs(10);
@@ -39,7 +38,7 @@ pub struct Proxy {
 
 /// What the console may ask of the process.
 struct Control {
-    shared: Arc<Shared>,
+    reloader: Arc<Reloader>,
     config: Arc<Config>,
     shutdown: Arc<Notify>,
 }
@@ -67,7 +66,9 @@ impl Proxy {
             .collect::<io::Result<Vec<_>>>()?;
         shared.telemetry.workers.set(listen.workers as u64);
         shared.telemetry.config_version.set(1);
-        shared.telemetry.policy_version.set(1);
+        shared
+            .telemetry
+            .set_policy(shared.snapshot().files.policy.version);
         let workers = Arc::new(workers);
         let stop = Arc::new(AtomicBool::new(false));
         let (accepting, stopping) = (Arc::clone(&workers), Arc::clone(&stop));
@@ -87,7 +88,8 @@ impl Proxy {
         let shared = &self.shared;
         let shutdown = Arc::new(Notify::new());
         self.serve_http()?;
-        self.serve_console(&shutdown)?;
+        let reloader = Arc::new(Reloader::new(Arc::clone(shared), Arc::clone(&self.workers)));
+        self.serve_console(&reloader, &shutdown)?;
         if let Some(sessions) = shared.sessions.clone() {
             let telemetry = Arc::clone(&shared.telemetry);
             let counted = Arc::clone(&sessions);
@@ -103,13 +105,14 @@ impl Proxy {
         }
         check_routes(shared).await;
         tokio::spawn(watch_routes(Arc::clone(shared)));
-        tokio::spawn(watch_files(Arc::clone(shared)));
+        tokio::spawn(Arc::clone(&reloader).watch());
         shared.health.enter(Phase::Ready);
         tracing::info!(
             postgres = %shared.config.listen.postgres,
             http = shared.config.listen.http.map(tracing::field::display),
             workers = shared.config.listen.workers,
             version = env!("CARGO_PKG_VERSION"),
+            policy = shared.snapshot().files.policy.version.map(tracing::field::display),
             "ready"
         );
         let mut terminate = signal(SignalKind::terminate())?;
@@ -121,9 +124,8 @@ impl Proxy {
                 _ = interrupt.recv() => break,
                 () = shutdown.notified() => break,
                 _ = hangup.recv() => {
-                    if let Err(problem) = reload(shared) {
-                        tracing::error!(problem, "nothing was reloaded");
-                    }
+                    // What is wrong is in the log.
+                    let _ = reloader.reload(Which::ALL);
                 }
             }
         }
@@ -155,7 +157,7 @@ impl Proxy {
         Ok(())
     }
 
-    fn serve_console(&self, shutdown: &Arc<Notify>) -> io::Result<()> {
+    fn serve_console(&self, reloader: &Arc<Reloader>, shutdown: &Arc<Notify>) -> io::Result<()> {
         let Some(path) = &self.shared.config.listen.console else {
             return Ok(());
         };
@@ -165,7 +167,7 @@ impl Proxy {
             sessions: self.shared.sessions.clone(),
             proxy: Arc::new(Control {
                 config: Arc::new(self.shared.config.clone()),
-                shared: Arc::clone(&self.shared),
+                reloader: Arc::clone(reloader),
                 shutdown: Arc::clone(shutdown),
             }),
         };
@@ -202,78 +204,15 @@ impl console::Proxy for Control {
     }
 
     fn policy(&self) -> Arc<Policy> {
-        Arc::clone(&self.shared.snapshot().policy)
+        self.reloader.policy()
     }
 
     fn reload(&self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
-        Box::pin(async { reload(&self.shared) })
+        Box::pin(async { self.reloader.reload(Which::ALL) })
     }
 
     fn shutdown(&self) {
         self.shutdown.notify_one();
-    }
-}
-
-/// Reads users and server keys again. On error nothing changes.
-fn reload(shared: &Shared) -> Result<(), String> {
-    let loaded =
-        load_users(&shared.config).and_then(|users| Ok((users, load_keys(&shared.config)?)));
-    let ((users, problems), keys) = loaded.inspect_err(|problem| {
-        shared
-            .health
-            .set("auth_file", false, State::Degraded, problem.clone());
-    })?;
-    let policy = Policy::clone(&shared.snapshot().policy);
-    let count = users.len();
-    shared.swap(Snapshot::new(policy, users, keys));
-    note_user_problems(shared, &problems);
-    tracing::info!(users = count, "users and server keys are loaded");
-    Ok(())
-}
-
-/// Names the lines of `auth_file` that keep somebody from logging in.
-pub fn note_user_problems(shared: &Shared, problems: &[Problem]) {
-    for problem in problems {
-        let Problem {
-            line,
-            message,
-            hint,
-            ..
-        } = problem;
-        tracing::warn!(file = %shared.config.auth.auth_file.display(), line, message, hint, "auth_file");
-    }
-    let (state, text) = match problems.len() {
-        0 => (State::Healthy, "every line is usable".to_owned()),
-        count => (
-            State::Degraded,
-            format!("{count} lines cannot be used; see the log"),
-        ),
-    };
-    shared.health.set("auth_file", false, state, text);
-}
-
-async fn watch_files(shared: Arc<Shared>) {
-    let files = [
-        Some(&shared.config.auth.auth_file),
-        shared.config.auth.key_file.as_ref(),
-    ];
-    let stamp = || {
-        let stamps = files.iter().flatten().map(|path| {
-            let metadata = std::fs::metadata(path).ok()?;
-            Some((metadata.modified().ok()?, metadata.len()))
-        });
-        stamps.collect::<Vec<Option<(SystemTime, u64)>>>()
-    };
-    let mut seen = stamp();
-    loop {
-        tokio::time::sleep(WATCH).await;
-        let now = stamp();
-        if now != seen {
-            seen = now;
-            if let Err(problem) = reload(&shared) {
-                tracing::error!(problem, "a changed file was not loaded");
-            }
-        }
     }
 }
 

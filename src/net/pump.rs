@@ -5,20 +5,23 @@
 //! is written on at once; only what the other side does not take is kept, and while it is kept the
 //! reading side rests.
 
+mod ending;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::charge::Charge;
 use super::exit::Exit;
 use super::interrupt::Interrupt;
 use super::observer::Watcher;
-use super::shared::MAX_HELD;
+use super::stall::Stall;
+use super::standing::Standing;
 use super::stream::{Backlog, Held, Stream};
 use super::worker::{READ, Scratch, Worker};
 use crate::conversation::splice::Splice;
@@ -65,13 +68,17 @@ pub struct Pump {
     /// Nobody could take the text at the head of `from_client` to describe it.
     busy: bool,
     from_client: Held,
-    /// Bytes of `from_client` that are counted in [`MAX_HELD`].
-    charged: usize,
+    /// For `from_client`.
+    charge: Charge,
     from_server: Held,
     to_client: Backlog,
     to_server: Backlog,
     /// The client said goodbye: only what is owed to the server is still written.
     leaving: bool,
+    /// With what was read from files last.
+    standing: Standing,
+    /// Of the server.
+    stall: Stall,
 }
 
 /// What a pump is made of.
@@ -92,12 +99,15 @@ pub struct Parts {
     pub watcher: Watcher,
     /// Lets others stop it.
     pub interrupt: Arc<Interrupt>,
+    /// Of `who`.
+    pub standing: Standing,
 }
 
 impl Pump {
     /// Ready to run.
     pub fn new(parts: Parts) -> Self {
         Self {
+            charge: Charge::new(Rc::clone(&parts.worker)),
             worker: parts.worker,
             client: parts.client,
             server: Some(parts.server),
@@ -111,11 +121,12 @@ impl Pump {
             described: None,
             busy: false,
             from_client: Held::default(),
-            charged: 0,
             from_server: Held::default(),
             to_client: Backlog::default(),
             to_server: Backlog::default(),
             leaving: false,
+            standing: parts.standing,
+            stall: Stall::default(),
         }
     }
 
@@ -159,6 +170,11 @@ impl Pump {
         self.conversation.is_idle() && self.to_server.is_empty()
     }
 
+    /// Why the client was let go, if it was.
+    pub fn why_let_go(&self) -> Option<&str> {
+        self.standing.why_let_go()
+    }
+
     /// The server's stream.
     pub fn server(&mut self) -> Option<&mut Stream> {
         self.server.as_mut()
@@ -195,11 +211,12 @@ impl Pump {
         self.heed_interrupt(cx)?;
         for _ in 0..MAX_ROUNDS {
             self.pay(cx)?;
+            self.over()?;
             let answered = self.poll_server(cx, scratch)?;
             let asked = self.poll_client(cx, scratch)?;
             *moved |= answered || asked;
             if !answered && !asked {
-                return Ok(());
+                return self.stalled(cx);
             }
             if Instant::now() > until {
                 break;
@@ -207,25 +224,6 @@ impl Pump {
         }
         // The others on this worker first.
         cx.waker().wake_by_ref();
-        Ok(())
-    }
-
-    fn heed_interrupt(&mut self, cx: &Context<'_>) -> Result<(), Exit> {
-        if !self.registered {
-            self.registered = true;
-            self.interrupt.register(cx);
-        }
-        if self.interrupt.is_ended() {
-            return Err(Exit::Ended);
-        }
-        self.drained()
-    }
-
-    fn drained(&self) -> Result<(), Exit> {
-        let idle = self.conversation.is_idle() && self.to_client.is_empty();
-        if self.interrupt.is_draining() && idle && self.from_client.is_empty() {
-            return Err(Exit::Drained);
-        }
         Ok(())
     }
 
@@ -245,12 +243,6 @@ impl Pump {
             return Err(Exit::Goodbye);
         }
         Ok(())
-    }
-
-    fn server_gone(&self) -> Exit {
-        Exit::ServerGone {
-            told: self.conversation.server_said_goodbye(),
-        }
     }
 
     /// Reads from the server and passes on; false when there is nothing to do.
@@ -283,10 +275,11 @@ impl Pump {
         sent.map_err(|_| Exit::ClientGone)?;
         self.from_server.hold(&input[used..]);
         if !own.is_empty() {
+            self.stall.sent();
             let sent = self.to_server.send(server, cx, own);
             sent.map_err(|_| self.server_gone())?;
         }
-        self.drained()?;
+        self.over()?;
         if self.conversation.must_be_replaced() {
             return self.server_ended();
         }
@@ -295,18 +288,6 @@ impl Pump {
             self.ask_again(cx, scratch)?;
         }
         Ok(true)
-    }
-
-    fn server_ended(&mut self) -> Result<bool, Exit> {
-        if self.conversation.is_replaceable() && self.to_server.is_empty() {
-            self.server = None;
-            self.worker.counters.server_lost();
-            if !self.from_client.is_empty() {
-                return Err(Exit::NeedServer);
-            }
-            return Ok(false);
-        }
-        Err(self.server_gone())
     }
 
     /// Reads from the client and passes on; false when there is nothing to do.
@@ -343,7 +324,7 @@ impl Pump {
         };
         self.worker.counters.forwarded(Direction::ToServer, length);
         if !small {
-            self.charge(held + length)?;
+            self.charge.set(held + length)?;
             self.from_client.extend(&scratch.read[..length]);
             self.ask_again(cx, scratch)?;
             return Ok(true);
@@ -378,29 +359,9 @@ impl Pump {
         let input = self.from_client.take();
         let used = self.ask(cx, &input, &mut scratch.out, &mut scratch.own)?;
         self.from_client.put_back(input, used);
-        if self.charged > 0 {
-            self.charge(self.from_client.bytes().len())?;
+        if self.charge.is_due() {
+            self.charge.set(self.from_client.bytes().len())?;
         }
-        Ok(())
-    }
-
-    /// Counts `held` bytes of this connection among those of the process.
-    fn charge(&mut self, held: usize) -> Result<(), Exit> {
-        let due = if held > READ { held } else { 0 };
-        let total = &self.worker.shared.held;
-        if due > self.charged {
-            let more = due - self.charged;
-            if total.fetch_add(more, Ordering::Relaxed) + more > MAX_HELD {
-                total.fetch_sub(more, Ordering::Relaxed);
-                return Err(Exit::Fatal(Fatal {
-                    sqlstate: SqlState::OUT_OF_MEMORY,
-                    message: "too many long statements are arriving at once".to_owned(),
-                }));
-            }
-        } else {
-            total.fetch_sub(self.charged - due, Ordering::Relaxed);
-        }
-        self.charged = due;
         Ok(())
     }
 
@@ -412,6 +373,7 @@ impl Pump {
         out: &mut Vec<u8>,
         own: &mut Vec<u8>,
     ) -> Result<usize, Exit> {
+        self.keep_up();
         own.clear();
         let mut splice = Splice::new(input, out);
         let taken = {
@@ -445,6 +407,7 @@ impl Pump {
         if let Some(server) = &mut self.server
             && !bytes.is_empty()
         {
+            self.stall.sent();
             let sent = self.to_server.send(server, cx, bytes);
             sent.map_err(|_| self.server_gone())?;
         }
@@ -463,6 +426,7 @@ impl Pump {
                 self.pay(cx)?;
             }
         }
+        self.let_go()?;
         Ok(taken.consumed)
     }
 
@@ -475,15 +439,6 @@ impl Pump {
                 Waiting::Again
             }
         };
-    }
-}
-
-impl Drop for Pump {
-    fn drop(&mut self) {
-        self.worker
-            .shared
-            .held
-            .fetch_sub(self.charged, Ordering::Relaxed);
     }
 }
 

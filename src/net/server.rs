@@ -126,7 +126,8 @@ async fn attempt(
 pub async fn connect(shared: &Shared, endpoint: &Endpoint) -> io::Result<Stream> {
     let mut socket = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await?;
     socket.set_nodelay(true)?;
-    let Some(config) = &shared.server_tls else {
+    let snapshot = shared.snapshot();
+    let Some(config) = &snapshot.files.server_tls else {
         return Ok(Stream::Plain(socket));
     };
     let mut request = Vec::new();

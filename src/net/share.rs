@@ -34,22 +34,20 @@ impl Drop for Seat {
     }
 }
 
-/// One connection of a login that has `max_connections`.
+/// One connection of a login: counted without `max_connections` too, as a reload may set it.
 pub struct Share {
     login: Box<str>,
     shared: Arc<Shared>,
 }
 
 impl Share {
-    /// Takes a place; none is needed where the policy sets no limit.
+    /// Takes a place; migrators are bounded by their sessions.
     pub fn take(identity: &Identity, worker: &Rc<Worker>) -> Result<Option<Self>, Refused> {
         let login = &identity.who.login;
-        let Some(limit) = login
-            .max_connections
-            .filter(|_| login.kind != Kind::Migrator)
-        else {
+        if login.kind == Kind::Migrator {
             return Ok(None);
-        };
+        }
+        let limit = login.max_connections.unwrap_or(usize::MAX);
         let mut count = worker
             .shared
             .login_counts

@@ -19,14 +19,27 @@ use crate::telemetry::{Health, Telemetry};
 use crate::tls::ClientSide;
 use crate::zone::Prefix;
 
-/// Who may log in, and what they may do.
-pub struct Snapshot {
+/// What was read from files. A reload makes a copy with new parts.
+#[derive(Clone)]
+pub struct Files {
     /// The policy.
     pub policy: Arc<Policy>,
+    /// Its text.
+    pub policy_text: Arc<str>,
     /// `auth_file`.
-    pub users: HashMap<Box<str>, Verifier>,
+    pub users: Arc<HashMap<Box<str>, Verifier>>,
     /// `key_file`.
-    pub keys: ServerKeys,
+    pub keys: Arc<ServerKeys>,
+    /// TLS towards applications.
+    pub client_tls: Option<ClientSide>,
+    /// TLS towards PgBouncer.
+    pub server_tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+/// Who may log in, and what they may do.
+pub struct Snapshot {
+    /// What was read.
+    pub files: Files,
     /// The zone prefix of each login that has a fixed zone.
     pub prefixes: HashMap<Box<str>, Arc<Prefix>>,
     /// Iterations that users who do not exist pretend to have: those of the users who do.
@@ -35,20 +48,19 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Puts the parts together.
-    pub fn new(policy: Policy, users: HashMap<Box<str>, Verifier>, keys: ServerKeys) -> Self {
+    pub fn new(files: Files) -> Self {
+        let policy = &files.policy;
         let prefix = |login: &Arc<Login>| {
             let (zone, value) = (policy.zone.as_ref()?, login.zone.as_deref()?);
             let prefix = Prefix::new(&[(&zone.parameter, value)]);
             Some((login.name.clone(), Arc::new(prefix)))
         };
         let prefixes = policy.logins.values().filter_map(prefix).collect();
-        let iterations = users.values().map(|verifier| verifier.iterations);
+        let iterations = files.users.values().map(|verifier| verifier.iterations);
         Self {
             mock_iterations: iterations.max().unwrap_or(4096),
-            policy: Arc::new(policy),
-            users,
-            keys,
             prefixes,
+            files,
         }
     }
 }
@@ -62,10 +74,8 @@ pub struct Shared {
     /// The configuration.
     pub config: Config,
     snapshot: RwLock<Arc<Snapshot>>,
-    /// TLS towards applications.
-    pub client_tls: Option<ClientSide>,
-    /// TLS towards PgBouncer.
-    pub server_tls: Option<Arc<rustls::ClientConfig>>,
+    /// Counts the snapshots, from 1.
+    generation: AtomicU64,
     /// Phase and checks.
     pub health: Arc<Health>,
     /// Counters.
@@ -86,7 +96,7 @@ pub struct Shared {
     pub clients: AtomicUsize,
     /// Clients that are logged in, or about to be: those of `max_client_conn`.
     pub logged_in: AtomicUsize,
-    /// Connections of each login that has a limit.
+    /// Connections of each login.
     pub login_counts: DashMap<Box<str>, usize>,
     /// Milliseconds since `started` of the last login at a server, by route.
     reached: [AtomicU64; 2],
@@ -99,10 +109,6 @@ pub struct Parts {
     pub config: Config,
     /// Who may do what.
     pub snapshot: Snapshot,
-    /// TLS towards applications.
-    pub client_tls: Option<ClientSide>,
-    /// TLS towards PgBouncer.
-    pub server_tls: Option<Arc<rustls::ClientConfig>>,
     /// Counters.
     pub telemetry: Arc<Telemetry>,
     /// Migration sessions.
@@ -119,8 +125,7 @@ impl Shared {
             cancels,
             config: parts.config,
             snapshot: RwLock::new(Arc::new(parts.snapshot)),
-            client_tls: parts.client_tls,
-            server_tls: parts.server_tls,
+            generation: AtomicU64::new(1),
             health: Arc::default(),
             telemetry: parts.telemetry,
             sessions: parts.sessions,
@@ -142,13 +147,19 @@ impl Shared {
         Arc::clone(&snapshot.unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Swaps the snapshot; connections take it at their next login.
+    /// Swaps the snapshot: whatever is asked from now on, on whichever connection, is judged by it.
     pub fn swap(&self, snapshot: Snapshot) {
         let mut current = self
             .snapshot
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         *current = Arc::new(snapshot);
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// The number of the snapshot in force. A snapshot taken after it is that one or a later one.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     /// The endpoints of a route; `None` when the configuration has no such route.

@@ -1,10 +1,12 @@
 //! A socket with or without TLS: one type for both legs, small when it has none.
 
+use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
@@ -27,6 +29,31 @@ impl Stream {
         let mut buffer = ReadBuf::new(buffer);
         std::task::ready!(Pin::new(self).poll_read(cx, &mut buffer))?;
         Poll::Ready(Ok(buffer.filled().len()))
+    }
+}
+
+impl Stream {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(tls) => tls.get_ref().0,
+        }
+    }
+
+    /// Where the peer is; `None` when it has gone.
+    pub fn peer_address(&self) -> Option<IpAddr> {
+        let address = self.socket().peer_addr().ok()?;
+        Some(address.ip().to_canonical())
+    }
+
+    /// Has the peer ended its side, whatever of it was not read yet?
+    pub fn is_hung_up(&self, cx: &mut Context<'_>) -> bool {
+        let ready = std::pin::pin!(self.socket().ready(Interest::READABLE));
+        match ready.poll(cx) {
+            Poll::Ready(Ok(ready)) => ready.is_read_closed(),
+            Poll::Ready(Err(_)) => true,
+            Poll::Pending => false,
+        }
     }
 }
 
@@ -88,6 +115,11 @@ impl Backlog {
     /// Nothing owed?
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty() && !self.unflushed
+    }
+
+    /// Bytes owed; 1 where only TLS knows how many.
+    pub fn owed(&self) -> usize {
+        (self.bytes.len() - self.written).max(usize::from(self.unflushed))
     }
 
     /// So much that nothing may be added? Stays so until everything is written: until then no memory

@@ -15,7 +15,7 @@ use tokio::task::LocalSet;
 
 use super::client;
 use super::interrupt::Interrupt;
-use super::shared::Shared;
+use super::shared::{Shared, Snapshot};
 use crate::sql::FactsCache;
 use crate::telemetry::Counters;
 
@@ -36,6 +36,8 @@ pub enum Order {
     Serve(TcpStream),
     /// End idle connections now, others after their transaction.
     Drain,
+    /// What was read from files has changed: connections that rest must look at it too.
+    TakeUp,
 }
 
 /// One worker's own state.
@@ -54,6 +56,9 @@ pub struct Worker {
     pub interrupts: RefCell<HashMap<u32, Arc<Interrupt>>>,
     /// Draining?
     pub draining: Cell<bool>,
+    /// What was read from files, as this worker knows it, and its generation.
+    snapshot: RefCell<Arc<Snapshot>>,
+    generation: Cell<u64>,
 }
 
 /// Memory used within one poll of one connection.
@@ -121,6 +126,11 @@ impl WorkerHandle {
     pub async fn drain(&self) {
         let _ = self.orders.send(Order::Drain).await;
     }
+
+    /// Tells it that what was read from files has changed.
+    pub async fn take_up(&self) {
+        let _ = self.orders.send(Order::TakeUp).await;
+    }
 }
 
 async fn serve(shared: Arc<Shared>, load: Arc<AtomicUsize>, mut inbox: mpsc::Receiver<Order>) {
@@ -146,6 +156,12 @@ async fn serve(shared: Arc<Shared>, load: Arc<AtomicUsize>, mut inbox: mpsc::Rec
                 }
             }
             Order::Drain => worker.drain(),
+            Order::TakeUp => {
+                worker.generation();
+                for interrupt in worker.interrupts.borrow().values() {
+                    interrupt.wake();
+                }
+            }
         }
     }
 }
@@ -153,6 +169,11 @@ async fn serve(shared: Arc<Shared>, load: Arc<AtomicUsize>, mut inbox: mpsc::Rec
 impl Worker {
     fn new(shared: Arc<Shared>) -> Self {
         let seed = random::<8>().map_or(0, u64::from_ne_bytes);
+        // The generation first: what is read between the two is taken up again.
+        let generation = shared.generation();
+        let snapshot = shared.snapshot();
+        let mut facts = FactsCache::new(shared.config.limits.facts_cache_bytes, seed);
+        facts.set_depth(snapshot.files.policy.depth());
         Self {
             counters: shared.telemetry.counters(),
             scratch: RefCell::new(Scratch {
@@ -160,15 +181,40 @@ impl Worker {
                 out: Vec::new(),
                 own: Vec::new(),
             }),
-            facts: RefCell::new(FactsCache::new(
-                shared.config.limits.facts_cache_bytes,
-                seed,
-            )),
+            facts: RefCell::new(facts),
             handshakes: Semaphore::new(HANDSHAKES),
             interrupts: RefCell::default(),
             draining: Cell::new(false),
+            generation: Cell::new(generation),
+            snapshot: RefCell::new(snapshot),
             shared,
         }
+    }
+
+    /// The generation of the files, which this worker has taken up. Costs one load if nothing has
+    /// changed; must not be called while `facts` is borrowed.
+    pub fn generation(&self) -> u64 {
+        let current = self.shared.generation();
+        if current != self.generation.get() {
+            self.take_up(current);
+        }
+        current
+    }
+
+    /// What was read from files, of the last [`Self::generation`] or a later one.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot.borrow())
+    }
+
+    /// The one place where a worker begins to go by a new policy: before any statement is judged by
+    /// it. What it keeps for the old one and the new one cannot use is given up here.
+    fn take_up(&self, generation: u64) {
+        let snapshot = self.shared.snapshot();
+        self.facts
+            .borrow_mut()
+            .set_depth(snapshot.files.policy.depth());
+        *self.snapshot.borrow_mut() = snapshot;
+        self.generation.set(generation);
     }
 
     fn drain(&self) {

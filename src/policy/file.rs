@@ -41,6 +41,24 @@ pub struct Policy {
     pub help_url: Option<Arc<str>>,
     /// How closely statements must be looked at; worked out when the file is read.
     pub(super) depth: Depth,
+    /// Which of the policies that a proxy has loaded this is; none where there is no proxy.
+    pub version: Option<Version>,
+}
+
+/// Which policy is in force: in metrics, log lines and the DETAIL of refusals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Counts the policies that this process has loaded, from 1.
+    pub number: u64,
+    /// The first bytes of the file's SHA-256.
+    pub digest: [u8; 4],
+}
+
+impl std::fmt::Display for Version {
+    /// `2-5f0c2a91`
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{:08x}", self.number, u32::from_be_bytes(self.digest))
+    }
 }
 
 impl Policy {
@@ -205,6 +223,14 @@ impl Login {
                 .networks
                 .iter()
                 .any(|network| network.contains(address))
+    }
+
+    /// May a peer whose address may be unknown (it has gone) come in? Where it matters, not.
+    pub fn admits_peer(&self, address: Option<IpAddr>) -> bool {
+        match address {
+            Some(address) => self.admits(address),
+            None => self.networks.is_empty(),
+        }
     }
 }
 

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 pub use date::Date;
 pub use decide::decide;
-pub use file::{ConsoleRole, Kind, Login, Mode, Policy, RouteName};
+pub use file::{ConsoleRole, Kind, Login, Mode, Policy, RouteName, Version};
 pub use network::Network;
 pub use objection::Objection;
 pub use parse::{CONSOLE_DATABASE, MAX_ZONE};

@@ -98,6 +98,7 @@ impl Objection {
             policy_file: who.policy.file.clone(),
             policy_line: rule.map_or(who.policy.guards[guard as usize].line, |rule| rule.line),
             rule: rule.map(|rule| rule.id.clone()),
+            policy_version: who.policy.version,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What configuration and policy must agree on.
 
 use super::{Kind, Login, Policy, RouteName};
-use crate::config::{Config, Problem};
+use crate::config::{Config, Problem, SslMode};
 
 /// Everything that the policy asks for and the configuration does not provide, in the order of the
 /// policy file. Lines are those of the policy, which is named as the configuration names it.
@@ -14,6 +14,7 @@ pub fn check_together(config: &Config, policy: &Policy) -> Vec<Problem> {
     let mut logins: Vec<&Login> = policy.logins.values().map(|login| &**login).collect();
     logins.sort_by_key(|login| login.line);
     let mut problems = Vec::new();
+    problems.extend(unverified(config, policy));
     for login in logins {
         let lacks = |what: &str, missing: &str| {
             Problem::error(
@@ -66,6 +67,18 @@ pub fn check_together(config: &Config, policy: &Policy) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// TLS that verifies nobody, where the data are real.
+fn unverified(config: &Config, policy: &Policy) -> Option<Problem> {
+    let production = policy.environment.eq_ignore_ascii_case("production");
+    if !production || config.server_tls.sslmode != SslMode::Require {
+        return None;
+    }
+    let message = "[server_tls] sslmode = \"require\" does not verify who answers, \
+                   and the policy's environment is \"production\"";
+    let problem = Problem::warning(&config.path.display().to_string(), message);
+    Some(problem.with_help("sslmode = \"verify-full\" and ca_file"))
 }
 
 #[cfg(test)]
@@ -134,6 +147,35 @@ server_role = "same"
     #[test]
     fn a_complete_configuration_has_what_the_policy_asks_for() {
         assert_eq!(without(&[]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn production_should_know_who_answers() {
+        for (environment, sslmode, warned) in [
+            ("production", "require", 1),
+            ("production", "verify-full", 0),
+            ("production", "disable", 0),
+            ("staging", "require", 0),
+        ] {
+            let ca = match sslmode {
+                "verify-full" => "\nca_file = \"ca\"",
+                _ => "",
+            };
+            let server = format!("[server_tls]\nsslmode = \"{sslmode}\"{ca}");
+            let old = "[server_tls]\n        sslmode = \"disable\"";
+            assert!(CONFIG.contains(old));
+            let config = CONFIG.replace(old, &server);
+            let config = Config::parse(&config, Path::new("/etc/portcullis.toml"), 1).unwrap();
+            let policy = POLICY.replace("\"test\"", &format!("\"{environment}\""));
+            let (policy, _) = Policy::parse(&policy, "p.toml").unwrap();
+            let problems = check_together(&config, &policy);
+            assert_eq!(problems.len(), warned, "{environment} {sslmode}");
+            assert!(problems.iter().all(|problem| {
+                !problem.is_error()
+                    && problem.file == "/etc/portcullis.toml"
+                    && problem.message.contains("does not verify")
+            }));
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::Version;
 use crate::error::SqlState;
 use crate::sql::Fingerprint;
 
@@ -204,6 +205,8 @@ pub struct Refusal {
     pub policy_file: Arc<str>,
     /// Field `L`.
     pub policy_line: u32,
+    /// Which policy decided; the conversation adds it to field `D`.
+    pub policy_version: Option<Version>,
 }
 
 impl Refusal {

@@ -121,6 +121,28 @@ words! {
 }
 
 words! {
+    /// Files that are read together while the proxy runs.
+    Files {
+        /// The policy.
+        Policy = "policy",
+        /// Users and server keys.
+        Users = "users",
+        /// Certificates, keys and CA files.
+        Tls = "tls",
+    }
+}
+
+words! {
+    /// What came of reading files again.
+    Reload {
+        /// They are in force.
+        Ok = "ok",
+        /// One of them, or of those asked for with them, is not valid: nothing has changed.
+        Failed = "failed",
+    }
+}
+
+words! {
     /// Where forwarded bytes went.
     Direction {
         /// From the client to the server.
@@ -164,6 +186,16 @@ pub static LOGIN: Label = Label {
 pub static CANCEL: Label = Label {
     name: "outcome",
     values: CancelOutcome::WORDS,
+};
+/// Files that are read together.
+pub static FILES: Label = Label {
+    name: "files",
+    values: Files::WORDS,
+};
+/// What came of reading them again.
+pub static RELOAD: Label = Label {
+    name: "outcome",
+    values: Reload::WORDS,
 };
 /// Where bytes went.
 pub static DIRECTION: Label = Label {
@@ -291,6 +323,8 @@ mod tests {
             &HANDSHAKE,
             &LOGIN,
             &CANCEL,
+            &FILES,
+            &RELOAD,
             &DIRECTION,
             &SQLSTATE_CLASS,
         ] {

@@ -4,6 +4,7 @@
 //! contention and no locked instruction. A scrape sums them, on the thread that serves HTTP.
 
 use std::cell::Cell;
+use std::fmt::Write as _;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,12 +14,12 @@ use metrics::{Key, KeyName, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use super::labels::{
-    CancelOutcome, Direction, HandshakeKind, HandshakeOutcome, Judged, LoginOutcome, primary_class,
-    sqlstate_class,
+    CancelOutcome, Direction, Files, HandshakeKind, HandshakeOutcome, Judged, LoginOutcome, Reload,
+    primary_class, sqlstate_class,
 };
 use super::latency::{self, Histogram};
 use super::table::{self, Family, Kind, TALLIED, Tallied};
-use crate::policy::Guard;
+use crate::policy::{Guard, Version};
 use crate::sql::ClassSet;
 
 /// What one thread has counted. The alignment keeps two threads off one cache line.
@@ -60,6 +61,17 @@ impl Counters {
     /// A client was turned away with 53300; it does not count as opened.
     pub fn client_rejected(&self) {
         self.add(Tallied::ClientsRejected, 0, 1);
+    }
+
+    /// A client's connection must end after a reload.
+    pub fn let_go(&self) {
+        self.add(Tallied::ClientsLetGo, 0, 1);
+    }
+
+    /// Files were read again.
+    pub fn reload(&self, files: Files, outcome: Reload) {
+        let series = files as usize * Reload::WORDS.len() + outcome as usize;
+        self.add(Tallied::Reloads, series, 1);
     }
 
     /// A handshake ended.
@@ -188,8 +200,7 @@ impl Shared {
 pub struct Telemetry {
     /// Number of the configuration in force.
     pub config_version: Shared,
-    /// Number of the policy in force.
-    pub policy_version: Shared,
+    policy_version: Mutex<Option<Version>>,
     /// Threads on the data path.
     pub workers: Shared,
     /// Migration sessions open now.
@@ -220,7 +231,7 @@ impl Telemetry {
         }
         Self {
             config_version: Shared::default(),
-            policy_version: Shared::default(),
+            policy_version: Mutex::default(),
             workers: Shared::default(),
             migrations_open: Shared::default(),
             migrations_opened: Shared::default(),
@@ -251,6 +262,14 @@ impl Telemetry {
         }
     }
 
+    /// This policy is in force.
+    pub fn set_policy(&self, version: Option<Version>) {
+        *self
+            .policy_version
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = version;
+    }
+
     /// Everything in Prometheus' text format (version 0.0.4), sorted by name. Takes well under a
     /// millisecond, allocates, and sets the recent stall back to 0: not for a worker.
     pub fn render(&self) -> String {
@@ -271,6 +290,14 @@ impl Telemetry {
         let open = sum(Tallied::ClientsOpened).saturating_sub(closed);
         self.gauge(&table::CLIENTS, open as f64);
         self.publish_shared();
+        let version = *self
+            .policy_version
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.gauge(
+            &table::POLICY_VERSION,
+            version.map_or(0, |version| version.number) as f64,
+        );
         let recent = threads
             .iter()
             .map(|thread| thread.stall_recent.swap(0, Relaxed))
@@ -287,6 +314,7 @@ impl Telemetry {
             &table::ADDED_LATENCY,
             threads.iter().map(|thread| &thread.added_latency),
         );
+        put_policy_info(&mut text, version);
         text
     }
 
@@ -315,7 +343,6 @@ impl Telemetry {
         for (family, value) in [
             (&table::WORKERS, &self.workers),
             (&table::CONFIG_VERSION, &self.config_version),
-            (&table::POLICY_VERSION, &self.policy_version),
             (&table::MIGRATIONS_OPEN, &self.migrations_open),
         ] {
             self.gauge(family, value.get() as f64);
@@ -343,6 +370,17 @@ impl Telemetry {
 }
 
 static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
+
+/// Written by hand: the exporter would go on showing the versions before.
+fn put_policy_info(out: &mut String, version: Option<Version>) {
+    let (name, help) = (table::POLICY_INFO.name, table::POLICY_INFO.help);
+    let version = version.map_or_else(|| "none".to_owned(), |version| version.to_string());
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        out,
+        "# HELP {name} {help}\n# TYPE {name} gauge\n{name}{{version=\"{version}\"}} 1"
+    );
+}
 
 /// The exporter's families and series come in the order of a hash map: sorted, two scrapes can be compared.
 /// (`#` sorts before letters and HELP before TYPE, so a family's head stays its head.)

@@ -137,16 +137,19 @@ fn every_counter_lands_in_its_own_series() {
     counters.forwarded(Direction::ToClient, 4096);
     counters.facts_cache(7, 3);
     counters.client_rejected();
+    counters.let_go();
+    counters.reload(Files::Users, Reload::Failed);
     counters.server_opened();
     counters.server_closed();
     counters.server_lost();
     counters.server_failed();
     let mut counted: Vec<_> = (parse(&telemetry.render()).into_iter())
-        .filter(|(series, value)| *value != 0.0 && !series.contains("build_info"))
+        .filter(|(series, value)| *value != 0.0 && !series.contains("_info"))
         .collect();
     counted.sort_by(|a, b| a.0.cmp(&b.0));
     let expected: Vec<(String, f64)> = [
         (r#"cancel_requests_total{outcome="limited"}"#, 1.0),
+        ("client_connections_let_go_total", 1.0),
         ("client_connections_rejected_total", 1.0),
         ("facts_cache_hits_total", 7.0),
         ("facts_cache_misses_total", 3.0),
@@ -158,6 +161,7 @@ fn every_counter_lands_in_its_own_series() {
         (r#"logins_total{outcome="verifier-mismatch"}"#, 1.0),
         (r#"observed_refusals_total{guard="unknown-name"}"#, 1.0),
         (r#"refusals_total{guard="ddl-outside-migration"}"#, 1.0),
+        (r#"reloads_total{files="users",outcome="failed"}"#, 1.0),
         ("server_connections_closed_total", 1.0),
         ("server_connections_failed_total", 1.0),
         ("server_connections_lost_total", 1.0),
@@ -232,12 +236,19 @@ fn the_recent_stall_ends_with_the_scrape_and_the_longest_ever_stays() {
 #[test]
 fn shared_values_are_published() {
     let telemetry = telemetry();
-    telemetry.policy_version.set(3);
+    telemetry.set_policy(Some(Version {
+        number: 3,
+        digest: [0, 0x1a, 0x2b, 0x3c],
+    }));
     telemetry.migrations_open.set(1);
     telemetry.migrations_opened.increment();
     telemetry.log_dropped.increment();
     let samples = parse(&telemetry.render());
     assert_eq!(samples["portcullis_policy_version"], 3.0);
+    assert_eq!(
+        samples["portcullis_policy_info{version=\"3-001a2b3c\"}"],
+        1.0
+    );
     assert_eq!(samples["portcullis_migration_sessions"], 1.0);
     assert_eq!(samples["portcullis_migration_sessions_opened_total"], 1.0);
     assert_eq!(samples["portcullis_log_dropped_total"], 1.0);

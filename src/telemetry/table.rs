@@ -107,6 +107,10 @@ tallied! {
         "Client connections ended.";
     ClientsRejected: "portcullis_client_connections_rejected_total", [],
         "Clients turned away at accept because max_client_conn was reached (SQLSTATE 53300).";
+    ClientsLetGo: "portcullis_client_connections_let_go_total", [],
+        "Client connections ended because a reload changed what they were admitted with.";
+    Reloads: "portcullis_reloads_total", [FILES, RELOAD],
+        "Files read again while running, by what came of it; after a failure nothing has changed.";
     Handshakes: "portcullis_handshakes_total", [KIND, HANDSHAKE],
         "Client handshakes by how they began and how they ended.";
     Logins: "portcullis_logins_total", [LOGIN],
@@ -179,7 +183,12 @@ pub static CONFIG_VERSION: Family = gauge(
 /// How often the policy was loaded.
 pub static POLICY_VERSION: Family = gauge(
     "portcullis_policy_version",
-    "Number of the policy in force; each reload adds 1.",
+    "Number of the policy in force; each one that is loaded adds 1.",
+);
+/// The policy's version as a label; the value is always 1.
+pub static POLICY_INFO: Family = gauge(
+    "portcullis_policy_info",
+    "The policy in force: its number and the first digits of its file's SHA-256; always 1.",
 );
 /// Migration sessions open now.
 pub static MIGRATIONS_OPEN: Family = gauge(
@@ -223,12 +232,13 @@ pub static ADDED_LATENCY: Family = Family {
 };
 
 /// The families that are not kept per thread, and those that are made from several counters.
-pub static OTHERS: [&Family; 12] = [
+pub static OTHERS: [&Family; 13] = [
     &BUILD_INFO,
     &CLIENTS,
     &WORKERS,
     &CONFIG_VERSION,
     &POLICY_VERSION,
+    &POLICY_INFO,
     &MIGRATIONS_OPEN,
     &MIGRATIONS_OPENED,
     &MIGRATIONS_CLOSED,

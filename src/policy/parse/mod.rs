@@ -100,6 +100,7 @@ fn policy(reader: &mut Reader<'_>, mut top: Table<'_>) -> Option<Policy> {
         migrations,
         help_url: None,
         depth: Depth::Surface,
+        version: None,
     };
     watch::prepare(&mut policy);
     Some(policy)

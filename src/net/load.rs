@@ -1,0 +1,155 @@
+//! The files that a proxy reads at start and again while it runs. Whatever is wrong with one of them is
+//! told in full.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::shared::Files;
+use crate::auth::keys::ServerKeys;
+use crate::auth::scram::Verifier;
+use crate::auth::userlist::{self, Userlist};
+use crate::config::{Config, Problem, SslMode};
+use crate::policy::{Policy, Version, check_together};
+use crate::tls::{self, ClientSide};
+
+/// A valid policy file.
+pub struct PolicyFile {
+    /// What it says; without a version that counts.
+    pub policy: Policy,
+    /// All of it.
+    pub text: Arc<str>,
+    /// What is worth a look although it is valid.
+    pub warnings: Vec<Problem>,
+}
+
+/// The users of `auth_file` and the keys of `key_file`.
+pub struct Users {
+    /// Who may log in.
+    pub users: Arc<HashMap<Box<str>, Verifier>>,
+    /// What in the file keeps somebody from it.
+    pub problems: Vec<userlist::Problem>,
+    /// Server keys; none without a `key_file`.
+    pub keys: Arc<ServerKeys>,
+}
+
+/// TLS on both legs.
+pub struct Tls {
+    /// Towards applications.
+    pub client: Option<ClientSide>,
+    /// Towards PgBouncer.
+    pub server: Option<Arc<rustls::ClientConfig>>,
+}
+
+/// Reads the policy and checks it together with the configuration. `number`: which of the policies
+/// that this process loads it would be.
+///
+/// # Errors
+/// Every problem, warnings included.
+pub fn policy(config: &Config, number: u64) -> Result<PolicyFile, Vec<Problem>> {
+    let text = crate::config::read(&config.policy)?;
+    let file = config.policy.display().to_string();
+    let (mut policy, mut warnings) = Policy::parse(&text, &file)?;
+    policy.help_url = config.help_url.as_deref().map(Into::into);
+    policy.version = Some(version(&text, number));
+    warnings.extend(check_together(config, &policy));
+    if warnings.iter().any(Problem::is_error) {
+        return Err(warnings);
+    }
+    Ok(PolicyFile {
+        policy,
+        text: text.into(),
+        warnings,
+    })
+}
+
+fn version(text: &str, number: u64) -> Version {
+    let hash = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    let mut digest = [0; 4];
+    for (to, from) in digest.iter_mut().zip(hash.as_ref()) {
+        *to = *from;
+    }
+    Version { number, digest }
+}
+
+/// Reads `auth_file` and `key_file`.
+///
+/// # Errors
+/// What keeps one of them from being read, or the first line of `key_file` that is not understood.
+pub fn users(config: &Config) -> Result<Users, String> {
+    let text = tls::files::read_secret(&config.auth.auth_file).map_err(error)?;
+    let list = Userlist::parse(&text);
+    Ok(Users {
+        users: Arc::new(list.users),
+        problems: list.problems,
+        keys: Arc::new(keys(config)?),
+    })
+}
+
+fn keys(config: &Config) -> Result<ServerKeys, String> {
+    let Some(path) = &config.auth.key_file else {
+        return ServerKeys::parse("").map_err(error);
+    };
+    let text = tls::files::read_secret(path).map_err(error)?;
+    ServerKeys::parse(&text).map_err(|problem| in_file(path, problem))
+}
+
+/// Reads certificates, key and CA file.
+///
+/// # Errors
+/// What keeps one of them from being used.
+pub fn tls(config: &Config) -> Result<Tls, String> {
+    let ca = &config.server_tls.ca_file;
+    let pem = ca.as_deref().map(read).transpose()?;
+    let server = tls::server_side(config.server_tls.sslmode, pem.as_deref());
+    let place = ca.as_deref().unwrap_or(Path::new("[server_tls]"));
+    Ok(Tls {
+        client: client_tls(config)?,
+        server: server.map_err(|problem| in_file(place, problem))?,
+    })
+}
+
+fn client_tls(config: &Config) -> Result<Option<ClientSide>, String> {
+    let files = &config.client_tls;
+    if files.sslmode == SslMode::Disable {
+        return Ok(None);
+    }
+    let (Some(cert), Some(key)) = (&files.cert_file, &files.key_file) else {
+        return Err("error: [client_tls] needs cert_file and key_file".to_owned());
+    };
+    let cert_pem = read(cert)?;
+    let key_pem = tls::files::read_secret(key).map_err(error)?;
+    let made = tls::client_side(&cert_pem, key_pem.as_bytes());
+    made.map(Some).map_err(|problem| in_file(cert, problem))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|problem| in_file(path, problem))
+}
+
+fn in_file(path: &Path, problem: impl Display) -> String {
+    format!("error: {}: {problem}", path.display())
+}
+
+fn error(error: impl Display) -> String {
+    format!("error: {error}")
+}
+
+/// Problems as they are printed, one after the other.
+pub fn told(problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
+/// Puts together what was read at start.
+pub fn files(policy: PolicyFile, users: &Users, tls: Tls) -> Files {
+    Files {
+        policy: Arc::new(policy.policy),
+        policy_text: policy.text,
+        users: Arc::clone(&users.users),
+        keys: Arc::clone(&users.keys),
+        client_tls: tls.client,
+        server_tls: tls.server,
+    }
+}

@@ -1,0 +1,88 @@
+//! When a pump must stop: told from outside, let go after a reload, left by the server or the client.
+
+use std::task::Context;
+
+use super::{Exit, Pump};
+
+impl Pump {
+    pub(super) fn heed_interrupt(&mut self, cx: &Context<'_>) -> Result<(), Exit> {
+        if !self.registered {
+            self.registered = true;
+            self.interrupt.register(cx);
+        }
+        if self.interrupt.is_ended() {
+            return Err(Exit::Ended);
+        }
+        self.keep_up();
+        Ok(())
+    }
+
+    /// Is it time to end, after what was answered last?
+    pub(super) fn over(&self) -> Result<(), Exit> {
+        self.let_go()?;
+        let idle = self.conversation.is_idle() && self.to_client.is_empty();
+        if self.interrupt.is_draining() && idle && self.from_client.is_empty() {
+            return Err(Exit::Drained);
+        }
+        Ok(())
+    }
+
+    pub(super) fn let_go(&self) -> Result<(), Exit> {
+        let answered = self.conversation.is_answered() && self.to_client.is_empty();
+        if answered && self.standing.why_let_go().is_some() {
+            return Err(Exit::LetGo);
+        }
+        Ok(())
+    }
+
+    /// Goes by what was read from files last. A client that was admitted with something else gets the
+    /// answers to what it has sent and begins nothing more; see [`super::standing`].
+    pub(super) fn keep_up(&mut self) {
+        if self.standing.is_of(self.worker.generation()) {
+            return;
+        }
+        let in_session = self.session.is_some();
+        let address = self.client.peer_address();
+        let standing = &mut self.standing;
+        if !standing.renew(&mut self.who, in_session, address, &self.worker) {
+            self.conversation.begin_nothing_more();
+            let limit = self.worker.shared.config.limits.drain_timeout;
+            self.interrupt.end_after(limit);
+        }
+    }
+
+    pub(super) fn server_gone(&self) -> Exit {
+        Exit::ServerGone {
+            told: self.conversation.server_said_goodbye(),
+        }
+    }
+
+    pub(super) fn server_ended(&mut self) -> Result<bool, Exit> {
+        if self.conversation.is_replaceable() && self.to_server.is_empty() {
+            self.server = None;
+            self.worker.counters.server_lost();
+            if !self.from_client.is_empty() {
+                return Err(Exit::NeedServer);
+            }
+            return Ok(false);
+        }
+        Err(self.server_gone())
+    }
+
+    /// While the server does not take what it is owed the client is not read, and its end would not be
+    /// noticed. A server that takes nothing for `server_connect_timeout` is not waited for by a client
+    /// that has left; any other client may wait as long as it likes.
+    pub(super) fn stalled(&mut self, cx: &mut Context<'_>) -> Result<(), Exit> {
+        let limit = self.worker.shared.config.limits.server_connect_timeout;
+        if !self.stall.poll(self.to_server.owed(), limit, cx) {
+            return Ok(());
+        }
+        if self.leaving {
+            return Err(Exit::Goodbye);
+        }
+        match self.client.is_hung_up(cx) {
+            true => Err(Exit::ClientGone),
+            false => Ok(()),
+        }
+    }
+}

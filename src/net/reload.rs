@@ -1,0 +1,356 @@
+//! Reading files again while the proxy runs: on SIGHUP and by RELOAD all of them, or those that have
+//! changed. What is asked for at once is taken up as a whole or not at all.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::difference::difference;
+use super::load::{self, PolicyFile, Tls, Users};
+use super::shared::{Files as Parts, Shared, Snapshot};
+use super::worker::WorkerHandle;
+use crate::auth::userlist;
+use crate::config::{Config, Problem, Severity};
+use crate::policy::Policy;
+use crate::telemetry::Counters;
+use crate::telemetry::health::State;
+use crate::telemetry::labels::{Files, Reload};
+
+/// Between two looks at the files. A change is read when it has rested for one such time: a file may
+/// be in the middle of being written, and half a userlist would end connections.
+const WATCH: Duration = Duration::from_secs(1);
+
+/// Files that are asked for at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Which {
+    policy: bool,
+    users: bool,
+    tls: bool,
+}
+
+impl Which {
+    /// All that can be read while running.
+    pub const ALL: Self = Self {
+        policy: true,
+        users: true,
+        tls: true,
+    };
+
+    const fn only(files: Files) -> Self {
+        Self {
+            policy: matches!(files, Files::Policy),
+            users: matches!(files, Files::Users),
+            tls: matches!(files, Files::Tls),
+        }
+    }
+
+    fn has(self, files: Files) -> bool {
+        match files {
+            Files::Policy => self.policy,
+            Files::Users => self.users,
+            Files::Tls => self.tls,
+        }
+    }
+}
+
+/// Everything that is read together when one of it changes.
+const GROUPS: [Files; 3] = [Files::Policy, Files::Users, Files::Tls];
+
+/// When a file was changed, how long it is and which it is; none: it cannot be seen.
+type Stamp = Option<(i64, i64, i64, i64, u64, u64)>;
+
+/// What a group of files looked like.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Look(Vec<Stamp>);
+
+impl Look {
+    fn at(config: &Config, files: Files) -> Self {
+        Self(paths(config, files).into_iter().map(stamp).collect())
+    }
+}
+
+/// Links are followed: Kubernetes mounts files as links.
+fn stamp(path: &Path) -> Stamp {
+    let file = std::fs::metadata(path).ok()?;
+    let modified = (file.mtime(), file.mtime_nsec());
+    let changed = (file.ctime(), file.ctime_nsec());
+    Some((
+        modified.0,
+        modified.1,
+        changed.0,
+        changed.1,
+        file.len(),
+        file.ino(),
+    ))
+}
+
+fn paths(config: &Config, files: Files) -> Vec<&Path> {
+    let (auth, tls) = (&config.auth, &config.client_tls);
+    let optional = match files {
+        Files::Policy => vec![Some(&config.policy)],
+        Files::Users => vec![Some(&auth.auth_file), auth.key_file.as_ref()],
+        Files::Tls => vec![
+            tls.cert_file.as_ref(),
+            tls.key_file.as_ref(),
+            config.server_tls.ca_file.as_ref(),
+        ],
+    };
+    optional.into_iter().flatten().map(|path| &**path).collect()
+}
+
+/// Reads files again.
+pub struct Reloader {
+    shared: Arc<Shared>,
+    workers: Arc<Vec<WorkerHandle>>,
+    counters: Mutex<Counters>,
+    /// What each group looked like when it was read last.
+    read: Mutex<[Look; GROUPS.len()]>,
+}
+
+/// What was read, of what was asked for.
+#[derive(Default)]
+struct Found {
+    policy: Option<PolicyFile>,
+    users: Option<Users>,
+    tls: Option<Tls>,
+}
+
+impl Reloader {
+    /// For a proxy that has just read everything.
+    pub fn new(shared: Arc<Shared>, workers: Arc<Vec<WorkerHandle>>) -> Self {
+        let looks = GROUPS.map(|files| Look::at(&shared.config, files));
+        Self {
+            counters: Mutex::new(shared.telemetry.counters()),
+            read: Mutex::new(looks),
+            shared,
+            workers,
+        }
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.shared.snapshot().files.policy)
+    }
+
+    /// Reads what is asked for. When it returns, every statement is judged by it, on every connection;
+    /// those that rest and must end are told soon after. Only on the control runtime.
+    ///
+    /// # Errors
+    /// Every problem, which the log has too; nothing has changed.
+    pub fn reload(&self, which: Which) -> Result<(), String> {
+        if which == Which::ALL {
+            self.look_at_config();
+        }
+        self.remember(which);
+        let found = self.read(which);
+        let outcome = match &found {
+            Ok(_) => Reload::Ok,
+            Err(_) => Reload::Failed,
+        };
+        for files in GROUPS.into_iter().filter(|files| which.has(*files)) {
+            lock(&self.counters).reload(files, outcome);
+        }
+        let found = found.inspect_err(|_| tracing::error!("nothing was reloaded"))?;
+        if self.put_in_force(found) {
+            let workers = Arc::clone(&self.workers);
+            // A worker that is busy is not waited for.
+            tokio::spawn(async move {
+                for worker in workers.iter() {
+                    worker.take_up().await;
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// The configuration itself is read at start only: whoever asks for everything should know.
+    fn look_at_config(&self) {
+        let config = &self.shared.config;
+        match Config::load(&config.path) {
+            Ok(now) if format!("{now:?}") == format!("{config:?}") => {}
+            Ok(_) => tracing::warn!(
+                file = %config.path.display(),
+                "the configuration has changed: it takes effect with the next start"
+            ),
+            Err(problems) => note(&problems),
+        }
+    }
+
+    /// Looked at before they are read: a change in between is noticed later.
+    fn remember(&self, which: Which) {
+        let mut read = lock(&self.read);
+        for (look, files) in read.iter_mut().zip(GROUPS) {
+            if which.has(files) {
+                *look = Look::at(&self.shared.config, files);
+            }
+        }
+    }
+
+    /// All problems of all files are told.
+    fn read(&self, which: Which) -> Result<Found, String> {
+        let config = &self.shared.config;
+        let mut found = Found::default();
+        let mut wrong = Vec::new();
+        if which.policy {
+            let version = self.policy().version;
+            let number = version.map_or(1, |version| version.number + 1);
+            match load::policy(config, number) {
+                Ok(policy) => found.policy = Some(policy),
+                Err(problems) => {
+                    note(&problems);
+                    wrong.push(load::told(&problems));
+                }
+            }
+        }
+        if which.users {
+            match load::users(config).and_then(complete) {
+                Ok(users) => found.users = Some(users),
+                Err(problem) => {
+                    let (state, text) = (State::Degraded, problem.clone());
+                    self.shared.health.set("auth_file", false, state, text);
+                    tracing::error!(problem, "users and server keys are not loaded");
+                    wrong.push(problem);
+                }
+            }
+        }
+        if which.tls {
+            match load::tls(config) {
+                Ok(tls) => found.tls = Some(tls),
+                Err(problem) => {
+                    tracing::error!(problem, "certificates are not loaded");
+                    wrong.push(problem);
+                }
+            }
+        }
+        match wrong.is_empty() {
+            true => Ok(found),
+            false => Err(wrong.join("\n")),
+        }
+    }
+
+    /// Swaps what is in force as a whole; false: nothing is new.
+    fn put_in_force(&self, found: Found) -> bool {
+        let old = self.shared.snapshot();
+        let mut parts: Parts = old.files.clone();
+        let mut new = false;
+        if let Some(file) = found.policy
+            && file.text != parts.policy_text
+        {
+            tell_policy(&parts, &file);
+            parts.policy = Arc::new(file.policy);
+            parts.policy_text = file.text;
+            new = true;
+        }
+        if let Some(users) = found.users {
+            note_user_problems(&self.shared, &users.problems);
+            tracing::info!(
+                users = users.users.len(),
+                "users and server keys are loaded"
+            );
+            parts.users = users.users;
+            parts.keys = users.keys;
+            new = true;
+        }
+        if let Some(tls) = found.tls {
+            tracing::info!("certificates are loaded");
+            parts.client_tls = tls.client;
+            parts.server_tls = tls.server;
+            new = true;
+        }
+        if new {
+            self.shared.telemetry.set_policy(parts.policy.version);
+            self.shared.swap(Snapshot::new(parts));
+        }
+        new
+    }
+
+    /// Reads each group of files when it has changed, for ever.
+    pub async fn watch(self: Arc<Self>) {
+        let mut before = lock(&self.read).clone();
+        loop {
+            tokio::time::sleep(WATCH).await;
+            for (files, before) in GROUPS.into_iter().zip(&mut before) {
+                let now = Look::at(&self.shared.config, files);
+                let rests = *before == now;
+                let known = lock(&self.read)[files as usize] == now;
+                *before = now;
+                if rests && !known {
+                    // What is wrong is in the log.
+                    let _ = self.reload(Which::only(files));
+                }
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A userlist that is read only to its middle says nothing about those behind, and who is not in it
+/// loses their connections: while running, such a file changes nothing.
+fn complete(users: Users) -> Result<Users, String> {
+    match users.problems.iter().find(|problem| problem.user.is_none()) {
+        None => Ok(users),
+        Some(problem) => Err(format!(
+            "error: auth_file, line {}: {}",
+            problem.line, problem.message
+        )),
+    }
+}
+
+fn tell_policy(old: &Parts, new: &PolicyFile) {
+    note(&new.warnings);
+    let changes = difference(&old.policy_text, &new.text);
+    let changes = match changes.is_empty() {
+        true => "comments and layout".to_owned(),
+        false => changes.join("; "),
+    };
+    tracing::info!(
+        policy = new.policy.version.map(tracing::field::display),
+        before = old.policy.version.map(tracing::field::display),
+        changes,
+        "policy loaded"
+    );
+}
+
+/// Each problem of a configuration or policy file as a line of its own.
+pub fn note(problems: &[Problem]) {
+    for problem in problems {
+        let Problem {
+            message,
+            file,
+            line,
+            help,
+            ..
+        } = problem;
+        match problem.severity {
+            Severity::Error => tracing::error!(file, line, help, problem = message, "not valid"),
+            Severity::Warning => {
+                tracing::warn!(file, line, help, problem = message, "worth a look")
+            }
+        }
+    }
+}
+
+/// Names the lines of `auth_file` that keep somebody from logging in.
+pub fn note_user_problems(shared: &Shared, problems: &[userlist::Problem]) {
+    for problem in problems {
+        let userlist::Problem {
+            line,
+            message,
+            hint,
+            ..
+        } = problem;
+        tracing::warn!(file = %shared.config.auth.auth_file.display(), line, message, hint, "auth_file");
+    }
+    let (state, text) = match problems.len() {
+        0 => (State::Healthy, "every line is usable".to_owned()),
+        count => (
+            State::Degraded,
+            format!("{count} lines cannot be used; see the log"),
+        ),
+    };
+    shared.health.set("auth_file", false, state, text);
+}

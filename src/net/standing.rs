@@ -1,0 +1,236 @@
+//! What a reload means for a connection that is logged in: it goes on under the new policy, or what
+//! it was admitted with is no longer so and it must end.
+//!
+//! Route, server role, zone and kind are fixed at login: a connection that kept working across a
+//! change of them would be in two states at once, one transaction half in each zone.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::shared::Snapshot;
+use super::worker::Worker;
+use crate::policy::{Kind, Login, Who};
+
+/// Where a connection stands with what was read from files last.
+#[derive(Debug)]
+pub struct Standing {
+    generation: u64,
+    /// Why the client may begin nothing any more.
+    let_go: Option<Box<str>>,
+}
+
+impl Standing {
+    /// Admitted by the files of this generation.
+    pub fn new(generation: u64) -> Self {
+        Self {
+            generation,
+            let_go: None,
+        }
+    }
+
+    /// Is there nothing to renew? Who was let go stays so, whatever is read later.
+    pub fn is_of(&self, generation: u64) -> bool {
+        self.generation == generation || self.let_go.is_some()
+    }
+
+    /// Goes by what the worker has taken up. False: the client must be let go.
+    /// `address`: the client's, where it is still there.
+    pub fn renew(
+        &mut self,
+        who: &mut Who,
+        in_session: bool,
+        address: Option<IpAddr>,
+        worker: &Worker,
+    ) -> bool {
+        self.generation = worker.generation();
+        match reconsider(who, in_session, address, &worker.snapshot()) {
+            Ok(new) => {
+                *who = new;
+                true
+            }
+            Err(why) => {
+                self.let_go = Some(why.into());
+                worker.counters.let_go();
+                false
+            }
+        }
+    }
+
+    /// Why the client was let go, if it was.
+    pub fn why_let_go(&self) -> Option<&str> {
+        self.let_go.as_deref()
+    }
+}
+
+/// Who asks under what was read last, or why the connection must end (a sentence, for DETAIL and log).
+/// `in_session`: it belongs to a migration session, which proves itself with a token of its own.
+fn reconsider(
+    who: &Who,
+    in_session: bool,
+    address: Option<IpAddr>,
+    snapshot: &Snapshot,
+) -> Result<Who, String> {
+    let files = &snapshot.files;
+    let name = &*who.login.name;
+    let Some(login) = files.policy.logins.get(name) else {
+        return Err(format!("Login \"{name}\" is no longer in the policy."));
+    };
+    if !in_session && !files.users.contains_key(name) {
+        return Err(format!("Login \"{name}\" can no longer log in: auth_file."));
+    }
+    if !login
+        .databases
+        .iter()
+        .any(|granted| **granted == *who.database)
+    {
+        return Err(format!(
+            "The policy no longer grants database \"{}\" to login \"{name}\".",
+            who.database
+        ));
+    }
+    if !login.admits_peer(address) {
+        return Err(format!(
+            "The policy no longer admits login \"{name}\" from this address."
+        ));
+    }
+    let new = Who {
+        policy: Arc::clone(&files.policy),
+        login: Arc::clone(login),
+        database: Arc::clone(&who.database),
+    };
+    match changed(who, &new, in_session) {
+        Some(what) => Err(format!(
+            "The policy has given login \"{name}\" another {what}."
+        )),
+        None => Ok(new),
+    }
+}
+
+/// What is fixed at login and is another now.
+fn changed<'a>(old: &'a Who, new: &'a Who, in_session: bool) -> Option<&'a str> {
+    let (was, is) = (&*old.login, &*new.login);
+    if was.kind != is.kind {
+        Some("kind")
+    } else if was.route != is.route && is.kind != Kind::Migrator {
+        Some("route")
+    } else if role(was) != role(is) {
+        Some("server_role")
+    } else if zone(old) != zone(new) {
+        Some(new.noun())
+    } else if old.observes() != new.observes() && !in_session {
+        // Who observes and who enforces are two different state machines.
+        Some("mode")
+    } else {
+        None
+    }
+}
+
+fn role(login: &Login) -> &str {
+    login.server_role.as_deref().unwrap_or(&login.name)
+}
+
+/// The parameter and the value that every transaction carries, if any.
+fn zone(who: &Who) -> Option<(&str, &str)> {
+    let parameter = &who.policy.zone.as_ref()?.parameter;
+    let value = who.zone().filter(|_| who.zone_is_guarded())?;
+    Some((parameter, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::auth::keys::ServerKeys;
+    use crate::net::shared::Files;
+    use crate::policy::Policy;
+
+    const POLICY: &str = r#"schema = 1
+environment = "test"
+[zone]
+parameter = "app.tenant_id"
+databases = ["shop"]
+noun = "tenant"
+[login.acme]
+kind = "service"
+databases = ["shop", "app"]
+zone = "acme"
+"#;
+    const VERIFIER: &str = "SCRAM-SHA-256$4096:c2FsdHNhbHRzYWx0c2FsdA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+    const HERE: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
+
+    fn snapshot(policy: &str, users: &[&str]) -> Snapshot {
+        let (policy, _) = Policy::parse(policy, "p.toml").unwrap();
+        let users = users
+            .iter()
+            .map(|name| ((*name).into(), VERIFIER.parse().unwrap()));
+        Snapshot::new(Files {
+            policy: Arc::new(policy),
+            policy_text: "".into(),
+            users: Arc::new(users.collect::<HashMap<_, _>>()),
+            keys: Arc::new(ServerKeys::parse("").unwrap()),
+            client_tls: None,
+            server_tls: None,
+        })
+    }
+
+    fn acme() -> Who {
+        let files = snapshot(POLICY, &[]).files;
+        Who {
+            login: Arc::clone(&files.policy.logins["acme"]),
+            policy: files.policy,
+            database: "shop".into(),
+        }
+    }
+
+    #[test]
+    fn a_login_goes_on_under_another_policy() {
+        for (old, new) in [
+            ("", ""),
+            ("[zone]", "mode = \"enforce\"\n[zone]"),
+            ("\"shop\", \"app\"", "\"shop\""),
+            ("zone = \"acme\"", "zone = \"acme\"\nmax_connections = 3"),
+            (
+                "zone = \"acme\"",
+                "zone = \"acme\"\nnetworks = [\"127.0.0.0/8\"]",
+            ),
+        ] {
+            let new = snapshot(&POLICY.replace(old, new), &["acme"]);
+            let who = reconsider(&acme(), false, HERE, &new).unwrap();
+            assert!(Arc::ptr_eq(&who.policy, &new.files.policy));
+        }
+        assert!(reconsider(&acme(), true, HERE, &snapshot(POLICY, &[])).is_ok());
+    }
+
+    #[test]
+    fn what_was_fixed_at_login_ends_the_connection_when_it_changes() {
+        let other = "[login.acme]\nserver_role = \"x\"";
+        for (old, new, why) in [
+            ("[login.acme]", "[login.other]", "no longer in the policy"),
+            ("\"shop\", ", "", "no longer grants database \"shop\""),
+            ("\"acme\"\n", "\"globex\"\n", "another tenant"),
+            ("zone = \"acme\"\n", "", "another tenant"),
+            ("app.tenant_id", "app.other", "another tenant"),
+            ("\"service\"", "\"human\"", "another kind"),
+            ("[login.acme]", other, "another server_role"),
+            ("[zone]", "mode = \"observe\"\n[zone]", "another mode"),
+            (
+                "zone = \"acme\"",
+                "zone = \"acme\"\nnetworks = [\"10.0.0.0/8\"]",
+                "from this address",
+            ),
+            (
+                "zone = \"acme\"",
+                "zone = \"acme\"\nroute = \"session\"",
+                "another route",
+            ),
+        ] {
+            let new = snapshot(&POLICY.replacen(old, new, 1), &["acme"]);
+            let said = reconsider(&acme(), false, HERE, &new).unwrap_err();
+            assert!(said.contains(why), "{said}");
+        }
+        let said = reconsider(&acme(), false, HERE, &snapshot(POLICY, &[])).unwrap_err();
+        assert!(said.contains("auth_file"), "{said}");
+    }
+}
