@@ -1,12 +1,13 @@
-//! What the gate costs: the lexer and first opinion with the grammar (uncached), and the cache.
+//! What the gate costs: the lexer and first opinion with the grammar (uncached), and the cache; then
+//! a table of texts up to 1 MB, with the worst shapes known.
 //!
-//! `cargo bench --bench gate`
+//! `cargo bench --bench gate` (`-- shapes`: only the table)
 
 use std::hint::black_box;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use portcullis::sql::{FactsCache, LONG_TEXT, describe, fingerprint};
+use criterion::{Criterion, criterion_group, criterion_main};
+use portcullis::sql::{Depth, FactsCache, LONG_TEXT, describe, describe_at, fingerprint};
 
 /// What drivers send: pgbench's TPC-B statements, a point query, an ORM's query.
 const STATEMENTS: [(&str, &str); 4] = [
@@ -51,6 +52,9 @@ fn gate(criterion: &mut Criterion) {
         group.bench_function(format!("uncached/{name}"), |run| {
             run.iter(|| describe(black_box(text)))
         });
+        group.bench_function(format!("uncached, with names/{name}"), |run| {
+            run.iter(|| describe_at(black_box(text), Depth::Names))
+        });
         let mut cache = FactsCache::new(1 << 20, 1);
         group.bench_function(format!("cached/{name}"), |run| {
             run.iter(|| cache.describe(black_box(text)))
@@ -69,38 +73,241 @@ fn gate(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The longest texts that a worker describes itself.
-fn longest(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("longest on a worker");
-    group
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2));
-    let fill = |start: &str, part: &str| {
-        format!(
-            "{start}{}",
-            part.repeat((LONG_TEXT - start.len()) / part.len())
-        )
-    };
-    let texts = [
-        ("values", fill("insert into t values (1)", ",(1)")),
-        ("subscripts", fill("with x as (select 1) select a", "[1]")),
-        ("statements", fill("select 1;", "select 1;")),
-        ("calls", fill("select 1", ",set_config('a','b',true)")),
-        ("open calls", fill("select ", "set_config(")),
-        (
-            "operators",
-            fill("select ", &format!("{} ", "+".repeat(60))),
-        ),
-        ("syntax error", fill("select a", ", a") + " from b c d"),
-    ];
-    for (name, text) in &texts {
-        group.throughput(Throughput::Bytes(text.len() as u64));
-        group.bench_function(*name, |run| {
-            run.iter(|| describe(black_box(text.as_bytes())))
-        });
+/// A text of a shape: its start, what is repeated, what stands in the middle and closes as often,
+/// its end. `#` is a number that counts up.
+struct Shape(&'static str, [&'static str; 5]);
+
+/// What takes longest for its length: nesting, chains, lists, comments, operators, many names.
+const SHAPES: &[Shape] = &[
+    Shape("values", ["insert into t values (1)", ",(1)", "", "", ""]),
+    Shape(
+        "rows of a bulk insert",
+        [
+            "insert into t (a, b, c) values (0, 'x', now())",
+            ", (#, 'some text', now())",
+            "",
+            "",
+            "",
+        ],
+    ),
+    Shape(
+        "in list",
+        ["select * from t where a in (0", ",#", "", "", ")"],
+    ),
+    Shape("columns", ["select a", ",a", "", "", " from t"]),
+    Shape(
+        "aliased columns",
+        ["select a", ", t.\"c#\" as \"c#\"", "", "", " from t"],
+    ),
+    Shape("or chain", ["select 1 where a=0", " or a=#", "", "", ""]),
+    Shape("plus chain", ["select 1", "+1", "", "", ""]),
+    Shape("signs", ["select ", "- ", "1", "", ""]),
+    Shape("not", ["select ", "not ", "a", "", ""]),
+    Shape("operators", ["select 1", " @#@ 1", "", "", ""]),
+    Shape(
+        "operator runs",
+        [
+            "select 1",
+            " ++++++++++++++++++++++++++++++++++++++++++++++++++++++++++++1",
+            "",
+            "",
+            "",
+        ],
+    ),
+    Shape("parentheses", ["select ", "(", "1", ")", ""]),
+    Shape("subqueries", ["", "select(", "select 1", ")", ""]),
+    Shape(
+        "subqueries in from",
+        ["", "select * from (", "select 1", ")a", ""],
+    ),
+    Shape("calls in calls", ["select ", "f(", "1", ")", ""]),
+    Shape("calls", ["select 1", ",f#()", "", "", ""]),
+    Shape(
+        "set_config",
+        ["select 1", ",set_config('a','b',true)", "", "", ""],
+    ),
+    Shape("open set_config", ["select ", "set_config(", "", "", ""]),
+    Shape(
+        "case",
+        ["select ", "case when a then 1 else ", "2", " end", ""],
+    ),
+    Shape("arrays", ["select ", "array[", "1", "]", ""]),
+    Shape(
+        "subscripts",
+        ["with x as (select 1) select a", "[1]", "", "", ""],
+    ),
+    Shape(
+        "fields",
+        ["with x as (select 1) select (a)", ".b", "", "", ""],
+    ),
+    Shape("casts", ["select 1", "::int", "", "", ""]),
+    Shape(
+        "joins",
+        ["select * from t", " join t# using(a)", "", "", ""],
+    ),
+    Shape("relations", ["select * from t", ",t#", "", "", ""]),
+    Shape(
+        "union",
+        [
+            "with x as (select 1) select 1",
+            " union select 1",
+            "",
+            "",
+            "",
+        ],
+    ),
+    Shape(
+        "ctes",
+        [
+            "with x as (select 1)",
+            ",x# as (select 1 from x)",
+            "",
+            "",
+            " select 1",
+        ],
+    ),
+    Shape(
+        "ctes in ctes",
+        ["", "with x as (", "select 1 from x", ")select 1 from x", ""],
+    ),
+    Shape(
+        "references below ctes",
+        [
+            "",
+            "with y as (select 1),x as (",
+            "select 1 from a,b,c,d,e,f,g,h",
+            ")select 1 from z",
+            "",
+        ],
+    ),
+    Shape(
+        "for update",
+        ["select * from t", ",t", "", "", " for update"],
+    ),
+    Shape("statements", ["select 1;", "select 1;", "", "", ""]),
+    Shape("begins", ["", "begin;", "", "", ""]),
+    Shape("empty statements", ["select 1", ";", "", "", ""]),
+    Shape("comments", ["select 1", "/**/", "", "", ""]),
+    Shape(
+        "comments after operators",
+        ["select 1", "/**/+1", "", "", ""],
+    ),
+    Shape(
+        "nested comments",
+        ["select 1 ", "/*/*/*/*/*/*/*/**/*/*/*/*/*/*/*/", "", "", ""],
+    ),
+    Shape("line comments", ["select 1", "--\n", "", "", ""]),
+    Shape("string parts", ["select 'a'", "\n''", "", "", ""]),
+    Shape("dollar signs", ["select $a$", "$", "", "", "$a$"]),
+    Shape("quotes", ["select '", "''", "", "", "'"]),
+    Shape(
+        "unicode names",
+        ["select 1", ",U&\"\\0061#\"()", "", "", ""],
+    ),
+    Shape("syntax error", ["select a", ", a", "", "", " from b c d"]),
+    Shape("unterminated", ["select '", "a", "", "", ""]),
+    Shape("grants", ["grant select on t", ",t#", "", "", " to a"]),
+    Shape("drops", ["drop table t", ",t#", "", "", ""]),
+    Shape(
+        "function settings",
+        [
+            "create function f() returns int",
+            " set a=1",
+            "",
+            "",
+            " language sql as ''",
+        ],
+    ),
+    Shape(
+        "atomic body",
+        [
+            "create function f() returns int begin atomic ",
+            "delete from t;",
+            "",
+            "",
+            "end",
+        ],
+    ),
+    Shape("as into", ["select 1", " as as,1", "", "", " into t"]),
+    Shape(
+        "update words",
+        [
+            "with x as (select 1) select 1",
+            ",update",
+            "",
+            "",
+            " from t",
+        ],
+    ),
+    Shape("json", ["select ", "json_object('a':", "1", ")", ""]),
+    Shape(
+        "windows",
+        [
+            "select 1",
+            ",sum(a) over (partition by b order by c)",
+            "",
+            "",
+            " from t",
+        ],
+    ),
+];
+
+impl Shape {
+    /// Its text of about `length` bytes.
+    fn text(&self, length: usize) -> String {
+        let [start, part, middle, close, end] = self.1;
+        let mut text = start.to_owned();
+        let mut parts = 0;
+        while text.len() + part.len() + parts * close.len() + middle.len() + end.len() < length {
+            text.push_str(&part.replace('#', &parts.to_string()));
+            parts += 1;
+        }
+        text + middle + &close.repeat(parts) + end
     }
-    group.finish();
 }
 
-criterion_group!(benches, gate, longest);
-criterion_main!(benches);
+/// The quickest of a few times to describe `text`: what the text costs, not what else went on.
+fn cost(text: &str, depth: Depth) -> Duration {
+    let started = Instant::now();
+    let mut quickest = Duration::MAX;
+    for _ in 0..5 {
+        let start = Instant::now();
+        black_box(describe_at(black_box(text.as_bytes()), depth));
+        quickest = quickest.min(start.elapsed());
+        if started.elapsed() > Duration::from_secs(1) {
+            break;
+        }
+    }
+    quickest
+}
+
+/// Texts from 1 KB to 1 MB; a worker reads those up to [`LONG_TEXT`] itself.
+fn shapes(_: &mut Criterion) {
+    const LENGTHS: [usize; 6] = [1 << 10, 4 << 10, 8 << 10, LONG_TEXT, 256 << 10, 1 << 20];
+    println!("\ntexts by shape and length: milliseconds on the surface / with names");
+    print!("{:26}", "");
+    for length in LENGTHS {
+        print!("{:>16}", format!("{} KB", length >> 10));
+    }
+    println!();
+    let mut worst = (Duration::ZERO, "");
+    for shape in SHAPES {
+        print!("{:26}", shape.0);
+        for length in LENGTHS {
+            let text = shape.text(length);
+            let times = [Depth::Surface, Depth::Names].map(|depth| cost(&text, depth));
+            let [surface, names] = times.map(|time| time.as_secs_f64() * 1000.0);
+            print!("{:>16}", format!("{surface:.3} / {names:.3}"));
+            if length <= LONG_TEXT {
+                worst = worst.max((times[0].max(times[1]), shape.0));
+            }
+        }
+        println!();
+    }
+    let (time, name) = worst;
+    println!("the longest that a worker is held: {time:?} ({name}); at most 5 ms are allowed\n");
+}
+
+criterion_group!(benches, gate);
+criterion_group!(table, shapes);
+criterion_main!(benches, table);

@@ -351,7 +351,7 @@ fn a_cancelled_statement_leaves_the_zone_and_the_protocol_in_step() {
         let mut wire = acme(&stack);
         let key = wire.cancel_key.clone();
         let cancel = |stack: &Stack| {
-            std::thread::sleep(std::time::Duration::from_millis(300));
+            stack.wait_for_sleepers(1);
             let mut other = Wire::open(stack.port);
             other.send(&message::cancel(&key));
             assert_eq!(other.receive(), None);

@@ -111,7 +111,17 @@ fn slow_inputs() -> Vec<String> {
 fn slow_texts_are_settled_at_once_and_nobody_waits_for_them() {
     let stack = stack();
     let done = AtomicBool::new(false);
-    let longest = std::thread::scope(|scope| {
+    let (longest, stall) = std::thread::scope(|scope| {
+        // How late the machine itself is: this thread asks nothing of Portcullis.
+        let stall = scope.spawn(|| {
+            let mut longest = Duration::ZERO;
+            while !done.load(Ordering::Relaxed) {
+                let start = Instant::now();
+                std::thread::sleep(Duration::from_millis(5));
+                longest = longest.max(start.elapsed());
+            }
+            longest
+        });
         // More clients than workers: every worker has some.
         let waiting: Vec<_> = (0..4)
             .map(|_| {
@@ -136,7 +146,7 @@ fn slow_texts_are_settled_at_once_and_nobody_waits_for_them() {
                         wire.query(&sql);
                         wire.batch(&message::extended(&sql, &[]));
                         let took = start.elapsed();
-                        assert!(took < Duration::from_secs(3), "{took:?}: {}", &sql[..20]);
+                        assert!(took < Duration::from_secs(10), "{took:?}: {}", &sql[..20]);
                     }
                 })
             })
@@ -147,8 +157,15 @@ fn slow_texts_are_settled_at_once_and_nobody_waits_for_them() {
         let longest = waiting
             .into_iter()
             .map(|thread| thread.join().expect("a client"));
-        longest.max().unwrap_or_default()
+        (
+            longest.max().unwrap_or_default(),
+            stall.join().expect("a thread"),
+        )
     });
-    // libpg_query would take 2.5 to 21 s for these; what is left is this machine's other work.
-    assert!(longest < Duration::from_secs(1), "{longest:?}");
+    // libpg_query would take 2.5 to 21 s for these; what is left is this machine's other work, which
+    // four processes between question and answer feel each.
+    assert!(
+        longest < Duration::from_secs(1) + 8 * stall,
+        "{longest:?} on a machine that stalls for {stall:?}"
+    );
 }

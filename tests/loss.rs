@@ -126,7 +126,7 @@ fn a_server_connection_lost_while_idle_is_replaced() {
         assert_eq!(kinds(&wire.receive_until(b'Z')), "12DCZ");
         let key = wire.cancel_key.clone();
         wire.send(&message::query("SELECT pg_sleep(30)"));
-        std::thread::sleep(Duration::from_millis(300));
+        stack.wait_for_sleepers(1);
         Wire::open(stack.port).send(&message::cancel(&key));
         assert_eq!(failed(&wire.receive_until(b'Z')).0, "57014");
     }

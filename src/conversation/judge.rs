@@ -163,7 +163,7 @@ impl Conversation {
             hint: refusal.hint.clone(),
             position: refusal.position,
             decided: Some((
-                refusal.guard.id(),
+                refusal.by().to_owned().into(),
                 refusal.policy_file.to_string(),
                 refusal.policy_line,
             )),

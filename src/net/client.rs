@@ -303,7 +303,7 @@ impl Admitted {
             max_statement_bytes: worker.shared.config.limits.max_statement_bytes,
             record: identity.session.is_some(),
             replaceable: identity.route == RouteName::Transaction,
-            observes: false,
+            observes: identity.who.observes(),
         };
         let interrupt = Arc::new(Interrupt::default());
         let login = &identity.who.login.name;

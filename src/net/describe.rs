@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::sql::Facts;
+use crate::sql::{Depth, Facts};
 
 /// Texts waiting; more are refused (each may be max_statement_bytes long).
 const QUEUE: usize = 64;
@@ -19,6 +19,7 @@ const STACK: usize = 16 * 1024 * 1024;
 
 struct Job {
     text: Vec<u8>,
+    depth: Depth,
     answer: oneshot::Sender<Arc<Facts>>,
 }
 
@@ -37,28 +38,33 @@ impl DescribePool {
             std::thread::Builder::new()
                 .name("describe".into())
                 .stack_size(STACK)
-                .spawn(move || work(&inbox, crate::sql::describe))?;
+                .spawn(move || work(&inbox, crate::sql::describe_at))?;
         }
         Ok(Self { jobs })
     }
 
-    /// Queues a text. `None`: the queue is full.
-    pub fn submit(&self, text: &[u8]) -> Option<oneshot::Receiver<Arc<Facts>>> {
+    /// Queues a text, to be described as closely as `depth` says. `None`: the queue is full.
+    pub fn submit(&self, text: &[u8], depth: Depth) -> Option<oneshot::Receiver<Arc<Facts>>> {
         let (answer, receiver) = oneshot::channel();
         let text = text.to_vec();
-        self.jobs.try_send(Job { text, answer }).ok()?;
+        let job = Job {
+            text,
+            depth,
+            answer,
+        };
+        self.jobs.try_send(job).ok()?;
         Some(receiver)
     }
 }
 
 /// A text that makes `describe` panic gets no answer, and its client is let go; the thread goes on, or
 /// two such texts would leave nobody to describe those of all others.
-fn work(inbox: &Mutex<Receiver<Job>>, describe: fn(&[u8]) -> Facts) {
+fn work(inbox: &Mutex<Receiver<Job>>, describe: fn(&[u8], Depth) -> Facts) {
     loop {
         let job = inbox.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
         if !job.answer.is_closed() {
-            let Ok(facts) = std::panic::catch_unwind(|| describe(&job.text)) else {
+            let Ok(facts) = std::panic::catch_unwind(|| describe(&job.text, job.depth)) else {
                 tracing::error!(
                     bytes = job.text.len(),
                     "a long statement could not be described"
@@ -81,13 +87,19 @@ mod tests {
         let answers = ["boom", "select 1"].map(|text| {
             let (answer, receiver) = oneshot::channel();
             let text = text.as_bytes().to_vec();
-            assert!(jobs.send(Job { text, answer }).is_ok());
+            let depth = Depth::Names;
+            let job = Job {
+                text,
+                depth,
+                answer,
+            };
+            assert!(jobs.send(job).is_ok());
             receiver
         });
         drop(jobs);
-        work(&Mutex::new(inbox), |text| {
+        work(&Mutex::new(inbox), |text, depth| {
             assert_ne!(text, b"boom", "on purpose");
-            crate::sql::describe(text)
+            crate::sql::describe_at(text, depth)
         });
         let [boom, select] = answers.map(|mut receiver| receiver.try_recv());
         assert!(boom.is_err());

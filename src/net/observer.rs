@@ -92,7 +92,7 @@ impl Observer for Watcher {
         tracing::info!(
             connection = %ConnectionId(self.connection.into()),
             login = &*self.login,
-            guard = refusal.guard.id(),
+            guard = refusal.by(),
             sqlstate = refusal.sqlstate.as_str(),
             statement = refusal.fingerprint.map(tracing::field::display),
             "refused"

@@ -423,6 +423,8 @@ impl Pump {
                         .session
                         .as_ref()
                         .is_some_and(|session| session.is_open()),
+                    // Only exceptions go by the day.
+                    today: (!self.who.policy.exceptions.is_empty()).then(crate::clock::today),
                 },
                 facts: &mut facts,
                 described: self.described.take(),
@@ -465,7 +467,8 @@ impl Pump {
     }
 
     fn describe(&mut self, text: &[u8]) {
-        self.waiting = match self.worker.shared.describe.submit(text) {
+        let depth = self.worker.facts.borrow().depth();
+        self.waiting = match self.worker.shared.describe.submit(text, depth) {
             Some(receiver) => Waiting::Description(receiver),
             None => {
                 self.busy = true;

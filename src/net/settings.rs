@@ -84,7 +84,7 @@ fn refused(guard: &'static str, name: &str, value: &str) -> Box<ErrorReply> {
     let mut reply = ErrorReply::fatal(SqlState::POLICY, message)
         .detail(format!("It was refused by guard \"{guard}\"."))
         .hint(format!("portcullis help {guard}"));
-    reply.decided = Some((guard, String::new(), 0));
+    reply.decided = Some((guard.into(), String::new(), 0));
     Box::new(reply)
 }
 

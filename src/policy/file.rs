@@ -1,9 +1,18 @@
 //! The policy as a value: what a valid policy file says.
 
+use core::net::IpAddr;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Guard;
+use super::exception::Exception;
+use super::network::Network;
+use super::options::Options;
+use super::pattern::NamePattern;
+use super::quantity::Ceiling;
+use super::rule::Rule;
+use super::watch::Watch;
+use super::{Guard, Who};
+use crate::sql::Depth;
 
 /// A valid policy. Immutable; a reload swaps the whole.
 #[derive(Clone, Debug)]
@@ -12,22 +21,49 @@ pub struct Policy {
     pub file: Arc<str>,
     /// `environment`
     pub environment: Box<str>,
+    /// `mode = "observe"`: nothing is refused, injected or rewritten; what would be is counted.
+    pub observes: bool,
     /// `[zone]`
     pub zone: Option<ZonePolicy>,
     /// `[login.*]` by name.
     pub logins: HashMap<Box<str>, Arc<Login>>,
     /// `[guards]`: the mode of each guard, and the line that says so (for an unnamed guard the line of `[guards]`).
     pub guards: [GuardSetting; Guard::ALL.len()],
+    /// `[guards.*]`: what guards are told beside their mode.
+    pub options: Options,
+    /// `[[rule]]`, in the order of the file.
+    pub rules: Vec<Arc<Rule>>,
+    /// `[[exception]]`
+    pub exceptions: Vec<Exception>,
     /// `[migrations]`
     pub migrations: MigrationPolicy,
     /// `help_url` of the configuration, so that hints can be written.
     pub help_url: Option<Arc<str>>,
+    /// How closely statements must be looked at; worked out when the file is read.
+    pub(super) depth: Depth,
 }
 
 impl Policy {
-    /// The mode of a guard.
+    /// The mode of a guard; none enforces while the whole file observes.
     pub fn mode(&self, guard: Guard) -> Mode {
-        self.guards[guard as usize].mode
+        match self.guards[guard as usize].mode {
+            Mode::Enforce if self.observes => Mode::Observe,
+            mode => mode,
+        }
+    }
+
+    /// How closely statements must be looked at: [`Depth::Names`] if a guard or rule that is not off
+    /// goes by the relations or functions that a statement names.
+    pub fn depth(&self) -> Depth {
+        self.depth
+    }
+}
+
+impl Who {
+    /// Is the whole policy in observe mode? Then the client's bytes go on unchanged: nothing is
+    /// refused, injected or rewritten on its behalf.
+    pub fn observes(&self) -> bool {
+        self.policy.observes
     }
 }
 
@@ -95,6 +131,28 @@ pub enum ConsoleRole {
     Dba,
 }
 
+impl Kind {
+    /// The word in the policy.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Human => "human",
+            Self::Migrator => "migrator",
+            Self::Replication => "replication",
+        }
+    }
+}
+
+impl RouteName {
+    /// The word in the policy.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Transaction => "transaction",
+            Self::Session => "session",
+        }
+    }
+}
+
 impl ConsoleRole {
     /// The word in the policy.
     pub const fn id(self) -> &'static str {
@@ -125,8 +183,29 @@ pub struct Login {
     pub console: Option<ConsoleRole>,
     /// `max_connections`
     pub max_connections: Option<usize>,
+    /// `networks`: where it may come from; empty: from anywhere.
+    pub networks: Vec<Network>,
+    /// `roles`: what `SET LOCAL ROLE` may name.
+    pub roles: Vec<Box<str>>,
+    /// `ceilings`: in place of those of `[guards.parameters]`.
+    pub ceilings: Option<Vec<Ceiling>>,
+    /// Relations that it may not touch: its own `denied_relations`, and those of `[guards.denied-relations]` that concern it.
+    pub denied_relations: Vec<NamePattern>,
+    /// What its statements are looked at for; worked out when the file is read.
+    pub(super) watch: Watch,
     /// Line of `[login.NAME]`, from 1.
     pub line: u32,
+}
+
+impl Login {
+    /// May it come from this address?
+    pub fn admits(&self, address: IpAddr) -> bool {
+        self.networks.is_empty()
+            || self
+                .networks
+                .iter()
+                .any(|network| network.contains(address))
+    }
 }
 
 /// `[migrations]`

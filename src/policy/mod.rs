@@ -1,23 +1,34 @@
 //! PURE. Facts + who + state -> [`Verdict`]. What a policy file says is in [`mod@file`].
 
+mod date;
 mod decide;
+pub mod exception;
 pub mod file;
 pub mod guards;
+mod network;
 mod objection;
+pub mod options;
 mod parse;
+pub mod pattern;
+pub mod quantity;
 mod rights;
+pub mod rule;
+pub mod schema;
 mod together;
 mod verdict;
+mod watch;
 
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
+pub use date::Date;
 pub use decide::decide;
 pub use file::{ConsoleRole, Kind, Login, Mode, Policy, RouteName};
+pub use network::Network;
 pub use objection::Objection;
-pub use parse::{CONSOLE_DATABASE, MAX_ZONE, is_migration_login};
+pub use parse::{CONSOLE_DATABASE, MAX_ZONE};
 pub use together::check_together;
 pub use verdict::*;
 
@@ -62,4 +73,6 @@ impl Who {
 pub struct State {
     /// The connection belongs to a migration session that is open right now.
     pub migration_open: bool,
+    /// The day, for exceptions that expire; not known: no exception holds.
+    pub today: Option<Date>,
 }

@@ -1,5 +1,8 @@
 //! What a guard says when it objects, and how that becomes the refusal that a client sees.
 
+use std::sync::Arc;
+
+use super::rule::Rule;
 use super::{Guard, Refusal, Who};
 use crate::error::SqlState;
 use crate::sql::Fingerprint;
@@ -8,7 +11,7 @@ use crate::sql::Fingerprint;
 const MAX_QUOTED: usize = 64;
 
 /// Why a guard objects. The texts follow PostgreSQL's error style.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Objection {
     /// Field `C`.
     pub sqlstate: SqlState,
@@ -20,6 +23,8 @@ pub struct Objection {
     pub hint: Option<String>,
     /// Field `P`: characters, from 1; 0 = none.
     pub position: u32,
+    /// The rule that objects, if the guard is [`Guard::Rule`].
+    pub rule: Option<Arc<Rule>>,
 }
 
 impl Objection {
@@ -31,6 +36,7 @@ impl Objection {
             detail: None,
             hint: None,
             position: 0,
+            rule: None,
         }
     }
 
@@ -60,19 +66,22 @@ impl Objection {
         Self { position, ..self }
     }
 
-    /// The refusal: with the guard's name and policy line, and the operator's own page in the hint.
+    /// The refusal: with the name and policy line of guard or rule, and the operator's own page in the hint.
     pub fn refuse(self, guard: Guard, who: &Who, fingerprint: Option<Fingerprint>) -> Refusal {
+        let rule = self.rule.as_ref();
+        let (what, id) = match rule {
+            Some(rule) => ("rule", &*rule.id),
+            None => ("guard", guard.id()),
+        };
         let by = format!(
-            "Login \"{}\" on database \"{}\" was refused by guard \"{}\"",
-            who.login.name,
-            who.database,
-            guard.id()
+            "Login \"{}\" on database \"{}\" was refused by {what} \"{id}\"",
+            who.login.name, who.database,
         );
         let page = who
             .policy
             .help_url
             .as_ref()
-            .map(|url| url.replace("{guard}", guard.id()));
+            .map(|url| url.replace("{guard}", id));
         Refusal {
             guard,
             sqlstate: self.sqlstate,
@@ -82,12 +91,13 @@ impl Objection {
                 .map_or_else(|| by.clone(), |detail| format!("{detail}. {by}")),
             hint: self.hint.map(|hint| match page {
                 Some(page) => format!("{hint}; see {page}"),
-                None => format!("{hint}."),
+                None => format!("{}.", hint.trim_end_matches('.')),
             }),
             position: self.position,
             fingerprint,
             policy_file: who.policy.file.clone(),
-            policy_line: who.policy.guards[guard as usize].line,
+            policy_line: rule.map_or(who.policy.guards[guard as usize].line, |rule| rule.line),
+            rule: rule.map(|rule| rule.id.clone()),
         }
     }
 }

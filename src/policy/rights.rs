@@ -35,23 +35,22 @@ const GUARDED: ClassSet = ClassSet::EMPTY
 /// [`ORDINARY`] without COPY FROM STDIN, which must stand alone in its message, and without what stays
 /// behind a transaction: a statement of these classes that sets no parameter and calls no guarded
 /// function interests no guard.
-const QUIET: ClassSet = ORDINARY.minus(ClassSet::of(Class::CopyIn).with(Class::SessionState));
+pub(super) const QUIET: ClassSet =
+    ORDINARY.minus(ClassSet::of(Class::CopyIn).with(Class::SessionState));
 
-/// Classes that nobody may use, whatever the mode of any guard but `unknown-statement`.
-pub(super) const NOBODY: ClassSet = {
+/// Every class.
+pub(super) const ALL: ClassSet = {
     let mut all = ClassSet::EMPTY;
     let mut at = 0;
     while at < Class::ALL.len() {
         all = all.with(Class::ALL[at]);
         at += 1;
     }
-    all.minus(ORDINARY).minus(GUARDED)
+    all
 };
 
-/// Does no guard need to look at a statement of these classes, without parameters and guarded functions?
-pub(super) const fn is_quiet(classes: ClassSet) -> bool {
-    !classes.is_empty() && classes.minus(QUIET).is_empty()
-}
+/// Classes that nobody may use, whatever the mode of any guard but `unknown-statement`.
+pub(super) const NOBODY: ClassSet = ALL.minus(ORDINARY).minus(GUARDED);
 
 /// A migrator inside its open migration session.
 pub(super) fn in_migration_session(who: &Who, state: State) -> bool {

@@ -43,11 +43,29 @@ pub enum Guard {
     ZoneNotGranted,
     /// A prepared statement or portal that this connection never saw prepared.
     UnknownName,
+    /// UPDATE and DELETE without WHERE.
+    MissingWhere,
+    /// People change no rows.
+    HumanWrite,
+    /// What a statement leaves behind on a pooled connection.
+    SessionState,
+    /// Parameters that are set past their ceiling, or not at all.
+    Parameters,
+    /// Extensions that are not approved, and older versions of them.
+    Extensions,
+    /// UPDATE, DELETE and TRUNCATE of relations that only grow.
+    AppendOnly,
+    /// Relations that a login may not touch.
+    DeniedRelations,
+    /// Functions that are not listed.
+    Functions,
+    /// The operator's own rules, `[[rule]]`.
+    Rule,
 }
 
 impl Guard {
     /// All guards; `ALL[g as usize] == g`.
-    pub const ALL: [Guard; 16] = [
+    pub const ALL: [Guard; 25] = [
         Guard::DdlOutsideMigration,
         Guard::Procedural,
         Guard::CopyFile,
@@ -64,6 +82,15 @@ impl Guard {
         Guard::ZoneRequired,
         Guard::ZoneNotGranted,
         Guard::UnknownName,
+        Guard::MissingWhere,
+        Guard::HumanWrite,
+        Guard::SessionState,
+        Guard::Parameters,
+        Guard::Extensions,
+        Guard::AppendOnly,
+        Guard::DeniedRelations,
+        Guard::Functions,
+        Guard::Rule,
     ];
 
     /// The one id.
@@ -85,6 +112,15 @@ impl Guard {
             Guard::ZoneRequired => "zone-required",
             Guard::ZoneNotGranted => "zone-not-granted",
             Guard::UnknownName => "unknown-name",
+            Guard::MissingWhere => "missing-where",
+            Guard::HumanWrite => "human-write",
+            Guard::SessionState => "session-state",
+            Guard::Parameters => "parameters",
+            Guard::Extensions => "extensions",
+            Guard::AppendOnly => "append-only",
+            Guard::DeniedRelations => "denied-relations",
+            Guard::Functions => "functions",
+            Guard::Rule => "rule",
         }
     }
 
@@ -147,8 +183,10 @@ pub enum Verdict {
 /// The texts follow PostgreSQL's error style: message lower case, one line, no full stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// Who decided (field `R`).
+    /// Who decided.
     pub guard: Guard,
+    /// The id of the rule that decided, if the guard is [`Guard::Rule`].
+    pub rule: Option<Arc<str>>,
     /// Field `C`.
     pub sqlstate: SqlState,
     /// Field `M`.
@@ -166,4 +204,11 @@ pub struct Refusal {
     pub policy_file: Arc<str>,
     /// Field `L`.
     pub policy_line: u32,
+}
+
+impl Refusal {
+    /// The id of the guard or rule that decided (field `R`).
+    pub fn by(&self) -> &str {
+        self.rule.as_deref().unwrap_or(self.guard.id())
+    }
 }

@@ -1,6 +1,8 @@
 //! What Portcullis itself says to a client. Encoded by pgwire: none of it is on the path of a
 //! statement that passes.
 
+use std::borrow::Cow;
+
 use bytes::{Bytes, BytesMut};
 use pgwire::messages::Message;
 use pgwire::messages::response::ErrorResponse;
@@ -37,7 +39,7 @@ pub struct ErrorReply {
     /// Field `P`: characters, from 1; 0 = none.
     pub position: u32,
     /// Fields `R`, `F` and `L`: the guard, the policy file and its line.
-    pub decided: Option<(&'static str, String, u32)>,
+    pub decided: Option<(Cow<'static, str>, String, u32)>,
 }
 
 impl ErrorReply {
@@ -86,7 +88,7 @@ impl ErrorReply {
         if let Some((routine, file, line)) = &self.decided {
             fields.push((b'F', without_nul(file)));
             fields.push((b'L', line.to_string()));
-            fields.push((b'R', (*routine).to_owned()));
+            fields.push((b'R', routine.clone().into_owned()));
         }
         put(out, &ErrorResponse::new(fields));
     }
@@ -166,7 +168,11 @@ mod tests {
             .detail("d")
             .hint("h");
         error.position = 3;
-        error.decided = Some(("ddl-outside-migration", "production.toml".to_owned(), 51));
+        error.decided = Some((
+            "ddl-outside-migration".into(),
+            "production.toml".to_owned(),
+            51,
+        ));
         error.put(&mut out);
         let header = frame::header(&out).unwrap().unwrap();
         assert_eq!((header.kind, header.total), (b'E', out.len()));

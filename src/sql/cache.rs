@@ -8,7 +8,10 @@ use foldhash::SharedSeed;
 use foldhash::fast::{FixedState, SeedableRandomState};
 
 use super::blank::blank;
-use super::{Class, ClassSet, Facts, ParameterName, ParameterTouch, Statement, describe};
+use super::{
+    Class, ClassSet, Depth, Details, ExtensionAct, ExtensionTouch, Facts, ParameterName,
+    ParameterTouch, QualifiedName, RelationTouch, Statement, describe_at,
+};
 
 /// How many hashes of texts seen once are remembered (8 bytes each).
 const SEEN: usize = 4096;
@@ -39,6 +42,7 @@ pub struct FactsCache {
     key: Vec<u8>,
     hits: u64,
     misses: u64,
+    depth: Depth,
 }
 
 struct Entry {
@@ -68,7 +72,23 @@ impl FactsCache {
             key: Vec::new(),
             hits: 0,
             misses: 0,
+            depth: Depth::Surface,
         }
+    }
+
+    /// Describes as closely as this from now on; forgets all facts if that is new.
+    pub fn set_depth(&mut self, depth: Depth) {
+        if std::mem::replace(&mut self.depth, depth) != depth {
+            self.places.clear();
+            self.entries.clear();
+            self.hand = 0;
+            self.bytes = 0;
+        }
+    }
+
+    /// How closely texts are described; [`Depth::Surface`] at first.
+    pub fn depth(&self) -> Depth {
+        self.depth
     }
 
     /// The facts of `text`, if they are here. Does not allocate.
@@ -92,14 +112,18 @@ impl FactsCache {
         if let Some(facts) = self.get(text) {
             return facts;
         }
-        let facts = Arc::new(describe(text));
+        let facts = Arc::new(describe_at(text, self.depth));
         self.admit(text, &facts);
         facts
     }
 
     /// Takes the facts of a text that [`Self::get`] did not find (a long one is described off the
-    /// worker). They are kept when they come for the second time.
+    /// worker). They are kept when they come for the second time, unless they could be of another
+    /// depth: it may have changed meanwhile.
     pub fn admit(&mut self, text: &[u8], facts: &Arc<Facts>) {
+        if !may_be_of(self.depth, facts) {
+            return;
+        }
         let mut key = std::mem::take(&mut self.key);
         if no_constant_matters(facts) && blank(text, &mut key) {
             self.offer(&key, facts, true);
@@ -196,6 +220,43 @@ fn no_constant_matters(facts: &Facts) -> bool {
         && statement.functions.is_empty()
 }
 
+/// Could these facts have been described at `depth`? At [`Depth::Names`] there are names and a
+/// fingerprint; facts without any could be of either depth and count as of the surface.
+fn may_be_of(depth: Depth, facts: &Facts) -> bool {
+    if facts.undescribed.is_some() || facts.statements.is_empty() {
+        return true;
+    }
+    let mut details = facts.statements.iter().map(|statement| &statement.details);
+    let named = details.any(|details| details.relations.is_some() || details.calls.is_some());
+    match depth {
+        Depth::Surface => !named,
+        Depth::Names => named && facts.fingerprint.is_some(),
+    }
+}
+
+/// What the lists of a statement's details take.
+fn cost_of_details(details: &Details) -> usize {
+    let name =
+        |name: &QualifiedName| name.name.len() + name.schema.as_ref().map_or(0, |name| name.len());
+    let relations = details.relations.iter().flatten();
+    let calls = details.calls.iter().flatten();
+    let extensions = details.extensions.iter().map(|touch| {
+        let version = match &touch.act {
+            ExtensionAct::Create { version, .. } | ExtensionAct::Update { version } => version,
+            _ => &None,
+        };
+        touch.name.len() + version.as_ref().map_or(0, |version| version.len())
+    });
+    let relations = relations.map(|touch| name(&touch.relation) + size_of::<RelationTouch>());
+    let calls = calls.map(|call| name(call) + size_of::<QualifiedName>());
+    let extensions = extensions.map(|bytes| bytes + size_of::<ExtensionTouch>());
+    let role = details.role.iter().filter_map(|touch| touch.role.as_ref());
+    relations.sum::<usize>()
+        + calls.sum::<usize>()
+        + extensions.sum::<usize>()
+        + role.map(|name| name.len()).sum::<usize>()
+}
+
 /// What an entry takes: the text, the facts with all they own, and its places in both tables.
 fn cost(text: &[u8], facts: &Facts) -> usize {
     text.len() + size_of::<Entry>() + 4 * size_of::<u64>() + weight(facts)
@@ -211,6 +272,7 @@ pub fn weight(facts: &Facts) -> usize {
         statement.parameters.capacity() * size_of::<ParameterTouch>()
             + names.sum::<usize>()
             + statement.functions.capacity() * size_of::<&str>()
+            + cost_of_details(&statement.details)
     });
     size_of::<Facts>()
         + facts.statements.capacity() * size_of::<Statement>()

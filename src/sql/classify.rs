@@ -31,6 +31,7 @@ pub(super) fn statement(view: View<'_>) -> Statement {
     scan::settings_view(view, &mut found.parameters);
     if found.parameters.iter().any(settings::is_role) {
         found.classes = found.classes.with(Class::RoleChange);
+        found.details.role = settings::role(&found.parameters);
     }
     found
 }
@@ -148,6 +149,7 @@ fn query(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
     };
     if effects.creates {
         found.classes = found.classes.with(Class::Ddl);
+        found.details.into = true;
     }
     if verb.is_empty() {
         // WITH x AS (INSERT ...) SELECT reads and writes.
@@ -297,9 +299,20 @@ fn create(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
         Some("CREATE TABLE") if view.find_outside_parens(at, &["as"]).is_some() => {
             ("CREATE TABLE AS", Class::Ddl)
         }
-        Some(tag) => (tag, Class::Ddl),
+        Some(tag) => {
+            // The grammar's library hides its name.
+            let foreign = tag == "CREATE FOREIGN TABLE";
+            found.details.temporary |= foreign && names_temporary(view);
+            (tag, Class::Ddl)
+        }
         None => ("CREATE", Class::Ddl),
     }
+}
+
+/// Is a schema of temporary objects named anywhere?
+fn names_temporary(view: View<'_>) -> bool {
+    let temporary = |name: String| name.starts_with("pg_temp");
+    (0..view.tokens.len()).any(|at| view.is_name(at) && view.name(at).is_none_or(temporary))
 }
 
 fn alter(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {

@@ -1,8 +1,11 @@
 //! Both opinions joined: for each statement the union of what either sees in it.
 
 use super::lexer;
+use super::token::Kind;
 use super::token::Token;
-use super::{Class, ClassSet, Facts, Statement, Undescribed, classify, fingerprint, grammar, view};
+use super::{
+    Class, ClassSet, Depth, Facts, Statement, Undescribed, classify, fingerprint, grammar, view,
+};
 
 /// Where the token quoted in a syntax error occurs more than once, the place is looked for among
 /// this many at most, and only in texts of this many bytes: each look costs a parse.
@@ -12,11 +15,16 @@ const MAX_SEARCHED: usize = 8 * 1024;
 /// Characters of PostgreSQL's message about a syntax error.
 const MAX_MESSAGE: usize = 200;
 
-/// Describes the text of one Query or Parse message.
+/// Describes the text of one Query or Parse message, on the surface ([`Depth::Surface`]).
+pub fn describe(text: &[u8]) -> Facts {
+    describe_at(text, Depth::Surface)
+}
+
+/// Describes the text of one Query or Parse message as closely as asked.
 ///
 /// Takes time linear in the length of the text. Texts over [`LONG_TEXT`](super::LONG_TEXT) bytes
 /// belong on a thread that may block.
-pub fn describe(text: &[u8]) -> Facts {
+pub fn describe_at(text: &[u8], depth: Depth) -> Facts {
     let Some(valid) = std::str::from_utf8(text)
         .ok()
         .filter(|text| !text.as_bytes().contains(&0))
@@ -33,12 +41,13 @@ pub fn describe(text: &[u8]) -> Facts {
     let undescribed = match stopped {
         Some(reason) => Some(reason),
         None if statements.is_empty() => None,
-        None => second_opinion(valid, &tokens, &mut statements),
+        None => second_opinion(valid, &tokens, depth, &mut statements),
     };
     let classes = statements.iter().fold(ClassSet::EMPTY, |all, statement| {
         all.union(statement.classes)
     });
-    let plain = undescribed.is_none() && statements.iter().all(is_plain);
+    // Whoever asks for names has rules that any statement may break.
+    let plain = depth == Depth::Surface && undescribed.is_none() && statements.iter().all(is_plain);
     let fingerprint = (!plain).then(|| fingerprint::of_tokens(text, &tokens));
     Facts {
         statements,
@@ -46,6 +55,14 @@ pub fn describe(text: &[u8]) -> Facts {
         undescribed,
         fingerprint,
     }
+}
+
+/// What the first opinion alone says about each statement; none where the lexer has to stop. For
+/// tests, which compare it with the grammar's.
+#[doc(hidden)]
+pub fn first_opinion_alone(text: &str) -> Option<Vec<Statement>> {
+    let (tokens, stopped) = lexer::tokens(text.as_bytes());
+    stopped.is_none().then(|| first_opinion(text, &tokens))
 }
 
 /// Nothing in it can lead to a refusal for what it does.
@@ -59,6 +76,7 @@ fn is_plain(statement: &Statement) -> bool {
     PLAIN.union(statement.classes) == PLAIN
         && statement.parameters.is_empty()
         && statement.functions.is_empty()
+        && statement.details.is_quiet()
 }
 
 /// Tokens and leading keywords.
@@ -88,16 +106,17 @@ fn count_characters(bytes: &[u8]) -> u32 {
 fn second_opinion(
     text: &str,
     tokens: &[Token],
+    depth: Depth,
     statements: &mut [Statement],
 ) -> Option<Undescribed> {
-    let with = tokens
-        .iter()
-        .any(|token| token.of(text.as_bytes()).eq_ignore_ascii_case(b"with"));
-    match grammar::classes(text, with) {
+    let below = hides_below(text, tokens);
+    match grammar::opinions(text, grammar::Look { below, depth }) {
         Ok(opinion) if opinion.len() != statements.len() => Some(Undescribed::Disagreement),
         Ok(opinion) => {
-            for (statement, classes) in statements.iter_mut().zip(opinion) {
-                statement.classes = statement.classes.union(classes);
+            for (statement, opinion) in statements.iter_mut().zip(opinion) {
+                statement.classes = statement.classes.union(opinion.classes);
+                let first = std::mem::replace(&mut statement.details, opinion.details);
+                statement.details.add(first);
             }
             None
         }
@@ -108,6 +127,19 @@ fn second_opinion(
         }
         Err(failure) => Some(failure.into()),
     }
+}
+
+/// Can a part of a query, and not only its top, write or lock rows? Has it WITH, FOR UPDATE, ...
+fn hides_below(text: &str, tokens: &[Token]) -> bool {
+    let view = view::View {
+        text: text.as_bytes(),
+        tokens,
+    };
+    let at = |at: usize| {
+        view.is(at, "with")
+            || (view.is(at, "for") && view.is_any(at + 1, &["update", "share", "no", "key"]))
+    };
+    (0..tokens.len()).any(|n| tokens[n].kind == Kind::Word && at(n))
 }
 
 /// The message without most of a long token that it quotes: refusals wait in memory.

@@ -21,7 +21,7 @@ pub struct QualifiedName {
 }
 
 /// What is done to a relation. `TRUNCATE` and DDL are [`RelationAct::Define`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RelationAct {
     /// Its rows are read; also by `COPY ... TO`.
     Read,
@@ -55,7 +55,7 @@ pub enum ExtensionAct {
     Create {
         /// CASCADE
         cascade: bool,
-        /// VERSION, where it is named.
+        /// VERSION, where it is named (its first 100 characters).
         version: Option<Box<str>>,
     },
     /// ALTER EXTENSION ... UPDATE.
@@ -81,7 +81,8 @@ pub struct ExtensionTouch {
 /// The role of SET ROLE or SET SESSION AUTHORIZATION.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleTouch {
-    /// The role; none for NONE, DEFAULT and RESET.
+    /// The role; none for NONE, DEFAULT and RESET. Empty, which is nobody's name: it cannot be told
+    /// (`set_config('role', $1, ...)`, a function's SET role, several at once).
     pub role: Option<Box<str>>,
     /// SET LOCAL: only until the transaction ends.
     pub local: bool,
@@ -92,10 +93,13 @@ pub struct RoleTouch {
 /// What a guard may need beyond classes. Empty for nearly all statements.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Details {
-    /// Every relation it names; none: not looked for ([`Depth::Surface`]), or not to be told, which
-    /// a guard that asks must take for the worst.
+    /// Every relation it names, once for each act; none: not looked for ([`Depth::Surface`]), or not
+    /// to be told, which a guard that asks must take for the worst (DO, EXECUTE, CASCADE, GRANT ...
+    /// ON ALL TABLES, more than 1,000 names). What a view, function or foreign key reaches is not named.
     pub relations: Option<Vec<RelationTouch>>,
-    /// Every function it calls by name; none as above.
+    /// Every function it calls by name, once; none as above. Operators, casts and COALESCE and the
+    /// like are none; EXTRACT and its kind are functions of `pg_catalog`. `f` of `(x).f` may be a
+    /// function and is listed; that of `t.f` cannot be told from a column and is not.
     pub calls: Option<Vec<QualifiedName>>,
     /// An UPDATE or DELETE without WHERE (also inside a CTE, EXPLAIN ANALYZE or PREPARE).
     pub missing_where: bool,
@@ -103,15 +107,24 @@ pub struct Details {
     pub row_lock: bool,
     /// SELECT INTO, CREATE TABLE AS.
     pub into: bool,
-    /// A temporary table or view: CREATE TEMP, SELECT INTO TEMP.
+    /// Creates something temporary: CREATE TEMP TABLE, VIEW or SEQUENCE, SELECT INTO TEMP, anything
+    /// in the schema `pg_temp` (where the text names it).
     pub temporary: bool,
-    /// Extensions it names.
+    /// Extensions it names, up to 100; an empty name stands for all further ones.
     pub extensions: Vec<ExtensionTouch>,
-    /// SET ROLE, SET SESSION AUTHORIZATION.
+    /// SET ROLE, SET SESSION AUTHORIZATION, however spelled, and `set_config` of either. A computed
+    /// name of a parameter could be that of a role, too: see the statement's parameters.
     pub role: Option<RoleTouch>,
 }
 
 impl Details {
+    /// What the first opinion saw, which reads no relations and calls.
+    pub(super) fn add(&mut self, first: Details) {
+        self.into |= first.into;
+        self.temporary |= first.temporary;
+        self.role = first.role;
+    }
+
     /// Nothing that a guard which is on by default looks at.
     pub fn is_quiet(&self) -> bool {
         !self.missing_where && self.extensions.is_empty() && self.role.is_none() && !self.temporary

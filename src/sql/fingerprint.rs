@@ -1,4 +1,7 @@
 //! Names for statements: the same for texts that differ in constants, case, white space and comments.
+//!
+//! Where a constant is code it is no mere constant: the bodies of DO, and of CREATE FUNCTION and
+//! CREATE PROCEDURE, count as they are. An exception for one of them must not admit another.
 
 use ring::digest::{Context, SHA256, digest};
 
@@ -17,7 +20,16 @@ pub fn fingerprint(text: &[u8]) -> Fingerprint {
 pub(super) fn of_tokens(text: &[u8], tokens: &[Token]) -> Fingerprint {
     let mut hash = Context::new(&SHA256);
     let mut folded = Vec::new();
+    let mut is_code = false;
     for (at, token) in tokens.iter().enumerate() {
+        if at == 0 || tokens[at - 1].kind == Kind::Semicolon {
+            is_code = holds_code(text, &tokens[at..]);
+        }
+        if is_code && token.kind.is_string() {
+            hash.update(token.of(text));
+            hash.update(b"\0");
+            continue;
+        }
         // `IN (1, 2, 3)` is `IN (?)`.
         let listed =
             at >= 2 && tokens[at - 1].kind == Kind::Comma && tokens[at - 2].kind.is_value();
@@ -40,6 +52,21 @@ pub(super) fn of_tokens(text: &[u8], tokens: &[Token]) -> Fingerprint {
         hash.update(b"\0");
     }
     first_bytes(hash.finish().as_ref())
+}
+
+/// Does a statement that starts with these tokens carry code in its strings?
+fn holds_code(text: &[u8], tokens: &[Token]) -> bool {
+    let is = |at: usize, word: &str| {
+        tokens.get(at).is_some_and(|token| {
+            token.kind == Kind::Word && token.of(text).eq_ignore_ascii_case(word.as_bytes())
+        })
+    };
+    let named = if is(1, "or") && is(2, "replace") {
+        3
+    } else {
+        1
+    };
+    is(0, "do") || is(0, "create") && (is(named, "function") || is(named, "procedure"))
 }
 
 /// The fingerprint of bytes that are no text.

@@ -11,7 +11,7 @@ use pg_raw_parse::raw::{NodeTag, VariableSetKind};
 use pg_raw_parse::walk::{Recurse, walk_manual};
 use pg_raw_parse::{Node, nodes};
 
-use super::{Class, ClassSet, Undescribed};
+use super::{Class, ClassSet, Depth, Details, Undescribed, surface, touched};
 
 /// Statements inside statements (EXPLAIN, PREPARE, DECLARE, COPY) deeper than this are unknown.
 const MAX_NESTING: u32 = 4;
@@ -40,13 +40,35 @@ impl From<Failure> for Undescribed {
     }
 }
 
-/// The classes of each statement. `with`: the text has the word WITH, so that statements may hide
-/// below the surface.
-pub(super) fn classes(text: &str, with: bool) -> Result<Vec<ClassSet>, Failure> {
+/// How closely to look at a text.
+#[derive(Clone, Copy)]
+pub(super) struct Look {
+    /// It has the word WITH, so that statements may hide below the surface, or FOR UPDATE and the
+    /// like, which a subquery can have.
+    pub(super) below: bool,
+    pub(super) depth: Depth,
+}
+
+/// What one statement does.
+pub(super) struct Opinion {
+    pub(super) classes: ClassSet,
+    /// All but the role, which only the tokens tell.
+    pub(super) details: Details,
+}
+
+/// The opinion about each statement.
+pub(super) fn opinions(text: &str, look: Look) -> Result<Vec<Opinion>, Failure> {
     let opinion = catch_unwind(|| match pg_raw_parse::parse(text) {
         Ok(tree) => Ok(tree
             .stmts()
-            .map(|node| of_statement(node, with, MAX_NESTING))
+            .map(|node| {
+                let mut details = Details::default();
+                let classes = of_statement(node, look.below, MAX_NESTING, &mut details);
+                if look.depth == Depth::Names {
+                    touched::names(node, &mut details);
+                }
+                Opinion { classes, details }
+            })
             .collect()),
         Err(pg_raw_parse::Error::Parse(error)) => Err(Failure::Syntax(error.to_string())),
         Err(_) => Err(Failure::Internal),
@@ -62,15 +84,15 @@ pub(super) fn syntax_error(text: &str) -> Option<String> {
     }
 }
 
-fn of_statement(node: Node<'_>, with: bool, nesting: u32) -> ClassSet {
+fn of_statement(node: Node<'_>, below: bool, nesting: u32, details: &mut Details) -> ClassSet {
     if nesting == 0 {
         return ClassSet::of(Class::Unknown);
     }
-    let inner = |node, class| of_statement(node, with, nesting - 1).with(class);
+    let mut inner = |node, class| of_statement(node, below, nesting - 1, details).with(class);
     match node {
-        Node::SelectStmt(_) => query(node, Class::Read, with),
+        Node::SelectStmt(_) => query(node, Class::Read, below, details),
         Node::InsertStmt(_) | Node::UpdateStmt(_) | Node::DeleteStmt(_) | Node::MergeStmt(_) => {
-            query(node, Class::Write, with)
+            query(node, Class::Write, below, details)
         }
         Node::ExplainStmt(explain) if analyzes(explain) => inner(explain.query(), Class::Explain),
         Node::PrepareStmt(prepare) => inner(prepare.query(), Class::Prepare),
@@ -86,10 +108,19 @@ fn of_statement(node: Node<'_>, with: bool, nesting: u32) -> ClassSet {
         Node::CreateSchemaStmt(schema) => {
             let parts = schema.schema_elts();
             parts.iter().fold(ClassSet::of(Class::Ddl), |all, part| {
-                all.union(of_statement(part, with, nesting - 1))
+                all.union(inner(part, Class::Ddl))
             })
         }
-        other => ClassSet::of(of_utility(other)),
+        Node::CreateTableAsStmt(table) => {
+            // That it reads goes without saying; that a CTE of it writes does not.
+            let query = inner(table.query(), Class::Ddl).minus(ClassSet::of(Class::Read));
+            surface::utility(node, details);
+            query
+        }
+        other => {
+            surface::utility(other, details);
+            ClassSet::of(of_utility(other))
+        }
     }
 }
 
@@ -237,17 +268,17 @@ fn analyzes(explain: &nodes::ExplainStmt) -> bool {
     })
 }
 
-/// The classes of a query: those of its top, and with WITH those of every statement inside.
-fn query(top: Node<'_>, class: Class, with: bool) -> ClassSet {
+/// The classes of a query: those of its top, and with `below` those of every statement inside.
+fn query(top: Node<'_>, class: Class, below: bool, details: &mut Details) -> ClassSet {
     let mut classes = ClassSet::of(class);
     let mut open = vec![top];
     while let Some(node) = open.pop() {
         match node {
             Node::SelectStmt(select) => {
-                if select.into_clause().is_some() {
+                if surface::select(select, details) {
                     classes = classes.with(Class::Ddl);
                 }
-                if !with {
+                if !below {
                     open.extend(
                         select
                             .larg()
@@ -259,20 +290,26 @@ fn query(top: Node<'_>, class: Class, with: bool) -> ClassSet {
             }
             Node::InsertStmt(insert) => {
                 classes = classes.with(Class::Write);
-                if !with {
+                if !below {
                     open.push(insert.select_stmt());
                 }
             }
-            Node::UpdateStmt(_) | Node::DeleteStmt(_) | Node::MergeStmt(_) => {
-                classes = classes.with(Class::Write)
+            Node::UpdateStmt(update) => {
+                classes = classes.with(Class::Write);
+                details.missing_where |= matches!(update.where_clause(), Node::None);
             }
+            Node::DeleteStmt(delete) => {
+                classes = classes.with(Class::Write);
+                details.missing_where |= matches!(delete.where_clause(), Node::None);
+            }
+            Node::MergeStmt(_) => classes = classes.with(Class::Write),
             Node::Invalid(..) => return classes.with(Class::Unknown),
             // The library reads through the pointer behind these.
             Node::None => continue,
             Node::NodeList(list) if list.is_empty() => continue,
             _ => {}
         }
-        if with {
+        if below {
             // One level at a time: the library's own descent would use stack for every level.
             walk_manual::<()>(node, |child| {
                 open.push(child);

@@ -8,7 +8,8 @@
 //! 3. `classify`: the first opinion, by leading keywords (`nested`: EXPLAIN, PREPARE and
 //!    others that hold a statement; `objects`: CREATE, ALTER, DROP; `settings`: SET, RESET and `set_config`; `scan`: what any place in a statement can do, with
 //!    the [`FUNCTIONS`] of `functions`; `names`: what is behind a spelling).
-//! 4. `grammar`: the second opinion, by libpg_query.
+//! 4. `grammar`: the second opinion, by libpg_query. From its tree come the [`Details`], too:
+//!    `surface`, and where they are asked for ([`Depth`]) `touched`, `touched_by_utility` and `scopes`.
 //! 5. `fingerprint`: a name for what may be refused.
 //!
 //! [`redact`] makes a text that may be kept.
@@ -32,8 +33,12 @@ mod nested;
 mod objects;
 mod redact;
 mod scan;
+mod scopes;
 mod settings;
+mod surface;
 mod token;
+mod touched;
+mod touched_by_utility;
 mod view;
 
 #[cfg(test)]
@@ -41,7 +46,7 @@ mod tests;
 
 pub use bounds::{LONG_TEXT, MAX_COMMENT_DEPTH, MAX_OPERATOR_RUN};
 pub use cache::{FactsCache, weight};
-pub use describe::describe;
+pub use describe::{describe, describe_at, first_opinion_alone};
 pub use details::*;
 pub use facts::*;
 pub use fingerprint::fingerprint;

@@ -120,7 +120,8 @@ pub(super) fn effects(view: View<'_>) -> Effects {
             }
             Kind::Close => level = outer.pop().unwrap_or(Level::Statement),
             Kind::Word if view.is(at, "into") => {
-                effects.creates |= own_into != Some(at) && !is_label(view, at);
+                effects.creates |=
+                    own_into != Some(at) && !is_label(view, at) && !is_element(view, at);
             }
             Kind::Word if level == Level::Start && view.is(at, "with") => level = Level::With,
             Kind::Word if starts_statement(view, at, level) => {
@@ -152,12 +153,34 @@ fn is_label(view: View<'_>, at: usize) -> bool {
     dot != (run % 2 == 1)
 }
 
+/// Is the word at `at` the name of an XML element: `xmlelement(name into, ...)`?
+fn is_element(view: View<'_>, at: usize) -> bool {
+    at >= 3
+        && view.is(at - 1, "name")
+        && view.is_kind(at - 2, Kind::Open)
+        && view.is_any(at - 3, &["xmlelement", "xmlpi"])
+}
+
 /// Can the word at `at` be the verb of a statement?
 fn starts_statement(view: View<'_>, at: usize, level: Level) -> bool {
     const VERBS: [&str; 7] = [
         "select", "insert", "update", "delete", "merge", "values", "table",
     ];
-    // Behind these, inside WITH, come names of queries and of SEARCH and CYCLE columns.
+    match level {
+        Level::Statement => false,
+        Level::Start => view.is_any(at, &VERBS),
+        Level::With => {
+            view.is_any(at, &VERBS)
+                && !view.is_kind(at - 1, Kind::Comma)
+                && !view.is_kind(at - 1, Kind::Dot)
+                && !is_name_in_with(view, at)
+        }
+    }
+}
+
+/// Is the word at `at`, inside WITH, the name of a query or of a column of SEARCH and CYCLE, because
+/// of the keyword before it? That keyword can be a name, too: `SEARCH ... BY a SET set DELETE FROM t`.
+fn is_name_in_with(view: View<'_>, at: usize) -> bool {
     const NAME_NEXT: [&str; 10] = [
         "with",
         "recursive",
@@ -170,16 +193,21 @@ fn starts_statement(view: View<'_>, at: usize, level: Level) -> bool {
         "as",
         "materialized",
     ];
-    match level {
-        Level::Statement => false,
-        Level::Start => view.is_any(at, &VERBS),
-        Level::With => {
-            view.is_any(at, &VERBS)
-                && !view.is_kind(at - 1, Kind::Comma)
-                && !view.is_kind(at - 1, Kind::Dot)
-                && !view.is_any(at - 1, &NAME_NEXT)
-        }
+    let mut start = at;
+    while start > 0 && view.is_any(start - 1, &NAME_NEXT) {
+        start -= 1;
     }
+    let mut name_next = false;
+    for n in start..at {
+        // WITH RECURSIVE, unless a query is called so.
+        let recursive = view.is(n, "recursive")
+            && !view.is(n + 1, "as")
+            && !view.is_kind(n + 1, Kind::Open)
+            && n > start
+            && view.is(n - 1, "with");
+        name_next = recursive || !name_next;
+    }
+    name_next
 }
 
 /// Does a data-modifying statement start at `at`? (`(delete)` is a column.)

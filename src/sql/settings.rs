@@ -4,7 +4,7 @@
 use super::names;
 use super::token::Kind;
 use super::view::View;
-use super::{ParameterName, ParameterTouch, ParameterUse};
+use super::{ParameterName, ParameterTouch, ParameterUse, RoleTouch};
 
 /// What kind of SET it is; its class depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +150,34 @@ fn push(touches: &mut Vec<ParameterTouch>, name: ParameterName, how: ParameterUs
 /// Does it change who the statements after it run as?
 pub(super) fn is_role(touch: &ParameterTouch) -> bool {
     matches!(&touch.name, ParameterName::Named(name) if matches!(&**name, "role" | "session_authorization"))
+}
+
+/// Who the statements after it run as. A role that cannot be told, also because there are several,
+/// is the empty name, which no role has.
+pub(super) fn role(touches: &[ParameterTouch]) -> Option<RoleTouch> {
+    let mut found: Option<RoleTouch> = None;
+    for touch in touches.iter().filter(|touch| is_role(touch)) {
+        let authorization = touch.name == ParameterName::Named("session_authorization".into());
+        let role = match (&touch.value, touch.how) {
+            (_, ParameterUse::Reset) => None,
+            (Some(value), _) if **value == *"none" && !authorization => None,
+            (value, _) => Some(value.clone().unwrap_or_default()),
+        };
+        let touch = RoleTouch {
+            role,
+            local: touch.how == ParameterUse::Local,
+            authorization,
+        };
+        found = Some(match found {
+            Some(first) if first != touch => RoleTouch {
+                role: Some(Box::default()),
+                local: first.local && touch.local,
+                authorization: first.authorization || touch.authorization,
+            },
+            _ => touch,
+        });
+    }
+    found
 }
 
 fn touch(name: &str, how: ParameterUse) -> ParameterTouch {

@@ -167,6 +167,7 @@ impl Driver {
                 who: &self.who,
                 state: State {
                     migration_open: self.migration_open,
+                    today: None,
                 },
                 facts: &mut self.facts,
                 described: described.take(),

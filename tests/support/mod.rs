@@ -237,6 +237,15 @@ impl Stack {
         psql::superuser(&self.cluster, database, sql)
     }
 
+    /// Waits until that many backends are in pg_sleep().
+    #[track_caller]
+    pub fn wait_for_sleepers(&self, count: usize) {
+        let asleep = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+        process::wait_until(&format!("{count} backends are asleep"), || {
+            self.direct("postgres", asleep).trim() == count.to_string()
+        });
+    }
+
     /// libpq's and tokio-postgres's words for a superuser connection straight to PostgreSQL.
     pub fn direct_dsn(&self, database: &str) -> String {
         format!(

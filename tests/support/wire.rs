@@ -15,7 +15,7 @@ use super::psql::Login;
 use super::scram::Scram;
 
 /// How long a test waits for bytes that must come.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How a client begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

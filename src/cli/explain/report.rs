@@ -4,9 +4,12 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::{Explained, Explanation, Finding, enforced};
-use crate::policy::{Mode, Refusal, Verdict, Who};
-use crate::sql::{Class, ParameterName, Statement};
+use super::super::judged::{Finding, enforced};
+use super::super::test::upstream::Upstream;
+use super::{Explained, Explanation, facts};
+use crate::policy::{Refusal, Who};
+use crate::sql::Class;
+use crate::zone::QUERY_GUARD;
 
 /// For people.
 pub(super) fn as_text(explanation: &Explanation) -> String {
@@ -25,16 +28,27 @@ pub(super) fn as_text(explanation: &Explanation) -> String {
         guards(&mut text, &explanation.message, &explanation.who);
         verdict_line(&mut text, enforced(&explanation.message, &explanation.who));
     }
-    if let Verdict::Refuse(refusal) = &explanation.decision.verdict {
-        client_sees(&mut text, refusal, explanation.statements.len());
+    match &explanation.refusal {
+        Some(refusal) => client_sees(&mut text, refusal, explanation.statements.len()),
+        None => server_gets(&mut text, &explanation.upstream),
     }
     text
 }
 
+/// As the text goes as a simple query.
+fn server_gets(text: &mut String, upstream: &Upstream) {
+    let mut words = upstream.words.clone();
+    if upstream.guarded {
+        let guard = format!("\"{}\"", String::from_utf8_lossy(QUERY_GUARD));
+        words.insert(words.len().saturating_sub(1), guard);
+    }
+    let _ = writeln!(text, "PostgreSQL gets:  {}", words.join(" + "));
+}
+
 fn explain(text: &mut String, number: usize, statement: &Explained, who: &Who) {
     let _ = writeln!(text, "{number:<2} {}", statement.text);
-    let _ = writeln!(text, "   facts    {}", facts(&statement.facts));
-    if !statement.relations.is_empty() {
+    let _ = writeln!(text, "   facts    {}", facts::line(&statement.facts));
+    if !statement.relations.is_empty() && statement.facts.details.relations.is_none() {
         let _ = writeln!(text, "   names    {}", statement.relations.join(", "));
     }
     let refused = enforced(&statement.findings, who);
@@ -60,58 +74,20 @@ fn verdict_line(text: &mut String, refused: Option<&Finding>) {
     };
 }
 
-/// `ddl (CREATE TABLE AS), explain; calls query_to_xml; sets app.tenant_id`
-fn facts(statement: &Statement) -> String {
-    let mut facts = statement
-        .classes
-        .iter()
-        .map(Class::id)
-        .collect::<Vec<_>>()
-        .join(", ");
-    let _ = write!(facts, " ({})", statement.tag);
-    if !statement.functions.is_empty() {
-        let _ = write!(facts, "; calls {}", statement.functions.join(", "));
-    }
-    if !statement.parameters.is_empty() {
-        let _ = write!(facts, "; touches {}", parameters(statement).join(", "));
-    }
-    facts
-}
-
-fn parameters(statement: &Statement) -> Vec<&str> {
-    let touched = statement.parameters.iter().map(|touch| match &touch.name {
-        ParameterName::Named(name) => &**name,
-        ParameterName::All => "all parameters",
-        ParameterName::Dynamic => "a parameter whose name is computed",
-    });
-    touched.collect()
-}
-
 fn guards(text: &mut String, findings: &[Finding], who: &Who) {
     if findings.is_empty() {
         text.push_str("   guards   none objects\n");
     }
     for (at, finding) in findings.iter().enumerate() {
         let label = if at == 0 { "guards" } else { "" };
-        let place = format!(
-            "{}:{}",
-            who.policy.file, who.policy.guards[finding.guard as usize].line
-        );
+        let place = format!("{}:{}", who.policy.file, finding.line(who));
         let _ = writeln!(
             text,
             "   {label:<8} {:<23} {:<8} {place:<20} {}",
-            finding.guard.id(),
-            mode(finding, who),
+            finding.id(),
+            finding.word(who),
             finding.objection.message
         );
-    }
-}
-
-fn mode(finding: &Finding, who: &Who) -> &'static str {
-    match finding.mode(who) {
-        Mode::Enforce => "refuse",
-        Mode::Observe => "observe",
-        Mode::Off => "off",
     }
 }
 
@@ -129,10 +105,7 @@ fn client_sees(text: &mut String, refusal: &Refusal, statements: usize) {
 /// For programs.
 pub(super) fn as_json(explanation: &Explanation) -> String {
     let who = &explanation.who;
-    let refusal = match &explanation.decision.verdict {
-        Verdict::Refuse(refusal) => Some(refusal),
-        Verdict::Allow => None,
-    };
+    let refusal = explanation.refusal.as_ref();
     let value = json!({
         "login": who.login.name,
         "database": &*who.database,
@@ -141,7 +114,8 @@ pub(super) fn as_json(explanation: &Explanation) -> String {
         "message_guards": explanation.message.iter().map(|finding| finding_json(finding, who)).collect::<Vec<_>>(),
         "described": !explanation.undescribed,
         "verdict": verdict(refusal.is_some()),
-        "error": refusal.map(|refusal| error_json(refusal)),
+        "error": refusal.map(error_json),
+        "upstream": explanation.upstream.words,
     });
     format!("{value:#}\n")
 }
@@ -157,7 +131,8 @@ fn statement_json(statement: &Explained, who: &Who) -> Value {
         "tag": statement.facts.tag,
         "classes": statement.facts.classes.iter().map(Class::id).collect::<Vec<_>>(),
         "functions": statement.facts.functions,
-        "parameters": parameters(&statement.facts),
+        "parameters": facts::parameters(&statement.facts),
+        "details": facts::details_json(&statement.facts.details),
         "relations": statement.relations,
         "guards": statement.findings.iter().map(|finding| finding_json(finding, who)).collect::<Vec<_>>(),
         "verdict": verdict(enforced(&statement.findings, who).is_some()),
@@ -166,9 +141,9 @@ fn statement_json(statement: &Explained, who: &Who) -> Value {
 
 fn finding_json(finding: &Finding, who: &Who) -> Value {
     json!({
-        "guard": finding.guard.id(),
-        "mode": mode(finding, who),
-        "line": who.policy.guards[finding.guard as usize].line,
+        "guard": finding.id(),
+        "mode": finding.word(who),
+        "line": finding.line(who),
         "sqlstate": finding.objection.sqlstate.as_str(),
         "message": finding.objection.message,
     })
@@ -176,7 +151,7 @@ fn finding_json(finding: &Finding, who: &Who) -> Value {
 
 fn error_json(refusal: &Refusal) -> Value {
     json!({
-        "guard": refusal.guard.id(),
+        "guard": refusal.by(),
         "sqlstate": refusal.sqlstate.as_str(),
         "message": refusal.message,
         "detail": refusal.detail,

@@ -31,8 +31,9 @@ fn an_allowed_statement_shows_facts_zone_guards_verdict() {
     assert_eq!(answer.code, 0);
     assert_eq!(
         answer.stdout,
-        "1  select * from orders\n   facts    read (SELECT)\n   names    orders\n   zone     acme (plain: app.tenant_id is set for its transaction)\n   \
-         guards   none objects\n   verdict  allowed\n\n"
+        "1  select * from orders\n   facts    read (SELECT); reads orders\n   zone     acme (plain: app.tenant_id is set for its transaction)\n   \
+         guards   none objects\n   verdict  allowed\n\n\
+         PostgreSQL gets:  set zone acme + \"select where false;\" + the client's bytes, unchanged\n"
     );
 }
 
@@ -44,7 +45,8 @@ fn a_refused_message_shows_which_statement_and_what_the_client_sees() {
     );
     assert_eq!(answer.code, 1);
     let expected = [
-        "1  delete from orders\n   facts    write (DELETE)\n   names    orders\n",
+        "1  delete from orders\n   facts    write (DELETE); deletes from orders; no WHERE\n",
+        "   guards   missing-where           observe  production.toml:",
         "2  explain analyze create table copy as select * from orders\n",
         "   guards   ddl-outside-migration   refuse   production.toml:",
         "cannot execute CREATE TABLE AS outside a migration session\n   verdict  REFUSED  42501\n",
@@ -102,6 +104,33 @@ fn guards_of_the_message_are_told_apart() {
         "{}",
         answer.stdout
     );
+}
+
+#[test]
+fn what_only_the_conversation_refuses_is_refused() {
+    let answer = plain("shop_acme", "begin; select 1");
+    assert_eq!(answer.code, 1);
+    let message =
+        "the message as a whole\n   guards   multi-statement         refuse   production.toml:";
+    assert!(answer.stdout.contains(message), "{}", answer.stdout);
+    let client = "Client sees:  ERROR:  cannot execute BEGIN together with other statements\n";
+    assert!(answer.stdout.contains(client), "{}", answer.stdout);
+    let report = plain("shop_report", "begin; select 1");
+    assert_eq!(report.code, 0);
+    let gets = "PostgreSQL gets:  the client's bytes, unchanged\n";
+    assert!(report.stdout.ends_with(gets), "{}", report.stdout);
+}
+
+#[test]
+fn every_guard_that_objects_is_told() {
+    let sql = "select pg_read_file('x'), set_config('standard_conforming_strings', 'off', false)";
+    let answer = plain("boris", sql);
+    for guard in [
+        "guards   dangerous-functions ",
+        "         lexing-parameters ",
+    ] {
+        assert!(answer.stdout.contains(guard), "{}", answer.stdout);
+    }
 }
 
 #[test]
@@ -196,6 +225,8 @@ fn json_has_the_same() {
     assert_eq!(value["statements"][0]["parameters"][0], "app.tenant_id");
     assert_eq!(value["statements"][0]["guards"][0]["sqlstate"], "42501");
     assert_eq!((answer.code, &value["zone"]), (1, &"acme".into()));
+    assert_eq!(value["upstream"][0], "nothing");
+    assert_eq!(value["statements"][0]["details"]["missing_where"], false);
 }
 
 #[test]
@@ -228,4 +259,42 @@ fn arguments_are_read() {
     );
     assert!(read(&["--file", "f", "--migration", "--json"]).is_ok());
     assert!(read(&[]).is_err() && read(&["--file", "f", "select 1"]).is_err());
+}
+
+#[test]
+fn exceptions_and_rules_are_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("p.toml");
+    let sql = "DO $$ BEGIN PERFORM 1; END $$";
+    let policy = format!(
+        "schema = 1\nenvironment = \"test\"\n[login.jobs]\nkind = \"service\"\ndatabases = [\"shop\"]\n\
+         [[rule]]\nid = \"no-reads\"\nwhen = {{ class = \"read\" }}\nmessage = \"nobody reads\"\n\
+         [[exception]]\nguard = \"procedural\"\nlogin = \"jobs\"\nfingerprint = \"{}\"\nreason = \"r\"\nexpires = 9999-01-01\n",
+        crate::sql::fingerprint(sql.as_bytes())
+    );
+    std::fs::write(&path, policy).unwrap();
+    let jobs = |sql: &str| explained("production", "jobs", sql, |args| args.policy = path.clone());
+    let known = jobs(sql).unwrap();
+    assert!(
+        known
+            .stdout
+            .contains("procedural              exempt   p.toml:1 "),
+        "{}",
+        known.stdout
+    );
+    assert_eq!(known.code, 0, "{}", known.stdout);
+    assert_eq!(jobs("DO $$ BEGIN PERFORM 2; END $$").unwrap().code, 1);
+    let ruled = jobs("select 1").unwrap();
+    assert!(
+        ruled
+            .stdout
+            .contains("no-reads                refuse   p.toml:6 "),
+        "{}",
+        ruled.stdout
+    );
+    assert!(
+        ruled.stdout.contains("by rule \"no-reads\""),
+        "{}",
+        ruled.stdout
+    );
 }

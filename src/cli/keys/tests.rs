@@ -269,3 +269,19 @@ fn one_line_of_stdin_is_the_password() {
         );
     }
 }
+
+#[test]
+fn programs_get_the_same() {
+    let (_directory, keys, list) = set_up(&format!("\"app\" \"{}\"\n", verifier()));
+    let words = ["--key-file", &keys, "--role", "app", "--auth-file", &list];
+    let added = add(&words, right).unwrap();
+    assert_eq!(added.json, json!({ "role": "app", "verifier": null }));
+    let new = add(&["--key-file", &keys, "--role", "new"], right).unwrap();
+    let verifier = new.json["verifier"].as_str().unwrap();
+    assert_eq!(new.answer, format!("\"new\" \"{verifier}\"\n"));
+    let list = run_list(Path::new(&keys)).unwrap();
+    assert_eq!(list.json, json!({ "roles": ["app", "new"] }));
+    let removed = remove(&keys, "app").unwrap();
+    assert_eq!(removed.json, json!({ "role": "app", "removed": true }));
+    assert!(Line::try_parse_from(["keys", "list", "--key-file", "k", "--json"]).is_ok());
+}

@@ -1,30 +1,58 @@
 //! `dangerous-functions`: functions that get past the text of the statement.
 
+use crate::policy::pattern::{NamePattern, spelled};
 use crate::policy::rights::in_migration_session;
+use crate::policy::rule::may_name;
 use crate::policy::{Objection, State, Who};
-use crate::sql::{Facts, FunctionGroup, group};
+use crate::sql::{Facts, FunctionGroup, QualifiedName, group};
 
-/// Objects to functions that run text as SQL, touch files, other backends or other connections.
+/// Objects to functions that run text as SQL, touch files, other backends or other connections, and
+/// to those that the policy denies.
 ///
 /// Not its business: `set_config` (judged by the parameter it sets), large objects, session locks.
 /// A migration session may use them, except for files.
 pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
     let migrating = in_migration_session(who, state);
-    let objectionable = |name: &&str| !is_free(name) && (!migrating || touches_files(name));
-    let (statement, name) = facts.statements.iter().find_map(|statement| {
-        statement
-            .functions
-            .iter()
-            .copied()
-            .find(|name| objectionable(name))
-            .map(|name| (statement, name))
-    })?;
-    Some(
-        Objection::new(format!("function {name}() is not allowed"))
-            .detail("It runs text as SQL, or touches files, other connections or other servers")
-            .hint("Write the statement without it")
-            .at(statement.position),
-    )
+    let allowed = &who.policy.options.allowed_functions;
+    let objectionable = |name: &&str| {
+        !is_free(name) && !allowed.contains(name) && (!migrating || touches_files(name))
+    };
+    let known = facts.statements.iter().find_map(|statement| {
+        let name = statement.functions.iter().copied().find(objectionable)?;
+        Some(not_allowed(name).at(statement.position))
+    });
+    known.or_else(|| match migrating {
+        true => None,
+        false => denied(facts, &who.policy.options.denied_functions),
+    })
+}
+
+fn not_allowed(name: &str) -> Objection {
+    Objection::new(format!("function {name}() is not allowed"))
+        .detail("It runs text as SQL, or touches files, other connections or other servers")
+        .hint("Write the statement without it")
+}
+
+/// The first call of a function that the policy denies; where calls are not known it could be any.
+fn denied(facts: &Facts, denied: &[NamePattern]) -> Option<Objection> {
+    if denied.is_empty() {
+        return None;
+    }
+    facts.statements.iter().find_map(|statement| {
+        let objection = match &statement.details.calls {
+            None if may_name(statement) => Objection::new(format!(
+                "cannot execute {}: the functions that it calls are not known",
+                statement.tag
+            ))
+            .hint("Write it in a plainer form"),
+            None => return None,
+            Some(calls) => {
+                let is_denied = |call: &&QualifiedName| denied.iter().any(|name| name.fits(call));
+                not_allowed(&spelled(calls.iter().find(is_denied)?))
+            }
+        };
+        Some(objection.at(statement.position))
+    })
 }
 
 /// Watched by others, or by nobody yet.
@@ -42,6 +70,7 @@ fn touches_files(name: &str) -> bool {
 mod tests {
     use super::super::fixture::*;
     use crate::policy::Guard;
+    use crate::sql::Class;
 
     #[test]
     fn functions_that_get_past_the_text_are_refused() {
@@ -73,16 +102,36 @@ mod tests {
     #[test]
     fn settings_large_objects_and_locks_are_the_business_of_others() {
         assert_allowed(
-            &calls(&[
-                "set_config",
-                "lo_open",
-                "loread",
-                "pg_advisory_lock",
-                "pg_try_advisory_lock",
-            ]),
+            &calls(&["set_config", "lo_open", "loread", "pg_advisory_unlock_all"]),
             &acme(),
             CLOSED,
         );
+    }
+
+    #[test]
+    fn the_policy_allows_some_and_denies_others() {
+        let guards = "[guards.dangerous-functions]\nallow = [\"pg_cancel_backend\"]\ndeny = [\"run_sql\", \"util.exec_*\"]";
+        let acme = who_under(&policy(guards), "shop_acme", "shop");
+        let calling = |guarded: &[&'static str], calls: &[&str]| {
+            let mut text = super::super::fixture::calls(guarded);
+            text.statements[0].details.calls =
+                Some(calls.iter().map(|name| qualified(name)).collect());
+            text
+        };
+        let cancel = "pg_cancel_backend";
+        assert_allowed(&calling(&[cancel], &[cancel]), &acme, CLOSED);
+        let message = "function pg_terminate_backend() is not allowed";
+        let both = calling(&[cancel, "pg_terminate_backend"], &[]);
+        assert_refused(&both, &acme, CLOSED, Guard::DangerousFunctions, message);
+        for name in ["run_sql", "public.run_sql", "util.exec_all"] {
+            let message = format!("function {name}() is not allowed");
+            let text = calling(&[], &["lower", name]);
+            assert_refused(&text, &acme, CLOSED, Guard::DangerousFunctions, &message);
+            assert_allowed(&text, &who_under(&policy(guards), "migrator", "shop"), OPEN);
+        }
+        assert_allowed(&calling(&[], &["lower", "other.exec_all"]), &acme, CLOSED);
+        refused(&facts("SELECT", &[Class::Read]), &acme, CLOSED);
+        assert_allowed(&facts("COMMIT", &[Class::Transaction]), &acme, CLOSED);
     }
 
     #[test]

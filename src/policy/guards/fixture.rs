@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::policy::{Decision, Guard, GuardSet, Policy, Refusal, State, Verdict, Who, decide};
 use crate::sql::{
     Class, ClassSet, Details, Facts, Fingerprint, ParameterName, ParameterTouch, ParameterUse,
-    Statement, Undescribed,
+    QualifiedName, RelationAct, RelationTouch, Statement, Undescribed,
 };
 
 /// `shop` needs a tenant, `tools` does not.
@@ -67,10 +67,12 @@ pub fn migrator() -> Who {
 /// No migration session, or not any more.
 pub const CLOSED: State = State {
     migration_open: false,
+    today: None,
 };
 /// An open migration session.
 pub const OPEN: State = State {
     migration_open: true,
+    today: None,
 };
 
 /// One statement of these classes at character 1.
@@ -114,6 +116,29 @@ pub fn calls(functions: &[&'static str]) -> Facts {
         functions: functions.to_vec(),
         ..statement("SELECT", &[Class::Read])
     }])
+}
+
+/// `schema.name` or `name`.
+pub fn qualified(text: &str) -> QualifiedName {
+    let (schema, name) = match text.split_once('.') {
+        Some((schema, name)) => (Some(schema.into()), name),
+        None => (None, text),
+    };
+    QualifiedName {
+        schema,
+        name: name.into(),
+    }
+}
+
+/// Facts of a statement that touches these relations.
+pub fn touches(tag: &'static str, classes: &[Class], relations: &[(&str, RelationAct)]) -> Facts {
+    let touch = |(name, act): &(&str, RelationAct)| RelationTouch {
+        relation: qualified(name),
+        act: *act,
+    };
+    let mut statement = statement(tag, classes);
+    statement.details.relations = Some(relations.iter().map(touch).collect());
+    message(vec![statement])
 }
 
 /// Facts of a SET, or of a RESET where `value` does not matter.

@@ -4,16 +4,25 @@
 //! own mode. Two guards judge messages that carry no text ([`fast_path`], [`unknown_name`]); the
 //! conversation asks them by name.
 
+pub mod append_only;
 pub mod copy_file;
 pub mod copy_program;
 pub mod dangerous_functions;
 pub mod ddl_outside_migration;
+pub mod denied_relations;
+pub mod extensions;
 pub mod fast_path;
+pub mod functions;
+pub mod human_write;
 pub mod lexing_parameters;
 pub mod maintenance;
+pub mod missing_where;
 pub mod multi_statement;
+pub mod parameters;
 pub mod procedural;
 pub mod role_change;
+pub mod rule;
+pub mod session_state;
 pub mod statement_bounds;
 pub mod unknown_name;
 pub mod unknown_statement;
@@ -31,8 +40,9 @@ use crate::sql::{Class, ClassSet, Facts, Statement};
 pub type Judge = fn(&Facts, &Who, State) -> Option<Objection>;
 
 /// The guards that judge texts, in the order in which they are asked: first whether the text can be
-/// judged at all, then what it does, then whose rows it could see.
-pub const TABLE: [(Guard, Judge); 14] = [
+/// judged at all, then what it does, then whose rows it could see and what it leaves behind, then the
+/// operator's own rules.
+pub const TABLE: [(Guard, Judge); 23] = [
     (Guard::StatementBounds, statement_bounds::judge),
     (Guard::UnknownStatement, unknown_statement::judge),
     (Guard::MultiStatement, multi_statement::judge),
@@ -43,10 +53,19 @@ pub const TABLE: [(Guard, Judge); 14] = [
     (Guard::CopyFile, copy_file::judge),
     (Guard::DangerousFunctions, dangerous_functions::judge),
     (Guard::RoleChange, role_change::judge),
+    (Guard::Extensions, extensions::judge),
+    (Guard::AppendOnly, append_only::judge),
+    (Guard::HumanWrite, human_write::judge),
+    (Guard::MissingWhere, missing_where::judge),
+    (Guard::DeniedRelations, denied_relations::judge),
+    (Guard::Functions, functions::judge),
     (Guard::ZoneNotGranted, zone_not_granted::judge),
     (Guard::ZoneParameter, zone_parameter::judge),
     (Guard::LexingParameters, lexing_parameters::judge),
+    (Guard::Parameters, parameters::judge),
     (Guard::ZoneRequired, zone_required::judge),
+    (Guard::SessionState, session_state::judge),
+    (Guard::Rule, rule::judge),
 ];
 
 /// The page of a guard: what, why, how to do without, what it does not see.
@@ -72,6 +91,15 @@ pub const fn page(guard: Guard) -> &'static str {
         Guard::ZoneRequired => include_str!("../../../policies/guards/zone-required.md"),
         Guard::ZoneNotGranted => include_str!("../../../policies/guards/zone-not-granted.md"),
         Guard::UnknownName => include_str!("../../../policies/guards/unknown-name.md"),
+        Guard::MissingWhere => include_str!("../../../policies/guards/missing-where.md"),
+        Guard::HumanWrite => include_str!("../../../policies/guards/human-write.md"),
+        Guard::SessionState => include_str!("../../../policies/guards/session-state.md"),
+        Guard::Parameters => include_str!("../../../policies/guards/parameters.md"),
+        Guard::Extensions => include_str!("../../../policies/guards/extensions.md"),
+        Guard::AppendOnly => include_str!("../../../policies/guards/append-only.md"),
+        Guard::DeniedRelations => include_str!("../../../policies/guards/denied-relations.md"),
+        Guard::Functions => include_str!("../../../policies/guards/functions.md"),
+        Guard::Rule => include_str!("../../../policies/guards/rule.md"),
     }
 }
 

@@ -41,7 +41,7 @@ mod tests {
             );
             assert_allowed(&facts(tag, &[Class::Procedural]), &migrator(), OPEN);
         }
-        assert_allowed(&facts("EXECUTE", &[Class::Execute]), &acme(), CLOSED);
+        assert_allowed(&facts("EXPLAIN", &[Class::Explain]), &acme(), CLOSED);
     }
 
     #[test]

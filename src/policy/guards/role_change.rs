@@ -2,7 +2,7 @@
 
 use crate::policy::rights::in_migration_session;
 use crate::policy::{Objection, State, Who};
-use crate::sql::{Class, Facts, ParameterName, Statement};
+use crate::sql::{Class, Facts, ParameterName, ParameterTouch, ParameterUse, Statement};
 
 /// Parameters that change who acts, or what its rights mean. `row_security` is not one of them: off
 /// makes a filtered query fail, it never shows a row more (PostgreSQL documentation, section 5.9).
@@ -10,6 +10,8 @@ const PARAMETERS: [&str; 3] = ["role", "session_authorization", "session_replica
 
 /// Objects to SET ROLE and SET SESSION AUTHORIZATION, also through `set_config`, and to
 /// `session_replication_role`, which switches off triggers and foreign keys.
+///
+/// A login that was granted `roles` may take one of them for a transaction, and go back.
 pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
     if in_migration_session(who, state) {
         return None;
@@ -17,23 +19,59 @@ pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
     let statement = facts
         .statements
         .iter()
-        .find(|statement| changes_role(statement))?;
-    Some(
-        Objection::new(format!(
-            "login \"{}\" cannot act as another role",
-            who.login.name
-        ))
-        .hint("Connect as the login that has the right")
-        .at(statement.position),
-    )
+        .find(|statement| changes_role(statement) && !is_granted(statement, who))?;
+    let objection = Objection::new(format!(
+        "login \"{}\" cannot act as another role",
+        who.login.name
+    ));
+    let objection = match who.login.roles.is_empty() {
+        true => objection.hint("Connect as the login that has the right"),
+        false => objection
+            .detail(format!(
+                "For a transaction it may act as {}",
+                who.login.roles.join(", ")
+            ))
+            .hint("Use SET LOCAL ROLE with one of them, in a transaction"),
+    };
+    Some(objection.at(statement.position))
 }
 
 fn changes_role(statement: &Statement) -> bool {
-    statement.classes.has(Class::RoleChange)
-        || statement.parameters.iter().any(|touch| match &touch.name {
-            ParameterName::Named(name) => PARAMETERS.contains(&&**name),
-            ParameterName::All | ParameterName::Dynamic => false,
+    statement.classes.has(Class::RoleChange) || statement.parameters.iter().any(is_one)
+}
+
+fn is_one(touch: &ParameterTouch) -> bool {
+    match &touch.name {
+        ParameterName::Named(name) => PARAMETERS.contains(&&**name),
+        ParameterName::All | ParameterName::Dynamic => false,
+    }
+}
+
+/// Is every change of role in it one to a granted role for one transaction, or back?
+fn is_granted(statement: &Statement, who: &Who) -> bool {
+    let is_role = |touch: &ParameterTouch| matches!(&touch.name, ParameterName::Named(name) if **name == *"role");
+    let roles = &who.login.roles;
+    let granted = |role: &str| roles.iter().any(|granted| **granted == *role);
+    let mut changes = statement
+        .parameters
+        .iter()
+        .filter(|touch| is_one(touch))
+        .peekable();
+    let detail = statement.details.role.as_ref().is_none_or(|touch| {
+        let back = touch.role.is_none();
+        !touch.authorization && (back || touch.local && touch.role.as_deref().is_some_and(granted))
+    });
+    !roles.is_empty()
+        && changes.peek().is_some()
+        && changes.all(|touch| {
+            is_role(touch)
+                && match touch.how {
+                    ParameterUse::Local => touch.value.as_deref().is_some_and(granted),
+                    ParameterUse::Reset => true,
+                    ParameterUse::Session | ParameterUse::Stored => false,
+                }
         })
+        && detail
 }
 
 #[cfg(test)]
@@ -41,6 +79,7 @@ mod tests {
     use super::super::fixture::*;
     use super::*;
     use crate::policy::Guard;
+    use crate::sql::{ClassSet, RoleTouch};
 
     const MESSAGE: &str = "login \"shop_acme\" cannot act as another role";
 
@@ -64,5 +103,85 @@ mod tests {
         for name in ["row_security", "timezone", "statement_timeout", "my.role"] {
             assert_allowed(&set(name, "off"), &acme(), CLOSED);
         }
+    }
+
+    const GRANTED: &str =
+        "[login.tester]\nkind = \"service\"\ndatabases = [\"tools\"]\nroles = [\"shop_api\"]";
+
+    fn tester() -> Who {
+        who_under(&policy(GRANTED), "tester", "tools")
+    }
+
+    fn role(name: &str, how: ParameterUse, value: Option<&str>) -> Facts {
+        let mut text = parameter(ParameterName::Named(name.into()), how, value);
+        text.statements[0].classes = ClassSet::of(Class::RoleChange);
+        text.classes = ClassSet::of(Class::RoleChange);
+        text
+    }
+
+    #[test]
+    fn a_granted_role_is_taken_for_a_transaction() {
+        assert_allowed(
+            &role("role", ParameterUse::Local, Some("shop_api")),
+            &tester(),
+            CLOSED,
+        );
+        assert_allowed(&role("role", ParameterUse::Reset, None), &tester(), CLOSED);
+        let message = "login \"tester\" cannot act as another role";
+        for text in [
+            role("role", ParameterUse::Local, Some("postgres")),
+            role("role", ParameterUse::Local, Some("Shop_api")),
+            role("role", ParameterUse::Local, Some("none")),
+            role("role", ParameterUse::Local, None),
+            role("role", ParameterUse::Session, Some("shop_api")),
+            role("role", ParameterUse::Stored, Some("shop_api")),
+            role(
+                "session_authorization",
+                ParameterUse::Local,
+                Some("shop_api"),
+            ),
+            role("session_authorization", ParameterUse::Reset, None),
+            role(
+                "session_replication_role",
+                ParameterUse::Local,
+                Some("shop_api"),
+            ),
+            facts("SET ROLE", &[Class::RoleChange]),
+        ] {
+            assert_refused(&text, &tester(), CLOSED, Guard::RoleChange, message);
+        }
+        let refusal = refused(
+            &role("role", ParameterUse::Local, Some("postgres")),
+            &tester(),
+            CLOSED,
+        );
+        assert!(
+            refusal
+                .detail
+                .starts_with("For a transaction it may act as shop_api. Login")
+        );
+    }
+
+    #[test]
+    fn both_readings_of_a_role_must_agree() {
+        let mut text = role("role", ParameterUse::Local, Some("shop_api"));
+        for touch in [
+            ("postgres", true, false),
+            ("shop_api", false, false),
+            ("shop_api", true, true),
+        ] {
+            text.statements[0].details.role = Some(RoleTouch {
+                role: Some(touch.0.into()),
+                local: touch.1,
+                authorization: touch.2,
+            });
+            refused(&text, &tester(), CLOSED);
+        }
+        text.statements[0].details.role = Some(RoleTouch {
+            role: Some("shop_api".into()),
+            local: true,
+            authorization: false,
+        });
+        assert_allowed(&text, &tester(), CLOSED);
     }
 }

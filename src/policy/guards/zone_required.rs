@@ -91,7 +91,9 @@ mod tests {
         );
         let cursor = facts("DECLARE CURSOR", &[Class::Cursor, Class::Read]);
         assert_allowed(&cursor, &acme(), CLOSED);
-        assert_allowed(&hold, &who("shop_report", "tools"), CLOSED);
+        // Without a zone it is the business of session-state.
+        let elsewhere = refused(&hold, &who("shop_report", "tools"), CLOSED);
+        assert_eq!(elsewhere.guard, Guard::SessionState);
         assert_allowed(&hold, &migrator(), OPEN);
         assert_allowed(
             &facts("DISCARD TEMP", &[Class::SessionState]),

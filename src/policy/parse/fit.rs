@@ -78,3 +78,16 @@ fn has_zone(reader: &mut Reader<'_>, zone: &ZonePolicy, (login, span): &(Login, 
         reader.warning(span.clone(), message, "give it zone = \"...\"");
     }
 }
+
+/// Does the whole file observe? It is the only way to let everything pass, so it is told.
+pub(super) fn observing(reader: &mut Reader<'_>, mode: &Located<bool>) -> bool {
+    if mode.value {
+        let help = "mode = \"enforce\" once the report is empty";
+        reader.warning(
+            mode.span.clone(),
+            "the whole file observes: nothing is refused",
+            help,
+        );
+    }
+    mode.value
+}

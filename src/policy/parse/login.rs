@@ -3,11 +3,32 @@
 use std::sync::Arc;
 
 use super::super::file::{ConsoleRole, Kind, Login, RouteName};
-use super::names::{databases, name};
+use super::super::network::Network;
+use super::super::watch::Watch;
+use super::names::{databases, name, relations, values};
 use crate::config::reader::{Located, Reader, Span, Table, Wrong, one_of};
+use crate::migration::token::split_login;
 
 /// Longest zone value, in bytes.
 pub const MAX_ZONE: usize = 255;
+
+/// The words for `kind`.
+pub(in crate::policy) const KINDS: [(&str, Kind); 3] = [
+    ("service", Kind::Service),
+    ("human", Kind::Human),
+    ("migrator", Kind::Migrator),
+];
+/// The words for `route`.
+pub(in crate::policy) const ROUTES: [(&str, RouteName); 2] = [
+    ("transaction", RouteName::Transaction),
+    ("session", RouteName::Session),
+];
+/// The words for `console`.
+pub(in crate::policy) const CONSOLE_ROLES: [(&str, ConsoleRole); 3] = [
+    ("viewer", ConsoleRole::Viewer),
+    ("operator", ConsoleRole::Operator),
+    ("dba", ConsoleRole::Dba),
+];
 
 /// Reads every login, with its place.
 pub(super) fn logins(reader: &mut Reader<'_>, mut table: Table<'_>) -> Vec<(Login, Span)> {
@@ -38,18 +59,14 @@ fn login(reader: &mut Reader<'_>, login_name: &str, mut table: Table<'_>) -> Opt
     let server_role = reader.parsed(&mut table, "server_role", |text| {
         self::name(text, "the name of a role")
     });
-    let console = reader.parsed(&mut table, "console", |text| {
-        one_of(
-            text,
-            &[
-                ("viewer", ConsoleRole::Viewer),
-                ("operator", ConsoleRole::Operator),
-                ("dba", ConsoleRole::Dba),
-            ],
-        )
-    });
+    let console = reader.parsed(&mut table, "console", |text| one_of(text, &CONSOLE_ROLES));
     let max_connections = reader.integer(&mut table, "max_connections", 1..=1_000_000);
-    for key in ["networks", "relations", "functions", "ceilings", "allow"] {
+    let networks = values(reader.list(&mut table, "networks", network));
+    let roles = values(reader.list(&mut table, "roles", role));
+    let denied_relations = relations(reader, &mut table, "denied_relations");
+    let ceilings = reader.table(&mut table, "ceilings");
+    let ceilings = ceilings.map(|table| super::guards::ceilings(reader, table));
+    for key in ["relations", "functions", "allow"] {
         reader.not_yet(&mut table, key);
     }
     reader.finish(table);
@@ -74,13 +91,18 @@ fn login(reader: &mut Reader<'_>, login_name: &str, mut table: Table<'_>) -> Opt
         server_role: server_role.map(|role| role.value),
         console: console.map(|console| console.value),
         max_connections: max_connections.and_then(|number| usize::try_from(number.value).ok()),
+        networks: networks.unwrap_or_default(),
+        roles: roles.unwrap_or_default(),
+        ceilings,
+        denied_relations: denied_relations.unwrap_or_default(),
+        watch: Watch::default(),
         line: reader.source.line(span.start),
     };
     Some((login, span))
 }
 
 fn login_name(text: &str) -> Result<Box<str>, Wrong> {
-    if is_migration_login(text) {
+    if split_login(text).is_some() {
         return Err(Wrong::new(format!(
             "login \"{text}\" has the form of a migration session's login"
         ))
@@ -89,47 +111,38 @@ fn login_name(text: &str) -> Result<Box<str>, Wrong> {
     name(text, "the name of a login")
 }
 
-/// Does a user name have the form that migration sessions use: `NAME.mig_` and eight of `0-9a-z`?
-pub fn is_migration_login(name: &str) -> bool {
-    name.rsplit_once('.')
-        .and_then(|(_, id)| id.strip_prefix("mig_"))
-        .is_some_and(|id| {
-            id.len() == 8
-                && id
-                    .bytes()
-                    .all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
-        })
+fn network(text: &str) -> Result<Network, Wrong> {
+    Network::new(text).ok_or_else(|| {
+        Wrong::new(format!("\"{text}\" is not a network"))
+            .help("for example \"10.20.0.0/16\", \"2001:db8::/32\" or one address")
+    })
 }
 
-fn kind(text: &str) -> Result<Kind, Wrong> {
+/// A role that `SET LOCAL ROLE` may name.
+fn role(text: &str) -> Result<Box<str>, Wrong> {
+    match text {
+        "none" | "*" => Err(Wrong::new(format!("\"{text}\" is not a role"))
+            .help("name each role; going back to the login itself is always granted")),
+        _ => name(text, "the name of a role"),
+    }
+}
+
+pub(super) fn kind(text: &str) -> Result<Kind, Wrong> {
     match text {
         "replication" => Err(
             Wrong::new("kind \"replication\" is not supported in this version")
                 .help("remove the login"),
         ),
-        _ => one_of(
-            text,
-            &[
-                ("service", Kind::Service),
-                ("human", Kind::Human),
-                ("migrator", Kind::Migrator),
-            ],
-        ),
+        _ => one_of(text, &KINDS),
     }
 }
 
-fn route(text: &str) -> Result<RouteName, Wrong> {
+pub(super) fn route(text: &str) -> Result<RouteName, Wrong> {
     match text {
         "replication" => Err(
             Wrong::new("route \"replication\" is not supported in this version").help("remove it"),
         ),
-        _ => one_of(
-            text,
-            &[
-                ("transaction", RouteName::Transaction),
-                ("session", RouteName::Session),
-            ],
-        ),
+        _ => one_of(text, &ROUTES),
     }
 }
 

@@ -1,50 +1,32 @@
 //! A policy file -> [`Policy`]. Keys of later versions are refused by name: a rule that is silently
 //! ignored is worse than no rule.
 
+mod exception;
 mod fit;
+mod guards;
 mod login;
 mod names;
+mod rule;
 mod zone;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Guard;
-use super::file::{GuardSetting, MigrationPolicy, Mode, Policy};
+use super::file::{MigrationPolicy, Policy};
+use super::watch;
 use crate::config::Problem;
 use crate::config::reader::{Reader, Table, Wrong, one_of};
 use crate::config::units::{duration, duration_within};
+use crate::sql::Depth;
+pub(super) use guards::{ALWAYS_ENFORCED, MODES};
+pub use login::MAX_ZONE;
 use login::logins;
-pub use login::{MAX_ZONE, is_migration_login};
+pub(super) use login::{CONSOLE_ROLES, KINDS, ROUTES};
 pub use names::CONSOLE_DATABASE;
 use names::name;
+pub(super) use rule::{MAX_RULES, MAX_TEXT};
 use zone::zone;
-
-/// Guards that everything else stands on: what cannot be judged would pass all the others as well.
-const ALWAYS_ENFORCED: [Guard; 5] = [
-    Guard::FastPath,
-    Guard::UnknownStatement,
-    Guard::StatementBounds,
-    Guard::MultiStatement,
-    Guard::UnknownName,
-];
-
-/// Guards of later versions, so that a policy written for one of them gets a true answer.
-const LATER_GUARDS: [&str; 12] = [
-    "append-only",
-    "denied-relations",
-    "encryption-keys",
-    "extensions",
-    "functions",
-    "human-write",
-    "large-table",
-    "missing-where",
-    "parameters",
-    "phase-expand",
-    "session-state",
-    "still-in-use",
-];
 
 impl Policy {
     /// What a text says, and what is worth a look although it is valid. `file` is its name, as it
@@ -72,20 +54,22 @@ fn policy(reader: &mut Reader<'_>, mut top: Table<'_>) -> Option<Policy> {
     reader.schema(&mut top);
     reader.require(&top, "environment", "environment = \"production\"");
     let environment = reader.parsed(&mut top, "environment", |text| name(text, "an environment"));
-    let mode = reader.parsed(&mut top, "mode", file_mode);
+    let mode = reader.parsed(&mut top, "mode", |text| one_of(text, &FILE_MODES));
     let table = reader.table(&mut top, "zone");
     let zoneless = table.is_none();
     let zone = table.and_then(|table| zone(reader, table));
-    let logins = reader
+    let mut logins = reader
         .table(&mut top, "login")
         .map_or_else(Vec::new, |table| logins(reader, table));
-    let unnamed = mode.map_or(1, |mode| reader.source.line(mode.span.start));
+    let unnamed = mode
+        .as_ref()
+        .map_or(1, |mode| reader.source.line(mode.span.start));
     let guards = reader.table(&mut top, "guards");
-    let guards = guard_settings(reader, guards, unnamed);
+    let (guards, options) = guards::guards(reader, guards, unnamed, &mut logins);
     let migrations = reader.table(&mut top, "migrations");
     let migrations = migration_policy(reader, migrations);
-    reader.not_yet(&mut top, "exception");
-    reader.not_yet(&mut top, "rule");
+    let rules = rule::rules(reader, &mut top, &logins);
+    let exceptions = exception::exceptions(reader, &mut top, &logins);
     reader.finish(top);
     if zoneless {
         fit::without_zone(reader, &logins);
@@ -93,7 +77,8 @@ fn policy(reader: &mut Reader<'_>, mut top: Table<'_>) -> Option<Policy> {
     if let Some(zone) = zone.as_ref().filter(|_| !reader.has_errors()) {
         fit::with_zone(reader, zone, &logins, &guards);
     }
-    Some(Policy {
+    let observes = mode.is_some_and(|mode| fit::observing(reader, &mode));
+    let mut policy = Policy {
         file: reader
             .source
             .file
@@ -102,73 +87,26 @@ fn policy(reader: &mut Reader<'_>, mut top: Table<'_>) -> Option<Policy> {
             .unwrap_or_default()
             .into(),
         environment: environment?.value,
+        observes,
         zone: zone.map(|(zone, _)| zone),
         logins: logins
             .into_iter()
             .map(|(login, _)| (login.name.clone(), Arc::new(login)))
             .collect::<HashMap<_, _>>(),
         guards,
+        options,
+        rules,
+        exceptions,
         migrations,
         help_url: None,
-    })
-}
-
-fn file_mode(text: &str) -> Result<(), Wrong> {
-    match text {
-        "observe" => Err(Wrong::new(
-            "mode \"observe\" for a whole file is not supported in this version",
-        )
-        .help("set single guards to \"observe\" in [guards]")),
-        _ => one_of(text, &[("enforce", ())]),
-    }
-}
-
-fn guard_settings(
-    reader: &mut Reader<'_>,
-    table: Option<Table<'_>>,
-    line: u32,
-) -> [GuardSetting; Guard::ALL.len()] {
-    let line = table
-        .as_ref()
-        .map_or(line, |table| reader.source.line(table.span.start));
-    let mut settings = [GuardSetting {
-        mode: Mode::Enforce,
-        line,
-    }; Guard::ALL.len()];
-    let Some(mut table) = table else {
-        return settings;
+        depth: Depth::Surface,
     };
-    for guard in Guard::ALL {
-        let mode = reader.parsed(&mut table, guard.id(), |text| {
-            let mode = one_of(
-                text,
-                &[
-                    ("enforce", Mode::Enforce),
-                    ("observe", Mode::Observe),
-                    ("off", Mode::Off),
-                ],
-            )?;
-            match mode != Mode::Enforce && ALWAYS_ENFORCED.contains(&guard) {
-                true => Err(
-                    Wrong::new(format!("guard \"{}\" is always enforced", guard.id()))
-                        .help("the others stand on it; remove the line"),
-                ),
-                false => Ok(mode),
-            }
-        });
-        if let Some(mode) = mode {
-            settings[guard as usize] = GuardSetting {
-                mode: mode.value,
-                line: reader.source.line(mode.span.start),
-            };
-        }
-    }
-    for key in LATER_GUARDS {
-        reader.not_yet(&mut table, key);
-    }
-    reader.finish(table);
-    settings
+    watch::prepare(&mut policy);
+    Some(policy)
 }
+
+/// The words for `mode`: does the file observe?
+pub(super) const FILE_MODES: [(&str, bool); 2] = [("enforce", false), ("observe", true)];
 
 fn migration_policy(reader: &mut Reader<'_>, table: Option<Table<'_>>) -> MigrationPolicy {
     let mut policy = MigrationPolicy {
@@ -204,4 +142,14 @@ fn migration_policy(reader: &mut Reader<'_>, table: Option<Table<'_>>) -> Migrat
 fn lock_timeout(text: &str) -> Result<Box<str>, Wrong> {
     duration(text)?;
     duration_within(text, "1ms", "1h").map(|_| text.into())
+}
+
+/// Every table of a valid text, with the keys that it may have.
+#[cfg(test)]
+pub(super) fn known_keys(text: &str) -> Vec<(String, Vec<&'static str>)> {
+    let tree = Reader::tree("test.toml", text).expect("the text is TOML");
+    let mut reader = Reader::new("test.toml", text);
+    policy(&mut reader, Table::top(tree.get_ref()));
+    assert!(!reader.has_errors(), "{:?}", reader.into_problems().0);
+    reader.known
 }

@@ -1,5 +1,6 @@
 //! Names of databases, roles and logins.
 
+use super::super::pattern::{MAX_PATTERN, NamePattern, Pattern};
 use crate::config::reader::{Located, Reader, Table, Wrong};
 
 /// The database name under which the admin console answers.
@@ -57,4 +58,52 @@ pub(super) fn databases(
         }
     }
     Some(seen)
+}
+
+/// A name in which `*` may stand for any run of characters.
+pub(super) fn pattern(text: &str) -> Result<Pattern, Wrong> {
+    match text {
+        "" => Err(Wrong::new("a name must not be empty").help("\"*\" means every name")),
+        _ if text.len() > MAX_PATTERN => Err(Wrong::new(format!(
+            "a name has at most {MAX_PATTERN} bytes"
+        ))),
+        _ if text.chars().any(char::is_control) => {
+            Err(Wrong::new("a name must not contain control characters"))
+        }
+        _ => Ok(Pattern::new(text)),
+    }
+}
+
+/// The name of a relation or function, with or without its schema; `*` as in [`pattern`].
+pub(super) fn name_pattern(text: &str) -> Result<NamePattern, Wrong> {
+    pattern(text)?;
+    NamePattern::new(text).ok_or_else(|| {
+        Wrong::new(format!("\"{text}\" is not a name with or without a schema")).help(
+            "as PostgreSQL stores it, without quotes: \"public.orders\", \"orders\" or \"audit.*\"",
+        )
+    })
+}
+
+/// Takes one or more names of relations that are refused.
+pub(super) fn relations(
+    reader: &mut Reader<'_>,
+    table: &mut Table<'_>,
+    key: &'static str,
+) -> Option<Vec<NamePattern>> {
+    let list = reader.one_or_more(table, key, name_pattern)?;
+    for name in list
+        .value
+        .iter()
+        .filter(|name| name.value.is_whole_schema())
+    {
+        let message = "every relation that is named without its schema could be meant";
+        let help = "name the relations: \"vault.keys\", \"vault.secret_*\"";
+        reader.warning(name.span.clone(), message, help);
+    }
+    Some(list.value.into_iter().map(|name| name.value).collect())
+}
+
+/// The values of a list without their places.
+pub(super) fn values<T>(list: Option<Located<Vec<Located<T>>>>) -> Option<Vec<T>> {
+    list.map(|list| list.value.into_iter().map(|item| item.value).collect())
 }

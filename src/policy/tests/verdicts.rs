@@ -128,6 +128,46 @@ fn real_texts_are_refused_by_the_guard_that_is_meant() {
             "cannot execute COPY FROM STDIN together with other statements",
         ),
         (
+            "listen orders",
+            Guard::SessionState,
+            "cannot execute LISTEN on the transaction route",
+        ),
+        (
+            "prepare transaction 'x'",
+            Guard::SessionState,
+            "cannot execute PREPARE TRANSACTION outside a migration session",
+        ),
+        (
+            "prepare q as select 1",
+            Guard::SessionState,
+            "cannot execute PREPARE on the transaction route",
+        ),
+        (
+            "select pg_try_advisory_lock(1)",
+            Guard::SessionState,
+            "cannot execute pg_try_advisory_lock() on the transaction route",
+        ),
+        (
+            "set statement_timeout = 0",
+            Guard::Parameters,
+            "parameter \"statement_timeout\" cannot be set to \"0\"",
+        ),
+        (
+            "select set_config('work_mem', '1GB', true)",
+            Guard::Parameters,
+            "parameter \"work_mem\" cannot be set to \"1GB\"",
+        ),
+        (
+            "begin; set local work_mem = $$2GB$$",
+            Guard::Parameters,
+            "parameter \"work_mem\" cannot be set to \"2GB\"",
+        ),
+        (
+            "set session \"Work_Mem\" to 10000000",
+            Guard::Parameters,
+            "parameter \"work_mem\" cannot be set to \"10000000\"",
+        ),
+        (
             "selct 1",
             Guard::UnknownStatement,
             "syntax error at or near \"selct\"",
@@ -162,6 +202,18 @@ fn real_texts_of_every_day_pass() {
         "select \"table\", 'drop table x' from orders",
         "select pg_advisory_xact_lock(1)",
         "show server_version",
+        "notify orders, 'new'",
+        "unlisten *",
+        "deallocate all",
+        "deallocate \"s1\"",
+        "select pg_advisory_unlock_all()",
+        "close all",
+        "set statement_timeout = '30s'",
+        "set local work_mem = '32MB'",
+        "reset statement_timeout",
+        "set work_mem to default",
+        "declare c cursor for select 1",
+        "update orders set note = 'x' where id = 1",
     ] {
         assert_eq!(judge("shop_acme", "shop", CLOSED, text), None, "{text}");
     }
@@ -237,5 +289,51 @@ fn a_zone_cannot_be_left_by_the_back_door() {
         let refusal =
             judge("shop_acme", "shop", CLOSED, text).unwrap_or_else(|| panic!("allowed: {text}"));
         assert_eq!(refusal.guard, guard, "{text}");
+    }
+}
+
+#[test]
+fn what_drivers_send_between_two_users_passes() {
+    for text in [
+        "select pg_advisory_unlock_all(); close all; unlisten *; reset all",
+        "discard all",
+        "deallocate all",
+    ] {
+        assert_eq!(
+            judge("shop_report", "shop_figures", CLOSED, text),
+            None,
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn people_read_and_export_nothing_in_bulk() {
+    for (text, by) in [
+        ("insert into figures values (1)", "human-write"),
+        (
+            "with d as (delete from figures where n = 1 returning *) select * from d",
+            "human-write",
+        ),
+        (
+            "explain analyze update figures set n = 1 where n = 2",
+            "human-write",
+        ),
+        ("copy figures from stdin", "human-write"),
+        ("copy figures to stdout", "no-bulk-export"),
+    ] {
+        let refusal = judge("boris", "shop_figures", CLOSED, text)
+            .unwrap_or_else(|| panic!("allowed: {text}"));
+        assert_eq!(refusal.by(), by, "{text}");
+    }
+    for text in [
+        "select * from pg_stat_activity",
+        "explain analyze select * from figures",
+        "set application_name = 'DBeaver 24'",
+        "set extra_float_digits = 3",
+        "show search_path",
+        "begin read only",
+    ] {
+        assert_eq!(judge("boris", "shop_figures", CLOSED, text), None, "{text}");
     }
 }

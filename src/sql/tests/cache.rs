@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::super::{FactsCache, describe};
+use super::super::blank::blank;
+use super::super::{Depth, FactsCache, describe, describe_at};
 
 #[test]
 fn a_text_is_kept_when_it_comes_again() {
@@ -104,5 +105,105 @@ fn plain_constants_share_facts_and_others_do_not() {
         assert_eq!(*twice(one), describe(one.as_bytes()), "{one}");
         assert_eq!(*twice(other), describe(other.as_bytes()), "{other}");
         assert_eq!(*twice(one), describe(one.as_bytes()), "{one}");
+    }
+}
+
+#[test]
+fn another_depth_forgets_what_was_known() {
+    let mut cache = FactsCache::new(1 << 20, 7);
+    let text = b"select f(a) from t where b = 1";
+    let thrice = |cache: &mut FactsCache, depth| {
+        cache.set_depth(depth);
+        assert_eq!(cache.bytes(), 0);
+        let mut last = cache.describe(text);
+        for _ in 0..2 {
+            last = cache.describe(text);
+        }
+        assert_eq!(*last, describe_at(text, depth));
+        assert!(cache.get(text).is_some() && cache.bytes() > 0);
+    };
+    thrice(&mut cache, Depth::Surface);
+    thrice(&mut cache, Depth::Names);
+    thrice(&mut cache, Depth::Surface);
+    // The same depth again keeps what is there.
+    cache.set_depth(Depth::Surface);
+    assert!(cache.get(text).is_some());
+}
+
+#[test]
+fn facts_of_another_depth_are_not_admitted() {
+    let text = b"select * from t";
+    for (own, other) in [
+        (Depth::Surface, Depth::Names),
+        (Depth::Names, Depth::Surface),
+    ] {
+        let mut cache = FactsCache::new(1 << 20, 7);
+        cache.set_depth(own);
+        for (depth, kept) in [(other, false), (own, true)] {
+            let facts = Arc::new(describe_at(text, depth));
+            cache.admit(text, &facts);
+            cache.admit(text, &facts);
+            assert_eq!(cache.get(text).is_some(), kept, "{own:?} {depth:?}");
+        }
+    }
+}
+
+/// Statements with a place for a constant.
+const TEMPLATES: &[&str] = &[
+    "select * from t where a = ?",
+    "select f(?), ?::text from t for update",
+    "update t set a = ?",
+    "update t set a = ? where b = ?",
+    "delete from t",
+    "delete from t where a in (?, ?)",
+    "with x as (update t set a = ?) select ?",
+    "insert into t values (?, ?) on conflict do update set a = ?",
+    "select ? into t",
+    "create temp table t as select ?",
+    "create extension a version ?",
+    "create table pg_temp.t (a int default ?)",
+    "set role ?",
+    "select set_config(?, ?, true)",
+    "select set_config('role', ?, true)",
+    "explain (analyze ?) delete from t",
+    "explain (analyze ?) select * from t where a = ?",
+    "copy t to ?",
+    "prepare p as delete from t where a = ?",
+    "select ts_rewrite(?, ?)",
+    "select interval ?, date ?",
+    "select * from t limit ? offset ?",
+    "select ? union select ?; select ?",
+    "update pg_settings set setting = ? where name = ?",
+];
+
+#[test]
+fn texts_that_share_facts_have_equal_facts_at_every_depth() {
+    const CONSTANTS: [&str; 8] = ["1", "2.5", "'a'", "'off'", "0", "'role'", "'app'", "'b c'"];
+    let mut random = 7_u64;
+    let mut next = || {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        CONSTANTS[(random >> 33) as usize % CONSTANTS.len()]
+    };
+    let mut fill = |template: &str| {
+        let parts = template.split('?').map(str::to_owned);
+        parts
+            .reduce(|text, part| text + next() + &part)
+            .unwrap_or_default()
+    };
+    for depth in [Depth::Surface, Depth::Names] {
+        let mut cache = FactsCache::new(1 << 20, 7);
+        cache.set_depth(depth);
+        let (mut key, mut shared) = (Vec::new(), 0);
+        for _ in 0..200 {
+            for template in TEMPLATES {
+                let text = fill(template);
+                shared += u32::from(blank(text.as_bytes(), &mut key));
+                let expected = describe_at(text.as_bytes(), depth);
+                assert_eq!(*cache.describe(text.as_bytes()), expected, "{text}");
+            }
+        }
+        assert!(shared > 1000 && cache.hits() > 1000, "{}", cache.hits());
     }
 }

@@ -162,6 +162,7 @@ fn ordinary_statements_pass() {
         "select \"table\", \"into\", \"drop\" from \"create\"",
         "select t.into from t",
         "select 1 as into",
+        "select xmlelement(name into, 'x')",
         "select a.as as into from a",
         "select 1 as create, 2 as drop, 3 as grant",
         "select create_date, dropped, setting from grants",
@@ -219,6 +220,11 @@ fn writes_are_told_from_reads() {
         ("explain analyze insert into t values (1)", true),
         ("prepare p as delete from t", true),
         ("copy (delete from t returning *) to stdout", true),
+        (
+            "with recursive x as (select 1 a) search depth first by a set set delete from t",
+            true,
+        ),
+        ("with recursive recursive as (select 1) delete from t", true),
         (
             "with x as (delete from t returning *) select * from x",
             true,

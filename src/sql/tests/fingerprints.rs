@@ -40,6 +40,41 @@ fn names_and_operators_matter() {
 }
 
 #[test]
+fn code_matters() {
+    let different = [
+        "do $$ begin perform 1; end $$",
+        "do $$ begin perform 2; end $$",
+        "do language plpgsql $$ begin perform 1; end $$",
+        "select 1; do $$ begin perform 2; end $$",
+        "select 1; do $$ begin perform 3; end $$",
+        "create function f() returns int language sql as 'select 1'",
+        "create function f() returns int language sql as 'select 2'",
+        "create or replace function f() returns int language sql as 'select 2'",
+        "create or replace procedure f() language sql as 'select 3'",
+    ];
+    let names: std::collections::HashSet<String> = different
+        .iter()
+        .map(|text| fingerprint(text.as_bytes()).to_string())
+        .collect();
+    assert_eq!(names.len(), different.len());
+    // Behind the code constants are constants again, and case and comments never matter.
+    for (one, other) in [
+        ("do $$ x $$; select 1", "DO /* now */ $$ x $$; select 2"),
+        (
+            "create table t (n int default 1)",
+            "create table t (n int default 2)",
+        ),
+        ("create role r password 'a'", "create role r password 'b'"),
+    ] {
+        assert_eq!(
+            fingerprint(one.as_bytes()),
+            fingerprint(other.as_bytes()),
+            "{one}"
+        );
+    }
+}
+
+#[test]
 fn facts_carry_it_when_a_refusal_is_possible() {
     for text in [
         "drop table t",

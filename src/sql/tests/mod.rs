@@ -2,16 +2,18 @@
 
 mod bounds;
 mod cache;
+mod details;
 mod disguises;
 mod fingerprints;
 mod lexing;
 mod names;
 mod parameters;
+mod scopes;
 mod soup;
 mod statements;
 mod transactions;
 
-use super::{Class, ClassSet, Facts, classify, describe, grammar, lexer, view};
+use super::{Class, ClassSet, Depth, Facts, classify, describe, grammar, lexer, view};
 
 /// Describes a text that both opinions must understand.
 fn facts(text: &str) -> Facts {
@@ -54,7 +56,16 @@ fn first_opinion(text: &str) -> ClassSet {
 
 /// The second opinion alone.
 fn second_opinion(text: &str) -> ClassSet {
-    let classes =
-        grammar::classes(text, true).unwrap_or_else(|failure| panic!("{text}: {failure:?}"));
+    let classes = grammar_alone(text).unwrap_or_else(|failure| panic!("{text}: {failure:?}"));
     classes.into_iter().fold(ClassSet::EMPTY, ClassSet::union)
+}
+
+/// The same for each statement.
+fn grammar_alone(text: &str) -> Result<Vec<ClassSet>, grammar::Failure> {
+    let look = grammar::Look {
+        below: true,
+        depth: Depth::Names,
+    };
+    let opinions = grammar::opinions(text, look)?;
+    Ok(opinions.iter().map(|opinion| opinion.classes).collect())
 }

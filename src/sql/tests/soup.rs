@@ -1,8 +1,8 @@
 //! Random token soup with a fixed seed: nothing panics, and what the grammar alone calls
 //! restricted is restricted.
 
-use super::super::{Class, ClassSet, describe, grammar};
-use super::restricted;
+use super::super::{Class, ClassSet, describe};
+use super::{grammar_alone, restricted};
 
 /// Words and signs that start or hide statements.
 const PARTS: &[&str] = &[
@@ -175,7 +175,7 @@ fn what_the_grammar_restricts_is_restricted() {
     for _ in 0..60_000 {
         let text = random.soup();
         let facts = describe(text.as_bytes());
-        let Ok(opinion) = grammar::classes(&text, true) else {
+        let Ok(opinion) = grammar_alone(&text) else {
             continue;
         };
         if facts.undescribed.is_some() {
@@ -212,7 +212,7 @@ fn the_first_opinion_misses_nothing_that_the_grammar_restricts() {
     let mut random = Random(0x5eed_0000_0002);
     for _ in 0..60_000 {
         let text = random.soup();
-        let Ok(opinion) = grammar::classes(&text, true) else {
+        let Ok(opinion) = grammar_alone(&text) else {
             continue;
         };
         let (tokens, stopped) = super::super::lexer::tokens(text.as_bytes());

@@ -1,0 +1,219 @@
+//! What `--help` teaches by example. Every line that begins with `portcullis` is read by a test.
+
+/// `portcullis serve --help`
+pub(super) const SERVE: &str = r#"Examples:
+  portcullis serve --config portcullis.toml
+  portcullis check /etc/portcullis/portcullis.toml
+
+0: stopped in good order; 2: could not start."#;
+
+/// `portcullis check --help`
+pub(super) const CHECK: &str = r#"Examples:
+  portcullis check
+  portcullis check portcullis.toml
+  portcullis check --json policies/production.toml policies/staging.toml
+
+0: nothing that keeps a file from being loaded; 1: something; 2: a file could not be read."#;
+
+/// `portcullis help --help`
+pub(super) const HELP: &str = r#"Examples:
+  portcullis help guards
+  portcullis help ddl-outside-migration
+  portcullis help config"#;
+
+/// `portcullis keys --help`
+pub(super) const KEYS: &str = r#"Examples:
+  portcullis keys add --key-file server-keys --role migrator --auth-file userlist.txt
+  portcullis keys list --key-file server-keys --json
+  portcullis keys remove --key-file server-keys --role migrator
+
+The password is asked for on the terminal, or read from stdin.
+
+0: done; 1: refused, for example a password that does not fit; 2: could not."#;
+
+/// `portcullis console --help`
+pub(super) const CONSOLE: &str = r#"Examples:
+  portcullis console 'SHOW HELP'
+  portcullis console --json 'SHOW MIGRATIONS'
+  portcullis console --console /run/portcullis/console.sock 'SHOW MIGRATIONS'
+
+0: done; 1: refused; 2: could not."#;
+
+/// `portcullis migration --help`
+pub(super) const MIGRATION: &str = r#"Examples:
+  portcullis migration run --database shop --reason "order notes" -- psql -f notes.sql
+  portcullis migration list
+  portcullis migration show mig_4k7qz2hd
+
+0: done; 1: refused; 2: could not; run: the tool's own status."#;
+
+/// `portcullis migration run --help`
+pub(super) const MIGRATION_RUN: &str = r#"Examples:
+  portcullis migration run --database shop --reason "order notes" -- psql -f notes.sql
+  portcullis migration run --database shop --reason "release 12" --ttl 10min -- dbmate up
+  portcullis migration run --database shop --role migrator --reason x -- ./manage.py migrate"#;
+
+/// `portcullis migration open --help`
+pub(super) const MIGRATION_OPEN: &str = r#"Examples:
+  portcullis migration open --database shop --reason "order notes" --ttl 30min
+  portcullis migration open --database shop --reason "order notes" --format env"#;
+
+/// `portcullis migration close --help`
+pub(super) const MIGRATION_CLOSE: &str = r#"Examples:
+  portcullis migration close mig_4k7qz2hd
+  portcullis migration close mig_4k7qz2hd --note "wrong window""#;
+
+/// `portcullis explain --help`
+pub(super) const EXPLAIN: &str = r#"Examples:
+  portcullis explain --policy policies/production.toml --login shop_acme 'DROP TABLE orders'
+  portcullis explain --policy policies/production.toml --login migrator --migration --file 0007.sql
+  portcullis explain --policy policies/staging.toml --login shop_acme --database shop --json -
+
+Every guard that objects is listed, also those that only observe or are off. The page of a guard:
+  portcullis help ddl-outside-migration
+
+0: allowed; 1: refused; 2: it could not be judged."#;
+
+/// `portcullis init --help`
+pub(super) const INIT: &str = r#"Examples:
+  portcullis init --from /etc/pgbouncer/pgbouncer.ini --output /etc/portcullis
+  portcullis check /etc/portcullis/portcullis.toml
+  portcullis serve --config /etc/portcullis/portcullis.toml
+
+PgBouncer stays as it is; Portcullis listens on the port behind PgBouncer's, and every user of
+its auth_file is a service on all of its databases.
+
+0: written; 2: could not, and nothing was."#;
+
+/// `portcullis lint --help`
+pub(super) const LINT: &str = r#"Examples:
+  portcullis lint db/migrations
+  portcullis lint --policy policies/staging.toml --login migrator db/migrations/0007.sql
+  portcullis lint --format sarif db/migrations > portcullis.sarif
+
+Every statement is judged by itself, as in an open migration session. Guards that only observe
+give warnings. The page of a guard:
+  portcullis help copy-program
+
+0: nothing would be refused; 1: something would; 2: a file could not be read."#;
+
+/// `portcullis test --help`
+pub(super) const TEST: &str = r#"Examples:
+  portcullis test policies/
+  portcullis test policies/production.toml
+  portcullis test --json --junit report.xml policies/
+
+A case in production.test.toml, beside production.toml:
+  [[case]]
+  name   = "an application creates no table"
+  login  = "shop_acme"            # database = "..." where it has several
+  sql    = "CREATE TABLE t (id int)"
+  expect = { refused = "ddl-outside-migration", sqlstate = "42501", upstream = ["nothing"] }
+
+  [[case]]
+  name   = "an application reads its own rows"
+  login  = "shop_acme"
+  zone   = "acme"                 # the case fails if the login has another
+  sql    = "SELECT * FROM orders"
+  expect = { allowed = true, upstream = ["set zone acme", "the client's bytes, unchanged"] }
+
+  [[case]]
+  name   = "executed after the session closed"
+  login  = "migrator"             # migration = true: open from the beginning
+  steps  = ["open migration", "parse s1: DROP TABLE t", "bind s1", "close migration", "execute"]
+  expect = { refused = "ddl-outside-migration", at = "execute" }
+
+expect:
+  allowed or refused; sqlstate; message and hint: a part of each; at: parse, bind, describe,
+  execute, query or function call; upstream: all that the server gets, "set zone ...",
+  "the client's bytes, unchanged", "part of the client's bytes", "nothing"; observed: the guards
+  that only count
+
+Steps:
+  open migration; close migration; query: SQL; parse NAME: SQL; bind NAME; bind NAME to PORTAL;
+  describe statement NAME; describe portal NAME; execute; execute PORTAL; close statement NAME;
+  close portal NAME; copy data: TEXT; copy done; copy fail; function call; flush; sync
+
+0: as expected; 1: something is not; 2: a file could not be used."#;
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::Arguments;
+
+    const ALL: [&str; 13] = [
+        SERVE,
+        CHECK,
+        HELP,
+        KEYS,
+        CONSOLE,
+        MIGRATION,
+        MIGRATION_RUN,
+        MIGRATION_OPEN,
+        MIGRATION_CLOSE,
+        EXPLAIN,
+        INIT,
+        LINT,
+        TEST,
+    ];
+
+    /// Words of a shell's line: quotes keep blanks together.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let mut quote = None;
+        for c in line.chars() {
+            match (quote, c) {
+                (None, '\'' | '"') => quote = Some(c),
+                (Some(open), c) if open == c => quote = None,
+                (None, ' ') => words.push(String::new()),
+                (_, c) => words.last_mut().unwrap().push(c),
+            }
+        }
+        words.retain(|word| !word.is_empty());
+        words
+    }
+
+    #[test]
+    fn every_example_is_a_command_line_that_is_understood() {
+        for text in ALL {
+            let lines = text.lines().filter_map(|line| line.strip_prefix("  "));
+            let commands: Vec<&str> = lines
+                .filter(|line| line.starts_with("portcullis "))
+                .collect();
+            assert!(!commands.is_empty(), "{text}");
+            for line in commands {
+                let command = line.split(['|', '>']).next().unwrap();
+                let read = Arguments::try_parse_from(words(command));
+                assert!(read.is_ok(), "{line}: {}", read.err().unwrap());
+            }
+            assert!(
+                text.lines().all(|line| line.chars().count() <= 100),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_command_teaches_by_example() {
+        let command = <Arguments as clap::CommandFactory>::command();
+        for command in command.get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string);
+            let taught = help.is_some_and(|help| help.starts_with("Examples:\n"));
+            assert!(taught, "{}", command.get_name());
+        }
+    }
+
+    /// The steps that `portcullis test --help` lists.
+    #[test]
+    fn every_step_in_the_help_is_one() {
+        let steps = TEST.split("Steps:\n").nth(1).unwrap();
+        let steps = steps.split("\n\n").next().unwrap().replace('\n', " ");
+        let steps: Vec<&str> = steps.split(';').map(str::trim).collect();
+        assert!(steps.len() > 15, "{steps:?}");
+        for step in steps {
+            assert!(crate::cli::test::is_step(step), "{step}");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The facts about a statement, in words and as JSON.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::sql::{
+    Class, Details, ExtensionAct, ExtensionTouch, ParameterName, QualifiedName, RelationAct,
+    RoleTouch, Statement,
+};
+
+/// What is done to relations, in the order in which it is told.
+const ACTS: [(RelationAct, &str); 7] = [
+    (RelationAct::Read, "reads"),
+    (RelationAct::Insert, "inserts into"),
+    (RelationAct::Update, "updates"),
+    (RelationAct::Delete, "deletes from"),
+    (RelationAct::Truncate, "truncates"),
+    (RelationAct::Lock, "locks"),
+    (RelationAct::Define, "defines"),
+];
+
+/// `write (DELETE); deletes from orders; no WHERE`
+pub(super) fn line(statement: &Statement) -> String {
+    let classes = statement.classes.iter().map(Class::id);
+    let classes = classes.collect::<Vec<_>>().join(", ");
+    let mut facts = format!("{classes} ({})", statement.tag);
+    let functions: Vec<String> = match &statement.details.calls {
+        Some(calls) => once(calls.iter().map(name)),
+        None => once(statement.functions.iter().map(ToString::to_string)),
+    };
+    if !functions.is_empty() {
+        let _ = write!(facts, "; calls {}", functions.join(", "));
+    }
+    if !statement.parameters.is_empty() {
+        let _ = write!(facts, "; touches {}", parameters(statement).join(", "));
+    }
+    for detail in details(&statement.details) {
+        let _ = write!(facts, "; {detail}");
+    }
+    facts
+}
+
+/// The parameters that it sets or resets.
+pub(super) fn parameters(statement: &Statement) -> Vec<&str> {
+    let touched = statement.parameters.iter().map(|touch| match &touch.name {
+        ParameterName::Named(name) => &**name,
+        ParameterName::All => "all parameters",
+        ParameterName::Dynamic => "a parameter whose name is computed",
+    });
+    touched.collect()
+}
+
+/// Each once, in the order of the text.
+fn once(names: impl Iterator<Item = String>) -> Vec<String> {
+    let mut list: Vec<String> = Vec::new();
+    for name in names {
+        if !list.contains(&name) {
+            list.push(name);
+        }
+    }
+    list
+}
+
+fn name(name: &QualifiedName) -> String {
+    match &name.schema {
+        Some(schema) => format!("{schema}.{}", name.name),
+        None => name.name.to_string(),
+    }
+}
+
+fn details(details: &Details) -> Vec<String> {
+    let mut words = Vec::new();
+    for (act, verb) in ACTS {
+        let relations = touched(details, act);
+        if !relations.is_empty() {
+            words.push(format!("{verb} {}", relations.join(", ")));
+        }
+    }
+    for (holds, word) in [
+        (details.missing_where, "no WHERE"),
+        (details.row_lock, "locks rows"),
+        (details.into, "makes a table of its result"),
+        (details.temporary, "temporary"),
+    ] {
+        if holds {
+            words.push(word.to_owned());
+        }
+    }
+    words.extend(details.extensions.iter().map(extension));
+    words.extend(details.role.as_ref().map(role));
+    words
+}
+
+/// The relations to which this is done.
+fn touched(details: &Details, act: RelationAct) -> Vec<String> {
+    let all = details.relations.iter().flatten();
+    once(
+        all.filter(|touch| touch.act == act)
+            .map(|touch| name(&touch.relation)),
+    )
+}
+
+fn extension(touch: &ExtensionTouch) -> String {
+    let (verb, version) = match &touch.act {
+        ExtensionAct::Create {
+            cascade: true,
+            version,
+        } => ("creates, with what it needs,", version),
+        ExtensionAct::Create { version, .. } => ("creates", version),
+        ExtensionAct::Update { version } => ("updates", version),
+        ExtensionAct::Alter => ("alters", &None),
+        ExtensionAct::Drop => ("drops", &None),
+    };
+    match version {
+        Some(version) => format!("{verb} extension {} {version}", touch.name),
+        None => format!("{verb} extension {}", touch.name),
+    }
+}
+
+fn role(touch: &RoleTouch) -> String {
+    let what = if touch.authorization {
+        "session authorization"
+    } else {
+        "role"
+    };
+    let local = if touch.local {
+        " for this transaction"
+    } else {
+        ""
+    };
+    match &touch.role {
+        Some(role) => format!("takes {what} {role}{local}"),
+        None => format!("gives {what} back{local}"),
+    }
+}
+
+/// The same for programs; `null`: not looked for.
+pub(super) fn details_json(details: &Details) -> Value {
+    let relations = details.relations.as_ref().map(|touches| {
+        let touch = touches.iter().map(|touch| {
+            let verb = ACTS.iter().find(|(act, _)| *act == touch.act);
+            json!({ "relation": name(&touch.relation), "act": verb.map(|(_, verb)| verb) })
+        });
+        touch.collect::<Vec<_>>()
+    });
+    let calls = details.calls.as_ref();
+    json!({
+        "relations": relations,
+        "calls": calls.map(|calls| calls.iter().map(name).collect::<Vec<_>>()),
+        "missing_where": details.missing_where,
+        "row_lock": details.row_lock,
+        "into": details.into,
+        "temporary": details.temporary,
+        "extensions": details.extensions.iter().map(extension).collect::<Vec<_>>(),
+        "role": details.role.as_ref().map(role),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::{ClassSet, RelationTouch, describe};
+
+    fn qualified(schema: Option<&str>, name: &str) -> QualifiedName {
+        QualifiedName {
+            schema: schema.map(Into::into),
+            name: name.into(),
+        }
+    }
+
+    #[test]
+    fn every_detail_is_told() {
+        let mut statement = describe(b"select 1").statements.remove(0);
+        assert_eq!(line(&statement), "read (SELECT)");
+        let touch = |name: &str, act| RelationTouch {
+            relation: qualified(Some("public"), name),
+            act,
+        };
+        statement.classes = ClassSet::of(Class::Write);
+        statement.tag = "DELETE";
+        statement.details = Details {
+            relations: Some(vec![
+                touch("orders", RelationAct::Delete),
+                touch("lines", RelationAct::Read),
+                touch("lines", RelationAct::Read),
+            ]),
+            calls: Some(vec![qualified(None, "f"), qualified(None, "f")]),
+            missing_where: true,
+            row_lock: true,
+            into: true,
+            temporary: true,
+            extensions: vec![ExtensionTouch {
+                name: "hstore".into(),
+                act: ExtensionAct::Create {
+                    cascade: true,
+                    version: Some("1.8".into()),
+                },
+            }],
+            role: Some(RoleTouch {
+                role: Some("admin".into()),
+                local: true,
+                authorization: false,
+            }),
+        };
+        assert_eq!(
+            line(&statement),
+            "write (DELETE); calls f; reads public.lines; deletes from public.orders; no WHERE; locks rows; \
+             makes a table of its result; temporary; creates, with what it needs, extension hstore 1.8; \
+             takes role admin for this transaction"
+        );
+        let value = details_json(&statement.details);
+        assert_eq!(value["relations"][0]["act"], "deletes from");
+        assert_eq!(value["calls"][1], "f");
+        assert_eq!(details_json(&Details::default())["relations"], Value::Null);
+    }
+}

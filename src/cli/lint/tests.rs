@@ -1,0 +1,203 @@
+use super::*;
+
+const POLICY: &str = "schema = 1\nenvironment = \"test\"\n[login.shop]\nkind = \"service\"\ndatabases = [\"shop\"]\n\
+    [login.migrator]\nkind = \"migrator\"\ndatabases = [\"shop\"]\n[guards]\nlexing-parameters = \"observe\"\n";
+
+/// Lints these files under a policy in a directory of its own; its name is taken out of the answer.
+fn linted(files: &[(&str, &str)], change: impl FnOnce(&mut LintArgs)) -> Result<Answer, String> {
+    let directory = tempfile::tempdir().unwrap();
+    let work = directory.path();
+    std::fs::write(work.join("policy.toml"), POLICY).unwrap();
+    std::fs::create_dir_all(work.join("sql/deep")).unwrap();
+    for (name, text) in files {
+        std::fs::write(work.join("sql").join(name), text).unwrap();
+    }
+    let mut args = LintArgs {
+        paths: vec![work.join("sql")],
+        policy: work.join("policy.toml"),
+        login: None,
+        database: None,
+        format: Format::Text,
+        json: false,
+    };
+    change(&mut args);
+    let plain = |text: String| text.replace(&format!("{}/", work.display()), "");
+    lint(&args)
+        .map(|answer| Answer {
+            stdout: plain(answer.stdout),
+            ..answer
+        })
+        .map_err(plain)
+}
+
+fn text(files: &[(&str, &str)]) -> (u8, String) {
+    let answer = linted(files, |_| {}).unwrap();
+    (answer.code, answer.stdout)
+}
+
+#[test]
+fn what_a_migration_may_do_is_clean() {
+    let files = [
+        (
+            "1.sql",
+            "-- drop\nCREATE TABLE t (id int);\nDO $$ BEGIN DROP TABLE x; END $$;\n",
+        ),
+        (
+            "deep/2.sql",
+            "ALTER TABLE t ADD n int;\n--> statement-breakpoint\nGRANT SELECT ON t TO app;",
+        ),
+        ("notes.txt", "COPY t TO PROGRAM 'x'"),
+    ];
+    let clean = "2 files, 4 statements: nothing would be refused\n";
+    assert_eq!(text(&files), (0, clean.to_owned()));
+}
+
+#[test]
+fn problems_have_places_in_files_with_comments_and_dollar_quotes() {
+    let tricky = "/* é; */ CREATE TABLE \"ü;\" (id int);\n\
+        CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $x$\n  SELECT 1; -- ;\n$x$;\r\n\
+        -- before\n  COPY t FROM\n    PROGRAM 'true';\n\
+        SET standard_conforming_strings = off; COPY t TO PROGRAM 'x';\n";
+    let (code, said) = text(&[("2.sql", tricky), ("1.sql", "SELECT 1;")]);
+    let lines: Vec<&str> = said.lines().filter(|line| !line.starts_with(' ')).collect();
+    assert_eq!(lines.len(), 4, "{said}");
+    assert!(lines[0].starts_with("sql/2.sql:6:3: error: "), "{said}");
+    assert!(lines[0].ends_with(" [copy-program]"), "{said}");
+    assert!(lines[1].starts_with("sql/2.sql:8:1: warning: "), "{said}");
+    assert!(lines[1].ends_with(" [lexing-parameters]"), "{said}");
+    assert!(lines[2].starts_with("sql/2.sql:8:40: error: "), "{said}");
+    assert_eq!(lines[3], "2 files, 6 statements: 2 errors, 1 warning");
+    assert!(said.contains("\n    hint: "), "{said}");
+    assert_eq!(code, 1);
+}
+
+#[test]
+fn a_statement_that_cannot_be_read_does_not_hide_the_others() {
+    let sql = "CREATE TABLE é (id int);\n\\set x 1\nCREATE TABLE b (id int);\n\nCREATE TABEL c (id int);\nCOPY t TO PROGRAM 'x';\n";
+    let (code, said) = text(&[("1.sql", sql)]);
+    let places: Vec<&str> = said
+        .lines()
+        .filter_map(|line| line.split(": ").next())
+        .collect();
+    let expected = [
+        "sql/1.sql:2:1",
+        "    hint",
+        "sql/1.sql:5:8",
+        "sql/1.sql:6:1",
+        "    hint",
+        "1 file, 4 statements",
+    ];
+    assert_eq!((code, places), (1, expected.to_vec()), "{said}");
+    assert!(
+        said.contains("    hint: psql's own commands are not SQL"),
+        "{said}"
+    );
+    assert!(
+        said.contains(":5:8: error: syntax error at or near \"TABEL\" [unknown-statement]"),
+        "{said}"
+    );
+}
+
+#[test]
+fn files_that_are_no_text_are_refused_and_marks_at_the_beginning_are_not() {
+    let (code, said) = text(&[("1.sql", "\u{feff}COPY t TO PROGRAM 'x'")]);
+    assert!(said.starts_with("sql/1.sql:1:1: error: "), "{said}");
+    assert_eq!(code, 1);
+    let answer = linted(&[("1.sql", "")], |args| {
+        std::fs::write(args.paths[0].join("2.sql"), b"select '\xff'; select 2").unwrap();
+    });
+    let answer = answer.unwrap();
+    assert!(
+        answer.stdout.starts_with("sql/2.sql:1:1: error: "),
+        "{}",
+        answer.stdout
+    );
+    assert_eq!(answer.code, 1);
+}
+
+#[test]
+fn only_what_observes_is_no_failure() {
+    let (code, said) = text(&[("1.sql", "SET standard_conforming_strings = off")]);
+    assert!(said.ends_with("1 file, 1 statement: 1 warning\n"), "{said}");
+    assert_eq!(code, 0);
+}
+
+#[test]
+fn programs_get_the_same() {
+    let files = [("a b.sql", "SELECT 1;\n COPY t TO PROGRAM 'x';")];
+    let with = |format| linted(&files, |args| args.format = format).unwrap();
+    let json = with(Format::Json);
+    assert_eq!(json, linted(&files, |args| args.json = true).unwrap());
+    let value: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    let problem = &value["problems"][0];
+    assert_eq!(
+        (&problem["line"], &problem["column"]),
+        (&2.into(), &2.into())
+    );
+    assert_eq!(
+        (&problem["guard"], &problem["sqlstate"]),
+        (&"copy-program".into(), &"42501".into())
+    );
+    let sarif: serde_json::Value = serde_json::from_str(&with(Format::Sarif).stdout).unwrap();
+    let result = &sarif["runs"][0]["results"][0];
+    let place = &result["locations"][0]["physicalLocation"];
+    assert_eq!(
+        (&sarif["version"], &result["level"]),
+        (&"2.1.0".into(), &"error".into())
+    );
+    assert!(
+        place["artifactLocation"]["uri"]
+            .as_str()
+            .unwrap()
+            .ends_with("sql/a%20b.sql")
+    );
+    assert_eq!(place["region"]["startLine"], 2);
+    assert_eq!(
+        sarif["runs"][0]["tool"]["driver"]["rules"][0]["id"],
+        result["ruleId"]
+    );
+    let junit = with(Format::Junit);
+    assert!(
+        junit
+            .stdout
+            .contains("<testcase classname=\"sql/a b.sql\" name=\"line 2, column 2\">")
+    );
+    assert_eq!(junit.code, 1);
+}
+
+#[test]
+fn what_could_not_be_done_is_said() {
+    let file = [("1.sql", "SELECT 1")];
+    for (change, said) in [
+        (
+            (|args| args.login = Some("shop".into())) as fn(&mut LintArgs),
+            "login \"shop\" is not a migrator: it has no migration sessions",
+        ),
+        (
+            |args| args.login = Some("x".into()),
+            "policy.toml has no login \"x\"; it has migrator, shop",
+        ),
+        (
+            |args| args.database = Some("x".into()),
+            "login \"migrator\" may reach shop only, not \"x\"",
+        ),
+        (
+            |args| args.paths.push("/nonexistent.sql".into()),
+            "could not read /nonexistent.sql: No such file",
+        ),
+        (
+            |args| args.paths = vec![args.paths[0].join("deep")],
+            "sql/deep has no *.sql",
+        ),
+    ] {
+        let why = linted(&file, change).unwrap_err();
+        assert!(why.starts_with(said), "{said}\n{why}");
+    }
+    let two = format!("{POLICY}[login.other]\nkind = \"migrator\"\ndatabases = [\"shop\"]\n")
+        .replace("[guards]\nlexing-parameters = \"observe\"\n", "");
+    let (policy, _) = Policy::parse(&two, "p").unwrap();
+    assert_eq!(
+        only_migrator(&policy).unwrap_err(),
+        "--login is needed: one of migrator, other"
+    );
+}

@@ -1,0 +1,254 @@
+//! `NAME.test.toml` -> [`Case`]s.
+
+use std::sync::Arc;
+
+use super::step::{PLACES, Step, step};
+use super::upstream::{NOTHING, PART, UNCHANGED};
+use crate::cli::judged;
+use crate::config::Problem;
+use crate::config::reader::{Reader, Span, Table, Wrong, one_of};
+use crate::policy::{Guard, Policy, Who};
+
+/// Most cases of one file.
+const MAX_CASES: usize = 10_000;
+
+/// One `[[case]]`.
+#[derive(Debug)]
+pub(super) struct Case {
+    pub name: String,
+    /// Its line, from 1.
+    pub line: u32,
+    pub who: Who,
+    /// The zone that the case says its login has.
+    pub zone: Option<String>,
+    /// A migration session is open from the beginning.
+    pub migration: bool,
+    pub script: Script,
+    pub expect: Expect,
+}
+
+/// What the client does.
+#[derive(Debug)]
+pub(super) enum Script {
+    /// One text, in every way in which a client can send it.
+    Sql(String),
+    /// These messages.
+    Steps(Vec<Step>),
+}
+
+/// `expect`
+#[derive(Debug, Default)]
+pub(super) struct Expect {
+    /// The id that refuses; `None`: it is allowed.
+    pub refused: Option<String>,
+    pub sqlstate: Option<String>,
+    /// A part of the error's message.
+    pub message: Option<String>,
+    /// A part of its hint.
+    pub hint: Option<String>,
+    /// The message that is refused.
+    pub at: Option<&'static str>,
+    /// What the server gets, all of it.
+    pub upstream: Option<Vec<String>>,
+    /// The guards that only observe and would refuse.
+    pub observed: Option<Vec<String>>,
+}
+
+/// The cases of a file for a policy, in its order.
+///
+/// # Errors
+/// Every problem of the file at once.
+pub(super) fn cases(
+    text: &str,
+    file: &str,
+    policy: &Arc<Policy>,
+) -> Result<Vec<Case>, Vec<Problem>> {
+    let tree = Reader::tree(file, text)?;
+    let mut reader = Reader::new(file, text);
+    let mut top = Table::top(tree.get_ref());
+    let tables = reader.tables(&mut top, "case", MAX_CASES);
+    reader.finish(top);
+    if tables.is_empty() {
+        reader.error(0..0, "there is no [[case]]");
+    }
+    let cases: Vec<Option<Case>> = tables
+        .into_iter()
+        .map(|table| case(&mut reader, table, policy))
+        .collect();
+    let (problems, _) = reader.into_problems();
+    match problems.is_empty() {
+        true => Ok(cases.into_iter().flatten().collect()),
+        false => Err(problems),
+    }
+}
+
+/// `None`: an error was noted. So it is with every function below.
+fn case(reader: &mut Reader<'_>, mut table: Table<'_>, policy: &Arc<Policy>) -> Option<Case> {
+    let span = table.span.clone();
+    for (key, example) in [
+        ("name", "name = \"an application creates no table\""),
+        ("login", "login = \"shop_acme\""),
+        ("expect", "expect = { allowed = true }"),
+    ] {
+        reader.require(&table, key, example);
+    }
+    let name = reader
+        .string(&mut table, "name")
+        .map(|name| name.value.to_owned());
+    let who = who(reader, &mut table, policy);
+    let zone = reader
+        .string(&mut table, "zone")
+        .map(|zone| zone.value.to_owned());
+    let migration = migration(reader, &mut table);
+    let script = script(reader, &mut table, span.clone());
+    let expect = reader
+        .table(&mut table, "expect")
+        .and_then(|table| expect(reader, table));
+    reader.finish(table);
+    let (who, script, migration) = (who?, script?, migration?);
+    let opens = match &script {
+        Script::Steps(steps) => steps
+            .iter()
+            .any(|step| matches!(step, Step::Migration { .. })),
+        Script::Sql(_) => false,
+    };
+    if (migration || opens)
+        && let Err(why) = judged::has_sessions(&who.login)
+    {
+        reader.error(span.clone(), why);
+    }
+    Some(Case {
+        name: name?,
+        line: reader.source.line(span.start),
+        who,
+        zone,
+        migration,
+        script,
+        expect: expect?,
+    })
+}
+
+fn who(reader: &mut Reader<'_>, table: &mut Table<'_>, policy: &Arc<Policy>) -> Option<Who> {
+    let login = reader.string(table, "login");
+    let database = reader.string(table, "database");
+    let login = login?;
+    let asked = database.as_ref().map(|database| database.value);
+    match judged::who(policy, login.value, asked) {
+        Ok(who) => Some(who),
+        Err(why) => {
+            let known = policy.logins.contains_key(login.value);
+            let at = database.filter(|_| known).map(|database| database.span);
+            reader.error(at.unwrap_or(login.span), why);
+            None
+        }
+    }
+}
+
+/// `migration = true`, or a table, for what a session may be opened with.
+fn migration(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Option<bool> {
+    if !table.has("migration") {
+        return Some(false);
+    }
+    if !table.has_table("migration") {
+        let said = reader.boolean(table, "migration")?;
+        return Some(said.value);
+    }
+    let mut inner = reader.table(table, "migration")?;
+    reader.not_yet(&mut inner, "phase");
+    reader.finish(inner);
+    Some(true)
+}
+
+fn script(reader: &mut Reader<'_>, table: &mut Table<'_>, case: Span) -> Option<Script> {
+    let (has_sql, has_steps) = (table.has("sql"), table.has("steps"));
+    let sql = reader.parsed(table, "sql", |text| match text.contains('\0') {
+        true => Err(Wrong::new("a text must not contain a NUL")),
+        false => Ok(text.to_owned()),
+    });
+    let steps = reader.list(table, "steps", step);
+    match (has_sql, has_steps) {
+        (true, false) => sql.map(|sql| Script::Sql(sql.value)),
+        (false, true) => steps.map(|steps| {
+            let steps = steps.value.into_iter().map(|step| step.value);
+            Script::Steps(steps.collect())
+        }),
+        _ => {
+            let help =
+                "sql = \"SELECT 1\", or steps = [\"parse s1: SELECT 1\", \"bind s1\", \"execute\"]";
+            reader.error_with_help(case, "a case has either sql or steps", help);
+            None
+        }
+    }
+}
+
+fn expect(reader: &mut Reader<'_>, mut table: Table<'_>) -> Option<Expect> {
+    let span = table.span.clone();
+    let allowed = reader.boolean(&mut table, "allowed");
+    let mut text = |reader: &mut Reader<'_>, key| {
+        let text = reader.string(&mut table, key)?;
+        Some((text.value.to_owned(), text.span))
+    };
+    let refused = text(reader, "refused");
+    let sqlstate = text(reader, "sqlstate");
+    let message = text(reader, "message");
+    let hint = text(reader, "hint");
+    let at = reader.parsed(&mut table, "at", |text| {
+        one_of(text, &PLACES.map(|place| (place, place)))
+    });
+    let upstream = reader.list(&mut table, "upstream", upstream_word);
+    let observed = reader.list(&mut table, "observed", guard);
+    reader.finish(table);
+    let allows = allowed.as_ref().map(|allowed| allowed.value);
+    let one = match (allows, &refused) {
+        (Some(true), None) | (None | Some(false), Some(_)) => true,
+        _ => {
+            let help = "allowed = true, or refused = \"ddl-outside-migration\"";
+            reader.error_with_help(
+                span.clone(),
+                "a case expects either allowed or refused",
+                help,
+            );
+            false
+        }
+    };
+    if allows == Some(true) {
+        let of_errors = [&sqlstate, &message, &hint];
+        let said = of_errors
+            .into_iter()
+            .flatten()
+            .map(|(_, span)| span.clone());
+        let at = at.as_ref().map(|at| at.span.clone());
+        for span in said.chain(at).collect::<Vec<_>>() {
+            reader.error(span, "what is allowed has no error");
+        }
+    }
+    let values = |list: Vec<crate::config::reader::Located<String>>| {
+        list.into_iter().map(|item| item.value).collect()
+    };
+    one.then(|| Expect {
+        refused: refused.map(|(text, _)| text),
+        sqlstate: sqlstate.map(|(text, _)| text),
+        message: message.map(|(text, _)| text),
+        hint: hint.map(|(text, _)| text),
+        at: at.map(|at| at.value),
+        upstream: upstream.map(|list| values(list.value)),
+        observed: observed.map(|list| values(list.value)),
+    })
+}
+
+fn upstream_word(text: &str) -> Result<String, Wrong> {
+    let zone = text.strip_prefix("set zone ");
+    if zone.is_some_and(|zone| !zone.is_empty()) || [UNCHANGED, NOTHING, PART].contains(&text) {
+        return Ok(text.to_owned());
+    }
+    let help = format!("one of: \"set zone acme\", \"{UNCHANGED}\", \"{PART}\", \"{NOTHING}\"");
+    Err(Wrong::new(format!("\"{text}\" is not known")).help(help))
+}
+
+fn guard(id: &str) -> Result<String, Wrong> {
+    match Guard::from_id(id) {
+        Some(guard) => Ok(guard.id().to_owned()),
+        None => Err(Wrong::new(format!("there is no guard \"{id}\""))
+            .help("portcullis help guards lists them")),
+    }
+}

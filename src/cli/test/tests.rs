@@ -1,0 +1,300 @@
+use super::*;
+use crate::policy::Policy;
+
+const POLICY: &str = "schema = 1\nenvironment = \"test\"\n[zone]\nparameter = \"app.zone\"\ndatabases = [\"shop\"]\n\
+    [login.shop]\nkind = \"service\"\ndatabases = [\"shop\"]\nzone = \"acme\"\n\
+    [login.jobs]\nkind = \"service\"\ndatabases = [\"figures\", \"tools\"]\n\
+    [login.migrator]\nkind = \"migrator\"\ndatabases = [\"shop\"]\n";
+
+/// Tests a policy with these cases in a directory of its own; its name is taken out of the answer.
+fn tested(policy: &str, cases: &str, json: bool) -> (Answer, String) {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("p.toml"), policy).unwrap();
+    if !cases.is_empty() {
+        std::fs::write(directory.path().join("p.test.toml"), cases).unwrap();
+    }
+    let junit = directory.path().join("junit.xml");
+    let args = TestArgs {
+        paths: vec![directory.path().to_owned()],
+        json,
+        junit: Some(junit.clone()),
+    };
+    let answer = test(&args).unwrap();
+    let plain = |text: String| text.replace(&format!("{}/", directory.path().display()), "");
+    let xml = plain(std::fs::read_to_string(junit).unwrap());
+    let stdout = plain(answer.stdout);
+    (Answer { stdout, ..answer }, xml)
+}
+
+/// The failure of the one case that has these lines.
+fn failure(lines: &str) -> Option<String> {
+    let cases = format!("[[case]]\nname = \"it\"\n{lines}\n");
+    let (answer, _) = tested(POLICY, &cases, false);
+    let line = answer
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("FAILED"));
+    assert_eq!(answer.code, u8::from(line.is_some()), "{}", answer.stdout);
+    line.map(|line| {
+        line.trim_start_matches("FAILED p.test.toml:1: it: ")
+            .to_owned()
+    })
+}
+
+#[test]
+fn the_shipped_policies_pass_and_have_cases() {
+    let policies = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    let args = TestArgs {
+        paths: vec![policies],
+        json: false,
+        junit: None,
+    };
+    let answer = test(&args).unwrap();
+    assert_eq!(answer.code, 0, "{}", answer.stdout);
+    assert!(
+        !answer.stdout.contains("no cases beside it"),
+        "{}",
+        answer.stdout
+    );
+}
+
+#[test]
+fn right_answers_for_the_right_reason_pass() {
+    for lines in [
+        "login = \"shop\"\nsql = \"DROP TABLE t\"\nexpect = { refused = \"ddl-outside-migration\" }",
+        "login = \"shop\"\nsql = \"DROP TABLE t\"\nexpect = { refused = \"ddl-outside-migration\", at = \"parse\", upstream = [\"nothing\"] }",
+        "login = \"shop\"\nzone = \"acme\"\nsql = \"SELECT 1\"\nexpect = { allowed = true, upstream = [\"the client's bytes, unchanged\", \"set zone acme\"] }",
+        "login = \"jobs\"\ndatabase = \"tools\"\nsql = \"-- nothing\"\nexpect = { allowed = true, observed = [] }",
+        "login = \"jobs\"\nsteps = [\"function call\"]\nexpect = { refused = \"fast-path\", at = \"function call\" }",
+        "login = \"migrator\"\nmigration = {}\nsql = \"DROP TABLE t\"\nexpect = { allowed = true }",
+        "login = \"migrator\"\nsteps = [\"query: SELECT 1\"]\nexpect = { refused = \"ddl-outside-migration\" }",
+        "login = \"shop\"\nsteps = [\"query: BEGIN\", \"query: DROP TABLE t\", \"query: ROLLBACK\", \"query: SELECT 1\"]\n\
+            expect = { refused = \"ddl-outside-migration\", upstream = [\"set zone acme\", \"part of the client's bytes\"] }",
+        "login = \"jobs\"\nsteps = [\"parse s: SELECT 1\", \"describe statement s\", \"bind s to p\", \"execute p\", \"close portal p\", \"flush\"]\n\
+            expect = { allowed = true, upstream = [\"the client's bytes, unchanged\"] }",
+    ] {
+        assert_eq!(failure(lines), None, "{lines}");
+    }
+}
+
+#[test]
+fn wrong_answers_and_wrong_reasons_fail() {
+    for (lines, said) in [
+        (
+            "login = \"shop\"\nsql = \"DROP TABLE t\"\nexpect = { allowed = true }",
+            "expected allowed; got refused by ddl-outside-migration (42501, at query): cannot execute DROP TABLE outside a migration session; \
+             upstream: nothing (as a simple query)",
+        ),
+        (
+            "login = \"shop\"\nsql = \"SELECT 1\"\nexpect = { refused = \"zone-required\" }",
+            "expected refused by zone-required; got allowed (as a simple query)",
+        ),
+        (
+            "login = \"shop\"\nsql = \"DROP TABLE t\"\nexpect = { refused = \"procedural\", sqlstate = \"42501\" }",
+            "expected refused by procedural (42501); got refused by ddl-outside-migration (42501, at query): \
+             cannot execute DROP TABLE outside a migration session (as a simple query)",
+        ),
+        (
+            "login = \"shop\"\nsql = \"DROP TABLE t\"\nexpect = { refused = \"ddl-outside-migration\", sqlstate = \"0A000\" }",
+            "expected refused by ddl-outside-migration (0A000); got",
+        ),
+        (
+            "login = \"shop\"\nsql = \"DROP TABLE t\"\nexpect = { refused = \"ddl-outside-migration\", message = \"CREATE\" }",
+            "expected refused by ddl-outside-migration, message with \"CREATE\"; got",
+        ),
+        (
+            "login = \"shop\"\nsql = \"DROP TABLE t\"\nexpect = { refused = \"ddl-outside-migration\", at = \"bind\" }",
+            "expected refused by ddl-outside-migration (at bind); got refused by ddl-outside-migration (42501, at parse)",
+        ),
+        (
+            "login = \"shop\"\nsql = \"SELECT 1\"\nexpect = { allowed = true, upstream = [\"the client's bytes, unchanged\"] }",
+            "expected allowed; upstream: the client's bytes, unchanged; got allowed; upstream: set zone acme + the client's bytes, unchanged",
+        ),
+        (
+            "login = \"shop\"\nzone = \"globex\"\nsql = \"SELECT 1\"\nexpect = { allowed = true }",
+            "expected zone globex; got login \"shop\" has zone acme",
+        ),
+        (
+            "login = \"shop\"\nsql = \"SELECT 1\"\nexpect = { allowed = true, observed = [\"procedural\"] }",
+            "expected allowed; observed: procedural; got allowed; observed: none",
+        ),
+        (
+            "login = \"jobs\"\nsteps = [\"query: COPY t FROM STDIN\", \"query: SELECT 1\"]\nexpect = { allowed = true }",
+            "the connection ended: unexpected message type 0x51 during COPY from stdin",
+        ),
+        (
+            "login = \"jobs\"\nsteps = [\"execute nowhere\"]\nexpect = { refused = \"unknown-name\" }",
+            "got an error of the server (34000)",
+        ),
+    ] {
+        let failure = failure(lines).unwrap_or_default();
+        assert!(failure.contains(said), "{lines}\n{said}\n{failure}");
+    }
+}
+
+#[test]
+fn mistakes_in_a_file_of_cases_are_told_with_their_lines() {
+    let cases = "[[case]]\nname = \"a\"\nlogin = \"nobody\"\nsql = \"x\"\nexpect = { allowed = true }\n\
+        [[case]]\nlogin = \"shop\"\nexpcet = { allowed = true }\n\
+        [[case]]\nname = \"b\"\nlogin = \"shop\"\nsteps = [\"open migration\", \"prase s1: x\"]\nexpect = { refused = \"x\", allowed = true }\n\
+        [[case]]\nname = \"c\"\nlogin = \"shop\"\nmigration = true\nsql = \"x\"\nexpect = { allowed = true, sqlstate = \"1\", upstream = [\"all\"] }\n\
+        [[case]]\nname = \"d\"\nlogin = \"shop\"\ndatabase = \"tools\"\nsql = \"x\"\nexpect = { allowed = true, observed = [\"ddl\"] }\n\
+        [case2]\n";
+    let (answer, xml) = tested(POLICY, cases, false);
+    assert_eq!(answer.code, 2, "{}", answer.stdout);
+    let told: Vec<&str> = answer.stdout.lines().collect();
+    let places = told
+        .windows(2)
+        .filter(|pair| pair[0].starts_with("error: "));
+    let places: Vec<(&str, &str)> = places
+        .map(|pair| {
+            (
+                &pair[0]["error: ".len()..],
+                pair[1].trim_start_matches("  --> p.test.toml:"),
+            )
+        })
+        .collect();
+    let expected = [
+        (
+            "p.toml has no login \"nobody\"; it has jobs, migrator, shop",
+            "3:9",
+        ),
+        ("a case has either sql or steps", "6:1"),
+        ("missing key \"name\" in [case]", "6"),
+        ("missing key \"expect\" in [case]", "6"),
+        ("unknown key \"case.expcet\"", "8:1"),
+        ("\"prase s1: x\" is not a step", "12:28"),
+        ("a case expects either allowed or refused", "13:1"),
+        (
+            "login \"shop\" is not a migrator: it has no migration sessions",
+            "14:1",
+        ),
+        ("\"all\" is not known", "19:56"),
+        ("what is allowed has no error", "19:39"),
+        ("login \"shop\" may reach shop only, not \"tools\"", "23:12"),
+        ("there is no guard \"ddl\"", "25:40"),
+        ("unknown key \"case2\"", "26:2"),
+    ];
+    for place in expected {
+        assert!(places.contains(&place), "{place:?}\n{}", answer.stdout);
+    }
+    assert_eq!(places.len(), expected.len(), "{}", answer.stdout);
+    assert!(xml.contains("name=\"the file can be used\""), "{xml}");
+}
+
+#[test]
+fn what_is_not_enforced_is_said_and_no_failure() {
+    let lax = format!("{POLICY}[guards]\nprocedural = \"off\"\ncopy-program = \"observe\"\n");
+    let (answer, _) = tested(&lax, "", false);
+    let said = "  not enforced by copy-program (observe): COPY FROM PROGRAM, COPY TO PROGRAM\n  not enforced by procedural (off): CALL, DO\n\
+        1 policy, 0 cases: all as expected\n";
+    assert!(answer.stdout.ends_with(said), "{}", answer.stdout);
+    let (strict, _) = tested(POLICY, "", false);
+    assert!(!strict.stdout.contains("not enforced"), "{}", strict.stdout);
+    assert!(
+        strict.stdout.starts_with("p.toml: no cases beside it, "),
+        "{}",
+        strict.stdout
+    );
+    assert_eq!((answer.code, strict.code), (0, 0));
+}
+
+#[test]
+fn where_the_whole_file_observes_nothing_is_enforced_and_all_of_it_is_said() {
+    let observing = POLICY.replace("[zone]", "mode = \"observe\"\n[zone]");
+    let cases = "[[case]]\nname = \"a\"\nlogin = \"shop\"\nsql = \"DROP TABLE t\"\n\
+        expect = { allowed = true, upstream = [\"the client's bytes, unchanged\"], observed = [\"ddl-outside-migration\"] }\n";
+    let (answer, _) = tested(&observing, cases, false);
+    assert_eq!(answer.code, 0, "{}", answer.stdout);
+    for said in [
+        "  not enforced by ddl-outside-migration (observe): ",
+        "  not enforced by unknown-statement (observe): ",
+        "  not enforced by zone-required (observe): statements without their zone\n",
+    ] {
+        assert!(answer.stdout.contains(said), "{said}\n{}", answer.stdout);
+    }
+}
+
+#[test]
+fn what_gets_through_although_nothing_is_off_breaks_an_invariant() {
+    let (policy, _) = Policy::parse(POLICY, "p.toml").unwrap();
+    let who = judged::who(&policy.into(), "jobs", None).unwrap();
+    let mut found = Invariants::default();
+    invariants::refused(&who, false, "SELECT", "SELECT 1", &mut found);
+    assert_eq!(
+        (found.held, found.broken),
+        (
+            0,
+            vec!["login \"jobs\" on \"figures\" gets SELECT through: SELECT 1".to_owned()]
+        )
+    );
+}
+
+#[test]
+fn json_and_junit_have_the_same() {
+    let cases = "[[case]]\nname = \"a\"\nlogin = \"shop\"\nsql = \"SELECT 1\"\nexpect = { allowed = true }\n\
+        [[case]]\nname = \"b\"\nlogin = \"shop\"\nsql = \"DROP TABLE t\"\nexpect = { allowed = true }\n";
+    let (answer, xml) = tested(POLICY, cases, true);
+    let value: serde_json::Value = serde_json::from_str(&answer.stdout).unwrap();
+    assert_eq!((answer.code, &value["failures"]), (1, &1.into()));
+    let policy = &value["policies"][0];
+    assert_eq!(policy["cases"][0]["passed"], true);
+    assert_eq!(policy["cases"][1]["line"], 6);
+    assert_eq!(policy["cases"][1]["expected"], "allowed");
+    assert!(policy["invariants"]["kept"].as_u64() > Some(50));
+    assert!(
+        xml.contains("<testsuite name=\"p.test.toml\" tests=\"3\" failures=\"1\">"),
+        "{xml}"
+    );
+    assert!(
+        xml.contains("name=\"b\">\n      <failure message=\"expected allowed; got refused by ddl-"),
+        "{xml}"
+    );
+}
+
+#[test]
+fn paths_are_policies_files_of_cases_and_directories() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    for name in ["b.toml", "a.toml"] {
+        std::fs::write(at(name), POLICY).unwrap();
+    }
+    std::fs::write(at("portcullis.toml"), "schema = 1\n[listen]\n").unwrap();
+    std::fs::write(at("a.test.toml"), "").unwrap();
+    std::fs::write(at("c.md"), "").unwrap();
+    assert_eq!(
+        policies_of(directory.path()),
+        Ok(vec![at("a.toml"), at("b.toml")])
+    );
+    assert_eq!(policies_of(&at("a.test.toml")), Ok(vec![at("a.toml")]));
+    assert_eq!(policies_of(&at("b.toml")), Ok(vec![at("b.toml")]));
+    let empty = tempfile::tempdir().unwrap();
+    assert!(policies_of(empty.path()).is_err_and(|why| why.ends_with("has no policy")));
+}
+
+#[test]
+fn a_policy_that_is_not_valid_or_not_there_could_not_be_tested() {
+    let (answer, _) = tested(
+        &POLICY.replace("kind = \"service\"", "kind = \"servant\""),
+        "",
+        false,
+    );
+    assert_eq!(answer.code, 2);
+    assert!(
+        answer.stdout.contains("error: \"servant\" is not known"),
+        "{}",
+        answer.stdout
+    );
+    let args = TestArgs {
+        paths: vec!["/nonexistent/p.test.toml".into()],
+        json: false,
+        junit: None,
+    };
+    let answer = test(&args).unwrap();
+    assert_eq!(answer.code, 2);
+    assert!(
+        answer.stdout.contains("error: could not read the file"),
+        "{}",
+        answer.stdout
+    );
+}

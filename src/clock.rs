@@ -1,0 +1,13 @@
+//! The day, which the PURE modules are given as an argument.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::policy::Date;
+
+/// Today in UTC; 1970-01-01 where the clock says an earlier day.
+pub fn today() -> Date {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Date::of_unix(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,127 @@
+//! `human-write`: people read; data is changed by applications and by migrations.
+
+use crate::policy::{Kind, Objection, State, Who};
+use crate::sql::{Class, ClassSet, Facts, Statement};
+
+const WRITES: ClassSet = ClassSet::of(Class::Write).with(Class::CopyIn);
+
+/// Large object functions that change something; the others read.
+const WRITING_FUNCTIONS: [&str; 8] = [
+    "lo_creat",
+    "lo_create",
+    "lo_from_bytea",
+    "lo_put",
+    "lo_truncate",
+    "lo_truncate64",
+    "lo_unlink",
+    "lowrite",
+];
+
+/// Objects to INSERT, UPDATE, DELETE, MERGE, COPY FROM, row locks and writing large object functions
+/// of logins of kind human.
+pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
+    if who.login.kind != Kind::Human {
+        return None;
+    }
+    let (statement, what) = facts
+        .statements
+        .iter()
+        .find_map(|statement| Some((statement, what_is_written(statement)?)))?;
+    Some(
+        Objection::new(format!(
+            "cannot execute {what} as login \"{}\", which may only read",
+            who.login.name
+        ))
+        .detail("Data is changed by applications and in migration sessions, not by hand")
+        .hint("Have the application do it, or put it into a script and run that in a migration session")
+        .at(statement.position),
+    )
+}
+
+fn what_is_written(statement: &Statement) -> Option<String> {
+    if statement.classes.intersects(WRITES) {
+        let what = match statement.tag {
+            "SELECT" | "EXPLAIN" | "PREPARE" => "a writing query",
+            "COPY" => "COPY FROM STDIN",
+            tag => tag,
+        };
+        return Some(what.to_owned());
+    }
+    if statement.details.row_lock {
+        return Some("SELECT FOR UPDATE".to_owned());
+    }
+    let function = statement
+        .functions
+        .iter()
+        .find(|name| WRITING_FUNCTIONS.contains(name))?;
+    Some(format!("{function}()"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::*;
+    use crate::policy::Guard;
+    use crate::sql::{Class, Details, Facts, Statement};
+
+    fn locking() -> Facts {
+        message(vec![Statement {
+            details: Details {
+                row_lock: true,
+                ..Details::default()
+            },
+            ..statement("SELECT", &[Class::Read])
+        }])
+    }
+
+    #[test]
+    fn a_person_changes_and_locks_no_rows() {
+        for (text, what) in [
+            (facts("INSERT", &[Class::Write]), "INSERT"),
+            (facts("MERGE", &[Class::Write]), "MERGE"),
+            (
+                facts("SELECT", &[Class::Read, Class::Write]),
+                "a writing query",
+            ),
+            (
+                facts("EXPLAIN", &[Class::Explain, Class::Write]),
+                "a writing query",
+            ),
+            (facts("COPY", &[Class::CopyIn]), "COPY FROM STDIN"),
+            (locking(), "SELECT FOR UPDATE"),
+            (calls(&["lo_unlink"]), "lo_unlink()"),
+        ] {
+            let message = format!("cannot execute {what} as login \"boris\", which may only read");
+            assert_refused(
+                &text,
+                &who("boris", "tools"),
+                CLOSED,
+                Guard::HumanWrite,
+                &message,
+            );
+        }
+    }
+
+    #[test]
+    fn people_read_and_others_write() {
+        let boris = who("boris", "tools");
+        for (tag, class) in [
+            ("SELECT", Class::Read),
+            ("COPY", Class::CopyOut),
+            ("EXPLAIN", Class::Explain),
+            ("LOCK TABLE", Class::Lock),
+            ("BEGIN", Class::Transaction),
+            ("FETCH", Class::Cursor),
+        ] {
+            assert_allowed(&facts(tag, &[class]), &boris, CLOSED);
+        }
+        assert_allowed(&calls(&["lo_get"]), &boris, CLOSED);
+        for who in [acme(), who("shop_report", "tools")] {
+            assert_allowed(&facts("INSERT", &[Class::Write]), &who, CLOSED);
+            assert_allowed(&locking(), &who, CLOSED);
+        }
+        assert_allowed(&facts("INSERT", &[Class::Write]), &migrator(), OPEN);
+        let writes = facts("INSERT", &[Class::Write]);
+        let off = policy("human-write = \"off\"");
+        assert_allowed(&writes, &who_under(&off, "boris", "tools"), CLOSED);
+    }
+}

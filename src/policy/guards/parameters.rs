@@ -1,0 +1,282 @@
+//! `parameters`: a client may lower its limits, never raise them.
+
+use crate::policy::objection::quoted;
+use crate::policy::options::Parameters;
+use crate::policy::pattern::Pattern;
+use crate::policy::quantity::{Above, Ceiling};
+use crate::policy::rights::in_migration_session;
+use crate::policy::{Kind, Objection, State, Who};
+use crate::sql::{Facts, ParameterName, ParameterTouch, ParameterUse};
+
+/// Objects to values above a ceiling, to values that cannot be told beforehand where there is one,
+/// to parameters that are denied, and to those for one transaction that are set for longer. RESET and
+/// DEFAULT pass: they return to what the server gives. Migration sessions are not bound.
+pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
+    if in_migration_session(who, state) {
+        return None;
+    }
+    facts.statements.iter().find_map(|statement| {
+        let objection = statement
+            .parameters
+            .iter()
+            .find_map(|touch| touched(touch, who))?;
+        Some(objection.at(statement.position))
+    })
+}
+
+/// Objects to a parameter of a startup packet, which sets it for as long as the connection lasts.
+pub fn at_startup(who: &Who, name: &str, value: &str) -> Option<Objection> {
+    if who.login.kind == Kind::Migrator {
+        return None;
+    }
+    let touch = ParameterTouch {
+        name: ParameterName::Named(name.to_ascii_lowercase().into()),
+        how: ParameterUse::Session,
+        value: Some(value.into()),
+    };
+    touched(&touch, who)
+}
+
+fn touched(touch: &ParameterTouch, who: &Who) -> Option<Objection> {
+    let settings = &who.policy.options.parameters;
+    let ceilings = who.login.ceilings.as_ref().unwrap_or(&settings.ceilings);
+    if touch.how == ParameterUse::Reset {
+        return None;
+    }
+    let name = match &touch.name {
+        ParameterName::Named(name) => name,
+        ParameterName::All => return None,
+        ParameterName::Dynamic => return any(settings, ceilings).then(computed_name),
+    };
+    let listed = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.fits(name));
+    if listed(&settings.denied) {
+        return Some(
+            Objection::new(format!("parameter \"{}\" cannot be set", quoted(name)))
+                .hint("Leave it as it is"),
+        );
+    }
+    if listed(&settings.transaction_only) && touch.how != ParameterUse::Local {
+        let message = format!(
+            "parameter \"{}\" can only be set for one transaction",
+            quoted(name)
+        );
+        return Some(
+            Objection::new(message)
+                .detail("Its value would stay on the connection")
+                .hint("Use SET LOCAL, or set_config() with true as its third argument, in a transaction"),
+        );
+    }
+    let ceiling = ceilings
+        .iter()
+        .find(|ceiling| *ceiling.parameter.name == **name)?;
+    above(ceiling, touch)
+}
+
+fn any(settings: &Parameters, ceilings: &[Ceiling]) -> bool {
+    !settings.denied.is_empty() || !settings.transaction_only.is_empty() || !ceilings.is_empty()
+}
+
+fn computed_name() -> Objection {
+    Objection::new("cannot set a parameter whose name is computed")
+        .hint("Write the name of the parameter as a string constant")
+}
+
+fn above(ceiling: &Ceiling, touch: &ParameterTouch) -> Option<Objection> {
+    let (name, most) = (ceiling.parameter.name, &ceiling.text);
+    let value = touch
+        .value
+        .as_deref()
+        .filter(|_| touch.how != ParameterUse::Stored);
+    let Some(value) = value else {
+        return Some(
+            Objection::new(format!(
+                "parameter \"{name}\" cannot be set to a computed value"
+            ))
+            .detail(format!("Its ceiling is {most}"))
+            .hint(format!(
+                "Write the value as a constant: SET {name} = '{most}'"
+            )),
+        );
+    };
+    let detail = match ceiling.is_passed_by(value)? {
+        Above::More => format!("Its ceiling is {most}"),
+        Above::Unlimited => format!("Without a limit it would be above its ceiling, {most}"),
+        Above::Unknown => format!("It cannot be compared with its ceiling, {most}"),
+    };
+    Some(
+        Objection::new(format!(
+            "parameter \"{name}\" cannot be set to \"{}\"",
+            quoted(value)
+        ))
+        .detail(detail)
+        .hint(format!("Set it to {most} or less")),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::*;
+    use super::*;
+    use crate::policy::Guard;
+
+    const GUARDS: &str = r#"
+[guards.parameters]
+ceilings = { statement_timeout = "15min", work_mem = "64MB" }
+denied = ["session_preload_*", "plan_cache_mode"]
+transaction_only = ["app.encryption_key"]
+"#;
+
+    fn acme() -> Who {
+        who_under(&policy(GUARDS), "shop_acme", "shop")
+    }
+
+    fn named(name: &str, how: ParameterUse, value: Option<&str>) -> Facts {
+        parameter(ParameterName::Named(name.into()), how, value)
+    }
+
+    #[test]
+    fn a_limit_is_lowered_but_not_raised() {
+        for how in [ParameterUse::Session, ParameterUse::Local] {
+            for (name, value) in [
+                ("statement_timeout", "5s"),
+                ("statement_timeout", "15min"),
+                ("work_mem", "4MB"),
+                ("maintenance_work_mem", "100GB"),
+                ("application_name", "x"),
+            ] {
+                assert_allowed(&named(name, how, Some(value)), &acme(), CLOSED);
+            }
+            for (name, value, detail) in [
+                ("statement_timeout", "16min", "Its ceiling is 15min"),
+                (
+                    "statement_timeout",
+                    "0",
+                    "Without a limit it would be above its ceiling, 15min",
+                ),
+                (
+                    "statement_timeout",
+                    "0x7fffffff",
+                    "It cannot be compared with its ceiling, 15min",
+                ),
+                ("work_mem", "1GB", "Its ceiling is 64MB"),
+            ] {
+                let refusal = refused(&named(name, how, Some(value)), &acme(), CLOSED);
+                assert_eq!(
+                    (refusal.guard, &*refusal.message),
+                    (
+                        Guard::Parameters,
+                        &*format!("parameter \"{name}\" cannot be set to \"{value}\"")
+                    )
+                );
+                assert!(
+                    refusal.detail.starts_with(&format!("{detail}. Login")),
+                    "{}",
+                    refusal.detail
+                );
+            }
+            let message = "parameter \"work_mem\" cannot be set to a computed value";
+            assert_refused(
+                &named("work_mem", how, None),
+                &acme(),
+                CLOSED,
+                Guard::Parameters,
+                message,
+            );
+        }
+    }
+
+    #[test]
+    fn resets_and_migrations_pass() {
+        for facts in [
+            named("work_mem", ParameterUse::Reset, None),
+            named("plan_cache_mode", ParameterUse::Reset, None),
+            named("app.encryption_key", ParameterUse::Reset, None),
+        ] {
+            assert_allowed(&facts, &acme(), CLOSED);
+        }
+        let who = who_under(&policy(GUARDS), "migrator", "shop");
+        for (name, value) in [
+            ("statement_timeout", "0"),
+            ("plan_cache_mode", "auto"),
+            ("app.encryption_key", "k"),
+        ] {
+            assert_allowed(&set(name, value), &who, OPEN);
+            assert!(at_startup(&who, name, value).is_none());
+        }
+    }
+
+    #[test]
+    fn stored_settings_are_told_no_value() {
+        let stored = named("work_mem", ParameterUse::Stored, Some("1MB"));
+        let message = "parameter \"work_mem\" cannot be set to a computed value";
+        assert_refused(&stored, &acme(), CLOSED, Guard::Parameters, message);
+    }
+
+    #[test]
+    fn some_are_never_set_and_some_for_a_transaction_only() {
+        let denied = "parameter \"session_preload_libraries\" cannot be set";
+        assert_refused(
+            &set("session_preload_libraries", "x"),
+            &acme(),
+            CLOSED,
+            Guard::Parameters,
+            denied,
+        );
+        let key = "parameter \"app.encryption_key\" can only be set for one transaction";
+        assert_refused(
+            &set("app.encryption_key", "k"),
+            &acme(),
+            CLOSED,
+            Guard::Parameters,
+            key,
+        );
+        // The value may be bound: nobody needs to see it.
+        for value in [Some("k"), None] {
+            assert_allowed(
+                &named("app.encryption_key", ParameterUse::Local, value),
+                &acme(),
+                CLOSED,
+            );
+        }
+        assert_allowed(&set("app.encryption", "k"), &acme(), CLOSED);
+    }
+
+    #[test]
+    fn a_computed_name_could_be_one_of_them() {
+        let guards = format!("lexing-parameters = \"off\"\n{GUARDS}");
+        let computed = parameter(ParameterName::Dynamic, ParameterUse::Local, Some("x"));
+        let boris = who_under(&policy(&guards), "boris", "tools");
+        let message = "cannot set a parameter whose name is computed";
+        assert_refused(&computed, &boris, CLOSED, Guard::Parameters, message);
+        let none = who_under(&policy("lexing-parameters = \"off\""), "boris", "tools");
+        assert_allowed(&computed, &none, CLOSED);
+    }
+
+    #[test]
+    fn a_startup_packet_is_no_way_around() {
+        let what =
+            |name, value| at_startup(&acme(), name, value).map(|objection| objection.message);
+        assert_eq!(
+            what("Statement_Timeout", "0").as_deref(),
+            Some("parameter \"statement_timeout\" cannot be set to \"0\"")
+        );
+        assert_eq!(what("statement_timeout", "10s"), None);
+        assert!(what("app.encryption_key", "k").is_some());
+    }
+
+    #[test]
+    fn a_login_can_have_ceilings_of_its_own() {
+        let lax = "[login.dump]\nkind = \"service\"\ndatabases = [\"tools\"]\nceilings = {}\n";
+        let policy = policy(&format!("{GUARDS}{lax}"));
+        assert_allowed(
+            &set("statement_timeout", "0"),
+            &who_under(&policy, "dump", "tools"),
+            CLOSED,
+        );
+        refused(
+            &set("statement_timeout", "0"),
+            &who_under(&policy, "shop_report", "tools"),
+            CLOSED,
+        );
+    }
+}

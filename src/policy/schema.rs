@@ -1,0 +1,253 @@
+//! The JSON schema of policy files, for editors. It is made from the words that the parser itself
+//! reads; `policies/policy.schema.json` is this text.
+
+use serde_json::{Map, Value, json};
+
+use super::Guard;
+use super::exception::EXEMPTIBLE;
+use super::parse::{
+    ALWAYS_ENFORCED, CONSOLE_ROLES, FILE_MODES, KINDS, MAX_RULES, MAX_TEXT, MAX_ZONE, MODES, ROUTES,
+};
+use super::quantity::{BOUNDED, Measure};
+use crate::sql::{Class, FUNCTIONS};
+
+/// The schema as text, with a line break at its end.
+pub fn text() -> String {
+    format!("{:#}\n", schema())
+}
+
+fn schema() -> Value {
+    let mut top = table(
+        "A policy: who may ask what. Nothing is inherited; what is not granted is refused.",
+        json!({
+            "schema": { "const": 1 },
+            "environment": name("development, staging or production"),
+            "mode": words("observe: nothing is refused, injected or rewritten", &FILE_MODES),
+            "zone": zone(),
+            "login": named("the logins, by name", login()),
+            "guards": guards(),
+            "migrations": migrations(),
+            "rule": {
+                "description": "refusals of your own; portcullis help rule",
+                "type": "array", "maxItems": MAX_RULES, "items": rule(),
+            },
+            "exception": {
+                "description": "one known statement of one login past one guard, until a day",
+                "type": "array", "maxItems": MAX_RULES, "items": exception(),
+            },
+        }),
+        &["schema", "environment"],
+    );
+    top["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    top["title"] = json!("Portcullis policy");
+    top
+}
+
+fn zone() -> Value {
+    table(
+        "the row-level security context of a transaction",
+        json!({
+            "parameter": text_of("what row-level security reads, two words with a dot: app.tenant_id"),
+            "protection": { "enum": ["plain"] },
+            "databases": list("here, services and people without a zone are refused", name("a database")),
+            "noun": text_of("the word your people use; errors use it too"),
+        }),
+        &["parameter", "databases"],
+    )
+}
+
+fn login() -> Value {
+    table(
+        "a login",
+        json!({
+            "kind": words("carries the rights", &KINDS),
+            "databases": list("nothing else can be reached", name("a database")),
+            "route": words("the pool; default transaction, for migrators session", &ROUTES),
+            "zone": { "description": "set for every transaction", "type": "string", "minLength": 1, "maxLength": MAX_ZONE },
+            "server_role": name("the PostgreSQL role behind the login, where it is another one"),
+            "console": words("what it may do on the console", &CONSOLE_ROLES),
+            "max_connections": { "type": "integer", "minimum": 1, "maximum": 1_000_000 },
+            "networks": list("where it may come from; default anywhere", text_of("10.20.0.0/16")),
+            "roles": list("what SET LOCAL ROLE may name", name("a role")),
+            "denied_relations": one_or_more(relation()),
+            "ceilings": ceilings("in place of those of [guards.parameters]"),
+        }),
+        &["kind", "databases"],
+    )
+}
+
+fn guards() -> Value {
+    let guards = Guard::ALL.into_iter().map(|guard| {
+        let modes = match ALWAYS_ENFORCED.contains(&guard) {
+            true => json!({ "enum": ["enforce"] }),
+            false => words("enforce refuses, observe counts", &MODES),
+        };
+        let mut keys = told(guard);
+        keys["mode"] = modes.clone();
+        let inner = table("", keys, &[]);
+        let about = format!("portcullis help {}", guard.id());
+        (
+            guard.id().to_owned(),
+            json!({ "description": about, "anyOf": [modes, inner] }),
+        )
+    });
+    let guards: Map<String, Value> = guards.collect();
+    table(
+        "a guard that is not named is enforced",
+        Value::Object(guards),
+        &[],
+    )
+}
+
+/// What a guard is told beside its mode.
+fn told(guard: Guard) -> Value {
+    let extension = || name("an extension");
+    match guard {
+        Guard::Parameters => json!({
+            "ceilings": ceilings("a client may lower these, never raise them"),
+            "denied": list("never set by a client", name("a parameter; * is any run of characters")),
+            "transaction_only": list("SET LOCAL only", name("a parameter; * is any run of characters")),
+        }),
+        Guard::Extensions => json!({
+            "approved": list("may be created; all others are refused", extension()),
+            "by_approval": list("refused until a DBA approves them", extension()),
+            "removed": named("name and reason", text_of("the reason")),
+            "min_version": named("name and oldest version", text_of("a version")),
+        }),
+        Guard::AppendOnly => json!({
+            "relations": one_or_more(relation()),
+        }),
+        Guard::DeniedRelations => {
+            let mut keys = json!({ "all": one_or_more(relation()) });
+            for (kind, _) in KINDS {
+                keys[kind] = one_or_more(relation());
+            }
+            keys
+        }
+        Guard::DangerousFunctions => json!({
+            "allow": list("functions of this guard that pass", json!({ "enum": FUNCTIONS.iter().map(|(name, _)| name).collect::<Vec<_>>() })),
+            "deny": list("functions of your own that are refused as well", relation()),
+        }),
+        Guard::Functions => json!({
+            "allow": list("the only functions beside PostgreSQL's own", relation()),
+        }),
+        _ => json!({}),
+    }
+}
+
+fn migrations() -> Value {
+    table(
+        "migration sessions",
+        json!({
+            "max_ttl": text_of("the longest life of a migration session: 4h"),
+            "lock_timeout": text_of("a migration waits no longer for a lock: 3s"),
+        }),
+        &[],
+    )
+}
+
+fn rule() -> Value {
+    let class = Class::ALL.map(Class::id);
+    let when = table(
+        "all of it must hold",
+        json!({
+            "login": one_or_more(name("a login; * is any run of characters")),
+            "kind": one_or_more(words("", &KINDS)),
+            "database": one_or_more(name("a database; * is any run of characters")),
+            "environment": one_or_more(name("an environment; * is any run of characters")),
+            "route": one_or_more(words("", &ROUTES)),
+            "migration": { "description": "in an open migration session", "type": "boolean" },
+            "class": one_or_more(json!({ "enum": class })),
+            "tag": one_or_more(name("DROP TABLE; * is any run of characters")),
+            "relation": one_or_more(relation()),
+            "function": one_or_more(relation()),
+            "parameter": one_or_more(name("a parameter; * is any run of characters")),
+        }),
+        &[],
+    );
+    let mut rule = table(
+        "a refusal of your own",
+        json!({
+            "id": { "description": "stands where a guard's id stands", "type": "string", "pattern": "^[a-z][a-z0-9-]{0,62}$" },
+            "when": when,
+            "message": { "type": "string", "minLength": 1, "maxLength": MAX_TEXT },
+            "hint": { "type": "string", "minLength": 1, "maxLength": MAX_TEXT },
+            "sqlstate": { "description": "default 42501", "type": "string", "pattern": "^[0-9A-Z]{5}$" },
+        }),
+        &["id", "when", "message"],
+    );
+    rule["properties"]["when"]["minProperties"] = json!(1);
+    rule
+}
+
+fn exception() -> Value {
+    table(
+        "an exception",
+        json!({
+            "guard": { "enum": EXEMPTIBLE.map(Guard::id) },
+            "login": name("a login of this policy"),
+            "fingerprint": { "description": "from the DETAIL of the refusal", "type": "string", "pattern": "^[0-9a-f]{12}$" },
+            "reason": text_of("why, and until when"),
+            "expires": { "description": "the first day on which it is refused again: 2027-03-01", "type": "string", "format": "date" },
+        }),
+        &["guard", "login", "fingerprint", "reason", "expires"],
+    )
+}
+
+fn ceilings(about: &str) -> Value {
+    let value = |measure: Measure| match measure {
+        Measure::Milliseconds => text_of("with a unit: us ms s min h d"),
+        Measure::Kilobytes | Measure::Blocks => text_of("with a unit: B kB MB GB TB"),
+        Measure::Number => json!({ "type": ["string", "integer"] }),
+    };
+    let bounded = BOUNDED.iter();
+    let keys: Map<String, Value> = bounded
+        .map(|bounded| (bounded.name.to_owned(), value(bounded.measure)))
+        .collect();
+    table(about, Value::Object(keys), &[])
+}
+
+/// A table with these keys and no others.
+fn table(about: &str, keys: Value, required: &[&str]) -> Value {
+    json!({
+        "description": about,
+        "type": "object",
+        "properties": keys,
+        "required": required,
+        "additionalProperties": false,
+    })
+}
+
+/// A table whose keys are names.
+fn named(about: &str, value: Value) -> Value {
+    json!({ "description": about, "type": "object", "additionalProperties": value })
+}
+
+fn list(about: &str, item: Value) -> Value {
+    json!({ "description": about, "type": "array", "items": item })
+}
+
+fn one_or_more(item: Value) -> Value {
+    json!({ "anyOf": [item, { "type": "array", "items": item }] })
+}
+
+fn words<T>(about: &str, words: &[(&str, T)]) -> Value {
+    let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+    json!({ "description": about, "enum": words })
+}
+
+fn text_of(about: &str) -> Value {
+    json!({ "description": about, "type": "string" })
+}
+
+fn name(about: &str) -> Value {
+    json!({ "description": about, "type": "string", "minLength": 1 })
+}
+
+fn relation() -> Value {
+    name("with or without its schema; * is any run of characters")
+}
+
+#[cfg(test)]
+#[path = "schema_tests.rs"]
+mod tests;

@@ -1,0 +1,216 @@
+//! `[[rule]]` and `[[exception]]`.
+
+use super::super::guards::fixture::{CLOSED, facts, policy, refused, who_under};
+use super::*;
+use crate::sql::Class;
+
+const RULE: &str = "[[rule]]\nid = \"own\"\nwhen = { class = \"copy-out\" }\nmessage = \"m\"\n";
+const EXCEPTION: &str = "[[exception]]\nguard = \"procedural\"\nlogin = \"shop_acme\"\nfingerprint = \"5b1f90a2c377\"\nreason = \"r\"\nexpires = 2027-03-01\n";
+
+/// The problems of a file with this at its end, where `from` of it is replaced; lines from its first on.
+fn told(text: &str, from: &str, to: &str) -> Vec<String> {
+    assert!(text.contains(from), "{from}");
+    let text = text.replacen(from, to, 1);
+    let before = COMPLETE.lines().count() as u32;
+    let problems = match parse(&format!("{COMPLETE}{text}")) {
+        Ok((_, warnings)) => warnings,
+        Err(problems) => problems,
+    };
+    let shown = problems.into_iter().map(|problem| Problem {
+        line: problem.line - before,
+        ..problem
+    });
+    shown.map(|problem| line_of(&problem)).collect()
+}
+
+#[test]
+fn a_rule_is_checked_when_it_is_read() {
+    assert_eq!(told(RULE, "own", "own"), [] as [String; 0]);
+    let condition = "when = { class = \"copy-out\" }";
+    assert_eq!(
+        told(RULE, condition, "when = {}"),
+        [
+            "3: a rule without a condition would refuse everything | name at least one fact: when = { class = \"copy-out\" }"
+        ]
+    );
+    assert_eq!(
+        told(RULE, condition, "when = { clas = \"read\" }"),
+        ["3: unknown key \"rule.when.clas\" | did you mean \"class\"?"]
+    );
+    assert_eq!(
+        told(RULE, "copy-out", "copy-ot"),
+        ["3: \"copy-ot\" is not known | did you mean \"copy-out\"?"]
+    );
+    assert_eq!(
+        told(RULE, condition, "when = { tag = \"drop table\" }"),
+        ["3: \"drop table\" is not a command tag | did you mean \"DROP TABLE\"?"]
+    );
+    assert_eq!(
+        told(RULE, condition, "when = { login = \"nobody\" }"),
+        ["3: no login is called \"nobody\" | the rule never holds for it"]
+    );
+    assert_eq!(
+        told(
+            RULE,
+            condition,
+            "when = { login = \"shop_*\", kind = [\"human\"] }"
+        ),
+        [] as [String; 0]
+    );
+    assert_eq!(
+        told(RULE, "\"own\"", "\"Own\""),
+        [
+            "2: \"Own\" is not an id | lower-case letters, digits and -, at most 63: \"no-bulk-export\""
+        ]
+    );
+    assert_eq!(
+        told(RULE, "\"own\"", "\"procedural\""),
+        ["2: \"procedural\" is the id of a guard | choose another id for the rule"]
+    );
+    assert_eq!(
+        told(RULE, "message = \"m\"\n", ""),
+        ["1: missing key \"message\" in [rule] | message = \"bulk export is not allowed\""]
+    );
+    assert_eq!(
+        told(RULE, "message = \"m\"", "message = \"a\\nb\""),
+        ["4: what a client reads is one line of at most 300 bytes"]
+    );
+    for code in ["00000", "01000", "4250", "4250x"] {
+        assert_eq!(
+            told(RULE, "\"m\"", &format!("\"m\"\nsqlstate = \"{code}\"")),
+            [format!(
+                "5: \"{code}\" is not the SQLSTATE of an error | five digits or upper-case letters: \"42501\""
+            )]
+        );
+    }
+    assert_eq!(
+        told(&RULE.repeat(2), "own", "own"),
+        ["6: rule \"own\" is there twice"]
+    );
+    assert_eq!(
+        told("rule = 1\n", "1", "1"),
+        ["1: unknown key \"migrations.rule\""]
+    );
+}
+
+#[test]
+fn an_exception_is_checked_when_it_is_read() {
+    assert_eq!(told(EXCEPTION, "r\"", "r\""), [] as [String; 0]);
+    let constants = "it judges constants, which make no difference to a fingerprint";
+    for (guard, help) in [
+        ("copy-program", constants),
+        ("zone-not-granted", constants),
+        ("parameters", constants),
+        ("role-change", constants),
+        ("rule", "narrow the \"when\" of the rule instead"),
+        ("fast-path", "it is always enforced"),
+        (
+            "dangerous-functions",
+            "[guards.dangerous-functions] allow = [...] names functions that pass",
+        ),
+    ] {
+        assert_eq!(
+            told(EXCEPTION, "procedural", guard),
+            [format!("2: guard \"{guard}\" has no exceptions | {help}")]
+        );
+    }
+    assert_eq!(
+        told(EXCEPTION, "shop_acme", "shop_acne"),
+        ["3: no login is called \"shop_acne\" | did you mean \"shop_acme\"?"]
+    );
+    for text in ["5B1F90A2C377", "5b1f90a2c37", "5b1f90a2c37g", "5b1f90a2c3é"] {
+        assert_eq!(
+            told(EXCEPTION, "5b1f90a2c377", text),
+            [format!(
+                "4: \"{text}\" is not a fingerprint | twelve of 0-9a-f, from the DETAIL of the refusal"
+            )]
+        );
+    }
+    assert_eq!(
+        told(EXCEPTION, "\"r\"", "\" \""),
+        [
+            "5: a reason says why, in at most 1000 bytes | who will miss this exception, and until when?"
+        ]
+    );
+    for expires in ["\"2027-03-01\"", "2027-03-01T00:00:00Z"] {
+        let told = told(EXCEPTION, "2027-03-01", expires);
+        assert!(
+            told[0].contains("must be a day, such as 2027-03-01"),
+            "{told:?}"
+        );
+    }
+    assert_eq!(
+        told(EXCEPTION, "2027-03-01", "1969-12-31"),
+        ["6: there is no such day after 1970"]
+    );
+}
+
+fn on(year: u16, month: u8, day: u8) -> State {
+    State {
+        today: Date::new(year, month, day),
+        ..CLOSED
+    }
+}
+
+#[test]
+fn an_exception_lets_one_statement_of_one_login_past_one_guard_until_a_day() {
+    let policy = policy(EXCEPTION);
+    let code = facts("DO", &[Class::Procedural]);
+    let who = who_under(&policy, "shop_acme", "shop");
+    let by = |state: State, who: &Who| refused(&code, who, state).guard;
+    assert_eq!(decide(&code, &who, on(2027, 2, 28)).verdict, Verdict::Allow);
+    assert_eq!(by(on(2027, 3, 1), &who), Guard::Procedural);
+    // Nobody said which day it is.
+    assert_eq!(by(CLOSED, &who), Guard::Procedural);
+    let other = who_under(&policy, "boris", "tools");
+    assert_eq!(by(on(2027, 2, 28), &other), Guard::Procedural);
+
+    let mut another = code.clone();
+    another.fingerprint = Some(crate::sql::Fingerprint([1; 6]));
+    assert_eq!(
+        refused(&another, &who, on(2027, 2, 28)).guard,
+        Guard::Procedural
+    );
+    another.fingerprint = None;
+    assert_eq!(
+        refused(&another, &who, on(2027, 2, 28)).guard,
+        Guard::Procedural
+    );
+
+    let ddl = facts("DO", &[Class::Procedural, Class::Ddl]);
+    assert_eq!(
+        refused(&ddl, &who, on(2027, 2, 28)).guard,
+        Guard::DdlOutsideMigration
+    );
+}
+
+#[test]
+fn an_exception_that_ends_is_told_before() {
+    let policy = policy(EXCEPTION);
+    let told = |year, month, day| -> Vec<String> {
+        let today = Date::new(year, month, day).unwrap();
+        policy
+            .expiring(today, "p.toml")
+            .iter()
+            .map(line_of)
+            .collect()
+    };
+    let what = "the exception of login \"shop_acme\" from guard \"procedural\"";
+    assert_eq!(told(2027, 2, 14), [] as [String; 0]);
+    for day in [15, 28] {
+        assert_eq!(
+            told(2027, 2, day),
+            [format!(
+                "21: {what} expires on 2027-03-01 | see to its reason, or give it another day"
+            )]
+        );
+    }
+    for day in [1, 2] {
+        assert_eq!(
+            told(2027, 3, day),
+            [format!(
+                "21: {what} expired on 2027-03-01: the statement is refused | remove it"
+            )]
+        );
+    }
+}

@@ -1,0 +1,127 @@
+//! What the statements of a login are looked at for, worked out once for a policy, so that most of
+//! them pass after a few tests of integers.
+
+use std::sync::Arc;
+
+use super::file::{Kind, Login, Mode, Policy, RouteName};
+use super::rights::QUIET;
+use super::rule::{NAMING, Rule};
+use super::{Guard, Who};
+use crate::sql::{Class, ClassSet, Depth, Facts};
+
+/// For one login.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    /// A statement of these classes that has no parameters, guarded functions or remarkable details
+    /// interests no guard and no rule.
+    quiet: ClassSet,
+    /// The rules that can hold for the login, in the order of the file.
+    pub(super) rules: Box<[Arc<Rule>]>,
+}
+
+/// What can change or lock rows; a SELECT can, by FOR UPDATE.
+const WRITING: ClassSet = ClassSet::of(Class::Write)
+    .with(Class::CopyIn)
+    .with(Class::Read);
+/// What can stay on a pooled connection, beside the classes that are looked at anyway.
+const STAYING: ClassSet = ClassSet::of(Class::Prepare)
+    .with(Class::Execute)
+    .with(Class::Notify);
+
+impl Watch {
+    /// What `policy` has to look at in the statements of `login`.
+    fn new(policy: &Policy, login: &Login) -> Self {
+        let on = |guard: Guard| policy.guards[guard as usize].mode != Mode::Off;
+        let rules: Box<[Arc<Rule>]> = match on(Guard::Rule) {
+            true => policy
+                .rules
+                .iter()
+                .filter(|rule| rule.when.can_hold(login, &policy.environment))
+                .cloned()
+                .collect(),
+            false => Box::default(),
+        };
+        let mut loud = rules.iter().fold(ClassSet::EMPTY, |loud, rule| {
+            loud.union(rule.when.classes())
+        });
+        let options = &policy.options;
+        let watched = [
+            (on(Guard::HumanWrite) && login.kind == Kind::Human, WRITING),
+            (
+                on(Guard::SessionState) && login.route == RouteName::Transaction,
+                STAYING,
+            ),
+            (
+                on(Guard::AppendOnly) && !options.append_only.is_empty(),
+                ClassSet::of(Class::Write),
+            ),
+            (
+                on(Guard::DeniedRelations) && !login.denied_relations.is_empty(),
+                NAMING,
+            ),
+            (on(Guard::Functions) && options.functions.is_some(), NAMING),
+            (
+                on(Guard::DangerousFunctions) && !options.denied_functions.is_empty(),
+                NAMING,
+            ),
+        ];
+        for (_, classes) in watched.iter().filter(|(on, _)| *on) {
+            loud = loud.union(*classes);
+        }
+        Self {
+            quiet: QUIET.minus(loud),
+            rules,
+        }
+    }
+}
+
+/// Reads, writes and the like, which no guard and no rule has an opinion on: nearly all traffic.
+pub(super) fn is_plain(facts: &Facts, who: &Who) -> bool {
+    let quiet = who.login.watch.quiet;
+    let is_quiet = |classes: ClassSet| !classes.is_empty() && classes.minus(quiet).is_empty();
+    facts.undescribed.is_none()
+        && is_quiet(facts.classes)
+        && facts.statements.iter().all(|statement| {
+            is_quiet(statement.classes)
+                && statement.parameters.is_empty()
+                && statement.functions.is_empty()
+                && statement.details.is_quiet()
+                && !matches!(
+                    statement.transaction,
+                    Some(crate::sql::TransactionControl::TwoPhase)
+                )
+        })
+        && (who.login.zone.is_some() || !who.zone_is_required())
+}
+
+/// Works out what a policy that has just been read looks at.
+pub(super) fn prepare(policy: &mut Policy) {
+    policy.depth = depth(policy);
+    let logins = policy.logins.values().map(|login| {
+        let watch = Watch::new(policy, login);
+        let login = Login {
+            watch,
+            ..Login::clone(login)
+        };
+        (login.name.clone(), Arc::new(login))
+    });
+    policy.logins = logins.collect();
+}
+
+fn depth(policy: &Policy) -> Depth {
+    let on = |guard: Guard| policy.guards[guard as usize].mode != Mode::Off;
+    let options = &policy.options;
+    let denied = policy
+        .logins
+        .values()
+        .any(|login| !login.denied_relations.is_empty());
+    let asked = (on(Guard::AppendOnly) && !options.append_only.is_empty())
+        || (on(Guard::DeniedRelations) && denied)
+        || (on(Guard::Functions) && options.functions.is_some())
+        || (on(Guard::DangerousFunctions) && !options.denied_functions.is_empty())
+        || (on(Guard::Rule) && policy.rules.iter().any(|rule| rule.when.asks_names()));
+    match asked {
+        true => Depth::Names,
+        false => Depth::Surface,
+    }
+}

@@ -1,0 +1,149 @@
+//! The commands from outside: exit codes as grep has them (0: clean, 1: found or refused, 2: could
+//! not), the answer on stdout, the talk on stderr, and JSON for programs.
+
+use std::path::Path;
+use std::process::Command;
+
+/// What a command said.
+struct Said {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+/// Runs `portcullis` in the repository; blanks separate arguments, `{}` is the directory `work`.
+fn portcullis(work: &Path, line: &str) -> Said {
+    let arguments = line
+        .split(' ')
+        .map(|word| word.replace("{}", &work.display().to_string()));
+    let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("run portcullis");
+    Said {
+        code: output.status.code().expect("an exit status"),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// A directory with files that are right and files that are not.
+fn work() -> tempfile::TempDir {
+    let work = tempfile::tempdir().expect("create a directory");
+    let policy = std::fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/production.toml"),
+    )
+    .expect("read the policy");
+    let case = "[[case]]\nname = \"a\"\nlogin = \"boris\"\nsql = \"SELECT 1\"\nexpect = { refused = \"procedural\" }\n";
+    for (name, text) in [
+        ("good.toml", &*policy),
+        ("good.test.toml", case),
+        ("wrong.toml", "schema = 1\n"),
+        ("clean.sql", "CREATE TABLE t (id int);\n"),
+        ("dirty.sql", "COPY t TO PROGRAM 'x';\n"),
+        (
+            "pgbouncer.ini",
+            "[databases]\nshop =\n[pgbouncer]\nlisten_addr = *\nauth_file = userlist.txt\n",
+        ),
+        (
+            "userlist.txt",
+            "\"app\" \"md50123456789abcdef0123456789abcdef\"\n",
+        ),
+        ("wrong.ini", "[databases\n"),
+    ] {
+        std::fs::write(work.path().join(name), text).expect("write a file");
+    }
+    work
+}
+
+const EXPLAIN: &str = "explain --policy policies/production.toml --login";
+
+#[test]
+fn exit_codes_are_those_of_grep_and_the_answer_is_on_stdout() {
+    let work = work();
+    for (code, line) in [
+        (0, "test policies"),
+        (1, "test {}/good.toml"),
+        (2, "test {}/wrong.toml"),
+        (2, "test {}/none.toml"),
+        (0, "lint {}/clean.sql"),
+        (1, "lint {}"),
+        (2, "lint {}/none.sql"),
+        (2, "lint --policy {}/none.toml {}"),
+        (0, &format!("{EXPLAIN} shop_acme VALUES(1)")),
+        (1, &format!("{EXPLAIN} shop_acme VACUUM")),
+        (2, &format!("{EXPLAIN} nobody VACUUM")),
+        (2, &format!("{EXPLAIN} shop_acme --file {{}}/none.sql")),
+        (0, "check {}/good.toml"),
+        (1, "check {}/wrong.toml"),
+        (2, "check {}/none.toml"),
+        (0, "init --from {}/pgbouncer.ini --output {}/out"),
+        (2, "init --from {}/pgbouncer.ini --output {}/out"),
+        (2, "init --from {}/wrong.ini --output {}/other"),
+        (2, "keys list --key-file {}/none"),
+        (2, "console --console {}/none SHOW"),
+        (2, "migration list --console {}/none"),
+        (0, "help guards"),
+        (2, "help nothing"),
+        (2, "serve --config {}/none.toml"),
+        (2, "explain"),
+        (2, "frobnicate"),
+        (0, "lint --help"),
+    ] {
+        let said = portcullis(work.path(), line);
+        let Said { stdout, stderr, .. } = &said;
+        assert_eq!(said.code, code, "{line}\n{stdout}\n{stderr}");
+        // `test` and `check` answer with the problems of a file; others have no answer then.
+        let answers = code < 2 || line.starts_with("test") || line.starts_with("check");
+        assert_eq!(!stdout.is_empty(), answers, "{line}\n{stdout}");
+        let talks = line.starts_with("init") || !answers;
+        assert_eq!(!stderr.is_empty(), talks, "{line}\n{stderr}");
+    }
+}
+
+#[test]
+fn programs_get_json_of_the_same_with_the_same_code() {
+    let work = work();
+    for (code, line, key) in [
+        (0, "test --json policies", "policies"),
+        (1, "test --json {}/good.toml", "failures"),
+        (1, "lint --json {}", "problems"),
+        (1, "lint --format sarif {}", "runs"),
+        (1, &format!("{EXPLAIN} shop_acme --json VACUUM"), "error"),
+        (1, "check --json {}/wrong.toml", "problems"),
+        (
+            0,
+            "init --json --from {}/pgbouncer.ini --output {}/out",
+            "written",
+        ),
+        (2, "keys list --json --key-file {}/none", "error"),
+        (2, "console --json --console {}/none SHOW", "error"),
+        (2, "migration list --json --console {}/none", "error"),
+    ] {
+        let said = portcullis(work.path(), line);
+        assert_eq!(said.code, code, "{line}\n{}", said.stderr);
+        let value: serde_json::Value = serde_json::from_str(&said.stdout)
+            .unwrap_or_else(|error| panic!("{line}: {error}\n{}", said.stdout));
+        assert!(value.get(key).is_some(), "{line}\n{}", said.stdout);
+    }
+}
+
+#[test]
+fn what_was_written_by_init_passes_check_and_test() {
+    let work = work();
+    portcullis(work.path(), "init --from {}/pgbouncer.ini --output {}/out");
+    let checked = portcullis(work.path(), "check {}/out/portcullis.toml");
+    let warned = "warning: the whole file observes: nothing is refused\n";
+    assert!(checked.stdout.starts_with(warned), "{}", checked.stdout);
+    assert!(
+        checked.stdout.ends_with("2 files checked: 1 warning\n"),
+        "{}",
+        checked.stdout
+    );
+    assert_eq!(checked.code, 0);
+    let tested = portcullis(work.path(), "test {}/out/policies");
+    assert_eq!(tested.code, 0, "{}", tested.stdout);
+    let open = "not enforced by ddl-outside-migration (observe): ";
+    assert!(tested.stdout.contains(open), "{}", tested.stdout);
+}
