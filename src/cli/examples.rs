@@ -151,7 +151,7 @@ mod tests {
     use super::*;
     use crate::cli::Arguments;
 
-    const ALL: [&str; 13] = [
+    const ALL: [&str; 14] = [
         SERVE,
         CHECK,
         HELP,

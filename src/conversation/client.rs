@@ -5,6 +5,7 @@ use super::injection::QueryForm;
 use super::judge::Judged;
 use super::splice::Splice;
 use super::{Batch, Body, Context, Conversation, Copy, Fatal, Next, Observer, Taken};
+use crate::error::SqlState;
 use crate::policy::guards;
 use crate::protocol::frame::{self, HEADER, Header, cstr};
 use crate::sql::LONG_TEXT;
@@ -56,7 +57,14 @@ impl Conversation {
         reply: &mut Vec<u8>,
     ) -> Result<Taken, Fatal> {
         if let Some(onlooker) = &mut self.onlooker {
-            return Ok(onlooker.client_sent(input, cx, out));
+            if cx.who.observes() {
+                return Ok(onlooker.client_sent(input, cx, out));
+            }
+            // Nobody knows what was prepared here, and in which transaction it is.
+            return Err(Fatal {
+                sqlstate: SqlState::ADMIN_SHUTDOWN,
+                message: "the policy is enforced from here on: connect again".to_owned(),
+            });
         }
         let mut at = 0;
         let misses = cx.facts.misses();

@@ -233,6 +233,7 @@ mod tests {
     const POLICY: &str = r#"
 schema = 1
 environment = "production"
+mode = "observe"
 [zone]
 parameter = "app.tenant_id"
 databases = ["shop"]
@@ -257,7 +258,8 @@ zone = "acme"
     impl Observer for Counting {
         fn judged(&self, _: &Facts, decision: &Decision) {
             count(&self.judged);
-            if matches!(decision.verdict, Verdict::Refuse(_)) {
+            assert_eq!(decision.verdict, Verdict::Allow);
+            if !decision.observed.is_empty() {
                 count(&self.objections);
             }
         }
@@ -285,7 +287,11 @@ zone = "acme"
 
     impl Connection {
         fn new(record: bool) -> Self {
-            let (policy, _) = Policy::parse(POLICY, "p.toml").expect("the policy is valid");
+            Self::of(POLICY, record)
+        }
+
+        fn of(policy: &str, record: bool) -> Self {
+            let (policy, _) = Policy::parse(policy, "p.toml").expect("the policy is valid");
             let login = Arc::clone(&policy.logins["app"]);
             let setup = Setup {
                 connection: 1,
@@ -436,6 +442,27 @@ zone = "acme"
             assert!(!connection.conversation.is_idle());
             assert!(!connection.conversation.is_between_answers());
         }
+    }
+
+    /// It was made while the policy observed; now it enforces.
+    #[test]
+    fn a_connection_that_was_only_looked_at_ends_when_the_policy_enforces() {
+        let mut connection = Connection::of(&POLICY.replace("observe", "enforce"), false);
+        let (mut scratch, mut reply) = (Vec::new(), Vec::new());
+        let input = query("select 1");
+        let mut cx = Context {
+            who: &connection.who,
+            state: State::default(),
+            facts: &mut connection.facts,
+            described: None,
+            busy: false,
+            observer: &connection.counting,
+        };
+        let mut out = Splice::new(&input, &mut scratch);
+        let conversation = &mut connection.conversation;
+        let ended = conversation.from_client(&input, &mut cx, &mut out, &mut reply);
+        assert_eq!(ended.map_err(|f| f.sqlstate), Err(SqlState::ADMIN_SHUTDOWN));
+        assert!(out.finish().is_empty());
     }
 
     #[test]

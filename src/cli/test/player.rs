@@ -13,7 +13,7 @@ use crate::conversation::{Context, Conversation, Next, Observer, Setup};
 use crate::error::SqlState;
 use crate::policy::{Decision, GuardSet, Refusal, RouteName, Who};
 use crate::sql::{Facts, FactsCache, describe_at};
-use crate::zone::{Form, Prefix};
+use crate::zone::Prefix;
 
 /// Longest text of one message, bytes: the largest that `max_statement_bytes` allows.
 const MAX_STATEMENT: usize = 64 << 20;
@@ -119,10 +119,6 @@ impl<'w> Player<'w> {
         let zone = zone.filter(|_| !who.observes());
         let prefix =
             zone.map(|(zone, value)| Arc::new(Prefix::new(&[(&*zone.parameter, &**value)])));
-        // The pool of a case is none that keeps names, however many transactions it has: it is not asked.
-        if let Some(prefix) = &prefix {
-            prefix.name_lost();
-        }
         let setup = Setup {
             connection: 1,
             random: RANDOM,
@@ -238,18 +234,14 @@ impl<'w> Player<'w> {
     }
 
     fn finish(self) -> Played {
-        let prefix = self.prefix.map_or_else(Vec::new, |prefix| {
-            let mut bytes = Vec::new();
-            prefix.put(&mut bytes, &crate::zone::name(RANDOM[0]), Form::Whole);
-            bytes
-        });
+        let prefix = self.prefix.as_deref();
         let zone = self.who.zone().map(|zone| &**zone);
         Played {
             errors: errors(&self.to_client),
             refusal: self.reports.refusal.take(),
             refused_at: self.refused_at,
             observed: *self.reports.observed.borrow(),
-            upstream: upstream::read(&self.to_server, &prefix, zone, &self.sent),
+            upstream: upstream::read(&self.to_server, prefix, zone, &self.sent),
             broken: self.broken,
         }
     }

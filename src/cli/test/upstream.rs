@@ -1,7 +1,7 @@
 //! What the server got, in words.
 
 use crate::protocol::frame::{self, HEADER};
-use crate::zone::{QUERY_GUARD, name};
+use crate::zone::{Form, Prefix, QUERY_GUARD, name, put_question};
 
 use super::player::RANDOM;
 
@@ -25,14 +25,14 @@ pub(in crate::cli) struct Upstream {
     pub guarded: bool,
 }
 
-/// Reads what was written to the server. `prefix`: the bytes that set `zone`; `sent`: the client's
-/// messages, and whether each was refused.
+/// Reads what was written to the server. `prefix`: what sets `zone`; `sent`: the client's messages, and
+/// whether each was refused.
 ///
-/// Portcullis adds: the prefix; [`QUERY_GUARD`] ahead of the text of a simple Query; Flush and Sync;
+/// Portcullis adds: the prefix, and the question whether its name may stay; [`QUERY_GUARD`] ahead of the text of a simple Query; Flush and Sync;
 /// and Execute of a portal that never exists, in the place of a refused message.
 pub(super) fn read(
     bytes: &[u8],
-    prefix: &[u8],
+    prefix: Option<&Prefix>,
     zone: Option<&str>,
     sent: &[(Vec<u8>, bool)],
 ) -> Upstream {
@@ -43,11 +43,19 @@ pub(super) fn read(
         reached: vec![false; sent.len()],
         guarded: false,
     };
+    // The first form begins like the whole one.
+    let forms = [Form::Whole, Form::First, Form::Again];
+    let forms = forms.map(|form| prefix.map_or_else(Vec::new, |prefix| put(prefix, form)));
+    let mut question = Vec::new();
+    put_question(&mut question, &name(RANDOM[0]));
     let (mut set, mut strange) = (false, false);
     while !walk.rest.is_empty() {
-        if !prefix.is_empty() && walk.rest.starts_with(prefix) {
+        let ahead = |bytes: &&Vec<u8>| !bytes.is_empty() && walk.rest.starts_with(bytes);
+        if let Some(prefix) = forms.iter().find(ahead) {
             walk.rest = &walk.rest[prefix.len()..];
             set = true;
+        } else if ahead(&&question) {
+            walk.rest = &walk.rest[question.len()..];
         } else if !walk.message() {
             strange = true;
             break;
@@ -73,6 +81,12 @@ pub(super) fn read(
         whole: all && !strange,
         guarded: walk.guarded,
     }
+}
+
+fn put(prefix: &Prefix, form: Form) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    prefix.put(&mut bytes, &name(RANDOM[0]), form);
+    bytes
 }
 
 struct Walk<'b> {
@@ -128,16 +142,17 @@ fn is_it(message: &[u8], sent: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::cli::test::step::{bind, execute, parse, query, sync};
-    use crate::zone::{Form, Prefix};
+
+    fn sets() -> Prefix {
+        Prefix::new(&[("a.b", "acme")])
+    }
 
     fn prefix() -> Vec<u8> {
-        let mut bytes = Vec::new();
-        Prefix::new(&[("a.b", "acme")]).put(&mut bytes, &name(RANDOM[0]), Form::Whole);
-        bytes
+        put(&sets(), Form::Whole)
     }
 
     fn words(bytes: &[u8], sent: &[(Vec<u8>, bool)]) -> Vec<String> {
-        read(bytes, &prefix(), Some("acme"), sent).words
+        read(bytes, Some(&sets()), Some("acme"), sent).words
     }
 
     #[test]
@@ -148,6 +163,13 @@ mod tests {
         assert_eq!(words(&select, &sent), [UNCHANGED]);
         let all = [prefix(), guarded].concat();
         assert_eq!(words(&all, &sent), ["set zone acme", UNCHANGED]);
+        let mut question = Vec::new();
+        put_question(&mut question, &name(RANDOM[0]));
+        for form in [Form::First, Form::Again] {
+            let guarded = query("select where false;select 1").bytes;
+            let all = [question.clone(), put(&sets(), form), guarded].concat();
+            assert_eq!(words(&all, &sent), ["set zone acme", UNCHANGED]);
+        }
         assert_eq!(words(b"", &sent), [NOTHING]);
         assert_eq!(words(&prefix(), &sent), ["set zone acme"]);
     }
