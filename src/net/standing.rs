@@ -2,7 +2,10 @@
 //! it was admitted with is no longer so and it must end.
 //!
 //! Route, server role, zone and kind are fixed at login: a connection that kept working across a
-//! change of them would be in two states at once, one transaction half in each zone.
+//! change of them would be in two states at once, one transaction half in each zone. The file's mode
+//! is not: where it begins to observe, nothing is refused from the next statement on (and a zone that
+//! was injected goes on being injected); where it begins to enforce, a conversation that only looked on
+//! ends itself.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -98,7 +101,7 @@ fn reconsider(
         login: Arc::clone(login),
         database: Arc::clone(&who.database),
     };
-    match changed(who, &new, in_session) {
+    match changed(who, &new) {
         Some(what) => Err(format!(
             "The policy has given login \"{name}\" another {what}."
         )),
@@ -107,7 +110,7 @@ fn reconsider(
 }
 
 /// What is fixed at login and is another now.
-fn changed<'a>(old: &'a Who, new: &'a Who, in_session: bool) -> Option<&'a str> {
+fn changed<'a>(old: &'a Who, new: &'a Who) -> Option<&'a str> {
     let (was, is) = (&*old.login, &*new.login);
     if was.kind != is.kind {
         Some("kind")
@@ -117,9 +120,6 @@ fn changed<'a>(old: &'a Who, new: &'a Who, in_session: bool) -> Option<&'a str> 
         Some("server_role")
     } else if zone(old) != zone(new) {
         Some(new.noun())
-    } else if old.observes() != new.observes() && !in_session {
-        // Who observes and who enforces are two different state machines.
-        Some("mode")
     } else {
         None
     }
@@ -189,6 +189,7 @@ zone = "acme"
         for (old, new) in [
             ("", ""),
             ("[zone]", "mode = \"enforce\"\n[zone]"),
+            ("[zone]", "mode = \"observe\"\n[zone]"),
             ("\"shop\", \"app\"", "\"shop\""),
             ("zone = \"acme\"", "zone = \"acme\"\nmax_connections = 3"),
             (
@@ -214,7 +215,6 @@ zone = "acme"
             ("app.tenant_id", "app.other", "another tenant"),
             ("\"service\"", "\"human\"", "another kind"),
             ("[login.acme]", other, "another server_role"),
-            ("[zone]", "mode = \"observe\"\n[zone]", "another mode"),
             (
                 "zone = \"acme\"",
                 "zone = \"acme\"\nnetworks = [\"10.0.0.0/8\"]",
