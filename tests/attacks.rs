@@ -17,7 +17,7 @@ mod attacks {
 }
 
 use attacks::{data, run};
-use support::StackOptions;
+use support::{Pooler, Version};
 
 /// One test and one stack per family.
 macro_rules! families {
@@ -25,13 +25,33 @@ macro_rules! families {
         const FAMILIES: &[&str] = &[$(stringify!($name)),*];
         $(#[test]
         fn $name() {
-            run::family(&data::family(stringify!($name)), StackOptions::default());
+            run::family(&data::family(stringify!($name)), OLD);
         })*
     };
 }
 
 families! {
     ddl disguises files lexing protocol resources roles server session text_as_sql zone
+}
+
+/// PostgreSQL 15 behind PgBouncer 1.18.
+const OLD: (Version, Pooler) = (Version::Pg15, Pooler::V1_18);
+/// PostgreSQL 17 reads SQL a little differently, and PgBouncer 1.24 follows named statements.
+const NEW: (Version, Pooler) = (Version::Pg17, Pooler::V1_24);
+
+#[test]
+fn lexing_newer() {
+    run::family(&data::family("lexing"), NEW);
+}
+
+#[test]
+fn protocol_newer() {
+    run::family(&data::family("protocol"), NEW);
+}
+
+#[test]
+fn zone_newer() {
+    run::family(&data::family("zone"), NEW);
 }
 
 #[test]

@@ -64,6 +64,8 @@ pub struct Attack {
     pub harmless: bool,
     /// Several statements in one text: not for the extended protocol.
     pub simple_only: Option<bool>,
+    /// Only on the newer PostgreSQL and PgBouncer, or only on the older ones.
+    pub only: Option<Only>,
     /// Asked by a superuser before and after: what the general evidence does not show. If it names
     /// 'bystander', another client of that application_name is there.
     #[serde(default)]
@@ -77,6 +79,16 @@ pub struct Attack {
     /// Proven on a connection straight to PostgreSQL: PgBouncer does not take it either.
     #[serde(default)]
     pub direct: bool,
+}
+
+/// Where an attack has its effect at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Only {
+    /// PostgreSQL 15 behind PgBouncer 1.18.
+    Older,
+    /// PostgreSQL 17 behind PgBouncer 1.24.
+    Newer,
 }
 
 /// One text, or several.

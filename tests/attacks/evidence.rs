@@ -83,7 +83,7 @@ UNION ALL SELECT 'advisory lock ' || classid || ' ' || objid || ' ' || mode FROM
 UNION ALL SELECT 'setting of the server ' || name || '=' || setting FROM pg_file_settings WHERE sourcefile ~ 'auto.conf'";
 
 /// What the next client of the shared server connection finds there. PgBouncer itself keeps five
-/// settings for each client.
+/// settings for each client; names of statements that it or Portcullis gives are nobody else's.
 const LEFT: &str = "
 SELECT 'left: ' || name || ' = ' || setting FROM pg_catalog.pg_settings WHERE name NOT IN
     ('application_name', 'client_encoding', 'DateStyle', 'TimeZone', 'standard_conforming_strings',
@@ -98,7 +98,7 @@ UNION ALL SELECT 'left: ' || name || ' = ' || setting FROM
             ('transaction_isolation', current_setting('transaction_isolation'))) settings (name, setting)
 UNION ALL SELECT 'left: listens to ' || channel FROM pg_catalog.pg_listening_channels() channel
 UNION ALL SELECT 'left: cursor ' || name FROM pg_catalog.pg_cursors WHERE name <> ''
-UNION ALL SELECT 'left: statement ' || name || ' ' || statement FROM pg_catalog.pg_prepared_statements
+UNION ALL SELECT 'left: statement ' || name || ' ' || statement FROM pg_catalog.pg_prepared_statements WHERE name !~ '^(PGBOUNCER|pc)_'
 UNION ALL SELECT 'left: order ' || note FROM public.orders WHERE tenant_id <> 'acme'
 UNION ALL SELECT 'left: temporary ' || relname FROM pg_catalog.pg_class WHERE relnamespace = pg_my_temp_schema()";
 
