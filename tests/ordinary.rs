@@ -13,20 +13,36 @@ mod ordinary {
 }
 
 use ordinary::{cases, compare};
+use support::{Pooler, Version};
 
 /// One test and one stack per file.
 macro_rules! families {
-    ($($name:ident)*) => {
+    ($($name:ident on $versions:expr),*) => {
         const FAMILIES: &[&str] = &[$(stringify!($name)),*];
         $(#[test]
         fn $name() {
-            compare::family(stringify!($name), &cases::family(stringify!($name)));
+            compare::family(stringify!($name), $versions);
         })*
     };
 }
 
 families! {
-    catalogs drivers everyday lookalikes sessions
+    catalogs on OLD, drivers on OLD, everyday on OLD, lookalikes on OLD, newer on NEW, sessions on OLD
+}
+
+/// PostgreSQL 15 behind PgBouncer 1.18.
+const OLD: (Version, Pooler) = (Version::Pg15, Pooler::V1_18);
+/// PostgreSQL 18 behind PgBouncer 1.24.
+const NEW: (Version, Pooler) = (Version::Pg18, Pooler::V1_24);
+
+#[test]
+fn everyday_on_postgresql_18() {
+    compare::family("everyday", NEW);
+}
+
+#[test]
+fn sessions_on_postgresql_18() {
+    compare::family("sessions", NEW);
 }
 
 #[test]

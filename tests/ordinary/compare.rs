@@ -1,15 +1,17 @@
 //! The same case straight at PostgreSQL and through Portcullis.
 
-use super::cases::Case;
+use super::cases::{self, Case};
 use crate::support::message::{self, Message};
-use crate::support::{Login, Stack, StackOptions, Transport, Wire, fixture};
+use crate::support::{Login, Pooler, Stack, StackOptions, Transport, Version, Wire, fixture};
 
 /// What an application's schema looks like.
 pub const FIXTURE: &str = include_str!("fixture.sql");
 
 /// The stack for all ordinary cases.
-pub fn stack() -> Stack {
+pub fn stack((version, pooler): (Version, Pooler)) -> Stack {
     Stack::start(StackOptions {
+        version,
+        pooler,
         sql: format!("{}{FIXTURE}", fixture::SQL),
         ..StackOptions::default()
     })
@@ -28,8 +30,9 @@ enum Protocol {
 }
 
 /// Runs a family; panics with every case whose answers differ.
-pub fn family(name: &str, cases: &[Case]) {
-    let stack = stack();
+pub fn family(name: &str, versions: (Version, Pooler)) {
+    let cases = &cases::family(name);
+    let stack = stack(versions);
     let mut wrong = Vec::new();
     let mut statements = 0;
     for protocol in [Protocol::Simple, Protocol::Extended] {

@@ -118,7 +118,7 @@ const DESCRIBE: &[&str] = &[
 
 #[test]
 fn psql_describes_the_same() {
-    let stack = compare::stack();
+    let stack = compare::stack(crate::OLD);
     let (straight, through) = (straight(&stack), stack.login("shop_acme", "shop"));
     let commands: Vec<&str> = DESCRIBE
         .iter()
@@ -169,7 +169,7 @@ SELECT format('SELECT %s', n) FROM generate_series(1, 2) n \gexec
 
 #[test]
 fn psql_works_the_same() {
-    let stack = compare::stack();
+    let stack = compare::stack(crate::OLD);
     let (straight, through) = (straight(&stack), stack.login("shop_acme", "shop"));
     for arguments in [
         vec!["--single-transaction", "-c", "SELECT 1", "-c", "SELECT 2"],
@@ -207,7 +207,7 @@ fn psql_works_the_same() {
 
 #[test]
 fn pg_dump_writes_the_same() {
-    let stack = compare::stack();
+    let stack = compare::stack(crate::OLD);
     let (straight, through) = (straight(&stack), stack.login("shop_acme", "shop"));
     for arguments in [
         vec!["--schema-only", "--table=customers"],
