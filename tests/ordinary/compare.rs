@@ -2,17 +2,30 @@
 
 use super::cases::{self, Case};
 use crate::support::message::{self, Message};
-use crate::support::{Login, Pooler, Stack, StackOptions, Transport, Version, Wire, fixture};
+use crate::support::{
+    Login, Pooler, Stack, StackOptions, Transport, User, Version, Wire, fixture, password,
+};
 
 /// What an application's schema looks like.
 pub const FIXTURE: &str = include_str!("fixture.sql");
+
+/// A login whose server connection is its own, for what needs a session.
+const SESSION: &str = "
+[login.shop_dump]
+kind = \"service\"
+databases = [\"shop\"]
+zone = \"acme\"
+route = \"session\"
+";
 
 /// The stack for all ordinary cases.
 pub fn stack((version, pooler): (Version, Pooler)) -> Stack {
     Stack::start(StackOptions {
         version,
         pooler,
-        sql: format!("{}{FIXTURE}", fixture::SQL),
+        users: vec![User::new("shop_dump", &password("shop_dump"))],
+        sql: format!("{}{FIXTURE}GRANT shop_acme TO shop_dump;", fixture::SQL),
+        policy: format!("{}{SESSION}", fixture::POLICY),
         ..StackOptions::default()
     })
 }

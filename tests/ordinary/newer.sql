@@ -35,7 +35,7 @@ DELETE FROM jobs WHERE id = 61 RETURNING old.id;
 
 --! copy 1\tone\nx\ttwo\n
 COPY imports (id, note) FROM STDIN WITH (ON_ERROR ignore, LOG_VERBOSITY silent);
-DELETE FROM imports RETURNING id;
+DELETE FROM imports WHERE true RETURNING id;
 
 --! shape
 EXPLAIN (ANALYZE, SERIALIZE, MEMORY, GENERIC_PLAN off) SELECT 1;
