@@ -287,9 +287,12 @@ impl<'f> Range<'f> {
         if end != 'I' {
             message::fine(&wire.query("ROLLBACK"));
         }
-        let usable = message::column(&wire.query("SELECT 'still here'"));
-        if usable != ["still here"] {
-            return Err(format!("{leg:?}: the connection is of no use any more"));
+        let usable = wire.query("SELECT 'still here'");
+        if message::column(&usable) != ["still here"] {
+            let (errors, before) = (refusals(&usable), refusals(&answers));
+            return Err(format!(
+                "{leg:?}: of no use any more: {errors:?} behind {before:?}"
+            ));
         }
         Ok(answers)
     }
