@@ -213,7 +213,8 @@ fn pgjdbc_prepared() {
 }
 
 mod drivers {
-    //! Clients that need no program of their own.
+    //! Clients that need no program of their own, and what tools find out about a schema.
+    mod introspection;
     mod pgbench;
     mod psql;
     mod tokio_postgres;

@@ -1,0 +1,82 @@
+//! What must not get through. Every attack of `tests/attacks/*.toml` is first proven to have its
+//! effect through PgBouncer alone, then run through Portcullis by both protocols: what a superuser,
+//! the next client of the server connection and the file system see afterwards is what they saw
+//! before, the guard that the attack names has refused it, and the connection goes on.
+//!
+//! An attack that is `pending` has its effect still; the guard it names is missing. The test fails
+//! when it has none any more, so that the list cannot be forgotten.
+
+mod support;
+
+mod attacks {
+    pub mod data;
+    pub mod evidence;
+    pub mod migration;
+    pub mod run;
+    pub mod script;
+}
+
+use attacks::{data, run};
+use support::{Pooler, Version};
+
+/// One test and one stack per family.
+macro_rules! families {
+    ($($name:ident)*) => {
+        const FAMILIES: &[&str] = &[$(stringify!($name)),*];
+        $(#[test]
+        fn $name() {
+            run::family(&data::family(stringify!($name)), OLD);
+        })*
+    };
+}
+
+families! {
+    ddl disguises files lexing primed protocol resources roles server session text_as_sql zone
+}
+
+/// PostgreSQL 15 behind PgBouncer 1.18.
+const OLD: (Version, Pooler) = (Version::Pg15, Pooler::V1_18);
+/// PostgreSQL 17 reads SQL a little differently, and PgBouncer 1.24 follows named statements.
+const NEW: (Version, Pooler) = (Version::Pg17, Pooler::V1_24);
+
+#[test]
+fn lexing_newer() {
+    run::family(&data::family("lexing"), NEW);
+}
+
+#[test]
+fn protocol_newer() {
+    run::family(&data::family("protocol"), NEW);
+}
+
+#[test]
+fn zone_newer() {
+    run::family(&data::family("zone"), NEW);
+}
+
+#[test]
+fn every_file_is_run_and_the_pending_are_told() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/attacks");
+    let mut files: Vec<String> = std::fs::read_dir(directory)
+        .expect("the directory of the attacks")
+        .filter_map(|entry| {
+            let name = entry.expect("a file").file_name().into_string().ok()?;
+            name.strip_suffix(".toml").map(str::to_owned)
+        })
+        .collect();
+    files.sort();
+    assert_eq!(files, FAMILIES);
+    let attacks: Vec<_> = files
+        .iter()
+        .flat_map(|name| data::family(name).attacks)
+        .collect();
+    for attack in &attacks {
+        if let Some(guard) = &attack.pending {
+            println!("pending for {guard}: {}", attack.name());
+        }
+    }
+    let pending = attacks.iter().filter(|attack| attack.pending.is_some());
+    let (all, pending) = (attacks.len(), pending.count());
+    println!("{all} attacks, {pending} of them pending");
+    assert!(all - pending >= 380, "{all} attacks, {pending} pending");
+}

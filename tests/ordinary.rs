@@ -1,0 +1,74 @@
+//! What looks suspicious and must pass: every case of `tests/ordinary/*.sql` is run straight at
+//! PostgreSQL and through Portcullis, by both protocols, and the answers are the same message for
+//! message. psql's own commands and pg_dump are run as programs, and print the same.
+//!
+//! A case that is `pending` is refused still; the test fails when it is not any more.
+
+mod support;
+
+mod ordinary {
+    pub mod cases;
+    pub mod compare;
+    mod programs;
+}
+
+use ordinary::{cases, compare};
+use support::{Pooler, Version};
+
+/// One test and one stack per file.
+macro_rules! families {
+    ($($name:ident on $versions:expr),*) => {
+        const FAMILIES: &[&str] = &[$(stringify!($name)),*];
+        $(#[test]
+        fn $name() {
+            compare::family(stringify!($name), $versions);
+        })*
+    };
+}
+
+families! {
+    catalogs on OLD, drivers on OLD, everyday on OLD, lookalikes on OLD, newer on NEW, sessions on OLD
+}
+
+/// PostgreSQL 15 behind PgBouncer 1.18.
+const OLD: (Version, Pooler) = (Version::Pg15, Pooler::V1_18);
+/// PostgreSQL 18 behind PgBouncer 1.24.
+const NEW: (Version, Pooler) = (Version::Pg18, Pooler::V1_24);
+
+#[test]
+fn everyday_on_postgresql_18() {
+    compare::family("everyday", NEW);
+}
+
+#[test]
+fn sessions_on_postgresql_18() {
+    compare::family("sessions", NEW);
+}
+
+#[test]
+fn every_file_is_run_and_the_pending_are_told() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ordinary");
+    let mut files: Vec<String> = std::fs::read_dir(directory)
+        .expect("the directory of the cases")
+        .filter_map(|entry| {
+            let name = entry.expect("a file").file_name().into_string().ok()?;
+            name.strip_suffix(".sql").map(str::to_owned)
+        })
+        .filter(|name| name != "fixture")
+        .collect();
+    files.sort();
+    assert_eq!(files, FAMILIES);
+    let cases: Vec<_> = files.iter().flat_map(|name| cases::family(name)).collect();
+    for case in &cases {
+        if let Some(guard) = &case.pending {
+            println!("pending for {guard}: {}", case.name());
+        }
+    }
+    let pending = cases.iter().filter(|case| case.pending.is_some()).count();
+    let statements: usize = cases.iter().map(|case| case.steps.len()).sum();
+    println!(
+        "{} cases, {statements} statements, {pending} cases pending",
+        cases.len()
+    );
+    assert!(statements >= 300, "{statements} statements");
+}

@@ -1,0 +1,226 @@
+-- What belongs to a session or a transaction, and the strings that drivers send when a connection
+-- goes back to its pool.
+
+-- Harmless settings for one transaction.
+
+BEGIN;
+SET LOCAL statement_timeout = '5s';
+SHOW statement_timeout;
+SET LOCAL lock_timeout TO 1000;
+SET LOCAL search_path = public, pg_catalog;
+SET LOCAL TIME ZONE 'Europe/Vienna';
+SELECT current_setting('TimeZone'), '2026-01-01 12:00+00'::timestamptz;
+SET LOCAL DateStyle = 'ISO, DMY';
+SET LOCAL IntervalStyle = iso_8601;
+SET LOCAL "enable_seqscan" TO off;
+SET LOCAL extra_float_digits = 1;
+SET LOCAL bytea_output = 'escape';
+SET LOCAL application_name = 'DROP TABLE x';
+SET LOCAL my.own = 'x';
+SHOW my.own;
+COMMIT;
+
+BEGIN;
+SELECT set_config('statement_timeout', '5s', true), pg_catalog.set_config('my.request_id', 'abc', true);
+SELECT set_config('TimeZone', 'UTC', true);
+SELECT current_setting('my.request_id');
+COMMIT;
+
+BEGIN;
+SET LOCAL work_mem = '8MB';
+SHOW work_mem;
+SET LOCAL jit = off;
+SET LOCAL plan_cache_mode = force_custom_plan;
+SET LOCAL default_statistics_target TO DEFAULT;
+SET LOCAL idle_in_transaction_session_timeout = '1min';
+COMMIT;
+
+BEGIN;
+SET LOCAL client_encoding = 'UTF8';
+SET LOCAL standard_conforming_strings = on;
+SET LOCAL client_min_messages TO warning;
+SET LOCAL row_security = on;
+SET LOCAL synchronous_commit TO off;
+COMMIT;
+
+BEGIN;
+SET TRANSACTION READ ONLY;
+SHOW transaction_read_only;
+ROLLBACK;
+
+-- Locks that end with their transaction.
+
+SELECT pg_advisory_xact_lock(42);
+
+BEGIN;
+SELECT pg_advisory_xact_lock(42, 43), pg_try_advisory_xact_lock(44), pg_advisory_xact_lock_shared(45);
+SELECT pg_try_advisory_xact_lock_shared(46), pg_try_advisory_xact_lock(hashtext('x'));
+COMMIT;
+
+-- Settings that PgBouncer keeps for each client.
+
+SET client_encoding TO 'UTF8';
+
+SET NAMES 'UTF8';
+
+SET application_name = 'shop';
+SHOW application_name;
+
+SET TIME ZONE 'UTC';
+
+SET timezone TO 'UTC';
+
+SET datestyle TO 'ISO, MDY';
+
+SET standard_conforming_strings = on;
+
+SELECT set_config('TimeZone', 'UTC', false);
+
+SELECT set_config('client_encoding', 'UTF8', false);
+
+SET SESSION TIME ZONE LOCAL;
+
+-- Settings that drivers make when they connect.
+
+SET extra_float_digits = 3;
+SET extra_float_digits = 1;
+
+SET client_min_messages TO notice;
+
+SET bytea_output = 'hex';
+
+SET intervalstyle = 'postgres';
+
+SET statement_timeout = 0;
+
+SET lock_timeout = 0;
+
+SET idle_in_transaction_session_timeout = 0;
+
+SET search_path TO "$user", public;
+
+SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED;
+
+SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE;
+
+SET default_transaction_isolation TO 'read committed';
+
+SET jit TO off;
+SET jit TO on;
+
+RESET statement_timeout;
+
+RESET TIME ZONE;
+
+RESET search_path;
+
+-- Reset strings: asyncpg, Npgsql, psycopg, SQLAlchemy, PgBouncer itself.
+
+--! simple
+--! pending zone-parameter
+SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL;
+
+--! pending zone-parameter
+DISCARD ALL;
+
+--! pending zone-parameter
+RESET ALL;
+
+--! simple
+--! pending role-change
+CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD SEQUENCES; DISCARD TEMP;
+
+SELECT pg_advisory_unlock_all();
+
+CLOSE ALL;
+
+UNLISTEN *;
+
+DEALLOCATE ALL;
+
+DISCARD SEQUENCES;
+
+DISCARD TEMP;
+
+DISCARD PLANS;
+
+ROLLBACK;
+
+COMMIT;
+
+--! pending role-change
+RESET SESSION AUTHORIZATION;
+
+--! pending role-change
+SET SESSION AUTHORIZATION DEFAULT;
+
+--! pending role-change
+RESET ROLE;
+
+-- Notifications go to others; PgBouncer's transaction mode keeps nobody listening.
+
+NOTIFY changes;
+
+NOTIFY changes, 'payload; DROP TABLE x';
+
+SELECT pg_notify('changes', 'x');
+
+BEGIN;
+NOTIFY changes;
+COMMIT;
+
+-- A cursor that outlives its transaction.
+
+--! pending zone-required
+BEGIN;
+DECLARE held CURSOR WITH HOLD FOR SELECT * FROM customers ORDER BY id;
+COMMIT;
+
+-- Prepared by SQL.
+
+BEGIN;
+PREPARE p (int) AS SELECT name FROM customers WHERE id = $1;
+EXECUTE p (1);
+EXPLAIN (COSTS off) EXECUTE p (1);
+DEALLOCATE p;
+COMMIT;
+
+-- Large objects, as pgjdbc and psycopg use them: functions by text.
+
+BEGIN;
+SELECT lo_create(70001);
+SELECT lo_open(70001, 131072 | 262144);
+SELECT lowrite(0, 'hello');
+SELECT lo_lseek(0, 0, 0), lo_tell(0);
+SELECT convert_from(loread(0, 5), 'UTF8');
+SELECT lo_close(0);
+SELECT convert_from(lo_get(70001), 'UTF8');
+SELECT lo_unlink(70001);
+COMMIT;
+
+BEGIN;
+SELECT lo_from_bytea(70002, 'abc');
+SELECT lo_put(70002, 1, 'x');
+SELECT lo_get(70002, 0, 2);
+SELECT lo_unlink(70002);
+ROLLBACK;
+
+-- The same as FunctionCall, which pgjdbc uses: 715 is lo_create.
+
+--! pending fast-path
+--! call 715 70003
+
+-- Transaction ids, snapshots, sleeping.
+
+--! shape
+SELECT pg_backend_pid(), txid_current(), pg_current_xact_id(), pg_current_snapshot();
+
+SELECT pg_sleep(0.01);
+
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+--! shape
+SELECT pg_export_snapshot();
+COMMIT;
+
+--! shape
+SELECT now(), clock_timestamp(), statement_timestamp(), pg_postmaster_start_time(), inet_client_port(), inet_server_addr();
