@@ -176,8 +176,9 @@ BEGIN;
 DECLARE held CURSOR WITH HOLD FOR SELECT * FROM customers ORDER BY id;
 COMMIT;
 
--- Prepared by SQL.
+-- Prepared by SQL, and gone before the end of the transaction.
 
+--! pending session-state
 BEGIN;
 PREPARE p (int) AS SELECT name FROM customers WHERE id = $1;
 EXECUTE p (1);
