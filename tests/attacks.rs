@@ -31,7 +31,7 @@ macro_rules! families {
 }
 
 families! {
-    ddl disguises files lexing primed protocol resources roles server session text_as_sql zone
+    ddl disguises files lexing primed protocol relations resources roles server session text_as_sql zone
 }
 
 /// PostgreSQL 15 behind PgBouncer 1.18.
