@@ -60,7 +60,11 @@ impl Conversation {
         const BY_SQL: ClassSet = ClassSet::of(Class::Prepare)
             .with(Class::Execute)
             .with(Class::Deallocate);
-        if !facts.classes.intersects(BY_SQL) || !self.replaceable || !who.zone_is_guarded() {
+        if !facts.classes.intersects(BY_SQL)
+            || !self.replaceable
+            || !who.zone_is_guarded()
+            || who.observes()
+        {
             return None;
         }
         let mut statements = facts.statements.iter();
