@@ -19,8 +19,8 @@ RUN cargo build --release --locked --bin portcullis \
     && install -D -m 0755 target/release/portcullis /out/portcullis
 
 FROM debian:12-slim
-RUN groupadd --system --gid 10001 portcullis \
-    && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/portcullis \
+RUN groupadd --gid 10001 portcullis \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/portcullis \
         --shell /usr/sbin/nologin portcullis \
     && install -d -o 10001 -g 10001 -m 0750 /var/lib/portcullis /run/portcullis \
     && install -d -m 0755 /etc/portcullis
