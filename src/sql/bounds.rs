@@ -17,6 +17,9 @@ pub const MAX_OPERATOR_RUN: usize = 63;
 /// thread that may take its time.
 pub const LONG_TEXT: usize = 32 * 1024;
 
+/// Texts of more statements are refused: each is judged on the worker, and takes room.
+pub const MAX_STATEMENTS: usize = 10_000;
+
 /// Scan cost that any text may have, besides [`COST_PER_BYTE`].
 const COST_BASE: u64 = 64 * 1024;
 

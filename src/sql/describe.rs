@@ -1,5 +1,6 @@
 //! Both opinions joined: for each statement the union of what either sees in it.
 
+use super::bounds::MAX_STATEMENTS;
 use super::lexer;
 use super::token::Kind;
 use super::token::Token;
@@ -39,6 +40,10 @@ pub fn describe_at(text: &[u8], depth: Depth) -> Facts {
     let (tokens, stopped) = lexer::tokens(text);
     let mut statements = first_opinion(valid, &tokens);
     let undescribed = match stopped {
+        _ if statements.len() > MAX_STATEMENTS => {
+            statements = Vec::new();
+            Some(Undescribed::ScanCost)
+        }
         Some(reason) => Some(reason),
         None if statements.is_empty() => None,
         None => second_opinion(valid, &tokens, depth, &mut statements),
@@ -83,8 +88,10 @@ fn is_plain(statement: &Statement) -> bool {
 fn first_opinion(text: &str, tokens: &[Token]) -> Vec<Statement> {
     let (mut bytes, mut characters) = (0, 0);
     let views = view::statements(text.as_bytes(), tokens);
-    let mut list = Vec::with_capacity(views.len());
-    for view in views {
+    // One too many is enough to see that there are too many.
+    let count = views.len().min(MAX_STATEMENTS + 1);
+    let mut list = Vec::with_capacity(count);
+    for view in views.into_iter().take(count) {
         let mut statement = classify::statement(view);
         let start = view
             .tokens

@@ -252,7 +252,7 @@ pub enum Undescribed {
     CommentDepth,
     /// A run of operator characters longer than [`super::MAX_OPERATOR_RUN`].
     OperatorRun,
-    /// The scan cost of design section 4: quadratic input.
+    /// Input on which PostgreSQL's lexer is quadratic, or more than [`super::MAX_STATEMENTS`].
     ScanCost,
     /// The grammar says syntax error. Holds its message and position (characters, from 1; 0: none).
     Syntax {

@@ -44,7 +44,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use bounds::{LONG_TEXT, MAX_COMMENT_DEPTH, MAX_OPERATOR_RUN};
+pub use bounds::{LONG_TEXT, MAX_COMMENT_DEPTH, MAX_OPERATOR_RUN, MAX_STATEMENTS};
 pub use cache::{FactsCache, weight};
 pub use describe::{describe, describe_at, first_opinion_alone};
 pub use details::*;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::super::{
-    Depth, ExtensionAct, Facts, MAX_COMMENT_DEPTH, MAX_OPERATOR_RUN, Undescribed, describe,
-    describe_at,
+    Depth, ExtensionAct, Facts, MAX_COMMENT_DEPTH, MAX_OPERATOR_RUN, MAX_STATEMENTS, Undescribed,
+    describe, describe_at,
 };
 use super::facts;
 
@@ -95,6 +95,17 @@ fn the_bounds_are_where_they_are_said_to_be() {
 }
 
 #[test]
+fn a_text_may_have_many_statements_but_not_any_number() {
+    let at_most = "end;".repeat(MAX_STATEMENTS);
+    assert_eq!(facts(&at_most).statements.len(), MAX_STATEMENTS);
+    let more = describe((at_most + "end").as_bytes());
+    assert_eq!(more.undescribed, Some(Undescribed::ScanCost));
+    assert!(more.statements.is_empty() && more.fingerprint.is_some());
+    // Empty ones do not count.
+    facts(&";".repeat(2 * MAX_STATEMENTS));
+}
+
+#[test]
 fn banners_and_rulers_pass() {
     let stars = "*".repeat(78);
     facts(&format!("/{stars}/\n/* text */\n/{stars}/\nselect 1"));
@@ -135,7 +146,7 @@ fn deep_and_long_texts_neither_crash_nor_hang() {
             ),
             format!(
                 "with x as (table t){} table x",
-                ", x as (table x)".repeat(n)
+                ", x as (table x)".repeat(n.min(30_000))
             ),
             format!("select * from x{}", ", x".repeat(n)),
             format!("{some}{}1{}", "f(".repeat(n), ")".repeat(n)),
