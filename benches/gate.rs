@@ -1,4 +1,5 @@
-//! What the gate costs: the lexer and first opinion with the grammar (uncached), and the cache.
+//! What the gate costs: the lexer and first opinion with the grammar (uncached), the cache, and the
+//! verdict on what is known.
 //!
 //! `cargo bench --bench gate`
 
@@ -6,7 +7,10 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use portcullis::sql::{FactsCache, LONG_TEXT, describe, fingerprint};
+use portcullis::policy::{Policy, State, Who, decide};
+use portcullis::sql::{
+    FactsCache, LONG_TEXT, QualifiedName, RelationAct, RelationTouch, describe, fingerprint,
+};
 
 /// What drivers send: pgbench's TPC-B statements, a point query, an ORM's query.
 const STATEMENTS: [(&str, &str); 4] = [
@@ -102,5 +106,62 @@ fn longest(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, gate, longest);
+/// The verdict under a policy with 100 rules of a kind. `none` has no rules: what nearly all traffic pays.
+fn verdict(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decide");
+    group
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2));
+    for (name, number, when) in [
+        ("none", 0, ""),
+        ("100 about other logins", 100, "login = \"other_NN\""),
+        (
+            "100 about classes",
+            100,
+            "class = \"copy-out\", database = \"shop_NN\"",
+        ),
+        (
+            "100 about relations",
+            100,
+            "class = \"write\", relation = \"public.orders_NN\"",
+        ),
+        ("100 globs of relations", 100, "relation = \"public.*_NN\""),
+        ("100 about tags", 100, "tag = \"DROP NN*\""),
+    ] {
+        let who = who(number, when);
+        let mut facts = describe(STATEMENTS[0].1.as_bytes());
+        let touch = |name: &str| RelationTouch {
+            relation: QualifiedName {
+                schema: Some("public".into()),
+                name: name.into(),
+            },
+            act: RelationAct::Update,
+        };
+        facts.statements[0].details.relations =
+            Some(vec![touch("pgbench_accounts"), touch("order_lines")]);
+        group.bench_function(name, |run| {
+            run.iter(|| decide(black_box(&facts), &who, State::default()))
+        });
+    }
+    group.finish();
+}
+
+fn who(rules: usize, when: &str) -> Who {
+    let rule = |number: usize| {
+        let when = when.replace("NN", &number.to_string());
+        format!("[[rule]]\nid = \"r{number}\"\nmessage = \"no\"\nwhen = {{ {when} }}\n")
+    };
+    let rules: String = (0..rules).map(rule).collect();
+    let text = format!(
+        "schema = 1\nenvironment = \"bench\"\n[login.app]\nkind = \"service\"\ndatabases = [\"shop\"]\n{rules}"
+    );
+    let (policy, _) = Policy::parse(&text, "bench.toml").expect("the policy is valid");
+    Who {
+        login: policy.logins["app"].clone(),
+        policy: policy.into(),
+        database: "shop".into(),
+    }
+}
+
+criterion_group!(benches, gate, longest, verdict);
 criterion_main!(benches);
