@@ -1,5 +1,5 @@
-//! What the gate costs: the lexer and first opinion with the grammar (uncached), and the cache; then
-//! a table of texts up to 1 MB, with the worst shapes known.
+//! What the gate costs: the lexer and first opinion with the grammar (uncached), the cache, and the
+//! verdict on what is known; then a table of texts up to 1 MB, with the worst shapes known.
 //!
 //! `cargo bench --bench gate` (`-- shapes`: only the table)
 
@@ -7,7 +7,11 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use portcullis::sql::{Depth, FactsCache, LONG_TEXT, describe, describe_at, fingerprint};
+use portcullis::policy::{Policy, State, Who, decide};
+use portcullis::sql::{
+    Depth, FactsCache, LONG_TEXT, QualifiedName, RelationAct, RelationTouch, describe, describe_at,
+    fingerprint,
+};
 
 /// What drivers send: pgbench's TPC-B statements, a point query, an ORM's query.
 const STATEMENTS: [(&str, &str); 4] = [
@@ -339,6 +343,63 @@ fn shapes(_: &mut Criterion) {
     println!("the longest that a worker is held: {time:?} ({name}); at most 5 ms are allowed\n");
 }
 
-criterion_group!(benches, gate);
+/// The verdict under a policy with 100 rules of a kind. `none` has no rules: what nearly all traffic pays.
+fn verdict(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decide");
+    group
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2));
+    for (name, number, when) in [
+        ("none", 0, ""),
+        ("100 about other logins", 100, "login = \"other_NN\""),
+        (
+            "100 about classes",
+            100,
+            "class = \"copy-out\", database = \"shop_NN\"",
+        ),
+        (
+            "100 about relations",
+            100,
+            "class = \"write\", relation = \"public.orders_NN\"",
+        ),
+        ("100 globs of relations", 100, "relation = \"public.*_NN\""),
+        ("100 about tags", 100, "tag = \"DROP NN*\""),
+    ] {
+        let who = who(number, when);
+        let mut facts = describe(STATEMENTS[0].1.as_bytes());
+        let touch = |name: &str| RelationTouch {
+            relation: QualifiedName {
+                schema: Some("public".into()),
+                name: name.into(),
+            },
+            act: RelationAct::Update,
+        };
+        facts.statements[0].details.relations =
+            Some(vec![touch("pgbench_accounts"), touch("order_lines")]);
+        group.bench_function(name, |run| {
+            run.iter(|| decide(black_box(&facts), &who, State::default()))
+        });
+    }
+    group.finish();
+}
+
+fn who(rules: usize, when: &str) -> Who {
+    let rule = |number: usize| {
+        let when = when.replace("NN", &number.to_string());
+        format!("[[rule]]\nid = \"r{number}\"\nmessage = \"no\"\nwhen = {{ {when} }}\n")
+    };
+    let rules: String = (0..rules).map(rule).collect();
+    let text = format!(
+        "schema = 1\nenvironment = \"bench\"\n[login.app]\nkind = \"service\"\ndatabases = [\"shop\"]\n{rules}"
+    );
+    let (policy, _) = Policy::parse(&text, "bench.toml").expect("the policy is valid");
+    Who {
+        login: policy.logins["app"].clone(),
+        policy: policy.into(),
+        database: "shop".into(),
+    }
+}
+
+criterion_group!(benches, gate, verdict);
 criterion_group!(table, quickest, shapes);
 criterion_main!(benches, table);

@@ -2,7 +2,7 @@
 //! refused. What PgBouncer does not know would end the connection there, or be dropped silently.
 
 use crate::error::SqlState;
-use crate::policy::{RouteName, Who};
+use crate::policy::{Refusal, RouteName, Who, guards};
 use crate::protocol::reply::ErrorReply;
 use crate::protocol::startup::Startup;
 
@@ -64,7 +64,12 @@ pub fn sort(
             folded if REFUSED.contains(&folded) => {
                 return Err(refused("role-change", &name, &value));
             }
-            _ if route == RouteName::Session => settings.session.push((folded, value)),
+            _ if route == RouteName::Session => {
+                if let Some(refusal) = guards::parameters::at_startup(who, &folded, &value) {
+                    return Err(past_limit(refusal));
+                }
+                settings.session.push((folded, value));
+            }
             _ => return Err(unsupported(&name)),
         }
     }
@@ -85,6 +90,15 @@ fn refused(guard: &'static str, name: &str, value: &str) -> Box<ErrorReply> {
         .detail(format!("It was refused by guard \"{guard}\"."))
         .hint(format!("portcullis help {guard}"));
     reply.decided = Some((guard.into(), String::new(), 0));
+    Box::new(reply)
+}
+
+fn past_limit(refusal: Refusal) -> Box<ErrorReply> {
+    let mut reply = ErrorReply::fatal(refusal.sqlstate, refusal.message)
+        .detail(format!("{}.", refusal.detail))
+        .hint(refusal.hint.unwrap_or_default());
+    let place = (refusal.policy_file.to_string(), refusal.policy_line);
+    reply.decided = Some((refusal.guard.id().into(), place.0, place.1));
     Box::new(reply)
 }
 

@@ -5,7 +5,7 @@ use crate::policy::options::Parameters;
 use crate::policy::pattern::Pattern;
 use crate::policy::quantity::{Above, Ceiling};
 use crate::policy::rights::in_migration_session;
-use crate::policy::{Kind, Objection, State, Who};
+use crate::policy::{Guard, Kind, Mode, Objection, Refusal, State, Who};
 use crate::sql::{Facts, ParameterName, ParameterTouch, ParameterUse};
 
 /// Objects to values above a ceiling, to values that cannot be told beforehand where there is one,
@@ -24,9 +24,11 @@ pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
     })
 }
 
-/// Objects to a parameter of a startup packet, which sets it for as long as the connection lasts.
-pub fn at_startup(who: &Who, name: &str, value: &str) -> Option<Objection> {
-    if who.login.kind == Kind::Migrator {
+/// The refusal of a parameter of a startup packet, which sets it for as long as the connection lasts;
+/// none while the guard does not enforce.
+pub fn at_startup(who: &Who, name: &str, value: &str) -> Option<Refusal> {
+    let enforces = who.policy.mode(Guard::Parameters) == Mode::Enforce;
+    if who.login.kind == Kind::Migrator || !enforces {
         return None;
     }
     let touch = ParameterTouch {
@@ -34,7 +36,7 @@ pub fn at_startup(who: &Who, name: &str, value: &str) -> Option<Objection> {
         how: ParameterUse::Session,
         value: Some(value.into()),
     };
-    touched(&touch, who)
+    touched(&touch, who).map(|objection| objection.refuse(Guard::Parameters, who, None))
 }
 
 fn touched(touch: &ParameterTouch, who: &Who) -> Option<Objection> {
@@ -117,7 +119,6 @@ fn above(ceiling: &Ceiling, touch: &ParameterTouch) -> Option<Objection> {
 mod tests {
     use super::super::fixture::*;
     use super::*;
-    use crate::policy::Guard;
 
     const GUARDS: &str = r#"
 [guards.parameters]
@@ -262,6 +263,9 @@ transaction_only = ["app.encryption_key"]
         );
         assert_eq!(what("statement_timeout", "10s"), None);
         assert!(what("app.encryption_key", "k").is_some());
+        let off = GUARDS.replace("ceilings", "mode = \"observe\"\nceilings");
+        let who = who_under(&policy(&off), "shop_acme", "shop");
+        assert!(at_startup(&who, "statement_timeout", "0").is_none());
     }
 
     #[test]
