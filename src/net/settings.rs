@@ -2,7 +2,7 @@
 //! refused. What PgBouncer does not know would end the connection there, or be dropped silently.
 
 use crate::error::SqlState;
-use crate::policy::{Refusal, RouteName, Who, guards};
+use crate::policy::{Kind, Refusal, RouteName, Who, guards};
 use crate::protocol::reply::ErrorReply;
 use crate::protocol::startup::Startup;
 
@@ -31,6 +31,10 @@ pub fn sort(
     route: RouteName,
 ) -> Result<Settings, Box<ErrorReply>> {
     let mut settings = Settings::default();
+    if who.observes() && who.login.kind != Kind::Migrator {
+        settings.startup = as_sent(startup);
+        return Ok(settings);
+    }
     let mut all: Vec<(String, String)> = Vec::new();
     for (name, value) in &startup.parameters {
         match *name {
@@ -82,6 +86,15 @@ pub fn sort(
     let pinned = pinned.map(|(name, value)| (name.to_owned(), value.to_owned()));
     settings.startup.extend(pinned);
     Ok(settings)
+}
+
+/// What PgBouncer would have been sent without us: nothing is refused, pinned or rewritten.
+fn as_sent(startup: &Startup<'_>) -> Vec<(String, String)> {
+    let parameters = startup.parameters.iter();
+    parameters
+        .filter(|(name, _)| !matches!(*name, "user" | "database") && !name.starts_with("_pq_."))
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 fn refused(guard: &'static str, name: &str, value: &str) -> Box<ErrorReply> {

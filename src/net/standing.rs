@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::shared::Snapshot;
 use super::worker::Worker;
 use crate::policy::{Kind, Login, Who};
+use crate::sql::Depth;
 
 /// Where a connection stands with what was read from files last.
 #[derive(Debug)]
@@ -101,6 +102,10 @@ fn reconsider(
         login: Arc::clone(login),
         database: Arc::clone(&who.database),
     };
+    if who.policy.depth() == Depth::Surface && new.policy.depth() == Depth::Names {
+        // What was prepared before would be refused for ever: nobody knows what it names.
+        return Err("The policy asks what statements name, which it did not before.".into());
+    }
     match changed(who, &new) {
         Some(what) => Err(format!(
             "The policy has given login \"{name}\" another {what}."
@@ -219,6 +224,11 @@ zone = "acme"
                 "zone = \"acme\"",
                 "zone = \"acme\"\nnetworks = [\"10.0.0.0/8\"]",
                 "from this address",
+            ),
+            (
+                "[login.acme]",
+                "[guards.append-only]\nrelations = [\"public.log\"]\n[login.acme]",
+                "asks what statements name",
             ),
             (
                 "zone = \"acme\"",
