@@ -110,7 +110,10 @@ fn answers(login: &Login) -> Vec<String> {
 #[test]
 fn an_observing_policy_changes_no_answer_and_counts_what_it_would_refuse() {
     let stack = stack();
-    let straight = answers(&stack.login_at(stack.transaction_port, "shop_acme", "shop"));
+    let directly = stack.login_at(stack.transaction_port, "shop_acme", "shop");
+    // The first round leaves its traces on the pool's one connection.
+    answers(&directly);
+    let straight = answers(&directly);
     let through = answers(&stack.login("shop_acme", "shop"));
     for (at, (straight, through)) in straight.iter().zip(&through).enumerate() {
         assert_eq!(straight, through, "answer {at}");

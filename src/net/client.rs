@@ -249,6 +249,7 @@ async fn dial(
         database: &identity.who.database,
         keys: &identity.keys,
         parameters: &startup,
+        pinned: settings.pinned,
         route: identity.route,
     };
     let dialed = async {

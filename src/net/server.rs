@@ -73,6 +73,8 @@ pub struct ServerLogin<'a> {
     pub keys: &'a Keys,
     /// Further startup parameters.
     pub parameters: &'a [(&'a str, &'a str)],
+    /// Does the server have to take the client_encoding and standard_conforming_strings among them?
+    pub pinned: bool,
     /// Which pool.
     pub route: RouteName,
 }
@@ -198,7 +200,7 @@ impl Talk {
         loop {
             match self.read().await? {
                 b'R' => proved = self.authenticate(login.keys, login.role).await? || proved,
-                b'S' if changes_lexing(&self.buffer) => {
+                b'S' if login.pinned && changes_lexing(&self.buffer) => {
                     return Err(NoServer::new(
                         "the server ignores client_encoding or standard_conforming_strings in the startup packet",
                     ));

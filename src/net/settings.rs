@@ -11,6 +11,8 @@ use crate::protocol::startup::Startup;
 pub struct Settings {
     /// For the startup packet: parameters that PgBouncer of every version tracks.
     pub startup: Vec<(String, String)>,
+    /// What decides where a string ends was set for good, and the server must say so.
+    pub pinned: bool,
     /// To be set with set_config once logged in: only where the server connection is the client's own.
     pub session: Vec<(String, String)>,
 }
@@ -85,6 +87,7 @@ pub fn sort(
     ];
     let pinned = pinned.map(|(name, value)| (name.to_owned(), value.to_owned()));
     settings.startup.extend(pinned);
+    settings.pinned = true;
     Ok(settings)
 }
 
