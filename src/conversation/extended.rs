@@ -9,6 +9,7 @@ use super::{Batch, Context, Conversation, Fatal, Observer};
 use crate::error::SqlState;
 use crate::policy::{Guard, Objection, Refusal, Who, guards};
 use crate::protocol::frame::{HEADER, cstr};
+use crate::sql::Facts;
 
 /// The longest name of a prepared statement or portal, bytes.
 const MAX_NAME: usize = 8 * 1024;
@@ -160,9 +161,16 @@ impl Conversation {
             // Without Bind it can only be a cursor that an allowed statement declared.
             Lookup::Unknown => None,
         };
-        let copy_in = prepared
+        let facts = prepared.as_ref().map(|prepared| &*prepared.facts);
+        if self
+            .injection
             .as_ref()
-            .is_some_and(|prepared| has_copy_in(&prepared.facts));
+            .is_some_and(|injection| injection.lost_to_portal(facts))
+        {
+            let refusal = portal_without_zone(cx.who, facts);
+            return Ok(self.refuse_extended(message, refusal, cx, out));
+        }
+        let copy_in = facts.is_some_and(has_copy_in);
         if let Some(prepared) = &prepared {
             if let Some(refusal) = self.judge_again(&prepared.facts, cx) {
                 return Ok(self.refuse_extended(message, refusal, cx, out));
@@ -287,6 +295,16 @@ fn wait_for_names(message: Message<'_>) -> Result<Step, Fatal> {
 fn unknown_statement(who: &Who, name: &[u8]) -> Box<Refusal> {
     let name = String::from_utf8_lossy(name);
     Box::new(guards::unknown_name::statement(who, &name))
+}
+
+fn portal_without_zone(who: &Who, facts: Option<&Facts>) -> Box<Refusal> {
+    let objection = Objection::new(format!(
+        "cannot run a portal from before RESET ALL without its {}",
+        who.noun()
+    ))
+    .hint("Bind it again");
+    let fingerprint = facts.and_then(|facts| facts.fingerprint);
+    Box::new(objection.refuse(Guard::ZoneRequired, who, fingerprint))
 }
 
 fn too_many_names(who: &Who) -> Box<Refusal> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::keeping::Keeping;
 use crate::protocol::TransactionStatus;
-use crate::sql::{Class, ClassSet, Facts, Statement, TransactionControl};
+use crate::sql::{Class, ClassSet, Facts, ParameterName, Statement, TransactionControl};
 use crate::zone::{Form, NAME_LENGTH, Prefix, put_question};
 
 /// The injection of one connection that has a zone.
@@ -19,6 +19,8 @@ pub struct Injection {
     armed: bool,
     /// The next statement runs in an explicit transaction.
     in_transaction: bool,
+    /// RESET ALL took the zone from the transaction; what was bound before it would run without.
+    cleared: bool,
     /// Transaction control, or a prefix ahead of a simple Query, is unanswered: no batch is sent
     /// ahead of it.
     unsettled: bool,
@@ -54,6 +56,7 @@ impl Injection {
             name,
             armed: false,
             in_transaction: false,
+            cleared: false,
             unsettled: false,
             leftover: false,
             prepared_by_sql: false,
@@ -85,6 +88,11 @@ impl Injection {
         !self.armed && !failed && (unsure || needs_zone(facts))
     }
 
+    /// Would a portal that was bound before run without its zone? `facts`: of its statement, if known.
+    pub fn lost_to_portal(&self, facts: Option<&Facts>) -> bool {
+        self.cleared && facts.is_none_or(needs_zone)
+    }
+
     /// How a simple Query must go. `failed`: the transaction is known to have failed.
     /// `batch_open`: extended messages without Sync stand before it.
     pub fn query_form(&self, facts: &Facts, failed: bool, batch_open: bool) -> QueryForm {
@@ -108,6 +116,7 @@ impl Injection {
         let form = self.keeping.next_form();
         self.prefix.put(out, &self.name, form);
         self.armed = true;
+        self.cleared = false;
         form
     }
 
@@ -166,6 +175,10 @@ impl Injection {
             self.unsettled = true;
             self.armed = false;
         }
+        if clears(facts) {
+            self.armed = false;
+            self.cleared = true;
+        }
         for control in facts.statements.iter().filter_map(|s| s.transaction) {
             self.unsettled = true;
             match control {
@@ -202,6 +215,7 @@ impl Injection {
     pub fn batch_ended(&mut self) {
         if !self.in_transaction {
             self.armed = false;
+            self.cleared = false;
         }
     }
 
@@ -211,6 +225,7 @@ impl Injection {
         self.in_transaction = status != TransactionStatus::Idle;
         if !self.in_transaction {
             self.armed = false;
+            self.cleared = false;
         }
     }
 
@@ -238,7 +253,20 @@ fn needs_zone(facts: &Facts) -> bool {
                 statement.transaction,
                 Some(Begin | Commit { .. } | Rollback { .. } | SetTransaction | TwoPhase)
             ) && !takes_no_snapshot(statement)
+                && !discards_all(statement)
         })
+}
+
+/// DISCARD ALL runs alone, in no transaction, or not at all.
+fn discards_all(statement: &Statement) -> bool {
+    const ROWS: ClassSet = ClassSet::of(Class::Read).with(Class::Write);
+    statement.tag == "DISCARD ALL" && !statement.classes.intersects(ROWS)
+}
+
+/// RESET ALL, DISCARD ALL.
+fn clears(facts: &Facts) -> bool {
+    let mut touches = facts.statements.iter().flat_map(|s| &s.parameters);
+    touches.any(|touch| touch.name == ParameterName::All)
 }
 
 /// SET, RESET, LOCK, LISTEN, UNLISTEN, NOTIFY: PostgreSQL runs them without a snapshot, so that SET
@@ -274,6 +302,35 @@ mod tests {
     fn in_a_zone() -> Injection {
         let prefix = Arc::new(Prefix::new(&[("app.tenant_id", "acme")]));
         Injection::new(prefix, crate::zone::name(1), true)
+    }
+
+    #[test]
+    fn what_resets_everything_takes_the_zone_with_it_until_it_is_set_again() {
+        let select = describe(b"select 1");
+        for text in ["reset all", "select 1; reset all"] {
+            let mut injection = in_a_zone();
+            injection.executed(&describe(b"begin"));
+            injection.put(&mut Vec::new());
+            assert!(!injection.due_at_bind(&select, false, false));
+            injection.executed(&describe(text.as_bytes()));
+            assert!(injection.due_at_bind(&select, false, false), "{text}");
+            assert_eq!(
+                injection.query_form(&select, false, false),
+                QueryForm::Prefixed
+            );
+            // What was bound before it, and cursors of SQL's, would run without.
+            assert!(injection.lost_to_portal(Some(&select)) && injection.lost_to_portal(None));
+            assert!(!injection.lost_to_portal(Some(&describe(b"commit"))));
+            injection.put(&mut Vec::new());
+            assert!(!injection.lost_to_portal(Some(&select)));
+        }
+        // It would fail behind a prefix.
+        let discard = describe(b"discard all");
+        assert_eq!(
+            in_a_zone().query_form(&discard, false, false),
+            QueryForm::Verbatim
+        );
+        assert!(!in_a_zone().due_at_bind(&discard, false, false));
     }
 
     #[test]

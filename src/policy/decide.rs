@@ -132,7 +132,8 @@ mod tests {
 
     #[test]
     fn a_quiet_statement_with_a_parameter_or_function_is_looked_at() {
-        let reset = parameter(ParameterName::All, ParameterUse::Reset, None);
+        let zone = ParameterName::Named("app.tenant_id".into());
+        let reset = parameter(zone, ParameterUse::Reset, None);
         assert_eq!(refused(&reset, &acme(), CLOSED).guard, Guard::ZoneParameter);
         assert_eq!(
             refused(&calls(&["dblink"]), &acme(), CLOSED).guard,

@@ -117,17 +117,14 @@ RESET search_path;
 -- Reset strings: asyncpg, Npgsql, psycopg, SQLAlchemy, PgBouncer itself.
 
 --! simple
---! pending zone-parameter
 SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL;
 
---! pending zone-parameter
 DISCARD ALL;
 
---! pending zone-parameter
 RESET ALL;
 
 --! simple
---! pending role-change
+--! pending zone-parameter
 CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD SEQUENCES; DISCARD TEMP;
 
 SELECT pg_advisory_unlock_all();
@@ -148,13 +145,10 @@ ROLLBACK;
 
 COMMIT;
 
---! pending role-change
 RESET SESSION AUTHORIZATION;
 
---! pending role-change
 SET SESSION AUTHORIZATION DEFAULT;
 
---! pending role-change
 RESET ROLE;
 
 -- Notifications go to others; PgBouncer's transaction mode keeps nobody listening.

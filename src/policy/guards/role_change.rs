@@ -11,15 +11,15 @@ const PARAMETERS: [&str; 3] = ["role", "session_authorization", "session_replica
 /// Objects to SET ROLE and SET SESSION AUTHORIZATION, also through `set_config`, and to
 /// `session_replication_role`, which switches off triggers and foreign keys.
 ///
-/// A login that was granted `roles` may take one of them for a transaction, and go back.
+/// A login that was granted `roles` may take one of them for a transaction. Going back to what the
+/// connection began as is no matter of rights: poolers and drivers do so to tidy up.
 pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
     if in_migration_session(who, state) {
         return None;
     }
-    let statement = facts
-        .statements
-        .iter()
-        .find(|statement| changes_role(statement) && !is_granted(statement, who))?;
+    let statement = facts.statements.iter().find(|statement| {
+        changes_role(statement) && !goes_back(statement) && !is_granted(statement, who)
+    })?;
     let objection = Objection::new(format!(
         "login \"{}\" cannot act as another role",
         who.login.name
@@ -45,6 +45,21 @@ fn is_one(touch: &ParameterTouch) -> bool {
         ParameterName::Named(name) => PARAMETERS.contains(&&**name),
         ParameterName::All | ParameterName::Dynamic => false,
     }
+}
+
+/// RESET ROLE, RESET SESSION AUTHORIZATION, SET ... DEFAULT, and nothing else about roles.
+fn goes_back(statement: &Statement) -> bool {
+    let is_back = |touch: &ParameterTouch| {
+        touch.how == ParameterUse::Reset
+            && matches!(&touch.name, ParameterName::Named(name) if **name != *"session_replication_role")
+    };
+    let role = statement.details.role.as_ref();
+    role.is_some_and(|touch| touch.role.is_none())
+        && statement
+            .parameters
+            .iter()
+            .filter(|touch| is_one(touch))
+            .all(is_back)
 }
 
 /// Is every change of role in it one to a granted role for one transaction, or back?

@@ -1,12 +1,16 @@
 //! `zone-parameter`: only Portcullis sets the parameter that row-level security reads.
 
 use crate::policy::{Objection, State, Who};
-use crate::sql::{Facts, ParameterName, ParameterTouch, Statement};
+use crate::sql::{Facts, ParameterName, ParameterTouch, ParameterUse, Statement};
 
 /// Objects to setting, resetting or discarding the zone parameter, and to parameters whose name is
-/// computed: it could be this one. RESET ALL and DISCARD ALL would take the zone away.
+/// computed: it could be this one. RESET ALL and DISCARD ALL take the zone away from what stands
+/// behind them in the same message; as its last statement they are how drivers tidy up, and whatever
+/// comes next gets the zone again.
 pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
-    let (statement, _) = touches(facts, who).next()?;
+    let last = facts.statements.last()?.position;
+    let (statement, _) = touches(facts, who)
+        .find(|(statement, touch)| statement.position != last || !clears(touch))?;
     let (noun, login) = (who.noun(), &who.login.name);
     let message = match who.zone() {
         Some(_) => {
@@ -21,6 +25,11 @@ pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
             ))
             .at(statement.position),
     )
+}
+
+/// RESET ALL, DISCARD ALL: every parameter goes back to what the session began with.
+fn clears(touch: &ParameterTouch) -> bool {
+    touch.name == ParameterName::All && touch.how == ParameterUse::Reset
 }
 
 /// Every place where a login whose zone is guarded touches the zone parameter, or may do so.
@@ -53,7 +62,7 @@ mod tests {
     use super::super::fixture::*;
     use super::*;
     use crate::policy::Guard;
-    use crate::sql::ParameterUse;
+    use crate::sql::Class;
 
     const MESSAGE: &str =
         "tenant of login \"shop_acme\" is fixed and cannot be set, reset or discarded";
@@ -69,7 +78,6 @@ mod tests {
             parameter(zone(), ParameterUse::Local, None),
             parameter(zone(), ParameterUse::Reset, None),
             parameter(zone(), ParameterUse::Stored, Some("globex")),
-            parameter(ParameterName::All, ParameterUse::Reset, None),
             parameter(ParameterName::Dynamic, ParameterUse::Local, Some("globex")),
         ] {
             assert_refused(&facts, &acme(), CLOSED, Guard::ZoneParameter, MESSAGE);
@@ -81,6 +89,22 @@ mod tests {
                 Guard::ZoneParameter,
                 MESSAGE,
             );
+        }
+    }
+
+    #[test]
+    fn what_resets_everything_may_only_be_the_last_statement_of_a_message() {
+        let reset = || {
+            let mut facts = parameter(ParameterName::All, ParameterUse::Reset, None);
+            facts.statements.remove(0)
+        };
+        let select = || statement("SELECT", &[Class::Read]);
+        for statements in [vec![reset()], vec![select(), reset()]] {
+            assert_allowed(&message(statements), &acme(), CLOSED);
+        }
+        for statements in [vec![reset(), select()], vec![reset(), reset()]] {
+            let facts = message(statements);
+            assert_refused(&facts, &acme(), CLOSED, Guard::ZoneParameter, MESSAGE);
         }
     }
 

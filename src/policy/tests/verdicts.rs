@@ -113,7 +113,7 @@ fn real_texts_are_refused_by_the_guard_that_is_meant() {
             "tenant of login \"shop_acme\" is fixed and cannot be set, reset or discarded",
         ),
         (
-            "discard all",
+            "reset all; select 1",
             Guard::ZoneParameter,
             "tenant of login \"shop_acme\" is fixed and cannot be set, reset or discarded",
         ),
@@ -274,7 +274,7 @@ fn a_zone_cannot_be_left_by_the_back_door() {
             "select set_config(name, 'globex', false) from pg_settings",
             Guard::ZoneParameter,
         ),
-        ("reset all", Guard::ZoneParameter),
+        ("reset all; select * from orders", Guard::ZoneParameter),
         ("reset app.tenant_id", Guard::ZoneParameter),
         (
             "alter role shop_acme set app.tenant_id = 'globex'",
@@ -299,11 +299,13 @@ fn what_drivers_send_between_two_users_passes() {
         "discard all",
         "deallocate all",
     ] {
-        assert_eq!(
-            judge("shop_report", "shop_figures", CLOSED, text),
-            None,
-            "{text}"
-        );
+        for (login, database) in [("shop_report", "shop_figures"), ("shop_acme", "shop")] {
+            assert_eq!(
+                judge(login, database, CLOSED, text),
+                None,
+                "{login}: {text}"
+            );
+        }
     }
 }
 

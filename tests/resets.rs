@@ -1,0 +1,135 @@
+//! What drivers and pools send to tidy up passes for a login that has a zone, and nothing behind it
+//! runs without the zone: not in the same transaction, not by a portal from before, and not with the
+//! default that RESET ALL goes back to, which here is another tenant's.
+
+mod support;
+
+use std::sync::Arc;
+
+use support::message::{self, column, error, extended, failed, fine};
+use support::{OnEveryVersion, Stack, StackOptions, Wire, fixture};
+
+fn stacks() -> Vec<Arc<Stack>> {
+    static STACKS: OnEveryVersion = OnEveryVersion::new();
+    STACKS.get(|| StackOptions {
+        sql: format!(
+            "{}ALTER ROLE shop_acme SET app.tenant_id = 'globex';\n",
+            fixture::SQL
+        ),
+        pool_size: 1,
+        ..StackOptions::default()
+    })
+}
+
+fn acme(stack: &Stack) -> Wire {
+    Wire::login(&stack.login("shop_acme", "shop"))
+}
+
+const ASYNCPG: &str = "SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL;";
+const SEEN: &str = "SELECT DISTINCT tenant_id FROM orders";
+
+#[test]
+fn what_tidies_up_passes_and_the_next_transaction_has_its_zone() {
+    for stack in stacks() {
+        let mut wire = acme(&stack);
+        // Often enough that the zone's statement stays on the server where the pool follows names.
+        for _ in 0..12 {
+            for tidy in [ASYNCPG, "RESET ALL", "DISCARD ALL"] {
+                fine(&wire.query(tidy));
+                assert_eq!(column(&wire.query(SEEN)), ["acme"], "{tidy}");
+            }
+            for tidy in ["RESET ALL", "DISCARD ALL"] {
+                fine(&wire.batch(&extended(tidy, &[])));
+                assert_eq!(
+                    column(&wire.batch(&extended(SEEN, &[]))),
+                    ["acme"],
+                    "{tidy}"
+                );
+            }
+        }
+        // Without waiting for an answer.
+        for tidy in [ASYNCPG, "RESET ALL", "DISCARD ALL"] {
+            wire.send(&[message::query(tidy), message::query(SEEN)].concat());
+            fine(&wire.receive_until(b'Z'));
+            assert_eq!(column(&wire.receive_until(b'Z')), ["acme"], "{tidy}");
+        }
+    }
+}
+
+#[test]
+fn the_rest_of_a_transaction_gets_its_zone_again() {
+    for stack in stacks() {
+        let mut wire = acme(&stack);
+        let insert = "INSERT INTO orders (note) VALUES ('reset') RETURNING tenant_id";
+        for tidy in ["RESET ALL", "SELECT 1; RESET ALL"] {
+            fine(&wire.query("BEGIN"));
+            assert_eq!(column(&wire.query(SEEN)), ["acme"]);
+            fine(&wire.query("DECLARE c CURSOR FOR SELECT DISTINCT tenant_id FROM orders"));
+            assert_eq!(fine(&wire.query(tidy)), 'T');
+            assert_eq!(column(&wire.query(insert)), ["acme"]);
+            fine(&wire.query(tidy));
+            assert_eq!(column(&wire.batch(&extended(insert, &[]))), ["acme"]);
+            fine(&wire.query(tidy));
+            assert_eq!(column(&wire.query("FETCH ALL FROM c")), ["acme"]);
+            fine(&wire.query("SAVEPOINT s"));
+            fine(&wire.query(tidy));
+            fine(&wire.query("ROLLBACK TO s"));
+            assert_eq!(column(&wire.query(SEEN)), ["acme"]);
+            fine(&wire.query("COMMIT"));
+        }
+        // Within one batch.
+        let batch = [
+            message::parse("", "RESET ALL"),
+            message::bind("", "", &[]),
+            message::execute("", 0),
+            extended(SEEN, &[]),
+        ];
+        assert_eq!(column(&wire.batch(&batch.concat())), ["acme"]);
+        let written = "SELECT DISTINCT tenant_id FROM orders WHERE note = 'reset'";
+        assert_eq!(stack.direct("shop", written), "acme\n");
+    }
+}
+
+#[test]
+fn nothing_stands_behind_it_in_its_message_and_no_portal_outlives_it() {
+    for stack in stacks() {
+        let mut wire = acme(&stack);
+        for text in [
+            format!("RESET ALL; {SEEN}"),
+            format!("SELECT 1; RESET ALL; {SEEN}"),
+            format!("DISCARD ALL; {SEEN}"),
+        ] {
+            assert_eq!(failed(&wire.query(&text)).0, "42501", "{text}");
+        }
+        let refused = |answer: &[message::Message]| {
+            let error = error(answer).expect("an error");
+            assert_eq!(error.field(b'R').as_deref(), Some("zone-required"));
+            assert_eq!(column(answer), Vec::<String>::new());
+        };
+        let portal = [
+            message::parse("", SEEN),
+            message::bind("before", "", &[]),
+            message::parse("", "RESET ALL"),
+            message::bind("", "", &[]),
+            message::execute("", 0),
+            message::execute("before", 0),
+        ];
+        refused(&wire.batch(&portal.concat()));
+
+        fine(&wire.query("BEGIN"));
+        fine(&wire.batch(&portal[..2].concat()));
+        fine(&wire.query("RESET ALL"));
+        let answer = wire.batch(&message::execute("before", 0));
+        refused(&answer);
+        assert_eq!(failed(&answer).1, 'E');
+        fine(&wire.query("ROLLBACK"));
+
+        // A cursor of SQL's is a portal, too.
+        fine(&wire.query("BEGIN"));
+        fine(&wire.query("DECLARE before CURSOR FOR SELECT DISTINCT tenant_id FROM orders"));
+        fine(&wire.query("RESET ALL"));
+        refused(&wire.batch(&message::execute("before", 0)));
+        fine(&wire.query("ROLLBACK"));
+        assert_eq!(column(&wire.query(SEEN)), ["acme"]);
+    }
+}
