@@ -24,7 +24,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
@@ -66,12 +66,21 @@ pub struct ConsoleState {
     pub proxy: Arc<dyn Proxy>,
 }
 
+/// How long a process that is just ending may still listen, and how often we look. Only at the start.
+const HANDOVER: Duration = Duration::from_secs(2);
+const HANDOVER_STEP: Duration = Duration::from_millis(100);
+
 /// Binds the console's socket with mode 0660, in place of one that a dead process left behind.
 ///
 /// # Errors
 /// `AddrInUse` when a living process listens there; else the system's own.
 pub fn bind(path: &Path) -> io::Result<UnixListener> {
-    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+    let until = Instant::now() + HANDOVER;
+    while std::os::unix::net::UnixStream::connect(path).is_ok() {
+        if Instant::now() < until {
+            std::thread::sleep(HANDOVER_STEP);
+            continue;
+        }
         return Err(io::Error::new(
             io::ErrorKind::AddrInUse,
             format!("another process listens on {}", path.display()),

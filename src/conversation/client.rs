@@ -57,6 +57,13 @@ impl Conversation {
         reply: &mut Vec<u8>,
     ) -> Result<Taken, Fatal> {
         if let Some(onlooker) = &mut self.onlooker {
+            if self.ending {
+                // Who was let go is still judged by the policy that observed: nothing more goes on.
+                return Ok(Taken {
+                    consumed: 0,
+                    next: Next::Hold,
+                });
+            }
             if cx.who.observes() {
                 return Ok(onlooker.client_sent(input, cx, out));
             }
@@ -68,6 +75,7 @@ impl Conversation {
         }
         let mut at = 0;
         let misses = cx.facts.misses();
+        self.judged = 0;
         loop {
             at += self.carry_body(at, input.len(), out);
             let bytes = &input[at..];
@@ -76,6 +84,7 @@ impl Conversation {
                 Ok(None) => Next::Read { total: 0 },
                 Ok(Some(_)) if self.in_flight.is_full() => Next::Hold,
                 Ok(Some(_)) if enough(cx.facts.misses() - misses, at) => Next::Pause,
+                Ok(Some(_)) if self.judged > MAX_JUDGED => Next::Pause,
                 Ok(Some(header)) => {
                     let message = Message { header, at, bytes };
                     match self.take(message, cx, out, reply)? {
@@ -358,6 +367,9 @@ impl Conversation {
         self.pass(message, out)
     }
 }
+
+/// Statements, parameters and names that are judged in one step: each is asked about by every guard.
+const MAX_JUDGED: usize = 4096;
 
 /// Was this much describing enough for one step? Thousands of small new texts, or some long ones,
 /// must not hold the worker.

@@ -28,7 +28,7 @@ pub(super) enum Judged {
 
 impl Conversation {
     /// Describes and judges the text of a Query or Parse.
-    pub(super) fn judge<O: Observer>(&self, text: &[u8], cx: &mut Context<'_, O>) -> Judged {
+    pub(super) fn judge<O: Observer>(&mut self, text: &[u8], cx: &mut Context<'_, O>) -> Judged {
         let facts = match cx.described.take() {
             Some(facts) => {
                 cx.facts.admit(text, &facts);
@@ -41,6 +41,7 @@ impl Conversation {
                 None => return Judged::Long,
             },
         };
+        self.judged += facts.extent();
         let decision = decide(&facts, cx.who, cx.state);
         cx.observer.judged(&facts, &decision);
         match decision.verdict {
@@ -92,10 +93,11 @@ impl Conversation {
     /// A statement that was allowed at Parse is judged again when it is bound or run: the right to
     /// it may have ended meanwhile.
     pub(super) fn judge_again<O: Observer>(
-        &self,
+        &mut self,
         facts: &Facts,
         cx: &Context<'_, O>,
     ) -> Option<Box<Refusal>> {
+        self.judged += facts.extent();
         match decide(facts, cx.who, cx.state).verdict {
             Verdict::Allow => None,
             Verdict::Refuse(refusal) => Some(refusal),

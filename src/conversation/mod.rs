@@ -194,6 +194,8 @@ pub struct Conversation {
     flushed: bool,
     /// Nothing more may begin.
     ending: bool,
+    /// What was judged in this step; see [`Facts::extent`].
+    judged: usize,
 }
 
 /// The COPY FROM STDIN in flight; nothing but its data, and one Sync, is sent behind it before it is
@@ -235,6 +237,7 @@ impl Conversation {
             miscounted: false,
             flushed: false,
             ending: false,
+            judged: 0,
         }
     }
 
@@ -246,6 +249,9 @@ impl Conversation {
 
     /// Is everything that was sent answered, as far as the client has asked for answers?
     pub fn is_answered(&self) -> bool {
+        if let Some(onlooker) = &self.onlooker {
+            return onlooker.is_answered();
+        }
         self.in_flight.is_empty() && self.server_body.remaining == 0
     }
 

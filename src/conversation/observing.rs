@@ -82,6 +82,11 @@ impl Onlooker {
         between && !self.client.lost && self.due == 0 && self.status == TransactionStatus::Idle
     }
 
+    /// Has the client all answers that it has asked for?
+    pub fn is_answered(&self) -> bool {
+        self.due == 0 && self.is_between_answers()
+    }
+
     /// Has the client been given whole messages only?
     pub fn is_between_answers(&self) -> bool {
         self.server.remaining == 0 && !self.server.lost
@@ -462,6 +467,34 @@ zone = "acme"
         let conversation = &mut connection.conversation;
         let ended = conversation.from_client(&input, &mut cx, &mut out, &mut reply);
         assert_eq!(ended.map_err(|f| f.sqlstate), Err(SqlState::ADMIN_SHUTDOWN));
+        assert!(out.finish().is_empty());
+    }
+
+    /// A reload let it go while its statement runs: the policy that it goes by still observes.
+    #[test]
+    fn who_is_let_go_gets_the_answers_and_nothing_more_goes_on() {
+        let mut connection = Connection::new(false);
+        connection.client(&query("select 1"), usize::MAX);
+        assert!(!connection.conversation.is_answered());
+        connection.conversation.begin_nothing_more();
+        let (mut scratch, mut reply) = (Vec::new(), Vec::new());
+        let input = query("create table t (id int)");
+        let mut cx = Context {
+            who: &connection.who,
+            state: State::default(),
+            facts: &mut connection.facts,
+            described: None,
+            busy: false,
+            observer: &connection.counting,
+        };
+        let mut out = Splice::new(&input, &mut scratch);
+        let conversation = &mut connection.conversation;
+        let taken = conversation.from_client(&input, &mut cx, &mut out, &mut reply);
+        let held = crate::conversation::Taken {
+            consumed: 0,
+            next: crate::conversation::Next::Hold,
+        };
+        assert_eq!(taken, Ok(held));
         assert!(out.finish().is_empty());
     }
 

@@ -120,7 +120,13 @@ fn depth(policy: &Policy) -> Depth {
         || (on(Guard::Functions) && options.functions.is_some())
         || (on(Guard::DangerousFunctions) && !options.denied_functions.is_empty())
         || (on(Guard::Rule) && policy.rules.iter().any(|rule| rule.when.asks_names()));
-    match asked {
+    // An exception knows a statement by its fingerprint, which plain writes have only so.
+    let writes = [Guard::HumanWrite, Guard::Rule, Guard::SessionState];
+    let excepted = policy
+        .exceptions
+        .iter()
+        .any(|one| writes.contains(&one.guard));
+    match asked || excepted {
         true => Depth::Names,
         false => Depth::Surface,
     }

@@ -29,6 +29,7 @@ pub(super) fn statement(view: View<'_>) -> Statement {
     lead(view, MAX_NESTING, &mut found);
     scan::calls(view, &mut found.functions, &mut found.parameters);
     scan::settings_view(view, &mut found.parameters);
+    settings::bound(&mut found.parameters);
     if found.parameters.iter().any(settings::is_role) {
         found.classes = found.classes.with(Class::RoleChange);
         found.details.role = settings::role(&found.parameters);

@@ -301,6 +301,17 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// How much there is to judge: statements, parameters and names.
+    pub fn extent(&self) -> usize {
+        let of = |statement: &Statement| {
+            let details = &statement.details;
+            let relations = details.relations.as_ref().map_or(0, Vec::len);
+            let calls = details.calls.as_ref().map_or(0, Vec::len);
+            1 + statement.parameters.len() + relations + calls
+        };
+        self.statements.iter().map(of).sum()
+    }
+
     /// White space, comments and semicolons only: the server answers EmptyQueryResponse.
     pub fn is_empty_query(&self) -> bool {
         self.statements.is_empty() && self.undescribed.is_none()

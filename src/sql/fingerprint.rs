@@ -1,7 +1,8 @@
 //! Names for statements: the same for texts that differ in constants, case, white space and comments.
 //!
-//! Where a constant is code it is no mere constant: the bodies of DO, and of CREATE FUNCTION and
-//! CREATE PROCEDURE, count as they are. An exception for one of them must not admit another.
+//! Where a constant is code it is no mere constant: in DO, CALL, LOAD, ALTER SYSTEM, and where
+//! functions, procedures, policies, rules, triggers and views are made or changed, strings count as they
+//! are. An exception for one of them must not admit another. (Not where strings may be passwords.)
 
 use ring::digest::{Context, SHA256, digest};
 
@@ -61,12 +62,20 @@ fn holds_code(text: &[u8], tokens: &[Token]) -> bool {
             token.kind == Kind::Word && token.of(text).eq_ignore_ascii_case(word.as_bytes())
         })
     };
-    let named = if is(1, "or") && is(2, "replace") {
-        3
-    } else {
-        1
-    };
-    is(0, "do") || is(0, "create") && (is(named, "function") || is(named, "procedure"))
+    const MADE: [&str; 7] = [
+        "function",
+        "policy",
+        "procedure",
+        "routine",
+        "rule",
+        "trigger",
+        "view",
+    ];
+    // Behind OR REPLACE, CONSTRAINT, MATERIALIZED, RECURSIVE, TEMP.
+    let made = || (1..=5).any(|at| MADE.iter().any(|object| is(at, object)));
+    ["do", "call", "load"].iter().any(|word| is(0, word))
+        || is(0, "alter") && is(1, "system")
+        || (is(0, "create") || is(0, "alter")) && made()
 }
 
 /// The fingerprint of bytes that are no text.

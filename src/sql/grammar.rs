@@ -95,6 +95,10 @@ fn of_statement(node: Node<'_>, below: bool, nesting: u32, details: &mut Details
             query(node, Class::Write, below, details)
         }
         Node::ExplainStmt(explain) if analyzes(explain) => inner(explain.query(), Class::Explain),
+        // Without ANALYZE it plans only; whose statement that is matters all the same.
+        Node::ExplainStmt(explain) if matches!(explain.query(), Node::ExecuteStmt(_)) => {
+            ClassSet::of(Class::Explain).with(Class::Execute)
+        }
         Node::PrepareStmt(prepare) => inner(prepare.query(), Class::Prepare),
         Node::DeclareCursorStmt(declare) if declare.options & CURSOR_OPT_HOLD != 0 => {
             inner(declare.query(), Class::Cursor).with(Class::SessionState)

@@ -52,3 +52,4 @@ pub use facts::*;
 pub use fingerprint::fingerprint;
 pub use functions::{FUNCTIONS, FunctionGroup, group};
 pub use redact::{MAX_REDACTED, redact};
+pub use settings::{current_name, former_name};

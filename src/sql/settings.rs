@@ -227,7 +227,46 @@ fn named(mut name: String) -> ParameterName {
         return ParameterName::Dynamic;
     }
     name.make_ascii_lowercase();
-    ParameterName::Named(name.into_boxed_str())
+    match current_name(&name) {
+        Some(current) => ParameterName::Named(current.into()),
+        None => ParameterName::Named(name.into_boxed_str()),
+    }
+}
+
+/// Names that parameters had before, and those that they have today.
+const RENAMED: [(&str, &str); 4] = [
+    ("force_parallel_mode", "debug_parallel_query"),
+    ("sort_mem", "work_mem"),
+    ("ssl_ecdh_curve", "ssl_groups"),
+    ("vacuum_mem", "maintenance_work_mem"),
+];
+
+/// The name that a parameter has today, if this is one that it had before: PostgreSQL takes both
+/// (`map_old_guc_names`). `force_parallel_mode` is the name up to PostgreSQL 15.
+pub fn current_name(name: &str) -> Option<&'static str> {
+    let renamed = RENAMED.iter().find(|(old, _)| *old == name);
+    renamed.map(|(_, current)| *current)
+}
+
+/// The name that it had before.
+pub fn former_name(name: &str) -> Option<&'static str> {
+    let renamed = RENAMED.iter().find(|(_, current)| *current == name);
+    renamed.map(|(old, _)| *old)
+}
+
+/// Most parameters of one statement that are told apart.
+const MAX_TOUCHES: usize = 1000;
+
+/// Keeps what is judged within bounds: what is beyond them could be any parameter.
+pub(super) fn bound(touches: &mut Vec<ParameterTouch>) {
+    if touches.len() > MAX_TOUCHES {
+        touches.truncate(MAX_TOUCHES);
+        touches.push(ParameterTouch {
+            name: ParameterName::Dynamic,
+            how: ParameterUse::Session,
+            value: None,
+        });
+    }
 }
 
 /// Settings kept with a role, database, function or the server: every SET and RESET outside

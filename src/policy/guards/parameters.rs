@@ -6,7 +6,7 @@ use crate::policy::pattern::Pattern;
 use crate::policy::quantity::{Above, Ceiling};
 use crate::policy::rights::in_migration_session;
 use crate::policy::{Guard, Kind, Mode, Objection, Refusal, State, Who};
-use crate::sql::{Facts, ParameterName, ParameterTouch, ParameterUse};
+use crate::sql::{Facts, ParameterName, ParameterTouch, ParameterUse, current_name, former_name};
 
 /// Objects to values above a ceiling, to values that cannot be told beforehand where there is one,
 /// to parameters that are denied, and to those for one transaction that are set for longer. RESET and
@@ -31,8 +31,9 @@ pub fn at_startup(who: &Who, name: &str, value: &str) -> Option<Refusal> {
     if who.login.kind == Kind::Migrator || !enforces {
         return None;
     }
+    let folded = name.to_ascii_lowercase();
     let touch = ParameterTouch {
-        name: ParameterName::Named(name.to_ascii_lowercase().into()),
+        name: ParameterName::Named(current_name(&folded).unwrap_or(&folded).into()),
         how: ParameterUse::Session,
         value: Some(value.into()),
     };
@@ -50,7 +51,9 @@ fn touched(touch: &ParameterTouch, who: &Who) -> Option<Objection> {
         ParameterName::All => return None,
         ParameterName::Dynamic => return any(settings, ceilings).then(computed_name),
     };
-    let listed = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.fits(name));
+    let former = former_name(name);
+    let fits = |pattern: &Pattern| pattern.fits(name) || former.is_some_and(|it| pattern.fits(it));
+    let listed = |patterns: &[Pattern]| patterns.iter().any(fits);
     if listed(&settings.denied) {
         return Some(
             Objection::new(format!("parameter \"{}\" cannot be set", quoted(name)))
@@ -133,6 +136,28 @@ transaction_only = ["app.encryption_key"]
 
     fn named(name: &str, how: ParameterUse, value: Option<&str>) -> Facts {
         parameter(ParameterName::Named(name.into()), how, value)
+    }
+
+    #[test]
+    fn a_former_name_is_the_same_parameter() {
+        let who = who_under(
+            &policy(
+                "\n[guards.parameters]\nceilings = { work_mem = \"64MB\" }\ndenied = [\"force_parallel_mode\"]\n",
+            ),
+            "shop_acme",
+            "shop",
+        );
+        // As facts tell them: by today's names.
+        for (name, value) in [("work_mem", "1TB"), ("debug_parallel_query", "on")] {
+            let facts = named(name, ParameterUse::Local, Some(value));
+            assert_eq!(
+                refused(&facts, &who, CLOSED).guard,
+                Guard::Parameters,
+                "{name}"
+            );
+        }
+        assert!(at_startup(&who, "Sort_Mem", "1TB").is_some());
+        assert!(at_startup(&who, "sort_mem", "32MB").is_none());
     }
 
     #[test]

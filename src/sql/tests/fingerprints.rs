@@ -51,6 +51,18 @@ fn code_matters() {
         "create function f() returns int language sql as 'select 2'",
         "create or replace function f() returns int language sql as 'select 2'",
         "create or replace procedure f() language sql as 'select 3'",
+        "alter system set archive_command = 'cp %p /a'",
+        "alter system set archive_command = 'rm -rf /'",
+        "load 'auto_explain'",
+        "load '/tmp/evil.so'",
+        "call run('select 1')",
+        "call run('drop table x')",
+        "create policy p on t using (a = 'acme')",
+        "create policy p on t using (a = 'globex')",
+        "alter function f() set search_path = 'a'",
+        "alter function f() set search_path = 'b'",
+        "create materialized view v as select 'a'",
+        "create materialized view v as select 'b'",
     ];
     let names: std::collections::HashSet<String> = different
         .iter()

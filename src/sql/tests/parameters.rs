@@ -24,6 +24,17 @@ fn touches(text: &str) -> Vec<(String, ParameterUse)> {
 fn every_way_to_touch_one_parameter_is_seen() {
     let table = [
         ("set app.zone = 'x'", "app.zone", Session),
+        ("set sort_mem = '1TB'", "work_mem", Session),
+        (
+            "set local \"Vacuum_Mem\" = 1",
+            "maintenance_work_mem",
+            Local,
+        ),
+        (
+            "select set_config('force_parallel_mode', 'on', false)",
+            "debug_parallel_query",
+            Session,
+        ),
         ("SET SESSION App.Zone TO x", "app.zone", Session),
         ("set local app.zone to 'x'", "app.zone", Local),
         ("set \"app\".\"zone\" = 'x'", "app.zone", Session),
