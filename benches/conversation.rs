@@ -24,10 +24,10 @@ use steady::{BOUND, Connection, GUARD, PARSED, READY, SELECT, Zone, answer, pars
 struct Counting(Counters);
 
 impl Observer for Counting {
-    fn judged(&self, facts: &Facts, _: &Decision) {
+    fn judged(&self, facts: &Facts, _: &Decision, _: &[u8]) {
         self.0.statement(facts.classes, Judged::Allowed);
     }
-    fn refused(&self, refusal: &Refusal) {
+    fn refused(&self, refusal: &Refusal, _: &[u8]) {
         self.0.refusal(refusal.guard);
     }
     fn injected(&self) {

@@ -14,8 +14,8 @@ use steady::{BOUND, Connection, GUARD, PARSED, READY, Zone, answer, parse, query
 struct Nobody;
 
 impl Observer for Nobody {
-    fn judged(&self, _: &Facts, _: &Decision) {}
-    fn refused(&self, refusal: &Refusal) {
+    fn judged(&self, _: &Facts, _: &Decision, _: &[u8]) {}
+    fn refused(&self, refusal: &Refusal, _: &[u8]) {
         panic!("refused: {}", refusal.message);
     }
     fn injected(&self) {}

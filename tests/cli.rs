@@ -78,6 +78,7 @@ fn exit_codes_are_those_of_grep_and_the_answer_is_on_stdout() {
         (0, "check {}/good.toml"),
         (1, "check {}/wrong.toml"),
         (2, "check {}/none.toml"),
+        (2, "report --console {}/none.sock"),
         (0, "init --from {}/pgbouncer.ini --output {}/out"),
         (2, "init --from {}/pgbouncer.ini --output {}/out"),
         (2, "init --from {}/wrong.ini --output {}/other"),

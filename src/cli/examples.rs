@@ -47,6 +47,22 @@ pub(super) const CONSOLE: &str = r#"Examples:
 
 0: done; 1: refused; 2: could not."#;
 
+/// `portcullis report --help`
+pub(super) const REPORT: &str = r#"Examples:
+  portcullis report
+  portcullis report --login shop_acme --guard missing-where
+  portcullis report --json
+  portcullis report --suggest > suggested.toml
+
+Counted since the proxy's start: by login, database, guard or rule, and statement. With mode
+"observe" (a guard's, or the whole policy's) a statement is "observed": it passed, and would be
+refused. Statements are shown without their constants.
+
+--suggest enforces guards that objected to nothing, and has an exception for every other
+statement that can have one: give each a reason, or remove it, and then run portcullis check.
+
+0: nothing was refused, or would have been; 1: something; 2: it could not be asked."#;
+
 /// `portcullis migration --help`
 pub(super) const MIGRATION: &str = r#"Examples:
   portcullis migration run --database shop --reason "order notes" -- psql -f notes.sql
@@ -151,13 +167,14 @@ mod tests {
     use super::*;
     use crate::cli::Arguments;
 
-    const ALL: [&str; 14] = [
+    const ALL: [&str; 15] = [
         SERVE,
         CHECK,
         HELP,
         STATUS,
         KEYS,
         CONSOLE,
+        REPORT,
         MIGRATION,
         MIGRATION_RUN,
         MIGRATION_OPEN,

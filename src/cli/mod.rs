@@ -14,6 +14,7 @@ pub mod keys;
 pub mod lint;
 pub mod migration;
 mod output;
+pub mod report;
 pub mod serve;
 pub mod status;
 pub mod test;
@@ -44,6 +45,7 @@ Policy (offline, same engine as the proxy)
   lint        judge migration files before they ship
 Every day (speaks to the running proxy)
   status      health at a glance; --ready for probes
+  report      what guards refused, or would have; --suggest for the policy
   migration   run, open, close, list, show
   console     any console verb
 More
@@ -74,6 +76,8 @@ enum Command {
     Lint(lint::LintArgs),
     /// Health at a glance; --ready for probes
     Status(status::StatusArgs),
+    /// What guards refused, or would have refused
+    Report(report::ReportArgs),
     /// Migration sessions: run, open, close, list, show
     Migration(migration::MigrationArgs),
     /// Any console verb
@@ -94,6 +98,7 @@ pub fn main() -> ExitCode {
         Some(Command::Test(args)) => test::run(&args),
         Some(Command::Lint(args)) => lint::run(&args),
         Some(Command::Status(args)) => status::run(&args),
+        Some(Command::Report(args)) => report::run(&args),
         Some(Command::Migration(args)) => migration::run(&args),
         Some(Command::Console(args)) => console::run(&args),
         Some(Command::Help(args)) => help::run(&args),

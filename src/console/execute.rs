@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::reply::{Answer, Column, Refused, Type};
 use super::verb::{HELP, OpenMigration, Verb};
-use super::{ConsoleState, Person};
+use super::{ConsoleState, Person, report};
 use crate::config::{Config, SslMode};
 use crate::error::SqlState;
 use crate::migration::Session;
@@ -125,6 +125,8 @@ pub(super) async fn execute(
                 statements.iter().map(statement_row).collect(),
             ))
         }
+        Verb::ShowReport => Ok(report::rows(state)),
+        Verb::ShowGuards => Ok(report::guards(state)),
         Verb::OpenMigration(asked) => open(state, person, asked).await,
         Verb::CloseMigration { id, note } => {
             sessions(state)?

@@ -10,6 +10,7 @@
 mod execute;
 mod peer;
 mod reply;
+mod report;
 mod talk;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -37,6 +38,7 @@ use crate::config::Config;
 use crate::error::SqlState;
 use crate::migration::Sessions;
 use crate::policy::Policy;
+use crate::telemetry::report::Report;
 
 /// The database name that means the console.
 pub const DATABASE: &str = "portcullis";
@@ -54,6 +56,8 @@ pub trait Proxy: Send + Sync {
     fn reload(&self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>>;
     /// Begins to drain and stop; returns at once.
     fn shutdown(&self);
+    /// What was refused, or would have been.
+    fn report(&self) -> Arc<Report>;
 }
 
 /// What every connection of the console shares.

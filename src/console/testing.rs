@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::migration::Sessions;
 use crate::migration::registry::RegistryHandle;
 use crate::policy::Policy;
+use crate::telemetry::report::Report;
 
 const CONFIG: &str = r#"
 schema = 1
@@ -71,6 +72,7 @@ pub(crate) struct TestProxy {
     policy: Arc<Policy>,
     pub reloads: AtomicUsize,
     pub shutdowns: AtomicUsize,
+    pub report: Arc<Report>,
 }
 
 impl Proxy for TestProxy {
@@ -95,6 +97,10 @@ impl Proxy for TestProxy {
 
     fn shutdown(&self) {
         self.shutdowns.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn report(&self) -> Arc<Report> {
+        self.report.clone()
     }
 }
 
@@ -122,6 +128,7 @@ impl TestConsole {
             policy: Arc::new(policy),
             reloads: AtomicUsize::new(0),
             shutdowns: AtomicUsize::new(0),
+            report: Arc::new(Report::new(0)),
         });
         let socket = path(".s.PGSQL.6432");
         let registry = RegistryHandle::start(&path("registry.db")).expect("a registry");

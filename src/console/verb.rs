@@ -26,6 +26,14 @@ pub const HELP: &[(&str, &str)] = &[
     ),
     ("SHOW MIGRATION id", "the statements of one"),
     (
+        "SHOW REPORT",
+        "what was refused, or would have been: by login, guard and statement",
+    ),
+    (
+        "SHOW GUARDS",
+        "the mode of each guard, and how often it has objected",
+    ),
+    (
         "OPEN MIGRATION DATABASE 'name' REASON 'why' [ROLE 'name'] [TTL '30min']",
         "open one; shows its token, once",
     ),
@@ -52,6 +60,10 @@ pub enum Verb {
     ShowMigrations,
     /// `SHOW MIGRATION id`
     ShowMigration(SessionId),
+    /// `SHOW REPORT`
+    ShowReport,
+    /// `SHOW GUARDS`
+    ShowGuards,
     /// `OPEN MIGRATION ...`
     OpenMigration(OpenMigration),
     /// `CLOSE MIGRATION id [NOTE '...']`
@@ -72,6 +84,7 @@ impl Verb {
     pub fn needs(&self) -> ConsoleRole {
         match self {
             Self::ShowVersion | Self::ShowHelp => ConsoleRole::Viewer,
+            Self::ShowReport | Self::ShowGuards => ConsoleRole::Viewer,
             Self::ShowMigrations | Self::ShowMigration(_) => ConsoleRole::Viewer,
             Self::Reload => ConsoleRole::Operator,
             Self::OpenMigration(_) | Self::CloseMigration { .. } => ConsoleRole::Dba,
@@ -237,6 +250,10 @@ impl Reader {
             Ok(Verb::ShowMigrations)
         } else if self.take("MIGRATION") {
             self.session().map(Verb::ShowMigration)
+        } else if self.take("REPORT") {
+            Ok(Verb::ShowReport)
+        } else if self.take("GUARDS") {
+            Ok(Verb::ShowGuards)
         } else {
             Err(self.unexpected())
         }

@@ -25,8 +25,8 @@ struct Watching {
 }
 
 impl Observer for Watching {
-    fn judged(&self, _: &Facts, _: &Decision) {}
-    fn refused(&self, _: &Refusal) {
+    fn judged(&self, _: &Facts, _: &Decision, _: &[u8]) {}
+    fn refused(&self, _: &Refusal, _: &[u8]) {
         self.refused.set(self.refused.get() + 1);
     }
     fn injected(&self) {}

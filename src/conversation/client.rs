@@ -41,6 +41,16 @@ impl<'i> Message<'i> {
         self.bytes.get(HEADER..self.header.total)
     }
 
+    /// The text of a Query or Parse that is there whole; else nothing.
+    pub(super) fn text(&self) -> &'i [u8] {
+        let text = match (self.header.kind, self.body()) {
+            (b'Q', Some(body)) => cstr(body),
+            (b'P', Some(body)) => cstr(body).and_then(|(_, rest)| cstr(rest)),
+            _ => None,
+        };
+        text.map_or(b"", |(text, _)| text)
+    }
+
     pub(super) fn range(&self, length: usize) -> std::ops::Range<usize> {
         self.at..self.at + length
     }

@@ -43,7 +43,7 @@ impl Conversation {
         };
         self.judged += facts.extent();
         let decision = decide(&facts, cx.who, cx.state);
-        cx.observer.judged(&facts, &decision);
+        cx.observer.judged(&facts, &decision, text);
         match decision.verdict {
             Verdict::Allow => match self.reaches_for_names(&facts, cx.who) {
                 None => Judged::Allowed(facts),
@@ -114,7 +114,7 @@ impl Conversation {
         out: &mut Splice<'_>,
         reply: &mut Vec<u8>,
     ) -> Step {
-        cx.observer.refused(&refusal);
+        cx.observer.refused(&refusal, message.text());
         if self.is_idle() {
             self.error_reply(&refusal).put(reply);
             reply.extend_from_slice(READY_IDLE);
@@ -140,7 +140,7 @@ impl Conversation {
         cx: &Context<'_, O>,
         out: &mut Splice<'_>,
     ) -> Step {
-        cx.observer.refused(&refusal);
+        cx.observer.refused(&refusal, message.text());
         self.put_execute_of_nothing(out);
         self.in_flight.push_refused(refusal);
         self.batch = Batch::Skipping;

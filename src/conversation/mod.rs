@@ -37,9 +37,10 @@ use observing::Onlooker;
 /// What happens on a connection, for counters and records. Called on the data path: must be cheap.
 pub trait Observer {
     /// A text was judged.
-    fn judged(&self, facts: &Facts, decision: &Decision);
-    /// A refusal is on its way to the client.
-    fn refused(&self, refusal: &Refusal);
+    fn judged(&self, facts: &Facts, decision: &Decision, text: &[u8]);
+    /// A refusal is on its way to the client. `text`: what the refused message says; empty where it
+    /// has no text or is not there whole.
+    fn refused(&self, refusal: &Refusal, text: &[u8]);
     /// A zone prefix was sent.
     fn injected(&self);
     /// A zone prefix failed.

@@ -218,7 +218,7 @@ fn judge<O: Observer>(
         },
     };
     cx.observer
-        .judged(&facts, &decide(&facts, cx.who, cx.state));
+        .judged(&facts, &decide(&facts, cx.who, cx.state), text);
     None
 }
 
@@ -261,14 +261,14 @@ zone = "acme"
     }
 
     impl Observer for Counting {
-        fn judged(&self, _: &Facts, decision: &Decision) {
+        fn judged(&self, _: &Facts, decision: &Decision, _: &[u8]) {
             count(&self.judged);
             assert_eq!(decision.verdict, Verdict::Allow);
             if !decision.observed.is_empty() {
                 count(&self.objections);
             }
         }
-        fn refused(&self, refusal: &Refusal) {
+        fn refused(&self, refusal: &Refusal, _: &[u8]) {
             panic!("refused: {}", refusal.message);
         }
         fn injected(&self) {

@@ -308,7 +308,6 @@ impl Admitted {
             observes: identity.who.observes() && identity.session.is_none(),
         };
         let interrupt = Arc::new(Interrupt::default());
-        let login = &identity.who.login.name;
         let session = identity.session.clone();
         let pump = Pump::new(pump::Parts {
             worker: Rc::clone(worker),
@@ -316,7 +315,12 @@ impl Admitted {
             server: server.stream,
             conversation: Conversation::new(&setup),
             who: identity.who.clone(),
-            watcher: Watcher::new(Rc::clone(worker), connection, login, session.clone()),
+            watcher: Watcher::new(
+                Rc::clone(worker),
+                connection,
+                &identity.who,
+                session.clone(),
+            ),
             session,
             interrupt: Arc::clone(&interrupt),
             standing: Standing::new(identity.generation),

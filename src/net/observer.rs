@@ -8,14 +8,16 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::refusals::Refusals;
 use super::worker::Worker;
+use crate::clock;
 use crate::conversation::Observer;
 use crate::error::SqlState;
 use crate::migration::Session;
 use crate::migration::registry::Statement;
-use crate::policy::{Decision, Refusal, Verdict};
-use crate::sql::Facts;
+use crate::policy::{Decision, Guard, Refusal, Verdict, Who};
+use crate::sql::{Facts, Fingerprint};
 use crate::telemetry::labels::Judged;
 use crate::telemetry::log::ConnectionId;
+use crate::telemetry::report::{Key, Outcome};
 
 /// Bytes of a statement's text that are recorded.
 const MAX_TEXT: usize = 4096;
@@ -25,9 +27,12 @@ pub struct Watcher {
     worker: Rc<Worker>,
     connection: u32,
     login: Rc<str>,
+    database: Arc<str>,
     recorder: Option<Box<Recorder>>,
     /// Of the log; made at the first refusal.
     refusals: OnceCell<Rc<Refusals>>,
+    /// The login as the report names it; made at the first row.
+    reported: OnceCell<Arc<str>>,
 }
 
 /// Records the statements of a migration session.
@@ -39,9 +44,17 @@ struct Recorder {
 struct Running {
     tag: &'static str,
     text: Option<Box<str>>,
-    fingerprint: Option<crate::sql::Fingerprint>,
+    fingerprint: Option<Fingerprint>,
     at: SystemTime,
     since: Instant,
+}
+
+/// Which guard objected to what.
+struct Told<'a> {
+    guard: Guard,
+    rule: Option<&'a Arc<str>>,
+    fingerprint: Option<Fingerprint>,
+    outcome: Outcome,
 }
 
 impl Watcher {
@@ -49,7 +62,7 @@ impl Watcher {
     pub fn new(
         worker: Rc<Worker>,
         connection: u32,
-        login: &str,
+        who: &Who,
         session: Option<Arc<Session>>,
     ) -> Self {
         let recorder = session.map(|session| {
@@ -59,10 +72,29 @@ impl Watcher {
         Self {
             worker,
             connection,
-            login: login.into(),
+            login: (&*who.login.name).into(),
+            database: Arc::clone(&who.database),
             recorder,
             refusals: OnceCell::new(),
+            reported: OnceCell::new(),
         }
+    }
+
+    /// For the report. What the text says is looked at when it is the first of its kind.
+    fn report(&self, told: Told, text: &[u8]) {
+        let login = self.reported.get_or_init(|| (&*self.login).into());
+        let key = Key {
+            login: Arc::clone(login),
+            database: Arc::clone(&self.database),
+            guard: told.guard,
+            rule: told.rule.map(Arc::clone),
+            fingerprint: told.fingerprint,
+            outcome: told.outcome,
+        };
+        self.worker.tally.note(key, clock::now(), || {
+            let text = &text[..text.len().min(MAX_TEXT)];
+            (!text.is_empty()).then(|| crate::sql::redact(text))
+        });
     }
 
     /// The connection ends. Nobody will see the end of what still runs: it is recorded so (08006).
@@ -78,7 +110,7 @@ impl Watcher {
 }
 
 impl Observer for Watcher {
-    fn judged(&self, facts: &Facts, decision: &Decision) {
+    fn judged(&self, facts: &Facts, decision: &Decision, text: &[u8]) {
         let verdict = match decision.verdict {
             Verdict::Refuse(_) => Judged::Refused,
             Verdict::Allow if decision.observed.is_empty() => Judged::Allowed,
@@ -88,11 +120,28 @@ impl Observer for Watcher {
         counters.statement(facts.classes, verdict);
         for guard in decision.observed.iter() {
             counters.observed(guard);
+            let told = Told {
+                guard,
+                rule: decision
+                    .observed_rule
+                    .as_ref()
+                    .filter(|_| guard == Guard::Rule),
+                fingerprint: facts.fingerprint,
+                outcome: Outcome::Observed,
+            };
+            self.report(told, text);
         }
     }
 
-    fn refused(&self, refusal: &Refusal) {
+    fn refused(&self, refusal: &Refusal, text: &[u8]) {
         self.worker.counters.refusal(refusal.guard);
+        let told = Told {
+            guard: refusal.guard,
+            rule: refusal.rule.as_ref(),
+            fingerprint: refusal.fingerprint,
+            outcome: Outcome::Refused,
+        };
+        self.report(told, text);
         let refusals = self.refusals.get_or_init(Refusals::new);
         if !refusals.admit(refusal.guard, self.connection, &self.login) {
             return;

@@ -20,6 +20,7 @@ use crate::console::{self, Access, ConsoleState};
 use crate::policy::{Policy, RouteName};
 use crate::telemetry::health::{Phase, State};
 use crate::telemetry::http;
+use crate::telemetry::report::Report;
 
 /// Between two looks at the routes.
 const WATCH: Duration = Duration::from_secs(2);
@@ -41,6 +42,7 @@ struct Control {
     reloader: Arc<Reloader>,
     config: Arc<Config>,
     shutdown: Arc<Notify>,
+    report: Arc<Report>,
 }
 
 impl Proxy {
@@ -169,6 +171,7 @@ impl Proxy {
                 config: Arc::new(self.shared.config.clone()),
                 reloader: Arc::clone(reloader),
                 shutdown: Arc::clone(shutdown),
+                report: Arc::clone(&self.shared.telemetry.report),
             }),
         };
         tokio::spawn(console::serve(listener, Arc::new(state)));
@@ -213,6 +216,10 @@ impl console::Proxy for Control {
 
     fn shutdown(&self) {
         self.shutdown.notify_one();
+    }
+
+    fn report(&self) -> Arc<Report> {
+        Arc::clone(&self.report)
     }
 }
 

@@ -12,6 +12,7 @@ use super::cancel::Cancels;
 use super::describe::DescribePool;
 use crate::auth::keys::ServerKeys;
 use crate::auth::scram::Verifier;
+use crate::clock::now;
 use crate::config::{Config, Endpoint, Route};
 use crate::migration::Sessions;
 use crate::policy::{Login, Policy, RouteName};
@@ -121,6 +122,8 @@ impl Shared {
     /// Puts the parts together; the phase is Starting.
     pub fn new(parts: Parts) -> std::io::Result<Self> {
         let cancels = Cancels::new(parts.config.limits.max_cancels);
+        let policy = &parts.snapshot.files.policy;
+        parts.telemetry.report.policy_is(policy, now());
         Ok(Self {
             cancels,
             config: parts.config,
@@ -153,6 +156,9 @@ impl Shared {
             .snapshot
             .write()
             .unwrap_or_else(PoisonError::into_inner);
+        self.telemetry
+            .report
+            .policy_is(&snapshot.files.policy, now());
         *current = Arc::new(snapshot);
         self.generation.fetch_add(1, Ordering::Release);
     }

@@ -18,6 +18,7 @@ use super::interrupt::Interrupt;
 use super::shared::{Shared, Snapshot};
 use crate::sql::FactsCache;
 use crate::telemetry::Counters;
+use crate::telemetry::report::Tally;
 
 /// Bytes read at a time.
 pub const READ: usize = 64 * 1024;
@@ -46,6 +47,8 @@ pub struct Worker {
     pub shared: Arc<Shared>,
     /// This thread's counters.
     pub counters: Counters,
+    /// What this thread refused, or would have.
+    pub tally: Tally,
     /// Memory used within one poll.
     pub scratch: RefCell<Scratch>,
     /// Descriptions of statements.
@@ -176,6 +179,7 @@ impl Worker {
         facts.set_depth(snapshot.files.policy.depth());
         Self {
             counters: shared.telemetry.counters(),
+            tally: shared.telemetry.report.tally(),
             scratch: RefCell::new(Scratch {
                 read: vec![0; READ].into(),
                 out: Vec::new(),

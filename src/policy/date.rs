@@ -28,6 +28,11 @@ impl Date {
             .then(|| Self(days_from_civil(year.into(), month.into(), day.into())))
     }
 
+    /// The day so many days later.
+    pub const fn plus_days(self, days: i64) -> Self {
+        Self(self.0 + days)
+    }
+
     /// Days from `other` to this one; negative when this one is earlier.
     pub const fn days_after(self, other: Self) -> i64 {
         self.0 - other.0

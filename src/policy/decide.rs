@@ -14,6 +14,7 @@ use crate::sql::Facts;
 /// the next is asked. Where the whole policy observes nothing is refused.
 pub fn decide(facts: &Facts, who: &Who, state: State) -> Decision {
     let mut observed = GuardSet::EMPTY;
+    let mut rule = None;
     if facts.is_empty_query() {
         return allow(observed);
     }
@@ -37,19 +38,30 @@ pub fn decide(facts: &Facts, who: &Who, state: State) -> Decision {
         match judge(facts, who, state) {
             None => {}
             Some(_) if exempt(guard, who, state, facts.fingerprint) => {}
-            Some(_) if mode == Mode::Observe => observed = observed.with(guard),
+            Some(objection) if mode == Mode::Observe => {
+                observed = observed.with(guard);
+                rule = objection.rule.map(|rule| rule.id.clone()).or(rule);
+            }
             Some(objection) => {
-                return refuse(objection.refuse(guard, who, facts.fingerprint), observed);
+                let refusal = objection.refuse(guard, who, facts.fingerprint);
+                return Decision {
+                    observed_rule: rule,
+                    ..refuse(refusal, observed)
+                };
             }
         }
     }
-    allow(observed)
+    Decision {
+        observed_rule: rule,
+        ..allow(observed)
+    }
 }
 
 fn allow(observed: GuardSet) -> Decision {
     Decision {
         verdict: Verdict::Allow,
         observed,
+        observed_rule: None,
     }
 }
 
@@ -57,6 +69,7 @@ fn refuse(refusal: Refusal, observed: GuardSet) -> Decision {
     Decision {
         verdict: Verdict::Refuse(Box::new(refusal)),
         observed,
+        observed_rule: None,
     }
 }
 

@@ -28,7 +28,7 @@ pub use decide::decide;
 pub use file::{ConsoleRole, Kind, Login, Mode, Policy, RouteName, Version};
 pub use network::Network;
 pub use objection::Objection;
-pub use parse::{CONSOLE_DATABASE, MAX_ZONE};
+pub use parse::{CONSOLE_DATABASE, MAX_ZONE, always_enforced, has_settings};
 pub use together::check_together;
 pub use verdict::*;
 

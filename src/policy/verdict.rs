@@ -169,6 +169,8 @@ pub struct Decision {
     pub verdict: Verdict,
     /// Guards in mode observe that would have refused; to be counted.
     pub observed: GuardSet,
+    /// The id of the rule that would have refused, if [`Guard::Rule`] is among them.
+    pub observed_rule: Option<Arc<str>>,
 }
 
 /// May it pass?

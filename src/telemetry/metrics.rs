@@ -18,6 +18,7 @@ use super::labels::{
     primary_class, sqlstate_class,
 };
 use super::latency::{self, Histogram};
+use super::report::Report;
 use super::table::{self, Family, Kind, TALLIED, Tallied};
 use crate::policy::{Guard, Version};
 use crate::sql::ClassSet;
@@ -211,6 +212,8 @@ pub struct Telemetry {
     pub migrations_closed: Shared,
     /// Log lines dropped; the [log](super::log) shares it.
     pub log_dropped: Arc<Shared>,
+    /// What was refused, or would have been.
+    pub report: Arc<Report>,
     threads: Mutex<Vec<Arc<Cells>>>,
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
@@ -237,6 +240,7 @@ impl Telemetry {
             migrations_opened: Shared::default(),
             migrations_closed: Shared::default(),
             log_dropped,
+            report: Arc::new(Report::new(crate::clock::now())),
             threads: Mutex::default(),
             handle: recorder.handle(),
             recorder,

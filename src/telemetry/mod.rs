@@ -1,4 +1,5 @@
-//! What an operator can watch: [`metrics`], [`health`], the [`http`] server for both, and the [`log`].
+//! What an operator can watch: [`metrics`], [`health`], the [`http`] server for both, the [`log`], and the
+//! [`report`] of refusals.
 
 pub mod health;
 pub mod http;
@@ -6,6 +7,7 @@ pub mod labels;
 pub mod latency;
 pub mod log;
 pub mod metrics;
+pub mod report;
 pub mod table;
 
 pub use health::Health;

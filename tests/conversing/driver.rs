@@ -27,9 +27,9 @@ pub struct Seen {
 }
 
 impl Observer for Seen {
-    fn judged(&self, _: &Facts, _: &Decision) {}
+    fn judged(&self, _: &Facts, _: &Decision, _: &[u8]) {}
 
-    fn refused(&self, refusal: &Refusal) {
+    fn refused(&self, refusal: &Refusal, _: &[u8]) {
         self.refused.borrow_mut().push(refusal.guard.id());
     }
 

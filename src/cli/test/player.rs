@@ -71,12 +71,12 @@ struct Reports {
 }
 
 impl Observer for Reports {
-    fn judged(&self, _: &Facts, decision: &Decision) {
+    fn judged(&self, _: &Facts, decision: &Decision, _: &[u8]) {
         let mut observed = self.observed.borrow_mut();
         *observed = decision.observed.iter().fold(*observed, GuardSet::with);
     }
 
-    fn refused(&self, refusal: &Refusal) {
+    fn refused(&self, refusal: &Refusal, _: &[u8]) {
         self.refusal
             .borrow_mut()
             .get_or_insert_with(|| refusal.clone());

@@ -30,6 +30,11 @@ fn verbs_in_any_case() {
         Verb::CloseMigration { id, note: None }
     );
     assert_eq!(
+        (one("show report"), one("SHOW GUARDS")),
+        (Verb::ShowReport, Verb::ShowGuards)
+    );
+    assert_eq!(Verb::ShowReport.needs(), ConsoleRole::Viewer);
+    assert_eq!(
         (one("reload"), one("SHUTDOWN")),
         (Verb::Reload, Verb::Shutdown)
     );

@@ -191,7 +191,8 @@ pub fn assert_allowed(facts: &Facts, who: &Who, state: State) {
         decide(facts, who, state),
         Decision {
             verdict: Verdict::Allow,
-            observed: GuardSet::EMPTY
+            observed: GuardSet::EMPTY,
+            observed_rule: None,
         }
     );
 }

@@ -173,5 +173,6 @@ mod tests {
         let decision = decide(&drop, &who, OPEN);
         assert_eq!(decision.verdict, Verdict::Allow);
         assert_eq!(decision.observed, GuardSet::EMPTY.with(Guard::Rule));
+        assert_eq!(decision.observed_rule.as_deref(), Some("own"));
     }
 }

@@ -18,6 +18,24 @@ pub(in crate::policy) const ALWAYS_ENFORCED: [Guard; 5] = [
     Guard::UnknownName,
 ];
 
+/// Is this a guard whose mode cannot be set?
+pub fn always_enforced(guard: Guard) -> bool {
+    ALWAYS_ENFORCED.contains(&guard)
+}
+
+/// Can `[guards.ID]` say more of this guard than its mode?
+pub fn has_settings(guard: Guard) -> bool {
+    matches!(
+        guard,
+        Guard::Parameters
+            | Guard::Extensions
+            | Guard::AppendOnly
+            | Guard::DeniedRelations
+            | Guard::DangerousFunctions
+            | Guard::Functions
+    )
+}
+
 /// The words for a guard's mode.
 pub(in crate::policy) const MODES: [(&str, Mode); 3] = [
     ("enforce", Mode::Enforce),

@@ -20,6 +20,7 @@ use crate::config::reader::{Reader, Table, Wrong, one_of};
 use crate::config::units::{duration, duration_within};
 use crate::sql::Depth;
 pub(super) use guards::{ALWAYS_ENFORCED, MODES};
+pub use guards::{always_enforced, has_settings};
 pub use login::MAX_ZONE;
 use login::logins;
 pub(super) use login::{CONSOLE_ROLES, KINDS, ROUTES};

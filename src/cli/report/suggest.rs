@@ -1,0 +1,181 @@
+//! `portcullis report --suggest`: the modes that the guards could have now, and exceptions to fill in.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::{Found, value};
+use crate::cli::output::printable;
+use crate::policy::exception::EXEMPTIBLE;
+use crate::policy::{Date, Guard, always_enforced, has_settings};
+
+/// How long a suggested exception lasts.
+const DAYS: i64 = 90;
+/// Exceptions suggested at most; a policy takes 1000.
+const MAX_EXCEPTIONS: usize = 200;
+/// Guards that look at messages without a text, which are not judged while the whole policy observes.
+const UNSEEN: [Guard; 2] = [Guard::FastPath, Guard::UnknownName];
+
+/// What else is to be said where the whole policy observes.
+const WHOLE: &str = "\
+# Then mode = \"observe\" at the top of the policy can become mode = \"enforce\".
+# Not counted while it observes, as only an enforcing policy looks at them: parameters in startup
+# packets, function calls without a text, names that nobody prepared, texts that are too long,
+# transactions that begin or end inside a query of several statements where a zone is set.
+";
+
+/// What is known of one guard.
+struct Known<'a> {
+    guard: Guard,
+    mode: &'a str,
+    since: &'a str,
+    /// What it would have refused and no exception lets past.
+    open: u64,
+    /// What it would have refused until there was an exception.
+    exempt: u64,
+}
+
+/// A statement of a login that would have been refused.
+struct Statement<'a> {
+    count: u64,
+    last: &'a str,
+    text: &'a str,
+}
+
+/// Lines that a policy takes: [guards], in the place of its own, and exceptions.
+pub(super) fn policy(found: &Found, today: Date) -> String {
+    let known = known(found);
+    let whole = known
+        .iter()
+        .any(|known| known.guard == Guard::FastPath && known.mode == "observe");
+    let mut text = format!(
+        "# By portcullis report --suggest. Counted since {}.\n\
+         # [guards] goes in the place of the policy's own; its [guards.*] tables stay as they are.\n",
+        found.since()
+    );
+    if whole {
+        text.push_str(WHOLE);
+    }
+    text.push_str("\n[guards]\n");
+    for known in &known {
+        if let Some(line) = line(known, whole) {
+            let _ = writeln!(text, "{line}"); // a String takes everything
+        }
+    }
+    exceptions(&mut text, found, today);
+    text
+}
+
+fn known(found: &Found) -> Vec<Known<'_>> {
+    let rows = found.guards.rows.iter();
+    rows.filter_map(|row| {
+        let of = |column| value(&found.guards, row, column);
+        let guard = Guard::from_id(of("guard")?)?;
+        let (mut open, mut exempt) = (0, 0);
+        for row in &found.rows.rows {
+            let of = |column| value(&found.rows, row, column);
+            if of("guard") == Some(guard.id()) && of("outcome") == Some("observed") {
+                let count = of("count").and_then(|count| count.parse().ok());
+                let to = match of("exempt_until") {
+                    Some(_) => &mut exempt,
+                    None => &mut open,
+                };
+                *to += count.unwrap_or(0);
+            }
+        }
+        Some(Known {
+            guard,
+            mode: of("mode")?,
+            since: of("mode_since")?,
+            open,
+            exempt,
+        })
+    })
+    .collect()
+}
+
+/// The line of one guard; none where it enforces already, as an unnamed one does.
+fn line(known: &Known<'_>, whole: bool) -> Option<String> {
+    let (id, since) = (known.guard.id(), known.since);
+    let times = |count| format!("{count} time{}", if count == 1 { "" } else { "s" });
+    let (mode, why) = match (known.mode, known.open, known.exempt) {
+        ("observe", ..) if whole && UNSEEN.contains(&known.guard) => {
+            return Some(format!(
+                "# {id} is always enforced, and sees nothing while the whole policy observes"
+            ));
+        }
+        ("observe", 0, 0) => (
+            "enforce",
+            format!("nothing would have been refused since {since}"),
+        ),
+        ("observe", 0, exempt) => (
+            "enforce",
+            format!("would have refused {}, all with exceptions", times(exempt)),
+        ),
+        ("observe", open, _) if always_enforced(known.guard) => {
+            let open = times(open);
+            return Some(format!(
+                "# {id} is always enforced: would have refused {open}"
+            ));
+        }
+        ("observe", open, _) => {
+            let none = match EXEMPTIBLE.contains(&known.guard) {
+                true => "",
+                false => "; it takes no exceptions",
+            };
+            (
+                "observe",
+                format!("would have refused {}{none}", times(open)),
+            )
+        }
+        ("off", ..) => ("off", "as it is".to_owned()),
+        _ => return None,
+    };
+    Some(match has_settings(known.guard) {
+        // It may have a table, and then its mode stands there.
+        true => format!("# In [guards.{id}]: mode = \"{mode}\"  # {why}"),
+        false => format!("{id} = \"{mode}\"  # {why}"),
+    })
+}
+
+fn exceptions(text: &mut String, found: &Found, today: Date) {
+    // By guard, login and fingerprint: a statement may come from several databases.
+    let mut all: BTreeMap<(&str, &str, &str), Statement<'_>> = BTreeMap::new();
+    for row in &found.rows.rows {
+        let of = |column| value(&found.rows, row, column);
+        let (Some(guard), Some(login), Some(fingerprint)) =
+            (of("guard"), of("login"), of("fingerprint"))
+        else {
+            continue;
+        };
+        let takes = Guard::from_id(guard).is_some_and(|guard| EXEMPTIBLE.contains(&guard));
+        if !takes || of("outcome") != Some("observed") || of("exempt_until").is_some() {
+            continue;
+        }
+        let last = of("last_at").unwrap_or("");
+        let statement = all.entry((guard, login, fingerprint)).or_insert(Statement {
+            count: 0,
+            last,
+            text: of("statement").unwrap_or(""),
+        });
+        statement.last = statement.last.max(last);
+        statement.count += of("count").and_then(|it| it.parse().ok()).unwrap_or(0);
+    }
+    let expires = today.plus_days(DAYS);
+    let more = all.len().saturating_sub(MAX_EXCEPTIONS);
+    let mut all: Vec<_> = all.into_iter().collect();
+    all.sort_by_key(|(_, statement)| std::cmp::Reverse(statement.count));
+    for ((guard, login, fingerprint), statement) in all.iter().take(MAX_EXCEPTIONS) {
+        let (count, last) = (statement.count, statement.last);
+        let example = printable(statement.text);
+        let login = serde_json::Value::from(*login);
+        let _ = write!(
+            text,
+            "\n# {count} times, the last one {last}: {example}\n[[exception]]\n\
+             guard = \"{guard}\"\nlogin = {login}\nfingerprint = \"{fingerprint}\"\n\
+             reason = \"TODO: why, and who will miss it\"\nexpires = {expires}\n"
+        );
+    }
+    if more > 0 {
+        let _ = writeln!(text, "\n# and {more} statements more");
+    }
+}

@@ -1,0 +1,177 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::console::testing::TestConsole;
+use crate::policy::{Date, Policy};
+use crate::sql::Fingerprint;
+use crate::telemetry::report::{Key, Outcome};
+
+const POLICY: &str = r#"schema = 1
+environment = "test"
+mode = "MODE"
+[login.app]
+kind = "service"
+databases = ["shop"]
+[[rule]]
+id = "own"
+when = { tag = "LISTEN" }
+message = "not here"
+[guards.parameters]
+ceilings = { statement_timeout = "1min" }
+"#;
+
+fn policy(mode: &str, guards: &str) -> String {
+    format!("{}{guards}", POLICY.replace("MODE", mode))
+}
+
+/// What a console tells when these were counted under this policy.
+fn told(policy: &str, counted: &[(Guard, Outcome, u8)]) -> Found {
+    let console = TestConsole::start();
+    let report = &console.proxy.report;
+    let (policy, _) = Policy::parse(policy, "policy.toml").expect("a valid policy");
+    report.policy_is(&policy, 1_000);
+    let tally = report.tally();
+    for (guard, outcome, statement) in counted {
+        let key = Key {
+            login: "app".into(),
+            database: "shop".into(),
+            guard: *guard,
+            rule: (*guard == Guard::Rule).then(|| Arc::from("own")),
+            fingerprint: Some(Fingerprint([*statement; 6])),
+            outcome: *outcome,
+        };
+        tally.note(key, 2_000, || Some("DELETE FROM \"a\nb\"".into()));
+    }
+    let mut client = Client::connect(&console.socket).expect("connected");
+    ask(&mut client).expect("two answers")
+}
+
+use Outcome::{Observed, Refused};
+
+#[test]
+fn rows_are_counted_filtered_and_shown() {
+    let mut found = told(
+        &policy("enforce", ""),
+        &[
+            (Guard::MissingWhere, Observed, 1),
+            (Guard::Rule, Refused, 2),
+            (Guard::Rule, Refused, 2),
+        ],
+    );
+    let text = found.as_text();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines[0],
+        "Since 1970-01-01 00:00:00+00: 2 refused, 1 would have been."
+    );
+    assert!(
+        lines[4].contains(" 2 | refused  | app   | shop     | rule          | own"),
+        "{text}"
+    );
+    assert!(
+        lines[5].contains("010101010101 | DELETE FROM \"a b\""),
+        "{text}"
+    );
+    assert!(!text.contains("exempt_until"), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&found.as_json()).expect("JSON");
+    assert_eq!(
+        (&json["refused"], &json["observed"]),
+        (&2.into(), &1.into())
+    );
+    assert_eq!(json["rows"][0]["count"], 2);
+    assert_eq!(json["guards"][0]["guard"], Guard::ALL[0].id());
+
+    assert_eq!(found.unknown("own"), None);
+    assert_eq!(found.unknown("maintenance"), None);
+    assert!(found.unknown("missing-were").is_some());
+    found.keep(Some("app"), Some("own"));
+    assert_eq!(found.rows.rows.len(), 1);
+    found.keep(Some("nobody"), None);
+    assert_eq!(
+        found.as_text(),
+        "Since 1970-01-01 00:00:00+00: 0 refused, 0 would have been."
+    );
+}
+
+/// What is suggested, in a policy that takes it.
+fn taken(mode: &str, guards: &str, counted: &[(Guard, Outcome, u8)]) -> (String, Policy) {
+    let found = told(&policy(mode, guards), counted);
+    let today = Date::new(2026, 11, 21).expect("a day");
+    let text = suggest::policy(&found, today);
+    let policy = format!("{}\n{text}", policy("enforce", ""));
+    let (policy, _) = Policy::parse(&policy, "policy.toml")
+        .unwrap_or_else(|problems| panic!("{problems:?}\n{policy}"));
+    (text, policy)
+}
+
+#[test]
+fn a_policy_that_observed_takes_what_is_suggested() {
+    use crate::policy::Mode;
+    let counted = [
+        (Guard::MissingWhere, Observed, 1),
+        (Guard::MissingWhere, Observed, 1),
+        (Guard::MissingWhere, Observed, 2),
+        (Guard::ZoneParameter, Observed, 3),
+        (Guard::UnknownStatement, Observed, 4),
+        (Guard::Parameters, Observed, 5),
+        (Guard::Rule, Observed, 6),
+    ];
+    let (text, policy) = taken("observe", "", &counted);
+    assert_eq!(policy.mode(Guard::MissingWhere), Mode::Observe, "{text}");
+    assert_eq!(policy.mode(Guard::ZoneParameter), Mode::Observe);
+    assert_eq!(policy.mode(Guard::Rule), Mode::Observe);
+    assert_eq!(policy.mode(Guard::Maintenance), Mode::Enforce);
+    assert_eq!(policy.exceptions.len(), 2);
+    assert_eq!(policy.exceptions[0].fingerprint, Fingerprint([1; 6]));
+    assert_eq!(policy.exceptions[0].expires.to_string(), "2027-02-19");
+    for line in [
+        "maintenance = \"enforce\"  # nothing would have been refused since 1970-01-01 00:00:01+00",
+        "missing-where = \"observe\"  # would have refused 3 times",
+        "zone-parameter = \"observe\"  # would have refused 1 time; it takes no exceptions",
+        "# unknown-statement is always enforced: would have refused 1 time",
+        "# fast-path is always enforced, and sees nothing while the whole policy observes",
+        "# In [guards.parameters]: mode = \"observe\"  # would have refused 1 time; it takes no exceptions",
+        "# 2 times, the last one 1970-01-01 00:00:02+00: DELETE FROM \"a b\"",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+}
+
+#[test]
+fn single_modes_are_kept_or_enforced() {
+    use crate::policy::Mode;
+    let guards =
+        "[guards]\nmissing-where = \"observe\"\nprocedural = \"off\"\nmaintenance = \"observe\"\n";
+    // What is refused is no matter of what is observed.
+    let counted = [
+        (Guard::CopyFile, Refused, 1),
+        (Guard::MissingWhere, Observed, 2),
+    ];
+    let (text, policy) = taken("enforce", guards, &counted);
+    assert_eq!(policy.mode(Guard::MissingWhere), Mode::Observe);
+    assert_eq!(policy.mode(Guard::Maintenance), Mode::Enforce);
+    assert_eq!(policy.mode(Guard::Procedural), Mode::Off);
+    assert_eq!(policy.exceptions.len(), 1);
+    assert!(
+        !text.contains("copy-file") && !text.contains("fast-path"),
+        "{text}"
+    );
+}
+
+#[test]
+fn where_nobody_answers_the_report_could_not_be_had() {
+    let args = ReportArgs {
+        login: None,
+        guard: None,
+        json: false,
+        suggest: false,
+        at: ConsoleAt {
+            console: Some("/nonexistent".into()),
+            config: "/nonexistent".into(),
+        },
+    };
+    assert_eq!(
+        format!("{:?}", run(&args)),
+        format!("{:?}", ExitCode::from(COULD_NOT))
+    );
+}

@@ -1,0 +1,127 @@
+//! `SHOW REPORT` and `SHOW GUARDS`.
+
+use super::ConsoleState;
+use super::reply::{Answer, Column, Type};
+use crate::clock::today;
+use crate::migration::span::timestamp;
+use crate::policy::{Guard, Mode, Policy};
+use crate::telemetry::report::{Key, Outcome, Seen};
+
+/// In the place of a statement: those that have no row of their own.
+const OTHERS: &str = "others, for which the report has no room";
+
+const ROWS: &[Column] = &[
+    ("count", Type::Number),
+    ("outcome", Type::Text),
+    ("login", Type::Text),
+    ("database", Type::Text),
+    ("guard", Type::Text),
+    ("rule", Type::Text),
+    ("fingerprint", Type::Text),
+    ("statement", Type::Text),
+    ("first_at", Type::Text),
+    ("last_at", Type::Text),
+    ("exempt_until", Type::Text),
+];
+const GUARDS: &[Column] = &[
+    ("guard", Type::Text),
+    ("mode", Type::Text),
+    ("mode_since", Type::Text),
+    ("refused", Type::Number),
+    ("observed", Type::Number),
+    ("counted_since", Type::Text),
+];
+const OUTCOMES: [Outcome; 2] = [Outcome::Refused, Outcome::Observed];
+
+/// What was refused, or would have been, the most frequent first.
+pub(super) fn rows(state: &ConsoleState) -> Answer {
+    let (report, policy) = (state.proxy.report(), state.proxy.policy());
+    let mut rows: Vec<(u64, Vec<Option<String>>)> = report
+        .rows()
+        .iter()
+        .map(|(key, seen)| (seen.count, row(key, seen, &policy)))
+        .collect();
+    for guard in Guard::ALL {
+        for outcome in OUTCOMES {
+            let count = report.others(guard, outcome);
+            if count > 0 {
+                rows.push((count, others(count, guard, outcome)));
+            }
+        }
+    }
+    rows.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+    Answer {
+        columns: ROWS,
+        rows: rows.into_iter().map(|(_, row)| row).collect(),
+        tag: "SHOW",
+    }
+}
+
+fn row(key: &Key, seen: &Seen, policy: &Policy) -> Vec<Option<String>> {
+    let today = today();
+    let exception = policy.exceptions.iter().find(|exception| {
+        exception.guard == key.guard
+            && Some(exception.fingerprint) == key.fingerprint
+            && *exception.login == *key.login
+            && today < exception.expires
+    });
+    vec![
+        Some(seen.count.to_string()),
+        Some(key.outcome.id().to_owned()),
+        Some(key.login.to_string()),
+        Some(key.database.to_string()),
+        Some(key.guard.id().to_owned()),
+        key.rule.as_deref().map(str::to_owned),
+        key.fingerprint.map(|fingerprint| fingerprint.to_string()),
+        seen.example.as_deref().map(str::to_owned),
+        Some(timestamp(seen.first)),
+        Some(timestamp(seen.last)),
+        exception.map(|exception| exception.expires.to_string()),
+    ]
+}
+
+fn others(count: u64, guard: Guard, outcome: Outcome) -> Vec<Option<String>> {
+    let mut row = vec![None; ROWS.len()];
+    row[0] = Some(count.to_string());
+    row[1] = Some(outcome.id().to_owned());
+    row[4] = Some(guard.id().to_owned());
+    row[7] = Some(OTHERS.to_owned());
+    row
+}
+
+/// Every guard's mode, since when, and how often it has objected since the start.
+pub(super) fn guards(state: &ConsoleState) -> Answer {
+    let (report, policy) = (state.proxy.report(), state.proxy.policy());
+    let all = report.rows();
+    let count = |guard, outcome| {
+        let of = |(key, _): &&(Key, Seen)| key.guard == guard && key.outcome == outcome;
+        let counted: u64 = all.iter().filter(of).map(|(_, seen)| seen.count).sum();
+        Some((counted + report.others(guard, outcome)).to_string())
+    };
+    let row = |guard: Guard| {
+        let known = report.mode(guard);
+        let mode = known.map_or(policy.mode(guard), |known| known.mode);
+        let since = known.map_or(report.since, |known| known.since);
+        vec![
+            Some(guard.id().to_owned()),
+            Some(word(mode).to_owned()),
+            Some(timestamp(since)),
+            count(guard, Outcome::Refused),
+            count(guard, Outcome::Observed),
+            Some(timestamp(report.since)),
+        ]
+    };
+    Answer {
+        columns: GUARDS,
+        rows: Guard::ALL.map(row).to_vec(),
+        tag: "SHOW",
+    }
+}
+
+fn word(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Enforce => "enforce",
+        Mode::Observe => "observe",
+        Mode::Off => "off",
+    }
+}

@@ -1,0 +1,276 @@
+//! What guards refused, or would have refused: counted by login, guard and statement, so that a team can
+//! look before it enforces.
+//!
+//! Each worker has a [`Tally`] of its own, so a flood of refusals makes nobody wait. All of them together
+//! are bounded; what finds no room is counted by guard alone. In memory, since the start.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+
+use crate::migration::span::Millis;
+use crate::policy::{Guard, Mode, Policy};
+use crate::sql::Fingerprint;
+
+/// Rows of all workers together.
+const MAX_ROWS: usize = 10_000;
+/// Bytes of all rows together, as [`cost`] reckons.
+const MAX_BYTES: usize = 4 << 20;
+/// Longest example in bytes, before the mark that says there was more.
+const MAX_EXAMPLE: usize = 256;
+/// What a row takes beside its texts, about.
+const ROW: usize = 160;
+
+const GUARDS: usize = Guard::ALL.len();
+
+/// What became of the statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Outcome {
+    /// It was refused.
+    Refused,
+    /// It passed; an enforcing guard would have refused it.
+    Observed,
+}
+
+impl Outcome {
+    /// The word in reports.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Observed => "observed",
+        }
+    }
+}
+
+/// What is counted as the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Who asked.
+    pub login: Arc<str>,
+    /// On which database.
+    pub database: Arc<str>,
+    /// The guard that objected.
+    pub guard: Guard,
+    /// The id of the rule that objected, if the guard is [`Guard::Rule`].
+    pub rule: Option<Arc<str>>,
+    /// The statement; none where a message without a text was refused.
+    pub fingerprint: Option<Fingerprint>,
+    /// Refused, or only observed?
+    pub outcome: Outcome,
+}
+
+/// How often, when, and what it looks like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// How often.
+    pub count: u64,
+    /// The first time.
+    pub first: Millis,
+    /// The last time.
+    pub last: Millis,
+    /// One of the statements, without constants; none where the text was not at hand.
+    pub example: Option<Arc<str>>,
+}
+
+type Rows = HashMap<Key, Seen>;
+
+/// What all workers share: the room that is left, and what found none.
+#[derive(Debug)]
+struct Common {
+    rows: AtomicUsize,
+    bytes: AtomicUsize,
+    others: [[AtomicU64; 2]; GUARDS],
+}
+
+impl Common {
+    /// Is there room for one more row?
+    fn take(&self, bytes: usize) -> bool {
+        let take = |left: &AtomicUsize, amount| {
+            left.fetch_update(Relaxed, Relaxed, |left: usize| left.checked_sub(amount))
+                .is_ok()
+        };
+        if !take(&self.rows, 1) {
+            return false;
+        }
+        let taken = take(&self.bytes, bytes);
+        if !taken {
+            self.rows.fetch_add(1, Relaxed);
+        }
+        taken
+    }
+
+    fn other(&self, guard: Guard, outcome: Outcome) {
+        self.others[guard as usize][outcome as usize].fetch_add(1, Relaxed);
+    }
+}
+
+/// One worker's rows.
+#[derive(Debug)]
+pub struct Tally {
+    rows: Arc<Mutex<Rows>>,
+    common: Arc<Common>,
+}
+
+impl Tally {
+    /// Counts one; `example` is asked for if it is the first of its kind. Never waits: what happens at the
+    /// moment at which the rows are read is counted among the others.
+    pub fn note(&self, key: Key, now: Millis, example: impl FnOnce() -> Option<Box<str>>) {
+        let mut rows = match self.rows.try_lock() {
+            Ok(rows) => rows,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return self.common.other(key.guard, key.outcome),
+        };
+        let (guard, outcome) = (key.guard, key.outcome);
+        match rows.entry(key) {
+            Entry::Occupied(mut row) => {
+                let seen = row.get_mut();
+                seen.count = seen.count.saturating_add(1);
+                seen.last = seen.last.max(now);
+            }
+            // When it is full already, no text is read for nothing.
+            Entry::Vacant(_) if self.common.rows.load(Relaxed) == 0 => {
+                self.common.other(guard, outcome);
+            }
+            Entry::Vacant(row) => {
+                let example = example().map(|text| shortened(&text));
+                if self.common.take(cost(row.key(), example.as_deref())) {
+                    row.insert(Seen {
+                        count: 1,
+                        first: now,
+                        last: now,
+                        example,
+                    });
+                } else {
+                    self.common.other(guard, outcome);
+                }
+            }
+        }
+    }
+}
+
+/// What a row takes in memory, about.
+fn cost(key: &Key, example: Option<&str>) -> usize {
+    let rule = key.rule.as_deref().map_or(0, str::len);
+    ROW + key.login.len() + key.database.len() + rule + example.map_or(0, str::len)
+}
+
+fn shortened(text: &str) -> Arc<str> {
+    if text.len() <= MAX_EXAMPLE {
+        return text.into();
+    }
+    let end = (0..=MAX_EXAMPLE)
+        .rev()
+        .find(|at| text.is_char_boundary(*at));
+    format!("{}…", &text[..end.unwrap_or(0)]).into()
+}
+
+/// What a guard does, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InMode {
+    /// Its mode.
+    pub mode: Mode,
+    /// When a policy first said so, without a break until now.
+    pub since: Millis,
+}
+
+/// The rows of all workers.
+#[derive(Debug)]
+pub struct Report {
+    /// Nothing before that moment is in it.
+    pub since: Millis,
+    common: Arc<Common>,
+    tallies: Mutex<Vec<Arc<Mutex<Rows>>>>,
+    modes: Mutex<Option<[InMode; GUARDS]>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Report {
+    /// Nothing yet.
+    pub fn new(since: Millis) -> Self {
+        Self::bounded(since, MAX_ROWS, MAX_BYTES)
+    }
+
+    fn bounded(since: Millis, rows: usize, bytes: usize) -> Self {
+        let common = Common {
+            rows: AtomicUsize::new(rows),
+            bytes: AtomicUsize::new(bytes),
+            others: [const { [const { AtomicU64::new(0) }; 2] }; GUARDS],
+        };
+        Self {
+            since,
+            common: Arc::new(common),
+            tallies: Mutex::default(),
+            modes: Mutex::default(),
+        }
+    }
+
+    /// Rows for one more worker; to be asked for once, at its start.
+    pub fn tally(&self) -> Tally {
+        let rows = Arc::<Mutex<Rows>>::default();
+        lock(&self.tallies).push(Arc::clone(&rows));
+        Tally {
+            rows,
+            common: Arc::clone(&self.common),
+        }
+    }
+
+    /// This policy is in force from now on.
+    pub fn policy_is(&self, policy: &Policy, now: Millis) {
+        let mut modes = lock(&self.modes);
+        let before = *modes;
+        *modes = Some(Guard::ALL.map(|guard| {
+            let mode = policy.mode(guard);
+            match before.map(|before| before[guard as usize]) {
+                Some(before) if before.mode == mode => before,
+                _ => InMode { mode, since: now },
+            }
+        }));
+    }
+
+    /// What a guard does; `None` before there is a policy.
+    pub fn mode(&self, guard: Guard) -> Option<InMode> {
+        lock(&self.modes).map(|modes| modes[guard as usize])
+    }
+
+    /// All rows, the most frequent first. Holds up no worker for longer than its rows are copied.
+    pub fn rows(&self) -> Vec<(Key, Seen)> {
+        let mut all = Rows::new();
+        let tallies = lock(&self.tallies).clone();
+        for tally in tallies {
+            let rows = lock(&tally).clone();
+            for (key, seen) in rows {
+                match all.entry(key) {
+                    Entry::Vacant(row) => drop(row.insert(seen)),
+                    Entry::Occupied(mut row) => row.get_mut().add(seen),
+                }
+            }
+        }
+        let mut rows: Vec<_> = all.into_iter().collect();
+        let order = |key: &Key| (key.guard, key.login.clone(), key.fingerprint.map(|f| f.0));
+        rows.sort_by_cached_key(|(key, seen)| (Reverse(seen.count), order(key)));
+        rows
+    }
+
+    /// How many of each guard are in no row.
+    pub fn others(&self, guard: Guard, outcome: Outcome) -> u64 {
+        self.common.others[guard as usize][outcome as usize].load(Relaxed)
+    }
+}
+
+impl Seen {
+    fn add(&mut self, other: Self) {
+        self.count = self.count.saturating_add(other.count);
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.example = self.example.take().or(other.example);
+    }
+}
+
+#[cfg(test)]
+#[path = "report_tests.rs"]
+mod tests;
