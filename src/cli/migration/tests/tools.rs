@@ -80,7 +80,7 @@ fn an_interrupt_sent_to_us_alone_reaches_the_tool_once() {
     let shop = Shop::start();
     let (ready, hits) = (shop.path("ready"), shop.path("hits"));
     let script = format!(
-        "trap 'echo hit >> {}' INT; touch {}; i=0; while [ $i -lt 4 ]; do sleep 0.3 & wait $!; i=$((i+1)); done; exit 4",
+        "trap 'echo hit >> {}' INT; : > {}; i=0; while [ $i -lt 4 ]; do sleep 0.3 & wait $!; i=$((i+1)); done; exit 4",
         hits.display(),
         ready.display()
     );
@@ -101,15 +101,17 @@ fn an_interrupt_sent_to_us_alone_reaches_the_tool_once() {
 fn a_key_on_the_terminal_reaches_the_tool_once() {
     let shop = Shop::start();
     let (ready, hits) = (shop.path("ready"), shop.path("hits"));
+    // No program makes the file: the key would end it, and the shell with it.
     let script = format!(
-        "trap 'echo hit >> {}' INT; touch {}; i=0; while [ $i -lt 4 ]; do sleep 0.3 & wait $!; i=$((i+1)); done; exit 6",
+        "trap 'echo hit >> {}' INT; : > {}; i=0; while [ $i -lt 4 ]; do sleep 0.3 & wait $!; i=$((i+1)); done; exit 6",
         hits.display(),
         ready.display()
     );
     let test = format!(
-        "'{}' --exact cli::migration::tests::tools::as_a_process --nocapture",
+        "exec '{}' --exact cli::migration::tests::tools::as_a_process --nocapture",
         std::env::current_exe().expect("this test").display()
     );
+    // exec: the key is for the shell that script(1) starts, too, and not every shell lives through it.
     // script(1) gives it a terminal of its own; what is written to its stdin are keys.
     let mut process = Command::new("script")
         .args(["-qec", &test])

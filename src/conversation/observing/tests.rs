@@ -1,0 +1,282 @@
+//! Bytes unchanged both ways, whatever is judged.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use super::*;
+use crate::conversation::{Conversation, Setup};
+use crate::error::SqlState;
+use crate::policy::{Decision, Policy, Refusal, State, Verdict, Who};
+use crate::protocol::frame::{SYNC, message, put_cstr};
+use crate::sql::{Facts, FactsCache, describe};
+use crate::zone::Prefix;
+
+const POLICY: &str = r#"
+schema = 1
+environment = "production"
+mode = "observe"
+[zone]
+parameter = "app.tenant_id"
+databases = ["shop"]
+[login.app]
+kind = "service"
+databases = ["shop"]
+zone = "acme"
+"#;
+const MAX: usize = 100_000;
+
+#[derive(Default)]
+struct Counting {
+    judged: Cell<usize>,
+    objections: Cell<usize>,
+    errors: Cell<usize>,
+}
+
+fn count(cell: &Cell<usize>) {
+    cell.set(cell.get() + 1);
+}
+
+impl Observer for Counting {
+    fn judged(&self, _: &Facts, decision: &Decision, _: &[u8]) {
+        count(&self.judged);
+        assert_eq!(decision.verdict, Verdict::Allow);
+        if !decision.observed.is_empty() {
+            count(&self.objections);
+        }
+    }
+    fn refused(&self, refusal: &Refusal, _: &[u8]) {
+        panic!("refused: {}", refusal.message);
+    }
+    fn injected(&self) {
+        panic!("injected");
+    }
+    fn injection_failed(&self) {}
+    fn server_error(&self, _: &[u8]) {
+        count(&self.errors);
+    }
+    fn started(&self, _: Option<&Facts>, _: &[u8]) {}
+    fn ended(&self, _: SqlState) {}
+}
+
+/// A connection of a login that has a zone, on a pool.
+struct Connection {
+    conversation: Conversation,
+    who: Who,
+    facts: FactsCache,
+    counting: Counting,
+}
+
+impl Connection {
+    fn new(record: bool) -> Self {
+        Self::of(POLICY, record)
+    }
+
+    fn of(policy: &str, record: bool) -> Self {
+        let (policy, _) = Policy::parse(policy, "p.toml").expect("the policy is valid");
+        let login = Arc::clone(&policy.logins["app"]);
+        let setup = Setup {
+            connection: 1,
+            random: [1, 2],
+            zone: Some(Arc::new(Prefix::new(&[("app.tenant_id", "acme")]))),
+            max_statement_bytes: MAX,
+            record,
+            replaceable: true,
+            observes: true,
+        };
+        Self {
+            conversation: Conversation::new(&setup),
+            who: Who {
+                policy: Arc::new(policy),
+                login,
+                database: "shop".into(),
+            },
+            facts: FactsCache::new(1 << 20, 1),
+            counting: Counting::default(),
+        }
+    }
+
+    /// `bytes` arrive in reads of `size`; what goes to the server.
+    fn client(&mut self, bytes: &[u8], size: usize) -> Vec<u8> {
+        let (mut held, mut sent) = (Vec::new(), Vec::new());
+        let mut described = None;
+        for read in bytes.chunks(size) {
+            held.extend_from_slice(read);
+            loop {
+                let (mut scratch, mut reply) = (Vec::new(), Vec::new());
+                let mut cx = Context {
+                    who: &self.who,
+                    state: State::default(),
+                    facts: &mut self.facts,
+                    described: described.take(),
+                    busy: false,
+                    observer: &self.counting,
+                };
+                let mut out = Splice::new(&held, &mut scratch);
+                let conversation = &mut self.conversation;
+                let taken = conversation.from_client(&held, &mut cx, &mut out, &mut reply);
+                let taken = taken.expect("nothing is an error");
+                sent.extend_from_slice(out.finish());
+                assert!(reply.is_empty());
+                if let Next::Describe(text) = &taken.next {
+                    described = Some(Arc::new(describe(&held[text.clone()])));
+                }
+                held.drain(..taken.consumed);
+                match taken.next {
+                    Next::Describe(_) | Next::Pause => {}
+                    Next::Hold => panic!("nothing is held back"),
+                    Next::Read { .. } | Next::Terminate => break,
+                }
+            }
+        }
+        assert_eq!(held, b"");
+        sent
+    }
+
+    fn server(&mut self, bytes: &[u8], size: usize) -> Vec<u8> {
+        let (mut held, mut sent) = (Vec::new(), Vec::new());
+        for read in bytes.chunks(size) {
+            held.extend_from_slice(read);
+            let (mut scratch, mut own) = (Vec::new(), Vec::new());
+            let mut out = Splice::new(&held, &mut scratch);
+            let conversation = &mut self.conversation;
+            let used = conversation.from_server(&held, &self.counting, &mut out, &mut own);
+            sent.extend_from_slice(out.finish());
+            assert!(own.is_empty());
+            held.drain(..used.expect("nothing is an error"));
+        }
+        assert_eq!(held, b"");
+        sent
+    }
+}
+
+fn put(kind: u8, body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    message(&mut out, kind, |out| out.extend_from_slice(body));
+    out
+}
+
+fn query(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    message(&mut out, b'Q', |out| put_cstr(out, text.as_bytes()));
+    out
+}
+
+/// Everything that is refused, prefixed, replaced, waited for or fatal where a policy enforces.
+#[test]
+fn every_byte_of_both_sides_goes_on_as_it_came() {
+    let long = format!("select 1 -- {}", "x".repeat(LONG_TEXT));
+    let sent = [
+        query("select * from orders"),
+        query("drop table orders"),
+        query("begin; set app.tenant_id = 'globex'; commit"),
+        query(&long),
+        query(&"x".repeat(2 * MAX)),
+        put(b'P', b"s\0truncate orders\0\0\0"),
+        put(b'B', b"\0unknown\0\0\0\0\0\0\0"),
+        put(b'E', b"\0\0\0\0\0"),
+        put(b'H', b""),
+        put(b'C', b"Sunknown\0"),
+        SYNC.to_vec(),
+        put(b'F', &[0; 10]),
+        put(b'd', b"late data"),
+        put(b'Q', b"no end"),
+        put(b'?', b"what is this"),
+    ]
+    .concat();
+    let ready = b"Z\0\0\0\x05I";
+    let answers = [
+        &put(b'C', b"SELECT 0\0")[..],
+        ready,
+        &put(b'E', b"SERROR\0C42P01\0Mno\0\0"),
+        ready,
+        ready,
+        ready,
+        &put(b'1', b""),
+        &put(b'S', b"standard_conforming_strings\0off\0"),
+        &put(b'?', b"what is this"),
+        ready,
+        ready,
+        ready,
+        ready,
+    ]
+    .concat();
+    for size in [1, 3, 7, 1000, sent.len()] {
+        let mut connection = Connection::new(false);
+        assert!(connection.conversation.is_idle());
+        assert!(connection.client(&sent, size) == sent, "reads of {size}");
+        assert!(!connection.conversation.is_idle());
+        assert!(connection.server(&answers, size) == answers);
+        assert!(connection.conversation.is_idle());
+        let counting = &connection.counting;
+        let counts = [&counting.judged, &counting.objections, &counting.errors].map(Cell::get);
+        assert_eq!(counts, [5, 3, 1], "reads of {size}");
+    }
+}
+
+#[test]
+fn even_where_nobody_knows_where_messages_begin() {
+    let broken = [&query("select 1")[..], b"Q\0\0\0\0drop table orders"].concat();
+    for size in [1, broken.len()] {
+        let mut connection = Connection::new(false);
+        assert!(connection.client(&broken, size) == broken);
+        assert!(connection.server(&broken, size) == broken);
+        assert!(!connection.conversation.is_idle());
+        assert!(!connection.conversation.is_between_answers());
+    }
+}
+
+/// It was made while the policy observed; now it enforces.
+#[test]
+fn a_connection_that_was_only_looked_at_ends_when_the_policy_enforces() {
+    let mut connection = Connection::of(&POLICY.replace("observe", "enforce"), false);
+    let (mut scratch, mut reply) = (Vec::new(), Vec::new());
+    let input = query("select 1");
+    let mut cx = Context {
+        who: &connection.who,
+        state: State::default(),
+        facts: &mut connection.facts,
+        described: None,
+        busy: false,
+        observer: &connection.counting,
+    };
+    let mut out = Splice::new(&input, &mut scratch);
+    let conversation = &mut connection.conversation;
+    let ended = conversation.from_client(&input, &mut cx, &mut out, &mut reply);
+    assert_eq!(ended.map_err(|f| f.sqlstate), Err(SqlState::ADMIN_SHUTDOWN));
+    assert!(out.finish().is_empty());
+}
+
+/// A reload let it go while its statement runs: the policy that it goes by still observes.
+#[test]
+fn who_is_let_go_gets_the_answers_and_nothing_more_goes_on() {
+    let mut connection = Connection::new(false);
+    connection.client(&query("select 1"), usize::MAX);
+    assert!(!connection.conversation.is_answered());
+    connection.conversation.begin_nothing_more();
+    let (mut scratch, mut reply) = (Vec::new(), Vec::new());
+    let input = query("create table t (id int)");
+    let mut cx = Context {
+        who: &connection.who,
+        state: State::default(),
+        facts: &mut connection.facts,
+        described: None,
+        busy: false,
+        observer: &connection.counting,
+    };
+    let mut out = Splice::new(&input, &mut scratch);
+    let conversation = &mut connection.conversation;
+    let taken = conversation.from_client(&input, &mut cx, &mut out, &mut reply);
+    let held = crate::conversation::Taken {
+        consumed: 0,
+        next: crate::conversation::Next::Hold,
+    };
+    assert_eq!(taken, Ok(held));
+    assert!(out.finish().is_empty());
+}
+
+#[test]
+fn a_recorded_connection_is_judged_in_any_case() {
+    let connection = Connection::new(true);
+    assert!(connection.conversation.onlooker.is_none());
+    assert!(connection.conversation.injection.is_some());
+}
