@@ -45,7 +45,8 @@ pub struct TestArgs {
     junit: Option<PathBuf>,
 }
 
-/// Runs the cases. 0: all as expected; 1: some are not; 2: a file could not be used.
+/// Runs the cases. 0: all as expected; 1: some are not; 2: a file could not be used, or a path has no
+/// case.
 pub fn run(args: &TestArgs) -> ExitCode {
     test(args).unwrap_or_else(Answer::failed).print()
 }
