@@ -1,6 +1,6 @@
 # Portcullis in a container: built from this directory with the locked dependencies, run as a user
 # without rights. Nothing secret is in the image; configuration, policy, certificates and users are
-# mounted, and read again when they change.
+# mounted; all but the configuration are read again when they change.
 #
 #   docker build -t portcullis .
 #   docker run -p 6432:6432 -v /etc/portcullis:/etc/portcullis:ro -v portcullis:/var/lib/portcullis portcullis

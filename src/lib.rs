@@ -11,6 +11,9 @@
 //! 7. [`policy`] decides: facts + who + state -> [`policy::Verdict`].
 //! 8. [`conversation`] forwards, prefixes the zone or replaces the message by the refusal.
 //!
+//! Where the whole policy observes, `conversation::observing` takes the place of 5 and 8: the bytes go
+//! on unchanged, the texts are judged and what would be refused is counted.
+//!
 //! Modules marked PURE below know no socket, clock, environment or randomness: time and random
 //! bytes are arguments. `tests/architecture.rs` enforces it.
 #![forbid(unsafe_code)]

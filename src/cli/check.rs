@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::answer::Answer;
+use super::test as cases;
 use crate::clock::today;
 use crate::config::{Config, Problem, read};
 use crate::policy::{Date, Policy, check_together};
@@ -19,7 +20,7 @@ const DEFAULT: &str = "/etc/portcullis/portcullis.toml";
 /// whether the two fit. Exceptions that expire within 14 days are told.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Configuration and policy files [default: /etc/portcullis/portcullis.toml]
+    /// Configuration and policy files, files of cases (NAME.test.toml), or directories of them [default: /etc/portcullis/portcullis.toml]
     files: Vec<PathBuf>,
     /// Print the problems as JSON
     #[arg(long)]
@@ -44,7 +45,7 @@ fn check(args: &CheckArgs, today: Date) -> Answer {
         problems: Vec::new(),
         unreadable: false,
     };
-    files.iter().for_each(|file| run.file(file));
+    files.iter().for_each(|file| run.path(file));
     let errors = run
         .problems
         .iter()
@@ -76,8 +77,31 @@ struct Run {
 }
 
 impl Run {
+    /// A file, or those of a directory in alphabetical order.
+    fn path(&mut self, path: &Path) {
+        if !path.is_dir() {
+            return self.file(path);
+        }
+        match files_of(path) {
+            Ok(files) if files.is_empty() => {
+                self.unreadable = true;
+                let file = path.display().to_string();
+                self.note(vec![Problem::error(&file, "the directory has no *.toml")]);
+            }
+            Ok(files) => files.iter().for_each(|file| self.file(file)),
+            Err(error) => {
+                self.unreadable = true;
+                let message = format!("could not read the directory: {error}");
+                self.note(vec![Problem::error(&path.display().to_string(), message)]);
+            }
+        }
+    }
+
     fn file(&mut self, path: &Path) {
         let Some(text) = self.text(path) else { return };
+        if cases::is_cases(path) {
+            return self.note(cases::problems_of_cases(path, &text));
+        }
         if !is_config(&text) {
             self.policy(path, &text);
             return;
@@ -132,6 +156,19 @@ impl Run {
             }
         }
     }
+}
+
+/// The files of a directory that could be meant.
+fn files_of(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory)?.take(cases::MAX_FILES) {
+        let file = entry?.path();
+        if file.extension().is_some_and(|ending| ending == "toml") {
+            files.push(file);
+        }
+    }
+    files.sort_unstable();
+    Ok(files)
 }
 
 /// Does a text look like a configuration rather than a policy? Where it cannot be told, it is a policy.
@@ -316,6 +353,33 @@ mod tests {
                 .starts_with("error: could not read the file: No such file"),
             "{}",
             answer.stdout
+        );
+    }
+
+    #[test]
+    fn a_directory_stands_for_its_files_and_cases_are_checked_as_cases() {
+        let case = "[[case]]\nname = \"n\"\nlogin = \"jobs\"\nsql = \"SELECT 1\"\nexpect = { allowed = true }\n";
+        let files = [("policy.toml", POLICY), ("policy.test.toml", case)];
+        let answer = checked(&files, &[""], false);
+        assert_eq!(
+            (answer.code, answer.stdout.as_str()),
+            (0, "2 files checked: no problems\n")
+        );
+        let wrong = case.replace("jobs", "jbos");
+        let files = [("policy.toml", POLICY), ("policy.test.toml", &wrong)];
+        let answer = checked(&files, &["policy.test.toml"], false);
+        assert_eq!(answer.code, 1);
+        assert!(
+            answer.stdout.contains("has no login \"jbos\""),
+            "{}",
+            answer.stdout
+        );
+        let none = checked(&[("notes.txt", "")], &[""], false);
+        assert_eq!(none.code, 2);
+        assert!(
+            none.stdout.contains("the directory has no *.toml"),
+            "{}",
+            none.stdout
         );
     }
 

@@ -12,6 +12,7 @@ pub(super) const CHECK: &str = r#"Examples:
   portcullis check
   portcullis check portcullis.toml
   portcullis check --json policies/production.toml policies/staging.toml
+  portcullis check policies/
 
 0: nothing that keeps a file from being loaded; 1: something; 2: a file could not be read."#;
 
@@ -158,7 +159,7 @@ Steps:
   describe statement NAME; describe portal NAME; execute; execute PORTAL; close statement NAME;
   close portal NAME; copy data: TEXT; copy done; copy fail; function call; flush; sync
 
-0: as expected; 1: something is not; 2: a file could not be used."#;
+0: as expected; 1: something is not; 2: a file could not be used, or there was no case."#;
 
 #[cfg(test)]
 mod tests {

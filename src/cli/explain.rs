@@ -16,7 +16,7 @@ use super::judged::{self, Finding, alone, cut, findings, one_line};
 use super::test::player::{messages, play};
 use super::test::upstream::Upstream;
 use crate::policy::{Guard, Objection, Refusal, State, Verdict, Who, decide};
-use crate::sql::{Facts, Statement};
+use crate::sql::{Facts, Fingerprint, Statement};
 
 /// Longest text that is explained: the largest that `max_statement_bytes` allows.
 const MAX_TEXT: u64 = 64 << 20;
@@ -108,6 +108,8 @@ struct Explanation {
     statements: Vec<Explained>,
     /// What the message as a whole is objected to, beside its statements.
     message: Vec<Finding>,
+    /// What an exception calls the message.
+    fingerprint: Option<Fingerprint>,
     /// The text could not be described: nothing is said about single statements.
     undescribed: bool,
 }
@@ -157,6 +159,7 @@ impl Explanation {
                 guard: refusal.guard,
                 objection,
                 exempt: false,
+                by_conversation: true,
             });
         }
         Self {
@@ -165,6 +168,7 @@ impl Explanation {
             upstream,
             statements,
             message,
+            fingerprint: facts.fingerprint,
             undescribed,
         }
     }

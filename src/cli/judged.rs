@@ -25,7 +25,11 @@ pub(super) fn policy(path: &Path) -> Result<(Arc<Policy>, Vec<Problem>), Vec<Pro
 pub(super) fn valid_policy(path: &Path) -> Result<Arc<Policy>, String> {
     let (policy, _) = policy(path).map_err(|problems| {
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        format!("the policy is not valid\n{}", problems.join("\n"))
+        let what = match path.exists() {
+            true => "the policy is not valid",
+            false => "there is no such policy",
+        };
+        format!("{what}\n{}", problems.join("\n"))
     })?;
     Ok(policy)
 }
@@ -115,12 +119,17 @@ pub(super) struct Finding {
     pub objection: Objection,
     /// An exception lets the statement past the guard.
     pub exempt: bool,
+    /// The conversation refused, which asks no mode.
+    pub by_conversation: bool,
 }
 
 impl Finding {
-    /// The mode of its guard.
+    /// The mode of its guard; what the conversation refuses is refused.
     pub fn mode(&self, who: &Who) -> Mode {
-        mode(self.guard, who)
+        match self.by_conversation {
+            true => Mode::Enforce,
+            false => mode(self.guard, who),
+        }
     }
 
     /// The id of the guard, or of the rule.
@@ -164,6 +173,7 @@ pub(super) fn findings(facts: &Facts, who: &Who, state: State) -> Vec<Finding> {
             guard: Guard::DdlOutsideMigration,
             objection,
             exempt: false,
+            by_conversation: false,
         }];
     }
     guards::TABLE
@@ -173,6 +183,7 @@ pub(super) fn findings(facts: &Facts, who: &Who, state: State) -> Vec<Finding> {
                 guard: *guard,
                 objection: judge(facts, who, state)?,
                 exempt: exempt(*guard, who, state, facts.fingerprint),
+                by_conversation: false,
             })
         })
         .collect()

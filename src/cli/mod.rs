@@ -1,4 +1,6 @@
-//! Arguments -> settings -> run; one file per command.
+//! Arguments -> settings -> run; one file per command. What several share: `answer` (stdout, stderr
+//! and exit code), `judged` (everything asked of the engine), [`client`] (the way to a running
+//! proxy), `output` and `junit` (how it is printed), `examples` (the ends of the help texts).
 
 mod answer;
 pub mod check;

@@ -27,7 +27,7 @@ use judge::{Outcome, judge};
 /// How the file of cases of a policy is called: `production.test.toml` for `production.toml`.
 const ENDING: &str = ".test.toml";
 /// Most files of one directory that are looked at.
-const MAX_FILES: usize = 10_000;
+pub(super) const MAX_FILES: usize = 10_000;
 
 /// Runs the cases of NAME.test.toml for the policy NAME.toml beside it, and what every policy must
 /// keep. Nothing is connected to.
@@ -45,7 +45,8 @@ pub struct TestArgs {
     junit: Option<PathBuf>,
 }
 
-/// Runs the cases. 0: all as expected; 1: some are not; 2: a file could not be used.
+/// Runs the cases. 0: all as expected; 1: some are not; 2: a file could not be used, or a path has no
+/// case.
 pub fn run(args: &TestArgs) -> ExitCode {
     test(args).unwrap_or_else(Answer::failed).print()
 }
@@ -84,12 +85,15 @@ fn test(args: &TestArgs) -> Result<Answer, String> {
         false => &args.paths,
     };
     let mut policies: Vec<PathBuf> = Vec::new();
+    let mut asked = Vec::new();
     for path in paths {
-        for policy in policies_of(path)? {
-            if !policies.contains(&policy) {
-                policies.push(policy);
+        let of_path = policies_of(path)?;
+        for policy in &of_path {
+            if !policies.contains(policy) {
+                policies.push(policy.clone());
             }
         }
+        asked.push((path, of_path));
     }
     let tested: Vec<Tested> = policies.into_iter().map(test_policy).collect();
     let stdout = match args.json {
@@ -102,10 +106,28 @@ fn test(args: &TestArgs) -> Result<Answer, String> {
     }
     let unusable = tested.iter().any(|tested| !tested.problems.is_empty());
     let failed = tested.iter().any(|tested| tested.failures() > 0);
+    // A run without cases proves next to nothing, and is most likely a slip in the path.
+    let silent = |policy: &PathBuf| {
+        let of = tested.iter().find(|tested| tested.policy == *policy);
+        of.is_none_or(|tested| tested.outcomes.is_empty() && tested.problems.is_empty())
+    };
+    let without: Vec<String> = asked
+        .iter()
+        .filter(|(_, policies)| policies.iter().all(silent))
+        .map(|(path, _)| path.display().to_string())
+        .collect();
+    let stderr = match without.is_empty() {
+        true => String::new(),
+        false => format!(
+            "no case was run for {}; the cases of NAME.toml are in NAME{ENDING} beside it",
+            without.join(", ")
+        ),
+    };
+    let unusable = unusable || !without.is_empty();
     Ok(Answer {
         stdout,
+        stderr,
         code: if unusable { 2 } else { u8::from(failed) },
-        ..Answer::default()
     })
 }
 
@@ -120,7 +142,7 @@ fn policies_of(path: &Path) -> Result<Vec<PathBuf>, String> {
     for entry in std::fs::read_dir(path).map_err(unreadable)?.take(MAX_FILES) {
         let file = entry.map_err(unreadable)?.path();
         let is_toml = file.extension().is_some_and(|ending| ending == "toml");
-        if is_toml && (name(&file).ends_with(ENDING) || is_policy(&file)) {
+        if is_toml && (is_cases(&file) || is_policy(&file)) {
             files.push(policy_of(&file));
         }
     }
@@ -130,6 +152,19 @@ fn policies_of(path: &Path) -> Result<Vec<PathBuf>, String> {
         true => Err(format!("{} has no policy", path.display())),
         false => Ok(files),
     }
+}
+
+/// Is it called like a file of cases?
+pub(super) fn is_cases(path: &Path) -> bool {
+    name(path).ends_with(ENDING)
+}
+
+/// What is wrong with a file of cases, or with its policy.
+pub(super) fn problems_of_cases(path: &Path, text: &str) -> Vec<Problem> {
+    let shown = path.display().to_string();
+    let cases =
+        judged::policy(&policy_of(path)).and_then(|(policy, _)| case::cases(text, &shown, &policy));
+    cases.err().unwrap_or_default()
 }
 
 fn name(path: &Path) -> &str {

@@ -249,9 +249,12 @@ fn admit(
     })
 }
 
+/// The files are not named: the client reads this.
 fn no_key(role: &str) -> Refused {
     let message = format!("no server key for role \"{role}\"");
-    let hint = format!("portcullis keys add --role {role}");
+    let hint = format!(
+        "portcullis keys add --key-file KEY_FILE --role {role} --auth-file AUTH_FILE, with the files of [auth]"
+    );
     let reply = ErrorReply::fatal(SqlState::IDENTITY, message).hint(hint);
     Refused::new(LoginOutcome::NoServerKey, reply)
 }

@@ -1,6 +1,9 @@
 //! The only async I/O on the data path. One thread accepts ([`acceptor`]); each socket goes to the
 //! least loaded [`worker`], a thread with a runtime of its own, and stays there: [`client`] is one
 //! client's life from its first byte to its last.
+//!
+//! [`load`] reads the files at start and again at a [`reload`], which logs every `difference` of the
+//! policy and asks `standing` of each connection whether it may go on.
 
 pub mod acceptor;
 pub mod cancel;

@@ -343,7 +343,8 @@ pub fn note_user_problems(shared: &Shared, problems: &[userlist::Problem]) {
             hint,
             ..
         } = problem;
-        tracing::warn!(file = %shared.config.auth.auth_file.display(), line, message, hint, "auth_file");
+        let file = shared.config.auth.auth_file.display();
+        tracing::warn!(%file, line, hint, problem = message, "auth_file");
     }
     let (state, text) = match problems.len() {
         0 => (State::Healthy, "every line is usable".to_owned()),

@@ -14,7 +14,7 @@ pub struct Exception {
     pub guard: Guard,
     /// `login`
     pub login: Box<str>,
-    /// `fingerprint`, as the DETAIL of the refusal gives it.
+    /// `fingerprint`: behind `statement` in the DETAIL of the refusal and in the log.
     pub fingerprint: Fingerprint,
     /// `reason`
     pub reason: Box<str>,

@@ -143,9 +143,9 @@ pub enum RouteName {
 pub enum ConsoleRole {
     /// SHOW.
     Viewer,
-    /// and KILL, PAUSE, RESUME, ...
+    /// and RELOAD.
     Operator,
-    /// and migration sessions.
+    /// and migration sessions, and SHUTDOWN.
     Dba,
 }
 

@@ -1,4 +1,8 @@
-//! PURE. Facts + who + state -> [`Verdict`]. What a policy file says is in [`mod@file`].
+//! PURE. Facts + who + state -> [`Verdict`]. What a policy file says is in [`mod@file`], and how it is
+//! read in `parse`; `together` finds what does not fit the configuration.
+//!
+//! [`decide()`] asks `watch` whether a statement can interest anybody, then the [`guards`] in their
+//! order; [`mod@rule`] holds the policy's own refusals and [`exception`] lets one known statement past a guard.
 
 mod date;
 mod decide;

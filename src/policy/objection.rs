@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::rule::Rule;
 use super::{Guard, Refusal, Who};
 use crate::error::SqlState;
-use crate::sql::Fingerprint;
+use crate::sql::{Class, Fingerprint, Statement};
 
 /// Longest piece of a client's text in a message, in characters.
 const MAX_QUOTED: usize = 64;
@@ -38,6 +38,24 @@ impl Objection {
             position: 0,
             rule: None,
         }
+    }
+
+    /// An objection to a statement of which cannot be told what it names: `what` goes after "cannot
+    /// execute DO: ". The hint says what hides the names.
+    pub(super) fn unknown_names(statement: &Statement, what: &str) -> Self {
+        let has = |class| statement.classes.has(class);
+        let hint = if has(Class::Procedural) {
+            "Send the statements that it would run by themselves"
+        } else if has(Class::Execute) {
+            "Send the statement itself instead of EXECUTE; the driver can prepare it by the protocol"
+        } else if has(Class::Ddl) || has(Class::Role) {
+            "Leave CASCADE out, and name each object"
+        } else {
+            "Write the statement itself, in plain SQL with fewer names: portcullis explain shows what it is taken for"
+        };
+        Self::new(format!("cannot execute {}: {what}", statement.tag))
+            .hint(hint)
+            .at(statement.position)
     }
 
     /// The same with another SQLSTATE.

@@ -55,7 +55,11 @@ pub fn check_together(config: &Config, policy: &Policy) -> Vec<Problem> {
                 .then_some("is a migrator")
                 .or(mapped.then_some("has a server_role"));
             problems.extend(reason.map(|what| {
-                lacks(what, "\"auth.key_file\"").with_help("make a key: portcullis keys add")
+                let role = login.server_role.as_ref().unwrap_or(&login.name);
+                let auth_file = config.auth.auth_file.display();
+                lacks(what, "\"auth.key_file\"").with_help(format!(
+                    "make a key: portcullis keys add --key-file server-keys --role {role} --auth-file {auth_file}"
+                ))
             }));
         }
         if login.console.is_some() && config.listen.console.is_none() {
@@ -211,8 +215,8 @@ server_role = "same"
         assert_eq!(
             without(&["key_file = \"k\""]),
             [
-                "error: login \"migrator\" is a migrator, but portcullis.toml has no \"auth.key_file\"\n  --> /etc/p.toml:11\n   = make a key: portcullis keys add",
-                "error: login \"mapped\" has a server_role, but portcullis.toml has no \"auth.key_file\"\n  --> /etc/p.toml:14\n   = make a key: portcullis keys add",
+                "error: login \"migrator\" is a migrator, but portcullis.toml has no \"auth.key_file\"\n  --> /etc/p.toml:11\n   = make a key: portcullis keys add --key-file server-keys --role migrator --auth-file /etc/u",
+                "error: login \"mapped\" has a server_role, but portcullis.toml has no \"auth.key_file\"\n  --> /etc/p.toml:14\n   = make a key: portcullis keys add --key-file server-keys --role other --auth-file /etc/u",
             ]
         );
     }

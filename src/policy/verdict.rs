@@ -7,7 +7,7 @@ use super::Version;
 use crate::error::SqlState;
 use crate::sql::Fingerprint;
 
-/// The guards: each has one id that is the same in policy, error, explain, metrics, audit, help and
+/// The guards: each has one id that is the same in policy, error, explain, metrics, log, help and
 /// file name (`src/policy/guards/<id with _>.rs`, `policies/guards/<id>.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]

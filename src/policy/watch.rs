@@ -22,6 +22,7 @@ pub struct Watch {
 /// What can change or lock rows; a SELECT can, by FOR UPDATE.
 const WRITING: ClassSet = ClassSet::of(Class::Write)
     .with(Class::CopyIn)
+    .with(Class::Lock)
     .with(Class::Read);
 /// What can stay on a pooled connection, beside the classes that are looked at anyway.
 const STAYING: ClassSet = ClassSet::of(Class::Prepare)

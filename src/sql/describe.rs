@@ -42,7 +42,7 @@ pub fn describe_at(text: &[u8], depth: Depth) -> Facts {
     let undescribed = match stopped {
         _ if statements.len() > MAX_STATEMENTS => {
             statements = Vec::new();
-            Some(Undescribed::ScanCost)
+            Some(Undescribed::TooManyStatements)
         }
         Some(reason) => Some(reason),
         None if statements.is_empty() => None,

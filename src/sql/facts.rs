@@ -252,8 +252,10 @@ pub enum Undescribed {
     CommentDepth,
     /// A run of operator characters longer than [`super::MAX_OPERATOR_RUN`].
     OperatorRun,
-    /// Input on which PostgreSQL's lexer is quadratic, or more than [`super::MAX_STATEMENTS`].
+    /// Input on which PostgreSQL's lexer is quadratic.
     ScanCost,
+    /// More than [`super::MAX_STATEMENTS`].
+    TooManyStatements,
     /// The grammar says syntax error. Holds its message and position (characters, from 1; 0: none).
     Syntax {
         /// PostgreSQL's own words.
@@ -269,7 +271,7 @@ pub enum Undescribed {
     Internal,
 }
 
-/// Twelve hex digits that name a statement in errors, audit and reports; literals do not matter.
+/// Twelve hex digits that name a statement in errors, the log and reports; literals do not matter.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint(pub [u8; 6]);
 

@@ -67,6 +67,12 @@ static OBJECTS: [Object; 43] = objects![
     "ASSERTION",
 ];
 
+/// Every tag of these.
+pub(super) fn tags() -> impl Iterator<Item = &'static str> {
+    let of = |object: &'static Object| [object.create, object.alter, object.drop];
+    OBJECTS.iter().flat_map(of)
+}
+
 /// Which of the three statements.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verb {

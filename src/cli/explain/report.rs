@@ -32,6 +32,7 @@ pub(super) fn as_text(explanation: &Explanation) -> String {
         Some(refusal) => client_sees(&mut text, refusal, explanation.statements.len()),
         None => server_gets(&mut text, &explanation.upstream),
     }
+    fingerprint(&mut text, explanation);
     text
 }
 
@@ -102,6 +103,15 @@ fn client_sees(text: &mut String, refusal: &Refusal, statements: usize) {
     }
 }
 
+/// What an `[[exception]]` would call it, if anything objects.
+fn fingerprint(text: &mut String, explanation: &Explanation) {
+    let objected = |statement: &Explained| !statement.findings.is_empty();
+    let any = explanation.statements.iter().any(objected) || !explanation.message.is_empty();
+    if let Some(fingerprint) = explanation.fingerprint.filter(|_| any) {
+        let _ = writeln!(text, "Fingerprint:  {fingerprint}");
+    }
+}
+
 /// For programs.
 pub(super) fn as_json(explanation: &Explanation) -> String {
     let who = &explanation.who;
@@ -113,6 +123,7 @@ pub(super) fn as_json(explanation: &Explanation) -> String {
         "statements": explanation.statements.iter().map(|statement| statement_json(statement, who)).collect::<Vec<_>>(),
         "message_guards": explanation.message.iter().map(|finding| finding_json(finding, who)).collect::<Vec<_>>(),
         "described": !explanation.undescribed,
+        "fingerprint": explanation.fingerprint.map(|fingerprint| fingerprint.to_string()),
         "verdict": verdict(refusal.is_some()),
         "error": refusal.map(error_json),
         "upstream": explanation.upstream.words,

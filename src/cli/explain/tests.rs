@@ -188,7 +188,7 @@ fn who_must_be_in_the_policy() {
     assert_eq!(wrong, "login \"shop_acme\" may reach shop only, not \"x\"");
     let wrong = explained("missing", "shop_acme", "select 1", |_| {}).unwrap_err();
     assert!(
-        wrong.starts_with("the policy is not valid\nerror: could not read the file"),
+        wrong.starts_with("there is no such policy\nerror: could not read the file"),
         "{wrong}"
     );
 }
@@ -226,6 +226,10 @@ fn json_has_the_same() {
     assert_eq!(value["statements"][0]["guards"][0]["sqlstate"], "42501");
     assert_eq!((answer.code, &value["zone"]), (1, &"acme".into()));
     assert_eq!(value["upstream"][0], "nothing");
+    assert_eq!(
+        value["fingerprint"],
+        *crate::sql::fingerprint(b"set app.tenant_id = 'globex'").to_string()
+    );
     assert_eq!(value["statements"][0]["details"]["missing_where"], false);
 }
 
@@ -259,6 +263,43 @@ fn arguments_are_read() {
     );
     assert!(read(&["--file", "f", "--migration", "--json"]).is_ok());
     assert!(read(&[]).is_err() && read(&["--file", "f", "select 1"]).is_err());
+}
+
+#[test]
+fn a_fingerprint_is_told_where_an_exception_could_be_wanted() {
+    let fingerprint = |sql: &str| crate::sql::fingerprint(sql.as_bytes());
+    // Refused; observed; no guard objects.
+    let refused = "vacuum orders";
+    let line = format!("Fingerprint:  {}\n", fingerprint(refused));
+    let told = plain("shop_acme", refused).stdout;
+    assert!(told.ends_with(&line), "{told}");
+    let observed = "delete from orders";
+    let line = format!("Fingerprint:  {}\n", fingerprint(observed));
+    let told = plain("shop_acme", observed).stdout;
+    assert!(told.ends_with(&line), "{told}");
+    let told = plain("shop_acme", "select 1").stdout;
+    assert!(!told.contains("Fingerprint"), "{told}");
+}
+
+#[test]
+fn what_the_conversation_refuses_is_refused_whatever_the_mode_of_the_guard() {
+    let policy = "schema = 1\nenvironment = \"test\"\n[login.shop]\nkind = \"service\"\ndatabases = [\"shop\"]\n\
+        [guards]\nzone-parameter = \"observe\"\n";
+    let policy = crate::policy::Policy::parse(policy, "p.toml").unwrap().0;
+    let who = judged::who(&policy.into(), "shop", None).unwrap();
+    let finding = |by_conversation| Finding {
+        guard: Guard::ZoneParameter,
+        objection: Objection::new("no"),
+        exempt: false,
+        by_conversation,
+    };
+    assert_eq!(finding(true).word(&who), "refuse");
+    assert!(enforced_one(&finding(true), &who) && !enforced_one(&finding(false), &who));
+    assert_eq!(finding(false).word(&who), "observe");
+}
+
+fn enforced_one(finding: &Finding, who: &Who) -> bool {
+    judged::enforced(std::slice::from_ref(finding), who).is_some()
 }
 
 #[test]

@@ -42,7 +42,7 @@ const KNOWN: [(&str, Fate); 23] = [
     ("auth_dbname", Fate::Lost(NO_QUERY)),
     (
         "auth_hba_file",
-        Fate::Lost("networks of logins cannot be restricted in this version"),
+        Fate::Lost("write the addresses of a login into the policy: networks = [...] in its table"),
     ),
     (
         "application_name_add_host",

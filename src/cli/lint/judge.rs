@@ -17,6 +17,8 @@ pub(super) struct Found {
     /// It would be refused; otherwise it is counted.
     pub refused: bool,
     pub sqlstate: String,
+    /// What an exception calls the statement.
+    pub fingerprint: Option<String>,
     pub message: String,
     pub hint: Option<String>,
 }
@@ -82,7 +84,10 @@ impl File<'_> {
     fn message(&mut self, facts: &Facts, before: usize, start: usize) {
         for finding in findings(facts, self.who, judged::state(true)) {
             if finding.mode(self.who) != Mode::Off && !finding.exempt {
-                let found = self.found(finding, before, start);
+                let found = Found {
+                    fingerprint: facts.fingerprint.map(|fingerprint| fingerprint.to_string()),
+                    ..self.found(finding, before, start)
+                };
                 self.found.push(found);
             }
         }
@@ -105,6 +110,7 @@ impl File<'_> {
             guard: id,
             refused,
             sqlstate: refusal.sqlstate.to_string(),
+            fingerprint: None,
             message: refusal.message,
             hint: self.of_psql(guard, line).or(refusal.hint),
         }

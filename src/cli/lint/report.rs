@@ -71,6 +71,7 @@ pub(super) fn as_json(linted: &[Linted]) -> String {
             "column": found.column,
             "guard": &*found.guard,
             "sqlstate": found.sqlstate,
+            "fingerprint": found.fingerprint,
             "message": found.message,
             "hint": found.hint,
         })

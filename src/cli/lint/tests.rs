@@ -138,6 +138,10 @@ fn programs_get_the_same() {
         (&problem["guard"], &problem["sqlstate"]),
         (&"copy-program".into(), &"42501".into())
     );
+    assert_eq!(
+        problem["fingerprint"],
+        *crate::sql::fingerprint(b"COPY t TO PROGRAM 'x'").to_string()
+    );
     let sarif: serde_json::Value = serde_json::from_str(&with(Format::Sarif).stdout).unwrap();
     let result = &sarif["runs"][0]["results"][0];
     let place = &result["locations"][0]["physicalLocation"];

@@ -27,6 +27,7 @@ pub(super) fn as_text(tested: &[Tested]) -> String {
         count(cases, "case")
     );
     let _ = match (failures, unusable) {
+        (0, 0) if cases == 0 => writeln!(text, "every invariant kept"),
         (0, 0) => writeln!(text, "all as expected"),
         (_, 0) => writeln!(text, "{}", count(failures, "failure")),
         _ => writeln!(

@@ -47,13 +47,8 @@ fn takes_away(statement: &Statement) -> bool {
 }
 
 fn unknown(statement: &Statement) -> Objection {
-    Objection::new(format!(
-        "cannot execute {}: the relations that it changes are not known",
-        statement.tag
-    ))
-    .detail("One of them could be append-only")
-    .hint("Write it in a plainer form")
-    .at(statement.position)
+    Objection::unknown_names(statement, "the relations that it changes are not known")
+        .detail("One of them could be append-only")
 }
 
 #[cfg(test)]

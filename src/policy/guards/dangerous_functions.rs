@@ -40,15 +40,17 @@ fn denied(facts: &Facts, denied: &[NamePattern]) -> Option<Objection> {
     }
     facts.statements.iter().find_map(|statement| {
         let objection = match &statement.details.calls {
-            None if may_name(statement) => Objection::new(format!(
-                "cannot execute {}: the functions that it calls are not known",
-                statement.tag
-            ))
-            .hint("Write it in a plainer form"),
+            None if may_name(statement) => {
+                Objection::unknown_names(statement, "the functions that it calls are not known")
+                    .detail("One of them could be denied")
+            }
             None => return None,
             Some(calls) => {
                 let is_denied = |call: &&QualifiedName| denied.iter().any(|name| name.fits(call));
-                not_allowed(&spelled(calls.iter().find(is_denied)?))
+                let name = spelled(calls.iter().find(is_denied)?);
+                Objection::new(format!("function {name}() is not allowed"))
+                    .detail("The policy denies it")
+                    .hint("Write the statement without it")
             }
         };
         Some(objection.at(statement.position))
@@ -127,6 +129,8 @@ mod tests {
             let message = format!("function {name}() is not allowed");
             let text = calling(&[], &["lower", name]);
             assert_refused(&text, &acme, CLOSED, Guard::DangerousFunctions, &message);
+            let detail = refused(&text, &acme, CLOSED).detail;
+            assert!(detail.starts_with("The policy denies it. "), "{detail}");
             assert_allowed(&text, &who_under(&policy(guards), "migrator", "shop"), OPEN);
         }
         assert_allowed(&calling(&[], &["lower", "other.exec_all"]), &acme, CLOSED);

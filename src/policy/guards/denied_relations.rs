@@ -14,12 +14,10 @@ pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
     }
     facts.statements.iter().find_map(|statement| {
         let objection = match &statement.details.relations {
-            None if may_name(statement) => Objection::new(format!(
-                "cannot execute {}: the relations that it touches are not known",
-                statement.tag
-            ))
-            .detail("One of them could be denied")
-            .hint("Write it in a plainer form"),
+            None if may_name(statement) => {
+                Objection::unknown_names(statement, "the relations that it touches are not known")
+                    .detail("One of them could be denied")
+            }
             None => return None,
             Some(touches) => {
                 let touch = touches

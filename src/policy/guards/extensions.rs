@@ -97,7 +97,7 @@ fn too_old(touch: &ExtensionTouch, policy: &Extensions) -> Option<Objection> {
 const ALIASES: [(&str, &str); 2] = [("pgvector", "vector"), ("apache_age", "age")];
 
 /// Do two names mean the same extension? Upper and lower case do not matter: no two differ only there.
-fn same(name: &str, other: &str) -> bool {
+pub(in crate::policy) fn same(name: &str, other: &str) -> bool {
     canonical(name).eq_ignore_ascii_case(canonical(other))
 }
 

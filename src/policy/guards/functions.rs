@@ -17,11 +17,9 @@ pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
     }
     facts.statements.iter().find_map(|statement| {
         let objection = match &statement.details.calls {
-            None if may_name(statement) => Objection::new(format!(
-                "cannot execute {}: the functions that it calls are not known",
-                statement.tag
-            ))
-            .hint("Write it in a plainer form"),
+            None if may_name(statement) => {
+                Objection::unknown_names(statement, "the functions that it calls are not known")
+            }
             None => return None,
             Some(calls) => {
                 let call = calls.iter().find(|call| !may_be_called(call, allowed))?;
@@ -124,6 +122,9 @@ mod tests {
             message,
         );
         assert_allowed(&facts("COMMIT", &[Class::Transaction]), &acme(), CLOSED);
+        let execute = judge(&facts("EXECUTE", &[Class::Execute]), &acme(), CLOSED);
+        let hint = execute.and_then(|objection| objection.hint);
+        assert!(hint.is_some_and(|hint| hint.contains("instead of EXECUTE")));
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use crate::policy::{Kind, Objection, State, Who};
 use crate::sql::{Class, ClassSet, Facts, Statement};
 
-const WRITES: ClassSet = ClassSet::of(Class::Write).with(Class::CopyIn);
+const WRITES: ClassSet = ClassSet::of(Class::Write)
+    .with(Class::CopyIn)
+    .with(Class::Lock);
 
 /// Large object functions that change something; the others read.
 const WRITING_FUNCTIONS: [&str; 8] = [
@@ -17,8 +19,8 @@ const WRITING_FUNCTIONS: [&str; 8] = [
     "lowrite",
 ];
 
-/// Objects to INSERT, UPDATE, DELETE, MERGE, COPY FROM, row locks and writing large object functions
-/// of logins of kind human.
+/// Objects to INSERT, UPDATE, DELETE, MERGE, COPY FROM, row and table locks and writing large object
+/// functions of logins of kind human. How strong a table lock is, is not known here: all count.
 pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
     if who.login.kind != Kind::Human {
         return None;
@@ -87,6 +89,7 @@ mod tests {
                 "a writing query",
             ),
             (facts("COPY", &[Class::CopyIn]), "COPY FROM STDIN"),
+            (facts("LOCK TABLE", &[Class::Lock]), "LOCK TABLE"),
             (locking(), "SELECT FOR UPDATE"),
             (calls(&["lo_unlink"]), "lo_unlink()"),
         ] {
@@ -108,7 +111,6 @@ mod tests {
             ("SELECT", Class::Read),
             ("COPY", Class::CopyOut),
             ("EXPLAIN", Class::Explain),
-            ("LOCK TABLE", Class::Lock),
             ("BEGIN", Class::Transaction),
             ("FETCH", Class::Cursor),
         ] {
@@ -118,6 +120,7 @@ mod tests {
         for who in [acme(), who("shop_report", "tools")] {
             assert_allowed(&facts("INSERT", &[Class::Write]), &who, CLOSED);
             assert_allowed(&locking(), &who, CLOSED);
+            assert_allowed(&facts("LOCK TABLE", &[Class::Lock]), &who, CLOSED);
         }
         assert_allowed(&facts("INSERT", &[Class::Write]), &migrator(), OPEN);
         let writes = facts("INSERT", &[Class::Write]);

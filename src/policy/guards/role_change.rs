@@ -6,7 +6,8 @@ use crate::sql::{Class, Facts, ParameterName, ParameterTouch, ParameterUse, Stat
 
 /// Parameters that change who acts, or what its rights mean. `row_security` is not one of them: off
 /// makes a filtered query fail, it never shows a row more (PostgreSQL documentation, section 5.9).
-const PARAMETERS: [&str; 3] = ["role", "session_authorization", "session_replication_role"];
+const PARAMETERS: [&str; 3] = ["role", "session_authorization", REPLICATION_ROLE];
+const REPLICATION_ROLE: &str = "session_replication_role";
 
 /// Objects to SET ROLE and SET SESSION AUTHORIZATION, also through `set_config`, and to
 /// `session_replication_role`, which switches off triggers and foreign keys.
@@ -20,6 +21,15 @@ pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
     let statement = facts.statements.iter().find(|statement| {
         changes_role(statement) && !goes_back(statement) && !is_granted(statement, who)
     })?;
+    if only_switches_off(statement) {
+        let objection = Objection::new(format!(
+            "login \"{}\" cannot switch off triggers and foreign keys",
+            who.login.name
+        ))
+        .detail("session_replication_role does that")
+        .hint("Load such data in a migration session");
+        return Some(objection.at(statement.position));
+    }
     let objection = Objection::new(format!(
         "login \"{}\" cannot act as another role",
         who.login.name
@@ -38,6 +48,13 @@ pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
 
 fn changes_role(statement: &Statement) -> bool {
     statement.classes.has(Class::RoleChange) || statement.parameters.iter().any(is_one)
+}
+
+/// Is `session_replication_role` all that it changes of these?
+fn only_switches_off(statement: &Statement) -> bool {
+    let is = |touch: &ParameterTouch| matches!(&touch.name, ParameterName::Named(name) if **name == *REPLICATION_ROLE);
+    let mut changes = statement.parameters.iter().filter(|touch| is_one(touch));
+    statement.details.role.is_none() && changes.next().is_some_and(is) && changes.all(is)
 }
 
 fn is_one(touch: &ParameterTouch) -> bool {
@@ -107,8 +124,13 @@ mod tests {
             Guard::RoleChange,
             MESSAGE,
         );
-        for name in ["role", "session_authorization", "session_replication_role"] {
-            assert_refused(&set(name, "x"), &acme(), CLOSED, Guard::RoleChange, MESSAGE);
+        let off = "login \"shop_acme\" cannot switch off triggers and foreign keys";
+        for (name, message) in [
+            ("role", MESSAGE),
+            ("session_authorization", MESSAGE),
+            ("session_replication_role", off),
+        ] {
+            assert_refused(&set(name, "x"), &acme(), CLOSED, Guard::RoleChange, message);
             assert_allowed(&set(name, "x"), &migrator(), OPEN);
         }
     }
@@ -156,15 +178,14 @@ mod tests {
                 Some("shop_api"),
             ),
             role("session_authorization", ParameterUse::Reset, None),
-            role(
-                "session_replication_role",
-                ParameterUse::Local,
-                Some("shop_api"),
-            ),
             facts("SET ROLE", &[Class::RoleChange]),
         ] {
             assert_refused(&text, &tester(), CLOSED, Guard::RoleChange, message);
         }
+        let name = "session_replication_role";
+        let text = role(name, ParameterUse::Local, Some("shop_api"));
+        let off = "login \"tester\" cannot switch off triggers and foreign keys";
+        assert_refused(&text, &tester(), CLOSED, Guard::RoleChange, off);
         let refusal = refused(
             &role("role", ParameterUse::Local, Some("postgres")),
             &tester(),

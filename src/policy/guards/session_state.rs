@@ -2,7 +2,7 @@
 
 use crate::error::SqlState;
 use crate::policy::rights::in_migration_session;
-use crate::policy::{Objection, RouteName, State, Who};
+use crate::policy::{Guard, Mode, Objection, RouteName, State, Who};
 use crate::sql::{Class, Facts, FunctionGroup, Statement, TransactionControl, group};
 
 /// Objects, on the transaction route, to what stays on the server connection when the transaction is
@@ -18,7 +18,7 @@ pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
     let pooled = who.login.route == RouteName::Transaction;
     facts.statements.iter().find_map(|statement| {
         let objection =
-            two_phase(statement).or_else(|| pooled.then(|| stays(statement)).flatten())?;
+            two_phase(statement).or_else(|| pooled.then(|| stays(statement, who)).flatten())?;
         Some(objection.at(statement.position))
     })
 }
@@ -40,7 +40,7 @@ fn two_phase(statement: &Statement) -> Option<Objection> {
 /// The way to a connection of one's own.
 const OWN: &str = "give the login route = \"session\" in the policy";
 
-fn stays(statement: &Statement) -> Option<Objection> {
+fn stays(statement: &Statement, who: &Who) -> Option<Objection> {
     let has = |class| statement.classes.has(class);
     let tag = statement.tag;
     let (what, hint) = if tag == "LISTEN" && has(Class::Notify) {
@@ -68,7 +68,11 @@ fn stays(statement: &Statement) -> Option<Objection> {
     } else if statement.details.temporary {
         (
             format!("{tag} for a temporary table or view"),
-            format!("Use WITH, or {OWN}"),
+            match who.policy.mode(Guard::DdlOutsideMigration) {
+                // They would be refused there, too.
+                Mode::Enforce => "Use WITH".to_owned(),
+                Mode::Observe | Mode::Off => format!("Use WITH, or {OWN}"),
+            },
         )
     } else {
         let lock = statement.functions.iter().find(|name| takes_lock(name))?;
@@ -106,6 +110,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::super::fixture::*;
+    use super::{OWN, judge};
     use crate::policy::{Guard, Login, RouteName, Who};
     use crate::sql::{
         Class, Details, Facts, ParameterName, ParameterUse, Statement, TransactionControl,
@@ -217,6 +222,10 @@ mod tests {
             message,
         );
         assert_allowed(&temporary(), &lax(own()), CLOSED);
+        let hint = |who: &Who| judge(&temporary(), who, CLOSED).and_then(|found| found.hint);
+        assert_eq!(hint(&pooled()).as_deref(), Some("Use WITH"));
+        let other = format!("Use WITH, or {OWN}");
+        assert_eq!(hint(&lax(pooled())), Some(other));
         assert_allowed(
             &facts("CREATE TABLE", &[Class::Ddl]),
             &lax(pooled()),

@@ -2,9 +2,9 @@
 
 use crate::error::SqlState;
 use crate::policy::{Guard, Objection, Refusal, State, Who};
-use crate::sql::{Facts, Undescribed};
+use crate::sql::{Facts, MAX_STATEMENTS, Undescribed};
 
-/// Objects to texts whose shape makes parsers quadratic.
+/// Objects to texts whose shape makes parsers quadratic, and to more statements than are judged.
 pub fn judge(facts: &Facts, _who: &Who, _state: State) -> Option<Objection> {
     let (message, hint) = match facts.undescribed.as_ref()? {
         Undescribed::CommentDepth => (
@@ -16,6 +16,14 @@ pub fn judge(facts: &Facts, _who: &Who, _state: State) -> Option<Objection> {
             "Put spaces or parentheses between operators",
         ),
         Undescribed::ScanCost => ("statement is too complex", "Split the statement"),
+        Undescribed::TooManyStatements => {
+            return Some(
+                Objection::new("too many statements in one message")
+                    .sqlstate(SqlState::PROGRAM_LIMIT)
+                    .detail(format!("The limit is {MAX_STATEMENTS}"))
+                    .hint("Send them in several messages"),
+            );
+        }
         _ => return None,
     };
     Some(
@@ -51,6 +59,10 @@ mod tests {
                 "too many operator characters in a row",
             ),
             (Undescribed::ScanCost, "statement is too complex"),
+            (
+                Undescribed::TooManyStatements,
+                "too many statements in one message",
+            ),
         ] {
             for (who, state) in [(acme(), CLOSED), (migrator(), OPEN)] {
                 let refusal = refused(&undescribed(why.clone()), &who, state);

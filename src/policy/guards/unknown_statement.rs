@@ -37,7 +37,10 @@ fn nobody_may(classes: ClassSet) -> bool {
 /// A typo looks as it does on PostgreSQL. Bounds are the business of another guard.
 fn without_description(undescribed: &Undescribed) -> Option<Objection> {
     Some(match undescribed {
-        Undescribed::CommentDepth | Undescribed::OperatorRun | Undescribed::ScanCost => {
+        Undescribed::CommentDepth
+        | Undescribed::OperatorRun
+        | Undescribed::ScanCost
+        | Undescribed::TooManyStatements => {
             return None;
         }
         Undescribed::Syntax { message, position } => Objection::new(message.clone())
@@ -135,7 +138,7 @@ mod tests {
             Class::Show,
         ] {
             assert_allowed(&facts("", &[class]), &acme(), CLOSED);
-            if !matches!(class, Class::Write | Class::CopyIn) {
+            if !matches!(class, Class::Write | Class::CopyIn | Class::Lock) {
                 assert_allowed(&facts("", &[class]), &who("boris", "tools"), CLOSED);
             }
         }

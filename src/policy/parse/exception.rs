@@ -92,7 +92,7 @@ fn fingerprint(text: &str) -> Result<Fingerprint, Wrong> {
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let wrong = || {
         Wrong::new(format!("\"{text}\" is not a fingerprint"))
-            .help("twelve of 0-9a-f, from the DETAIL of the refusal")
+            .help("the statement's fingerprint, 12 hex digits: \"statement ...\" in the DETAIL")
     };
     if !digits {
         return Err(wrong());

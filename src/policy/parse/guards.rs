@@ -2,11 +2,12 @@
 
 use super::super::Guard;
 use super::super::file::{GuardSetting, Kind, Login, Mode};
+use super::super::guards::extensions::same;
 use super::super::options::{Extensions, Options, Parameters};
 use super::super::quantity::{BOUNDED, Ceiling, Measure};
 use super::names::{name, name_pattern, pattern, relations, values};
 use crate::config::problem::did_you_mean;
-use crate::config::reader::{Reader, Span, Table, Wrong, one_of};
+use crate::config::reader::{Located, Reader, Span, Table, Wrong, one_of};
 use crate::sql::FUNCTIONS;
 
 /// Guards that everything else stands on: what cannot be judged would pass all the others as well.
@@ -177,15 +178,15 @@ pub(super) fn ceilings(reader: &mut Reader<'_>, table: Table<'_>) -> Vec<Ceiling
 
 fn extensions(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Extensions {
     let extension = |text: &str| name(text, "the name of an extension");
-    let approved = values(reader.list(table, "approved", extension));
-    let by_approval = values(reader.list(table, "by_approval", extension));
+    let approved = reader.list(table, "approved", extension);
+    let by_approval = reader.list(table, "by_approval", extension);
     let removed = reader.table(table, "removed");
     let min_version = reader.table(table, "min_version");
-    let mut pairs = |table: Option<Table<'_>>, what: &str| -> Vec<(Box<str>, Box<str>)> {
+    let mut pairs = |table: Option<Table<'_>>, what: &str| {
         let Some(table) = table else {
             return Vec::new();
         };
-        let list = reader.entries(table, |key, text| {
+        reader.entries(table, |key, text| {
             let one_line =
                 !text.is_empty() && text.len() <= MAX_REASON && !text.chars().any(char::is_control);
             match one_line {
@@ -194,14 +195,56 @@ fn extensions(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Extensions {
                     "{what} is one line of at most {MAX_REASON} bytes"
                 ))),
             }
-        });
-        list.into_iter().map(|pair| pair.value).collect()
+        })
+    };
+    let removed = pairs(removed, "the reason");
+    let min_version = pairs(min_version, "a version");
+    let listed = |key, list: &Option<Located<Vec<Located<Box<str>>>>>| {
+        let list = list.iter().flat_map(|list| &list.value);
+        let named = list.map(|item| (key, item.value.clone(), item.span.clone()));
+        named.collect::<Vec<_>>()
+    };
+    let mut named = listed("approved", &approved);
+    named.extend(listed("by_approval", &by_approval));
+    let reasons = removed.iter();
+    named.extend(reasons.map(|pair| ("removed", pair.value.0.clone(), pair.span.clone())));
+    told_once(reader, &named);
+    let plain = |list: Vec<Located<(Box<str>, Box<str>)>>| {
+        let plain = list.into_iter().map(|pair| pair.value);
+        plain.collect()
     };
     Extensions {
-        approved,
-        by_approval: by_approval.unwrap_or_default(),
-        removed: pairs(removed, "the reason"),
-        min_version: pairs(min_version, "a version"),
+        approved: values(approved),
+        by_approval: values(by_approval).unwrap_or_default(),
+        removed: plain(removed),
+        min_version: plain(min_version),
+    }
+}
+
+/// One of two lists that name the same extension is without effect.
+fn told_once(reader: &mut Reader<'_>, named: &[(&str, Box<str>, Span)]) {
+    // As the guard looks at them.
+    let rank = |key| {
+        ["removed", "approved", "by_approval"]
+            .iter()
+            .position(|other| *other == key)
+    };
+    for (at, (key, name, span)) in named.iter().enumerate() {
+        let before = named[..at].iter().find(|(_, other, _)| same(name, other));
+        let Some((other, ..)) = before.filter(|(other, ..)| other != key) else {
+            continue;
+        };
+        let wins = if rank(*key) < rank(*other) {
+            key
+        } else {
+            other
+        };
+        let message = format!("extension \"{name}\" is in both {other} and {key}");
+        reader.warning(
+            span.clone(),
+            message,
+            format!("{wins} goes before the other; remove one"),
+        );
     }
 }
 

@@ -9,9 +9,10 @@ use super::super::pattern::Pattern;
 use super::super::rule::{Rule, When};
 use super::login::{kind, route};
 use super::names::{name_pattern, pattern, relations, values};
+use crate::config::problem::did_you_mean;
 use crate::config::reader::{Located, Reader, Span, Table, Wrong, one_of};
 use crate::error::SqlState;
-use crate::sql::{Class, ClassSet};
+use crate::sql::{Class, ClassSet, tags};
 
 /// Most rules of a policy.
 pub(in crate::policy) const MAX_RULES: usize = 1000;
@@ -79,6 +80,8 @@ fn when(reader: &mut Reader<'_>, mut table: Table<'_>, logins: &[(Login, Span)])
     known_logins(reader, login.as_ref(), logins);
     let parameter = |text: &str| pattern(&text.to_ascii_lowercase());
     let class = reader.one_or_more(&mut table, "class", class);
+    let tag = reader.one_or_more(&mut table, "tag", tag);
+    known_tags(reader, tag.as_ref());
     let when = When {
         login: values(login),
         kind: values(reader.one_or_more(&mut table, "kind", kind)),
@@ -92,7 +95,7 @@ fn when(reader: &mut Reader<'_>, mut table: Table<'_>, logins: &[(Login, Span)])
             let all = classes.into_iter();
             all.fold(ClassSet::EMPTY, ClassSet::with)
         }),
-        tag: values(reader.one_or_more(&mut table, "tag", tag)),
+        tag: values(tag),
         relation: relations(reader, &mut table, "relation"),
         function: values(reader.one_or_more(&mut table, "function", name_pattern)),
         parameter: values(reader.one_or_more(&mut table, "parameter", parameter)),
@@ -126,6 +129,22 @@ fn known_logins(
     }
 }
 
+/// So is a command tag that no statement has.
+fn known_tags(reader: &mut Reader<'_>, named: Option<&Located<Vec<Located<Pattern>>>>) {
+    for pattern in named.iter().flat_map(|list| &list.value) {
+        let text = pattern.value.as_str();
+        if tags().any(|tag| pattern.value.fits(tag)) {
+            continue;
+        }
+        let help = match did_you_mean(text, tags()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => "the rule never holds for it; portcullis explain prints tags".to_owned(),
+        };
+        let message = format!("no statement has the command tag \"{text}\"");
+        reader.warning(pattern.span.clone(), message, help);
+    }
+}
+
 fn id(text: &str) -> Result<Arc<str>, Wrong> {
     let fine = (1..=MAX_ID).contains(&text.len())
         && text
@@ -149,8 +168,12 @@ fn class(text: &str) -> Result<Class, Wrong> {
 fn tag(text: &str) -> Result<Pattern, Wrong> {
     match text == text.to_ascii_uppercase() {
         true => pattern(text),
-        false => Err(Wrong::new(format!("\"{text}\" is not a command tag"))
-            .help(format!("did you mean \"{}\"?", text.to_ascii_uppercase()))),
+        false => Err(Wrong::new(format!("\"{text}\" is not a command tag")).help(
+            match did_you_mean(text, tags()) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => "PostgreSQL's words in upper case: \"DROP TABLE\"".to_owned(),
+            },
+        )),
     }
 }
 

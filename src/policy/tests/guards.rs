@@ -93,6 +93,15 @@ fn lists_are_read_and_checked() {
         ["27: the reason is one line of at most 300 bytes"]
     );
     assert_eq!(
+        added(
+            "[guards.extensions]\napproved = [\"citext\", \"vector\"]\nby_approval = [\"pgvector\", \"age\"]\nremoved = { age = \"gone\" }"
+        ),
+        [
+            "28: extension \"pgvector\" is in both approved and by_approval | approved goes before the other; remove one",
+            "29: extension \"age\" is in both by_approval and removed | removed goes before the other; remove one",
+        ]
+    );
+    assert_eq!(
         added("[guards.append-only]\nrelations = [\"a.b.c\"]"),
         [
             "27: \"a.b.c\" is not a name with or without a schema | as PostgreSQL stores it, without quotes: \"public.orders\", \"orders\" or \"audit.*\""

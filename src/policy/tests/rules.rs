@@ -45,6 +45,29 @@ fn a_rule_is_checked_when_it_is_read() {
         told(RULE, condition, "when = { tag = \"drop table\" }"),
         ["3: \"drop table\" is not a command tag | did you mean \"DROP TABLE\"?"]
     );
+    for (tag, said) in [
+        (
+            "droptable",
+            "\"droptable\" is not a command tag | did you mean \"DROP TABLE\"?",
+        ),
+        (
+            "DROPTABLE",
+            "no statement has the command tag \"DROPTABLE\" | did you mean \"DROP TABLE\"?",
+        ),
+        (
+            "zzz",
+            "\"zzz\" is not a command tag | PostgreSQL's words in upper case: \"DROP TABLE\"",
+        ),
+        (
+            "ZZZ *",
+            "no statement has the command tag \"ZZZ *\" | the rule never holds for it; portcullis explain prints tags",
+        ),
+    ] {
+        let when = format!("when = {{ tag = \"{tag}\" }}");
+        assert_eq!(told(RULE, condition, &when), [format!("3: {said}")]);
+    }
+    let when = "when = { tag = [\"DROP *\", \"COPY\", \"TRUNCATE TABLE\"] }";
+    assert_eq!(told(RULE, condition, when), [] as [String; 0]);
     assert_eq!(
         told(RULE, condition, "when = { login = \"nobody\" }"),
         ["3: no login is called \"nobody\" | the rule never holds for it"]
@@ -122,7 +145,7 @@ fn an_exception_is_checked_when_it_is_read() {
         assert_eq!(
             told(EXCEPTION, "5b1f90a2c377", text),
             [format!(
-                "4: \"{text}\" is not a fingerprint | twelve of 0-9a-f, from the DETAIL of the refusal"
+                "4: \"{text}\" is not a fingerprint | the statement's fingerprint, 12 hex digits: \"statement ...\" in the DETAIL"
             )]
         );
     }

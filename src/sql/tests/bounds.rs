@@ -99,7 +99,7 @@ fn a_text_may_have_many_statements_but_not_any_number() {
     let at_most = "end;".repeat(MAX_STATEMENTS);
     assert_eq!(facts(&at_most).statements.len(), MAX_STATEMENTS);
     let more = describe((at_most + "end").as_bytes());
-    assert_eq!(more.undescribed, Some(Undescribed::ScanCost));
+    assert_eq!(more.undescribed, Some(Undescribed::TooManyStatements));
     assert!(more.statements.is_empty() && more.fingerprint.is_some());
     // Empty ones do not count.
     facts(&";".repeat(2 * MAX_STATEMENTS));
