@@ -26,7 +26,7 @@ pub struct ReportArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// Print what the policy could say instead: modes for [guards], and exceptions to fill in
+    /// Print what the policy could say instead: modes for the guards, and exceptions to fill in
     #[arg(long, conflicts_with_all = ["login", "guard", "json"])]
     pub suggest: bool,
     /// Where the console is.
