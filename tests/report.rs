@@ -139,6 +139,9 @@ fn a_policy_that_only_observes_is_made_one_that_enforces() {
     let suggested = ask(&stack, &["--suggest"]);
     assert_eq!(suggested.status, 1, "{}", suggested.stderr);
     let text = format!("{}\n{}", fixture::POLICY, suggested.stdout);
+    // Nobody is excepted before somebody has said why.
+    assert!(Policy::parse(&text, "policy.toml").is_err(), "{text}");
+    let text = text.replace("reason = \"\"", "reason = \"a test\"");
     let file = stack.file("suggested.toml");
     std::fs::write(&file, &text).expect("written");
     let mut check = std::process::Command::new(support::proxy::program());

@@ -172,7 +172,7 @@ fn exceptions(text: &mut String, found: &Found, today: Date) {
             text,
             "\n# {count} times, the last one {last}: {example}\n[[exception]]\n\
              guard = \"{guard}\"\nlogin = {login}\nfingerprint = \"{fingerprint}\"\n\
-             reason = \"TODO: why, and who will miss it\"\nexpires = {expires}\n"
+             reason = \"\"  # why, and who will miss it; without one the policy is refused\nexpires = {expires}\n"
         );
     }
     if more > 0 {

@@ -98,7 +98,8 @@ fn taken(mode: &str, guards: &str, counted: &[(Guard, Outcome, u8)]) -> (String,
     let found = told(&policy(mode, guards), counted);
     let today = Date::new(2026, 11, 21).expect("a day");
     let text = suggest::policy(&found, today);
-    let policy = format!("{}\n{text}", policy("enforce", ""));
+    let reasons = text.replace("reason = \"\"", "reason = \"a test\"");
+    let policy = format!("{}\n{reasons}", policy("enforce", ""));
     let (policy, _) = Policy::parse(&policy, "policy.toml")
         .unwrap_or_else(|problems| panic!("{problems:?}\n{policy}"));
     (text, policy)
