@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use super::*;
-use crate::conversation::{Conversation, Setup};
+use crate::conversation::{Conversation, Fatal, Next, Setup, Taken};
 use crate::error::SqlState;
 use crate::policy::{Decision, Policy, Refusal, State, Verdict, Who};
 use crate::protocol::frame::{SYNC, message, put_cstr};
@@ -93,6 +93,23 @@ impl Connection {
             facts: FactsCache::new(1 << 20, 1),
             counting: Counting::default(),
         }
+    }
+
+    /// One look at what the client sent: what came of it, and what went on to the server.
+    fn once(&mut self, input: &[u8]) -> (Result<Taken, Fatal>, Vec<u8>) {
+        let (mut scratch, mut reply) = (Vec::new(), Vec::new());
+        let mut cx = Context {
+            who: &self.who,
+            state: State::default(),
+            facts: &mut self.facts,
+            described: None,
+            busy: false,
+            observer: &self.counting,
+        };
+        let mut out = Splice::new(input, &mut scratch);
+        let conversation = &mut self.conversation;
+        let taken = conversation.from_client(input, &mut cx, &mut out, &mut reply);
+        (taken, out.finish().to_vec())
     }
 
     /// `bytes` arrive in reads of `size`; what goes to the server.
@@ -229,21 +246,9 @@ fn even_where_nobody_knows_where_messages_begin() {
 #[test]
 fn a_connection_that_was_only_looked_at_ends_when_the_policy_enforces() {
     let mut connection = Connection::of(&POLICY.replace("observe", "enforce"), false);
-    let (mut scratch, mut reply) = (Vec::new(), Vec::new());
-    let input = query("select 1");
-    let mut cx = Context {
-        who: &connection.who,
-        state: State::default(),
-        facts: &mut connection.facts,
-        described: None,
-        busy: false,
-        observer: &connection.counting,
-    };
-    let mut out = Splice::new(&input, &mut scratch);
-    let conversation = &mut connection.conversation;
-    let ended = conversation.from_client(&input, &mut cx, &mut out, &mut reply);
+    let (ended, carried) = connection.once(&query("select 1"));
     assert_eq!(ended.map_err(|f| f.sqlstate), Err(SqlState::ADMIN_SHUTDOWN));
-    assert!(out.finish().is_empty());
+    assert!(carried.is_empty());
 }
 
 /// A reload let it go while its statement runs: the policy that it goes by still observes.
@@ -253,25 +258,13 @@ fn who_is_let_go_gets_the_answers_and_nothing_more_goes_on() {
     connection.client(&query("select 1"), usize::MAX);
     assert!(!connection.conversation.is_answered());
     connection.conversation.begin_nothing_more();
-    let (mut scratch, mut reply) = (Vec::new(), Vec::new());
-    let input = query("create table t (id int)");
-    let mut cx = Context {
-        who: &connection.who,
-        state: State::default(),
-        facts: &mut connection.facts,
-        described: None,
-        busy: false,
-        observer: &connection.counting,
-    };
-    let mut out = Splice::new(&input, &mut scratch);
-    let conversation = &mut connection.conversation;
-    let taken = conversation.from_client(&input, &mut cx, &mut out, &mut reply);
-    let held = crate::conversation::Taken {
+    let (taken, carried) = connection.once(&query("create table t (id int)"));
+    let held = Taken {
         consumed: 0,
-        next: crate::conversation::Next::Hold,
+        next: Next::Hold,
     };
     assert_eq!(taken, Ok(held));
-    assert!(out.finish().is_empty());
+    assert!(carried.is_empty());
 }
 
 #[test]
