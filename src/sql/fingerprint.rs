@@ -71,8 +71,24 @@ fn holds_code(text: &[u8], tokens: &[Token]) -> bool {
         "trigger",
         "view",
     ];
-    // Behind OR REPLACE, CONSTRAINT, MATERIALIZED, RECURSIVE, TEMP.
-    let made = || (1..=5).any(|at| MADE.iter().any(|object| is(at, object)));
+    const BEFORE: [&str; 10] = [
+        "constraint",
+        "event",
+        "global",
+        "local",
+        "materialized",
+        "or",
+        "recursive",
+        "replace",
+        "temp",
+        "temporary",
+    ];
+    // What is made stands there, and nowhere else: a role may be called "view", and has a password.
+    let made = || {
+        let is_before = |at: &usize| BEFORE.iter().any(|word| is(*at, word));
+        let at = 1 + (1..=5).take_while(is_before).count();
+        MADE.iter().any(|object| is(at, object))
+    };
     ["do", "call", "load"].iter().any(|word| is(0, word))
         || is(0, "alter") && is(1, "system")
         || (is(0, "create") || is(0, "alter")) && made()
