@@ -6,11 +6,69 @@
 
 use ring::digest::{Context, SHA256, digest};
 
-use super::Fingerprint;
 use super::lexer;
 use super::token::{Kind, Token};
 
-/// The fingerprint of `text`: the first six bytes of the SHA-256 of its tokens, words in lower
+/// 32 hex digits that name a statement in errors, the log, reports and exceptions.
+///
+/// 16 bytes: whoever may propose a statement for an exception must not be able to prepare another
+/// with the same name. With 6 bytes that took seconds.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fingerprint([u8; Fingerprint::BYTES]);
+
+/// Why a text is no [`Fingerprint`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotAFingerprint {
+    /// The 12 digits that a fingerprint once had.
+    Short,
+    /// Anything else.
+    Other,
+}
+
+impl Fingerprint {
+    /// Its length.
+    pub const BYTES: usize = 16;
+    /// Digits that older versions told.
+    const ONCE: usize = 12;
+
+    /// The fingerprint of these bytes.
+    pub const fn new(bytes: [u8; Self::BYTES]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl std::str::FromStr for Fingerprint {
+    type Err = NotAFingerprint;
+
+    /// As it is displayed: lower case, all digits.
+    fn from_str(text: &str) -> Result<Self, NotAFingerprint> {
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if !text.bytes().all(is_digit) {
+            return Err(NotAFingerprint::Other);
+        }
+        match text.len() {
+            Self::ONCE => Err(NotAFingerprint::Short),
+            length if length == 2 * Self::BYTES => u128::from_str_radix(text, 16)
+                .map(|number| Self(number.to_be_bytes()))
+                .map_err(|_| NotAFingerprint::Other),
+            _ => Err(NotAFingerprint::Other),
+        }
+    }
+}
+
+impl std::fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl std::fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// The fingerprint of `text`: the first 16 bytes of the SHA-256 of its tokens, words in lower
 /// case, constants and parameters replaced, lists of them taken for one. Of a text that cannot be
 /// read to its end the tokens before that point count.
 pub fn fingerprint(text: &[u8]) -> Fingerprint {
@@ -100,7 +158,7 @@ pub(super) fn of_bytes(bytes: &[u8]) -> Fingerprint {
 }
 
 fn first_bytes(hash: &[u8]) -> Fingerprint {
-    let mut name = [0; 6];
-    name.copy_from_slice(&hash[..6]);
+    let mut name = [0; Fingerprint::BYTES];
+    name.copy_from_slice(&hash[..Fingerprint::BYTES]);
     Fingerprint(name)
 }

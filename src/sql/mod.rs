@@ -50,7 +50,7 @@ pub use cache::{FactsCache, weight};
 pub use describe::{describe, describe_at, first_opinion_alone};
 pub use details::*;
 pub use facts::*;
-pub use fingerprint::fingerprint;
+pub use fingerprint::{Fingerprint, NotAFingerprint, fingerprint};
 pub use functions::{FUNCTIONS, FunctionGroup, group};
 pub use redact::{MAX_REDACTED, redact};
 pub use settings::{current_name, former_name};

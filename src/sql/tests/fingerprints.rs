@@ -1,6 +1,37 @@
 //! Fingerprints.
 
-use super::super::{describe, fingerprint};
+use super::super::{Fingerprint, NotAFingerprint, describe, fingerprint};
+
+#[test]
+fn all_of_its_bytes_are_told_and_read_again() {
+    let one = fingerprint(b"drop table t");
+    let told = one.to_string();
+    assert_eq!(told.len(), 2 * Fingerprint::BYTES);
+    assert_eq!(told.parse(), Ok(one));
+    let zeros = Fingerprint::new([0; 16]);
+    assert_eq!(zeros.to_string().parse(), Ok(zeros));
+    // Whoever can make two with the same beginning gains nothing.
+    let mut other = told.clone();
+    other.replace_range(31.., if told.ends_with('0') { "1" } else { "0" });
+    assert_ne!(other.parse(), Ok(one));
+    assert_eq!(
+        told[..12].parse::<Fingerprint>(),
+        Err(NotAFingerprint::Short)
+    );
+    for text in [
+        "",
+        &told[1..],
+        &told.to_uppercase(),
+        &format!("{told}0"),
+        &format!("+{}", &told[1..]),
+    ] {
+        assert_eq!(
+            text.parse::<Fingerprint>(),
+            Err(NotAFingerprint::Other),
+            "{text}"
+        );
+    }
+}
 
 #[test]
 fn constants_case_and_comments_do_not_matter() {
