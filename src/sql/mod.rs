@@ -10,7 +10,7 @@
 //!    the [`FUNCTIONS`] of `functions`; `names`: what is behind a spelling).
 //! 4. `grammar`: the second opinion, by libpg_query. From its tree come the [`Details`], too:
 //!    `surface`, and where they are asked for ([`Depth`]) `touched`, `touched_by_utility` and `scopes`.
-//! 5. `fingerprint`: a name for what may be refused.
+//! 5. `fingerprint`: a name for what may be refused (`constants`: which of them are part of it).
 //!
 //! [`redact`] makes a text that may be kept.
 //! [`labels`] (sqlparser) adds names for people, off the path and without a say.
@@ -20,6 +20,7 @@ mod blank;
 mod bounds;
 mod cache;
 mod classify;
+mod constants;
 mod describe;
 mod details;
 mod facts;

@@ -279,6 +279,12 @@ fn a_fingerprint_is_told_where_an_exception_could_be_wanted() {
     assert!(told.ends_with(&line), "{told}");
     let told = plain("shop_acme", "select 1").stdout;
     assert!(!told.contains("Fingerprint"), "{told}");
+    // No exception can be for it.
+    let told = plain("shop_acme", "create role r password 'a'").stdout;
+    assert!(
+        told.ends_with("-masked\n              no exception: constants that may be passwords are no part of it\n"),
+        "{told}"
+    );
 }
 
 #[test]

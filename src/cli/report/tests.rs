@@ -37,7 +37,10 @@ fn told(policy: &str, counted: &[(Guard, Outcome, u8)]) -> Found {
             database: "shop".into(),
             guard: *guard,
             rule: (*guard == Guard::Rule).then(|| Arc::from("own")),
-            fingerprint: Some(Fingerprint::new([*statement; 16])),
+            fingerprint: Some(match statement {
+                0 => crate::sql::fingerprint(b"CREATE ROLE r PASSWORD 'a'"),
+                _ => Fingerprint::new([*statement; 16]),
+            }),
             outcome: *outcome,
         };
         tally.note(key, 2_000, || Some("DELETE FROM \"a\nb\"".into()));
@@ -116,6 +119,7 @@ fn a_policy_that_observed_takes_what_is_suggested() {
         (Guard::UnknownStatement, Observed, 4),
         (Guard::Parameters, Observed, 5),
         (Guard::Rule, Observed, 6),
+        (Guard::DdlOutsideMigration, Observed, 0),
     ];
     let (text, policy) = taken("observe", "", &counted);
     assert_eq!(policy.mode(Guard::MissingWhere), Mode::Observe, "{text}");
@@ -128,6 +132,8 @@ fn a_policy_that_observed_takes_what_is_suggested() {
     for line in [
         "maintenance = \"enforce\"  # nothing would have been refused since 1970-01-01 00:00:01+00",
         "missing-where = \"observe\"  # would have refused 3 times",
+        "ddl-outside-migration = \"observe\"  # would have refused 1 time",
+        "# without exceptions, as constants may be passwords: 1 statement",
         "zone-parameter = \"observe\"  # would have refused 1 time; it takes no exceptions",
         "# unknown-statement is always enforced: would have refused 1 time",
         "# fast-path is always enforced, and sees nothing while the whole policy observes",

@@ -94,6 +94,10 @@ fn fingerprint(text: &str) -> Result<Fingerprint, Wrong> {
             "\"{text}\" is too short: a fingerprint has 32 hex digits"
         ))
         .help("portcullis explain and portcullis report tell the long one, and \"statement ...\" in the DETAIL of the refusal"),
+        NotAFingerprint::Masked => Wrong::new(format!(
+            "\"{text}\" names no single statement: its constants may be passwords and are left out"
+        ))
+        .help("such a statement has no exceptions; send it in a migration session"),
         NotAFingerprint::Other => Wrong::new(format!("\"{text}\" is not a fingerprint"))
             .help("the statement's fingerprint, 32 hex digits: \"statement ...\" in the DETAIL"),
     })

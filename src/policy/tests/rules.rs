@@ -165,6 +165,13 @@ fn an_exception_is_checked_when_it_is_read() {
             "4: \"5b1f90a2c377\" is too short: a fingerprint has 32 hex digits | portcullis explain and portcullis report tell the long one, and \"statement ...\" in the DETAIL of the refusal"
         ]
     );
+    let masked = format!("{fingerprint}-masked");
+    assert_eq!(
+        told(EXCEPTION, fingerprint, &masked),
+        [format!(
+            "4: \"{masked}\" names no single statement: its constants may be passwords and are left out | such a statement has no exceptions; send it in a migration session"
+        )]
+    );
     assert_eq!(
         told(EXCEPTION, "\"r\"", "\" \""),
         [
@@ -206,6 +213,17 @@ fn an_exception_lets_one_statement_of_one_login_past_one_guard_until_a_day() {
 
     let mut another = code.clone();
     another.fingerprint = Some(crate::sql::Fingerprint::new([1; 16]));
+    assert_eq!(
+        refused(&another, &who, on(2027, 2, 28)).guard,
+        Guard::Procedural
+    );
+    // The same digits, but of more than one statement.
+    let masked = crate::sql::fingerprint(b"create role r password 'a'");
+    another.fingerprint = Some(masked);
+    let mut by_hand = (*policy).clone();
+    by_hand.exceptions[0].fingerprint = masked;
+    let by_hand = std::sync::Arc::new(by_hand);
+    let who = who_under(&by_hand, "shop_acme", "shop");
     assert_eq!(
         refused(&another, &who, on(2027, 2, 28)).guard,
         Guard::Procedural
