@@ -3,6 +3,8 @@
 //! The text must have passed the bounds of the lexer: the grammar cannot be interrupted.
 //! Nothing here recurses with the depth of the text: libpg_query keeps its parser's stack on the
 //! heap and bounds it (10,000 entries, then a syntax error), and trees are walked with a list.
+//!
+//! libpg_query rejects some texts that a server takes: see `ahead`.
 
 use std::ops::ControlFlow;
 use std::panic::catch_unwind;
@@ -18,6 +20,9 @@ const MAX_NESTING: u32 = 4;
 
 /// WITH HOLD (PostgreSQL's `nodes/parsenodes.h`).
 const CURSOR_OPT_HOLD: i32 = 0x20;
+
+/// How PostgreSQL's message ends where it wants more.
+pub(super) const END: &str = "at end of input";
 
 /// Why there is no opinion.
 #[derive(Debug)]
@@ -74,6 +79,21 @@ pub(super) fn opinions(text: &str, look: Look) -> Result<Vec<Opinion>, Failure> 
         Err(_) => Err(Failure::Internal),
     });
     opinion.unwrap_or(Err(Failure::Internal))
+}
+
+/// Is there nothing in it but white space and comments?
+pub(super) fn is_nothing(text: &str) -> bool {
+    matches!(pg_raw_parse::parse(text), Ok(tree) if tree.is_empty())
+}
+
+/// Does the lexer come to the end of `text` with whole tokens, whatever is missing behind it?
+pub(super) fn is_read_to_its_end(text: &str) -> bool {
+    match pg_raw_parse::parse(text) {
+        Ok(_) => true,
+        // What quotes a token ends with a quote.
+        Err(pg_raw_parse::Error::Parse(error)) => error.to_string().ends_with(END),
+        Err(_) => false,
+    }
 }
 
 /// PostgreSQL's message if `text` is not in its grammar.

@@ -10,12 +10,14 @@
 //!    the [`FUNCTIONS`] of `functions`; `names`: what is behind a spelling).
 //! 4. `grammar`: the second opinion, by libpg_query. From its tree come the [`Details`], too:
 //!    `surface`, and where they are asked for ([`Depth`]) `touched`, `touched_by_utility` and `scopes`.
+//!    What it rejects for a comment where it looks ahead is given to it again: `ahead`.
 //! 5. `fingerprint`: a name for what may be refused (`constants`: which of them are part of it).
 //!
 //! [`redact`] makes a text that may be kept.
 //! [`labels`] (sqlparser) adds names for people, off the path and without a say.
 //! [`FactsCache`] remembers the facts of texts seen before.
 
+mod ahead;
 mod blank;
 mod bounds;
 mod cache;

@@ -186,6 +186,8 @@ pub const RULES: &[(&str, &[&str])] = &[
             "( <cond> or <cond> )",
             "@note like '%x%' escape '!'",
             "@n between 1 and 2",
+            "@n not in ( 1 , 2 )",
+            "@n not between 1 and 2",
             "@note is not null",
             "@n is distinct from <expr>",
             "@n = any ( array [ 1 ] )",

@@ -1,5 +1,6 @@
 //! Tests of the whole description; what must pass stands beside what must not.
 
+mod ahead;
 mod bounds;
 mod cache;
 mod details;
