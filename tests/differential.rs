@@ -167,6 +167,11 @@ fn details(statement: &Statement, truth: &Truth, text: &str) {
             assert!(known, "{name} is not among {found:?}: {text}");
         }
     }
+    let guarded = |name: &&String| group(name).is_some() && *name != "ts_rewrite";
+    for name in truth.calls.iter().filter(guarded) {
+        let known = statement.functions.contains(&&**name);
+        assert!(known, "{name} is called: {text}");
+    }
     if let Some(found) = &details.calls {
         for name in &truth.calls {
             let known = found.iter().any(|call| *call.name == **name);

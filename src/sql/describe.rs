@@ -5,8 +5,8 @@ use super::lexer;
 use super::token::Kind;
 use super::token::Token;
 use super::{
-    Class, ClassSet, Depth, Facts, Statement, Undescribed, ahead, classify, fingerprint, grammar,
-    view,
+    Class, ClassSet, Depth, Facts, Statement, Undescribed, ahead, aliases, classify, fingerprint,
+    grammar, view,
 };
 
 /// Where the token quoted in a syntax error occurs more than once, the place is looked for among
@@ -118,7 +118,14 @@ fn second_opinion(
     statements: &mut [Statement],
 ) -> Option<Undescribed> {
     let below = hides_below(text, tokens);
-    let look = grammar::Look { below, depth };
+    let aliases = statements
+        .iter()
+        .any(|statement| !statement.functions.is_empty());
+    let look = grammar::Look {
+        below,
+        aliases,
+        depth,
+    };
     let mut opinions = grammar::opinions(text, look);
     let mut blanked = None;
     if matches!(opinions, Err(grammar::Failure::Syntax(_))) {
@@ -130,7 +137,11 @@ fn second_opinion(
     match opinions {
         Ok(opinion) if opinion.len() != statements.len() => Some(Undescribed::Disagreement),
         Ok(opinion) => {
+            let mut views = aliases.then(|| view::statements(text.as_bytes(), tokens).into_iter());
             for (statement, opinion) in statements.iter_mut().zip(opinion) {
+                if let Some(view) = views.as_mut().and_then(Iterator::next) {
+                    aliases::not_calls(view, &opinion.aliases, &mut statement.functions);
+                }
                 statement.classes = statement.classes.union(opinion.classes);
                 let first = std::mem::replace(&mut statement.details, opinion.details);
                 statement.details.add(first);

@@ -13,7 +13,7 @@ use pg_raw_parse::raw::{NodeTag, VariableSetKind};
 use pg_raw_parse::walk::{Recurse, walk_manual};
 use pg_raw_parse::{Node, nodes};
 
-use super::{Class, ClassSet, Depth, Details, Undescribed, surface, touched};
+use super::{Class, ClassSet, Depth, Details, Undescribed, aliases, surface, touched};
 
 /// Statements inside statements (EXPLAIN, PREPARE, DECLARE, COPY) deeper than this are unknown.
 const MAX_NESTING: u32 = 4;
@@ -51,6 +51,8 @@ pub(super) struct Look {
     /// It has the word WITH, so that statements may hide below the surface, or FOR UPDATE and the
     /// like, which a subquery can have.
     pub(super) below: bool,
+    /// It seems to call guarded functions, some of which may be aliases.
+    pub(super) aliases: bool,
     pub(super) depth: Depth,
 }
 
@@ -59,6 +61,8 @@ pub(super) struct Opinion {
     pub(super) classes: ClassSet,
     /// All but the role, which only the tokens tell.
     pub(super) details: Details,
+    /// The aliases with columns, if they were asked for; of queries alone.
+    pub(super) aliases: Vec<String>,
 }
 
 /// The opinion about each statement.
@@ -72,7 +76,15 @@ pub(super) fn opinions(text: &str, look: Look) -> Result<Vec<Opinion>, Failure> 
                 if look.depth == Depth::Names {
                     touched::names(node, &mut details);
                 }
-                Opinion { classes, details }
+                let aliases = match look.aliases {
+                    true => aliases_of(node),
+                    false => Vec::new(),
+                };
+                Opinion {
+                    classes,
+                    details,
+                    aliases,
+                }
             })
             .collect()),
         Err(pg_raw_parse::Error::Parse(error)) => Err(Failure::Syntax(error.to_string())),
@@ -101,6 +113,16 @@ pub(super) fn syntax_error(text: &str) -> Option<String> {
     match pg_raw_parse::parse(text) {
         Err(pg_raw_parse::Error::Parse(error)) => Some(error.to_string()),
         _ => None,
+    }
+}
+
+fn aliases_of(node: Node<'_>) -> Vec<String> {
+    use Node::*;
+    match node {
+        SelectStmt(_) | InsertStmt(_) | UpdateStmt(_) | DeleteStmt(_) | MergeStmt(_) => {
+            aliases::named(node)
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -11,6 +11,7 @@
 //! 4. `grammar`: the second opinion, by libpg_query. From its tree come the [`Details`], too:
 //!    `surface`, and where they are asked for ([`Depth`]) `touched`, `touched_by_utility` and `scopes`.
 //!    What it rejects for a comment where it looks ahead is given to it again: `ahead`.
+//!    What looked like a call of a guarded function may be none: `aliases`.
 //! 5. `fingerprint`: a name for what may be refused (`constants`: which of them are part of it).
 //!
 //! [`redact`] makes a text that may be kept.
@@ -18,6 +19,7 @@
 //! [`FactsCache`] remembers the facts of texts seen before.
 
 mod ahead;
+mod aliases;
 mod blank;
 mod bounds;
 mod cache;

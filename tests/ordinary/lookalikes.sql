@@ -134,7 +134,6 @@ SELECT pg_read_file FROM (SELECT 1 AS pg_read_file) t;
 SELECT set_config, dblink FROM (VALUES (1, 2)) AS t (set_config, dblink);
 
 -- The alias with its columns looks like a call.
---! pending dangerous-functions
 SELECT crosstab AS query_to_xml FROM (VALUES ('x')) crosstab (crosstab);
 
 INSERT INTO settings (name, value) VALUES ('set_config', 'query_to_xml'), ('DO $$', 'BEGIN END') ON CONFLICT DO NOTHING;
