@@ -186,7 +186,7 @@ fn exception() -> Value {
         json!({
             "guard": { "enum": EXEMPTIBLE.map(Guard::id) },
             "login": name("a login of this policy"),
-            "fingerprint": { "description": "the statement's fingerprint, 12 hex digits: statement ... in the DETAIL of the refusal", "type": "string", "pattern": "^[0-9a-f]{12}$" },
+            "fingerprint": { "description": "the statement's fingerprint, 32 hex digits: statement ... in the DETAIL of the refusal", "type": "string", "pattern": "^[0-9a-f]{32}$" },
             "reason": text_of("why, and until when"),
             "expires": { "description": "the first day on which it is refused again: 2027-03-01", "type": "string", "format": "date" },
         }),

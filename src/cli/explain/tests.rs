@@ -279,6 +279,12 @@ fn a_fingerprint_is_told_where_an_exception_could_be_wanted() {
     assert!(told.ends_with(&line), "{told}");
     let told = plain("shop_acme", "select 1").stdout;
     assert!(!told.contains("Fingerprint"), "{told}");
+    // No exception can be for it.
+    let told = plain("shop_acme", "create role r password 'a'").stdout;
+    assert!(
+        told.ends_with("-masked\n              no exception: constants that may be passwords are no part of it\n"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -300,6 +306,43 @@ fn what_the_conversation_refuses_is_refused_whatever_the_mode_of_the_guard() {
 
 fn enforced_one(finding: &Finding, who: &Who) -> bool {
     judged::enforced(std::slice::from_ref(finding), who).is_some()
+}
+
+#[test]
+fn an_exception_that_was_written_without_the_mark_admits_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("p.toml");
+    let under = |exception: &str, sql: &str| {
+        let fingerprint = crate::sql::fingerprint(exception.as_bytes()).to_string();
+        let digits = &fingerprint[..32];
+        let policy = format!(
+            "schema = 1\nenvironment = \"test\"\n[login.jobs]\nkind = \"service\"\ndatabases = [\"shop\"]\n\
+             [[exception]]\nguard = \"ddl-outside-migration\"\nlogin = \"jobs\"\nfingerprint = \"{digits}\"\nreason = \"r\"\nexpires = 9999-01-01\n",
+        );
+        std::fs::write(&path, policy).unwrap();
+        let told = explained("production", "jobs", sql, |args| args.policy = path.clone());
+        told.unwrap().code
+    };
+    let one = "alter subscription s connection 'host=a'";
+    let other = "alter subscription s connection 'host=b'";
+    assert_eq!((under(one, one), under(one, other)), (1, 1));
+    // What has no constants that may be passwords has exceptions, for itself.
+    let enable = "alter subscription s enable";
+    assert_eq!(
+        (
+            under(enable, enable),
+            under(enable, "alter subscription s disable")
+        ),
+        (0, 1)
+    );
+    let view = "create view v as select 'a'";
+    assert_eq!(
+        (
+            under(view, view),
+            under(view, "create view v as select 'b'")
+        ),
+        (0, 1)
+    );
 }
 
 #[test]

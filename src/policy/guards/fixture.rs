@@ -101,7 +101,9 @@ pub fn message(mut statements: Vec<Statement>) -> Facts {
         }),
         statements,
         undescribed: None,
-        fingerprint: Some(Fingerprint([0x5b, 0x1f, 0x90, 0xa2, 0xc3, 0x77])),
+        fingerprint: Some(Fingerprint::new(
+            *b"\x5b\x1f\x90\xa2\xc3\x77\x5b\x1f\x90\xa2\xc3\x77\x5b\x1f\x90\xa2",
+        )),
     }
 }
 

@@ -5,7 +5,7 @@ use super::*;
 use crate::sql::Class;
 
 const RULE: &str = "[[rule]]\nid = \"own\"\nwhen = { class = \"copy-out\" }\nmessage = \"m\"\n";
-const EXCEPTION: &str = "[[exception]]\nguard = \"procedural\"\nlogin = \"shop_acme\"\nfingerprint = \"5b1f90a2c377\"\nreason = \"r\"\nexpires = 2027-03-01\n";
+const EXCEPTION: &str = "[[exception]]\nguard = \"procedural\"\nlogin = \"shop_acme\"\nfingerprint = \"5b1f90a2c3775b1f90a2c3775b1f90a2\"\nreason = \"r\"\nexpires = 2027-03-01\n";
 
 /// The problems of a file with this at its end, where `from` of it is replaced; lines from its first on.
 fn told(text: &str, from: &str, to: &str) -> Vec<String> {
@@ -141,14 +141,37 @@ fn an_exception_is_checked_when_it_is_read() {
         told(EXCEPTION, "shop_acme", "shop_acne"),
         ["3: no login is called \"shop_acne\" | did you mean \"shop_acme\"?"]
     );
-    for text in ["5B1F90A2C377", "5b1f90a2c37", "5b1f90a2c37g", "5b1f90a2c3é"] {
+    let fingerprint = "5b1f90a2c3775b1f90a2c3775b1f90a2";
+    for text in [
+        &*fingerprint.to_uppercase(),
+        "5b1f90a2c37",
+        "+b1f90a2c377",
+        &fingerprint[1..],
+        &fingerprint.replace("b1", "g1"),
+        &fingerprint.replacen('5', "+", 1),
+        "5b1f90a2c3775b1f90a2c3775b1f90é",
+        "",
+    ] {
         assert_eq!(
-            told(EXCEPTION, "5b1f90a2c377", text),
+            told(EXCEPTION, fingerprint, text),
             [format!(
-                "4: \"{text}\" is not a fingerprint | the statement's fingerprint, 12 hex digits: \"statement ...\" in the DETAIL"
+                "4: \"{text}\" is not a fingerprint | the statement's fingerprint, 32 hex digits: \"statement ...\" in the DETAIL"
             )]
         );
     }
+    assert_eq!(
+        told(EXCEPTION, fingerprint, "5b1f90a2c377"),
+        [
+            "4: \"5b1f90a2c377\" is too short: a fingerprint has 32 hex digits | portcullis explain and portcullis report tell the long one, and \"statement ...\" in the DETAIL of the refusal"
+        ]
+    );
+    let masked = format!("{fingerprint}-masked");
+    assert_eq!(
+        told(EXCEPTION, fingerprint, &masked),
+        [format!(
+            "4: \"{masked}\" names no single statement: its constants may be passwords and are left out | such a statement has no exceptions; send it in a migration session"
+        )]
+    );
     assert_eq!(
         told(EXCEPTION, "\"r\"", "\" \""),
         [
@@ -189,7 +212,18 @@ fn an_exception_lets_one_statement_of_one_login_past_one_guard_until_a_day() {
     assert_eq!(by(on(2027, 2, 28), &other), Guard::Procedural);
 
     let mut another = code.clone();
-    another.fingerprint = Some(crate::sql::Fingerprint([1; 6]));
+    another.fingerprint = Some(crate::sql::Fingerprint::new([1; 16]));
+    assert_eq!(
+        refused(&another, &who, on(2027, 2, 28)).guard,
+        Guard::Procedural
+    );
+    // The same digits, but of more than one statement.
+    let masked = crate::sql::fingerprint(b"create role r password 'a'");
+    another.fingerprint = Some(masked);
+    let mut by_hand = (*policy).clone();
+    by_hand.exceptions[0].fingerprint = masked;
+    let by_hand = std::sync::Arc::new(by_hand);
+    let who = who_under(&by_hand, "shop_acme", "shop");
     assert_eq!(
         refused(&another, &who, on(2027, 2, 28)).guard,
         Guard::Procedural
