@@ -12,7 +12,7 @@ fn explained(
             .join(format!("policies/{environment}.toml")),
         login: login.to_owned(),
         database: None,
-        migration: false,
+        migration: None,
         file: None,
         json: false,
         sql: Some(sql.to_owned()),
@@ -140,12 +140,12 @@ fn a_migrator_needs_the_migration() {
         "production",
         "migrator",
         "create table t (id int)",
-        |args| args.migration = true,
+        |args| args.migration = Some(None),
     )
     .unwrap();
     assert_eq!(open.code, 0);
     let service = explained("production", "shop_acme", "select 1", |args| {
-        args.migration = true
+        args.migration = Some(None)
     });
     assert_eq!(
         service.unwrap_err(),

@@ -17,6 +17,7 @@ fn linted(files: &[(&str, &str)], change: impl FnOnce(&mut LintArgs)) -> Result<
         policy: work.join("policy.toml"),
         login: None,
         database: None,
+        phase: None,
         format: Format::Text,
         json: false,
     };

@@ -48,6 +48,7 @@ fn verbs_in_any_case() {
 #[test]
 fn an_opening_takes_its_clauses_in_any_order() {
     let opening = OpenMigration {
+        phase: Some(Phase::Expand),
         database: "shop".into(),
         role: Some("migrator".into()),
         reason: "SHOP-298 order notes".into(),
@@ -55,17 +56,20 @@ fn an_opening_takes_its_clauses_in_any_order() {
     };
     assert_eq!(
         one(
-            "OPEN MIGRATION DATABASE 'shop' ROLE 'migrator' REASON 'SHOP-298 order notes' TTL '30min'"
+            "OPEN MIGRATION DATABASE 'shop' ROLE 'migrator' REASON 'SHOP-298 order notes' PHASE expand TTL '30min'"
         ),
         Verb::OpenMigration(opening.clone())
     );
     assert_eq!(
-        one("open migration ttl 30min reason 'SHOP-298 order notes' role migrator database shop"),
+        one(
+            "open migration phase 'EXPAND' ttl 30min reason 'SHOP-298 order notes' role migrator database shop"
+        ),
         Verb::OpenMigration(opening.clone())
     );
     assert_eq!(
         one("OPEN MIGRATION DATABASE shop REASON 'SHOP-298 order notes'"),
         Verb::OpenMigration(OpenMigration {
+            phase: None,
             role: None,
             ttl: None,
             ..opening

@@ -11,6 +11,7 @@ mod parameters;
 mod scopes;
 mod soup;
 mod statements;
+mod takes_away;
 mod transactions;
 
 use super::{Class, ClassSet, Depth, Facts, classify, describe, grammar, lexer, view};

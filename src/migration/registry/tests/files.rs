@@ -156,7 +156,7 @@ fn a_newer_schema_is_refused_and_an_older_one_is_brought_forward() {
         .execute_batch("UPDATE schema_version SET version = 99")
         .expect("written");
     assert!(
-        refused(&path).ends_with("was written by a newer Portcullis (schema 99; this one knows 1)")
+        refused(&path).ends_with("was written by a newer Portcullis (schema 99; this one knows 2)")
     );
     by_hand
         .execute_batch("DROP TABLE migration_statement; DROP TABLE migration_session; UPDATE schema_version SET version = 0")
