@@ -57,12 +57,12 @@ const OPENED: &[Column] = &[
     ("login", Type::Text),
     ("token", Type::Text),
     ("database", Type::Text),
-    ("phase", Type::Text),
     ("ends", Type::Text),
     ("host", Type::Text),
     ("port", Type::Number),
     ("sslmode", Type::Text),
     ("sslrootcert", Type::Text),
+    ("phase", Type::Text),
 ];
 
 /// Root and the proxy's own user may do everything; members of the socket's group what the policy
@@ -267,7 +267,6 @@ fn opened_row(session: &Session, token: &Token, config: &Config) -> Vec<Option<S
         Some(login_of(&session.role, session.id)),
         text(token.reveal()),
         text(&session.database),
-        session.phase.map(|phase| phase.id().to_owned()),
         Some(timestamp(session.ends_at)),
         Some(host),
         Some(port.to_string()),
@@ -276,6 +275,7 @@ fn opened_row(session: &Session, token: &Token, config: &Config) -> Vec<Option<S
             .advertise_sslrootcert
             .as_ref()
             .map(|path| path.display().to_string()),
+        session.phase.map(|phase| phase.id().to_owned()),
     ]
 }
 

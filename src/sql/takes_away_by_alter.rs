@@ -94,8 +94,8 @@ fn subcommand(command: &nodes::AlterTableCmd, of: &str) -> Option<TakesAway> {
         subtype if adds(subtype) => None,
         AT_AddConstraint => match definition {
             Node::Constraint(constraint) => {
-                let kind = kind(constraint).unwrap_or("new");
-                TakesAway::stricter(format!("add a {kind} constraint to {of}"))
+                let kind = kind(constraint).unwrap_or("a new");
+                TakesAway::stricter(format!("add {kind} constraint to {of}"))
             }
             _ => TakesAway::unknown(),
         },
@@ -226,16 +226,14 @@ fn added(column: &nodes::ColumnDef, of: &str) -> Option<TakesAway> {
             CONSTR_EXCLUSION => false,
             _ => true,
         };
-        let kind = kind(constraint).unwrap_or("new");
+        let kind = kind(constraint).unwrap_or("a new");
         match constraint.contype {
             _ if fits => None,
             CONSTR_NOTNULL => Some(TakesAway::new(
                 Loss::NoValue,
                 format!("add NOT NULL column {name} without a default to {of}"),
             )),
-            _ => TakesAway::stricter(format!(
-                "add column {name} with a {kind} constraint to {of}"
-            )),
+            _ => TakesAway::stricter(format!("add column {name} with {kind} constraint to {of}")),
         }
     })
 }
@@ -344,14 +342,15 @@ fn holds_constants_only(top: Node<'_>) -> bool {
     true
 }
 
+/// With its article.
 fn kind(constraint: &nodes::Constraint) -> Option<&'static str> {
     Some(match constraint.contype {
-        CONSTR_NOTNULL => "NOT NULL",
-        CONSTR_CHECK => "CHECK",
-        CONSTR_PRIMARY => "PRIMARY KEY",
-        CONSTR_UNIQUE => "UNIQUE",
-        CONSTR_EXCLUSION => "EXCLUDE",
-        CONSTR_FOREIGN => "FOREIGN KEY",
+        CONSTR_NOTNULL => "a NOT NULL",
+        CONSTR_CHECK => "a CHECK",
+        CONSTR_PRIMARY => "a PRIMARY KEY",
+        CONSTR_UNIQUE => "a UNIQUE",
+        CONSTR_EXCLUSION => "an EXCLUDE",
+        CONSTR_FOREIGN => "a FOREIGN KEY",
         _ => return None,
     })
 }

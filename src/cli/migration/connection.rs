@@ -241,6 +241,13 @@ mod tests {
     fn people_see_the_token_once_and_not_in_the_url() {
         let screen = connection().screen();
         assert_eq!(screen.matches("pcm_secret").count(), 1);
+        let phase = "crt\n\n  phase     expand: what takes something away from running code is refused\n\nEnd it";
+        assert!(screen.contains(phase), "{screen}");
+        let none = Connection {
+            phase: None,
+            ..connection()
+        };
+        assert!(none.screen().contains("crt\n\nEnd it"), "{}", none.screen());
         assert!(screen.starts_with("Migration session mig_4k7qz2hd is open on it's/a shop until 15:32 UTC.\n\n  user      migrator.mig_4k7qz2hd\n"), "{screen}");
     }
 }

@@ -90,6 +90,14 @@ fn every_mistake_is_located() {
     );
     assert_eq!(wrong("SHOW"), ("syntax error at end of input".into(), 5));
     assert_eq!(
+        wrong("OPEN MIGRATION PHASE 'shrink'"),
+        ("\"shrink\" is no phase".into(), 22)
+    );
+    assert_eq!(
+        wrong("OPEN MIGRATION PHASE"),
+        ("PHASE needs a value".into(), 21)
+    );
+    assert_eq!(
         wrong("SHOW VERSION RELOAD"),
         ("syntax error at or near \"RELOAD\"".into(), 14)
     );

@@ -401,7 +401,7 @@ fn what_refuses_rows_of_running_code() {
             ),
             (
                 "alter table o add exclude using gist (n with &&)",
-                "add a EXCLUDE constraint to table \"o\"",
+                "add an EXCLUDE constraint to table \"o\"",
             ),
             (
                 "alter table o add foreign key (n) references p not valid",
