@@ -165,7 +165,7 @@ fn a_phase_is_explained() {
     let expand = explain("expand");
     for part in [
         "; takes away: drop column \"note\" of table \"orders\"\n",
-        "guards   phase-expand   refuse   production.toml:",
+        "guards   phase-expand            refuse   production.toml:",
         "Client sees:  ERROR:  cannot drop column \"note\" of table \"orders\" in an expand session\n",
         "HINT:  Do it in a contract session, after the release that no longer needs it.",
     ] {
