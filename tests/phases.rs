@@ -325,6 +325,23 @@ fn a_token_keeps_its_phase_and_no_other_session_has_it() {
 }
 
 #[test]
+fn a_phase_survives_a_restart_of_the_proxy() {
+    let mut stack = start();
+    let login = in_phase(&stack, "expand");
+    let drop_column = "ALTER TABLE orders DROP note";
+    stack.psql(&login, drop_column).refused("42501");
+    // Killed, not stopped.
+    drop(stack.proxy.take());
+    let mut proxy = support::proxy::serve(stack.directory());
+    support::proxy::wait(&mut proxy, stack.http_port);
+    stack.proxy = Some(proxy);
+    let said = stack.psql(&login, drop_column).refused("42501");
+    assert!(said.contains("guard \"phase-expand\""), "{said}");
+    stack.psql(&login, "ALTER TABLE orders ADD total int").ok();
+    assert_eq!(columns(&stack), "id note amount kind total");
+}
+
+#[test]
 fn files_are_judged_for_a_phase_before_they_ship() {
     let stack = start();
     let directory = stack.file("db");

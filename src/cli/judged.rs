@@ -103,10 +103,8 @@ pub(super) fn state(migration_open: bool) -> State {
 
 /// Reads a phase on the command line.
 pub(super) fn phases() -> impl TypedValueParser<Value = Phase> {
-    PossibleValuesParser::new(Phase::ALL.map(Phase::id)).map(|id| match &*id {
-        "expand" => Phase::Expand,
-        _ => Phase::Contract,
-    })
+    PossibleValuesParser::new(Phase::ALL.map(Phase::id))
+        .try_map(|id| Phase::from_id(&id).ok_or("no phase"))
 }
 
 /// The facts about the text of one message, as close as can be.

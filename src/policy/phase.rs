@@ -10,6 +10,12 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// Both, with their words.
+    pub(crate) const WORDS: [(&'static str, Phase); 2] = [
+        (Phase::Expand.id(), Phase::Expand),
+        (Phase::Contract.id(), Phase::Contract),
+    ];
+
     /// Both.
     pub const ALL: [Phase; 2] = [Phase::Expand, Phase::Contract];
 

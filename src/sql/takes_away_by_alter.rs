@@ -246,7 +246,7 @@ fn value(column: &nodes::ColumnDef) -> Value {
         one && names.next().is_none()
     });
     let constraints = column.constraints().iter();
-    let values = constraints.filter_map(|node| match node {
+    let mut values = constraints.filter_map(|node| match node {
         Node::Constraint(constraint) => Some(match constraint.contype {
             CONSTR_IDENTITY => Value::Numbered,
             CONSTR_GENERATED => Value::Generated,
@@ -257,7 +257,7 @@ fn value(column: &nodes::ColumnDef) -> Value {
         }),
         _ => None,
     });
-    match values.last() {
+    match values.next_back() {
         Some(value) => value,
         None if serial => Value::Numbered,
         None => Value::Null,

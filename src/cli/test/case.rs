@@ -176,8 +176,7 @@ fn migration(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Option<Migration
         });
     }
     let mut inner = reader.table(table, "migration")?;
-    let phases = Phase::ALL.map(|phase| (phase.id(), phase));
-    let phase = reader.parsed(&mut inner, "phase", |text| one_of(text, &phases));
+    let phase = reader.parsed(&mut inner, "phase", |text| one_of(text, &Phase::WORDS));
     reader.finish(inner);
     Some(Migration {
         open: true,
