@@ -6,6 +6,7 @@ mod support;
 use std::process::{Command, Output};
 
 use support::migration::{self, close, open, open_with};
+use support::process::wait_until;
 use support::{Login, Stack, StackOptions, Wire, message};
 
 /// The table of a running release, with all that the statements below touch.
@@ -210,6 +211,10 @@ fn a_column_goes_in_the_contract_session_after_the_release() {
         assert!(said.contains(part), "{part}\n{said}");
     }
     assert_eq!(columns(&stack), all);
+    let counted = "portcullis_refusals_total{guard=\"phase-expand\"} 1\n";
+    wait_until("it is counted", || {
+        stack.http_get("/metrics").1.contains(counted)
+    });
 
     let added = run(
         &stack,
