@@ -3,12 +3,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Guard;
 use super::exception::EXEMPTIBLE;
 use super::parse::{
     ALWAYS_ENFORCED, CONSOLE_ROLES, FILE_MODES, KINDS, MAX_RULES, MAX_TEXT, MAX_ZONE, MODES, ROUTES,
 };
 use super::quantity::{BOUNDED, Measure};
+use super::{Guard, Phase};
 use crate::sql::{Class, FUNCTIONS};
 
 /// The schema as text, with a line break at its end.
@@ -157,6 +157,7 @@ fn rule() -> Value {
             "environment": one_or_more(name("an environment; * is any run of characters")),
             "route": one_or_more(words("", &ROUTES)),
             "migration": { "description": "in an open migration session", "type": "boolean" },
+            "phase": one_or_more(words("of the open migration session", &Phase::WORDS)),
             "class": one_or_more(json!({ "enum": class })),
             "tag": one_or_more(name("DROP TABLE; * is any run of characters")),
             "relation": one_or_more(relation()),

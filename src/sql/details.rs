@@ -1,6 +1,8 @@
 //! What a statement does it to: relations, functions, extensions, roles. Only guards and rules that
 //! a policy names ask for the parts that cost a walk of the whole tree ([`Depth`]).
 
+use super::takes_away::TakesAway;
+
 /// How closely a text is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Depth {
@@ -115,6 +117,9 @@ pub struct Details {
     /// SET ROLE, SET SESSION AUTHORIZATION, however spelled, and `set_config` of either. A computed
     /// name of a parameter could be that of a role, too: see the statement's parameters.
     pub role: Option<RoleTouch>,
+    /// The first thing that it takes away from code that still runs. Never of a query: what the
+    /// functions of one do cannot be seen.
+    pub takes_away: Option<TakesAway>,
 }
 
 impl Details {

@@ -13,7 +13,7 @@ use pg_raw_parse::raw::{NodeTag, VariableSetKind};
 use pg_raw_parse::walk::{Recurse, walk_manual};
 use pg_raw_parse::{Node, nodes};
 
-use super::{Class, ClassSet, Depth, Details, Undescribed, aliases, surface, touched};
+use super::{Class, ClassSet, Depth, Details, Undescribed, aliases, surface, takes_away, touched};
 
 /// Statements inside statements (EXPLAIN, PREPARE, DECLARE, COPY) deeper than this are unknown.
 const MAX_NESTING: u32 = 4;
@@ -165,6 +165,9 @@ fn of_statement(node: Node<'_>, below: bool, nesting: u32, details: &mut Details
         }
         other => {
             surface::utility(other, details);
+            if details.takes_away.is_none() {
+                details.takes_away = takes_away::utility(other);
+            }
             ClassSet::of(of_utility(other))
         }
     }

@@ -13,6 +13,8 @@ mod parameters;
 mod scopes;
 mod soup;
 mod statements;
+mod takes_away;
+mod takes_away_by_alter;
 mod transactions;
 
 use super::{Class, ClassSet, Depth, Facts, classify, describe, grammar, lexer, view};
