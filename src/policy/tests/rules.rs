@@ -304,7 +304,7 @@ fn an_exception_lets_one_statement_past_the_phase() {
     let exception = EXCEPTION
         .replace("procedural", "phase-expand")
         .replace("shop_acme", "migrator")
-        .replace("5b1f90a2c377", &fingerprint);
+        .replace("5b1f90a2c3775b1f90a2c3775b1f90a2", &fingerprint);
     let policy = policy(&exception);
     let who = who_under(&policy, "migrator", "shop");
     let state = |day: State| State {
