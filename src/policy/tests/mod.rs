@@ -160,7 +160,7 @@ fn the_shipped_policies_load_without_a_warning() {
             .filter(|setting| setting.mode != Mode::Enforce)
             .count();
         let expected = match name {
-            "development" => 5,
+            "development" => 6,
             _ => 1,
         };
         assert_eq!(observing, expected, "{name}");
