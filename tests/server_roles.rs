@@ -4,12 +4,13 @@ mod support;
 
 use std::time::Duration;
 
+use rustix::process::Signal;
 use support::files::write_secret;
 use support::fixture::{self, password};
 use support::message::{Message, column, fine};
 use support::migration::{finished, portcullis};
-use support::process::wait_until;
-use support::{Stack, StackOptions, Transport, User, Wire, message};
+use support::process::{RunAs, Server, command, wait_until};
+use support::{Pooler, Stack, StackOptions, Transport, User, Wire, message};
 
 /// Words of the query that only Portcullis sends.
 const LOOK: &str = "left join lateral (select pg_catalog.format";
@@ -418,6 +419,35 @@ fn who_loses_what_allowed_the_role_is_let_go() {
     let detail = error.field(b'D').unwrap();
     assert!(detail.contains("another allow_server_role"), "{detail}");
     refused(&stack, "seer", "app", "42501");
+}
+
+/// The client stays when PgBouncer goes; the role is judged for the connection that takes its place.
+#[test]
+fn a_connection_that_replaces_a_lost_one_is_judged_by_the_policy_in_force() {
+    let off = format!(
+        "{}\n[guards]\nserver-role = \"off\"\n",
+        policy("transaction")
+    );
+    let mut stack = start(off, "disable");
+    let mut seer = log_in(&stack, "seer", "app").unwrap();
+    let mut plain = log_in(&stack, "shop_plain", "app").unwrap();
+    for wire in [&mut seer, &mut plain] {
+        fine(&wire.query("SELECT 1"));
+    }
+    load(&stack, &policy("transaction"));
+    fine(&seer.query("SELECT 1"));
+    stack.transaction.end();
+    let mut pgbouncer = command(RunAs::Server, "KILL", &Pooler::V1_18.program());
+    pgbouncer.arg(stack.file("pgbouncer-transaction/pgbouncer.ini"));
+    let log = stack.file("pgbouncer-again.log");
+    stack.transaction = Server::start("PgBouncer", pgbouncer, &log, Signal::KILL);
+    support::pool::wait(&mut stack.transaction, stack.transaction_port);
+    fine(&plain.query("SELECT 1"));
+    seer.send(&message::query("SELECT 1"));
+    let ended = seer.receive_to_end();
+    let error = message::error(&ended).expect("it is told");
+    assert_eq!(error.sqlstate(), "42501");
+    assert_eq!(error.field(b'R').as_deref(), Some("server-role"));
 }
 
 #[test]

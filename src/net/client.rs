@@ -368,6 +368,8 @@ async fn stay(mut ready: Ready, worker: &Rc<Worker>, connection: u32) {
             break Ok(exit);
         }
         ready.key.lead_to(None);
+        // The role behind is judged again, by the policy that is in force now.
+        ready.identity.who = ready.pump.who().clone();
         match dial(worker, &ready.identity, &ready.settings, connection).await {
             Ok(server) => {
                 ready.key.lead_to(Some(server.target));
