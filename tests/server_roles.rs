@@ -215,6 +215,10 @@ const ORDINARY: [(&str, &str); 4] = [
 /// Each is refused, each gets in by its word and not by another's, and ordinary roles work beside them.
 fn judged_on(route: &str, server_tls: &'static str) {
     let stack = stack(route, server_tls);
+    // A table that goes with its connection makes nobody an owner.
+    let login = stack.login_at(stack.session_port, "shop_acme", "shop");
+    let mut temporary = Wire::login_with(&login, Transport::Plain, &[]);
+    fine(&temporary.query("CREATE TEMP TABLE mine (id int)"));
     for (login, database, message, detail, hint, _) in REFUSED {
         let said = refused(&stack, login, database, "42501");
         assert_eq!(said[0], message);
