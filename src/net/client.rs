@@ -370,7 +370,9 @@ async fn stay(mut ready: Ready, worker: &Rc<Worker>, connection: u32) {
         ready.key.lead_to(None);
         // The role behind is judged again, by the policy that is in force now.
         ready.identity.who = ready.pump.who().clone();
-        match dial(worker, &ready.identity, &ready.settings, connection).await {
+        // Boxed, as a login is: who is idle keeps no room for it.
+        let dialed = Box::pin(dial(worker, &ready.identity, &ready.settings, connection));
+        match dialed.await {
             Ok(server) => {
                 ready.key.lead_to(Some(server.target));
                 ready.pump.replace_server(server.stream);
