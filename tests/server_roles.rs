@@ -10,7 +10,7 @@ use support::fixture::{self, password};
 use support::message::{Message, column, fine};
 use support::migration::{finished, portcullis};
 use support::process::{RunAs, Server, command, wait_until};
-use support::{Pooler, Stack, StackOptions, Transport, User, Wire, message};
+use support::{Pooler, Stack, StackOptions, Transport, User, VERSIONS, Version, Wire, message};
 
 /// Words of the query that only Portcullis sends.
 const LOOK: &str = "left join lateral (select pg_catalog.format";
@@ -72,6 +72,14 @@ fn stack(route: &str, server_tls: &'static str) -> Stack {
 }
 
 fn start(policy: String, server_tls: &'static str) -> Stack {
+    start_on(VERSIONS[0], policy, server_tls)
+}
+
+fn start_on(
+    (version, pooler): (Version, Pooler),
+    policy: String,
+    server_tls: &'static str,
+) -> Stack {
     let users = ROLES.map(|(name, attributes)| User {
         attributes: attributes.into(),
         ..User::new(name, &password(name))
@@ -85,6 +93,8 @@ fn start(policy: String, server_tls: &'static str) -> Stack {
         limits: "server_connect_timeout = \"2s\"".into(),
         client_tls: "allow",
         server_tls,
+        version,
+        pooler,
         ..StackOptions::default()
     })
 }
@@ -213,8 +223,8 @@ const ORDINARY: [(&str, &str); 4] = [
 ];
 
 /// Each is refused, each gets in by its word and not by another's, and ordinary roles work beside them.
-fn judged_on(route: &str, server_tls: &'static str) {
-    let stack = stack(route, server_tls);
+fn judged_on(versions: (Version, Pooler), route: &str, server_tls: &'static str) {
+    let stack = start_on(versions, policy(route), server_tls);
     // A table that goes with its connection makes nobody an owner.
     let login = stack.login_at(stack.session_port, "shop_acme", "shop");
     let mut temporary = Wire::login_with(&login, Transport::Plain, &[]);
@@ -254,12 +264,17 @@ fn judged_on(route: &str, server_tls: &'static str) {
 
 #[test]
 fn roles_are_judged_on_the_transaction_route() {
-    judged_on("transaction", "verify-full");
+    judged_on(VERSIONS[0], "transaction", "verify-full");
 }
 
 #[test]
 fn roles_are_judged_on_the_session_route() {
-    judged_on("session", "disable");
+    judged_on(VERSIONS[1], "session", "disable");
+}
+
+#[test]
+fn roles_are_judged_on_the_newest_versions() {
+    judged_on(VERSIONS[2], "transaction", "disable");
 }
 
 #[test]
