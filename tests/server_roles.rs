@@ -226,7 +226,7 @@ const ORDINARY: [(&str, &str); 4] = [
 fn judged_on(versions: (Version, Pooler), route: &str, server_tls: &'static str) {
     let stack = start_on(versions, policy(route), server_tls);
     // A table that goes with its connection makes nobody an owner.
-    let login = stack.login_at(stack.session_port, "shop_acme", "shop");
+    let login = stack.login_at(stack.cluster.port, "shop_acme", "shop");
     let mut temporary = Wire::login_with(&login, Transport::Plain, &[]);
     fine(&temporary.query("CREATE TEMP TABLE mine (id int)"));
     for (login, database, message, detail, hint, _) in REFUSED {
