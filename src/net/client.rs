@@ -17,6 +17,7 @@ use super::login::{self, Identity, Refused};
 use super::observer::Watcher;
 use super::pump::{self, Pump};
 use super::server::{self, NoServer, Server, ServerLogin};
+use super::server_role;
 use super::settings::{self, Settings};
 use super::share::{Seat, Share};
 use super::standing::Standing;
@@ -125,8 +126,8 @@ async fn enter(
     worker.counters.login(refused.outcome);
     let id = ConnectionId(connection.into());
     match refused.outcome {
-        // Probes (pg_isready) and clients that hang up are no news.
-        LoginOutcome::Protocol | LoginOutcome::NotReady => {
+        // Probes (pg_isready) and clients that hang up are no news; a server role was told of once.
+        LoginOutcome::Protocol | LoginOutcome::NotReady | LoginOutcome::ServerRole => {
             tracing::debug!(connection = %id, why = refused.why, "not logged in");
         }
         outcome => {
@@ -254,12 +255,17 @@ async fn dial(
     };
     let dialed = async {
         let mut server = server::dial(&worker.shared, &login).await?;
+        if !server_role::judge(&mut server, identity, worker, connection).await? {
+            server = server::dial(&worker.shared, &login).await?;
+        }
         server.apply(&settings.session).await?;
         Ok::<_, NoServer>(server)
     };
     let dialed = dialed.await;
     match &dialed {
         Ok(_) => worker.counters.server_opened(),
+        // The server is well; it is said elsewhere what was refused.
+        Err(error) if error.refusal.is_some() => {}
         Err(error) => {
             worker.counters.server_failed();
             let id = ConnectionId(connection.into());
@@ -273,17 +279,17 @@ fn no_server(error: NoServer, worker: &Worker) -> Refused {
     let outcome = if error.mismatch {
         worker.shared.note_mismatch(&error.message);
         LoginOutcome::VerifierMismatch
+    } else if error.refusal.is_some() {
+        LoginOutcome::ServerRole
     } else if error.sqlstate == SqlState::NO_SERVER {
         LoginOutcome::NoServer
     } else {
         LoginOutcome::ServerRefused
     };
-    let mut reply = ErrorReply::fatal(error.sqlstate, error.message);
-    reply.hint = error.hint;
     Refused {
         outcome,
-        why: error.cause,
-        reply: Some(Box::new(reply)),
+        why: error.cause.clone(),
+        reply: Some(Box::new(error.reply())),
     }
 }
 
@@ -362,7 +368,11 @@ async fn stay(mut ready: Ready, worker: &Rc<Worker>, connection: u32) {
             break Ok(exit);
         }
         ready.key.lead_to(None);
-        match dial(worker, &ready.identity, &ready.settings, connection).await {
+        // The role behind is judged again, by the policy that is in force now.
+        ready.identity.who = ready.pump.who().clone();
+        // Boxed, as a login is: who is idle keeps no room for it.
+        let dialed = Box::pin(dial(worker, &ready.identity, &ready.settings, connection));
+        match dialed.await {
             Ok(server) => {
                 ready.key.lead_to(Some(server.target));
                 ready.pump.replace_server(server.stream);

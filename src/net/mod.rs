@@ -23,6 +23,7 @@ pub mod pump;
 mod refusals;
 pub mod reload;
 pub mod server;
+pub mod server_role;
 pub mod settings;
 pub mod share;
 pub mod shared;

@@ -145,6 +145,11 @@ impl Pump {
         self.waiting = Waiting::Again;
     }
 
+    /// Who asks, by the policy that judges now.
+    pub fn who(&self) -> &Who {
+        &self.who
+    }
+
     /// Who counts and records what happens here.
     pub fn watcher(&self) -> &Watcher {
         &self.watcher

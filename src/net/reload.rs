@@ -143,6 +143,9 @@ impl Reloader {
             self.look_at_config();
         }
         self.remember(which);
+        if which == Which::ALL {
+            self.shared.server_roles.forget();
+        }
         let found = self.read(which);
         let outcome = match &found {
             Ok(_) => Reload::Ok,

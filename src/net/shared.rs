@@ -10,6 +10,7 @@ use dashmap::DashMap;
 
 use super::cancel::Cancels;
 use super::describe::DescribePool;
+use super::server_role::Looks;
 use crate::auth::keys::ServerKeys;
 use crate::auth::scram::Verifier;
 use crate::clock::now;
@@ -99,6 +100,8 @@ pub struct Shared {
     pub logged_in: AtomicUsize,
     /// Connections of each login.
     pub login_counts: DashMap<Box<str>, usize>,
+    /// What servers said of the roles behind logins.
+    pub server_roles: Looks,
     /// Milliseconds since `started` of the last login at a server, by route.
     reached: [AtomicU64; 2],
     started: Instant,
@@ -139,6 +142,7 @@ impl Shared {
             clients: AtomicUsize::new(0),
             logged_in: AtomicUsize::new(0),
             login_counts: DashMap::new(),
+            server_roles: Looks::default(),
             reached: [const { AtomicU64::new(0) }; 2],
             started: Instant::now(),
         })

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::shared::Snapshot;
 use super::worker::Worker;
+use crate::policy::guards::server_role;
 use crate::policy::{Kind, Login, Who};
 use crate::sql::Depth;
 
@@ -124,11 +125,19 @@ fn changed<'a>(old: &'a Who, new: &'a Who) -> Option<&'a str> {
         Some("route")
     } else if role(was) != role(is) {
         Some("server_role")
+    } else if server_role::is_looked_at(new) && lost(was, is) {
+        Some("allow_server_role")
     } else if zone(old) != zone(new) {
         Some(new.noun())
     } else {
         None
     }
+}
+
+/// Was the role behind let in for something that it may not be any more?
+fn lost(was: &Login, is: &Login) -> bool {
+    let kept = |power| is.allow_server_role.contains(power);
+    !was.allow_server_role.iter().all(kept)
 }
 
 fn role(login: &Login) -> &str {

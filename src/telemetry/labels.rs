@@ -97,6 +97,8 @@ words! {
         NoServer = "no-server",
         /// The server refused the login for a reason of its own.
         ServerRefused = "server-refused",
+        /// The server role is more than the policy allows, or could not be looked at.
+        ServerRole = "server-role",
         /// Slower than `client_login_timeout`.
         Timeout = "timeout",
         /// The client broke the protocol or went away.
