@@ -214,7 +214,9 @@ fn a_starting_proxy_says_so() {
     let mut starting = proxy::serve(stack.directory());
     // Until it has looked at its routes.
     starting.wait_until("listening", || is_ready(stack.port, "prefer") != 2);
-    assert_eq!(is_ready(stack.port, "prefer"), 1);
+    for sslmode in ["disable", "prefer", "require"] {
+        assert_eq!(is_ready(stack.port, sslmode), 1, "{sslmode}");
+    }
     let login = stack.login("shop_plain", "app");
     let error = Wire::try_login(&login, Transport::SslRequest, &[]).err();
     assert_eq!(error.expect("starting").sqlstate(), "57P03");
@@ -327,7 +329,9 @@ fn a_draining_proxy_finishes_transactions_and_lets_nobody_in() {
         answer[0].sqlstate()
     };
     assert_eq!(told(&mut idle), "57P01");
-    assert_eq!(is_ready(stack.port, "prefer"), 1);
+    for sslmode in ["disable", "prefer", "require"] {
+        assert_eq!(is_ready(stack.port, sslmode), 1, "{sslmode}");
+    }
     let refused = Wire::try_login(&login, Transport::SslRequest, &[]).err();
     assert_eq!(refused.expect("draining").sqlstate(), "57P03");
     assert_eq!(

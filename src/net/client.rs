@@ -27,7 +27,6 @@ use crate::error::SqlState;
 use crate::policy::RouteName;
 use crate::protocol::reply::{self, ErrorReply};
 use crate::protocol::startup::{self, Packet};
-use crate::telemetry::health::Phase;
 use crate::telemetry::labels::{HandshakeKind, HandshakeOutcome, LoginOutcome};
 use crate::telemetry::log::ConnectionId;
 
@@ -161,7 +160,9 @@ async fn log_in(
         let reply = ErrorReply::fatal(SqlState::PROTOCOL, "invalid startup packet layout");
         return Err(Refused::new(LoginOutcome::Protocol, reply));
     };
-    check_phase(worker)?;
+    if let Some(reply) = handshake::not_ready(worker) {
+        return Err(Refused::new(LoginOutcome::NotReady, reply));
+    }
     if let Some(unknown) = startup.negotiate() {
         let mut out = Vec::new();
         reply::put_negotiate(&mut out, startup.minor, &unknown);
@@ -204,16 +205,6 @@ async fn log_in(
         seat,
         share,
     })
-}
-
-fn check_phase(worker: &Worker) -> Result<(), Refused> {
-    let message = match worker.shared.health.phase() {
-        Phase::Ready => return Ok(()),
-        Phase::Starting => "the proxy is starting up",
-        Phase::Draining => "the proxy is shutting down",
-    };
-    let reply = ErrorReply::fatal(SqlState::NOT_READY, message);
-    Err(Refused::new(LoginOutcome::NotReady, reply))
 }
 
 fn take_seat(worker: &Worker) -> Result<Seat, Refused> {

@@ -20,6 +20,7 @@ use crate::config::SslMode;
 use crate::error::SqlState;
 use crate::protocol::reply::ErrorReply;
 use crate::protocol::startup::{self, BadPacket, Packet};
+use crate::telemetry::health::Phase;
 use crate::telemetry::labels::{HandshakeKind, HandshakeOutcome};
 use crate::tls::ALPN;
 
@@ -172,11 +173,11 @@ fn understand(
     }
     let plain = kind == HandshakeKind::Plain;
     if plain && worker.shared.config.client_tls.sslmode == SslMode::Require {
-        let reply = ErrorReply::fatal(
-            SqlState::IDENTITY,
-            "this server accepts TLS connections only",
-        )
-        .hint("Connect with sslmode=verify-full.");
+        // A probe in plaintext learns whether the proxy serves, and nothing else.
+        let reply = not_ready(worker).unwrap_or_else(|| {
+            let message = "this server accepts TLS connections only";
+            ErrorReply::fatal(SqlState::IDENTITY, message).hint("Connect with sslmode=verify-full.")
+        });
         return Err(Ended::refused(kind, stream, reply));
     }
     Ok(Wish::Login(Hello {
@@ -185,6 +186,16 @@ fn understand(
         end_point,
         kind,
     }))
+}
+
+/// What a client is told that comes before the proxy serves, or after.
+pub fn not_ready(worker: &Worker) -> Option<ErrorReply> {
+    let message = match worker.shared.health.phase() {
+        Phase::Ready => return None,
+        Phase::Starting => "the proxy is starting up",
+        Phase::Draining => "the proxy is shutting down",
+    };
+    Some(ErrorReply::fatal(SqlState::NOT_READY, message))
 }
 
 fn complain(problem: BadPacket) -> ErrorReply {
