@@ -227,14 +227,23 @@ fn another_verifier_behind_is_reported_as_such() {
     assert!(error.field(b'H').is_some());
     let log = stack.logged(&["verifier"]);
     assert!(!log.contains(verifier.trim()) && !log.contains(&login.password));
-    let (_, health) = stack.http_get("/health/ready");
-    assert!(health.contains("verifier"), "{health}");
+    let health = || stack.http_get("/health/ready").1;
+    assert!(health().contains("verifier of role"), "{}", health());
     // A wrong password is still a wrong password.
     let wrong = Login {
         password: "wrong".into(),
-        ..login
+        ..login.clone()
     };
     assert_eq!(refusal(&wrong).sqlstate(), "28P01");
+    // Another role that gets in says nothing about this one; its own mending does.
+    Wire::login(&stack.login("shop_acme", "shop"));
+    assert!(health().contains("verifier of role"), "{}", health());
+    write_secret(&stack.file("userlist.txt"), &stack.userlist);
+    within_seconds("health knows it is mended", || {
+        !health().contains("verifier of role")
+    });
+    Wire::login(&login);
+    assert!(!health().contains("verifier of role"), "{}", health());
 }
 
 #[test]
@@ -250,7 +259,16 @@ fn another_verifier_behind_pgbouncer_is_no_wrong_password_either() {
         message.contains("another verifier of role \"shop_plain\""),
         "{message}"
     );
-    assert!(stack.http_get("/health/ready").1.contains("verifier"));
+    let health = || stack.http_get("/health/ready").1;
+    assert!(health().contains("verifier of role"), "{}", health());
+    // PostgreSQL gets back what the others have: the next login shows that it is mended.
+    let line = stack.userlist.lines();
+    let mut line = line.filter_map(|line| line.strip_prefix("\"shop_plain\" \""));
+    let verifier = line.next().expect("a line").trim_end_matches('"');
+    let back = format!("ALTER ROLE shop_plain PASSWORD '{verifier}'");
+    stack.direct("postgres", &back);
+    within_seconds("it logs in", || try_login(&login).is_ok());
+    assert!(!health().contains("verifier of role"), "{}", health());
 }
 
 #[test]

@@ -181,7 +181,7 @@ async fn log_in(
             .insert(0, ("lock_timeout".to_owned(), timeout));
     }
     let server = dial(worker, &identity, &settings, connection).await;
-    let server = server.map_err(|error| no_server(error, worker))?;
+    let server = server.map_err(no_server)?;
     let key = CancelKey::mint(&worker.shared, startup.minor);
     let random = random::<16>().zip(key);
     let Some((random, key)) = random else {
@@ -249,9 +249,16 @@ async fn dial(
         Ok::<_, NoServer>(server)
     };
     let dialed = dialed.await;
+    let (mismatches, health) = (&worker.shared.mismatches, &worker.shared.health);
     match &dialed {
-        Ok(_) => worker.counters.server_opened(),
+        Ok(_) => {
+            mismatches.mended(&identity.role, health);
+            worker.counters.server_opened();
+        }
         Err(error) => {
+            if error.mismatch {
+                mismatches.found(&identity.role, &error.message, health);
+            }
             worker.counters.server_failed();
             let id = ConnectionId(connection.into());
             tracing::warn!(connection = %id, cause = error.cause, "no server connection");
@@ -260,9 +267,8 @@ async fn dial(
     dialed
 }
 
-fn no_server(error: NoServer, worker: &Worker) -> Refused {
+fn no_server(error: NoServer) -> Refused {
     let outcome = if error.mismatch {
-        worker.shared.note_mismatch(&error.message);
         LoginOutcome::VerifierMismatch
     } else if error.sqlstate == SqlState::NO_SERVER {
         LoginOutcome::NoServer

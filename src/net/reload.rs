@@ -234,6 +234,7 @@ impl Reloader {
         let old = self.shared.snapshot();
         let mut parts: Parts = old.files.clone();
         let mut new = false;
+        let other_users = found.users.is_some();
         if let Some(file) = found.policy
             && file.text != parts.policy_text
         {
@@ -261,6 +262,9 @@ impl Reloader {
         if new {
             self.shared.telemetry.set_policy(parts.policy.version);
             self.shared.swap(Snapshot::new(parts));
+        }
+        if other_users {
+            self.shared.mismatches.forget(&self.shared.health);
         }
         new
     }

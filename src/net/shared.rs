@@ -10,6 +10,7 @@ use dashmap::DashMap;
 
 use super::cancel::Cancels;
 use super::describe::DescribePool;
+use super::mismatches::Mismatches;
 use crate::auth::keys::ServerKeys;
 use crate::auth::scram::Verifier;
 use crate::clock::now;
@@ -87,6 +88,8 @@ pub struct Shared {
     pub cancels: Cancels,
     /// Describes long texts.
     pub describe: DescribePool,
+    /// Roles that could not log in at a server.
+    pub mismatches: Mismatches,
     /// Salts of users who do not exist are derived from it.
     pub mock_secret: [u8; 32],
     /// Numbers connections, for logs and errors.
@@ -130,6 +133,7 @@ impl Shared {
             snapshot: RwLock::new(Arc::new(parts.snapshot)),
             generation: AtomicU64::new(1),
             health: Arc::default(),
+            mismatches: Mismatches::default(),
             telemetry: parts.telemetry,
             sessions: parts.sessions,
             describe: DescribePool::start()?,
@@ -188,12 +192,6 @@ impl Shared {
         let at = self.reached[route as usize].load(Ordering::Relaxed);
         let at = (at > 0).then(|| std::time::Duration::from_millis(at))?;
         Some(self.started.elapsed().saturating_sub(at))
-    }
-
-    /// Two of Portcullis, PgBouncer and PostgreSQL hold different verifiers of a role: for health.
-    pub fn note_mismatch(&self, text: &str) {
-        use crate::telemetry::health::State;
-        self.health.set("verifiers", false, State::Degraded, text);
     }
 }
 
