@@ -82,6 +82,23 @@ fn a_wrong_answer_ends_the_tour_with_the_logs() {
 }
 
 #[test]
+fn a_tour_that_counted_no_latency_ends_wrong() {
+    let work = tempfile::tempdir().expect("create a directory");
+    let wrapper = work.path().join("curl");
+    let script = "#!/bin/sh\n/usr/bin/curl \"$@\" | grep -v added_latency\n";
+    std::fs::write(&wrapper, script).expect("write the wrapper");
+    std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).expect("chmod");
+    let path = std::env::var("PATH").expect("PATH");
+    let mut demo = demo(program(), &["--once"]);
+    demo.env("PATH", format!("{}:{path}", work.path().display()));
+    let (status, stdout, stderr) = finished(demo);
+    assert_eq!(status, Some(1), "{stdout}\n{stderr}");
+    let wrong = "WRONG: portcullis_added_latency_seconds should have counted that";
+    assert!(stderr.contains(wrong), "{stderr}");
+    assert!(stdout.contains("\n6 of 7 as promised.\n"), "{stdout}");
+}
+
+#[test]
 fn a_wrong_policy_is_told_before_anything_starts() {
     let work = tempfile::tempdir().expect("create a directory");
     let policy = work.path().join("policy.toml");

@@ -228,7 +228,7 @@ pub static ADDED_LATENCY: Family = Family {
     name: "portcullis_added_latency_seconds",
     kind: Kind::Histogram,
     labels: &[],
-    help: "Time from a client's message being read to its being written to the server, judging included.",
+    help: "Time from reading messages of a client to writing them to the server, judging and the wait for it included; one sample a write.",
 };
 
 /// The families that are not kept per thread, and those that are made from several counters.
