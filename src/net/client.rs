@@ -82,7 +82,8 @@ async fn arrive(socket: TcpStream, worker: &Rc<Worker>, connection: u32) -> Opti
             worker
                 .counters
                 .handshake(HandshakeKind::Cancel, HandshakeOutcome::Ok);
-            let outcome = cancel::carry(&worker.shared, process, &secret).await;
+            let from = stream.peer_address();
+            let outcome = cancel::carry(&worker.shared, process, &secret, from).await;
             worker.counters.cancel(outcome);
             let _ = stream.shutdown().await;
             None
@@ -182,7 +183,7 @@ async fn log_in(
     }
     let server = dial(worker, &identity, &settings, connection).await;
     let server = server.map_err(no_server)?;
-    let key = CancelKey::mint(&worker.shared, startup.minor);
+    let key = CancelKey::mint(&worker.shared, startup.minor, hello.stream.peer_address());
     let random = random::<16>().zip(key);
     let Some((random, key)) = random else {
         let reply = ErrorReply::fatal(SqlState::INTERNAL, "no randomness");

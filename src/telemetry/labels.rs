@@ -113,7 +113,7 @@ words! {
         UnknownKey = "unknown-key",
         /// Nothing was running at the server for this key.
         Idle = "idle",
-        /// Over the limit of requests at a time, or of one address.
+        /// Over the limit of requests at a time, or too many wrong secrets came for this key lately.
         Limited = "limited",
         /// The server could not be reached in time.
         Failed = "failed",
