@@ -1,9 +1,11 @@
 //! One client's life, from its first byte to its last. Read it from top to bottom.
 
+use std::future::Future;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -27,7 +29,7 @@ use crate::error::SqlState;
 use crate::policy::RouteName;
 use crate::protocol::reply::{self, ErrorReply};
 use crate::protocol::startup::{self, Packet};
-use crate::telemetry::labels::{HandshakeKind, HandshakeOutcome, LoginOutcome};
+use crate::telemetry::labels::{HandshakeKind, HandshakeOutcome, LoginOutcome, Rejected};
 use crate::telemetry::log::ConnectionId;
 
 /// Serves one client.
@@ -39,10 +41,23 @@ pub async fn serve(socket: TcpStream, worker: Rc<Worker>, place: Place) {
         .next_connection
         .fetch_add(1, Ordering::Relaxed);
     // The futures of the login are large: boxed, they are gone once the client is in.
-    if let Some(ready) = Box::pin(arrive(socket, &worker, connection)).await {
+    let arriving = measured(&worker, arrive(socket, &worker, connection));
+    if let Some(ready) = Box::pin(arriving).await {
         Box::pin(stay(ready, &worker, connection)).await;
     }
     worker.counters.client_closed();
+}
+
+/// Runs `future`; how long each step of it holds the worker is measured, as [`Pump`] does its own.
+async fn measured<F: Future>(worker: &Worker, future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|cx| {
+        let began = Instant::now();
+        let polled = future.as_mut().poll(cx);
+        worker.counters.poll(began.elapsed());
+        polled
+    })
+    .await
 }
 
 /// A client that is logged in on both sides.
@@ -210,7 +225,7 @@ async fn log_in(
 
 fn take_seat(worker: &Worker) -> Result<Seat, Refused> {
     Seat::take(&worker.shared).ok_or_else(|| {
-        worker.counters.client_rejected();
+        worker.counters.client_rejected(Rejected::MaxClientConn);
         let reply = ErrorReply::fatal(SqlState::TOO_MANY, "sorry, too many clients already")
             .detail("max_client_conn is reached.");
         Refused::new(LoginOutcome::LimitReached, reply)

@@ -116,6 +116,8 @@ async fn plaintext(socket: TcpStream, worker: &Rc<Worker>) -> Result<Wish, Ended
         match startup::parse(&packet) {
             Ok(Packet::Gss) if !gss_refused => {
                 gss_refused = true;
+                let (gss, refused) = (HandshakeKind::GssEnc, HandshakeOutcome::Refused);
+                worker.counters.handshake(gss, refused);
                 answer(&mut stream, b'N').await?;
             }
             Ok(Packet::Ssl) if worker.shared.snapshot().files.client_tls.is_some() => {

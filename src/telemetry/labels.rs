@@ -41,6 +41,16 @@ words! {
 }
 
 words! {
+    /// Why a client was turned away for being one too many.
+    Rejected {
+        /// `max_client_conn` clients are logged in; told with SQLSTATE 53300 after the password.
+        MaxClientConn = "max-client-conn",
+        /// Too many sockets have not logged in; closed at accept.
+        Arriving = "arriving",
+    }
+}
+
+words! {
     /// How a client began.
     HandshakeKind {
         /// A startup packet in plaintext.
@@ -166,6 +176,11 @@ pub static VERDICT: Label = Label {
 pub static GUARD: Label = Label {
     name: "guard",
     values: &GUARD_WORDS,
+};
+/// Why a client was turned away.
+pub static REJECTED: Label = Label {
+    name: "reason",
+    values: Rejected::WORDS,
 };
 /// How a client began.
 pub static KIND: Label = Label {
@@ -319,6 +334,7 @@ mod tests {
             &CLASS,
             &VERDICT,
             &GUARD,
+            &REJECTED,
             &KIND,
             &HANDSHAKE,
             &LOGIN,
