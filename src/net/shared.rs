@@ -12,7 +12,7 @@ use super::cancel::Cancels;
 use super::describe::DescribePool;
 use super::mismatches::Mismatches;
 use crate::auth::keys::ServerKeys;
-use crate::auth::scram::Verifier;
+use crate::auth::scram::{MockIterations, Verifier};
 use crate::clock::now;
 use crate::config::{Config, Endpoint, Route};
 use crate::migration::Sessions;
@@ -45,7 +45,7 @@ pub struct Snapshot {
     /// The zone prefix of each login that has a fixed zone.
     pub prefixes: HashMap<Box<str>, Arc<Prefix>>,
     /// Iterations that users who do not exist pretend to have: those of the users who do.
-    pub mock_iterations: u32,
+    pub mock_iterations: MockIterations,
 }
 
 impl Snapshot {
@@ -58,9 +58,13 @@ impl Snapshot {
             Some((login.name.clone(), Arc::new(prefix)))
         };
         let prefixes = policy.logins.values().filter_map(prefix).collect();
-        let iterations = files.users.values().map(|verifier| verifier.iterations);
+        // Who is in no policy is a stranger too.
+        let known = policy
+            .logins
+            .keys()
+            .filter_map(|name| files.users.get(name));
         Self {
-            mock_iterations: iterations.max().unwrap_or(4096),
+            mock_iterations: MockIterations::new(known.map(|verifier| verifier.iterations)),
             prefixes,
             files,
         }
