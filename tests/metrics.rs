@@ -9,7 +9,7 @@ use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use support::message::{self, column, failed, fine};
 use support::process::wait_until;
 use support::wire::client_config;
-use support::{Login, Stack, StackOptions, Transport, Wire, fixture, migration, proxy};
+use support::{Login, Stack, StackOptions, Transport, Wire, fixture, migration};
 
 type Samples = BTreeMap<String, f64>;
 
@@ -323,22 +323,10 @@ fn migration_sessions_are_counted() {
     assert_eq!(series("migration_sessions_opened_total"), 2.0);
 }
 
-/// The stack's proxy again, with another configuration.
-fn restart(stack: &mut Stack, old: &str, new: &str) {
-    stack.proxy = None;
-    let file = stack.file("portcullis.toml");
-    let config = std::fs::read_to_string(&file).expect("read the configuration");
-    assert!(config.contains(old));
-    support::files::write_secret(&file, &config.replace(old, new));
-    let mut again = proxy::serve(stack.directory());
-    proxy::wait(&mut again, stack.http_port);
-    stack.proxy = Some(again);
-}
-
 #[test]
 fn long_lived_connections_are_spread_evenly() {
     let mut stack = Stack::start(StackOptions::default());
-    restart(&mut stack, "workers = 2", "workers = 8");
+    stack.reconfigure("workers = 2", "workers = 8");
     let login = stack.login("shop_plain", "app");
     let mut wires: Vec<Wire> = (0..24).map(|_| Wire::login(&login)).collect();
     becomes(&stack, "workers", 8.0);
@@ -364,11 +352,7 @@ fn long_lived_connections_are_spread_evenly() {
 #[test]
 fn who_is_turned_away_is_counted_by_why() {
     let mut stack = Stack::start(StackOptions::default());
-    restart(
-        &mut stack,
-        "workers = 2",
-        "workers = 2\nmax_client_conn = 3",
-    );
+    stack.reconfigure("workers = 2", "workers = 2\nmax_client_conn = 3");
     let login = stack.login("shop_plain", "app");
     let wires: Vec<Wire> = (0..3).map(|_| Wire::login(&login)).collect();
     let before = scrape(&stack);
