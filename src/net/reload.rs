@@ -133,8 +133,8 @@ impl Reloader {
         Arc::clone(&self.shared.snapshot().files.policy)
     }
 
-    /// Reads what is asked for. When it returns, every statement is judged by it, on every connection;
-    /// those that rest and must end are told soon after. Only on the control runtime.
+    /// Reads what is asked for. When it returns, every statement is judged by it, on every connection,
+    /// those of a batch that is open excepted ([`super::standing`]); connections that rest and must end are told soon after. Only on the control runtime.
     ///
     /// # Errors
     /// Every problem, which the log has too; nothing has changed.
