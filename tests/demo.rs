@@ -236,6 +236,21 @@ fn the_stack_runs_with_tables_logins_policy_and_settings_of_ones_own() {
         "psql -XAtq \"$DIRECT_DSN\" -c 'SELECT datname FROM pg_database WHERE oid >= 16384'";
     assert_eq!(running.shell(databases).0, "Stock room\n");
 
+    // Of --pool-size: four want to sleep, three do.
+    let sleep = psql("PORTCULLIS_PORT", "SELECT pg_sleep(2)");
+    let asleep = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    let (most, errors) = running.shell(&format!(
+        "sleep_once() {{ {sleep} }}\n\
+         for i in 1 2 3 4; do sleep_once >/dev/null & done\n\
+         most=0\n\
+         while [ -n \"$(jobs -r)\" ]; do\n\
+             now=$(psql -XAtq \"$DIRECT_DSN\" -c \"{asleep}\")\n\
+             [ \"$now\" -le \"$most\" ] || most=$now\n\
+         done\n\
+         echo \"$most\"\n"
+    ));
+    assert_eq!(most, "3\n", "{errors}");
+
     // Of the settings laid over the demo's.
     let long = format!("SELECT '{}'", "x".repeat(3000));
     let (_, errors) = running.shell(&psql("PORTCULLIS_PORT", &long));

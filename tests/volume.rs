@@ -72,7 +72,7 @@ fn drain(wire: &mut Wire) -> (u64, u64) {
     loop {
         let message = wire.receive().expect("an answer");
         match message.kind {
-            b'D' => rows += 1,
+            b'D' | b'd' => rows += 1,
             b'E' => panic!("{message:?}"),
             b'Z' => return (bytes, rows),
             _ => {}
@@ -82,14 +82,23 @@ fn drain(wire: &mut Wire) -> (u64, u64) {
 }
 
 #[test]
-fn a_large_result_waits_for_a_slow_reader() {
+fn a_large_result_or_copy_waits_for_a_slow_reader() {
     let stack = stack();
-    for (transport, rows) in [(Transport::Plain, 107_500), (Transport::SslRequest, 20_000)] {
+    let (select, copy) = ("", "COPY");
+    for (transport, form, rows) in [
+        (Transport::Plain, select, 107_500),
+        (Transport::SslRequest, select, 20_000),
+        (Transport::Plain, copy, 107_500),
+        (Transport::SslRequest, copy, 20_000),
+    ] {
         let (_alone, before) = alone(&stack);
         let mut wire = connect(&stack, transport);
-        wire.send(&message::query(&format!(
-            "SELECT repeat('x', 10000) FROM generate_series(1, {rows})"
-        )));
+        let sql = format!("SELECT repeat('x', 10000) FROM generate_series(1, {rows})");
+        let sql = match form {
+            "COPY" => format!("COPY ({sql}) TO STDOUT"),
+            _ => sql,
+        };
+        wire.send(&message::query(&sql));
         // Until nobody takes more of it to wherever it could be kept.
         let series = "forwarded_bytes_total{direction=\"to-client\"}";
         let mut taken = Vec::new();
