@@ -292,11 +292,8 @@ fn a_handshake_counts_among_what_holds_a_worker() {
     assert!(scrape(&stack)["worker_stall_max_seconds"] > 0.0);
     // So does one that fails.
     wait_until("nobody holds a worker", || stall() == 0.0);
-    let distrust = client_config(
-        &support::tls::Authority::new(stack.directory(), "other")
-            .certificate()
-            .to_owned(),
-    );
+    let distrust =
+        client_config(support::tls::Authority::new(stack.directory(), "other").certificate());
     let mut wire = Wire::open(stack.port);
     wire.send(&message::ssl_request());
     assert_eq!(wire.receive_byte(), Some(b'S'));

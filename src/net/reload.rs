@@ -134,7 +134,7 @@ impl Reloader {
     }
 
     /// Reads what is asked for. When it returns, every statement is judged by it, on every connection,
-    /// those of a batch that is open excepted ([`super::standing`]); connections that rest and must end are told soon after. Only on the control runtime.
+    /// those of a batch that is open excepted (see `standing`); connections that rest and must end are told soon after. Only on the control runtime.
     ///
     /// # Errors
     /// Every problem, which the log has too; nothing has changed.
