@@ -1,9 +1,11 @@
 //! One client's life, from its first byte to its last. Read it from top to bottom.
 
+use std::future::Future;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -28,8 +30,7 @@ use crate::error::SqlState;
 use crate::policy::RouteName;
 use crate::protocol::reply::{self, ErrorReply};
 use crate::protocol::startup::{self, Packet};
-use crate::telemetry::health::Phase;
-use crate::telemetry::labels::{HandshakeKind, HandshakeOutcome, LoginOutcome};
+use crate::telemetry::labels::{HandshakeKind, HandshakeOutcome, LoginOutcome, Rejected};
 use crate::telemetry::log::ConnectionId;
 
 /// Serves one client.
@@ -41,10 +42,23 @@ pub async fn serve(socket: TcpStream, worker: Rc<Worker>, place: Place) {
         .next_connection
         .fetch_add(1, Ordering::Relaxed);
     // The futures of the login are large: boxed, they are gone once the client is in.
-    if let Some(ready) = Box::pin(arrive(socket, &worker, connection)).await {
+    let arriving = measured(&worker, arrive(socket, &worker, connection));
+    if let Some(ready) = Box::pin(arriving).await {
         Box::pin(stay(ready, &worker, connection)).await;
     }
     worker.counters.client_closed();
+}
+
+/// Runs `future`; how long each step of it holds the worker is measured, as [`Pump`] does its own.
+async fn measured<F: Future>(worker: &Worker, future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|cx| {
+        let began = Instant::now();
+        let polled = future.as_mut().poll(cx);
+        worker.counters.poll(began.elapsed());
+        polled
+    })
+    .await
 }
 
 /// A client that is logged in on both sides.
@@ -84,7 +98,8 @@ async fn arrive(socket: TcpStream, worker: &Rc<Worker>, connection: u32) -> Opti
             worker
                 .counters
                 .handshake(HandshakeKind::Cancel, HandshakeOutcome::Ok);
-            let outcome = cancel::carry(&worker.shared, process, &secret).await;
+            let from = stream.peer_address();
+            let outcome = cancel::carry(&worker.shared, process, &secret, from).await;
             worker.counters.cancel(outcome);
             let _ = stream.shutdown().await;
             None
@@ -162,7 +177,9 @@ async fn log_in(
         let reply = ErrorReply::fatal(SqlState::PROTOCOL, "invalid startup packet layout");
         return Err(Refused::new(LoginOutcome::Protocol, reply));
     };
-    check_phase(worker)?;
+    if let Some(reply) = handshake::not_ready(worker) {
+        return Err(Refused::new(LoginOutcome::NotReady, reply));
+    }
     if let Some(unknown) = startup.negotiate() {
         let mut out = Vec::new();
         reply::put_negotiate(&mut out, startup.minor, &unknown);
@@ -181,8 +198,8 @@ async fn log_in(
             .insert(0, ("lock_timeout".to_owned(), timeout));
     }
     let server = dial(worker, &identity, &settings, connection).await;
-    let server = server.map_err(|error| no_server(error, worker))?;
-    let key = CancelKey::mint(&worker.shared, startup.minor);
+    let server = server.map_err(no_server)?;
+    let key = CancelKey::mint(&worker.shared, startup.minor, hello.stream.peer_address());
     let random = random::<16>().zip(key);
     let Some((random, key)) = random else {
         let reply = ErrorReply::fatal(SqlState::INTERNAL, "no randomness");
@@ -207,19 +224,9 @@ async fn log_in(
     })
 }
 
-fn check_phase(worker: &Worker) -> Result<(), Refused> {
-    let message = match worker.shared.health.phase() {
-        Phase::Ready => return Ok(()),
-        Phase::Starting => "the proxy is starting up",
-        Phase::Draining => "the proxy is shutting down",
-    };
-    let reply = ErrorReply::fatal(SqlState::NOT_READY, message);
-    Err(Refused::new(LoginOutcome::NotReady, reply))
-}
-
 fn take_seat(worker: &Worker) -> Result<Seat, Refused> {
     Seat::take(&worker.shared).ok_or_else(|| {
-        worker.counters.client_rejected();
+        worker.counters.client_rejected(Rejected::MaxClientConn);
         let reply = ErrorReply::fatal(SqlState::TOO_MANY, "sorry, too many clients already")
             .detail("max_client_conn is reached.");
         Refused::new(LoginOutcome::LimitReached, reply)
@@ -262,11 +269,18 @@ async fn dial(
         Ok::<_, NoServer>(server)
     };
     let dialed = dialed.await;
+    let (mismatches, health) = (&worker.shared.mismatches, &worker.shared.health);
     match &dialed {
-        Ok(_) => worker.counters.server_opened(),
-        // The server is well; it is said elsewhere what was refused.
-        Err(error) if error.refusal.is_some() => {}
+        Ok(_) => {
+            mismatches.mended(&identity.role, health);
+            worker.counters.server_opened();
+        }
+        // The server is well, and the role got in; it is said elsewhere what was refused.
+        Err(error) if error.refusal.is_some() => mismatches.mended(&identity.role, health),
         Err(error) => {
+            if error.mismatch {
+                mismatches.found(&identity.role, &error.message, health);
+            }
             worker.counters.server_failed();
             let id = ConnectionId(connection.into());
             tracing::warn!(connection = %id, cause = error.cause, "no server connection");
@@ -275,9 +289,8 @@ async fn dial(
     dialed
 }
 
-fn no_server(error: NoServer, worker: &Worker) -> Refused {
+fn no_server(error: NoServer) -> Refused {
     let outcome = if error.mismatch {
-        worker.shared.note_mismatch(&error.message);
         LoginOutcome::VerifierMismatch
     } else if error.refusal.is_some() {
         LoginOutcome::ServerRole
