@@ -1,4 +1,4 @@
-//! When a zone prefix is due: the transaction as it will be once everything sent has run.
+//! When a prefix is due: the transaction as it will be once everything sent has run.
 //!
 //! Within a batch the prediction is exact: if anything fails, the server skips the rest. Between
 //! batches it may be wrong only after transaction control; then the next batch waits for the answer.
@@ -6,16 +6,26 @@
 use std::sync::Arc;
 
 use super::keeping::Keeping;
+use super::parameters::Parameters;
+use super::reading;
 use crate::protocol::TransactionStatus;
-use crate::sql::{Class, ClassSet, Facts, ParameterName, Statement, TransactionControl};
+use crate::sql::{
+    Class, ClassSet, Facts, Localized, ParameterName, Statement, TransactionControl,
+};
 use crate::zone::{Form, NAME_LENGTH, Prefix, put_question};
 
-/// The injection of one connection that has a zone.
+/// What is set in every transaction of one connection: its zone, and the parameters of a client whose
+/// server connection is pooled.
 #[derive(Debug)]
 pub struct Injection {
-    prefix: Arc<Prefix>,
+    /// What sets the zone, if there is one.
+    zone: Option<Arc<Prefix>>,
     name: [u8; NAME_LENGTH],
-    /// The zone is set in the transaction that the next statement runs in.
+    /// Parameters are kept here, since the server connection is handed on.
+    pooled: bool,
+    /// Those that the client has, once it has any.
+    pub parameters: Option<Box<Parameters>>,
+    /// The prefix was sent in the transaction that the next statement runs in.
     armed: bool,
     /// The next statement runs in an explicit transaction.
     in_transaction: bool,
@@ -26,6 +36,8 @@ pub struct Injection {
     unsettled: bool,
     /// The prefix failed: its name may still be there.
     leftover: bool,
+    /// A question about a parameter failed: the same.
+    asked_in_vain: bool,
     /// PREPARE was run: behind DEALLOCATE a name can stand for another statement than the one that was
     /// parsed under it. SQL can prepare only what a zone matters for.
     prepared_by_sql: bool,
@@ -50,15 +62,18 @@ pub enum QueryForm {
 
 impl Injection {
     /// For a new server connection. `pooled`: it holds nothing of this client between transactions.
-    pub fn new(prefix: Arc<Prefix>, name: [u8; NAME_LENGTH], pooled: bool) -> Self {
+    pub fn new(zone: Option<Arc<Prefix>>, name: [u8; NAME_LENGTH], pooled: bool) -> Self {
         Self {
-            prefix,
+            zone,
             name,
+            pooled,
+            parameters: None,
             armed: false,
             in_transaction: false,
             cleared: false,
             unsettled: false,
             leftover: false,
+            asked_in_vain: false,
             prepared_by_sql: false,
             keeping: Keeping::new(pooled),
         }
@@ -78,51 +93,118 @@ impl Injection {
     /// prefix: PgBouncer that follows prepared statements hangs for ever when a named Parse comes
     /// in two pieces behind a Sync that is not answered yet (measured on 1.24.1).
     pub fn holds_batches(&self) -> bool {
-        self.unsettled || !self.in_transaction || !self.armed
+        self.is_unanswered()
+            || (self.injects() && (self.unsettled || !self.in_transaction || !self.armed))
+    }
+
+    /// Are parameters kept here?
+    pub fn keeps_parameters(&self) -> bool {
+        self.pooled
+    }
+
+    /// Is anything unanswered that may change the parameters?
+    pub fn is_unanswered(&self) -> bool {
+        let parameters = self.parameters.as_ref();
+        parameters.is_some_and(|parameters| parameters.is_unanswered())
+    }
+
+    /// Is there anything to set in a transaction?
+    fn injects(&self) -> bool {
+        let parameters = self.parameters.as_ref();
+        self.zone.is_some() || parameters.is_some_and(|parameters| parameters.have_to_be_set())
+    }
+
+    /// Was the prefix sent in the running transaction, and something reset behind it?
+    fn is_due_again(&self) -> bool {
+        let parameters = self.parameters.as_ref();
+        self.armed && parameters.is_some_and(|parameters| parameters.are_due())
+    }
+
+    fn is_due(&self) -> bool {
+        (!self.armed && self.injects()) || self.is_due_again()
+    }
+
+    /// Does a prefix matter for what the statement does?
+    fn matters(&self, facts: &Facts) -> bool {
+        let parameters = self.parameters.as_ref();
+        needs_zone(facts) || parameters.is_some_and(|parameters| parameters.bear_on(facts))
+    }
+
+    /// Does it depend on unanswered messages whether a prefix is due ahead of the statement, and which?
+    pub fn must_know(&self, facts: &Facts) -> bool {
+        self.is_unanswered() && (!self.armed || self.is_due_again()) && self.matters(facts)
     }
 
     /// Is the prefix due ahead of a Bind of this statement?
     /// `named`: the statement has a name.
     pub fn due_at_bind(&self, facts: &Facts, named: bool, failed: bool) -> bool {
         let unsure = named && self.prepared_by_sql;
-        !self.armed && !failed && (unsure || needs_zone(facts))
+        self.is_due() && !failed && (unsure || self.matters(facts))
     }
 
     /// Would a portal that was bound before run without its zone? `facts`: of its statement, if known.
     pub fn lost_to_portal(&self, facts: Option<&Facts>) -> bool {
-        self.cleared && facts.is_none_or(needs_zone)
+        self.cleared && self.zone.is_some() && facts.is_none_or(needs_zone)
     }
 
     /// How a simple Query must go. `failed`: the transaction is known to have failed.
     /// `batch_open`: extended messages without Sync stand before it.
     pub fn query_form(&self, facts: &Facts, failed: bool, batch_open: bool) -> QueryForm {
         let implicit = !self.in_transaction;
-        if facts.statements.len() > 1 && facts.statements.iter().any(|s| moves(s.transaction)) {
+        let matters = self.injects() || self.is_unanswered() || self.localizes(facts);
+        let mixed = || facts.statements.iter().any(|s| moves(s.transaction));
+        if matters && facts.statements.len() > 1 && mixed() {
             return QueryForm::Mixed;
         }
-        if failed || !needs_zone(facts) {
+        if failed || !self.matters(facts) {
             return QueryForm::Verbatim;
         }
-        match (self.armed, implicit) {
-            (true, true) if batch_open => QueryForm::Guarded,
-            (true, _) => QueryForm::Verbatim,
-            (false, true) => QueryForm::PrefixedGuarded,
-            (false, false) => QueryForm::Prefixed,
+        match (self.is_due(), implicit) {
+            (false, true) if self.armed && batch_open => QueryForm::Guarded,
+            (false, _) => QueryForm::Verbatim,
+            (true, true) => QueryForm::PrefixedGuarded,
+            (true, false) => QueryForm::Prefixed,
         }
+    }
+
+    /// Is the text sent in its local form, because it sets parameters that are kept here?
+    pub fn localizes(&self, facts: &Facts) -> bool {
+        self.pooled && reading::sets(facts)
     }
 
     /// Appends the prefix; in which form?
     pub fn put(&mut self, out: &mut Vec<u8>) -> Form {
         let form = self.keeping.next_form();
-        self.prefix.put(out, &self.name, form);
+        let name = &self.name;
+        let mut put = |prefix: &Prefix| prefix.put(out, name, form);
+        match (&mut self.parameters, &self.zone) {
+            (Some(parameters), zone) if parameters.have_to_be_set() || zone.is_none() => {
+                parameters.put_prefix(zone.as_deref(), self.armed, put);
+            }
+            (_, Some(zone)) => put(zone),
+            (_, None) => {}
+        }
         self.armed = true;
         self.cleared = false;
         form
     }
 
+    /// Appends the question what a parameter is, behind a statement that has set it.
+    pub fn put_reading(&self, out: &mut Vec<u8>, parameter: &str, localized: &Localized) {
+        reading::put_question(out, &self.reading_name(), parameter, localized);
+    }
+
+    /// A name like the prefix's, and another.
+    fn reading_name(&self) -> [u8; NAME_LENGTH] {
+        let mut name = self.name;
+        name[0] = b'r';
+        name
+    }
+
     /// Is it time to ask whether the pool follows names? Only while nothing is open or unanswered.
     pub fn is_curious(&self) -> bool {
-        self.keeping.is_curious() && !self.prefix.loses_names()
+        let loses = self.zone.as_ref().is_some_and(|zone| zone.loses_names());
+        self.keeping.is_curious() && !loses
     }
 
     /// Appends the question.
@@ -160,11 +242,17 @@ impl Injection {
     /// The pool does not know a name that it should have followed.
     pub fn name_lost(&mut self) {
         self.keeping.forgets();
-        self.prefix.name_lost();
+        if let Some(zone) = &self.zone {
+            zone.name_lost();
+        }
     }
 
     /// A statement was sent to run: what it does to the transaction.
     pub fn executed(&mut self, facts: &Facts) {
+        let armed = self.armed;
+        if let Some(parameters) = &mut self.parameters {
+            parameters.sent(facts, armed);
+        }
         self.prepared_by_sql |= facts.classes.has(Class::Prepare);
         if may_remove_names(facts) {
             self.keeping.doubted();
@@ -189,15 +277,23 @@ impl Injection {
                     self.in_transaction = true;
                 }
                 TransactionControl::Commit { chain } | TransactionControl::Rollback { chain } => {
-                    self.armed = false;
+                    self.transaction_ended();
                     self.in_transaction = chain;
                 }
                 TransactionControl::TwoPhase => {
-                    self.armed = false;
+                    self.transaction_ended();
                     self.in_transaction = false;
                 }
                 TransactionControl::Savepoint | TransactionControl::SetTransaction => {}
             }
+        }
+    }
+
+    /// What was set in the transaction is gone with it.
+    fn transaction_ended(&mut self) {
+        self.armed = false;
+        if let Some(parameters) = &mut self.parameters {
+            parameters.transaction_ended();
         }
     }
 
@@ -214,17 +310,17 @@ impl Injection {
     /// Sync was sent, or a simple Query: an implicit transaction ends.
     pub fn batch_ended(&mut self) {
         if !self.in_transaction {
-            self.armed = false;
+            self.transaction_ended();
             self.cleared = false;
         }
     }
 
     /// Everything is answered: the server's word replaces the prediction.
     pub fn settled(&mut self, status: TransactionStatus) {
-        self.unsettled = self.leftover;
+        self.unsettled = self.leftover || self.asked_in_vain;
         self.in_transaction = status != TransactionStatus::Idle;
         if !self.in_transaction {
-            self.armed = false;
+            self.transaction_ended();
             self.cleared = false;
         }
     }
@@ -235,9 +331,17 @@ impl Injection {
         self.unsettled = true;
     }
 
-    /// The name that must be removed before anything else is sent, once.
-    pub fn take_leftover(&mut self) -> Option<[u8; NAME_LENGTH]> {
-        std::mem::take(&mut self.leftover).then_some(self.name)
+    /// A question about a parameter failed.
+    pub fn reading_failed(&mut self) {
+        self.asked_in_vain = true;
+        self.unsettled = true;
+    }
+
+    /// The names that must be removed before anything else is sent, once.
+    pub fn take_leftovers(&mut self) -> Vec<[u8; NAME_LENGTH]> {
+        let own = std::mem::take(&mut self.leftover).then_some(self.name);
+        let asked = std::mem::take(&mut self.asked_in_vain).then(|| self.reading_name());
+        own.into_iter().chain(asked).collect()
     }
 }
 
@@ -295,115 +399,4 @@ fn moves(control: Option<TransactionControl>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sql::describe;
-
-    fn in_a_zone() -> Injection {
-        let prefix = Arc::new(Prefix::new(&[("app.tenant_id", "acme")]));
-        Injection::new(prefix, crate::zone::name(1), true)
-    }
-
-    #[test]
-    fn what_resets_everything_takes_the_zone_with_it_until_it_is_set_again() {
-        let select = describe(b"select 1");
-        for text in ["reset all", "select 1; reset all"] {
-            let mut injection = in_a_zone();
-            injection.executed(&describe(b"begin"));
-            injection.put(&mut Vec::new());
-            assert!(!injection.due_at_bind(&select, false, false));
-            injection.executed(&describe(text.as_bytes()));
-            assert!(injection.due_at_bind(&select, false, false), "{text}");
-            assert_eq!(
-                injection.query_form(&select, false, false),
-                QueryForm::Prefixed
-            );
-            // What was bound before it, and cursors of SQL's, would run without.
-            assert!(injection.lost_to_portal(Some(&select)) && injection.lost_to_portal(None));
-            assert!(!injection.lost_to_portal(Some(&describe(b"commit"))));
-            injection.put(&mut Vec::new());
-            assert!(!injection.lost_to_portal(Some(&select)));
-        }
-        // It would fail behind a prefix.
-        let discard = describe(b"discard all");
-        assert_eq!(
-            in_a_zone().query_form(&discard, false, false),
-            QueryForm::Verbatim
-        );
-        assert!(!in_a_zone().due_at_bind(&discard, false, false));
-    }
-
-    #[test]
-    fn what_may_have_ended_the_transaction_inside_takes_the_zone_with_it() {
-        let select = describe(b"select 1");
-        for text in [
-            "do $$ begin commit; end $$",
-            "call pay()",
-            "selec 1",
-            "/*/*/*/*",
-        ] {
-            let facts = describe(text.as_bytes());
-            let mut injection = in_a_zone();
-            assert!(injection.due_at_bind(&facts, false, false), "{text}");
-            injection.put(&mut Vec::new());
-            injection.executed(&facts);
-            assert!(injection.due_at_bind(&select, false, false), "{text}");
-            assert!(injection.holds_batches(), "{text}");
-        }
-    }
-
-    /// Parse s = `begin`; `deallocate s`; `prepare s as select ...`; Bind s: the select would run without.
-    #[test]
-    fn a_name_that_sql_may_have_taken_gets_the_zone_whatever_was_parsed_under_it() {
-        let begin = describe(b"begin");
-        let mut injection = in_a_zone();
-        assert!(!injection.due_at_bind(&begin, true, false));
-        injection.executed(&describe(b"prepare s as select * from orders"));
-        injection.batch_ended();
-        assert!(injection.due_at_bind(&begin, true, false));
-        assert!(!injection.due_at_bind(&begin, false, false));
-    }
-
-    #[test]
-    fn what_takes_no_snapshot_needs_no_zone() {
-        for text in [
-            "set local statement_timeout = 1000",
-            "set statement_timeout to 1000",
-            "reset statement_timeout",
-            "lock table orders",
-            "notify c",
-            "set transaction isolation level serializable",
-        ] {
-            assert!(!needs_zone(&describe(text.as_bytes())), "{text}");
-        }
-        for text in [
-            "select set_config('a.b', 'c', true)",
-            "update pg_settings set setting = 'x'",
-            "select * from orders for update",
-            "show app.tenant_id",
-            "set local a.b = 'c'; select 1",
-            "lock table orders; select 1",
-            "savepoint s",
-            "do $$ begin set a.b = 'c'; end $$",
-            "explain select 1",
-            "prepare p as select 1",
-            "deallocate p",
-            "fetch c",
-            "selec 1",
-        ] {
-            assert!(needs_zone(&describe(text.as_bytes())), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_query_keeps_the_zone_within_its_batch() {
-        let select = describe(b"select 1");
-        let mut injection = in_a_zone();
-        injection.put(&mut Vec::new());
-        injection.executed(&select);
-        assert!(!injection.due_at_bind(&select, false, false));
-        assert!(!injection.due_at_bind(&describe(b"commit"), false, false));
-        injection.batch_ended();
-        assert!(injection.due_at_bind(&select, false, false));
-    }
-}
+mod tests;

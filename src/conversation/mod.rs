@@ -1,6 +1,7 @@
 //! PURE. The state machine of one connection: bytes and the gate's verdicts go in, bytes to both
 //! sides come out. It follows what is in flight, which transaction the server is in, and what each
-//! prepared name means; it replaces refused messages in the stream and sets the zone.
+//! prepared name means; it replaces refused messages in the stream, sets the zone, and keeps the
+//! parameters of a client whose server connection is handed on.
 //!
 //! What the client sends is handled in `client`, what the server answers in `server`. After a
 //! [`Fatal`] there is nothing to go on with. Where the whole policy only observes
@@ -16,8 +17,12 @@ mod judge;
 mod keeping;
 mod names;
 mod observing;
+mod parameters;
+mod reading;
+mod record;
 mod server;
 pub mod splice;
+mod virtualised;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -213,19 +218,20 @@ impl Conversation {
     /// A conversation with a server that has just reported ReadyForQuery, idle.
     pub fn new(setup: &Setup) -> Self {
         let [statement, portal] = setup.random.map(crate::zone::name);
-        let injection = setup.zone.as_ref();
         let onlooker = (setup.observes && !setup.record)
             .then(|| Box::new(Onlooker::new(setup.max_statement_bytes)));
+        let pooled = setup.replaceable && onlooker.is_none();
+        let injects = pooled || setup.zone.is_some();
         Self {
             connection: setup.connection,
             max_statement_bytes: setup.max_statement_bytes,
             record: setup.record,
-            replaceable: setup.replaceable && onlooker.is_none(),
+            replaceable: pooled,
             onlooker,
             nowhere: portal,
-            injection: injection
-                .map(|prefix| Injection::new(Arc::clone(prefix), statement, setup.replaceable))
-                .map(Box::new),
+            injection: injects.then(|| {
+                Box::new(Injection::new(setup.zone.clone(), statement, pooled))
+            }),
             status: TransactionStatus::Idle,
             in_flight: InFlight::default(),
             names: Names::default(),

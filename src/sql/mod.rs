@@ -12,6 +12,7 @@
 //!    `surface`, and where they are asked for ([`Depth`]) `touched`, `touched_by_utility` and `scopes`.
 //! 5. `fingerprint`: a name for what may be refused.
 //!
+//! `localized` says what turns a SET for the session into one for its transaction.
 //! [`redact`] makes a text that may be kept.
 //! [`labels`] (sqlparser) adds names for people, off the path and without a say.
 //! [`FactsCache`] remembers the facts of texts seen before.
@@ -28,6 +29,7 @@ mod functions;
 mod grammar;
 pub mod labels;
 mod lexer;
+mod localized;
 mod names;
 mod nested;
 mod objects;
@@ -52,6 +54,7 @@ pub use details::*;
 pub use facts::*;
 pub use fingerprint::fingerprint;
 pub use functions::{FUNCTIONS, FunctionGroup, group};
+pub use localized::{Edit, EditKind, Localized};
 pub use redact::{MAX_REDACTED, redact};
 pub use settings::{current_name, former_name};
 pub use tags::tags;

@@ -34,6 +34,19 @@ pub(super) fn calls(
     }
 }
 
+/// Where this guarded function is called, or its name stands as if it were.
+pub(super) fn places_of<'v>(
+    view: View<'v>,
+    function: &'static str,
+) -> impl Iterator<Item = usize> + use<'v> {
+    (0..view.tokens.len()).filter(move |&at| {
+        let open = view.is_kind(at + 1, Kind::Open);
+        view.is_name(at)
+            && (open || (at > 0 && view.is_kind(at - 1, Kind::Dot)))
+            && guarded(view, at) == Some(function)
+    })
+}
+
 /// The guarded function that the name at `at` is, if any.
 fn guarded(view: View<'_>, at: usize) -> Option<&'static str> {
     let spelled = view.tokens[at].of(view.text);
