@@ -10,7 +10,7 @@ use super::parameters::Parameters;
 use super::reading;
 use crate::protocol::TransactionStatus;
 use crate::sql::{
-    Class, ClassSet, Facts, Localized, ParameterName, Statement, TransactionControl,
+    Class, ClassSet, Facts, Localized, ParameterName, SavepointAct, Statement, TransactionControl,
 };
 use crate::zone::{Form, NAME_LENGTH, Prefix, put_question};
 
@@ -31,6 +31,8 @@ pub struct Injection {
     in_transaction: bool,
     /// RESET ALL took the zone from the transaction; what was bound before it would run without.
     cleared: bool,
+    /// Savepoints of the transaction, as far as is known.
+    savepoints: u32,
     /// Transaction control, or a prefix ahead of a simple Query, is unanswered: no batch is sent
     /// ahead of it.
     unsettled: bool,
@@ -71,6 +73,7 @@ impl Injection {
             armed: false,
             in_transaction: false,
             cleared: false,
+            savepoints: 0,
             unsettled: false,
             leftover: false,
             asked_in_vain: false,
@@ -97,9 +100,19 @@ impl Injection {
             || (self.injects() && (self.unsettled || !self.in_transaction || !self.armed))
     }
 
-    /// Are parameters kept here?
-    pub fn keeps_parameters(&self) -> bool {
-        self.pooled
+    /// What a parameter is for the client, where that is not what the server has now: what is set
+    /// once a prefix is sent, or comes back when the failed transaction is rolled back.
+    pub fn effective(&self, name: &str, status: TransactionStatus) -> Option<&str> {
+        let parameters = self.parameters.as_ref()?;
+        let record = parameters.record();
+        match status {
+            TransactionStatus::Idle => record.value(name),
+            TransactionStatus::Transaction if parameters.is_due(name) => record.value(name),
+            TransactionStatus::Transaction if self.armed || parameters.is_touched(name) => None,
+            TransactionStatus::Transaction => record.value(name),
+            TransactionStatus::Failed if self.savepoints > 0 => None,
+            TransactionStatus::Failed => record.value_before(name),
+        }
     }
 
     /// Is anything unanswered that may change the parameters?
@@ -267,6 +280,13 @@ impl Injection {
             self.armed = false;
             self.cleared = true;
         }
+        for savepoint in facts.statements.iter().filter_map(|s| s.details.savepoint.as_ref()) {
+            match savepoint.act {
+                SavepointAct::Set => self.savepoints = self.savepoints.saturating_add(1),
+                SavepointAct::Release => self.savepoints = self.savepoints.saturating_sub(1),
+                SavepointAct::RollBackTo => {}
+            }
+        }
         for control in facts.statements.iter().filter_map(|s| s.transaction) {
             self.unsettled = true;
             match control {
@@ -292,6 +312,7 @@ impl Injection {
     /// What was set in the transaction is gone with it.
     fn transaction_ended(&mut self) {
         self.armed = false;
+        self.savepoints = 0;
         if let Some(parameters) = &mut self.parameters {
             parameters.transaction_ended();
         }

@@ -20,6 +20,7 @@ mod observing;
 mod parameters;
 mod reading;
 mod record;
+mod reports;
 mod server;
 pub mod splice;
 mod virtualised;
@@ -38,6 +39,7 @@ use in_flight::InFlight;
 use injection::Injection;
 use names::Names;
 use observing::Onlooker;
+use reports::Reports;
 
 /// What happens on a connection, for counters and records. Called on the data path: must be cheap.
 pub trait Observer {
@@ -91,6 +93,8 @@ pub struct Setup {
     /// The server connection holds nothing of this client between transactions (transaction mode):
     /// when it is lost while idle it is replaced.
     pub replaceable: bool,
+    /// The ParameterStatus messages that the client was sent at login; empty: none are followed.
+    pub reported: Vec<u8>,
     /// The whole policy observes: the bytes of both sides go on unchanged. Not for recorded
     /// connections: what runs in a migration session is judged in any case.
     pub observes: bool,
@@ -181,6 +185,7 @@ pub struct Conversation {
     /// A portal of this name never exists.
     nowhere: [u8; NAME_LENGTH],
     injection: Option<Box<Injection>>,
+    reports: Reports,
     /// The server's last word.
     status: TransactionStatus,
     in_flight: InFlight,
@@ -232,6 +237,10 @@ impl Conversation {
             injection: injects.then(|| {
                 Box::new(Injection::new(setup.zone.clone(), statement, pooled))
             }),
+            reports: match pooled {
+                true => Reports::new(&setup.reported),
+                false => Reports::default(),
+            },
             status: TransactionStatus::Idle,
             in_flight: InFlight::default(),
             names: Names::default(),

@@ -89,6 +89,11 @@ impl Parameters {
         !self.due.is_empty()
     }
 
+    /// Has the client reset it in the running transaction to what only a prefix can set?
+    pub fn is_due(&self, name: &str) -> bool {
+        contains(&self.due, name)
+    }
+
     /// Has the client set it in the running transaction?
     pub fn is_touched(&self, name: &str) -> bool {
         contains(&self.touched, name)

@@ -109,7 +109,7 @@ impl Conversation {
             }
             // Rows, COPY data, and what may come at any moment.
             (b'D' | b'd' | b'A', _) => Step::Carry,
-            (b'S', _) => return parameter_status(header, bytes),
+            (b'S', _) => return self.parameter_status(header, bytes),
             (b'N', Some(E::GuardedRow | E::GuardedTag | E::Guarded)) => {
                 return Ok(move_position(header, bytes, out));
             }
@@ -118,7 +118,7 @@ impl Conversation {
             }
             (b'N', Some(E::NotedExecute)) => return Ok(self.notice_of_set(header, bytes)),
             (b'N', _) => Step::Carry,
-            (b'Z', _) => return self.ready(header, bytes, head, observer, to_server),
+            (b'Z', _) => return self.ready(header, bytes, head, observer, out, to_server),
             (b'E', _) => return self.error(header, bytes, head, observer, out, to_server),
 
             (b'1', Some(E::Parse)) | (b'2', Some(E::Bind)) | (b'3', Some(E::Close)) => {
@@ -209,6 +209,23 @@ impl Conversation {
         Step::Carry
     }
 
+    /// A stored function can change how the server reads SQL, and so can a default that RESET ALL brings
+    /// back: from then on nobody knows what a text does. Very long ones are neither of those looked for.
+    fn parameter_status(&mut self, header: Header, bytes: &[u8]) -> Result<Step, Fatal> {
+        if header.total > MAX_ERROR {
+            return Ok(Step::Carry);
+        }
+        match bytes.get(HEADER..header.total) {
+            None => Ok(Step::More),
+            Some(body) if parameter_status::changes_lexing(body) => Err(Fatal {
+                sqlstate: SqlState::POLICY,
+                message: "the server reads SQL in another way from here on".to_owned(),
+            }),
+            Some(body) if self.holds_report(body) => Ok(Step::Swallow),
+            Some(_) => Ok(Step::Carry),
+        }
+    }
+
     /// What is at the head is over; if it is the COPY, no more data is for it.
     fn copy_ended(&mut self) {
         self.in_flight.end_copy();
@@ -238,6 +255,7 @@ impl Conversation {
         bytes: &[u8],
         head: Option<Expected>,
         observer: &O,
+        out: &mut Splice<'_>,
         to_server: &mut Vec<u8>,
     ) -> Result<Step, Fatal> {
         let status = match bytes.get(HEADER..header.total) {
@@ -264,7 +282,11 @@ impl Conversation {
             self.settle(to_server);
         }
         let ours = matches!(head, Expected::CleanupSync | Expected::Question);
-        Ok(if ours { Step::Swallow } else { Step::Carry })
+        if ours {
+            return Ok(Step::Swallow);
+        }
+        self.put_news(out);
+        Ok(Step::Carry)
     }
 
     /// Everything is answered.
@@ -462,22 +484,6 @@ fn put_moved(
     };
     error_fields::put_moved(out.insert(), message, moved);
     Step::Replaced
-}
-
-/// A stored function can change how the server reads SQL, and so can a default that RESET ALL brings
-/// back: from then on nobody knows what a text does. Very long ones are neither of those looked for.
-fn parameter_status(header: Header, bytes: &[u8]) -> Result<Step, Fatal> {
-    if header.total > MAX_ERROR {
-        return Ok(Step::Carry);
-    }
-    match bytes.get(HEADER..header.total) {
-        None => Ok(Step::More),
-        Some(body) if parameter_status::changes_lexing(body) => Err(Fatal {
-            sqlstate: SqlState::POLICY,
-            message: "the server reads SQL in another way from here on".to_owned(),
-        }),
-        Some(_) => Ok(Step::Carry),
-    }
 }
 
 /// The server said something that nothing in flight explains: from here on nobody knows what

@@ -173,6 +173,24 @@ impl Conversation {
         parameters.map_or(Some(position), |parameters| parameters.moved(position))
     }
 
+    /// The server reports a parameter: is it ours to tell the client about it?
+    pub(super) fn holds_report(&mut self, body: &[u8]) -> bool {
+        let injection = self.injection.as_ref();
+        let kept = injection.is_some_and(|injection| injection.parameters.is_some());
+        self.reports.reported(body, kept)
+    }
+
+    /// Ahead of ReadyForQuery: what the client's own connection would report.
+    pub(super) fn put_news(&mut self, out: &mut Splice<'_>) {
+        let Some(injection) = &self.injection else {
+            return;
+        };
+        if injection.parameters.is_some() {
+            let effective = |name: &str| injection.effective(name, self.status);
+            self.reports.put_news(|| out.insert(), effective);
+        }
+    }
+
     /// A noted Execute has ended.
     pub(super) fn noted_ended(&mut self, complete: &[u8]) {
         if let Some(parameters) = self.parameters() {
