@@ -184,8 +184,7 @@ impl Conversation {
         let mut noted = None;
         if let Some(prepared) = &prepared {
             let refusal = self.judge_again(&prepared.facts, cx);
-            let refusal =
-                refusal.or_else(|| self.parameters_are_too_many(&prepared.facts, cx.who));
+            let refusal = refusal.or_else(|| self.parameters_are_too_many(&prepared.facts, cx.who));
             if let Some(refusal) = refusal {
                 return Ok(self.refuse_extended(message, refusal, cx, out));
             }

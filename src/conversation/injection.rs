@@ -280,7 +280,11 @@ impl Injection {
             self.armed = false;
             self.cleared = true;
         }
-        for savepoint in facts.statements.iter().filter_map(|s| s.details.savepoint.as_ref()) {
+        for savepoint in facts
+            .statements
+            .iter()
+            .filter_map(|s| s.details.savepoint.as_ref())
+        {
             match savepoint.act {
                 SavepointAct::Set => self.savepoints = self.savepoints.saturating_add(1),
                 SavepointAct::Release => self.savepoints = self.savepoints.saturating_sub(1),

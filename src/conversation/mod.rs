@@ -234,9 +234,8 @@ impl Conversation {
             replaceable: pooled,
             onlooker,
             nowhere: portal,
-            injection: injects.then(|| {
-                Box::new(Injection::new(setup.zone.clone(), statement, pooled))
-            }),
+            injection: injects
+                .then(|| Box::new(Injection::new(setup.zone.clone(), statement, pooled))),
             reports: match pooled {
                 true => Reports::new(&setup.reported),
                 false => Reports::default(),

@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use super::reading::{self, Move};
 use super::record::Record;
-use crate::sql::{
-    Facts, ParameterName, ParameterUse, SavepointAct, Statement, TransactionControl,
-};
+use crate::sql::{Facts, ParameterName, ParameterUse, SavepointAct, Statement, TransactionControl};
 use crate::zone::Prefix;
 
 /// A simple Query whose answers are counted.
@@ -150,7 +148,10 @@ impl Parameters {
                     }
                     (ParameterName::Named(name), ParameterUse::Reset) => {
                         self.touched.retain(|it| it != name);
-                        if behind_prefix && self.record.has_origin(name) && !contains(&self.due, name) {
+                        if behind_prefix
+                            && self.record.has_origin(name)
+                            && !contains(&self.due, name)
+                        {
                             self.due.push(name.clone());
                         }
                     }
@@ -216,8 +217,12 @@ impl Parameters {
 
     /// Such statements were sent, in a Query whose text was moved like this.
     pub fn plan(&mut self, facts: &Arc<Facts>, guard: bool, moves: Vec<Move>) {
-        let names = facts.statements.iter().filter(|it| reading::localized(it).is_some());
-        self.asked.extend(names.flat_map(reading::names).map(Box::from));
+        let names = facts
+            .statements
+            .iter()
+            .filter(|it| reading::localized(it).is_some());
+        self.asked
+            .extend(names.flat_map(reading::names).map(Box::from));
         self.plan = Some(Plan {
             facts: Arc::clone(facts),
             next: 0,

@@ -151,12 +151,7 @@ fn question(name: &str, localized: &Localized) -> String {
 
 /// Appends the question behind an Execute, without Sync: Close, Parse, Bind, Execute, and Close of
 /// both, under a name of this connection's own. The client's unnamed portal stays.
-pub fn put_question(
-    out: &mut Vec<u8>,
-    own: &[u8; NAME_LENGTH],
-    name: &str,
-    localized: &Localized,
-) {
+pub fn put_question(out: &mut Vec<u8>, own: &[u8; NAME_LENGTH], name: &str, localized: &Localized) {
     let close = |out: &mut Vec<u8>, kind| {
         message(out, b'C', |out| {
             out.push(kind);
@@ -206,23 +201,41 @@ mod tests {
     fn a_query_is_sent_in_its_local_form_with_a_question_behind_each_statement() {
         for (text, sent) in [
             ("SET x = 1 -- c", "SET LOCAL x = 1;SHOW \"x\" -- c"),
-            ("set Session App.X to 'é';", "set LOCAL   App.X to 'é';SHOW \"app\".\"x\";"),
-            ("SET x = 1; SET LOCAL y = 2; SELECT 1", "SET LOCAL x = 1;SHOW \"x\"; SET LOCAL y = 2; SELECT 1"),
+            (
+                "set Session App.X to 'é';",
+                "set LOCAL   App.X to 'é';SHOW \"app\".\"x\";",
+            ),
+            (
+                "SET x = 1; SET LOCAL y = 2; SELECT 1",
+                "SET LOCAL x = 1;SHOW \"x\"; SET LOCAL y = 2; SELECT 1",
+            ),
             (
                 "select set_config('a', 'b', FALSE), set_config('c.d', $$e$$, /**/false)",
                 "select set_config('a', 'b', true ), set_config('c.d', $$e$$, /**/true );select pg_catalog.current_setting('a',true);select pg_catalog.current_setting('c.d',true)",
             ),
-            ("SET TIME ZONE 'UTC'", "SET LOCAL TIME ZONE 'UTC';SHOW \"timezone\""),
+            (
+                "SET TIME ZONE 'UTC'",
+                "SET LOCAL TIME ZONE 'UTC';SHOW \"timezone\"",
+            ),
             (
                 "set session characteristics as transaction read only",
                 "set LOCAL session characteristics as transaction read only;SHOW \"default_transaction_isolation\";SHOW \"default_transaction_read_only\";SHOW \"default_transaction_deferrable\"",
             ),
             // Nothing that is kept.
-            ("SET client_encoding = 'UTF8'", "SET client_encoding = 'UTF8'"),
+            (
+                "SET client_encoding = 'UTF8'",
+                "SET client_encoding = 'UTF8'",
+            ),
             ("RESET x", "RESET x"),
             ("SET x TO DEFAULT", "SET x TO DEFAULT"),
-            ("SET local.x = 1", "SET LOCAL local.x = 1;SHOW \"local\".\"x\""),
-            ("SET session.x = 1", "SET LOCAL session.x = 1;SHOW \"session\".\"x\""),
+            (
+                "SET local.x = 1",
+                "SET LOCAL local.x = 1;SHOW \"local\".\"x\"",
+            ),
+            (
+                "SET session.x = 1",
+                "SET LOCAL session.x = 1;SHOW \"session\".\"x\"",
+            ),
         ] {
             assert_eq!(query(text).0, sent);
         }
@@ -237,7 +250,11 @@ mod tests {
             text[..at].chars().count() as u32 + 1
         };
         for word in ["SET", "x =", "SELECT", "nothing"] {
-            assert_eq!(moved(&moves, place(&sent, word)), Some(place(text, word)), "{word}");
+            assert_eq!(
+                moved(&moves, place(&sent, word)),
+                Some(place(text, word)),
+                "{word}"
+            );
         }
         assert_eq!(moved(&moves, place(&sent, "SHOW")), None);
         assert_eq!(moved(&moves, place(&sent, "LOCAL")), None);
@@ -264,7 +281,12 @@ mod tests {
     fn one_value_is_read_and_nothing_else() {
         assert_eq!(value(b"\0\x01\0\0\0\x02on"), Some("on"));
         assert_eq!(value(b"\0\x01\0\0\0\0"), Some(""));
-        for bad in [&b"\0\x01\xff\xff\xff\xff"[..], b"\0\x02\0\0\0\x02on", b"\0\x01\0\0\0\x03on", b""] {
+        for bad in [
+            &b"\0\x01\xff\xff\xff\xff"[..],
+            b"\0\x02\0\0\0\x02on",
+            b"\0\x01\0\0\0\x03on",
+            b"",
+        ] {
             assert_eq!(value(bad), None);
         }
     }

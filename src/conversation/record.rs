@@ -108,7 +108,10 @@ impl Record {
     /// Is there room for these more, whatever their values are?
     pub fn has_room_for<'n>(&self, names: impl Iterator<Item = &'n str>) -> bool {
         let new = names.filter(|name| !self.session.iter().any(|(it, _)| **it == **name));
-        let savepoints = self.log.iter().filter(|step| matches!(step, Step::Savepoint(..)));
+        let savepoints = self
+            .log
+            .iter()
+            .filter(|step| matches!(step, Step::Savepoint(..)));
         self.session.len() + self.origins.len() + new.count() <= MAX_NAMES
             && self.bytes() <= MAX_BYTES
             && self.bytes_of_log() <= MAX_BYTES
@@ -124,7 +127,10 @@ impl Record {
 
     fn bytes(&self) -> usize {
         let origins = self.origins.iter().map(|it| it.name.len() + it.value.len());
-        let session = self.session.iter().map(|(name, value)| name.len() + value.len());
+        let session = self
+            .session
+            .iter()
+            .map(|(name, value)| name.len() + value.len());
         origins.chain(session).sum()
     }
 

@@ -108,7 +108,9 @@ impl Reports {
             let set = fold(name, &mut folded).and_then(&effective);
             (name, set.map_or(value, str::as_bytes))
         });
-        let mut news = pairs.filter(|(name, value)| told.get(name) != Some(*value)).peekable();
+        let mut news = pairs
+            .filter(|(name, value)| told.get(name) != Some(*value))
+            .peekable();
         if news.peek().is_none() {
             return;
         }

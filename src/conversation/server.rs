@@ -371,13 +371,10 @@ impl Conversation {
         Ok(Step::Carry)
     }
 
-    fn move_position_in_plan(
-        &self,
-        header: Header,
-        bytes: &[u8],
-        out: &mut Splice<'_>,
-    ) -> Step {
-        put_moved(header, bytes, out, |position| self.position_in_plan(position))
+    fn move_position_in_plan(&self, header: Header, bytes: &[u8], out: &mut Splice<'_>) -> Step {
+        put_moved(header, bytes, out, |position| {
+            self.position_in_plan(position)
+        })
     }
 
     /// The answer to a question of ours.

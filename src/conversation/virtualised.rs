@@ -253,7 +253,10 @@ impl Conversation {
 /// The command tag of a CommandComplete; empty for another message.
 fn tag(message: &[u8]) -> &[u8] {
     match message.split_first() {
-        Some((b'C', _)) => message.get(HEADER..).and_then(cstr).map_or(b"", |(tag, _)| tag),
+        Some((b'C', _)) => message
+            .get(HEADER..)
+            .and_then(cstr)
+            .map_or(b"", |(tag, _)| tag),
         _ => b"",
     }
 }

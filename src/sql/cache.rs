@@ -250,9 +250,10 @@ fn cost_of_details(details: &Details) -> usize {
     let relations = relations.map(|touch| name(&touch.relation) + size_of::<RelationTouch>());
     let calls = calls.map(|call| name(call) + size_of::<QualifiedName>());
     let extensions = extensions.map(|bytes| bytes + size_of::<ExtensionTouch>());
-    let localized = details.localized.iter().map(|localized| {
-        size_of::<Localized>() + localized.edits.len() * size_of::<Edit>()
-    });
+    let localized = details
+        .localized
+        .iter()
+        .map(|localized| size_of::<Localized>() + localized.edits.len() * size_of::<Edit>());
     let savepoint = details.savepoint.iter();
     let savepoint = savepoint.map(|savepoint| size_of::<Savepoint>() + savepoint.name.len());
     let role = details.role.iter().filter_map(|touch| touch.role.as_ref());

@@ -94,7 +94,9 @@ impl Prefix {
             out.push(b'S');
             names[3] = blank(out);
         });
-        let values = values.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        let values = values
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()));
         Self {
             values: values.collect(),
             bytes: bytes.into(),

@@ -38,7 +38,10 @@ impl Step {
                 };
                 let mut bytes: Vec<u8> = texts.iter().flat_map(one).collect();
                 bytes.extend(message::sync());
-                (bytes, 1 + texts.iter().filter(|text| **text == "SYNC").count())
+                (
+                    bytes,
+                    1 + texts.iter().filter(|text| **text == "SYNC").count(),
+                )
             }
         }
     }
@@ -55,11 +58,7 @@ impl Pair {
         let direct = stack.login_at(stack.cluster.port, user, database);
         let pair = Self {
             direct: Wire::login_with(&direct, Transport::Plain, startup),
-            through: Wire::login_with(
-                &stack.login(user, database),
-                Transport::SslRequest,
-                startup,
-            ),
+            through: Wire::login_with(&stack.login(user, database), Transport::SslRequest, startup),
         };
         pair
     }
@@ -68,8 +67,8 @@ impl Pair {
     pub fn run(&mut self, script: &[Step], extended: bool) -> Option<String> {
         for (at, step) in script.iter().enumerate() {
             let (bytes, ends) = step.sent(extended);
-            let [expected, found] = [&mut self.direct, &mut self.through]
-                .map(|wire| told(wire, &bytes, ends));
+            let [expected, found] =
+                [&mut self.direct, &mut self.through].map(|wire| told(wire, &bytes, ends));
             if expected != found {
                 return Some(format!(
                     "{script:?}\n  step {at} {step:?}\n    expected {expected:#?}\n    found {found:#?}"
@@ -114,9 +113,8 @@ pub fn probe(stack: &Stack, (user, database): (&str, &str)) -> Option<String> {
     const ALL: &str = "SELECT name || ' = ' || setting FROM pg_settings
         UNION ALL SELECT 'statement ' || name FROM pg_prepared_statements WHERE name NOT LIKE 'PGBOUNCER%'
         UNION ALL SELECT 'cursor ' || name FROM pg_cursors WHERE name LIKE '%c\\_%' ORDER BY 1";
-    let [mut fresh, mut pooled] = [stack.cluster.port, stack.transaction_port].map(|port| {
-        Wire::login_with(&stack.login_at(port, user, database), Transport::Plain, &[])
-    });
+    let [mut fresh, mut pooled] = [stack.cluster.port, stack.transaction_port]
+        .map(|port| Wire::login_with(&stack.login_at(port, user, database), Transport::Plain, &[]));
     let of = |wire: &mut Wire| {
         let answer = wire.query(ALL);
         message::fine(&answer);
