@@ -5,12 +5,15 @@
 
 use std::sync::Arc;
 
+use super::Origins;
 use super::keeping::Keeping;
 use super::parameters::Parameters;
-use super::reading;
+use super::reading::{self, Behind};
+use super::record::Record;
 use crate::protocol::TransactionStatus;
 use crate::sql::{
-    Class, ClassSet, Facts, Localized, ParameterName, SavepointAct, Statement, TransactionControl,
+    Class, ClassSet, Facts, ParameterName, ParameterTouch, ParameterUse, SavepointAct, Statement,
+    TransactionControl,
 };
 use crate::zone::{Form, NAME_LENGTH, Prefix, put_question};
 
@@ -21,9 +24,10 @@ pub struct Injection {
     /// What sets the zone, if there is one.
     zone: Option<Arc<Prefix>>,
     name: [u8; NAME_LENGTH],
-    /// Parameters are kept here, since the server connection is handed on.
-    pooled: bool,
-    /// Those that the client has, once it has any.
+    /// Parameters are kept here, since the server connection is handed on: with those of the startup
+    /// packet.
+    origins: Option<Arc<Origins>>,
+    /// Those that the client has, once it has set any, or reset any of the startup packet.
     pub parameters: Option<Box<Parameters>>,
     /// The prefix was sent in the transaction that the next statement runs in.
     armed: bool,
@@ -64,11 +68,16 @@ pub enum QueryForm {
 
 impl Injection {
     /// For a new server connection. `pooled`: it holds nothing of this client between transactions.
-    pub fn new(zone: Option<Arc<Prefix>>, name: [u8; NAME_LENGTH], pooled: bool) -> Self {
-        Self {
+    pub fn new(
+        zone: Option<Arc<Prefix>>,
+        name: [u8; NAME_LENGTH],
+        origins: Option<Arc<Origins>>,
+    ) -> Self {
+        let pooled = origins.is_some();
+        let mut injection = Self {
             zone,
             name,
-            pooled,
+            origins,
             parameters: None,
             armed: false,
             in_transaction: false,
@@ -79,7 +88,45 @@ impl Injection {
             asked_in_vain: false,
             prepared_by_sql: false,
             keeping: Keeping::new(pooled),
+        };
+        if injection
+            .origins
+            .as_ref()
+            .is_some_and(|it| !it.kept.is_empty())
+        {
+            injection.begin_parameters();
         }
+        injection
+    }
+
+    /// The parameters of the client; from now on there are some.
+    pub fn begin_parameters(&mut self) -> &mut Parameters {
+        let origins = self.origins.as_deref();
+        self.parameters.get_or_insert_with(|| {
+            let record = origins.map(|it| Record::new(&it.kept, &it.pooled));
+            Box::new(Parameters::new(record.unwrap_or_default()))
+        })
+    }
+
+    /// Does the statement reset what the client had in its startup packet?
+    pub fn resets_origin(&self, facts: &Facts) -> bool {
+        let Some(origins) = &self.origins else {
+            return false;
+        };
+        let all = || origins.kept.iter().chain(&origins.pooled);
+        let is = |touch: &ParameterTouch| {
+            touch.how == ParameterUse::Reset
+                && match &touch.name {
+                    ParameterName::All => all().next().is_some(),
+                    ParameterName::Named(name) => all().any(|(it, _)| **it == **name),
+                    ParameterName::Dynamic => false,
+                }
+        };
+        facts
+            .statements
+            .iter()
+            .flat_map(|it| &it.parameters)
+            .any(|touch| is(touch))
     }
 
     /// Another server connection takes the place of the idle one.
@@ -107,7 +154,6 @@ impl Injection {
         let record = parameters.record();
         match status {
             TransactionStatus::Idle => record.value(name),
-            TransactionStatus::Transaction if parameters.is_due(name) => record.value(name),
             TransactionStatus::Transaction if self.armed || parameters.is_touched(name) => None,
             TransactionStatus::Transaction => record.value(name),
             TransactionStatus::Failed if self.savepoints > 0 => None,
@@ -127,14 +173,8 @@ impl Injection {
         self.zone.is_some() || parameters.is_some_and(|parameters| parameters.have_to_be_set())
     }
 
-    /// Was the prefix sent in the running transaction, and something reset behind it?
-    fn is_due_again(&self) -> bool {
-        let parameters = self.parameters.as_ref();
-        self.armed && parameters.is_some_and(|parameters| parameters.are_due())
-    }
-
     fn is_due(&self) -> bool {
-        (!self.armed && self.injects()) || self.is_due_again()
+        !self.armed && self.injects()
     }
 
     /// Does a prefix matter for what the statement does?
@@ -145,7 +185,7 @@ impl Injection {
 
     /// Does it depend on unanswered messages whether a prefix is due ahead of the statement, and which?
     pub fn must_know(&self, facts: &Facts) -> bool {
-        self.is_unanswered() && (!self.armed || self.is_due_again()) && self.matters(facts)
+        self.is_unanswered() && !self.armed && self.matters(facts)
     }
 
     /// Is the prefix due ahead of a Bind of this statement?
@@ -182,7 +222,7 @@ impl Injection {
 
     /// Is the text sent in its local form, because it sets parameters that are kept here?
     pub fn localizes(&self, facts: &Facts) -> bool {
-        self.pooled && reading::sets(facts)
+        self.origins.is_some() && reading::sets(facts)
     }
 
     /// Appends the prefix; in which form?
@@ -192,7 +232,7 @@ impl Injection {
         let mut put = |prefix: &Prefix| prefix.put(out, name, form);
         match (&mut self.parameters, &self.zone) {
             (Some(parameters), zone) if parameters.have_to_be_set() || zone.is_none() => {
-                parameters.put_prefix(zone.as_deref(), self.armed, put);
+                parameters.put_prefix(zone.as_deref(), put);
             }
             (_, Some(zone)) => put(zone),
             (_, None) => {}
@@ -202,9 +242,9 @@ impl Injection {
         form
     }
 
-    /// Appends the question what a parameter is, behind a statement that has set it.
-    pub fn put_reading(&self, out: &mut Vec<u8>, parameter: &str, localized: &Localized) {
-        reading::put_question(out, &self.reading_name(), parameter, localized);
+    /// Appends what is said behind an Execute.
+    pub fn put_behind(&self, out: &mut Vec<u8>, behind: &Behind<'_>) {
+        reading::put_behind(out, &self.reading_name(), behind);
     }
 
     /// A name like the prefix's, and another.
@@ -217,7 +257,7 @@ impl Injection {
     /// Is it time to ask whether the pool follows names? Only while nothing is open or unanswered.
     pub fn is_curious(&self) -> bool {
         let loses = self.zone.as_ref().is_some_and(|zone| zone.loses_names());
-        self.keeping.is_curious() && !loses
+        self.keeping.is_curious() && self.injects() && !loses
     }
 
     /// Appends the question.
@@ -262,9 +302,8 @@ impl Injection {
 
     /// A statement was sent to run: what it does to the transaction.
     pub fn executed(&mut self, facts: &Facts) {
-        let armed = self.armed;
         if let Some(parameters) = &mut self.parameters {
-            parameters.sent(facts, armed);
+            parameters.sent(facts);
         }
         self.prepared_by_sql |= facts.classes.has(Class::Prepare);
         if may_remove_names(facts) {

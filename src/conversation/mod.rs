@@ -77,6 +77,15 @@ pub struct Context<'a, O: Observer> {
     pub observer: &'a O,
 }
 
+/// The parameters of a client's startup packet, on a server connection that is handed on.
+#[derive(Debug, Default)]
+pub struct Origins {
+    /// Set in every transaction; as the server shows them.
+    pub kept: Vec<(String, String)>,
+    /// Given to the pool at its start, which keeps them for the client.
+    pub pooled: Vec<(String, String)>,
+}
+
 /// What the conversation must know from the start.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -93,6 +102,8 @@ pub struct Setup {
     /// The server connection holds nothing of this client between transactions (transaction mode):
     /// when it is lost while idle it is replaced.
     pub replaceable: bool,
+    /// The client's startup parameters; of use where the connection is replaceable.
+    pub origins: Arc<Origins>,
     /// The ParameterStatus messages that the client was sent at login; empty: none are followed.
     pub reported: Vec<u8>,
     /// The whole policy observes: the bytes of both sides go on unchanged. Not for recorded
@@ -234,8 +245,10 @@ impl Conversation {
             replaceable: pooled,
             onlooker,
             nowhere: portal,
-            injection: injects
-                .then(|| Box::new(Injection::new(setup.zone.clone(), statement, pooled))),
+            injection: injects.then(|| {
+                let origins = pooled.then(|| Arc::clone(&setup.origins));
+                Box::new(Injection::new(setup.zone.clone(), statement, origins))
+            }),
             reports: match pooled {
                 true => Reports::new(&setup.reported),
                 false => Reports::default(),

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::reading::{self, Move};
+use super::reading::{self, Behind, Sent};
 use super::record::Record;
 use crate::sql::{Facts, ParameterName, ParameterUse, SavepointAct, Statement, TransactionControl};
 use crate::zone::Prefix;
@@ -17,9 +17,9 @@ struct Plan {
     next: usize,
     /// Statements of ours before that.
     own: usize,
-    /// Is the first of those the guard, and no question?
+    /// Is the first of those the guard, and nobody waits for its answer?
     guard: bool,
-    moves: Vec<Move>,
+    sent: Sent,
 }
 
 /// The parameters of one client.
@@ -30,12 +30,10 @@ pub struct Parameters {
     prefix: Option<Prefix>,
     /// Set by the client in the running transaction: not for a prefix to overwrite.
     touched: Vec<Box<str>>,
-    /// Reset by the client in the running transaction, behind its prefix, to what only a prefix can set.
-    due: Vec<Box<str>>,
     /// Statements that change the record, of Executes, unanswered.
     noted: VecDeque<Arc<Facts>>,
-    /// Parameters that the server was asked about, unanswered.
-    asked: VecDeque<Box<str>>,
+    /// Parameters that the server was asked about, unanswered; none: what was said there sets them.
+    asked: VecDeque<Option<Box<str>>>,
     plan: Option<Plan>,
     /// The answer to the first of `asked`.
     value: Option<Box<str>>,
@@ -82,16 +80,6 @@ impl Parameters {
         applied.filter(|(name, _)| !contains(&self.touched, name))
     }
 
-    /// Has something been reset that only a prefix can set?
-    pub fn are_due(&self) -> bool {
-        !self.due.is_empty()
-    }
-
-    /// Has the client reset it in the running transaction to what only a prefix can set?
-    pub fn is_due(&self, name: &str) -> bool {
-        contains(&self.due, name)
-    }
-
     /// Has the client set it in the running transaction?
     pub fn is_touched(&self, name: &str) -> bool {
         contains(&self.touched, name)
@@ -111,21 +99,10 @@ impl Parameters {
             })
     }
 
-    /// The prefix is being sent. `again`: one was sent in this transaction, and only what was reset
-    /// since is set. `zone`: what is to be set beside them.
-    pub fn put_prefix(&mut self, zone: Option<&Prefix>, again: bool, put: impl FnOnce(&Prefix)) {
+    /// The prefix is being sent. `zone`: what is to be set beside the parameters.
+    pub fn put_prefix(&mut self, zone: Option<&Prefix>, put: impl FnOnce(&Prefix)) {
         let zone = zone.map_or(&[][..], Prefix::values);
         let zone = zone.iter().map(|(name, value)| (&**name, &**value));
-        if again {
-            let due = std::mem::take(&mut self.due);
-            let values = due.iter().filter_map(|name| {
-                let value = self.record.value(name)?;
-                Some((&**name, value))
-            });
-            let values: Vec<_> = values.collect();
-            return put(&Prefix::new(&values));
-        }
-        self.due = Vec::new();
         if !self.touched.is_empty() {
             let values: Vec<_> = zone.chain(self.to_set()).collect();
             return put(&Prefix::new(&values));
@@ -137,42 +114,24 @@ impl Parameters {
         }));
     }
 
-    /// A statement is being sent to run. `in_zone`: behind a prefix.
-    pub fn sent(&mut self, facts: &Facts, behind_prefix: bool) {
-        for statement in &facts.statements {
-            for touch in &statement.parameters {
-                match (&touch.name, touch.how) {
-                    (ParameterName::All, _) => {
-                        self.touched.clear();
-                        self.due.clear();
-                    }
-                    (ParameterName::Named(name), ParameterUse::Reset) => {
-                        self.touched.retain(|it| it != name);
-                        if behind_prefix
-                            && self.record.has_origin(name)
-                            && !contains(&self.due, name)
-                        {
-                            self.due.push(name.clone());
-                        }
-                    }
-                    (ParameterName::Named(name), how) => {
-                        let of_interest =
-                            how == ParameterUse::Session || self.record.value(name).is_some();
-                        if of_interest && !contains(&self.touched, name) {
-                            self.touched.push(name.clone());
-                        }
-                        self.due.retain(|it| it != name);
-                    }
-                    (ParameterName::Dynamic, _) => {}
+    /// A statement is being sent to run.
+    pub fn sent(&mut self, facts: &Facts) {
+        for touch in facts.statements.iter().flat_map(|it| &it.parameters) {
+            let name = match &touch.name {
+                ParameterName::All => {
+                    self.touched.clear();
+                    continue;
                 }
-            }
-            if statement
-                .details
-                .savepoint
-                .as_ref()
-                .is_some_and(|savepoint| savepoint.act == SavepointAct::RollBackTo)
-            {
-                self.due.clear();
+                ParameterName::Named(name) => name,
+                ParameterName::Dynamic => continue,
+            };
+            // What has been reset has been set as well, and a prefix sets what it has set.
+            let of_interest = match touch.how {
+                ParameterUse::Session => true,
+                _ => self.record.value(name).is_some(),
+            };
+            if of_interest && !contains(&self.touched, name) {
+                self.touched.push(name.clone());
             }
         }
     }
@@ -180,7 +139,6 @@ impl Parameters {
     /// The transaction is over: what was touched in it is as it was.
     pub fn transaction_ended(&mut self) {
         self.touched.clear();
-        self.due.clear();
     }
 
     /// Can the answer to this change the record?
@@ -198,7 +156,7 @@ impl Parameters {
     /// Is there room for what a statement sets, and for the savepoint that it sets?
     pub fn have_room_for(&self, facts: &Facts) -> bool {
         let names = facts.statements.iter().flat_map(reading::names);
-        let asked = self.asked.iter().map(|name| &**name);
+        let asked = self.asked.iter().flatten().map(|name| &**name);
         let savepoint = |it: &Statement| it.details.savepoint.is_some();
         let grows = reading::sets(facts)
             || (self.record.is_changed() && facts.statements.iter().any(savepoint));
@@ -210,25 +168,24 @@ impl Parameters {
         self.noted.push_back(Arc::clone(facts));
     }
 
-    /// The server was asked about a parameter, behind an Execute.
-    pub fn ask(&mut self, name: &str) {
-        self.asked.push_back(name.into());
+    /// This was sent behind an Execute.
+    pub fn ask(&mut self, behind: &Behind<'_>) {
+        self.asked.push_back(behind.name.map(Box::from));
     }
 
-    /// Such statements were sent, in a Query whose text was moved like this.
-    pub fn plan(&mut self, facts: &Arc<Facts>, guard: bool, moves: Vec<Move>) {
-        let names = facts
-            .statements
-            .iter()
-            .filter(|it| reading::localized(it).is_some());
-        self.asked
-            .extend(names.flat_map(reading::names).map(Box::from));
+    /// Such statements were sent, in a Query.
+    pub fn plan(&mut self, facts: &Arc<Facts>, guard: bool, sent: Sent) {
+        for statement in &facts.statements {
+            let behind = reading::behind(statement, Some(&self.record));
+            let asked = behind.iter().map(|behind| behind.name.map(Box::from));
+            self.asked.extend(asked);
+        }
         self.plan = Some(Plan {
             facts: Arc::clone(facts),
             next: 0,
             own: usize::from(guard),
             guard,
-            moves,
+            sent,
         });
     }
 
@@ -239,7 +196,7 @@ impl Parameters {
 
     /// Where a position in the Query's text is in the client's.
     pub fn moved(&self, position: u32) -> Option<u32> {
-        let moves = self.plan.as_ref().map_or(&[][..], |plan| &plan.moves);
+        let moves = self.plan.as_ref().map_or(&[][..], |plan| &plan.sent.moves);
         reading::moved(moves, position)
     }
 
@@ -265,7 +222,7 @@ impl Parameters {
     /// The question behind an Execute is answered to its end.
     pub fn answered(&mut self) -> Result<(), NoRoom> {
         let value = self.value.take();
-        match self.asked.pop_front().zip(value) {
+        match self.asked.pop_front().flatten().zip(value) {
             // It was not reached, or is not known.
             None => Ok(()),
             Some((name, value)) if self.record.fits(&name, &value) => {
@@ -291,10 +248,8 @@ impl Parameters {
         }
         let facts = Arc::clone(&plan.facts);
         if let Some(statement) = facts.statements.get(plan.next) {
+            plan.own = plan.sent.behind.get(plan.next).copied().unwrap_or(0);
             plan.next += 1;
-            if reading::localized(statement).is_some() {
-                plan.own = reading::names(statement).count();
-            }
             self.apply(statement, tag);
         }
         Ok(())
@@ -311,6 +266,9 @@ impl Parameters {
                     ParameterName::Dynamic => {}
                 }
             }
+        }
+        if statement.tag == "DISCARD ALL" {
+            self.record.forgotten_by_pool();
         }
         match statement.transaction {
             // COMMIT of a failed transaction is answered with ROLLBACK.

@@ -2,6 +2,7 @@
 //! form that ends with the transaction, and the question, behind it in the same round trip, what the
 //! parameters are now.
 
+use super::record::Record;
 use crate::protocol::frame::{message, put_cstr};
 use crate::sql::{Facts, Localized, ParameterName, ParameterUse, Statement};
 use crate::zone::NAME_LENGTH;
@@ -74,46 +75,108 @@ pub fn put_localized(out: &mut Vec<u8>, text: &[u8], localized: &Localized) {
 /// many were inserted.
 pub type Move = (u32, u32);
 
-/// Appends the text of a Query, statement by statement in its local form and with questions behind;
-/// what that moved.
-pub fn put_query(out: &mut Vec<u8>, guard: &[u8], text: &[u8], facts: &Facts) -> Vec<Move> {
-    let mut moves = Vec::new();
-    let (mut at, mut sent) = (0, 0);
-    let mut insert = |out: &mut Vec<u8>, sent: &mut u32, bytes: &[u8]| {
-        moves.push((*sent, characters(bytes)));
-        *sent += characters(bytes);
+/// A statement of ours behind one of the client's.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Behind<'s> {
+    text: String,
+    /// The parameter that it asks about; none: it sets what a RESET returns to.
+    pub name: Option<&'s str>,
+}
+
+/// What is said behind a statement of the client's: a question for each parameter that it sets; where
+/// it resets some, what they had in the startup packet, which the server does not know.
+pub fn behind<'s>(statement: &'s Statement, record: Option<&Record>) -> Vec<Behind<'s>> {
+    if let Some(localized) = localized(statement) {
+        let question = |name| Behind {
+            text: question(name, localized),
+            name: Some(name),
+        };
+        return names(statement).map(question).collect();
+    }
+    let mut all = Vec::new();
+    if let (Some(record), Some(_)) = (record, &statement.details.localized) {
+        for touch in &statement.parameters {
+            match &touch.name {
+                ParameterName::Named(name) => all.extend(record.origins(Some(name))),
+                ParameterName::All => all.extend(record.origins(None)),
+                ParameterName::Dynamic => {}
+            }
+        }
+    }
+    if all.is_empty() {
+        return Vec::new();
+    }
+    let calls: Vec<String> = all
+        .into_iter()
+        .map(|(name, value, pooled)| {
+            let [name, value] = [name, value].map(|text| text.replace('\'', "''"));
+            format!("pg_catalog.set_config('{name}','{value}',{})", !pooled)
+        })
+        .collect();
+    let text = format!("select {}", calls.join(","));
+    vec![Behind { text, name: None }]
+}
+
+/// What became of the text of a Query.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// What was inserted where.
+    pub moves: Vec<Move>,
+    /// How many statements of ours stand behind each of the client's.
+    pub behind: Vec<usize>,
+}
+
+/// Appends the text of a Query, statement by statement in its local form and with ours behind.
+pub fn put_query(
+    out: &mut Vec<u8>,
+    guard: &[u8],
+    text: &[u8],
+    facts: &Facts,
+    record: Option<&Record>,
+) -> Sent {
+    let mut sent = Sent::default();
+    let (mut at, mut place) = (0, 0);
+    let mut insert = |out: &mut Vec<u8>, place: &mut u32, bytes: &[u8]| {
+        sent.moves.push((*place, characters(bytes)));
+        *place += characters(bytes);
         out.extend_from_slice(bytes);
     };
     if !guard.is_empty() {
-        insert(out, &mut sent, guard);
+        insert(out, &mut place, guard);
     }
     for statement in &facts.statements {
-        let Some(localized) = localized(statement) else {
+        let ours = behind(statement, record);
+        sent.behind.push(ours.len());
+        let Some(localized) = statement
+            .details
+            .localized
+            .as_ref()
+            .filter(|_| !ours.is_empty())
+        else {
             continue;
         };
         for edit in &localized.edits {
-            let place = edit.at as usize;
-            out.extend_from_slice(&text[at..place]);
-            sent += characters(&text[at..place]);
-            at = place + edit.kind.replaces();
+            let start = edit.at as usize;
+            out.extend_from_slice(&text[at..start]);
+            place += characters(&text[at..start]);
+            at = start + edit.kind.replaces();
             if edit.kind.replaces() == 0 {
-                insert(out, &mut sent, edit.kind.text());
+                insert(out, &mut place, edit.kind.text());
             } else {
                 out.extend_from_slice(edit.kind.text());
-                sent += characters(edit.kind.text());
+                place += characters(edit.kind.text());
             }
         }
         let end = localized.end as usize;
         out.extend_from_slice(&text[at..end]);
-        sent += characters(&text[at..end]);
+        place += characters(&text[at..end]);
         at = end;
-        for name in names(statement) {
-            let question = [b";".as_slice(), question(name, localized).as_bytes()].concat();
-            insert(out, &mut sent, &question);
+        for ours in ours {
+            insert(out, &mut place, &[b";", ours.text.as_bytes()].concat());
         }
     }
     out.extend_from_slice(&text[at..]);
-    moves
+    sent
 }
 
 /// Where a position in the sent text is in the client's own; none for what it did not send.
@@ -149,9 +212,9 @@ fn question(name: &str, localized: &Localized) -> String {
     format!("SHOW {}", parts.join("."))
 }
 
-/// Appends the question behind an Execute, without Sync: Close, Parse, Bind, Execute, and Close of
-/// both, under a name of this connection's own. The client's unnamed portal stays.
-pub fn put_question(out: &mut Vec<u8>, own: &[u8; NAME_LENGTH], name: &str, localized: &Localized) {
+/// Appends it behind an Execute, without Sync: Close, Parse, Bind, Execute, and Close of both, under a
+/// name of this connection's own. The client's unnamed portal stays.
+pub fn put_behind(out: &mut Vec<u8>, own: &[u8; NAME_LENGTH], behind: &Behind<'_>) {
     let close = |out: &mut Vec<u8>, kind| {
         message(out, b'C', |out| {
             out.push(kind);
@@ -161,7 +224,7 @@ pub fn put_question(out: &mut Vec<u8>, own: &[u8; NAME_LENGTH], name: &str, loca
     close(out, b'S');
     message(out, b'P', |out| {
         put_cstr(out, own);
-        put_cstr(out, question(name, localized).as_bytes());
+        put_cstr(out, behind.text.as_bytes());
         out.extend_from_slice(&0u16.to_be_bytes());
     });
     message(out, b'B', |out| {
@@ -192,9 +255,38 @@ mod tests {
     use crate::sql::describe;
 
     fn query(text: &str) -> (String, Vec<Move>) {
+        let facts = describe(text.as_bytes());
         let mut out = Vec::new();
-        let moves = put_query(&mut out, b"", text.as_bytes(), &describe(text.as_bytes()));
-        (String::from_utf8(out).unwrap(), moves)
+        let sent = put_query(&mut out, b"", text.as_bytes(), &facts, None);
+        (String::from_utf8(out).unwrap(), sent.moves)
+    }
+
+    #[test]
+    fn a_reset_returns_to_the_startup_packet_at_once() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let record = Record::new(&[pair("jit", "o'ff")], &[pair("timezone", "UTC")]);
+        for (text, sent) in [
+            (
+                "RESET jit -- c",
+                "RESET jit;select pg_catalog.set_config('jit','o''ff',true) -- c",
+            ),
+            (
+                "SET TIME ZONE LOCAL;",
+                "SET TIME ZONE LOCAL;select pg_catalog.set_config('timezone','UTC',false);",
+            ),
+            (
+                "RESET ALL",
+                "RESET ALL;select pg_catalog.set_config('jit','o''ff',true),pg_catalog.set_config('timezone','UTC',false)",
+            ),
+            ("RESET work_mem", "RESET work_mem"),
+            ("DISCARD ALL", "DISCARD ALL"),
+        ] {
+            let facts = describe(text.as_bytes());
+            let mut out = Vec::new();
+            let said = put_query(&mut out, b"", text.as_bytes(), &facts, Some(&record));
+            assert_eq!(String::from_utf8(out).unwrap(), sent);
+            assert_eq!(said.behind, [usize::from(text != sent)]);
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ struct Origin {
     name: Box<str>,
     value: Box<str>,
     /// The pool sets it on every server connection that it leads this client to.
-    by_pool: bool,
+    pooled: bool,
 }
 
 /// What undoes one step of the running transaction.
@@ -40,14 +40,14 @@ pub struct Record {
 }
 
 impl Record {
-    /// For a client with these startup parameters. `by_pool`: those that the pool keeps for it.
-    pub fn new(startup: &[(String, String)], by_pool: &[(String, String)]) -> Self {
-        let all = [(startup, false), (by_pool, true)];
-        let origins = all.into_iter().flat_map(|(pairs, by_pool)| {
+    /// For a client with these startup parameters. `pooled`: those that the pool keeps for it.
+    pub fn new(kept: &[(String, String)], pooled: &[(String, String)]) -> Self {
+        let all = [(kept, false), (pooled, true)];
+        let origins = all.into_iter().flat_map(|(pairs, pooled)| {
             pairs.iter().map(move |(name, value)| Origin {
                 name: name.as_str().into(),
                 value: value.as_str().into(),
-                by_pool,
+                pooled,
             })
         });
         Self {
@@ -56,7 +56,8 @@ impl Record {
         }
     }
 
-    /// The value that the client gave the parameter, for its session or in its startup packet.
+    /// The value that the client gave the parameter, for its session or in its startup packet; not
+    /// one that the pool sets.
     pub fn value(&self, name: &str) -> Option<&str> {
         let set = self.session.iter().find(|(it, _)| **it == *name);
         set.map(|(_, value)| &**value)
@@ -77,19 +78,23 @@ impl Record {
     }
 
     fn origin(&self, name: &str) -> Option<&Origin> {
-        self.origins.iter().find(|origin| *origin.name == *name)
+        let mut origins = self.origins.iter().filter(|origin| !origin.pooled);
+        origins.find(|origin| *origin.name == *name)
     }
 
-    /// Is there a value in the startup packet?
-    pub fn has_origin(&self, name: &str) -> bool {
-        self.origin(name).is_some()
+    /// The values of the startup packet that RESET returns to: of this parameter, or of all. Each with
+    /// its name, and whether the pool keeps it.
+    pub fn origins(&self, name: Option<&str>) -> impl Iterator<Item = (&str, &str, bool)> {
+        let origins = self.origins.iter();
+        let origins = origins.filter(move |origin| name.is_none_or(|name| *origin.name == *name));
+        origins.map(|origin| (&*origin.name, &*origin.value, origin.pooled))
     }
 
     /// What has to be set in every transaction: each name and value once.
     pub fn applied(&self) -> impl Iterator<Item = (&str, &str)> {
         let set = |name: &str| self.session.iter().any(|(it, _)| **it == *name);
         let origins = self.origins.iter();
-        let origins = origins.filter(move |origin| !origin.by_pool && !set(&origin.name));
+        let origins = origins.filter(move |origin| !origin.pooled && !set(&origin.name));
         origins
             .map(|origin| (&*origin.name, &*origin.value))
             .chain(self.session.iter().map(|(name, value)| (&**name, &**value)))
@@ -149,22 +154,21 @@ impl Record {
 
     /// The session's value is the startup packet's again, or the server's.
     pub fn reset(&mut self, name: &str) {
-        self.unpool(|origin| *origin.name == *name);
         self.change(name, None);
     }
 
     /// RESET ALL, DISCARD ALL.
     pub fn reset_all(&mut self) {
-        self.unpool(|_| true);
         let names: Vec<Box<str>> = self.session.iter().map(|(name, _)| name.clone()).collect();
         names.iter().for_each(|name| self.change(name, None));
     }
 
-    /// A RESET is on its way, or has reached the server: the pool learns that the parameter has the
-    /// server's own default, and keeps that for the client from now on.
-    fn unpool(&mut self, of: impl Fn(&Origin) -> bool) {
-        let origins = self.origins.iter_mut().filter(|origin| of(origin));
-        origins.for_each(|origin| origin.by_pool = false);
+    /// The pool has learnt that every parameter has the server's own default, and keeps that for the
+    /// client from now on.
+    pub fn forgotten_by_pool(&mut self) {
+        self.origins
+            .iter_mut()
+            .for_each(|origin| origin.pooled = false);
     }
 
     fn change(&mut self, name: &str, value: Option<&str>) {
@@ -334,8 +338,15 @@ mod tests {
         assert_eq!(shown(&record), "jit=on timezone=Asia/Tokyo");
         record.reset("jit");
         assert_eq!(shown(&record), "jit=off timezone=Asia/Tokyo");
-        // The pool has forgotten it with the RESET.
         record.reset("timezone");
+        assert_eq!(
+            (shown(&record), record.value("timezone")),
+            ("jit=off".into(), None)
+        );
+        let origins: Vec<_> = record.origins(Some("timezone")).collect();
+        assert_eq!(origins, [("timezone", "UTC", true)]);
+        assert_eq!(record.origins(None).count(), 2);
+        record.forgotten_by_pool();
         assert_eq!(shown(&record), "jit=off timezone=UTC");
     }
 

@@ -8,9 +8,10 @@ use super::client::{Message, Step};
 use super::in_flight::{Expected, Skipped};
 use super::injection::QueryForm;
 use super::parameters::{NoRoom, Parameters};
+use super::reading::{self, Sent};
 use super::record::{MAX_BYTES, MAX_NAMES};
 use super::splice::Splice;
-use super::{Conversation, Fatal, reading};
+use super::{Conversation, Fatal};
 use crate::error::SqlState;
 use crate::policy::{Guard, Objection, Refusal, Who};
 use crate::protocol::frame::{self, HEADER, cstr};
@@ -87,9 +88,11 @@ impl Conversation {
             };
         }
         let parameters = injection.parameters.as_ref();
-        match parameters.is_some_and(|parameters| parameters.would_change(facts)) {
-            true => Noted::Yes,
-            false => Noted::No,
+        let would_change = parameters.is_some_and(|parameters| parameters.would_change(facts));
+        match (injection.resets_origin(facts), would_change) {
+            (true, _) if self.in_flight.has_ended_batches() => Noted::Wait,
+            (false, false) => Noted::No,
+            _ => Noted::Yes,
         }
     }
 
@@ -98,20 +101,15 @@ impl Conversation {
         let Some(injection) = &mut self.injection else {
             return;
         };
-        let localizes = injection.localizes(facts);
-        let parameters = injection.parameters.get_or_insert_default();
+        let parameters = injection.begin_parameters();
         parameters.note(facts);
-        let statement = facts.statements.first().filter(|_| localizes);
-        let Some((statement, localized)) =
-            statement.and_then(|it| Some((it, reading::localized(it)?)))
-        else {
+        let Some(statement) = facts.statements.first() else {
             return;
         };
-        for name in reading::names(statement) {
-            parameters.ask(name);
-        }
-        for name in reading::names(statement) {
-            injection.put_reading(out.insert(), name, localized);
+        let all = reading::behind(statement, Some(parameters.record()));
+        all.iter().for_each(|behind| parameters.ask(behind));
+        for behind in &all {
+            injection.put_behind(out.insert(), behind);
             self.in_flight.push_reading();
         }
     }
@@ -131,19 +129,19 @@ impl Conversation {
         let parameters = injection.parameters.as_ref();
         let would_change = parameters.is_some_and(|parameters| parameters.would_change(facts));
         let localizes = injection.localizes(facts);
-        if !localizes && !would_change {
+        if !localizes && !would_change && !injection.resets_origin(facts) {
             return false;
         }
         let guard = matches!(form, QueryForm::Guarded | QueryForm::PrefixedGuarded);
         let guard = if guard { QUERY_GUARD } else { b"" };
         let text = body.strip_suffix(b"\0").unwrap_or(body);
-        let mut moves = Vec::new();
+        let parameters = injection.begin_parameters();
+        let mut sent = Sent::default();
         frame::message(out.insert(), b'Q', |out| {
-            moves = reading::put_query(out, guard, text, facts);
+            sent = reading::put_query(out, guard, text, facts, Some(parameters.record()));
             out.push(0);
         });
-        let parameters = injection.parameters.get_or_insert_default();
-        parameters.plan(facts, !guard.is_empty(), moves);
+        parameters.plan(facts, !guard.is_empty(), sent);
         let stage = match guard.is_empty() {
             true => Expected::Planned,
             false => Expected::PlannedOwn,

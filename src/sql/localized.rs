@@ -45,7 +45,8 @@ impl EditKind {
     }
 }
 
-/// How a statement that sets parameters for the session is turned into its transaction-local form.
+/// How a statement that sets parameters for the session is turned into its transaction-local form; one
+/// that resets them stays as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Localized {
     /// What changes in the text, in order.
@@ -67,10 +68,18 @@ const QUERIES: ClassSet = ClassSet::of(Class::Read)
 pub(super) fn of(view: View<'_>, statement: &Statement) -> Option<Box<Localized>> {
     let for_session = |touch: &&ParameterTouch| touch.how == ParameterUse::Session;
     let count = statement.parameters.iter().filter(for_session).count();
-    if count == 0 {
-        return None;
-    }
     let end = view.tokens.last()?.end;
+    if count == 0 {
+        let resets = view.is(0, "reset") || view.is(0, "set");
+        let reset = |touch: &ParameterTouch| touch.how == ParameterUse::Reset;
+        return (resets && statement.parameters.iter().any(reset)).then(|| {
+            Box::new(Localized {
+                edits: Box::default(),
+                end,
+                by_query: false,
+            })
+        });
+    }
     if view.is(0, "set") {
         let edit = Edit {
             at: view.tokens.get(1)?.start,

@@ -5,7 +5,7 @@ use crate::sql::describe;
 
 fn in_a_zone() -> Injection {
     let prefix = Arc::new(Prefix::new(&[("app.tenant_id", "acme")]));
-    Injection::new(Some(prefix), crate::zone::name(1), true)
+    Injection::new(Some(prefix), crate::zone::name(1), Some(Arc::default()))
 }
 
 #[test]
