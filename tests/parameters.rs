@@ -12,7 +12,7 @@ mod parameters {
 use std::sync::Arc;
 
 use parameters::pair::{Pair, Step, probe};
-use support::{OnEveryVersion, Stack, StackOptions, VERSIONS};
+use support::{OnEveryVersion, Stack, StackOptions, Transport, VERSIONS, Wire};
 
 fn stacks() -> Vec<Arc<Stack>> {
     static STACKS: OnEveryVersion = OnEveryVersion::new();
@@ -28,12 +28,18 @@ const LOGINS: [(&str, &str); 2] = [("shop_plain", "app"), ("shop_acme", "shop")]
 /// Runs each script everywhere; panics with all that differ.
 #[track_caller]
 fn same(scripts: &[&[Step]]) {
+    same_with(&[], scripts);
+}
+
+/// The same, for clients with these startup parameters.
+#[track_caller]
+fn same_with(startup: &[(&str, &str)], scripts: &[&[Step]]) {
     let mut wrong = Vec::new();
     for (stack, version) in stacks().iter().zip(VERSIONS) {
         for login in LOGINS {
             for extended in [false, true] {
                 for script in scripts {
-                    let mut pair = Pair::open(stack, login, &[]);
+                    let mut pair = Pair::open(stack, login, startup);
                     let problem = pair.run(script, extended);
                     drop(pair);
                     let left = probe(stack, login);
@@ -429,4 +435,120 @@ fn batches_and_pipelines() {
             Query("SHOW work_mem"),
         ],
     ]);
+}
+
+const STARTUP: [(&str, &str); 6] = [
+    ("application_name", "me"),
+    ("TimeZone", "Asia/Tokyo"),
+    ("search_path", "pg_catalog, public"),
+    ("IntervalStyle", "iso_8601"),
+    ("extra_float_digits", "0"),
+    (
+        "options",
+        "-c jit=off -cwork_mem=2MB --statement-timeout=33s -c app.made=a\\ b -fs",
+    ),
+];
+
+#[test]
+fn what_is_in_the_startup_packet_is_there_in_every_transaction() {
+    let shown = [
+        "SHOW search_path",
+        "SHOW intervalstyle",
+        "SHOW extra_float_digits",
+        "SHOW jit",
+        "SHOW work_mem",
+        "SHOW statement_timeout",
+        "SHOW app.made",
+        "SHOW enable_seqscan",
+        "SHOW timezone",
+        "SHOW application_name",
+    ];
+    let all: Vec<Step> = shown.into_iter().map(Query).collect();
+    let with = |steps: &[Step]| [steps, &all, &all].concat();
+    let scripts = [
+        with(&[]),
+        with(&[Query("SET work_mem = '3MB'"), Query("SET TIME ZONE 'UTC'")]),
+        with(&[
+            Query("SET work_mem = '3MB'"),
+            Query("RESET work_mem"),
+            Query("RESET timezone"),
+            Query("RESET jit"),
+        ]),
+        with(&[Query("SET work_mem = '3MB'"), Query("RESET ALL")]),
+        with(&[Query("SET work_mem = '3MB'"), Query("DISCARD ALL")]),
+        with(&[Query("RESET timezone"), Query("RESET application_name")]),
+        [
+            with(&[
+                Query("BEGIN"),
+                Query("SET work_mem = '3MB'"),
+                Query("RESET work_mem"),
+                Query("RESET timezone"),
+                Query("SET TRANSACTION READ ONLY"),
+            ]),
+            with(&[Query("RESET ALL")]),
+            with(&[Query("ROLLBACK")]),
+        ]
+        .concat(),
+        [
+            with(&[Query("BEGIN"), Query("SELECT 1"), Query("RESET ALL")]),
+            with(&[Query("COMMIT")]),
+        ]
+        .concat(),
+        with(&[Batch(&[
+            "SHOW work_mem",
+            "SET work_mem = '3MB'",
+            "RESET work_mem",
+            "SHOW work_mem",
+            "SYNC",
+            "RESET timezone",
+            "SHOW timezone",
+        ])]),
+        with(&[Simple(
+            "RESET work_mem; SHOW work_mem; RESET timezone; SHOW timezone",
+        )]),
+    ];
+    let scripts: Vec<&[Step]> = scripts.iter().map(|script| &script[..]).collect();
+    same_with(&STARTUP, &scripts);
+}
+
+#[test]
+fn the_login_reports_what_is_in_the_startup_packet() {
+    for stack in stacks() {
+        for login in LOGINS {
+            let Pair { direct, through } = Pair::open(&stack, login, &STARTUP);
+            let sorted = |wire: &Wire| {
+                let mut all = wire.parameters.clone();
+                all.sort();
+                all
+            };
+            assert_eq!(sorted(&through), sorted(&direct));
+        }
+    }
+}
+
+#[test]
+fn a_startup_parameter_that_the_server_refuses_ends_the_login_as_there() {
+    for stack in stacks() {
+        for parameter in [
+            ("work_mem", "much"),
+            ("no_such_parameter", "1"),
+            ("options", "-c jit=perhaps"),
+            ("options", "-c shared_buffers=1GB"),
+            ("options", "-q"),
+        ] {
+            let (user, database) = LOGINS[0];
+            let ports = [
+                (stack.cluster.port, Transport::Plain),
+                (stack.port, Transport::SslRequest),
+            ];
+            let [expected, found] = ports.map(|(port, transport)| {
+                let login = stack.login_at(port, user, database);
+                let refused = Wire::try_login(&login, transport, &[parameter]);
+                let error = refused.err().expect("a refusal");
+                (error.field(b'V'), error.sqlstate(), error.field(b'M'))
+            });
+            assert_eq!(found, expected, "{parameter:?}");
+        }
+        assert_eq!(probe(&stack, LOGINS[0]), None);
+    }
 }

@@ -39,7 +39,9 @@ use in_flight::InFlight;
 use injection::Injection;
 use names::Names;
 use observing::Onlooker;
+pub use record::MAX_NAMES;
 use reports::Reports;
+pub use reports::put_reports;
 
 /// What happens on a connection, for counters and records. Called on the data path: must be cheap.
 pub trait Observer {
@@ -250,7 +252,7 @@ impl Conversation {
                 Box::new(Injection::new(setup.zone.clone(), statement, origins))
             }),
             reports: match pooled {
-                true => Reports::new(&setup.reported),
+                true => Reports::new(&setup.reported, &setup.origins.kept),
                 false => Reports::default(),
             },
             status: TransactionStatus::Idle,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::reading::{self, Behind, Sent};
 use super::record::Record;
+use crate::protocol::frame::only_value;
 use crate::sql::{Facts, ParameterName, ParameterUse, SavepointAct, Statement, TransactionControl};
 use crate::zone::Prefix;
 
@@ -207,7 +208,7 @@ impl Parameters {
 
     /// A DataRow of ours: its body.
     pub fn row(&mut self, body: &[u8]) {
-        self.value = reading::value(body).map(Box::from);
+        self.value = only_value(body).map(Box::from);
     }
 
     /// The noted Execute has ended: `tag` is that of its CommandComplete.

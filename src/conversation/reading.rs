@@ -240,15 +240,6 @@ pub fn put_behind(out: &mut Vec<u8>, own: &[u8; NAME_LENGTH], behind: &Behind<'_
     close(out, b'S');
 }
 
-/// The one value of a DataRow's body.
-pub fn value(row: &[u8]) -> Option<&str> {
-    let (count, rest) = row.split_first_chunk::<2>()?;
-    let (length, rest) = rest.split_first_chunk::<4>()?;
-    let length = usize::try_from(i32::from_be_bytes(*length)).ok()?;
-    let whole = u16::from_be_bytes(*count) == 1 && rest.len() == length;
-    std::str::from_utf8(rest).ok().filter(|_| whole)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -366,20 +357,6 @@ mod tests {
         ] {
             let facts = describe(text.as_bytes());
             assert!(facts.statements[0].details.localized.is_none(), "{text}");
-        }
-    }
-
-    #[test]
-    fn one_value_is_read_and_nothing_else() {
-        assert_eq!(value(b"\0\x01\0\0\0\x02on"), Some("on"));
-        assert_eq!(value(b"\0\x01\0\0\0\0"), Some(""));
-        for bad in [
-            &b"\0\x01\xff\xff\xff\xff"[..],
-            b"\0\x02\0\0\0\x02on",
-            b"\0\x01\0\0\0\x03on",
-            b"",
-        ] {
-            assert_eq!(value(bad), None);
         }
     }
 }

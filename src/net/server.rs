@@ -16,6 +16,7 @@ use crate::config::Endpoint;
 use crate::error::SqlState;
 use crate::policy::RouteName;
 use crate::protocol::error_fields;
+use crate::protocol::frame::only_value;
 use crate::protocol::frame::{self, HEADER, cstr, message, put_cstr};
 use crate::protocol::parameter_status::changes_lexing;
 use crate::protocol::startup::{put_ssl_request, put_startup};
@@ -381,14 +382,38 @@ impl Server {
         if settings.is_empty() {
             return Ok(());
         }
-        let values: Vec<(&str, &str)> = settings.iter().map(|(n, v)| (&**n, &**v)).collect();
+        self.set(settings, false).await.map(drop)
+    }
+
+    /// What the server makes of parameters: their values as it shows them. Nothing of it stays.
+    pub async fn try_out(
+        &mut self,
+        settings: &[(String, String)],
+    ) -> Result<Vec<String>, NoServer> {
+        if settings.is_empty() {
+            return Ok(Vec::new());
+        }
+        let values = self.set(settings, true).await?;
+        if values.len() != settings.len() {
+            return Err(NoServer::new("a startup parameter has no value"));
+        }
+        Ok(values)
+    }
+
+    async fn set(
+        &mut self,
+        settings: &[(String, String)],
+        local: bool,
+    ) -> Result<Vec<String>, NoServer> {
+        let pairs: Vec<(&str, &str)> = settings.iter().map(|(n, v)| (&**n, &**v)).collect();
         let mut out = Vec::new();
-        crate::zone::put_session_settings(&mut out, &values);
+        crate::zone::put_settings(&mut out, &pairs, local);
         let stream = &mut self.stream;
         let written = stream.write_all(&out).await;
         written.map_err(NoServer::new)?;
         stream.flush().await.map_err(NoServer::new)?;
         let mut failure = None;
+        let mut values = Vec::new();
         loop {
             let mut head = [0; HEADER];
             let read = self.stream.read_exact(&mut head).await;
@@ -400,12 +425,15 @@ impl Server {
             let read = self.stream.read_exact(&mut body).await;
             read.map_err(NoServer::new)?;
             match header.kind {
-                b'Z' => return failure.map_or(Ok(()), Err),
+                b'Z' => return failure.map_or(Ok(values), Err),
+                b'D' if values.len() < settings.len() => {
+                    values.extend(only_value(&body).map(str::to_owned));
+                }
                 // The client sees what a direct connection would have told it.
                 b'S' if changes_lexing(&body) => {
                     return Err(NoServer::new("the server reads SQL in another way"));
                 }
-                b'S' if self.parameters.len() < MAX_PARAMETERS => {
+                b'S' if !local && self.parameters.len() < MAX_PARAMETERS => {
                     message(&mut self.parameters, b'S', |out| {
                         out.extend_from_slice(&body)
                     });
