@@ -1,12 +1,13 @@
 """PostgreSQL, the pool, and the hops between a client and the pool."""
 
+import re
 import shutil
 import signal
 from dataclasses import dataclass
 from pathlib import Path
 
 from .client import verifier
-from .machine import is_ready
+from .machine import REPOSITORY, is_ready
 
 SCALE = 20
 PASSWORD = "hop-bench-password"
@@ -120,7 +121,7 @@ class Stack:
         port, http = self.machine.port(), self.machine.port()
         zone, tls = legs == ["zone"], "tls" in legs
         text = PORTCULLIS.format(
-            policy=self.machine.write(f"{self.name}/{name}/production.toml", POLICY), port=port, http=http, pool=pool,
+            policy=self.machine.write(f"{self.name}/{name}/production.toml", policy()), port=port, http=http, pool=pool,
             userlist=self.userlist, c=self.certificates, client="require" if tls else "disable",
             server="verify-full" if len(legs) == 2 else "disable",
         )
@@ -281,15 +282,8 @@ hosts = ["localhost:{pool}"]
 format = "json"
 """
 
-# Every guard of policies/production.toml, enforced: a guard that is not named is.
-POLICY = """schema = 1
-environment = "production"
-
-[zone]
-parameter = "app.tenant_id"
-databases = ["tenants"]
-
-[login.bench]
+# The logins that the hops are measured with, instead of those of policies/production.toml.
+LOGINS = """[login.bench]
 kind = "service"
 databases = ["bench"]
 
@@ -297,4 +291,16 @@ databases = ["bench"]
 kind = "service"
 databases = ["tenants"]
 zone = "acme"
+
 """
+
+
+def policy():
+    """policies/production.toml as it is shipped: its guards, rules and zone, with the logins of the bench."""
+    shipped = (REPOSITORY / "policies/production.toml").read_text()
+    text, changed = re.subn(r'^databases( *)= \["shop"\]', r'databases\1= ["tenants"]', shipped, count=1, flags=re.MULTILINE)
+    # A table ends where the next one begins.
+    text, removed = re.subn(r"^\[login\.[^\n]*\n.*?(?=^\[(?!login))", LOGINS, text, count=1, flags=re.MULTILINE | re.DOTALL)
+    if not (changed and removed):
+        raise RuntimeError("policies/production.toml has no zone for database shop, or no logins, any more")
+    return text

@@ -51,7 +51,7 @@ Every day (speaks to the running proxy)
   migration   run, open, close, list, show
   console     any console verb
 More
-  help TOPIC  guards, config, or any guard's id
+  help TOPIC  guards, config, policy, policy-schema, or any guard's id
 
 First time?  portcullis init --from /etc/pgbouncer/pgbouncer.ini
 

@@ -51,7 +51,7 @@ fn a_session_is_opened_listed_shown_and_closed_in_psql() {
         &[
             "-At",
             "-c",
-            "OPEN MIGRATION DATABASE 'shop' ROLE 'migrator' REASON 'SHOP-298 order notes' TTL '30min'",
+            "OPEN MIGRATION DATABASE 'shop' ROLE 'migrator' REASON 'SHOP-298 order notes' TTL '30min' PHASE contract",
         ],
     ));
     let columns: Vec<&str> = opened.lines().next().expect("a row").split('|').collect();
@@ -65,6 +65,7 @@ fn a_session_is_opened_listed_shown_and_closed_in_psql() {
         port,
         sslmode,
         sslrootcert,
+        phase,
     ] = columns[..]
     else {
         panic!("{opened}")
@@ -72,8 +73,8 @@ fn a_session_is_opened_listed_shown_and_closed_in_psql() {
     assert_eq!(login, format!("migrator.{id}"));
     assert!(token.parse::<Token>().is_ok());
     assert_eq!(
-        (database, host, port, sslmode),
-        ("shop", "db.example.com", "6432", "verify-full")
+        (database, host, port, sslmode, phase),
+        ("shop", "db.example.com", "6432", "verify-full", "contract")
     );
     assert!(
         ends.ends_with("+00") && sslrootcert.ends_with("/ca.crt"),
@@ -91,7 +92,7 @@ fn a_session_is_opened_listed_shown_and_closed_in_psql() {
     let listed = out(&psql(&console, &["-At", "-c", "show migrations"]));
     assert!(
         listed.starts_with(&format!(
-            "{id}|shop|migrator|open|0|29min|SHOP-298 order notes|"
+            "{id}|shop|contract|migrator|open|0|29min|SHOP-298 order notes|"
         )),
         "{listed}"
     );

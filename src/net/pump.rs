@@ -385,6 +385,7 @@ impl Pump {
                         .session
                         .as_ref()
                         .is_some_and(|session| session.is_open()),
+                    phase: self.session.as_ref().and_then(|session| session.phase),
                     // Only exceptions go by the day.
                     today: (!self.who.policy.exceptions.is_empty()).then(crate::clock::today),
                 },

@@ -3,12 +3,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Guard;
 use super::exception::EXEMPTIBLE;
 use super::parse::{
     ALWAYS_ENFORCED, CONSOLE_ROLES, FILE_MODES, KINDS, MAX_RULES, MAX_TEXT, MAX_ZONE, MODES, ROUTES,
 };
 use super::quantity::{BOUNDED, Measure};
+use super::{Guard, Phase};
 use crate::sql::{Class, FUNCTIONS};
 
 /// The schema as text, with a line break at its end.
@@ -157,6 +157,7 @@ fn rule() -> Value {
             "environment": one_or_more(name("an environment; * is any run of characters")),
             "route": one_or_more(words("", &ROUTES)),
             "migration": { "description": "in an open migration session", "type": "boolean" },
+            "phase": one_or_more(words("of the open migration session", &Phase::WORDS)),
             "class": one_or_more(json!({ "enum": class })),
             "tag": one_or_more(name("DROP TABLE; * is any run of characters")),
             "relation": one_or_more(relation()),
@@ -186,7 +187,7 @@ fn exception() -> Value {
         json!({
             "guard": { "enum": EXEMPTIBLE.map(Guard::id) },
             "login": name("a login of this policy"),
-            "fingerprint": { "description": "the statement's fingerprint, 12 hex digits: statement ... in the DETAIL of the refusal", "type": "string", "pattern": "^[0-9a-f]{12}$" },
+            "fingerprint": { "description": "the statement's fingerprint, 32 hex digits: statement ... in the DETAIL of the refusal", "type": "string", "pattern": "^[0-9a-f]{32}$" },
             "reason": text_of("why, and until when"),
             "expires": { "description": "the first day on which it is refused again: 2027-03-01", "type": "string", "format": "date" },
         }),

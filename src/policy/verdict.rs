@@ -62,11 +62,13 @@ pub enum Guard {
     Functions,
     /// The operator's own rules, `[[rule]]`.
     Rule,
+    /// What takes something away from running code, in a migration session of phase expand.
+    PhaseExpand,
 }
 
 impl Guard {
     /// All guards; `ALL[g as usize] == g`.
-    pub const ALL: [Guard; 25] = [
+    pub const ALL: [Guard; 26] = [
         Guard::DdlOutsideMigration,
         Guard::Procedural,
         Guard::CopyFile,
@@ -92,6 +94,7 @@ impl Guard {
         Guard::DeniedRelations,
         Guard::Functions,
         Guard::Rule,
+        Guard::PhaseExpand,
     ];
 
     /// The one id.
@@ -122,6 +125,7 @@ impl Guard {
             Guard::DeniedRelations => "denied-relations",
             Guard::Functions => "functions",
             Guard::Rule => "rule",
+            Guard::PhaseExpand => "phase-expand",
         }
     }
 

@@ -263,6 +263,11 @@ fn cost_of_details(details: &Details) -> usize {
         + localized.sum::<usize>()
         + savepoint.sum::<usize>()
         + role.map(|name| name.len()).sum::<usize>()
+        + details
+            .takes_away
+            .iter()
+            .map(|away| away.what.len())
+            .sum::<usize>()
 }
 
 /// What an entry takes: the text, the facts with all they own, and its places in both tables.

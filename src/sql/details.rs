@@ -2,6 +2,7 @@
 //! a policy names ask for the parts that cost a walk of the whole tree ([`Depth`]).
 
 use super::Localized;
+use super::takes_away::TakesAway;
 
 /// How closely a text is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -141,6 +142,9 @@ pub struct Details {
     pub localized: Option<Box<Localized>>,
     /// SAVEPOINT, RELEASE, ROLLBACK TO: of which.
     pub savepoint: Option<Box<Savepoint>>,
+    /// The first thing that it takes away from code that still runs. Never of a query: what the
+    /// functions of one do cannot be seen.
+    pub takes_away: Option<TakesAway>,
 }
 
 impl Details {

@@ -1,5 +1,6 @@
 //! What is known about the text of one Query or Parse message.
 
+use super::Fingerprint;
 use super::details::Details;
 
 /// What kinds of thing a statement does. A statement can have several (a data-modifying CTE
@@ -269,22 +270,6 @@ pub enum Undescribed {
     Disagreement,
     /// The parser failed in an unexpected way.
     Internal,
-}
-
-/// Twelve hex digits that name a statement in errors, the log and reports; literals do not matter.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Fingerprint(pub [u8; 6]);
-
-impl std::fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl std::fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{self}")
-    }
 }
 
 /// Everything a verdict may depend on about the text of one message.

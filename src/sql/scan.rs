@@ -13,14 +13,10 @@ pub(super) fn calls(
     touches: &mut Vec<ParameterTouch>,
 ) {
     for at in 0..view.tokens.len() {
-        // `f(x)`, or `(x).f`, PostgreSQL's other way to write it.
-        let open = view.is_kind(at + 1, Kind::Open);
-        if !view.is_name(at) || !(open || (at > 0 && view.is_kind(at - 1, Kind::Dot))) {
-            continue;
-        }
-        let Some(function) = guarded(view, at) else {
+        let Some(function) = called(view, at) else {
             continue;
         };
+        let open = view.is_kind(at + 1, Kind::Open);
         if function == "set_config" {
             touches.push(settings::set_config(view, at + 1));
         }
@@ -34,17 +30,20 @@ pub(super) fn calls(
     }
 }
 
-/// Where this guarded function is called, or its name stands as if it were.
+/// Where this guarded function is called.
 pub(super) fn places_of<'v>(
     view: View<'v>,
     function: &'static str,
 ) -> impl Iterator<Item = usize> + use<'v> {
-    (0..view.tokens.len()).filter(move |&at| {
-        let open = view.is_kind(at + 1, Kind::Open);
-        view.is_name(at)
-            && (open || (at > 0 && view.is_kind(at - 1, Kind::Dot)))
-            && guarded(view, at) == Some(function)
-    })
+    (0..view.tokens.len()).filter(move |&at| called(view, at) == Some(function))
+}
+
+/// The guarded function that is called at `at`, as far as tokens can tell: `f(x)`, or `(x).f`,
+/// PostgreSQL's other way to write it.
+pub(super) fn called(view: View<'_>, at: usize) -> Option<&'static str> {
+    let shaped = view.is_name(at)
+        && (view.is_kind(at + 1, Kind::Open) || (at > 0 && view.is_kind(at - 1, Kind::Dot)));
+    shaped.then(|| guarded(view, at))?
 }
 
 /// The guarded function that the name at `at` is, if any.

@@ -188,6 +188,11 @@ impl<'a> Walk<'a> {
                 self.call(call.funcname());
                 self.children(node);
             }
+            Node::RangeTableSample(sample) => {
+                // The method is a function of that name.
+                self.call(sample.method());
+                self.children(node);
+            }
             Node::A_Indirection(path) => {
                 // `(x).f` can be a call of f.
                 for step in path.indirection() {
@@ -339,7 +344,6 @@ fn is_expression(node: Node<'_>) -> bool {
             | RangeSubselect(_)
             | RangeTableFunc(_)
             | RangeTableFuncCol(_)
-            | RangeTableSample(_)
             | ResTarget(_)
             | ReturningClause(_)
             | ReturningOption(_)

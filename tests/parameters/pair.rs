@@ -113,8 +113,15 @@ pub fn probe(stack: &Stack, (user, database): (&str, &str)) -> Option<String> {
     const ALL: &str = "SELECT name || ' = ' || setting FROM pg_settings
         UNION ALL SELECT 'statement ' || name FROM pg_prepared_statements WHERE name NOT LIKE 'PGBOUNCER%'
         UNION ALL SELECT 'cursor ' || name FROM pg_cursors WHERE name LIKE '%c\\_%' ORDER BY 1";
-    let [mut fresh, mut pooled] = [stack.cluster.port, stack.transaction_port]
-        .map(|port| Wire::login_with(&stack.login_at(port, user, database), Transport::Plain, &[]));
+    // PgBouncer 1.18 leaves the last client's name to one that has none.
+    let named = [("application_name", "probe")];
+    let [mut fresh, mut pooled] = [stack.cluster.port, stack.transaction_port].map(|port| {
+        Wire::login_with(
+            &stack.login_at(port, user, database),
+            Transport::Plain,
+            &named,
+        )
+    });
     let of = |wire: &mut Wire| {
         let answer = wire.query(ALL);
         message::fine(&answer);

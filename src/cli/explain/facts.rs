@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::sql::{
-    Class, Details, ExtensionAct, ExtensionTouch, ParameterName, QualifiedName, RelationAct,
-    RoleTouch, Statement,
+    Class, Details, ExtensionAct, ExtensionTouch, Loss, ParameterName, QualifiedName, RelationAct,
+    RoleTouch, Statement, TakesAway,
 };
 
 /// What is done to relations, in the order in which it is told.
@@ -89,6 +89,7 @@ fn details(details: &Details) -> Vec<String> {
     }
     words.extend(details.extensions.iter().map(extension));
     words.extend(details.role.as_ref().map(role));
+    words.extend(details.takes_away.as_ref().map(takes_away));
     words
 }
 
@@ -135,6 +136,15 @@ fn role(touch: &RoleTouch) -> String {
     }
 }
 
+/// What a migration session of phase expand would not do.
+fn takes_away(away: &TakesAway) -> String {
+    match (&*away.what, away.loss) {
+        ("", Loss::Unknown) => "not known to add only".to_owned(),
+        ("", _) => "takes away".to_owned(),
+        (what, _) => format!("takes away: {what}"),
+    }
+}
+
 /// The same for programs; `null`: not looked for.
 pub(super) fn details_json(details: &Details) -> Value {
     let relations = details.relations.as_ref().map(|touches| {
@@ -154,6 +164,7 @@ pub(super) fn details_json(details: &Details) -> Value {
         "temporary": details.temporary,
         "extensions": details.extensions.iter().map(extension).collect::<Vec<_>>(),
         "role": details.role.as_ref().map(role),
+        "takes_away": details.takes_away.as_ref().map(takes_away),
     })
 }
 
@@ -202,13 +213,17 @@ mod tests {
                 local: true,
                 authorization: false,
             }),
+            takes_away: Some(TakesAway {
+                what: "drop table \"t\"".into(),
+                loss: Loss::Gone,
+            }),
             ..Details::default()
         };
         assert_eq!(
             line(&statement),
             "write (DELETE); calls f; reads public.lines; deletes from public.orders; no WHERE; locks rows; \
              makes a table of its result; temporary; creates, with what it needs, extension hstore 1.8; \
-             takes role admin for this transaction"
+             takes role admin for this transaction; takes away: drop table \"t\""
         );
         let value = details_json(&statement.details);
         assert_eq!(value["relations"][0]["act"], "deletes from");

@@ -1,12 +1,14 @@
 //! `portcullis report --suggest`: the modes that the guards could have now, and exceptions to fill in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::{Found, value};
+use crate::cli::judged::count;
 use crate::cli::output::printable;
 use crate::policy::exception::EXEMPTIBLE;
 use crate::policy::{Date, Guard, always_enforced, has_settings};
+use crate::sql::Fingerprint;
 
 /// How long a suggested exception lasts.
 const DAYS: i64 = 90;
@@ -140,6 +142,8 @@ fn line(known: &Known<'_>, whole: bool) -> Option<String> {
 fn exceptions(text: &mut String, found: &Found, today: Date) {
     // By guard, login and fingerprint: a statement may come from several databases.
     let mut all: BTreeMap<(&str, &str, &str), Statement<'_>> = BTreeMap::new();
+    // Statements that no exception can name.
+    let mut masked = BTreeSet::new();
     for row in &found.rows.rows {
         let of = |column| value(&found.rows, row, column);
         let (Some(guard), Some(login), Some(fingerprint)) =
@@ -149,6 +153,10 @@ fn exceptions(text: &mut String, found: &Found, today: Date) {
         };
         let takes = Guard::from_id(guard).is_some_and(|guard| EXEMPTIBLE.contains(&guard));
         if !takes || of("outcome") != Some("observed") || of("exempt_until").is_some() {
+            continue;
+        }
+        if fingerprint.parse::<Fingerprint>().is_err() {
+            masked.insert(fingerprint);
             continue;
         }
         let last = of("last_at").unwrap_or("");
@@ -177,5 +185,12 @@ fn exceptions(text: &mut String, found: &Found, today: Date) {
     }
     if more > 0 {
         let _ = writeln!(text, "\n# and {more} statements more");
+    }
+    if !masked.is_empty() {
+        let count = count(masked.len(), "statement");
+        let _ = writeln!(
+            text,
+            "\n# without exceptions, as constants may be passwords: {count}"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! `dangerous-functions`: functions that get past the text of the statement.
 
 use crate::policy::pattern::{NamePattern, spelled};
-use crate::policy::rights::in_migration_session;
+use crate::policy::rights::{in_expand_session, in_migration_session};
 use crate::policy::rule::may_name;
 use crate::policy::{Objection, State, Who};
 use crate::sql::{Facts, FunctionGroup, QualifiedName, group};
@@ -10,13 +10,14 @@ use crate::sql::{Facts, FunctionGroup, QualifiedName, group};
 /// to those that the policy denies.
 ///
 /// Not its business: `set_config` (judged by the parameter it sets), large objects, session locks.
-/// A migration session may use them, except for files.
+/// A migration session may use them, except for files; not one that may only add to the schema,
+/// since what they run or end could take something away.
 pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
     let migrating = in_migration_session(who, state);
+    let free = migrating && !in_expand_session(who, state);
     let allowed = &who.policy.options.allowed_functions;
-    let objectionable = |name: &&str| {
-        !is_free(name) && !allowed.contains(name) && (!migrating || touches_files(name))
-    };
+    let objectionable =
+        |name: &&str| !is_free(name) && !allowed.contains(name) && (!free || touches_files(name));
     let known = facts.statements.iter().find_map(|statement| {
         let name = statement.functions.iter().copied().find(objectionable)?;
         Some(not_allowed(name).at(statement.position))

@@ -67,11 +67,13 @@ pub fn migrator() -> Who {
 /// No migration session, or not any more.
 pub const CLOSED: State = State {
     migration_open: false,
+    phase: None,
     today: None,
 };
 /// An open migration session.
 pub const OPEN: State = State {
     migration_open: true,
+    phase: None,
     today: None,
 };
 
@@ -101,7 +103,9 @@ pub fn message(mut statements: Vec<Statement>) -> Facts {
         }),
         statements,
         undescribed: None,
-        fingerprint: Some(Fingerprint([0x5b, 0x1f, 0x90, 0xa2, 0xc3, 0x77])),
+        fingerprint: Some(Fingerprint::new(
+            *b"\x5b\x1f\x90\xa2\xc3\x77\x5b\x1f\x90\xa2\xc3\x77\x5b\x1f\x90\xa2",
+        )),
     }
 }
 

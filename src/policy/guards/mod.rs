@@ -19,6 +19,7 @@ pub mod maintenance;
 pub mod missing_where;
 pub mod multi_statement;
 pub mod parameters;
+pub mod phase_expand;
 pub mod procedural;
 pub mod role_change;
 pub mod rule;
@@ -42,11 +43,12 @@ pub type Judge = fn(&Facts, &Who, State) -> Option<Objection>;
 /// The guards that judge texts, in the order in which they are asked: first whether the text can be
 /// judged at all, then what it does, then whose rows it could see and what it leaves behind, then the
 /// operator's own rules.
-pub const TABLE: [(Guard, Judge); 23] = [
+pub const TABLE: [(Guard, Judge); 24] = [
     (Guard::StatementBounds, statement_bounds::judge),
     (Guard::UnknownStatement, unknown_statement::judge),
     (Guard::MultiStatement, multi_statement::judge),
     (Guard::DdlOutsideMigration, ddl_outside_migration::judge),
+    (Guard::PhaseExpand, phase_expand::judge),
     (Guard::Maintenance, maintenance::judge),
     (Guard::Procedural, procedural::judge),
     (Guard::CopyProgram, copy_program::judge),
@@ -100,6 +102,7 @@ pub const fn page(guard: Guard) -> &'static str {
         Guard::DeniedRelations => include_str!("../../../policies/guards/denied-relations.md"),
         Guard::Functions => include_str!("../../../policies/guards/functions.md"),
         Guard::Rule => include_str!("../../../policies/guards/rule.md"),
+        Guard::PhaseExpand => include_str!("../../../policies/guards/phase-expand.md"),
     }
 }
 

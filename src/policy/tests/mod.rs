@@ -211,8 +211,8 @@ fn keys_of_later_versions_are_named() {
         later(19, "login.boris.relations")
     );
     assert_eq!(
-        told("copy-file = \"off\"", "phase-expand = \"observe\""),
-        later(25, "guards.phase-expand")
+        told("copy-file = \"off\"", "large-table = \"observe\""),
+        later(25, "guards.large-table")
     );
     assert_eq!(
         told("max_ttl = \"2h\"", "approvals = 1"),
