@@ -126,7 +126,7 @@ impl Injection {
             .statements
             .iter()
             .flat_map(|it| &it.parameters)
-            .any(|touch| is(touch))
+            .any(is)
     }
 
     /// Another server connection takes the place of the idle one.

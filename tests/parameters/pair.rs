@@ -56,11 +56,10 @@ pub struct Pair {
 impl Pair {
     pub fn open(stack: &Stack, (user, database): (&str, &str), startup: &[(&str, &str)]) -> Self {
         let direct = stack.login_at(stack.cluster.port, user, database);
-        let pair = Self {
+        Self {
             direct: Wire::login_with(&direct, Transport::Plain, startup),
             through: Wire::login_with(&stack.login(user, database), Transport::SslRequest, startup),
-        };
-        pair
+        }
     }
 
     /// Runs the script on both; what differs, if anything does.
