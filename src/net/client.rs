@@ -25,7 +25,7 @@ use super::share::{Seat, Share};
 use super::standing::Standing;
 use super::stream::{Backlog, Stream};
 use super::worker::{Place, Worker, random};
-use crate::conversation::{Conversation, Setup};
+use crate::conversation::{Conversation, Origins, Setup, put_reports};
 use crate::error::SqlState;
 use crate::policy::RouteName;
 use crate::protocol::reply::{self, ErrorReply};
@@ -159,6 +159,7 @@ async fn enter(
 /// What a login leaves behind.
 struct Admitted {
     identity: Identity,
+    origins: Arc<Origins>,
     settings: Settings,
     server: Server,
     key: CancelKey,
@@ -198,7 +199,11 @@ async fn log_in(
             .insert(0, ("lock_timeout".to_owned(), timeout));
     }
     let server = dial(worker, &identity, &settings, connection).await;
-    let server = server.map_err(no_server)?;
+    let mut server = server.map_err(no_server)?;
+    let tried = server.try_out(&settings.kept).await;
+    let values = tried.map_err(no_server)?;
+    let names = std::mem::take(&mut settings.kept).into_iter();
+    let kept: Vec<_> = names.map(|(name, _)| name).zip(values).collect();
     let key = CancelKey::mint(&worker.shared, startup.minor, hello.stream.peer_address());
     let random = random::<16>().zip(key);
     let Some((random, key)) = random else {
@@ -207,13 +212,17 @@ async fn log_in(
     };
     key.lead_to(Some(server.target.clone()));
     let mut out = Vec::new();
-    out.extend_from_slice(&server.parameters);
+    put_reports(&mut out, &server.parameters, &kept);
     reply::put_key(&mut out, key.process, key.secret());
     out.extend_from_slice(reply::READY_IDLE);
     send(&mut hello.stream, &out).await?;
     let (left, right) = random.split_at(8);
     let number = |half: &[u8]| half.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
     Ok(Admitted {
+        origins: Arc::new(Origins {
+            kept,
+            pooled: settings.pooled().to_vec(),
+        }),
         identity,
         settings,
         server,
@@ -310,6 +319,7 @@ impl Admitted {
     fn ready(self, client: Stream, worker: &Rc<Worker>, connection: u32) -> Ready {
         let Self {
             identity,
+            origins,
             settings,
             server,
             key,
@@ -324,6 +334,8 @@ impl Admitted {
             max_statement_bytes: worker.shared.config.limits.max_statement_bytes,
             record: identity.session.is_some(),
             replaceable: identity.route == RouteName::Transaction,
+            origins,
+            reported: server.parameters,
             observes: identity.who.observes() && identity.session.is_none(),
         };
         let interrupt = Arc::new(Interrupt::default());

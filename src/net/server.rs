@@ -16,6 +16,7 @@ use crate::config::Endpoint;
 use crate::error::SqlState;
 use crate::policy::RouteName;
 use crate::protocol::error_fields;
+use crate::protocol::frame::only_value;
 use crate::protocol::frame::{self, HEADER, cstr, message, put_cstr};
 use crate::protocol::parameter_status::changes_lexing;
 use crate::protocol::reply::ErrorReply;
@@ -406,15 +407,45 @@ impl Server {
         if settings.is_empty() {
             return Ok(());
         }
-        let values: Vec<(&str, &str)> = settings.iter().map(|(n, v)| (&**n, &**v)).collect();
+        self.set(settings, false).await.map(drop)
+    }
+
+    /// What the server makes of parameters: their values as it shows them. Nothing of it stays.
+    pub async fn try_out(
+        &mut self,
+        settings: &[(String, String)],
+    ) -> Result<Vec<String>, NoServer> {
+        if settings.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Reports of what was only tried are none for the client.
+        let told = self.parameters.len();
+        let values = self.set(settings, true).await?;
+        self.parameters.truncate(told);
+        if values.len() != settings.len() {
+            return Err(NoServer::new("a startup parameter has no value"));
+        }
+        Ok(values)
+    }
+
+    async fn set(
+        &mut self,
+        settings: &[(String, String)],
+        local: bool,
+    ) -> Result<Vec<String>, NoServer> {
+        let pairs: Vec<(&str, &str)> = settings.iter().map(|(n, v)| (&**n, &**v)).collect();
         let mut out = Vec::new();
-        crate::zone::put_session_settings(&mut out, &values);
+        crate::zone::put_settings(&mut out, &pairs, local);
         self.send(&out).await?;
         let mut failure = None;
+        let mut values = Vec::new();
         loop {
             let (kind, body) = self.next().await?;
             match kind {
-                b'Z' => return failure.map_or(Ok(()), Err),
+                b'Z' => return failure.map_or(Ok(values), Err),
+                b'D' if values.len() < settings.len() => {
+                    values.extend(only_value(&body).map(str::to_owned));
+                }
                 b'E' => {
                     let fields = error_fields::read(&body);
                     failure = Some(NoServer {

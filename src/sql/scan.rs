@@ -30,6 +30,14 @@ pub(super) fn calls(
     }
 }
 
+/// Where this guarded function is called.
+pub(super) fn places_of<'v>(
+    view: View<'v>,
+    function: &'static str,
+) -> impl Iterator<Item = usize> + use<'v> {
+    (0..view.tokens.len()).filter(move |&at| called(view, at) == Some(function))
+}
+
 /// The guarded function that is called at `at`, as far as tokens can tell: `f(x)`, or `(x).f`,
 /// PostgreSQL's other way to write it.
 pub(super) fn called(view: View<'_>, at: usize) -> Option<&'static str> {

@@ -217,6 +217,7 @@ mod tests {
                 what: "drop table \"t\"".into(),
                 loss: Loss::Gone,
             }),
+            ..Details::default()
         };
         assert_eq!(
             line(&statement),
