@@ -19,7 +19,7 @@ mod verifier;
 #[cfg(test)]
 mod tests;
 
-pub use client::{ClientExchange, ClientExchangeFinal};
+pub use client::{ClientExchange, ClientExchangeFinal, PasswordExchange};
 pub use error::ScramError;
 pub use server::{Proved, ServerExchange, ServerExchangeFinal};
 pub use verifier::{Keys, MAX_ITERATIONS, MAX_SALT, Verifier, VerifierError, mock_verifier};
