@@ -37,6 +37,8 @@ pub(super) struct Connection {
     stream: Stream,
     buffer: Vec<u8>,
     deadline: Instant,
+    /// How long one query may take.
+    pub patience: Duration,
     /// Of BackendKeyData: PostgreSQL's own is the backend's process id.
     pub key: u32,
     pub parameters: BTreeMap<String, String>,
@@ -98,6 +100,7 @@ impl Connection {
             stream: Stream::open(dsn, mode, deadline)?,
             buffer: Vec::new(),
             deadline,
+            patience: PATIENCE,
             key: 0,
             parameters: BTreeMap::new(),
             asked: Asked::Nothing,
@@ -122,14 +125,14 @@ impl Connection {
     pub(super) fn query(&mut self, sql: &str) -> Result<Answer, Trouble> {
         let mut body = sql.as_bytes().to_vec();
         body.push(0);
-        self.deadline = Instant::now() + PATIENCE;
+        self.deadline = Instant::now() + self.patience;
         self.send(b'Q', &body)?;
         self.answer()
     }
 
     /// Prepares a named statement as drivers do: Parse, Sync.
     pub(super) fn prepare(&mut self, name: &str, sql: &str) -> Result<(), Trouble> {
-        self.deadline = Instant::now() + PATIENCE;
+        self.deadline = Instant::now() + self.patience;
         // No parameter types.
         self.send(b'P', format!("{name}\0{sql}\0\0\0").as_bytes())?;
         self.send(b'S', b"")?;
@@ -138,7 +141,7 @@ impl Connection {
 
     /// Takes a named statement away: Close, Sync. That there is none is no error.
     pub(super) fn unprepare(&mut self, name: &str) -> Result<(), Trouble> {
-        self.deadline = Instant::now() + PATIENCE;
+        self.deadline = Instant::now() + self.patience;
         self.send(b'C', format!("S{name}\0").as_bytes())?;
         self.send(b'S', b"")?;
         self.answer().map(drop)
@@ -191,8 +194,7 @@ impl Connection {
                 b'K' => self.key = body.number().map_err(stranger)?,
                 b'E' => {
                     let (_, error) = body.error().map_err(stranger)?;
-                    let encrypted = self.stream.tls().is_some();
-                    return Err(Failure::refused(dsn, error, encrypted));
+                    return Err(Failure::refused(dsn, error));
                 }
                 b'Z' => return Ok(()),
                 b'N' | b'v' => {}
@@ -277,7 +279,7 @@ impl Connection {
                 b'R' if body.number().ok() == Some(kind) => return Ok(body.0.to_vec()),
                 b'E' => {
                     let (_, error) = body.error().map_err(|_| Failure::stranger(dsn))?;
-                    return Err(Failure::refused(dsn, error, self.stream.tls().is_some()));
+                    return Err(Failure::refused(dsn, error));
                 }
                 b'N' => {}
                 // AuthenticationOk in the middle of it would leave the server unproved.

@@ -136,8 +136,8 @@ impl Failure {
     }
 
     /// The server refused the login.
-    pub(super) fn refused(dsn: &Dsn, error: ServerError, encrypted: bool) -> Self {
-        let (cause, hint) = classified(dsn, &error, encrypted);
+    pub(super) fn refused(dsn: &Dsn, error: ServerError) -> Self {
+        let (cause, hint) = classified(&error);
         let message = match cause {
             Cause::Secret => format!("the password of \"{}\" was not accepted", dsn.user),
             Cause::User => format!("\"{}\" may not log in: {}", dsn.user, error.message),
@@ -159,69 +159,142 @@ impl Failure {
     }
 }
 
-/// PostgreSQL says it by SQLSTATE, PgBouncer (08P01 for nearly everything) by its words.
-fn classified(dsn: &Dsn, error: &ServerError, encrypted: bool) -> (Cause, String) {
-    let message = error.message.to_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    let user = &dsn.user;
-    if says(&[
-        "no encryption",
-        "ssl off",
-        "ssl required",
-        "tls required",
-        "ssl encryption",
-    ]) {
-        let hint = match encrypted {
-            false => "The server wants TLS: sslmode=require, or verify-full with sslrootcert=FILE.",
-            true => "The server takes no TLS from us: check pg_hba.conf's hostnossl lines.",
-        };
-        return (Cause::SslMode, hint.to_owned());
-    }
-    if error.sqlstate == "3D000"
-        || says(&[
+/// What servers say, in lower case, and what it means; the first that fits. PostgreSQL has SQLSTATEs, PgBouncer
+/// says 08P01 for nearly everything and its words tell more.
+const WORDS: &[(&[&str], Cause, &str)] = &[
+    (
+        &[
+            "no encryption",
+            "ssl off",
+            "ssl required",
+            "tls required",
+            "ssl encryption",
+        ],
+        Cause::SslMode,
+        "The server wants another sslmode: require, or verify-full with sslrootcert=FILE.",
+    ),
+    (
+        &[
             "no such database",
             "does not allow connections",
             "bouncer config error",
-        ])
-    {
-        let hint = "Check dbname: it must be in PgBouncer's [databases] and exist in PostgreSQL.";
-        return (Cause::Database, hint.to_owned());
-    }
-    if says(&["permission denied for database"]) {
-        let hint = format!("GRANT CONNECT ON DATABASE ... TO \"{user}\", or check dbname.");
-        return (Cause::Database, hint);
-    }
-    if says(&[
-        "password authentication failed",
-        "sasl authentication failed",
-        "auth failed",
-        "wrong password",
-        "wrong server key",
-    ]) || error.sqlstate == "28P01"
-    {
-        let hint = format!(
-            "Check the password (PGPASSWORD, ~/.pgpass) and user: servers do not say when there is no \"{user}\"."
-        );
-        return (Cause::Secret, hint);
-    }
-    if error.sqlstate == "28000"
-        || says(&[
+            "3d000",
+        ],
+        Cause::Database,
+        "Check dbname: it must be in PgBouncer's [databases] and exist in PostgreSQL.",
+    ),
+    (
+        &["permission denied for database"],
+        Cause::Database,
+        "Check dbname, or grant CONNECT on it.",
+    ),
+    (
+        &[
+            "wrong password type",
+            "server login has been failing",
+            "server_login_retry",
+        ],
+        Cause::Server,
+        "PgBouncer cannot log in to PostgreSQL: see its log; its password for this user must be PostgreSQL's.",
+    ),
+    (
+        &[
+            "password authentication failed",
+            "sasl authentication failed",
+            "auth failed",
+            "wrong password",
+            "28p01",
+        ],
+        Cause::Secret,
+        "Check the password (PGPASSWORD, ~/.pgpass) and user: servers do not say that there is no such user.",
+    ),
+    (
+        &[
             "no such user",
             "login rejected",
             "not permitted to log in",
             "pg_hba.conf",
-        ])
-    {
-        let hint = "Check user, its LOGIN attribute, and the rules that let it in (pg_hba.conf, PgBouncer's auth_file).";
-        return (Cause::User, hint.to_owned());
+            "28000",
+        ],
+        Cause::User,
+        "Check user, its LOGIN attribute, and the rules that let it in (pg_hba.conf, PgBouncer's auth_file).",
+    ),
+];
+
+fn classified(error: &ServerError) -> (Cause, &'static str) {
+    let said = format!("{} {}", error.sqlstate, error.message).to_lowercase();
+    // PgBouncer passes PostgreSQL's own words on.
+    for (what, cause) in [("database", Cause::Database), ("role", Cause::User)] {
+        if said.contains(&format!("{what} \"")) && said.contains("\" does not exist") {
+            let hint = WORDS.iter().find(|(_, known, _)| *known == cause);
+            return (cause, hint.map_or("", |(_, _, hint)| hint));
+        }
     }
-    if says(&[
-        "server login failed",
-        "server login has been failing",
-        "server_login_retry",
-    ]) {
-        let hint = "PgBouncer is there and cannot log in to PostgreSQL: see its log; check that its password for this user is PostgreSQL's.";
-        return (Cause::Server, hint.to_owned());
+    let fits =
+        |(words, _, _): &&(&[&str], Cause, &str)| words.iter().any(|word| said.contains(word));
+    WORDS.iter().find(fits).map_or(
+        (Cause::Server, "See the server's log."),
+        |(_, cause, hint)| (*cause, hint),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As PostgreSQL 15 to 18, PgBouncer 1.18 and 1.24, and Portcullis say it.
+    #[test]
+    fn servers_words_are_understood() {
+        for (sqlstate, message, cause) in [
+            (
+                "28P01",
+                "password authentication failed for user \"x\"",
+                Cause::Secret,
+            ),
+            ("08P01", "SASL authentication failed", Cause::Secret),
+            (
+                "28000",
+                "no pg_hba.conf entry for host \"10.0.0.1\", user \"x\", database \"d\", no encryption",
+                Cause::SslMode,
+            ),
+            (
+                "28000",
+                "no pg_hba.conf entry for host \"10.0.0.1\", user \"x\", database \"d\", SSL encryption",
+                Cause::SslMode,
+            ),
+            (
+                "28000",
+                "role \"x\" is not permitted to log in",
+                Cause::User,
+            ),
+            ("28000", "role \"x\" does not exist", Cause::User),
+            ("08P01", "no such user: x", Cause::User),
+            ("08P01", "SSL required", Cause::SslMode),
+            ("3D000", "database \"d\" does not exist", Cause::Database),
+            (
+                "08P01",
+                "server login failed: FATAL database \"d\" does not exist",
+                Cause::Database,
+            ),
+            ("08P01", "no such database: d", Cause::Database),
+            (
+                "42501",
+                "permission denied for database \"d\"",
+                Cause::Database,
+            ),
+            (
+                "08P01",
+                "server login failed: wrong password type",
+                Cause::Server,
+            ),
+            ("53300", "sorry, too many clients already", Cause::Server),
+        ] {
+            let error = ServerError {
+                sqlstate: sqlstate.to_owned(),
+                message: message.to_owned(),
+                ..ServerError::default()
+            };
+            assert_eq!(classified(&error).0, cause, "{message}");
+        }
     }
-    (Cause::Server, "See the server's log.".to_owned())
 }

@@ -1,5 +1,7 @@
 //! What answers at the other end, and how its connections are shared.
 
+use std::time::Duration;
+
 use super::connection::{Connection, Trouble};
 use super::dsn::Dsn;
 use super::sql::{read_only, value};
@@ -40,6 +42,9 @@ pub(super) struct Server {
     pub version: String,
 }
 
+/// How long a second client waits for its turn.
+const SHORT: Duration = Duration::from_secs(2);
+
 impl Server {
     /// Looks at a connection that is open, and at a second one beside it.
     pub(super) fn look(connection: &mut Connection, dsn: &Dsn) -> Result<Self, Trouble> {
@@ -62,10 +67,12 @@ impl Server {
         }
         let mut second =
             Connection::open(dsn).map_err(|failure| Trouble::Lost(failure.to_string()))?;
+        // In session mode the first one keeps its server connection, and the pool may have no other.
+        second.patience = SHORT;
         let other = backend(&mut second);
         second.close();
-        let shared = other? == first;
         // Where the pool gives out its connections in turn they differ; then the mode is not known.
+        let shared = other.is_ok_and(|other| other == first);
         let answers = match refuses(connection)? {
             true => Answers::Portcullis,
             false => Answers::Pooler,

@@ -17,10 +17,14 @@ pub(super) fn look(connection: &mut Connection, _: &Zone) -> Result<Vec<Finding>
 }
 
 /// Everybody may call them, and they check for themselves who it is.
-const CAREFUL: [&str; 4] = [
+const CAREFUL: [&str; 8] = [
     "dblink_fdw_validator",
+    "pg_clear_attribute_stats",
+    "pg_clear_relation_stats",
     "pg_import_system_collations",
     "pg_read_file_old",
+    "pg_restore_attribute_stats",
+    "pg_restore_relation_stats",
     "pg_rotate_logfile_old",
 ];
 
