@@ -5,8 +5,9 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use support::{
     Login, OnEveryVersion, Pooler, Shared, Stack, StackOptions, User, Version, password,
@@ -252,6 +253,43 @@ fn with_the_configuration_isolation_is_proved_through_portcullis() {
     );
     let missing = doctor(&login, &["--config", "/nonexistent/portcullis.toml"]);
     assert_eq!(missing.code, 2, "{missing:?}");
+}
+
+/// Whenever it is interrupted: nothing of it stays.
+#[test]
+fn an_interrupted_doctor_cleans_up_first() {
+    let stack = Stack::start(StackOptions {
+        proxy: false,
+        postgresql: vec![("log_statement", "all")],
+        ..one_connection(Pooler::V1_18)
+    });
+    let login = stack.login_at(stack.transaction_port, "shop_acme", "shop");
+    let before = stack.psql(&login, LEFT).ok();
+    let mut interrupted = 0;
+    for begun in [
+        "SET portcullis.probe = ",
+        "SET search_path = ",
+        "SET ROLE ",
+        "SELECT pg_catalog.pg_try_advisory_lock(",
+        "PREPARE portcullis_probe_",
+    ] {
+        let log = || std::fs::read_to_string(stack.file("postgresql.log")).expect("read the log");
+        let times = || log().matches(begun).count();
+        let so_far = times();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+        command.arg("doctor").envs(login.environment());
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let child = support::process::spawn(command).expect("start the doctor");
+        support::process::wait_until(begun, || times() > so_far);
+        // It may have ended already.
+        let _ = kill_process(Pid::from_child(&child), Signal::INT);
+        let output = child.wait_with_output().expect("wait for the doctor");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        interrupted +=
+            usize::from(said.contains("interrupted; what the probes left was taken away"));
+        assert_eq!(stack.psql(&login, LEFT).ok(), before, "{begun}: {said}");
+    }
+    assert!(interrupted > 0, "it was always too late");
 }
 
 #[test]
@@ -802,6 +840,38 @@ fn who_asks_for_no_password_is_noticed() {
             "{report}"
         );
     }
+}
+
+/// A server that asks for less than SCRAM gets no password from the doctor.
+#[test]
+fn passwords_go_only_to_who_has_proved_something() {
+    let stack = Stack::start(StackOptions {
+        proxy: false,
+        sql: "CREATE DATABASE shop; SET password_encryption = 'md5'; CREATE ROLE old_timer LOGIN PASSWORD 'x';".to_owned(),
+        ..StackOptions::default()
+    });
+    let hba = stack.cluster.socket.join("data/pg_hba.conf");
+    let rules = "local all all trust\nhost all old_timer 127.0.0.1/32 md5\nhost all all 127.0.0.1/32 password\n";
+    std::fs::write(&hba, rules).expect("write pg_hba.conf");
+    stack.direct("postgres", "SELECT pg_reload_conf()");
+    let old_timer = Login {
+        user: "old_timer".into(),
+        password: "x".into(),
+        ..direct(&stack, "shop_acme")
+    };
+    assert_eq!(cause(&old_timer, &[]), "secret");
+    assert!(
+        doctor(&old_timer, &[])
+            .stderr
+            .contains("asks for an MD5 password")
+    );
+    let cleartext = direct(&stack, "shop_acme");
+    assert_eq!(cause(&cleartext, &[]), "sslmode");
+    assert!(
+        doctor(&cleartext, &[])
+            .stderr
+            .contains("has not proved who it is")
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod dsn;
 mod examine;
 mod failure;
 mod finding;
+mod interrupt;
 mod pgbouncer;
 mod probes;
 mod report;

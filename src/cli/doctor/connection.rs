@@ -1,7 +1,9 @@
 //! A blocking client of a stranger's server: startup, SCRAM, the simple protocol. Bounded in size and
 //! time; it never gives a password to who has not proved anything.
 
-use std::collections::BTreeMap;
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -41,7 +43,6 @@ pub(super) struct Connection {
     pub patience: Duration,
     /// Of BackendKeyData: PostgreSQL's own is the backend's process id.
     pub key: u32,
-    pub parameters: BTreeMap<String, String>,
     pub asked: Asked,
 }
 
@@ -102,7 +103,6 @@ impl Connection {
             deadline,
             patience: PATIENCE,
             key: 0,
-            parameters: BTreeMap::new(),
             asked: Asked::Nothing,
         };
         connection
@@ -186,18 +186,14 @@ impl Connection {
             let mut body = Body(&body);
             match kind {
                 b'R' => self.authenticate(dsn, &mut body)?,
-                b'S' => {
-                    let name = body.text().map_err(stranger)?.to_owned();
-                    let value = body.text().map_err(stranger)?.to_owned();
-                    self.parameters.insert(name, value);
-                }
                 b'K' => self.key = body.number().map_err(stranger)?,
                 b'E' => {
                     let (_, error) = body.error().map_err(stranger)?;
                     return Err(Failure::refused(dsn, error));
                 }
                 b'Z' => return Ok(()),
-                b'N' | b'v' => {}
+                // Parameters, notices, a lower protocol version.
+                b'S' | b'N' | b'v' => {}
                 _ => return Err(Failure::stranger(dsn)),
             }
         }
@@ -320,12 +316,8 @@ impl Connection {
                     return failed
                         .map_or(Ok(answer), |error| Err(Trouble::Refused(Box::new(error))));
                 }
-                b'S' => {
-                    let (name, value) = (body.text()?.to_owned(), body.text()?.to_owned());
-                    self.parameters.insert(name, value);
-                }
-                // Notices, notifications, an empty query, ParseComplete, CloseComplete.
-                b'N' | b'A' | b'I' | b'1' | b'3' => {}
+                // Parameters, notices, notifications, an empty query, ParseComplete, CloseComplete.
+                b'S' | b'N' | b'A' | b'I' | b'1' | b'3' => {}
                 _ => return Err(Trouble::Lost("an unknown message".to_owned())),
             }
         }

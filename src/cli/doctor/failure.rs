@@ -138,6 +138,8 @@ impl Failure {
     /// The server refused the login.
     pub(super) fn refused(dsn: &Dsn, error: ServerError) -> Self {
         let (cause, hint) = classified(&error);
+        // Portcullis knows better what to do.
+        let hint = error.hint.clone().unwrap_or_else(|| hint.to_owned());
         let message = match cause {
             Cause::Secret => format!("the password of \"{}\" was not accepted", dsn.user),
             Cause::User => format!("\"{}\" may not log in: {}", dsn.user, error.message),
@@ -169,6 +171,7 @@ const WORDS: &[(&[&str], Cause, &str)] = &[
             "ssl required",
             "tls required",
             "ssl encryption",
+            "tls connections only",
         ],
         Cause::SslMode,
         "The server wants another sslmode: require, or verify-full with sslrootcert=FILE.",
@@ -270,6 +273,11 @@ mod tests {
             ("28000", "role \"x\" does not exist", Cause::User),
             ("08P01", "no such user: x", Cause::User),
             ("08P01", "SSL required", Cause::SslMode),
+            (
+                "28000",
+                "this server accepts TLS connections only",
+                Cause::SslMode,
+            ),
             ("3D000", "database \"d\" does not exist", Cause::Database),
             (
                 "08P01",

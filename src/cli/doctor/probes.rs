@@ -8,6 +8,7 @@
 use super::connection::{Connection, Trouble};
 use super::dsn::Dsn;
 use super::finding::Finding;
+use super::interrupt::Interrupt;
 use super::sql::{identifier, literal, transaction, value};
 use crate::net::worker::random;
 use crate::policy::Guard;
@@ -68,13 +69,17 @@ pub(super) struct Probed {
 /// Runs every probe, one after the other.
 ///
 /// # Errors
-/// No random bytes; nothing else keeps the others from being tried.
+/// No random bytes; interrupted. A probe that fails does not keep the others from being tried.
 pub(super) fn run(dsn: &Dsn) -> Result<Probed, String> {
     let mut probed = Probed::default();
     let mark: [u8; 6] = random().ok_or("the system gives no random bytes")?;
     let mark: String = mark.iter().map(|byte| format!("{byte:02x}")).collect();
     let keys: [u8; 4] = random().ok_or("the system gives no random bytes")?;
+    let interrupt = Interrupt::watch()?;
     for probe in probes(dsn, &mark, i32::from_be_bytes(keys)) {
+        if interrupt.asked() {
+            return Err("interrupted; what the probes left was taken away".to_owned());
+        }
         let mut left = None;
         let outcome = tried(dsn, &probe, &mut left)
             .unwrap_or_else(|trouble| Outcome::NotTried(trouble.to_string()));
