@@ -890,3 +890,46 @@ fn a_password_on_the_command_line_is_refused_before_anything_is_dialled() {
         assert!(!said.stderr.contains("hunter2"), "{said:?}");
     }
 }
+
+/// What the README shows under its first command is what the doctor says.
+#[test]
+fn the_readme_shows_what_the_doctor_says() {
+    let stack = Stack::start(StackOptions {
+        users: vec![User::new("doctor", &password("doctor"))],
+        pgbouncer: "stats_users = doctor".to_owned(),
+        proxy: false,
+        sql: format!(
+            "{}\\connect shop\nCREATE TABLE refunds (tenant_id text, amount int);",
+            support::fixture::SQL
+        ),
+        ..StackOptions::default()
+    });
+    let login = stack.login_at(stack.transaction_port, "doctor", "shop");
+    let said = doctor(&login, &[]);
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"))
+        .expect("read README.md");
+    let command = "    portcullis doctor \"host=localhost port=6432 dbname=";
+    let shown = readme
+        .split(command)
+        .nth(1)
+        .unwrap_or_else(|| panic!("not shown:\n{}", said.stdout));
+    let lines = shown
+        .lines()
+        .skip(1)
+        .take_while(|line| line.is_empty() || line.starts_with("    "));
+    let lines: Vec<&str> = lines.map(|line| line.trim_start_matches("    ")).collect();
+    assert!(
+        lines.iter().filter(|line| line.starts_with("LEAK")).count() > 3,
+        "{lines:?}"
+    );
+    for line in lines
+        .into_iter()
+        .filter(|line| !line.is_empty() && *line != "...")
+    {
+        assert!(
+            said.stdout.contains(line),
+            "the doctor does not say: {line}\n{}",
+            said.stdout
+        );
+    }
+}
