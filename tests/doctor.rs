@@ -415,6 +415,8 @@ CREATE ROLE clerk LOGIN IN ROLE books;
 GRANT CREATE ON SCHEMA public TO PUBLIC;
 GRANT EXECUTE ON FUNCTION pg_read_file(text) TO PUBLIC;
 CREATE TABLE "Odd Refunds" (tenant_id uuid, note text);
+CREATE TABLE "x"";
+DROP TABLE orders; --" (tenant_id text);
 CREATE TABLE rates (currency text);
 CREATE TABLE parts (tenant_id text) PARTITION BY LIST (tenant_id);
 CREATE TABLE parts_a PARTITION OF parts FOR VALUES IN ('a');
@@ -426,7 +428,13 @@ ALTER TABLE shared ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON shared USING (tenant_id = current_setting('app.tenant_id', true));
 CREATE POLICY "All In" ON shared FOR SELECT USING (true);
 CREATE POLICY write_any ON shared FOR INSERT WITH CHECK (true);
-CREATE POLICY living ON shared USING (note_is_there IS NOT NULL);
+CREATE POLICY living ON shared TO shop_plain USING (note_is_there IS NOT NULL);
+CREATE POLICY never ON shared AS RESTRICTIVE USING (true);
+CREATE TABLE numbered (id serial, tenant_id text);
+ALTER TABLE numbered ENABLE ROW LEVEL SECURITY;
+ALTER TABLE numbered FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON numbered USING (tenant_id = current_setting('app.tenant_id', true));
+ALTER TABLE numbered OWNER TO shop_globex;
 "#;
 
 const MORE_HOLES: &str = r#"
@@ -475,10 +483,18 @@ fn every_hole_is_found_and_its_sql_closes_it() {
         let expected: &[(&str, &[&str])] = &[
             (
                 "table-without-policy",
-                &["public.\"Odd Refunds\"", "public.half_done", "public.parts"],
+                &[
+                    "public.\"Odd Refunds\"",
+                    "public.\"x\"\";\nDROP TABLE orders; --\"",
+                    "public.half_done",
+                    "public.parts",
+                ],
             ),
             ("owner-not-bound", &["public.ledger", "public.orders"]),
-            ("login-owns-tables", &["public.ledger", "public.orders"]),
+            (
+                "login-owns-tables",
+                &["public.ledger", "public.orders", "public.numbered"],
+            ),
             (
                 "policy-open",
                 &[
@@ -520,6 +536,14 @@ fn every_hole_is_found_and_its_sql_closes_it() {
             serde_json::json!(["app.tenant_id"])
         );
         assert!(found(&report, "not-seen").is_empty(), "{version}: {report}");
+        let living = &found(&report, "policy-open")[1]["text"];
+        assert!(
+            living
+                .as_str()
+                .expect("a text")
+                .contains(" lets shop_plain through"),
+            "{living}"
+        );
 
         let said = doctor(&boss, &["--read-only", "--sql"]);
         assert_eq!(said.code, 1);
@@ -533,6 +557,9 @@ fn every_hole_is_found_and_its_sql_closes_it() {
         let acme = direct(&stack, "shop_acme");
         let script = "SET app.tenant_id = 'acme'; SELECT count(*) FROM orders; SELECT count(*) FROM all_orders";
         assert_eq!(stack.psql(&acme, script).ok(), "3\n3\n", "{version}");
+        let globex = direct(&stack, "shop_globex");
+        let script = "SET app.tenant_id = 'globex'; INSERT INTO numbered (tenant_id) VALUES ('globex') RETURNING id";
+        assert_eq!(stack.psql(&globex, script).ok(), "1\n", "{version}");
         let refunds = "SELECT pg_get_expr(polqual, polrelid) FROM pg_policy WHERE polrelid = '\"Odd Refunds\"'::regclass";
         assert_eq!(
             stack.direct("shop", refunds),

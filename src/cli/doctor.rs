@@ -1,7 +1,7 @@
 //! `portcullis doctor`: what leaks, what is open, what is old, at a database with or without Portcullis.
 //!
-//! It needs nothing but a login. Leaks are proved by probes of its own, which clean up behind them
-//! ([`probes`]); holes are read from the catalogs ([`catalog`]) and from PgBouncer's console ([`pgbouncer`]).
+//! It needs nothing but a login. `probes` of its own prove leaks and clean up behind them; holes are read
+//! from the `catalog` and from the console of `pgbouncer`. A `finding` says what there is to find.
 
 mod carried;
 mod catalog;
@@ -31,6 +31,9 @@ use super::answer::Answer;
 use dsn::{Dsn, DsnError};
 use examine::Wanted;
 use failure::Failure;
+
+/// Every finding by its id: `portcullis help doctor`.
+pub(super) const FINDINGS: &str = include_str!("doctor/findings.md");
 
 /// Finds what leaks through a pool, what is open and what is old: at a PgBouncer or a PostgreSQL, with or
 /// without Portcullis. Nothing to install, nothing is changed; probes clean up behind them.

@@ -24,7 +24,9 @@ OPEN  nothing keeps somebody from doing it. Read the statements of --sql before 
 OLD   a version with known holes.
 
 0: nothing was found; 1: something was; 2: it could not be looked, and the message begins with
-what to check: secret, host, port, user, database or sslmode."#;
+what to check: secret, host, port, user, database or sslmode.
+
+Every finding:  portcullis help doctor"#;
 
 /// `portcullis check --help`
 pub(super) const CHECK: &str = r#"Examples:

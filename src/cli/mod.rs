@@ -53,7 +53,7 @@ Every day (speaks to the running proxy)
   migration   run, open, close, list, show
   console     any console verb
 More
-  help TOPIC  guards, config, or any guard's id
+  help TOPIC  guards, doctor, config, or any guard's id
 
 First time?  portcullis doctor \"host=localhost port=6432 dbname=app\"
 

@@ -2,6 +2,7 @@
 //! in a read-only transaction of its own, so that what may not be seen spoils nothing else.
 
 mod functions;
+mod policies;
 mod privileges;
 mod roles;
 mod tables;
@@ -14,8 +15,14 @@ use super::connection::{Connection, Trouble};
 use super::finding::Finding;
 use super::sql::read_only;
 
-/// Most rows that one topic looks at.
+/// Most rows that one topic looks at; more are said to be there.
 const MOST: usize = 20_000;
+
+/// What is said when there may be more than [`MOST`].
+fn cut(count: usize, what: &str) -> Option<Finding> {
+    let text = format!("not seen: more than the first {MOST} {what}");
+    (count >= MOST).then(|| Finding::new("not-seen", text))
+}
 
 /// Not PostgreSQL's own, and nobody's temporary ones. `n` is pg_namespace.
 const OURS: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema') \
@@ -46,7 +53,7 @@ type Topic = (
 
 const TOPICS: &[Topic] = &[
     (tables::IDS, tables::look),
-    (tables::POLICY_IDS, tables::policies),
+    (policies::IDS, policies::look),
     (views::IDS, views::look),
     (roles::IDS, roles::look),
     (roles::PASSWORD_IDS, roles::passwords),

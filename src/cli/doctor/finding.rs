@@ -87,6 +87,7 @@ pub(super) const KINDS: &[Kind] = &[
     kind("advisory-locks", Word::Open, STAYS),
     // PgBouncer.
     kind("pgbouncer-auth-type", Word::Open, CLOSED),
+    kind("pgbouncer-client-tls", Word::Open, CLOSED),
     kind("pgbouncer-ignored-parameters", Word::Open, CLOSED),
     kind("pgbouncer-no-reset", Word::Open, STAYS),
     kind("pgbouncer-reset-not-run", Word::Note, CLOSED),
@@ -193,6 +194,31 @@ mod tests {
                     .all(|byte| matches!(byte, b'a'..=b'z' | b'-' | b'5'))
             );
             assert!(KINDS[at + 1..].iter().all(|other| other.id != kind.id));
+        }
+    }
+
+    /// The page says of each what the table says.
+    #[test]
+    fn every_kind_is_on_the_page() {
+        let rows = crate::cli::doctor::FINDINGS.lines();
+        let rows: Vec<&str> = rows.filter(|line| line.starts_with("| `")).collect();
+        assert_eq!(rows.len(), KINDS.len());
+        let mut heading = "";
+        for line in crate::cli::doctor::FINDINGS.lines() {
+            if let Some(title) = line.strip_prefix("## ") {
+                heading = title.split(':').next().unwrap();
+            }
+            let Some(id) = line
+                .strip_prefix("| `")
+                .and_then(|row| row.split('`').next())
+            else {
+                continue;
+            };
+            let kind = KINDS.iter().find(|kind| kind.id == id);
+            let kind = kind.unwrap_or_else(|| panic!("there is no {id}"));
+            assert_eq!(heading, kind.word.text(), "{id}");
+            let closed = if kind.closed { "| yes |" } else { "| no |" };
+            assert!(line.ends_with(closed), "{line}");
         }
     }
 

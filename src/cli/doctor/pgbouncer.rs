@@ -121,6 +121,7 @@ impl Console {
     /// What is wrong with it, for clients of `database`.
     pub(super) fn findings(&self, database: &str, zone: &Zone) -> Vec<Finding> {
         let mut findings: Vec<Finding> = self.authentication().into_iter().collect();
+        findings.extend(self.client_tls());
         findings.extend(self.ignored(zone));
         findings.extend(self.reset(database));
         findings.extend(self.prepared(database));
@@ -140,6 +141,24 @@ impl Console {
         };
         let text = format!("PgBouncer {how} (auth_type = {kind})");
         Some(Finding::new("pgbouncer-auth-type", text).advised("auth_type = scram-sha-256"))
+    }
+
+    fn client_tls(&self) -> Option<Finding> {
+        let mode = self.setting("client_tls_sslmode");
+        let plain = matches!(mode, "disable" | "allow" | "prefer");
+        // No address: only its unix socket.
+        let addresses = self.list("listen_addr");
+        if !plain
+            || addresses
+                .filter(|address| !address.is_empty())
+                .all(is_local)
+        {
+            return None;
+        }
+        let text = format!(
+            "PgBouncer takes clients from other machines without TLS (client_tls_sslmode = {mode})"
+        );
+        Some(Finding::new("pgbouncer-client-tls", text).advised("client_tls_sslmode = require"))
     }
 
     /// CA-4: what is dropped there silently leaves the client without its zone, or with another's.
@@ -342,6 +361,24 @@ mod tests {
                 &["pgbouncer-server-tls"],
             ),
             (&[("server_tls_sslmode", "verify-full")], &[]),
+            (
+                &[
+                    ("client_tls_sslmode", "allow"),
+                    ("listen_addr", "127.0.0.1, *"),
+                ],
+                &["pgbouncer-client-tls"],
+            ),
+            (
+                &[
+                    ("client_tls_sslmode", "disable"),
+                    ("listen_addr", "localhost,::1"),
+                ],
+                &[],
+            ),
+            (
+                &[("client_tls_sslmode", "require"), ("listen_addr", "*")],
+                &[],
+            ),
         ] {
             assert_eq!(ids(&console(settings)), found, "{settings:?}");
         }

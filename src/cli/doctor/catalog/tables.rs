@@ -6,14 +6,13 @@ use std::collections::BTreeMap;
 use super::super::connection::{Connection, Trouble};
 use super::super::finding::{Finding, counted, some};
 use super::super::sql::{array, identifier, rows};
-use super::{MOST, OURS, Zone, logins_with, zone};
+use super::{MOST, OURS, Zone, cut, logins_with};
 
 pub(super) const IDS: &[&str] = &[
     "table-without-policy",
     "owner-not-bound",
     "login-owns-tables",
 ];
-pub(super) const POLICY_IDS: &[&str] = &["policy-open", "policy-unsigned"];
 
 /// A table with a zone column, or with row-level security.
 struct Table {
@@ -27,6 +26,8 @@ struct Table {
     /// Logins that are the owner or may act as it.
     logins: String,
     column: Option<(String, String)>,
+    /// Sequences of serial columns, comma-separated: their defaults need a privilege of their own.
+    sequences: String,
 }
 
 fn tables(connection: &mut Connection, zone: &Zone) -> Result<Vec<Table>, Trouble> {
@@ -37,7 +38,10 @@ fn tables(connection: &mut Connection, zone: &Zone) -> Result<Vec<Table>, Troubl
         "SELECT format('%I.%I', n.nspname, c.relname), c.relrowsecurity, c.relforcerowsecurity, \
            EXISTS (SELECT FROM pg_catalog.pg_policy AS p WHERE p.polrelid = c.oid), \
            r.rolname, r.rolsuper OR r.rolbypassrls, {logins}, \
-           a.attname, format_type(a.atttypid, a.atttypmod) \
+           a.attname, format_type(a.atttypid, a.atttypmod), \
+           (SELECT string_agg(s.oid::regclass::text, ', ') FROM pg_catalog.pg_depend AS d \
+             JOIN pg_catalog.pg_class AS s ON s.oid = d.objid AND s.relkind = 'S' \
+             WHERE d.refobjid = c.oid AND d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype = 'a') \
          FROM pg_catalog.pg_class AS c \
          JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
          JOIN pg_catalog.pg_roles AS r ON r.oid = c.relowner \
@@ -62,8 +66,9 @@ fn tables(connection: &mut Connection, zone: &Zone) -> Result<Vec<Table>, Troubl
                 logins,
                 column,
                 kind,
+                sequences,
             ],
-        ) = <[String; 9]>::try_from(row)
+        ) = <[String; 10]>::try_from(row)
         else {
             continue;
         };
@@ -80,6 +85,7 @@ fn tables(connection: &mut Connection, zone: &Zone) -> Result<Vec<Table>, Troubl
             owner_unbound: unbound == "t",
             logins,
             column: Some((column, kind)).filter(|(column, _)| !column.is_empty()),
+            sequences,
         });
     }
     Ok(tables)
@@ -88,6 +94,7 @@ fn tables(connection: &mut Connection, zone: &Zone) -> Result<Vec<Table>, Troubl
 pub(super) fn look(connection: &mut Connection, zone: &Zone) -> Result<Vec<Finding>, Trouble> {
     let tables = tables(connection, zone)?;
     let mut findings: Vec<Finding> = without_policy(&tables, zone).into_iter().collect();
+    findings.extend(cut(tables.len(), "tables"));
     let mut by_owner: BTreeMap<&str, Vec<&Table>> = BTreeMap::new();
     for table in tables
         .iter()
@@ -226,99 +233,17 @@ fn owning_login(
             return Ok(finding.advised("give the tables to a role that cannot log in"));
         }
     }
-    for name in &names {
+    for Table {
+        name, sequences, ..
+    } in owned
+    {
         sql.push(format!("ALTER TABLE {name} OWNER TO {keeper}"));
         sql.push(format!(
             "GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {login}"
         ));
+        if !sequences.is_empty() {
+            sql.push(format!("GRANT USAGE ON SEQUENCE {sequences} TO {login}"));
+        }
     }
     Ok(finding.mended_by(sql))
-}
-
-pub(super) fn policies(connection: &mut Connection, zone: &Zone) -> Result<Vec<Finding>, Trouble> {
-    let columns = array(zone.columns.iter().map(String::as_str));
-    let (asks, text) = (zone::asks_who("p"), zone::TEXT);
-    let sql = format!(
-        "SELECT quote_ident(p.polname), format('%I.%I', n.nspname, c.relname), p.polcmd, \
-           pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid), \
-           CASE WHEN NOT p.polpermissive THEN 'restrictive' ELSE (NOT {asks})::text END, {text} ~* 'current_setting[(]', \
-           a.attname, format_type(a.atttypid, a.atttypmod) \
-         FROM pg_catalog.pg_policy AS p \
-         JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid \
-         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
-         LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attname = ANY ({columns}) \
-           AND a.attnum > 0 AND NOT a.attisdropped \
-         WHERE c.relrowsecurity ORDER BY 2, 1, a.attnum LIMIT {MOST}"
-    );
-    let mut findings = Vec::new();
-    let mut unsigned = Vec::new();
-    for row in rows(connection, &sql)? {
-        let Ok(
-            [
-                policy,
-                table,
-                command,
-                using,
-                check,
-                blind,
-                reads,
-                column,
-                kind,
-            ],
-        ) = <[String; 9]>::try_from(row)
-        else {
-            continue;
-        };
-        let shown = format!("{policy} on {table}");
-        if reads == "t" && !unsigned.contains(&shown) {
-            unsigned.push(shown.clone());
-        }
-        // Half a policy may be open: WITH CHECK (true) beside a USING that asks.
-        let is_open = |text: &str| !text.is_empty() && (blind == "true" || text == "true");
-        let (open_using, open_check) = (is_open(&using), is_open(&check));
-        // A restrictive policy takes away and never gives.
-        if blind == "restrictive" || column.is_empty() || !(open_using || open_check) {
-            continue;
-        }
-        let what = match (open_using, command.as_str()) {
-            (true, _) => format!("policy {shown} lets everybody through: USING ({using})"),
-            (false, _) => {
-                format!("policy {shown} lets everybody write any zone: WITH CHECK ({check})")
-            }
-        };
-        let condition = zone.condition(&column, &kind);
-        let sql = match condition {
-            None => format!("DROP POLICY {policy} ON {table}"),
-            Some(condition) => {
-                let using = if open_using {
-                    format!(" USING ({condition})")
-                } else {
-                    String::new()
-                };
-                let check = if open_check {
-                    format!(" WITH CHECK ({condition})")
-                } else {
-                    String::new()
-                };
-                format!("ALTER POLICY {policy} ON {table}{using}{check}")
-            }
-        };
-        findings.push(
-            Finding::new("policy-open", what)
-                .about(vec![shown])
-                .mended_by(vec![sql]),
-        );
-    }
-    if !unsigned.is_empty() {
-        let (read, parameter) = match unsigned.len() {
-            1 => ("reads", zone.parameters.join(", ")),
-            _ => ("read", zone.parameters.join(", ")),
-        };
-        let text = format!(
-            "{} {read} {parameter}, which every SQL statement can set",
-            counted(unsigned.len(), "policy")
-        );
-        findings.push(Finding::new("policy-unsigned", text).about(unsigned));
-    }
-    Ok(findings)
 }
