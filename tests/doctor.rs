@@ -960,3 +960,67 @@ fn the_readme_shows_what_the_doctor_says() {
         );
     }
 }
+
+/// The database's owner must not be able to run code as the superuser who asks the doctor: names and
+/// operators that the doctor uses are PostgreSQL's, whatever search_path says.
+#[test]
+fn traps_in_the_database_do_not_catch_the_doctor() {
+    let mut traps = String::from(
+        "CREATE FUNCTION trap() RETURNS bool LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''caught''; END';\n",
+    );
+    for (at, (left, right)) in [
+        ("oid", "oid"),
+        ("oid", "int4"),
+        ("int4", "int4"),
+        ("int8", "int4"),
+        ("int2", "int4"),
+        ("text", "text"),
+        ("name", "text"),
+        ("name", "name"),
+        ("bool", "bool"),
+        ("\"char\"", "\"char\""),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        traps += &format!(
+            "CREATE FUNCTION trap{at}({left}, {right}) RETURNS bool LANGUAGE sql AS 'SELECT public.trap()';\n"
+        );
+        for operator in ["=", "<>", ">", "~", "!~", "~*"] {
+            traps += &format!(
+                "CREATE OPERATOR public.{operator} (FUNCTION = trap{at}, LEFTARG = {left}, RIGHTARG = {right});\n"
+            );
+        }
+    }
+    for (name, arguments, result) in [
+        ("current_setting", "text, bool", "text"),
+        ("pg_backend_pid", "", "int"),
+        ("lower", "text", "text"),
+        ("strpos", "text, text", "int"),
+        ("quote_ident", "name", "text"),
+        ("has_schema_privilege", "text, oid, text", "bool"),
+        ("pg_get_expr", "pg_node_tree, oid", "text"),
+    ] {
+        traps += &format!(
+            "CREATE FUNCTION public.{name}({arguments}) RETURNS {result} LANGUAGE sql AS 'SELECT public.trap()::text::{result}';\n"
+        );
+    }
+    let stack = Stack::start(StackOptions {
+        proxy: false,
+        sql: format!("{}\\connect shop\n{traps}", support::fixture::SQL),
+        ..one_connection(Pooler::V1_18)
+    });
+    stack.direct(
+        "postgres",
+        "ALTER ROLE postgres SET search_path = public, pg_catalog; ALTER ROLE shop_acme SET search_path = public, pg_catalog",
+    );
+    let trapped = stack
+        .psql(&superuser(&stack), "SELECT 1 = 1")
+        .refused("caught");
+    assert!(trapped.contains("trap"), "{trapped}");
+    let pooled = stack.login_at(stack.transaction_port, "shop_acme", "shop");
+    assert_eq!(ids(&examined(&pooled, &[]), "leak"), set(&LEAKS));
+    assert!(found(&examined(&superuser(&stack), &[]), "public-execute").len() == 1);
+    let log = std::fs::read_to_string(stack.file("postgresql.log")).expect("read the log");
+    assert_eq!(log.matches("caught").count(), 1, "{log}");
+}

@@ -5,7 +5,7 @@ use super::catalog::Zone;
 use super::connection::{Connection, Trouble};
 use super::dsn::Dsn;
 use super::finding::{Finding, some};
-use super::sql::{literal, read_only, rows};
+use super::sql::{EQUALS, PINNED, literal, read_only_unpinned, rows};
 
 /// How many connections are looked at, at most: one after the other, so that a small pool is not kept from
 /// its own clients.
@@ -27,8 +27,11 @@ pub(super) fn look(dsn: &Dsn, zone: &Zone) -> Result<Vec<Finding>, Trouble> {
     for _ in 0..LOOKS {
         let mut connection =
             Connection::open(dsn).map_err(|failure| Trouble::Lost(failure.to_string()))?;
-        let found = read_only(&mut connection, |connection| {
-            rows(connection, &everything(dsn, zone))
+        let found = read_only_unpinned(&mut connection, |connection| {
+            let mut found = rows(connection, &search_path())?;
+            connection.query(PINNED)?;
+            found.extend(rows(connection, &everything(dsn, zone))?);
+            Ok(found)
         });
         connection.close();
         for row in found? {
@@ -73,17 +76,23 @@ pub(super) fn look(dsn: &Dsn, zone: &Zone) -> Result<Vec<Finding>, Trouble> {
     .collect())
 }
 
+/// A client's own search_path: asked for before ours is set, and so without operators that it could change.
+fn search_path() -> String {
+    format!(
+        "SELECT 'parameter', name FROM pg_catalog.pg_settings WHERE name {EQUALS} 'search_path' \
+         AND source {EQUALS} 'session' AND NOT setting {EQUALS} reset_val"
+    )
+}
+
 /// Kind and name of whatever is there. Values are not asked for: a zone's id is nobody's business.
 fn everything(dsn: &Dsn, zone: &Zone) -> String {
     let zones = zone
         .parameters
         .iter()
         .map(|parameter| not_the_roles(dsn, parameter));
-    let search_path = "UNION ALL SELECT 'parameter', 'search_path' FROM pg_catalog.pg_settings \
-         WHERE name = 'search_path' AND source = 'session' AND setting <> reset_val ";
     format!(
         "SELECT 'parameter', name FROM pg_catalog.pg_settings WHERE source = 'session' \
-           AND setting IS DISTINCT FROM reset_val AND pg_catalog.lower(name) NOT IN ({EXPECTED}) {search_path}\
+           AND setting IS DISTINCT FROM reset_val AND pg_catalog.lower(name) NOT IN ({EXPECTED}) \
          UNION ALL SELECT 'advisory lock', pg_catalog.concat_ws(',', classid, objid) FROM pg_catalog.pg_locks \
            WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid() \
          UNION ALL SELECT 'temporary table', relname FROM pg_catalog.pg_class \

@@ -67,12 +67,12 @@ const TOPICS: &[Topic] = &[
 /// The connection is lost. What the server refuses to show becomes a note.
 pub(super) fn look(connection: &mut Connection, asked: &Asked) -> Result<Seen, Trouble> {
     let mut seen = Seen::default();
-    match topic(connection, |connection| Zone::find(connection, asked)) {
+    match read_only(connection, |connection| Zone::find(connection, asked)) {
         Ok(zone) => seen.zone = zone,
         Err(trouble) => seen.unseen(&["policy-unsigned"], trouble)?,
     }
     for (ids, look) in TOPICS {
-        match topic(connection, |connection| look(connection, &seen.zone)) {
+        match read_only(connection, |connection| look(connection, &seen.zone)) {
             Ok(findings) => {
                 seen.findings.extend(findings);
                 seen.looked.extend(*ids);
@@ -92,16 +92,4 @@ impl Seen {
         self.findings.push(Finding::new("not-seen", text));
         Ok(())
     }
-}
-
-/// One read-only transaction in which names mean what they mean to PostgreSQL: an object of the database's
-/// owner cannot step in for a function of the catalog, and what is printed is qualified.
-fn topic<T>(
-    connection: &mut Connection,
-    work: impl FnOnce(&mut Connection) -> Result<T, Trouble>,
-) -> Result<T, Trouble> {
-    read_only(connection, |connection| {
-        connection.query("SET LOCAL search_path = pg_catalog")?;
-        work(connection)
-    })
 }

@@ -9,7 +9,7 @@ use super::connection::{Connection, Trouble};
 use super::dsn::Dsn;
 use super::finding::Finding;
 use super::interrupt::Interrupt;
-use super::sql::{identifier, literal, transaction, value};
+use super::sql::{EQUALS, identifier, literal, read_only, transaction, value};
 use crate::net::worker::random;
 use crate::policy::Guard;
 
@@ -17,7 +17,8 @@ use crate::policy::Guard;
 /// `server_round_robin` each in its turn; its default pool has 20.
 const TRIES: usize = 24;
 
-/// What one probe leaves, and how it is found and taken away.
+/// What one probe leaves, and how it is found and taken away. search_path is the client's own meanwhile, so
+/// everything is qualified.
 struct Probe {
     id: &'static str,
     /// Completes "not shown: ...", too.
@@ -123,14 +124,17 @@ fn probes(dsn: &Dsn, mark: &str, key: i32) -> Vec<Probe> {
     let yes = || "SELECT true".to_owned();
     let setting = |name: &str| format!("pg_catalog.current_setting({}, true)", literal(name));
     let lock = format!(
-        "locktype = 'advisory' AND classid = 1886351214 AND objid::pg_catalog.int8 = {} AND objsubid = 2",
+        "locktype {EQUALS} 'advisory' AND classid {EQUALS} 1886351214::pg_catalog.oid AND objid::pg_catalog.int8 {EQUALS} {}::pg_catalog.int8 \
+         AND objsubid {EQUALS} 2",
         key as u32
     );
     let holds =
         |only: &str| format!("SELECT EXISTS (SELECT FROM pg_catalog.pg_locks WHERE {lock}{only})");
     let prepared = |name: &str| {
         let name = literal(name);
-        format!("SELECT EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE name = {name})")
+        format!(
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE name {EQUALS} {name})"
+        )
     };
     let (named, by_sql) = (format!("{name}_p"), format!("{name}_s"));
     vec![
@@ -139,7 +143,7 @@ fn probes(dsn: &Dsn, mark: &str, key: i32) -> Vec<Probe> {
             what: "a SET by one client is seen by the next",
             possible: yes(),
             leave: Leave::Sql(format!("SET portcullis.probe = '{mark}'")),
-            look: format!("SELECT {} = '{mark}'", setting("portcullis.probe")),
+            look: format!("SELECT {} {EQUALS} '{mark}'", setting("portcullis.probe")),
             tidy: "RESET portcullis.probe".to_owned(),
             anywhere: None,
             named: "portcullis.probe".to_owned(),
@@ -148,11 +152,15 @@ fn probes(dsn: &Dsn, mark: &str, key: i32) -> Vec<Probe> {
             id: "leak-search-path",
             what: "a search_path of one client decides the next one's names",
             // Somebody else's must not be lost; an empty one cannot be added to.
-            possible: "SELECT setting = reset_val AND setting NOT IN ('', '\"\"') FROM pg_catalog.pg_settings \
-                       WHERE name = 'search_path'"
-                .to_owned(),
+            possible: format!(
+                "SELECT setting {EQUALS} reset_val AND NOT setting {EQUALS} '' AND NOT setting {EQUALS} '\"\"' \
+                 FROM pg_catalog.pg_settings WHERE name {EQUALS} 'search_path'"
+            ),
             leave: Leave::Sql(format!("SET search_path = {{}}, {name}")),
-            look: format!("SELECT pg_catalog.strpos({}, '{name}') > 0", setting("search_path")),
+            look: format!(
+                "SELECT NOT pg_catalog.strpos({}, '{name}') {EQUALS} 0",
+                setting("search_path")
+            ),
             tidy: "RESET search_path".to_owned(),
             anywhere: None,
             named: format!("search_path with {name}"),
@@ -160,9 +168,9 @@ fn probes(dsn: &Dsn, mark: &str, key: i32) -> Vec<Probe> {
         Probe {
             id: "leak-role",
             what: "a SET ROLE by one client is the next one's role",
-            possible: format!("SELECT {} = 'none'", setting("role")),
+            possible: format!("SELECT {} {EQUALS} 'none'", setting("role")),
             leave: Leave::Sql(format!("SET ROLE {}", identifier(&dsn.user))),
-            look: format!("SELECT {} <> 'none'", setting("role")),
+            look: format!("SELECT NOT {} {EQUALS} 'none'", setting("role")),
             tidy: "RESET ROLE".to_owned(),
             anywhere: None,
             named: format!("SET ROLE {}", identifier(&dsn.user)),
@@ -171,8 +179,10 @@ fn probes(dsn: &Dsn, mark: &str, key: i32) -> Vec<Probe> {
             id: "leak-advisory-lock",
             what: "a session advisory lock outlives its client",
             possible: yes(),
-            leave: Leave::Sql(format!("SELECT pg_catalog.pg_try_advisory_lock(1886351214, {key})")),
-            look: holds(" AND pid = pg_catalog.pg_backend_pid()"),
+            leave: Leave::Sql(format!(
+                "SELECT pg_catalog.pg_try_advisory_lock(1886351214, {key})"
+            )),
+            look: holds(&format!(" AND pid {EQUALS} pg_catalog.pg_backend_pid()")),
             tidy: format!("SELECT pg_catalog.pg_advisory_unlock(1886351214, {key})"),
             anywhere: Some(holds("")),
             named: format!("an advisory lock (1886351214, {key})"),
@@ -200,17 +210,18 @@ fn probes(dsn: &Dsn, mark: &str, key: i32) -> Vec<Probe> {
         Probe {
             id: "leak-temp-table",
             what: "a temporary table of one client is there for the next",
-            possible: "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMP') \
+            possible:
+                "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMP') \
                        AND NOT pg_catalog.pg_is_in_recovery()"
-                .to_owned(),
+                    .to_owned(),
             leave: Leave::Sql(format!("CREATE TEMPORARY TABLE {name} (probe int)")),
             look: format!(
-                "SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE relname = '{name}' \
-                 AND relnamespace = pg_catalog.pg_my_temp_schema())"
+                "SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE relname {EQUALS} '{name}' \
+                 AND relnamespace {EQUALS} pg_catalog.pg_my_temp_schema())"
             ),
             tidy: format!("DROP TABLE pg_temp.{name}"),
             anywhere: Some(format!(
-                "SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE relname = '{name}')"
+                "SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE relname {EQUALS} '{name}')"
             )),
             named: name.clone(),
         },
@@ -220,7 +231,7 @@ fn probes(dsn: &Dsn, mark: &str, key: i32) -> Vec<Probe> {
             possible: "SELECT NOT pg_catalog.pg_is_in_recovery()".to_owned(),
             leave: Leave::Sql(format!("LISTEN {name}")),
             look: format!(
-                "SELECT EXISTS (SELECT FROM pg_catalog.pg_listening_channels() AS channel WHERE channel = '{name}')"
+                "SELECT EXISTS (SELECT FROM pg_catalog.pg_listening_channels() AS channel WHERE channel {EQUALS} '{name}')"
             ),
             tidy: format!("UNLISTEN {name}"),
             anywhere: None,
@@ -280,7 +291,7 @@ fn tried(dsn: &Dsn, probe: &Probe, left: &mut Option<String>) -> Result<Outcome,
         return Ok(Outcome::NotShown);
     };
     let mut last = open()?;
-    let still = value(&mut last, anywhere);
+    let still = read_only(&mut last, |last| value(last, anywhere));
     last.close();
     Ok(match still?.as_str() {
         "t" => Outcome::Proved,
@@ -322,7 +333,7 @@ enum Met {
 fn meet(next: &mut Connection, probe: &Probe, backend: &str) -> Result<Met, Trouble> {
     if value(next, "SELECT pg_catalog.pg_backend_pid()")? != backend {
         let alive = format!(
-            "SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_activity WHERE pid = {backend})"
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_activity WHERE pid {EQUALS} {backend})"
         );
         return Ok(match value(next, &alive)?.as_str() {
             "t" => Met::Another,

@@ -45,15 +45,35 @@ pub(super) fn value(connection: &mut Connection, sql: &str) -> Result<String, Tr
     Ok(rows.into_iter().flatten().next().unwrap_or_default())
 }
 
-/// Runs `work` between BEGIN READ ONLY and COMMIT. After a refusal the connection can be used again.
+/// From here to the transaction's end names and operators are PostgreSQL's own, and what is printed is
+/// qualified: nobody can put something of theirs before it, for us to run with our rights (CVE-2018-1058).
+pub(super) const PINNED: &str = "SET LOCAL search_path = pg_catalog";
+
+/// PostgreSQL's own, where the path is not [`PINNED`].
+pub(super) const EQUALS: &str = "OPERATOR(pg_catalog.=)";
+
+/// Runs `work` between BEGIN READ ONLY and COMMIT, with the path [`PINNED`]. After a refusal the
+/// connection can be used again.
 pub(super) fn read_only<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&mut Connection) -> Result<T, Trouble>,
+) -> Result<T, Trouble> {
+    between(connection, "BEGIN READ ONLY", |connection| {
+        connection.query(PINNED)?;
+        work(connection)
+    })
+}
+
+/// The same, with search_path as it is: `work` qualifies what it names, operators too.
+pub(super) fn read_only_unpinned<T>(
     connection: &mut Connection,
     work: impl FnOnce(&mut Connection) -> Result<T, Trouble>,
 ) -> Result<T, Trouble> {
     between(connection, "BEGIN READ ONLY", work)
 }
 
-/// Runs `work` between BEGIN and COMMIT. After a refusal the connection can be used again.
+/// Runs `work` between BEGIN and COMMIT, with search_path as it is: `work` qualifies what it names, operators
+/// too. After a refusal the connection can be used again.
 pub(super) fn transaction<T>(
     connection: &mut Connection,
     work: impl FnOnce(&mut Connection) -> Result<T, Trouble>,
