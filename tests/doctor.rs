@@ -10,7 +10,8 @@ use std::process::{Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use support::{
-    Login, OnEveryVersion, Pooler, Shared, Stack, StackOptions, User, Version, password,
+    Login, OnEveryVersion, Pooler, Shared, Stack, StackOptions, User, Version, Wire, message,
+    password,
 };
 
 /// What the doctor said.
@@ -351,7 +352,7 @@ fn pooled_connections_that_carry_something_are_noticed() {
     assert_eq!(objects(&report, "carried-zone"), ["app.tenant_id"]);
     assert_eq!(
         objects(&report, "carried-parameter"),
-        ["statement_timeout", "search_path"]
+        ["search_path", "statement_timeout"]
     );
     assert_eq!(
         objects(&report, "carried-session-state"),
@@ -1023,4 +1024,50 @@ fn traps_in_the_database_do_not_catch_the_doctor() {
     assert!(found(&examined(&superuser(&stack), &[]), "public-execute").len() == 1);
     let log = std::fs::read_to_string(stack.file("postgresql.log")).expect("read the log");
     assert_eq!(log.matches("caught").count(), 1, "{log}");
+}
+
+/// However the pool gives out its connections, the same one is met again, or it is no more.
+#[test]
+fn pools_of_other_kinds() {
+    for (extra, leaks, code) in [
+        ("server_round_robin = 1", &LEAKS[..], 1),
+        ("server_lifetime = 0", &[], 1),
+        ("pool_mode = statement", &[], 2),
+    ] {
+        let stack = Stack::start(StackOptions {
+            proxy: false,
+            pgbouncer: extra.to_owned(),
+            pool_size: 4,
+            ..StackOptions::default()
+        });
+        let login = stack.login_at(stack.transaction_port, "shop_acme", "shop");
+        if code == 1 {
+            // Every connection of the pool is open.
+            let mut clients: Vec<Wire> = (0..4).map(|_| Wire::login(&login)).collect();
+            for statement in ["BEGIN", "COMMIT"] {
+                for client in &mut clients {
+                    client.batch(&message::query(statement));
+                }
+            }
+        }
+        let said = doctor(&login, &["--json"]);
+        assert_eq!(said.code, code, "{extra}: {said:?}");
+        match code {
+            1 => {
+                assert_eq!(ids(&said.json(), "leak"), set(leaks), "{extra}");
+                assert!(
+                    found(&said.json(), "left-behind").is_empty(),
+                    "{extra}: {said:?}"
+                );
+                assert!(
+                    found(&said.json(), "not-shown").is_empty(),
+                    "{extra}: {said:?}"
+                );
+            }
+            _ => assert!(
+                said.stderr.contains("statement pooling"),
+                "{extra}: {said:?}"
+            ),
+        }
+    }
 }

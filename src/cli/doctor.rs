@@ -41,7 +41,7 @@ pub(super) const FINDINGS: &str = include_str!("doctor/findings.md");
 #[command(after_help = super::examples::DOCTOR)]
 pub struct DoctorArgs {
     /// libpq's keywords or a URI; PGHOST, PGUSER and so on fill in what is missing
-    #[arg(value_name = "DSN", default_value = "")]
+    #[arg(value_name = "DSN", default_value = "", hide_default_value = true)]
     dsn: String,
     /// Where PgBouncer's console is; default: DSN with dbname=pgbouncer
     #[arg(long, value_name = "DSN")]

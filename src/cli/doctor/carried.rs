@@ -30,7 +30,7 @@ pub(super) fn look(dsn: &Dsn, zone: &Zone) -> Result<Vec<Finding>, Trouble> {
         let found = read_only_unpinned(&mut connection, |connection| {
             let mut found = rows(connection, &search_path())?;
             connection.query(PINNED)?;
-            found.extend(rows(connection, &everything(dsn, zone))?);
+            found.extend(rows(connection, &everything(zone))?);
             Ok(found)
         });
         connection.close();
@@ -85,11 +85,11 @@ fn search_path() -> String {
 }
 
 /// Kind and name of whatever is there. Values are not asked for: a zone's id is nobody's business.
-fn everything(dsn: &Dsn, zone: &Zone) -> String {
+fn everything(zone: &Zone) -> String {
     let zones = zone
         .parameters
         .iter()
-        .map(|parameter| not_the_roles(dsn, parameter));
+        .map(|parameter| not_the_roles(parameter));
     format!(
         "SELECT 'parameter', name FROM pg_catalog.pg_settings WHERE source = 'session' \
            AND setting IS DISTINCT FROM reset_val AND pg_catalog.lower(name) NOT IN ({EXPECTED}) \
@@ -108,15 +108,15 @@ fn everything(dsn: &Dsn, zone: &Zone) -> String {
 
 /// The zone parameter, unless its value is the default that ALTER ROLE or ALTER DATABASE gave it. After a
 /// transaction that set it locally it is '', which is nobody's.
-fn not_the_roles(dsn: &Dsn, parameter: &str) -> String {
-    let (parameter, user) = (literal(parameter), literal(&dsn.user));
+fn not_the_roles(parameter: &str) -> String {
+    let parameter = literal(parameter);
     format!(
         "UNION ALL SELECT 'zone', {parameter} \
          WHERE NULLIF(pg_catalog.current_setting({parameter}, true), '') IS NOT NULL AND NOT EXISTS ( \
            SELECT FROM pg_catalog.pg_db_role_setting AS s, pg_catalog.unnest(s.setconfig) AS c \
            WHERE (s.setdatabase = 0 OR s.setdatabase = (SELECT oid FROM pg_catalog.pg_database \
                WHERE datname = pg_catalog.current_database())) \
-             AND (s.setrole = 0 OR s.setrole = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = {user})) \
+             AND (s.setrole = 0 OR s.setrole = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user)) \
              AND pg_catalog.lower(pg_catalog.split_part(c, '=', 1)) = pg_catalog.lower({parameter}) \
              AND pg_catalog.substr(c, pg_catalog.strpos(c, '=') + 1) = \
                pg_catalog.current_setting({parameter}, true)) "

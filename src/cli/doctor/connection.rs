@@ -293,10 +293,15 @@ impl Connection {
     /// Everything up to ReadyForQuery, or the error before it.
     fn answer(&mut self) -> Result<Answer, Trouble> {
         let mut answer = Answer::default();
-        let mut failed = None;
+        let mut failed: Option<ServerError> = None;
         let mut room = MAX_ANSWER;
         loop {
-            let (kind, body) = self.message(MAX_MESSAGE)?;
+            let (kind, body) = match (self.message(MAX_MESSAGE), &failed) {
+                (Ok(message), _) => message,
+                // PgBouncer hangs up after an error of its own, which says more than that.
+                (Err(_), Some(error)) => return Err(Trouble::Lost(error.message.clone())),
+                (Err(error), None) => return Err(error.into()),
+            };
             room = room
                 .checked_sub(body.len())
                 .ok_or_else(|| Trouble::Lost("the answer is too long".to_owned()))?;

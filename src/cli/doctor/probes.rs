@@ -9,7 +9,7 @@ use super::connection::{Connection, Trouble};
 use super::dsn::Dsn;
 use super::finding::Finding;
 use super::interrupt::Interrupt;
-use super::sql::{EQUALS, identifier, literal, read_only, transaction, value};
+use super::sql::{EQUALS, literal, read_only, transaction, value};
 use crate::net::worker::random;
 use crate::policy::Guard;
 
@@ -38,6 +38,8 @@ struct Probe {
 enum Leave {
     /// A statement.
     Sql(String),
+    /// A statement with `{}` for what a question answers.
+    Filled(String, &'static str),
     /// A named statement of the protocol: its name.
     Named(String),
 }
@@ -77,7 +79,7 @@ pub(super) fn run(dsn: &Dsn) -> Result<Probed, String> {
     let mark: String = mark.iter().map(|byte| format!("{byte:02x}")).collect();
     let keys: [u8; 4] = random().ok_or("the system gives no random bytes")?;
     let interrupt = Interrupt::watch()?;
-    for probe in probes(dsn, &mark, i32::from_be_bytes(keys)) {
+    for probe in probes(&mark, i32::from_be_bytes(keys)) {
         if interrupt.asked() {
             return Err("interrupted; what the probes left was taken away".to_owned());
         }
@@ -119,7 +121,7 @@ pub(super) fn run(dsn: &Dsn) -> Result<Probed, String> {
     Ok(probed)
 }
 
-fn probes(dsn: &Dsn, mark: &str, key: i32) -> Vec<Probe> {
+fn probes(mark: &str, key: i32) -> Vec<Probe> {
     let name = format!("portcullis_probe_{mark}");
     let yes = || "SELECT true".to_owned();
     let setting = |name: &str| format!("pg_catalog.current_setting({}, true)", literal(name));
@@ -156,7 +158,10 @@ fn probes(dsn: &Dsn, mark: &str, key: i32) -> Vec<Probe> {
                 "SELECT setting {EQUALS} reset_val AND NOT setting {EQUALS} '' AND NOT setting {EQUALS} '\"\"' \
                  FROM pg_catalog.pg_settings WHERE name {EQUALS} 'search_path'"
             ),
-            leave: Leave::Sql(format!("SET search_path = {{}}, {name}")),
+            leave: Leave::Filled(
+                format!("SET search_path = {{}}, {name}"),
+                "SHOW search_path",
+            ),
             look: format!(
                 "SELECT NOT pg_catalog.strpos({}, '{name}') {EQUALS} 0",
                 setting("search_path")
@@ -169,11 +174,15 @@ fn probes(dsn: &Dsn, mark: &str, key: i32) -> Vec<Probe> {
             id: "leak-role",
             what: "a SET ROLE by one client is the next one's role",
             possible: format!("SELECT {} {EQUALS} 'none'", setting("role")),
-            leave: Leave::Sql(format!("SET ROLE {}", identifier(&dsn.user))),
+            // PgBouncer may have logged in as another one than we did.
+            leave: Leave::Filled(
+                "SET ROLE {}".to_owned(),
+                "SELECT pg_catalog.quote_ident(session_user)",
+            ),
             look: format!("SELECT NOT {} {EQUALS} 'none'", setting("role")),
             tidy: "RESET ROLE".to_owned(),
             anywhere: None,
-            named: format!("SET ROLE {}", identifier(&dsn.user)),
+            named: "SET ROLE".to_owned(),
         },
         Probe {
             id: "leak-advisory-lock",
@@ -310,9 +319,9 @@ fn leave(first: &mut Connection, probe: &Probe) -> Result<Option<String>, Troubl
         }
         match &probe.leave {
             Leave::Named(name) => first.prepare(name, "SELECT 1")?,
-            Leave::Sql(sql) if sql.contains("{}") => {
-                let path = value(first, "SHOW search_path")?;
-                first.query(&sql.replace("{}", &path)).map(drop)?;
+            Leave::Filled(sql, question) => {
+                let answer = value(first, question)?;
+                first.query(&sql.replace("{}", &answer)).map(drop)?;
             }
             Leave::Sql(sql) => first.query(sql).map(drop)?,
         }
@@ -347,7 +356,7 @@ fn meet(next: &mut Connection, probe: &Probe, backend: &str) -> Result<Met, Trou
     // By the protocol where it came by the protocol: Portcullis refuses DEALLOCATE of a name.
     let tidied = match &probe.leave {
         Leave::Named(name) => next.unprepare(name),
-        Leave::Sql(_) => next.query(&probe.tidy).map(drop),
+        Leave::Sql(_) | Leave::Filled(..) => next.query(&probe.tidy).map(drop),
     };
     match tidied {
         Ok(()) => {}
