@@ -95,6 +95,14 @@ fn superuser(stack: &Stack) -> Login {
     }
 }
 
+/// Other rules for PostgreSQL's clients, once they are in force.
+fn admit(stack: &Stack, rules: &str, in_force: impl FnMut() -> bool) {
+    let file = stack.cluster.socket.join("data/pg_hba.conf");
+    std::fs::write(file, rules).expect("write pg_hba.conf");
+    stack.direct("postgres", "SELECT pg_reload_conf()");
+    support::process::wait_until("pg_hba.conf is in force", in_force);
+}
+
 /// The pool's next client is always on the same server connection.
 fn one_connection(pooler: Pooler) -> StackOptions {
     StackOptions {
@@ -845,13 +853,14 @@ fn who_asks_for_no_password_is_noticed() {
         ..StackOptions::default()
     });
     // PgBouncer has no password to give, so PostgreSQL must not ask either.
-    let hba = stack.cluster.socket.join("data/pg_hba.conf");
-    std::fs::write(
-        &hba,
-        "local all all trust\nhost all all 127.0.0.1/32 trust\n",
-    )
-    .expect("write pg_hba.conf");
-    stack.direct("postgres", "SELECT pg_reload_conf()");
+    let stranger = Login {
+        password: String::new(),
+        ..direct(&stack, "shop_acme")
+    };
+    let trust = "local all all trust\nhost all all 127.0.0.1/32 trust\n";
+    admit(&stack, trust, || {
+        doctor(&stranger, &["--read-only"]).code < 2
+    });
     let admin = stack.login_at(stack.transaction_port, "pgbouncer_admin", "shop");
     for login in [admin, direct(&stack, "shop_acme")] {
         let trusting = Login {
@@ -878,10 +887,14 @@ fn passwords_go_only_to_who_has_proved_something() {
         sql: "CREATE DATABASE shop; SET password_encryption = 'md5'; CREATE ROLE old_timer LOGIN PASSWORD 'x';".to_owned(),
         ..StackOptions::default()
     });
-    let hba = stack.cluster.socket.join("data/pg_hba.conf");
     let rules = "local all all trust\nhost all old_timer 127.0.0.1/32 md5\nhost all all 127.0.0.1/32 password\n";
-    std::fs::write(&hba, rules).expect("write pg_hba.conf");
-    stack.direct("postgres", "SELECT pg_reload_conf()");
+    let cleartext = direct(&stack, "shop_acme");
+    let refused = || {
+        doctor(&cleartext, &[])
+            .stderr
+            .contains("has not proved who it is")
+    };
+    admit(&stack, rules, refused);
     let old_timer = Login {
         user: "old_timer".into(),
         password: "x".into(),
@@ -893,13 +906,7 @@ fn passwords_go_only_to_who_has_proved_something() {
             .stderr
             .contains("asks for an MD5 password")
     );
-    let cleartext = direct(&stack, "shop_acme");
     assert_eq!(cause(&cleartext, &[]), "sslmode");
-    assert!(
-        doctor(&cleartext, &[])
-            .stderr
-            .contains("has not proved who it is")
-    );
 }
 
 #[test]
@@ -1024,6 +1031,44 @@ fn traps_in_the_database_do_not_catch_the_doctor() {
     assert!(found(&examined(&superuser(&stack), &[]), "public-execute").len() == 1);
     let log = std::fs::read_to_string(stack.file("postgresql.log")).expect("read the log");
     assert_eq!(log.matches("caught").count(), 1, "{log}");
+}
+
+/// No way around Portcullis: nothing listens, or pg_hba.conf sends everybody away. Anything else is one.
+#[test]
+fn a_way_around_is_found() {
+    let stack = Stack::start(StackOptions {
+        proxy: false,
+        ..StackOptions::default()
+    });
+    let pgbouncer = stack.login_at(stack.transaction_port, "shop_acme", "shop");
+    let postgresql = Login {
+        sslmode: "prefer",
+        ..direct(&stack, "shop_acme")
+    };
+    let proved = |login: &Login, arguments: &[&str]| {
+        let said = doctor(login, &[&["--prove-closed"], arguments].concat());
+        let json = doctor(login, &[&["--prove-closed", "--json"], arguments].concat());
+        if said.code < 2 {
+            assert_eq!(json.json()["closed"], said.code == 0, "{json:?}");
+            let word = if said.code == 0 { "fine   " } else { "OPEN   " };
+            assert!(said.stdout.starts_with(word), "{said:?}");
+        }
+        said.code
+    };
+    let wrong = Login {
+        password: "wrong".into(),
+        ..pgbouncer.clone()
+    };
+    for login in [&pgbouncer, &postgresql, &wrong] {
+        assert_eq!(proved(login, &[]), 1, "{login:?}");
+        assert_eq!(proved(login, &["port=1"]), 0, "{login:?}");
+        assert_eq!(proved(login, &["host=nowhere.invalid"]), 2, "{login:?}");
+    }
+    admit(&stack, "local all all trust\n", || {
+        proved(&postgresql, &[]) == 0
+    });
+    // Without TLS the line may only have asked for it.
+    assert_eq!(proved(&postgresql, &["sslmode=disable"]), 1);
 }
 
 /// However the pool gives out its connections, the same one is met again, or it is no more.

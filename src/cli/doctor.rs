@@ -5,6 +5,7 @@
 
 mod carried;
 mod catalog;
+mod closed;
 mod connection;
 mod dsn;
 mod examine;
@@ -58,6 +59,9 @@ pub struct DoctorArgs {
     /// A portcullis.toml: the same once more through that Portcullis
     #[arg(long, value_name = "FILE", conflicts_with = "read_only")]
     config: Option<PathBuf>,
+    /// Only show that DSN cannot be reached from here: no way around Portcullis
+    #[arg(long, conflicts_with_all = ["read_only", "config", "sql", "admin_dsn"])]
+    prove_closed: bool,
     /// Print JSON
     #[arg(long, conflicts_with = "sql")]
     json: bool,
@@ -79,6 +83,10 @@ enum CouldNot {
 }
 
 fn doctor(args: &DoctorArgs) -> Answer {
+    if args.prove_closed {
+        let proof = read(&args.dsn).and_then(|dsn| closed::prove(&dsn, args.json));
+        return proof.unwrap_or_else(|why| could_not(args, &why));
+    }
     match examined(args) {
         Ok(examined) => Answer {
             stdout: match (args.json, args.sql) {
@@ -93,9 +101,12 @@ fn doctor(args: &DoctorArgs) -> Answer {
     }
 }
 
-fn examined(args: &DoctorArgs) -> Result<examine::Examined, CouldNot> {
+fn read(dsn: &str) -> Result<Dsn, CouldNot> {
     let environment = |name: &str| std::env::var(name).ok();
-    let read = |text: &str| Dsn::read(text, &environment).map_err(CouldNot::Dsn);
+    Dsn::read(dsn, &environment).map_err(CouldNot::Dsn)
+}
+
+fn examined(args: &DoctorArgs) -> Result<examine::Examined, CouldNot> {
     let dsn = read(&args.dsn)?;
     let wanted = Wanted {
         admin: match &args.admin_dsn {

@@ -13,6 +13,7 @@ pub(super) const DOCTOR: &str = r#"Examples:
   portcullis doctor --read-only postgresql://doctor@db.example.com:6432/shop
   portcullis doctor --sql "host=localhost dbname=app" > mend.sql
   portcullis doctor --config /etc/portcullis/portcullis.toml "host=localhost dbname=app"
+  portcullis doctor --prove-closed "host=pgbouncer.internal port=6432 dbname=app"
 
 The password comes from ~/.pgpass or PGPASSWORD, never from the command line. A login of
 admin_users or stats_users lets it see PgBouncer's version and settings, too.

@@ -43,6 +43,17 @@ impl Cause {
     }
 }
 
+/// How far a connection got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// The name has no address: nothing was tried.
+    Unknown,
+    /// Nothing took the connection.
+    Silent,
+    /// Something did.
+    Answered,
+}
+
 /// A connection that was not made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
@@ -51,6 +62,7 @@ pub(super) struct Failure {
     pub message: String,
     /// One thing to do.
     pub hint: String,
+    pub reach: Reach,
     /// The server's own words, if it said any.
     pub server: Option<Box<ServerError>>,
 }
@@ -67,6 +79,7 @@ impl Failure {
             cause,
             message: message.into(),
             hint: hint.into(),
+            reach: Reach::Answered,
             server: None,
         }
     }
@@ -75,13 +88,16 @@ impl Failure {
     pub(super) fn unresolved(dsn: &Dsn, why: &str) -> Self {
         let host = &dsn.host;
         let message = format!("host \"{host}\" has no address: {why}");
-        Self::new(Cause::Host, message, "Check host and this machine's DNS.")
+        Self {
+            reach: Reach::Unknown,
+            ..Self::new(Cause::Host, message, "Check host and this machine's DNS.")
+        }
     }
 
     /// It could not be dialled.
     pub(super) fn dialling(dsn: &Dsn, error: &io::Error) -> Self {
         let address = dsn.address();
-        match error.kind() {
+        let failure = match error.kind() {
             io::ErrorKind::ConnectionRefused => Self::new(
                 Cause::Port,
                 format!("nothing listens on {address}"),
@@ -105,6 +121,10 @@ impl Failure {
                 format!("{address} cannot be reached: {error}"),
                 "Check host, and the network between here and there.",
             ),
+        };
+        Self {
+            reach: Reach::Silent,
+            ..failure
         }
     }
 
