@@ -20,7 +20,7 @@ mod verifier;
 #[cfg(test)]
 mod tests;
 
-pub use client::{ClientExchange, ClientExchangeFinal};
+pub use client::{ClientExchange, ClientExchangeFinal, PasswordExchange};
 pub use error::ScramError;
 pub use mock::MockIterations;
 pub use server::{Proved, ServerExchange, ServerExchangeFinal};
