@@ -68,8 +68,8 @@ pub(super) const KINDS: &[Kind] = &[
     kind("policy-unsigned", Word::Note, CLOSED),
     kind("view-owner-rights", Word::Open, STAYS),
     // Roles.
-    kind("login-superuser", Word::Open, STAYS),
-    kind("login-bypassrls", Word::Open, STAYS),
+    kind("login-superuser", Word::Open, CLOSED),
+    kind("login-bypassrls", Word::Open, CLOSED),
     kind("login-owns-tables", Word::Open, CLOSED),
     kind("password-md5", Word::Open, STAYS),
     // Functions.
