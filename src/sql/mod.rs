@@ -4,7 +4,7 @@
 //! [`describe`] reads a text in this order:
 //!
 //! 1. `lexer`: `token`s, within the limits of `bounds`.
-//! 2. `view`: statements, cut at semicolons.
+//! 2. `view`: statements, cut at semicolons, and the `words` that make a closer look necessary.
 //! 3. `classify`: the first opinion, by leading keywords (`nested`: EXPLAIN, PREPARE and
 //!    others that hold a statement; `objects`: CREATE, ALTER, DROP; `settings`: SET, RESET and `set_config`; `scan`: what any place in a statement can do, with
 //!    the [`FUNCTIONS`] of `functions`; `names`: what is behind a spelling).
@@ -42,6 +42,7 @@ mod touched;
 mod touched_by_utility;
 mod tree;
 mod view;
+mod words;
 
 #[cfg(test)]
 mod tests;
