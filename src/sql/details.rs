@@ -90,6 +90,18 @@ pub struct RoleTouch {
     pub authorization: bool,
 }
 
+/// `t.f`: the column f of t or, where t has none, PostgreSQL's other way to write f(t).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldTouch {
+    /// f.
+    pub name: Box<str>,
+    /// The functions in FROM whose result t is, where the statement does not say that f is one of its
+    /// columns. Empty: t is a relation or a query, or f is a column that the statement names.
+    pub of: Vec<QualifiedName>,
+    /// The alias of t names columns, f not among them; what has one column only has no other.
+    pub renamed: bool,
+}
+
 /// What a guard may need beyond classes. Empty for nearly all statements.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Details {
@@ -99,8 +111,16 @@ pub struct Details {
     pub relations: Option<Vec<RelationTouch>>,
     /// Every function it calls by name, once; none as above. Operators, casts and COALESCE and the
     /// like are none; EXTRACT and its kind are functions of `pg_catalog`. `f` of `(x).f` may be a
-    /// function and is listed; that of `t.f` cannot be told from a column and is not.
+    /// function and is listed; that of `t.f` is in `fields`.
     pub calls: Option<Vec<QualifiedName>>,
+    /// Columns that it names with their table, which may be calls; complete where `calls` are known.
+    pub fields: Vec<FieldTouch>,
+    /// Operators that it names with a schema other than `pg_catalog`: `OPERATOR(util.+)`; each calls a
+    /// function that is not named. Complete where `calls` are known.
+    pub operators: Vec<QualifiedName>,
+    /// A write to a relation of PostgreSQL's own (INSERT, UPDATE, DELETE, MERGE, COPY FROM of
+    /// `pg_catalog` or `information_schema`), or to the jobs of pg_cron: DDL by other means.
+    pub catalog: bool,
     /// An UPDATE or DELETE without WHERE (also inside a CTE, EXPLAIN ANALYZE or PREPARE).
     pub missing_where: bool,
     /// SELECT ... FOR UPDATE, NO KEY UPDATE, SHARE or KEY SHARE.
@@ -127,6 +147,10 @@ impl Details {
 
     /// Nothing that a guard which is on by default looks at.
     pub fn is_quiet(&self) -> bool {
-        !self.missing_where && self.extensions.is_empty() && self.role.is_none() && !self.temporary
+        !self.missing_where
+            && !self.catalog
+            && self.extensions.is_empty()
+            && self.role.is_none()
+            && !self.temporary
     }
 }

@@ -309,7 +309,8 @@ impl Facts {
             let details = &statement.details;
             let relations = details.relations.as_ref().map_or(0, Vec::len);
             let calls = details.calls.as_ref().map_or(0, Vec::len);
-            1 + statement.parameters.len() + relations + calls
+            let fields = details.fields.len() + details.operators.len();
+            1 + statement.parameters.len() + relations + calls + fields
         };
         self.statements.iter().map(of).sum()
     }

@@ -9,7 +9,7 @@
 //!    others that hold a statement; `objects`: CREATE, ALTER, DROP; `settings`: SET, RESET and `set_config`; `scan`: what any place in a statement can do, with
 //!    the [`FUNCTIONS`] of `functions`; `names`: what is behind a spelling).
 //! 4. `grammar`: the second opinion, by libpg_query. From its tree come the [`Details`], too:
-//!    `surface`, and where they are asked for ([`Depth`]) `touched`, `touched_by_utility` and `scopes`.
+//!    `surface`, and where they are asked for ([`Depth`]) `touched`, `touched_by_utility`, `fields` and `scopes`; `catalogs` knows PostgreSQL's own relations.
 //! 5. `fingerprint`: a name for what may be refused.
 //!
 //! [`redact`] makes a text that may be kept.
@@ -19,10 +19,12 @@
 mod blank;
 mod bounds;
 mod cache;
+mod catalogs;
 mod classify;
 mod describe;
 mod details;
 mod facts;
+mod fields;
 mod fingerprint;
 mod functions;
 mod grammar;

@@ -13,12 +13,16 @@ pub(super) fn calls(
     touches: &mut Vec<ParameterTouch>,
 ) {
     for at in 0..view.tokens.len() {
-        // `f(x)`, or `(x).f`, PostgreSQL's other way to write it.
-        let open = view.is_kind(at + 1, Kind::Open);
-        if !view.is_name(at) || !(open || (at > 0 && view.is_kind(at - 1, Kind::Dot))) {
+        if !view.is_name(at) {
             continue;
         }
-        let Some(function) = guarded(view, at) else {
+        // `f(x)`, or `(x).f`, PostgreSQL's other way to write it.
+        let open = view.is_kind(at + 1, Kind::Open);
+        let function = match open || (at > 0 && view.is_kind(at - 1, Kind::Dot)) {
+            true => of_schema(view, at, guarded(view, at)),
+            false => guarded_view(view, at),
+        };
+        let Some(function) = function else {
             continue;
         };
         if function == "set_config" {
@@ -31,6 +35,37 @@ pub(super) fn calls(
         if !harmless && !found.contains(&function) {
             found.push(function);
         }
+    }
+}
+
+/// What the schema before the name at `at` says about it: whatever is called in `cron` is pg_cron's, and
+/// the jobs of `graphile_worker` are rows, whatever other extensions call `add_job`.
+fn of_schema(view: View<'_>, at: usize, function: Option<&'static str>) -> Option<&'static str> {
+    let call = view.is_kind(at + 1, Kind::Open);
+    if !call || at < 2 || !view.is_kind(at - 1, Kind::Dot) || !view.is_name(at - 2) {
+        return function;
+    }
+    match (view.name(at - 2).as_deref(), function) {
+        (Some("graphile_worker"), Some("add_job")) => None,
+        (Some("cron"), None) => Some(functions::CRON),
+        // It might be: guarded functions of unknown schemas count anyway.
+        (None, None) => Some(functions::CRON),
+        _ => function,
+    }
+}
+
+/// The guarded view that the name at `at` is, if any.
+fn guarded_view(view: View<'_>, at: usize) -> Option<&'static str> {
+    let token = &view.tokens[at];
+    let bytes = (token.end - token.start) as usize;
+    let near = match token.kind {
+        Kind::Word => functions::may_be_view(bytes),
+        Kind::Quoted => functions::may_be_view(bytes.saturating_sub(2)),
+        _ => true,
+    };
+    match near {
+        true => functions::view(view.name(at)?.as_bytes()),
+        false => None,
     }
 }
 

@@ -101,7 +101,7 @@ impl<'f> Range<'f> {
             // The next client gets the connection that the attacker had.
             pool_size: 1,
             sql: format!("{}{PRIVILEGES}{}", fixture::SQL, family.fixture),
-            policy: format!("{}{login}", fixture::POLICY),
+            policy: format!("{}{login}{}", fixture::POLICY, family.policy),
             postgresql: vec![
                 ("max_prepared_transactions", "4"),
                 ("wal_level", "logical"),

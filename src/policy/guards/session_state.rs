@@ -6,8 +6,8 @@ use crate::policy::{Guard, Mode, Objection, RouteName, State, Who};
 use crate::sql::{Class, Facts, FunctionGroup, Statement, TransactionControl, group};
 
 /// Objects, on the transaction route, to what stays on the server connection when the transaction is
-/// over: LISTEN, LOAD, cursors WITH HOLD, SQL-level PREPARE and EXECUTE, temporary tables and session
-/// advisory locks. On every route it objects to prepared transactions, which outlive even the
+/// over: LISTEN, LOAD, cursors WITH HOLD, SQL-level PREPARE and EXECUTE, temporary tables, session
+/// advisory locks and `set_limit()`. On every route it objects to prepared transactions, which outlive even the
 /// connection.
 ///
 /// What clears such state passes: DISCARD, DEALLOCATE, UNLISTEN, CLOSE, `pg_advisory_unlock_all()`.
@@ -73,6 +73,11 @@ fn stays(statement: &Statement, who: &Who) -> Option<Objection> {
                 Mode::Enforce => "Use WITH".to_owned(),
                 Mode::Observe | Mode::Off => format!("Use WITH, or {OWN}"),
             },
+        )
+    } else if statement.functions.contains(&"set_limit") {
+        (
+            "set_limit()".to_owned(),
+            "Use SET LOCAL pg_trgm.similarity_threshold".to_owned(),
         )
     } else {
         let lock = statement.functions.iter().find(|name| takes_lock(name))?;
@@ -151,6 +156,11 @@ mod tests {
     #[test]
     fn what_stays_is_refused_where_connections_are_shared() {
         for (text, what, hint) in [
+            (
+                calls(&["set_limit"]),
+                "set_limit()",
+                "Use SET LOCAL pg_trgm.similarity_threshold.",
+            ),
             (
                 facts("LISTEN", &[Class::Notify]),
                 "LISTEN",
