@@ -25,7 +25,7 @@ pub fn stack((version, pooler): (Version, Pooler)) -> Stack {
         pooler,
         users: vec![User::new("shop_dump", &password("shop_dump"))],
         sql: format!("{}{FIXTURE}GRANT shop_acme TO shop_dump;", fixture::SQL),
-        policy: format!("{}{SESSION}", fixture::POLICY),
+        policy: format!("{}{SESSION}", fixture::with_large_objects()),
         ..StackOptions::default()
     })
 }

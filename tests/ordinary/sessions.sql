@@ -202,8 +202,9 @@ ROLLBACK;
 
 -- The same as FunctionCall, which pgjdbc uses: 715 is lo_create.
 
---! pending fast-path
 --! call 715 70003
+
+--! call 964 70003
 
 -- Transaction ids, snapshots, sleeping.
 

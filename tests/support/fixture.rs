@@ -89,6 +89,15 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON notes TO shop_plain;
 RESET ROLE;
 ";
 
+/// The policy for the fixture, in which shop_acme may work with large objects by the fast path.
+pub fn with_large_objects() -> String {
+    POLICY.replacen(
+        "zone = \"acme\"\n",
+        "zone = \"acme\"\nfast_path = [\"large-objects\"]\n",
+        1,
+    )
+}
+
 /// The policy for the fixture.
 pub const POLICY: &str = r#"schema = 1
 environment = "test"
