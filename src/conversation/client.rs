@@ -284,7 +284,7 @@ impl Conversation {
         if form == QueryForm::Mixed {
             let control = facts.statements.iter().find(|s| s.transaction.is_some());
             let (tag, position) = control.map_or(("", 0), |s| (s.tag, s.position));
-            let refusal = guards::multi_statement::transaction_control(
+            let refusal = guards::zone_required::transaction_control(
                 cx.who,
                 tag,
                 position,

@@ -98,7 +98,10 @@ impl Injection {
     pub fn query_form(&self, facts: &Facts, failed: bool, batch_open: bool) -> QueryForm {
         let implicit = !self.in_transaction;
         if facts.statements.len() > 1 && facts.statements.iter().any(|s| moves(s.transaction)) {
-            return QueryForm::Mixed;
+            return match facts.is_rollback_and_clearing() {
+                true => QueryForm::Verbatim,
+                false => QueryForm::Mixed,
+            };
         }
         if failed || !needs_zone(facts) {
             return QueryForm::Verbatim;

@@ -181,8 +181,7 @@ pub enum TransactionControl {
     },
     /// SAVEPOINT, RELEASE, ROLLBACK TO: the transaction goes on.
     Savepoint,
-    /// SET TRANSACTION, SET SESSION CHARACTERISTICS, SET CONSTRAINTS.
-    /// Only `SET TRANSACTION` must come before any query.
+    /// SET TRANSACTION, SET SESSION CHARACTERISTICS. Only `SET TRANSACTION` must come before any query.
     SetTransaction,
     /// PREPARE TRANSACTION, COMMIT PREPARED, ROLLBACK PREPARED.
     TwoPhase,
@@ -313,6 +312,27 @@ impl Facts {
             1 + statement.parameters.len() + relations + calls + fields
         };
         self.statements.iter().map(of).sum()
+    }
+
+    /// A ROLLBACK, and behind it nothing but what gives a session back: RESET ALL, UNLISTEN, CLOSE. No
+    /// row is read or written then, in whatever transaction.
+    pub fn is_rollback_and_clearing(&self) -> bool {
+        let ends = |statement: &Statement| {
+            statement.transaction == Some(TransactionControl::Rollback { chain: false })
+        };
+        let clears = |statement: &Statement| {
+            let quiet = statement.functions.is_empty() && statement.transaction.is_none();
+            let only = |classes: ClassSet| {
+                !statement.classes.is_empty() && statement.classes.minus(classes).is_empty()
+            };
+            let resets = only(ClassSet::of(Class::Parameter)) && statement.tag == "RESET";
+            let lets_go = only(ClassSet::of(Class::Notify)) && statement.tag == "UNLISTEN";
+            let closes = only(ClassSet::of(Class::Cursor)) && statement.tag == "CLOSE CURSOR";
+            quiet && (resets || lets_go || closes)
+        };
+        let described = self.undescribed.is_none();
+        let mut statements = self.statements.iter();
+        described && statements.next().is_some_and(ends) && statements.all(clears)
     }
 
     /// White space, comments and semicolons only: the server answers EmptyQueryResponse.

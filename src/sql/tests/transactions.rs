@@ -28,7 +28,6 @@ fn transaction_control_is_told_apart() {
             "set session characteristics as transaction read only",
             SetTransaction,
         ),
-        ("set constraints all deferred", SetTransaction),
         ("prepare transaction 'x'", TwoPhase),
         ("commit prepared 'x'", TwoPhase),
         ("rollback prepared 'x'", TwoPhase),
@@ -53,4 +52,34 @@ fn other_statements_control_nothing() {
         assert_eq!(facts.statements[0].transaction, None, "{text}");
         assert!(!facts.classes.has(Class::Transaction), "{text}");
     }
+}
+
+#[test]
+fn what_clears_up_behind_a_rollback_reads_nothing() {
+    for (text, is) in [
+        ("rollback; reset all", true),
+        ("abort; unlisten *; close all; reset all", true),
+        ("rollback", true),
+        ("rollback and chain; reset all", false),
+        ("rollback to s; reset all", false),
+        ("commit; reset all", false),
+        ("rollback; select 1", false),
+        ("rollback; begin; reset all", false),
+        ("rollback; set search_path = x", false),
+        ("rollback; discard all", false),
+        ("rollback; listen x", false),
+        ("rollback; fetch 1 from c", false),
+        ("reset all; rollback", false),
+        ("rollback; selct", false),
+    ] {
+        let facts = super::super::describe(text.as_bytes());
+        assert_eq!(facts.is_rollback_and_clearing(), is, "{text}");
+    }
+}
+
+#[test]
+fn set_constraints_is_no_boundary() {
+    let facts = super::super::describe(b"set constraints all deferred");
+    assert_eq!(facts.statements[0].transaction, None);
+    assert_eq!(facts.statements[0].tag, "SET CONSTRAINTS");
 }
