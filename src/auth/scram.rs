@@ -13,6 +13,7 @@
 mod client;
 mod error;
 mod message;
+mod mock;
 mod server;
 mod verifier;
 
@@ -21,6 +22,7 @@ mod tests;
 
 pub use client::{ClientExchange, ClientExchangeFinal};
 pub use error::ScramError;
+pub use mock::MockIterations;
 pub use server::{Proved, ServerExchange, ServerExchangeFinal};
 pub use verifier::{Keys, MAX_ITERATIONS, MAX_SALT, Verifier, VerifierError, mock_verifier};
 

@@ -320,7 +320,7 @@ mod tests {
     fn exceptions_that_expire_are_told() {
         let exception = |expires: &str| {
             format!(
-                "{POLICY}[[exception]]\nguard = \"procedural\"\nlogin = \"jobs\"\nfingerprint = \"0123456789ab\"\nreason = \"r\"\nexpires = {expires}\n"
+                "{POLICY}[[exception]]\nguard = \"procedural\"\nlogin = \"jobs\"\nfingerprint = \"0123456789abcdef0123456789abcdef\"\nreason = \"r\"\nexpires = {expires}\n"
             )
         };
         let soon = checked(

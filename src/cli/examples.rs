@@ -76,7 +76,10 @@ pub(super) const MIGRATION: &str = r#"Examples:
 pub(super) const MIGRATION_RUN: &str = r#"Examples:
   portcullis migration run --database shop --reason "order notes" -- psql -f notes.sql
   portcullis migration run --database shop --reason "release 12" --ttl 10min -- dbmate up
-  portcullis migration run --database shop --role migrator --reason x -- ./manage.py migrate"#;
+  portcullis migration run --database shop --phase expand --reason x -- ./manage.py migrate
+
+An expand session refuses what takes something away from code that still runs:
+  portcullis help phase-expand"#;
 
 /// `portcullis migration open --help`
 pub(super) const MIGRATION_OPEN: &str = r#"Examples:
@@ -92,6 +95,7 @@ pub(super) const MIGRATION_CLOSE: &str = r#"Examples:
 pub(super) const EXPLAIN: &str = r#"Examples:
   portcullis explain --policy policies/production.toml --login shop_acme 'DROP TABLE orders'
   portcullis explain --policy policies/production.toml --login migrator --migration --file 0007.sql
+  portcullis explain --policy p.toml --login migrator --migration expand 'ALTER TABLE t DROP c'
   portcullis explain --policy policies/staging.toml --login shop_acme --database shop --json -
 
 Every guard that objects is listed, also those that only observe or are off. The page of a guard:
@@ -113,11 +117,12 @@ its auth_file is a service on all of its databases.
 /// `portcullis lint --help`
 pub(super) const LINT: &str = r#"Examples:
   portcullis lint db/migrations
+  portcullis lint --phase expand db/migrations
   portcullis lint --policy policies/staging.toml --login migrator db/migrations/0007.sql
   portcullis lint --format sarif db/migrations > portcullis.sarif
 
-Every statement is judged by itself, as in an open migration session. Guards that only observe
-give warnings. The page of a guard:
+Every statement is judged by itself, as in an open migration session; with --phase, in one that
+was opened for it. Guards that only observe give warnings. The page of a guard:
   portcullis help copy-program
 
 0: nothing would be refused; 1: something would; 2: a file could not be read."#;
@@ -144,7 +149,7 @@ A case in production.test.toml, beside production.toml:
 
   [[case]]
   name   = "executed after the session closed"
-  login  = "migrator"             # migration = true: open from the beginning
+  login  = "migrator"             # migration = true: open from the start; { phase = "expand" }
   steps  = ["open migration", "parse s1: DROP TABLE t", "bind s1", "close migration", "execute"]
   expect = { refused = "ddl-outside-migration", at = "execute" }
 

@@ -14,7 +14,7 @@ pub struct Exception {
     pub guard: Guard,
     /// `login`
     pub login: Box<str>,
-    /// `fingerprint`: behind `statement` in the DETAIL of the refusal and in the log.
+    /// `fingerprint`: behind `statement` in the DETAIL of the refusal and in the log. Never a masked one.
     pub fingerprint: Fingerprint,
     /// `reason`
     pub reason: Box<str>,
@@ -26,10 +26,11 @@ pub struct Exception {
 
 /// Guards that can have exceptions: those that go by what a statement is, which a fingerprint tells.
 /// The others go by constants (a file, a value, a text to run), which make no difference to it.
-pub const EXEMPTIBLE: [Guard; 9] = [
+pub const EXEMPTIBLE: [Guard; 10] = [
     Guard::DdlOutsideMigration,
     Guard::Maintenance,
     Guard::Procedural,
+    Guard::PhaseExpand,
     Guard::MissingWhere,
     Guard::HumanWrite,
     Guard::SessionState,
@@ -38,7 +39,8 @@ pub const EXEMPTIBLE: [Guard; 9] = [
     Guard::Functions,
 ];
 
-/// May this statement pass this guard today? Where the day is not known no exception holds.
+/// May this statement pass this guard today? Where the day is not known no exception holds, and none
+/// for what has a masked fingerprint.
 pub(crate) fn exempt(
     guard: Guard,
     who: &Who,
@@ -48,6 +50,9 @@ pub(crate) fn exempt(
     let (Some(today), Some(statement)) = (state.today, statement) else {
         return false;
     };
+    if statement.is_masked() {
+        return false;
+    }
     who.policy.exceptions.iter().any(|exception| {
         exception.guard == guard
             && exception.fingerprint == statement

@@ -14,6 +14,7 @@ mod objection;
 pub mod options;
 mod parse;
 pub mod pattern;
+mod phase;
 pub mod quantity;
 mod rights;
 pub mod rule;
@@ -33,6 +34,7 @@ pub use file::{ConsoleRole, Kind, Login, Mode, Policy, RouteName, Version};
 pub use network::Network;
 pub use objection::Objection;
 pub use parse::{CONSOLE_DATABASE, MAX_ZONE, always_enforced, has_settings};
+pub use phase::Phase;
 pub use together::check_together;
 pub use verdict::*;
 
@@ -77,6 +79,8 @@ impl Who {
 pub struct State {
     /// The connection belongs to a migration session that is open right now.
     pub migration_open: bool,
+    /// The phase for which that session was opened, if it was for one.
+    pub phase: Option<Phase>,
     /// The day, for exceptions that expire; not known: no exception holds.
     pub today: Option<Date>,
 }

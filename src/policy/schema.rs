@@ -3,12 +3,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Guard;
 use super::exception::EXEMPTIBLE;
 use super::parse::{
-    ALWAYS_ENFORCED, CONSOLE_ROLES, FILE_MODES, KINDS, MAX_RULES, MAX_TEXT, MAX_ZONE, MODES, ROUTES,
+    ALWAYS_ENFORCED, CONSOLE_ROLES, FILE_MODES, KINDS, MAX_RULES, MAX_TEXT, MAX_ZONE, MODES,
+    POWERS, ROUTES,
 };
 use super::quantity::{BOUNDED, Measure};
+use super::{Guard, Phase};
 use crate::sql::{Class, FUNCTIONS};
 
 /// The schema as text, with a line break at its end.
@@ -65,6 +66,7 @@ fn login() -> Value {
             "route": words("the pool; default transaction, for migrators session", &ROUTES),
             "zone": { "description": "set for every transaction", "type": "string", "minLength": 1, "maxLength": MAX_ZONE },
             "server_role": name("the PostgreSQL role behind the login, where it is another one"),
+            "allow_server_role": list("what guard server-role lets the role behind be", words("", &POWERS)),
             "console": words("what it may do on the console", &CONSOLE_ROLES),
             "max_connections": { "type": "integer", "minimum": 1, "maximum": 1_000_000 },
             "networks": list("where it may come from; default anywhere", text_of("10.20.0.0/16")),
@@ -158,6 +160,7 @@ fn rule() -> Value {
             "environment": one_or_more(name("an environment; * is any run of characters")),
             "route": one_or_more(words("", &ROUTES)),
             "migration": { "description": "in an open migration session", "type": "boolean" },
+            "phase": one_or_more(words("of the open migration session", &Phase::WORDS)),
             "class": one_or_more(json!({ "enum": class })),
             "tag": one_or_more(name("DROP TABLE; * is any run of characters")),
             "relation": one_or_more(relation()),
@@ -187,7 +190,7 @@ fn exception() -> Value {
         json!({
             "guard": { "enum": EXEMPTIBLE.map(Guard::id) },
             "login": name("a login of this policy"),
-            "fingerprint": { "description": "the statement's fingerprint, 12 hex digits: statement ... in the DETAIL of the refusal", "type": "string", "pattern": "^[0-9a-f]{12}$" },
+            "fingerprint": { "description": "the statement's fingerprint, 32 hex digits: statement ... in the DETAIL of the refusal", "type": "string", "pattern": "^[0-9a-f]{32}$" },
             "reason": text_of("why, and until when"),
             "expires": { "description": "the first day on which it is refused again: 2027-03-01", "type": "string", "format": "date" },
         }),

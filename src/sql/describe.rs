@@ -5,7 +5,8 @@ use super::lexer;
 use super::token::Kind;
 use super::token::Token;
 use super::{
-    Class, ClassSet, Depth, Facts, Statement, Undescribed, classify, fingerprint, grammar, view,
+    Class, ClassSet, Depth, Facts, Statement, Undescribed, ahead, aliases, classify, fingerprint,
+    grammar, view,
 };
 
 /// Where the token quoted in a syntax error occurs more than once, the place is looked for among
@@ -117,10 +118,30 @@ fn second_opinion(
     statements: &mut [Statement],
 ) -> Option<Undescribed> {
     let below = hides_below(text, tokens);
-    match grammar::opinions(text, grammar::Look { below, depth }) {
+    let aliases = statements
+        .iter()
+        .any(|statement| !statement.functions.is_empty());
+    let look = grammar::Look {
+        below,
+        aliases,
+        depth,
+    };
+    let mut opinions = grammar::opinions(text, look);
+    let mut blanked = None;
+    if matches!(opinions, Err(grammar::Failure::Syntax(_))) {
+        blanked = ahead::blanked(text, tokens);
+        if let Some(blanked) = &blanked {
+            opinions = grammar::opinions(blanked, look);
+        }
+    }
+    match opinions {
         Ok(opinion) if opinion.len() != statements.len() => Some(Undescribed::Disagreement),
         Ok(opinion) => {
+            let mut views = aliases.then(|| view::statements(text.as_bytes(), tokens).into_iter());
             for (statement, opinion) in statements.iter_mut().zip(opinion) {
+                if let Some(view) = views.as_mut().and_then(Iterator::next) {
+                    aliases::not_calls(view, &opinion.aliases, &mut statement.functions);
+                }
                 statement.classes = statement.classes.union(opinion.classes);
                 let first = std::mem::replace(&mut statement.details, opinion.details);
                 statement.details.add(first);
@@ -128,7 +149,7 @@ fn second_opinion(
             None
         }
         Err(grammar::Failure::Syntax(message)) => {
-            let position = locate(text, tokens, &message);
+            let position = locate(text, blanked.as_deref().unwrap_or(text), tokens, &message);
             let message = shortened(message);
             Some(Undescribed::Syntax { message, position })
         }
@@ -162,9 +183,9 @@ fn shortened(mut message: String) -> String {
 ///
 /// The library keeps the position to itself, but the message quotes the token, and cutting the text
 /// before the offending token (and only there or earlier) makes it fail "at end of input".
-fn locate(text: &str, tokens: &[Token], message: &str) -> u32 {
-    const END: &str = "at end of input";
-    if message.ends_with(END) {
+/// `read`: the text as the grammar got it, every token at the same place.
+fn locate(text: &str, read: &str, tokens: &[Token], message: &str) -> u32 {
+    if message.ends_with(grammar::END) {
         return count_characters(text.as_bytes()) + 1;
     }
     let Some(near) = message
@@ -185,7 +206,7 @@ fn locate(text: &str, tokens: &[Token], message: &str) -> u32 {
         return 0;
     }
     let behind = places.partition_point(|start| {
-        grammar::syntax_error(&text[..*start]).is_none_or(|error| error.ends_with(END))
+        grammar::syntax_error(&read[..*start]).is_none_or(|error| error.ends_with(grammar::END))
     });
     let found = behind.checked_sub(1).map(|last| places[last]);
     found.map_or(0, |start| count_characters(&text.as_bytes()[..start]) + 1)

@@ -1,6 +1,9 @@
 //! What a statement does it to: relations, functions, extensions, roles. Only guards and rules that
 //! a policy names ask for the parts that cost a walk of the whole tree ([`Depth`]).
 
+use super::Localized;
+use super::takes_away::TakesAway;
+
 /// How closely a text is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Depth {
@@ -102,6 +105,36 @@ pub struct FieldTouch {
     pub renamed: bool,
 }
 
+/// What is done to a savepoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SavepointAct {
+    /// SAVEPOINT.
+    Set,
+    /// RELEASE: it and all behind it are forgotten.
+    Release,
+    /// ROLLBACK TO: those behind it are forgotten.
+    RollBackTo,
+}
+
+/// A statement about a savepoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Savepoint {
+    /// What is done.
+    pub act: SavepointAct,
+    /// Its name as PostgreSQL stores it.
+    pub name: Box<str>,
+}
+
+/// What may be a call, or makes one, without the look of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HiddenCalls {
+    /// Columns that the statement names with their table.
+    pub fields: Vec<FieldTouch>,
+    /// Operators that it names with a schema other than `pg_catalog`: `OPERATOR(util.+)`; each calls a
+    /// function that is not named.
+    pub operators: Vec<QualifiedName>,
+}
+
 /// What a guard may need beyond classes. Empty for nearly all statements.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Details {
@@ -111,13 +144,10 @@ pub struct Details {
     pub relations: Option<Vec<RelationTouch>>,
     /// Every function it calls by name, once; none as above. Operators, casts and COALESCE and the
     /// like are none; EXTRACT and its kind are functions of `pg_catalog`. `f` of `(x).f` may be a
-    /// function and is listed; that of `t.f` is in `fields`.
+    /// function and is listed; that of `t.f` is in `hidden`.
     pub calls: Option<Vec<QualifiedName>>,
-    /// Columns that it names with their table, which may be calls; complete where `calls` are known.
-    pub fields: Vec<FieldTouch>,
-    /// Operators that it names with a schema other than `pg_catalog`: `OPERATOR(util.+)`; each calls a
-    /// function that is not named. Complete where `calls` are known.
-    pub operators: Vec<QualifiedName>,
+    /// What may call a function that is not in `calls`; none: nothing. Complete where `calls` are known.
+    pub hidden: Option<Box<HiddenCalls>>,
     /// A write to a relation of PostgreSQL's own (INSERT, UPDATE, DELETE, MERGE, COPY FROM of
     /// `pg_catalog` or `information_schema`), or to the jobs of pg_cron: DDL by other means.
     pub catalog: bool,
@@ -135,14 +165,33 @@ pub struct Details {
     /// SET ROLE, SET SESSION AUTHORIZATION, however spelled, and `set_config` of either. A computed
     /// name of a parameter could be that of a role, too: see the statement's parameters.
     pub role: Option<RoleTouch>,
+    /// What turns it into a statement that sets its parameters for its transaction only.
+    pub localized: Option<Box<Localized>>,
+    /// SAVEPOINT, RELEASE, ROLLBACK TO: of which.
+    pub savepoint: Option<Box<Savepoint>>,
+    /// The first thing that it takes away from code that still runs. Never of a query: what the
+    /// functions of one do cannot be seen.
+    pub takes_away: Option<TakesAway>,
 }
 
 impl Details {
+    /// Columns named with their table, which may be calls.
+    pub fn fields(&self) -> &[FieldTouch] {
+        self.hidden.as_ref().map_or(&[], |hidden| &hidden.fields)
+    }
+
+    /// Operators named with a schema of one's own.
+    pub fn operators(&self) -> &[QualifiedName] {
+        self.hidden.as_ref().map_or(&[], |hidden| &hidden.operators)
+    }
+
     /// What the first opinion saw, which reads no relations and calls.
     pub(super) fn add(&mut self, first: Details) {
         self.into |= first.into;
         self.temporary |= first.temporary;
         self.role = first.role;
+        self.localized = first.localized;
+        self.savepoint = first.savepoint;
     }
 
     /// Nothing that a guard which is on by default looks at.

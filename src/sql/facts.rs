@@ -1,5 +1,6 @@
 //! What is known about the text of one Query or Parse message.
 
+use super::Fingerprint;
 use super::details::Details;
 
 /// What kinds of thing a statement does. A statement can have several (a data-modifying CTE
@@ -270,22 +271,6 @@ pub enum Undescribed {
     Internal,
 }
 
-/// Twelve hex digits that name a statement in errors, the log and reports; literals do not matter.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Fingerprint(pub [u8; 6]);
-
-impl std::fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl std::fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
 /// Everything a verdict may depend on about the text of one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
@@ -308,31 +293,10 @@ impl Facts {
             let details = &statement.details;
             let relations = details.relations.as_ref().map_or(0, Vec::len);
             let calls = details.calls.as_ref().map_or(0, Vec::len);
-            let fields = details.fields.len() + details.operators.len();
+            let fields = details.fields().len() + details.operators().len();
             1 + statement.parameters.len() + relations + calls + fields
         };
         self.statements.iter().map(of).sum()
-    }
-
-    /// A ROLLBACK, and behind it nothing but what gives a session back: RESET ALL, UNLISTEN, CLOSE. No
-    /// row is read or written then, in whatever transaction.
-    pub fn is_rollback_and_clearing(&self) -> bool {
-        let ends = |statement: &Statement| {
-            statement.transaction == Some(TransactionControl::Rollback { chain: false })
-        };
-        let clears = |statement: &Statement| {
-            let quiet = statement.functions.is_empty() && statement.transaction.is_none();
-            let only = |classes: ClassSet| {
-                !statement.classes.is_empty() && statement.classes.minus(classes).is_empty()
-            };
-            let resets = only(ClassSet::of(Class::Parameter)) && statement.tag == "RESET";
-            let lets_go = only(ClassSet::of(Class::Notify)) && statement.tag == "UNLISTEN";
-            let closes = only(ClassSet::of(Class::Cursor)) && statement.tag == "CLOSE CURSOR";
-            quiet && (resets || lets_go || closes)
-        };
-        let described = self.undescribed.is_none();
-        let mut statements = self.statements.iter();
-        described && statements.next().is_some_and(ends) && statements.all(clears)
     }
 
     /// White space, comments and semicolons only: the server answers EmptyQueryResponse.

@@ -1,16 +1,104 @@
 //! Names for statements: the same for texts that differ in constants, case, white space and comments.
 //!
-//! Where a constant is code it is no mere constant: in DO, CALL, LOAD, ALTER SYSTEM, and where
-//! functions, procedures, policies, rules, triggers and views are made or changed, strings count as they
-//! are. An exception for one of them must not admit another. (Not where strings may be passwords.)
+//! Where a constant is code it is no mere constant: an exception for one such statement must not admit
+//! another. So in DO, CALL, LOAD, ALTER SYSTEM, and wherever anything but a table or an index is made or
+//! changed, it counts (`constants`). Where it may be a password (roles, subscriptions, servers, options) it
+//! does not, as fingerprints are logged: such a one is masked ([`Fingerprint::is_masked`]), and there are
+//! no exceptions for it.
 
 use ring::digest::{Context, SHA256, digest};
 
-use super::Fingerprint;
+use super::constants::{self, Constants};
 use super::lexer;
 use super::token::{Kind, Token};
+use super::view;
 
-/// The fingerprint of `text`: the first six bytes of the SHA-256 of its tokens, words in lower
+/// In the place of a constant: a byte that no token can be (an operator may be called `?`).
+const VALUE: &[u8] = b"\x01";
+
+/// 32 hex digits that name a statement in errors, the log, reports and exceptions.
+///
+/// 16 bytes: whoever may propose a statement for an exception must not be able to prepare another
+/// with the same name. With 6 bytes that took seconds.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fingerprint {
+    bytes: [u8; Fingerprint::BYTES],
+    masked: bool,
+}
+
+/// Why a text is no [`Fingerprint`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotAFingerprint {
+    /// The 12 digits that a fingerprint once had.
+    Short,
+    /// It is masked: other statements have it, too.
+    Masked,
+    /// Anything else.
+    Other,
+}
+
+impl Fingerprint {
+    /// Its length.
+    pub const BYTES: usize = 16;
+    /// Digits that older versions told.
+    const ONCE: usize = 12;
+
+    /// What a masked one ends with, where it is displayed.
+    pub const MASKED: &str = "-masked";
+
+    /// The fingerprint of these bytes, not masked.
+    pub const fn new(bytes: [u8; Self::BYTES]) -> Self {
+        Self {
+            bytes,
+            masked: false,
+        }
+    }
+
+    /// Were constants left out that make another statement, because they may be passwords? Then it names
+    /// more than one statement, and no exception can be for it: none equals it that was read from a policy.
+    pub const fn is_masked(self) -> bool {
+        self.masked
+    }
+}
+
+impl std::str::FromStr for Fingerprint {
+    type Err = NotAFingerprint;
+
+    /// As it is displayed: lower case, all digits. A masked one is no text to be read.
+    fn from_str(text: &str) -> Result<Self, NotAFingerprint> {
+        let (digits, masked) = match text.strip_suffix(Self::MASKED) {
+            Some(digits) => (digits, true),
+            None => (text, false),
+        };
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if !digits.bytes().all(is_digit) {
+            return Err(NotAFingerprint::Other);
+        }
+        match digits.len() {
+            Self::ONCE if !masked => Err(NotAFingerprint::Short),
+            length if length != 2 * Self::BYTES => Err(NotAFingerprint::Other),
+            _ if masked => Err(NotAFingerprint::Masked),
+            _ => u128::from_str_radix(digits, 16)
+                .map(|number| Self::new(number.to_be_bytes()))
+                .map_err(|_| NotAFingerprint::Other),
+        }
+    }
+}
+
+impl std::fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let end = if self.masked { Self::MASKED } else { "" };
+        write!(f, "{:032x}{end}", u128::from_be_bytes(self.bytes))
+    }
+}
+
+impl std::fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// The fingerprint of `text`: the first 16 bytes of the SHA-256 of its tokens, words in lower
 /// case, constants and parameters replaced, lists of them taken for one. Of a text that cannot be
 /// read to its end the tokens before that point count.
 pub fn fingerprint(text: &[u8]) -> Fingerprint {
@@ -21,16 +109,25 @@ pub fn fingerprint(text: &[u8]) -> Fingerprint {
 pub(super) fn of_tokens(text: &[u8], tokens: &[Token]) -> Fingerprint {
     let mut hash = Context::new(&SHA256);
     let mut folded = Vec::new();
-    let mut is_code = false;
+    let mut statements = view::statements(text, tokens).into_iter().peekable();
+    let mut constants = Constants::Ignored;
+    let mut masked = false;
     for (at, token) in tokens.iter().enumerate() {
-        if at == 0 || tokens[at - 1].kind == Kind::Semicolon {
-            is_code = holds_code(text, &tokens[at..]);
+        let begins = |view: &view::View<'_>| view.tokens[0].start == token.start;
+        if let Some(statement) = statements.next_if(begins) {
+            constants = constants::of(statement);
         }
-        if is_code && token.kind.is_string() {
+        let counts = match constants {
+            Constants::Ignored | Constants::Masked => false,
+            Constants::Strings => !matches!(token.kind, Kind::Number | Kind::Parameter),
+            Constants::All => true,
+        };
+        if counts && token.kind.is_value() {
             hash.update(token.of(text));
-            hash.update(b"\0");
+            hash.update(&[0, token.escape, 0]);
             continue;
         }
+        masked |= token.kind.is_value() && constants == Constants::Masked;
         // `IN (1, 2, 3)` is `IN (?)`.
         let listed =
             at >= 2 && tokens[at - 1].kind == Kind::Comma && tokens[at - 2].kind.is_value();
@@ -38,60 +135,29 @@ pub(super) fn of_tokens(text: &[u8], tokens: &[Token]) -> Fingerprint {
             && at >= 1
             && tokens[at - 1].kind.is_value()
             && tokens.get(at + 1).is_some_and(|next| next.kind.is_value());
-        if comma || (listed && token.kind.is_value()) {
+        let is_list = matches!(constants, Constants::Ignored | Constants::Masked);
+        if is_list && (comma || (listed && token.kind.is_value())) {
             continue;
         }
         match token.kind {
-            kind if kind.is_value() => hash.update(b"?"),
+            kind if kind.is_value() => hash.update(VALUE),
             Kind::Word => {
                 folded.clear();
                 folded.extend(token.of(text).iter().map(u8::to_ascii_lowercase));
                 hash.update(&folded);
             }
+            Kind::UnicodeQuoted => {
+                hash.update(token.of(text));
+                hash.update(&[0, token.escape]);
+            }
             _ => hash.update(token.of(text)),
         }
         hash.update(b"\0");
     }
-    first_bytes(hash.finish().as_ref())
-}
-
-/// Does a statement that starts with these tokens carry code in its strings?
-fn holds_code(text: &[u8], tokens: &[Token]) -> bool {
-    let is = |at: usize, word: &str| {
-        tokens.get(at).is_some_and(|token| {
-            token.kind == Kind::Word && token.of(text).eq_ignore_ascii_case(word.as_bytes())
-        })
-    };
-    const MADE: [&str; 7] = [
-        "function",
-        "policy",
-        "procedure",
-        "routine",
-        "rule",
-        "trigger",
-        "view",
-    ];
-    const BEFORE: [&str; 10] = [
-        "constraint",
-        "event",
-        "global",
-        "local",
-        "materialized",
-        "or",
-        "recursive",
-        "replace",
-        "temp",
-        "temporary",
-    ];
-    // What is made stands there, and nowhere else: a role may be called "view", and has a password.
-    let made = || {
-        let is_before = |at: &usize| BEFORE.iter().any(|word| is(*at, word));
-        let at = 1 + (1..=5).take_while(is_before).count();
-        MADE.iter().any(|object| is(at, object))
-    };
-    ["do", "call", "load"].iter().any(|word| is(0, word))
-        || is(0, "alter") && is(1, "system")
-        || (is(0, "create") || is(0, "alter")) && made()
+    Fingerprint {
+        masked,
+        ..first_bytes(hash.finish().as_ref())
+    }
 }
 
 /// The fingerprint of bytes that are no text.
@@ -100,7 +166,7 @@ pub(super) fn of_bytes(bytes: &[u8]) -> Fingerprint {
 }
 
 fn first_bytes(hash: &[u8]) -> Fingerprint {
-    let mut name = [0; 6];
-    name.copy_from_slice(&hash[..6]);
-    Fingerprint(name)
+    let mut name = [0; Fingerprint::BYTES];
+    name.copy_from_slice(&hash[..Fingerprint::BYTES]);
+    Fingerprint::new(name)
 }

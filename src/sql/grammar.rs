@@ -3,6 +3,8 @@
 //! The text must have passed the bounds of the lexer: the grammar cannot be interrupted.
 //! Nothing here recurses with the depth of the text: libpg_query keeps its parser's stack on the
 //! heap and bounds it (10,000 entries, then a syntax error), and trees are walked with a list.
+//!
+//! libpg_query rejects some texts that a server takes: see `ahead`.
 
 use std::ops::ControlFlow;
 use std::panic::catch_unwind;
@@ -11,13 +13,18 @@ use pg_raw_parse::raw::{NodeTag, VariableSetKind};
 use pg_raw_parse::walk::{Recurse, walk_manual};
 use pg_raw_parse::{Node, nodes};
 
-use super::{Class, ClassSet, Depth, Details, Undescribed, catalogs, surface, touched};
+use super::{
+    Class, ClassSet, Depth, Details, Undescribed, aliases, catalogs, surface, takes_away, touched,
+};
 
 /// Statements inside statements (EXPLAIN, PREPARE, DECLARE, COPY) deeper than this are unknown.
 const MAX_NESTING: u32 = 4;
 
 /// WITH HOLD (PostgreSQL's `nodes/parsenodes.h`).
 const CURSOR_OPT_HOLD: i32 = 0x20;
+
+/// How PostgreSQL's message ends where it wants more.
+pub(super) const END: &str = "at end of input";
 
 /// Why there is no opinion.
 #[derive(Debug)]
@@ -46,6 +53,8 @@ pub(super) struct Look {
     /// It has the word WITH, so that statements may hide below the surface, or FOR UPDATE and the
     /// like, which a subquery can have.
     pub(super) below: bool,
+    /// It seems to call guarded functions, some of which may be aliases.
+    pub(super) aliases: bool,
     pub(super) depth: Depth,
 }
 
@@ -54,6 +63,8 @@ pub(super) struct Opinion {
     pub(super) classes: ClassSet,
     /// All but the role, which only the tokens tell.
     pub(super) details: Details,
+    /// The aliases with columns, if they were asked for; of queries alone.
+    pub(super) aliases: Vec<String>,
 }
 
 /// The opinion about each statement.
@@ -67,7 +78,15 @@ pub(super) fn opinions(text: &str, look: Look) -> Result<Vec<Opinion>, Failure> 
                 if look.depth == Depth::Names {
                     touched::names(node, &mut details);
                 }
-                Opinion { classes, details }
+                let aliases = match look.aliases {
+                    true => aliases_of(node),
+                    false => Vec::new(),
+                };
+                Opinion {
+                    classes,
+                    details,
+                    aliases,
+                }
             })
             .collect()),
         Err(pg_raw_parse::Error::Parse(error)) => Err(Failure::Syntax(error.to_string())),
@@ -76,11 +95,36 @@ pub(super) fn opinions(text: &str, look: Look) -> Result<Vec<Opinion>, Failure> 
     opinion.unwrap_or(Err(Failure::Internal))
 }
 
+/// Is there nothing in it but white space and comments?
+pub(super) fn is_nothing(text: &str) -> bool {
+    matches!(pg_raw_parse::parse(text), Ok(tree) if tree.is_empty())
+}
+
+/// Does the lexer come to the end of `text` with whole tokens, whatever is missing behind it?
+pub(super) fn is_read_to_its_end(text: &str) -> bool {
+    match pg_raw_parse::parse(text) {
+        Ok(_) => true,
+        // What quotes a token ends with a quote.
+        Err(pg_raw_parse::Error::Parse(error)) => error.to_string().ends_with(END),
+        Err(_) => false,
+    }
+}
+
 /// PostgreSQL's message if `text` is not in its grammar.
 pub(super) fn syntax_error(text: &str) -> Option<String> {
     match pg_raw_parse::parse(text) {
         Err(pg_raw_parse::Error::Parse(error)) => Some(error.to_string()),
         _ => None,
+    }
+}
+
+fn aliases_of(node: Node<'_>) -> Vec<String> {
+    use Node::*;
+    match node {
+        SelectStmt(_) | InsertStmt(_) | UpdateStmt(_) | DeleteStmt(_) | MergeStmt(_) => {
+            aliases::named(node)
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -126,6 +170,9 @@ fn of_statement(node: Node<'_>, below: bool, nesting: u32, details: &mut Details
         }
         other => {
             surface::utility(other, details);
+            if details.takes_away.is_none() {
+                details.takes_away = takes_away::utility(other);
+            }
             ClassSet::of(of_utility(other))
         }
     }

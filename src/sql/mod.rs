@@ -9,18 +9,25 @@
 //!    others that hold a statement; `objects`: CREATE, ALTER, DROP; `settings`: SET, RESET and `set_config`; `scan`: what any place in a statement can do, with
 //!    the [`FUNCTIONS`] of `functions`; `names`: what is behind a spelling).
 //! 4. `grammar`: the second opinion, by libpg_query. From its tree come the [`Details`], too:
-//!    `surface`, and where they are asked for ([`Depth`]) `touched`, `touched_by_utility`, `fields` and `scopes`; `catalogs` knows PostgreSQL's own relations.
-//! 5. `fingerprint`: a name for what may be refused.
+//!    `surface`, `takes_away` (with `takes_away_by_alter`), and where they are asked for ([`Depth`]) `touched`, `touched_by_utility`, `fields` and `scopes`;
+//!    `catalogs` knows PostgreSQL's own relations.
+//!    What it rejects for a comment where it looks ahead is given to it again: `ahead`.
+//!    What looked like a call of a guarded function may be none: `aliases`.
+//! 5. `fingerprint`: a name for what may be refused (`constants`: which of them are part of it).
 //!
+//! `localized` says what turns a SET for the session into one for its transaction.
 //! [`redact`] makes a text that may be kept.
 //! [`labels`] (sqlparser) adds names for people, off the path and without a say.
 //! [`FactsCache`] remembers the facts of texts seen before.
 
+mod ahead;
+mod aliases;
 mod blank;
 mod bounds;
 mod cache;
 mod catalogs;
 mod classify;
+mod constants;
 mod describe;
 mod details;
 mod facts;
@@ -30,6 +37,7 @@ mod functions;
 mod grammar;
 pub mod labels;
 mod lexer;
+mod localized;
 mod names;
 mod nested;
 mod objects;
@@ -39,6 +47,8 @@ mod scopes;
 mod settings;
 mod surface;
 mod tags;
+mod takes_away;
+mod takes_away_by_alter;
 mod token;
 mod touched;
 mod touched_by_utility;
@@ -52,8 +62,10 @@ pub use cache::{FactsCache, weight};
 pub use describe::{describe, describe_at, first_opinion_alone};
 pub use details::*;
 pub use facts::*;
-pub use fingerprint::fingerprint;
+pub use fingerprint::{Fingerprint, NotAFingerprint, fingerprint};
 pub use functions::{FUNCTIONS, FunctionGroup, group};
+pub use localized::{Edit, EditKind, Localized};
 pub use redact::{MAX_REDACTED, redact};
 pub use settings::{current_name, former_name};
 pub use tags::tags;
+pub use takes_away::{Loss, TakesAway};

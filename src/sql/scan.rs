@@ -13,18 +13,10 @@ pub(super) fn calls(
     touches: &mut Vec<ParameterTouch>,
 ) {
     for at in 0..view.tokens.len() {
-        if !view.is_name(at) {
+        let Some(function) = called(view, at) else {
             continue;
-        }
-        // `f(x)`, or `(x).f`, PostgreSQL's other way to write it.
+        };
         let open = view.is_kind(at + 1, Kind::Open);
-        let function = match open || (at > 0 && view.is_kind(at - 1, Kind::Dot)) {
-            true => of_schema(view, at, guarded(view, at)),
-            false => guarded_view(view, at),
-        };
-        let Some(function) = function else {
-            continue;
-        };
         if function == "set_config" {
             touches.push(settings::set_config(view, at + 1));
         }
@@ -35,6 +27,27 @@ pub(super) fn calls(
         if !harmless && !found.contains(&function) {
             found.push(function);
         }
+    }
+}
+
+/// Where this guarded function is called.
+pub(super) fn places_of<'v>(
+    view: View<'v>,
+    function: &'static str,
+) -> impl Iterator<Item = usize> + use<'v> {
+    (0..view.tokens.len()).filter(move |&at| called(view, at) == Some(function))
+}
+
+/// The guarded function that is called at `at`, as far as tokens can tell: `f(x)`, or `(x).f`,
+/// PostgreSQL's other way to write it. Guarded views count wherever they are named.
+pub(super) fn called(view: View<'_>, at: usize) -> Option<&'static str> {
+    if !view.is_name(at) {
+        return None;
+    }
+    let shaped = view.is_kind(at + 1, Kind::Open) || (at > 0 && view.is_kind(at - 1, Kind::Dot));
+    match shaped {
+        true => of_schema(view, at, guarded(view, at)),
+        false => guarded_view(view, at),
     }
 }
 

@@ -16,7 +16,7 @@ use pg_raw_parse::{Node, nodes};
 use super::fields::Fields;
 use super::scopes::{Scope, Scopes};
 use super::touched_by_utility;
-use super::{Details, QualifiedName, RelationAct, RelationTouch};
+use super::{Details, HiddenCalls, QualifiedName, RelationAct, RelationTouch};
 
 /// Different relations, and different functions, that a statement may name; more are not told.
 const MAX_NAMES: usize = 1000;
@@ -36,8 +36,8 @@ pub(super) fn names(statement: Node<'_>, details: &mut Details) {
     details.calls = walk.calls.list;
     match (walk.fields.told(MAX_NAMES), walk.operators.list) {
         (Some(fields), Some(operators)) => {
-            details.fields = fields;
-            details.operators = operators;
+            let any = !fields.is_empty() || !operators.is_empty();
+            details.hidden = any.then(|| Box::new(HiddenCalls { fields, operators }));
         }
         _ => details.calls = None,
     }
@@ -207,6 +207,11 @@ impl<'a> Walk<'a> {
                 self.call(call.funcname());
                 self.children(node);
             }
+            Node::RangeTableSample(sample) => {
+                // The method is a function of that name.
+                self.call(sample.method());
+                self.children(node);
+            }
             Node::A_Indirection(path) => {
                 // `(x).f` can be a call of f.
                 for step in path.indirection() {
@@ -372,7 +377,6 @@ fn is_expression(node: Node<'_>) -> bool {
             | RangeSubselect(_)
             | RangeTableFunc(_)
             | RangeTableFuncCol(_)
-            | RangeTableSample(_)
             | ResTarget(_)
             | ReturningClause(_)
             | ReturningOption(_)

@@ -251,7 +251,7 @@ impl Report {
             }
         }
         let mut rows: Vec<_> = all.into_iter().collect();
-        let order = |key: &Key| (key.guard, key.login.clone(), key.fingerprint.map(|f| f.0));
+        let order = |key: &Key| (key.guard, key.login.clone(), key.fingerprint);
         rows.sort_by_cached_key(|(key, seen)| (Reverse(seen.count), order(key)));
         rows
     }

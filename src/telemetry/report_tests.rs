@@ -6,7 +6,7 @@ fn key(login: &str, guard: Guard, statement: u8) -> Key {
         database: "shop".into(),
         guard,
         rule: None,
-        fingerprint: Some(Fingerprint([statement; 6])),
+        fingerprint: Some(Fingerprint::new([statement; 16])),
         outcome: Outcome::Observed,
     }
 }

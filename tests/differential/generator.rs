@@ -59,14 +59,22 @@ fn derive(random: &mut Random, rule: &str, depth: u32, list: &mut Vec<&'static s
 }
 
 /// The text of these tokens. `plain`: as people write it; else with comments, quotes, escapes and case at random.
-pub fn spell(random: &mut Random, tokens: &[&str], plain: bool) -> String {
+pub fn spell(random: &mut Random, tokens: &[&str], plain: bool) -> Spelled {
     let mut text = String::new();
+    let mut bare = String::new();
     for (at, token) in tokens.iter().enumerate() {
         if at > 0 {
             let joins = |token: &str| matches!(token, "(" | ")" | "," | ";");
             let close = joins(token) || joins(tokens[at - 1]);
-            text.push_str(blank(random, plain, close));
+            let blank = blank(random, plain, close);
+            text.push_str(blank);
+            bare.push_str(match blank {
+                _ if blank.contains("/*") => " ",
+                _ if blank.contains("--") => "\n",
+                _ => blank,
+            });
         }
+        let from = text.len();
         match token.strip_prefix('@') {
             Some(name) if !name.is_empty() => identifier(random, name, plain, &mut text),
             _ => match inside(token) {
@@ -75,9 +83,20 @@ pub fn spell(random: &mut Random, tokens: &[&str], plain: bool) -> String {
                 None => word(random, token, plain, &mut text),
             },
         }
+        bare.push_str(&text[from..].replace(BETWEEN, ""));
     }
-    text
+    Spelled { text, bare }
 }
+
+/// One spelling of some tokens.
+pub struct Spelled {
+    pub text: String,
+    /// The same without comments.
+    pub bare: String,
+}
+
+/// A comment between the parts of a string.
+const BETWEEN: &str = " -- ' /* \\";
 
 /// The content of a string token.
 fn inside(token: &str) -> Option<&str> {
@@ -142,7 +161,7 @@ fn escaped(name: &str, escape: char) -> String {
 
 fn string(random: &mut Random, inner: &str, text: &mut String) {
     let inner = inner.replace('_', " ");
-    match random.below(9) {
+    match random.below(10) {
         0 => *text += &format!("$${inner}$$"),
         1 => *text += &format!("$a$ $$ '{inner} $a$"),
         2 => *text += &format!("E'\\'{inner}\\n'"),
@@ -150,6 +169,7 @@ fn string(random: &mut Random, inner: &str, text: &mut String) {
         4 => *text += &format!("'{inner}'\n'--'"),
         5 => *text += &format!("'{inner}''; drop table a; --'"),
         6 => *text += &format!("N'{inner}'"),
+        7 => *text += &format!("'{inner}'{BETWEEN}\n'--'"),
         _ => *text += &format!("'{inner}'"),
     }
 }

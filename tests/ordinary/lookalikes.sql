@@ -134,7 +134,6 @@ SELECT pg_read_file FROM (SELECT 1 AS pg_read_file) t;
 SELECT set_config, dblink FROM (VALUES (1, 2)) AS t (set_config, dblink);
 
 -- The alias with its columns looks like a call.
---! pending dangerous-functions
 SELECT crosstab AS query_to_xml FROM (VALUES ('x')) crosstab (crosstab);
 
 INSERT INTO settings (name, value) VALUES ('set_config', 'query_to_xml'), ('DO $$', 'BEGIN END') ON CONFLICT DO NOTHING;
@@ -184,25 +183,19 @@ SELECT tenant_id FROM orders WHERE tenant_id = 'globex' UNION ALL SELECT 'none';
 
 SELECT (((((((((((((((((((1)))))))))))))))))));
 
--- A comment where the grammar needs to look ahead: libpg_query takes it for a word.
+-- A comment where the grammar needs to look ahead.
 
---! pending unknown-statement
 SELECT id FROM customers WHERE id NOT /* comment */ IN (1) ORDER BY id;
 
---! pending unknown-statement
 SELECT id FROM customers WHERE id NOT -- comment
  BETWEEN 2 AND 3;
 
---! pending unknown-statement
 SELECT id FROM customers ORDER BY email NULLS /* comment */ FIRST, id;
 
---! pending unknown-statement
 SELECT '2026-01-01'::timestamp WITH /* comment */ TIME ZONE;
 
---! pending unknown-statement
 SELECT * FROM generate_series(1, 2) WITH /* comment */ ORDINALITY;
 
---! pending unknown-statement
 SELECT 'continued' -- comment
 'behind a comment';
 

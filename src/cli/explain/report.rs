@@ -109,6 +109,11 @@ fn fingerprint(text: &mut String, explanation: &Explanation) {
     let any = explanation.statements.iter().any(objected) || !explanation.message.is_empty();
     if let Some(fingerprint) = explanation.fingerprint.filter(|_| any) {
         let _ = writeln!(text, "Fingerprint:  {fingerprint}");
+        if fingerprint.is_masked() {
+            text.push_str(
+                "              no exception: constants that may be passwords are no part of it\n",
+            );
+        }
     }
 }
 

@@ -12,7 +12,7 @@ fn explained(
             .join(format!("policies/{environment}.toml")),
         login: login.to_owned(),
         database: None,
-        migration: false,
+        migration: None,
         file: None,
         json: false,
         sql: Some(sql.to_owned()),
@@ -140,17 +140,45 @@ fn a_migrator_needs_the_migration() {
         "production",
         "migrator",
         "create table t (id int)",
-        |args| args.migration = true,
+        |args| args.migration = Some(None),
     )
     .unwrap();
     assert_eq!(open.code, 0);
     let service = explained("production", "shop_acme", "select 1", |args| {
-        args.migration = true
+        args.migration = Some(None)
     });
     assert_eq!(
         service.unwrap_err(),
         "login \"shop_acme\" is not a migrator: it has no migration sessions"
     );
+}
+
+#[test]
+fn a_phase_is_explained() {
+    let sql = "alter table orders drop note";
+    let explain = |phase: &str| {
+        explained("production", "migrator", sql, |args| {
+            args.migration = Some(Some(phase.to_owned()));
+        })
+        .unwrap()
+    };
+    let expand = explain("expand");
+    for part in [
+        "; takes away: drop column \"note\" of table \"orders\"\n",
+        "guards   phase-expand            refuse   production.toml:",
+        "Client sees:  ERROR:  cannot drop column \"note\" of table \"orders\" in an expand session\n",
+        "HINT:  Do it in a contract session, after the release that no longer needs it.",
+    ] {
+        assert!(expand.stdout.contains(part), "{part}\n{}", expand.stdout);
+    }
+    assert_eq!((expand.code, explain("contract").code), (1, 0));
+    let json = explained("production", "migrator", "alter role r nologin", |args| {
+        args.migration = Some(None);
+        args.json = true;
+    });
+    let json: serde_json::Value = serde_json::from_str(&json.unwrap().stdout).unwrap();
+    let details = &json["statements"][0]["details"];
+    assert_eq!(details["takes_away"], "not known to add only");
 }
 
 #[test]
@@ -263,6 +291,52 @@ fn arguments_are_read() {
     );
     assert!(read(&["--file", "f", "--migration", "--json"]).is_ok());
     assert!(read(&[]).is_err() && read(&["--file", "f", "select 1"]).is_err());
+
+    let session = |args: &[&str]| {
+        let args = read(args).ok().unwrap().args;
+        let (migration, sql) = args.migration()?;
+        Ok((migration, sql.map(str::to_owned)))
+    };
+    let sql = |text: &str| Some(text.to_owned());
+    let (expand, contract) = (Some(Some(Phase::Expand)), Some(Some(Phase::Contract)));
+    for (args, expected) in [
+        (&["drop"][..], Ok((None, sql("drop")))),
+        (&["--migration", "drop"], Ok((Some(None), sql("drop")))),
+        (&["drop", "--migration"], Ok((Some(None), sql("drop")))),
+        (&["--migration", "-"], Ok((Some(None), sql("-")))),
+        (&["--migration", "--file", "f"], Ok((Some(None), None))),
+        (
+            &["--migration", "expand", "drop"],
+            Ok((expand, sql("drop"))),
+        ),
+        (&["--migration=expand", "drop"], Ok((expand, sql("drop")))),
+        (
+            &["drop", "--migration", "contract"],
+            Ok((contract, sql("drop"))),
+        ),
+        (
+            &["--migration", "expand", "--file", "f"],
+            Ok((expand, None)),
+        ),
+        (
+            &["--migration", "expnad", "drop"],
+            Err("\"expnad\" is no phase; one of: expand, contract".to_owned()),
+        ),
+        (
+            &["--migration", "drop", "--file", "f"],
+            Err("\"drop\" is no phase; one of: expand, contract".to_owned()),
+        ),
+        (
+            &["--migration", "expand"],
+            Err("the text is needed: 'SQL', - for stdin, or --file FILE".to_owned()),
+        ),
+        (
+            &["--migration"],
+            Err("the text is needed: 'SQL', - for stdin, or --file FILE".to_owned()),
+        ),
+    ] {
+        assert_eq!(session(args), expected, "{args:?}");
+    }
 }
 
 #[test]
@@ -279,6 +353,12 @@ fn a_fingerprint_is_told_where_an_exception_could_be_wanted() {
     assert!(told.ends_with(&line), "{told}");
     let told = plain("shop_acme", "select 1").stdout;
     assert!(!told.contains("Fingerprint"), "{told}");
+    // No exception can be for it.
+    let told = plain("shop_acme", "create role r password 'a'").stdout;
+    assert!(
+        told.ends_with("-masked\n              no exception: constants that may be passwords are no part of it\n"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -300,6 +380,43 @@ fn what_the_conversation_refuses_is_refused_whatever_the_mode_of_the_guard() {
 
 fn enforced_one(finding: &Finding, who: &Who) -> bool {
     judged::enforced(std::slice::from_ref(finding), who).is_some()
+}
+
+#[test]
+fn an_exception_that_was_written_without_the_mark_admits_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("p.toml");
+    let under = |exception: &str, sql: &str| {
+        let fingerprint = crate::sql::fingerprint(exception.as_bytes()).to_string();
+        let digits = &fingerprint[..32];
+        let policy = format!(
+            "schema = 1\nenvironment = \"test\"\n[login.jobs]\nkind = \"service\"\ndatabases = [\"shop\"]\n\
+             [[exception]]\nguard = \"ddl-outside-migration\"\nlogin = \"jobs\"\nfingerprint = \"{digits}\"\nreason = \"r\"\nexpires = 9999-01-01\n",
+        );
+        std::fs::write(&path, policy).unwrap();
+        let told = explained("production", "jobs", sql, |args| args.policy = path.clone());
+        told.unwrap().code
+    };
+    let one = "alter subscription s connection 'host=a'";
+    let other = "alter subscription s connection 'host=b'";
+    assert_eq!((under(one, one), under(one, other)), (1, 1));
+    // What has no constants that may be passwords has exceptions, for itself.
+    let enable = "alter subscription s enable";
+    assert_eq!(
+        (
+            under(enable, enable),
+            under(enable, "alter subscription s disable")
+        ),
+        (0, 1)
+    );
+    let view = "create view v as select 'a'";
+    assert_eq!(
+        (
+            under(view, view),
+            under(view, "create view v as select 'b'")
+        ),
+        (0, 1)
+    );
 }
 
 #[test]

@@ -1,25 +1,28 @@
 //! `portcullis report --suggest`: the modes that the guards could have now, and exceptions to fill in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::{Found, value};
+use crate::cli::judged::count;
 use crate::cli::output::printable;
 use crate::policy::exception::EXEMPTIBLE;
 use crate::policy::{Date, Guard, always_enforced, has_settings};
+use crate::sql::Fingerprint;
 
 /// How long a suggested exception lasts.
 const DAYS: i64 = 90;
 /// Exceptions suggested at most; a policy takes 1000.
 const MAX_EXCEPTIONS: usize = 200;
-/// Guards that look at messages without a text, which are not judged while the whole policy observes.
-const UNSEEN: [Guard; 2] = [Guard::FastPath, Guard::UnknownName];
+/// Guards that do not judge while the whole policy observes: they look at messages without a text, or
+/// have to ask the server.
+const UNSEEN: [Guard; 3] = [Guard::FastPath, Guard::UnknownName, Guard::ServerRole];
 
 /// What else is to be said where the whole policy observes.
 const WHOLE: &str = "\
 # Then mode = \"observe\" at the top of the policy can become mode = \"enforce\".
 # Not counted while it observes, as only an enforcing policy looks at them: parameters in startup
-# packets, function calls without a text, names that nobody prepared, texts that are too long,
+# packets, roles behind logins, function calls without a text, names that nobody prepared, texts that are too long,
 # transactions that begin or end inside a query of several statements where a zone is set.
 ";
 
@@ -99,8 +102,12 @@ fn line(known: &Known<'_>, whole: bool) -> Option<String> {
     let times = |count| format!("{count} time{}", if count == 1 { "" } else { "s" });
     let (mode, why) = match (known.mode, known.open, known.exempt) {
         ("observe", ..) if whole && UNSEEN.contains(&known.guard) => {
+            let always = match always_enforced(known.guard) {
+                true => "is always enforced, and ",
+                false => "",
+            };
             return Some(format!(
-                "# {id} is always enforced, and sees nothing while the whole policy observes"
+                "# {id} {always}sees nothing while the whole policy observes"
             ));
         }
         ("observe", 0, 0) => (
@@ -140,6 +147,8 @@ fn line(known: &Known<'_>, whole: bool) -> Option<String> {
 fn exceptions(text: &mut String, found: &Found, today: Date) {
     // By guard, login and fingerprint: a statement may come from several databases.
     let mut all: BTreeMap<(&str, &str, &str), Statement<'_>> = BTreeMap::new();
+    // Statements that no exception can name.
+    let mut masked = BTreeSet::new();
     for row in &found.rows.rows {
         let of = |column| value(&found.rows, row, column);
         let (Some(guard), Some(login), Some(fingerprint)) =
@@ -149,6 +158,10 @@ fn exceptions(text: &mut String, found: &Found, today: Date) {
         };
         let takes = Guard::from_id(guard).is_some_and(|guard| EXEMPTIBLE.contains(&guard));
         if !takes || of("outcome") != Some("observed") || of("exempt_until").is_some() {
+            continue;
+        }
+        if fingerprint.parse::<Fingerprint>().is_err() {
+            masked.insert(fingerprint);
             continue;
         }
         let last = of("last_at").unwrap_or("");
@@ -177,5 +190,12 @@ fn exceptions(text: &mut String, found: &Found, today: Date) {
     }
     if more > 0 {
         let _ = writeln!(text, "\n# and {more} statements more");
+    }
+    if !masked.is_empty() {
+        let count = count(masked.len(), "statement");
+        let _ = writeln!(
+            text,
+            "\n# without exceptions, as constants may be passwords: {count}"
+        );
     }
 }

@@ -26,6 +26,7 @@ fn new(name: &str, database: &str) -> NewSession {
         database: database.into(),
         role: "migrator".into(),
         reason: "SHOP-298".into(),
+        phase: None,
         verifier: "SCRAM-SHA-256$4096:...".into(),
         opened_by: "boris".into(),
         opened_at: 1_000,
@@ -37,7 +38,7 @@ fn statement(tag: &'static str) -> Statement {
     Statement {
         tag,
         text: Some("create table t (id int default $1)".into()),
-        fingerprint: Some(Fingerprint([1, 2, 3, 4, 5, 6])),
+        fingerprint: Some(Fingerprint::new(*b"the 16 of a name")),
         started_at: 1_500,
         duration: Duration::from_micros(18_250),
         outcome: SqlState(*b"00000"),
@@ -90,7 +91,10 @@ fn a_session_and_its_statements_survive_the_process() {
         [(1, "CREATE TABLE"), (2, "ALTER TABLE")]
     );
     assert_eq!(statements[0].duration, Duration::from_micros(18_250));
-    assert_eq!(statements[0].fingerprint.as_deref(), Some("010203040506"));
+    assert_eq!(
+        statements[0].fingerprint.as_deref(),
+        Some("746865203136206f662061206e616d65")
+    );
     store
         .record([(id(ONE), &statement("DROP TABLE"))].into_iter())
         .expect("recorded");

@@ -1,7 +1,7 @@
 //! `dangerous-functions`: functions that get past the text of the statement.
 
 use crate::policy::pattern::{NamePattern, spelled};
-use crate::policy::rights::in_migration_session;
+use crate::policy::rights::{in_expand_session, in_migration_session};
 use crate::policy::rule::may_name;
 use crate::policy::{Objection, State, Who};
 use crate::sql::{Details, Facts, FunctionGroup, QualifiedName, group};
@@ -11,13 +11,14 @@ use crate::sql::{Details, Facts, FunctionGroup, QualifiedName, group};
 ///
 /// Not its business: `set_config` (judged by the parameter it sets), large objects, sequences, session
 /// locks and settings.
-/// A migration session may use them, except for files.
+/// A migration session may use them, except for files; not one that may only add to the schema,
+/// since what they run or end could take something away.
 pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
     let migrating = in_migration_session(who, state);
+    let free = migrating && !in_expand_session(who, state);
     let allowed = &who.policy.options.allowed_functions;
-    let objectionable = |name: &&str| {
-        !is_free(name) && !allowed.contains(name) && (!migrating || touches_files(name))
-    };
+    let objectionable =
+        |name: &&str| !is_free(name) && !allowed.contains(name) && (!free || touches_files(name));
     let known = facts.statements.iter().find_map(|statement| {
         let name = statement.functions.iter().copied().find(objectionable)?;
         Some(not_allowed(name).at(statement.position))
@@ -70,7 +71,7 @@ fn denied(facts: &Facts, denied: &[NamePattern]) -> Option<Objection> {
 
 /// Calls that do not look like any: `t.f`, and operators outside `pg_catalog`.
 fn hidden(details: &Details, is_denied: impl Fn(&QualifiedName) -> bool) -> Option<Objection> {
-    let fields = details.fields.iter().map(|field| QualifiedName {
+    let fields = details.fields().iter().map(|field| QualifiedName {
         schema: None,
         name: field.name.clone(),
     });
@@ -82,7 +83,7 @@ fn hidden(details: &Details, is_denied: impl Fn(&QualifiedName) -> bool) -> Opti
                 .hint("If it is a column, write it without its table"),
         );
     }
-    let operator = spelled(details.operators.first()?);
+    let operator = spelled(details.operators().first()?);
     Some(
         Objection::new(format!("operator {operator} is not allowed"))
             .detail("The policy denies functions, and an operator calls one that is not named")

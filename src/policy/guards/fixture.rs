@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::policy::{Decision, Guard, GuardSet, Policy, Refusal, State, Verdict, Who, decide};
 use crate::sql::{
-    Class, ClassSet, Details, Facts, Fingerprint, ParameterName, ParameterTouch, ParameterUse,
-    QualifiedName, RelationAct, RelationTouch, Statement, Undescribed,
+    Class, ClassSet, Details, Facts, Fingerprint, Localized, ParameterName, ParameterTouch,
+    ParameterUse, QualifiedName, RelationAct, RelationTouch, Statement, Undescribed,
 };
 
 /// `shop` needs a tenant, `tools` does not.
@@ -67,11 +67,13 @@ pub fn migrator() -> Who {
 /// No migration session, or not any more.
 pub const CLOSED: State = State {
     migration_open: false,
+    phase: None,
     today: None,
 };
 /// An open migration session.
 pub const OPEN: State = State {
     migration_open: true,
+    phase: None,
     today: None,
 };
 
@@ -101,7 +103,9 @@ pub fn message(mut statements: Vec<Statement>) -> Facts {
         }),
         statements,
         undescribed: None,
-        fingerprint: Some(Fingerprint([0x5b, 0x1f, 0x90, 0xa2, 0xc3, 0x77])),
+        fingerprint: Some(Fingerprint::new(
+            *b"\x5b\x1f\x90\xa2\xc3\x77\x5b\x1f\x90\xa2\xc3\x77\x5b\x1f\x90\xa2",
+        )),
     }
 }
 
@@ -148,10 +152,16 @@ pub fn parameter(name: ParameterName, how: ParameterUse, value: Option<&str>) ->
         how,
         value: value.map(Into::into),
     };
-    message(vec![Statement {
-        parameters: vec![touch],
-        ..statement("SET", &[Class::Parameter])
-    }])
+    let mut set = statement("SET", &[Class::Parameter]);
+    set.details.localized = (how == ParameterUse::Session).then(|| {
+        Box::new(Localized {
+            edits: Box::default(),
+            end: 0,
+            by_query: false,
+        })
+    });
+    set.parameters.push(touch);
+    message(vec![set])
 }
 
 /// Facts of `SET name = value`.

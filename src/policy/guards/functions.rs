@@ -37,7 +37,7 @@ const LISTED: &str = "The policy lists the functions that may be called beside P
 /// Calls that do not look like any: of operators outside `pg_catalog`, and `x.f` of a function x in FROM.
 fn hidden(details: &Details, allowed: &[NamePattern]) -> Option<Objection> {
     let listed = |name: &QualifiedName| allowed.iter().any(|one| one.admits(name));
-    if let Some(operator) = details.operators.iter().find(|name| !listed(name)) {
+    if let Some(operator) = details.operators().iter().find(|name| !listed(name)) {
         return Some(
             Objection::new(format!("operator {} is not listed", spelled(operator)))
                 .detail(LISTED)
@@ -45,7 +45,7 @@ fn hidden(details: &Details, allowed: &[NamePattern]) -> Option<Objection> {
         );
     }
     let field = details
-        .fields
+        .fields()
         .iter()
         .find(|field| !may_be_read(field, allowed))?;
     let name = &field.name;

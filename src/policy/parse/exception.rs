@@ -6,7 +6,7 @@ use super::super::{Date, Guard};
 use super::ALWAYS_ENFORCED;
 use super::rule::MAX_RULES;
 use crate::config::reader::{Reader, Span, Table, Wrong, one_of};
-use crate::sql::Fingerprint;
+use crate::sql::{Fingerprint, NotAFingerprint};
 
 pub(super) fn exceptions(
     reader: &mut Reader<'_>,
@@ -29,7 +29,10 @@ fn exception(
     for (key, example) in [
         ("guard", "guard = \"procedural\""),
         ("login", "login = \"shop_api\""),
-        ("fingerprint", "fingerprint = \"9f2c1d04e7a1\""),
+        (
+            "fingerprint",
+            "fingerprint = \"9f2c1d04e7a15c8d3b60f41e92ad7735\"",
+        ),
         ("reason", "reason = \"until SHOP-311 ships\""),
         ("expires", "expires = 2027-03-01"),
     ] {
@@ -86,22 +89,18 @@ fn login(text: &str, logins: &[(Login, Span)]) -> Result<Box<str>, Wrong> {
 }
 
 fn fingerprint(text: &str) -> Result<Fingerprint, Wrong> {
-    let digits = text.len() == 12
-        && text
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    let wrong = || {
-        Wrong::new(format!("\"{text}\" is not a fingerprint"))
-            .help("the statement's fingerprint, 12 hex digits: \"statement ...\" in the DETAIL")
-    };
-    if !digits {
-        return Err(wrong());
-    }
-    let mut bytes = [0; 6];
-    for (byte, at) in bytes.iter_mut().zip((0..12).step_by(2)) {
-        *byte = u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| wrong())?;
-    }
-    Ok(Fingerprint(bytes))
+    text.parse().map_err(|not| match not {
+        NotAFingerprint::Short => Wrong::new(format!(
+            "\"{text}\" is too short: a fingerprint has 32 hex digits"
+        ))
+        .help("portcullis explain and portcullis report tell the long one, and \"statement ...\" in the DETAIL of the refusal"),
+        NotAFingerprint::Masked => Wrong::new(format!(
+            "\"{text}\" names no single statement: its constants may be passwords and are left out"
+        ))
+        .help("such a statement has no exceptions; send it in a migration session"),
+        NotAFingerprint::Other => Wrong::new(format!("\"{text}\" is not a fingerprint"))
+            .help("the statement's fingerprint, 32 hex digits: \"statement ...\" in the DETAIL"),
+    })
 }
 
 fn reason(text: &str) -> Result<Box<str>, Wrong> {

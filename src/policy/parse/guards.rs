@@ -44,7 +44,7 @@ pub(in crate::policy) const MODES: [(&str, Mode); 3] = [
 ];
 
 /// Guards of later versions, so that a policy written for one of them gets a true answer.
-const LATER_GUARDS: [&str; 3] = ["large-table", "phase-expand", "still-in-use"];
+const LATER_GUARDS: [&str; 2] = ["large-table", "still-in-use"];
 
 /// Longest reason of a removed extension, in bytes.
 const MAX_REASON: usize = 300;

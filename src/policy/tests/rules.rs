@@ -1,11 +1,11 @@
 //! `[[rule]]` and `[[exception]]`.
 
-use super::super::guards::fixture::{CLOSED, facts, policy, refused, who_under};
+use super::super::guards::fixture::{CLOSED, OPEN, facts, policy, refused, who_under};
 use super::*;
 use crate::sql::Class;
 
 const RULE: &str = "[[rule]]\nid = \"own\"\nwhen = { class = \"copy-out\" }\nmessage = \"m\"\n";
-const EXCEPTION: &str = "[[exception]]\nguard = \"procedural\"\nlogin = \"shop_acme\"\nfingerprint = \"5b1f90a2c377\"\nreason = \"r\"\nexpires = 2027-03-01\n";
+const EXCEPTION: &str = "[[exception]]\nguard = \"procedural\"\nlogin = \"shop_acme\"\nfingerprint = \"5b1f90a2c3775b1f90a2c3775b1f90a2\"\nreason = \"r\"\nexpires = 2027-03-01\n";
 
 /// The problems of a file with this at its end, where `from` of it is replaced; lines from its first on.
 fn told(text: &str, from: &str, to: &str) -> Vec<String> {
@@ -141,14 +141,37 @@ fn an_exception_is_checked_when_it_is_read() {
         told(EXCEPTION, "shop_acme", "shop_acne"),
         ["3: no login is called \"shop_acne\" | did you mean \"shop_acme\"?"]
     );
-    for text in ["5B1F90A2C377", "5b1f90a2c37", "5b1f90a2c37g", "5b1f90a2c3é"] {
+    let fingerprint = "5b1f90a2c3775b1f90a2c3775b1f90a2";
+    for text in [
+        &*fingerprint.to_uppercase(),
+        "5b1f90a2c37",
+        "+b1f90a2c377",
+        &fingerprint[1..],
+        &fingerprint.replace("b1", "g1"),
+        &fingerprint.replacen('5', "+", 1),
+        "5b1f90a2c3775b1f90a2c3775b1f90é",
+        "",
+    ] {
         assert_eq!(
-            told(EXCEPTION, "5b1f90a2c377", text),
+            told(EXCEPTION, fingerprint, text),
             [format!(
-                "4: \"{text}\" is not a fingerprint | the statement's fingerprint, 12 hex digits: \"statement ...\" in the DETAIL"
+                "4: \"{text}\" is not a fingerprint | the statement's fingerprint, 32 hex digits: \"statement ...\" in the DETAIL"
             )]
         );
     }
+    assert_eq!(
+        told(EXCEPTION, fingerprint, "5b1f90a2c377"),
+        [
+            "4: \"5b1f90a2c377\" is too short: a fingerprint has 32 hex digits | portcullis explain and portcullis report tell the long one, and \"statement ...\" in the DETAIL of the refusal"
+        ]
+    );
+    let masked = format!("{fingerprint}-masked");
+    assert_eq!(
+        told(EXCEPTION, fingerprint, &masked),
+        [format!(
+            "4: \"{masked}\" names no single statement: its constants may be passwords and are left out | such a statement has no exceptions; send it in a migration session"
+        )]
+    );
     assert_eq!(
         told(EXCEPTION, "\"r\"", "\" \""),
         [
@@ -189,7 +212,18 @@ fn an_exception_lets_one_statement_of_one_login_past_one_guard_until_a_day() {
     assert_eq!(by(on(2027, 2, 28), &other), Guard::Procedural);
 
     let mut another = code.clone();
-    another.fingerprint = Some(crate::sql::Fingerprint([1; 6]));
+    another.fingerprint = Some(crate::sql::Fingerprint::new([1; 16]));
+    assert_eq!(
+        refused(&another, &who, on(2027, 2, 28)).guard,
+        Guard::Procedural
+    );
+    // The same digits, but of more than one statement.
+    let masked = crate::sql::fingerprint(b"create role r password 'a'");
+    another.fingerprint = Some(masked);
+    let mut by_hand = (*policy).clone();
+    by_hand.exceptions[0].fingerprint = masked;
+    let by_hand = std::sync::Arc::new(by_hand);
+    let who = who_under(&by_hand, "shop_acme", "shop");
     assert_eq!(
         refused(&another, &who, on(2027, 2, 28)).guard,
         Guard::Procedural
@@ -236,4 +270,51 @@ fn an_exception_that_ends_is_told_before() {
             )]
         );
     }
+}
+
+#[test]
+fn a_rule_can_ask_for_the_phase_of_the_session() {
+    let condition = "when = { class = \"copy-out\" }";
+    assert_eq!(
+        told(RULE, condition, "when = { phase = \"shrink\" }"),
+        ["3: \"shrink\" is not known | one of: expand, contract"]
+    );
+    let rule = RULE.replace(
+        condition,
+        "when = { phase = [\"contract\"], tag = \"DROP TABLE\" }",
+    );
+    let policy = policy(&rule);
+    let who = who_under(&policy, "migrator", "shop");
+    let drop = facts("DROP TABLE", &[Class::Ddl]);
+    let in_phase = |phase| State { phase, ..OPEN };
+    let contract = in_phase(Some(Phase::Contract));
+    assert_eq!(refused(&drop, &who, contract).by(), "own");
+    for phase in [None, Some(Phase::Expand)] {
+        assert_eq!(decide(&drop, &who, in_phase(phase)).verdict, Verdict::Allow);
+    }
+    let other = facts("DROP VIEW", &[Class::Ddl]);
+    assert_eq!(decide(&other, &who, contract).verdict, Verdict::Allow);
+}
+
+#[test]
+fn an_exception_lets_one_statement_past_the_phase() {
+    let text = "alter table lines add foreign key (n) references orders";
+    let facts = crate::sql::describe(text.as_bytes());
+    let fingerprint = facts.fingerprint.unwrap().to_string();
+    let exception = EXCEPTION
+        .replace("procedural", "phase-expand")
+        .replace("shop_acme", "migrator")
+        .replace("5b1f90a2c3775b1f90a2c3775b1f90a2", &fingerprint);
+    let policy = policy(&exception);
+    let who = who_under(&policy, "migrator", "shop");
+    let state = |day: State| State {
+        migration_open: true,
+        phase: Some(Phase::Expand),
+        ..day
+    };
+    let (before, after) = (state(on(2027, 2, 28)), state(on(2027, 3, 1)));
+    assert_eq!(decide(&facts, &who, before).verdict, Verdict::Allow);
+    assert_eq!(refused(&facts, &who, after).guard, Guard::PhaseExpand);
+    let another = crate::sql::describe(b"alter table lines add foreign key (m) references orders");
+    assert_eq!(refused(&another, &who, before).guard, Guard::PhaseExpand);
 }

@@ -1,6 +1,37 @@
 //! Fingerprints.
 
-use super::super::{describe, fingerprint};
+use super::super::{Fingerprint, NotAFingerprint, describe, fingerprint};
+
+#[test]
+fn all_of_its_bytes_are_told_and_read_again() {
+    let one = fingerprint(b"drop table t");
+    let told = one.to_string();
+    assert_eq!(told.len(), 2 * Fingerprint::BYTES);
+    assert_eq!(told.parse(), Ok(one));
+    let zeros = Fingerprint::new([0; 16]);
+    assert_eq!(zeros.to_string().parse(), Ok(zeros));
+    // Whoever can make two with the same beginning gains nothing.
+    let mut other = told.clone();
+    other.replace_range(31.., if told.ends_with('0') { "1" } else { "0" });
+    assert_ne!(other.parse(), Ok(one));
+    assert_eq!(
+        told[..12].parse::<Fingerprint>(),
+        Err(NotAFingerprint::Short)
+    );
+    for text in [
+        "",
+        &told[1..],
+        &told.to_uppercase(),
+        &format!("{told}0"),
+        &format!("+{}", &told[1..]),
+    ] {
+        assert_eq!(
+            text.parse::<Fingerprint>(),
+            Err(NotAFingerprint::Other),
+            "{text}"
+        );
+    }
+}
 
 #[test]
 fn constants_case_and_comments_do_not_matter() {
@@ -49,7 +80,83 @@ fn passwords_are_no_part_of_it() {
     ] {
         let with = |password| fingerprint(text.replace('P', password).as_bytes());
         assert_eq!(with("a"), with("b"), "{text}");
+        // Then they name two statements, and no exception can be for either.
+        assert!(with("a").is_masked(), "{text}");
     }
+}
+
+#[test]
+fn what_leaves_out_more_than_it_may_is_masked() {
+    for text in [
+        "create role r password 'a'",
+        "CREATE USER r ENCRYPTED PASSWORD 'a'",
+        "alter group g rename to h; alter user r password $$a$$",
+        "select 1; alter role r set search_path = 'a'",
+        "alter role all set work_mem = 10",
+        "alter database d set session_preload_libraries = 'a'",
+        "create subscription s connection 'host=a' publication p",
+        "alter subscription s connection 'host=a'",
+        "create server s foreign data wrapper w options (host 'a')",
+        "alter server s options (set host 'a')",
+        "create user mapping for r server s options (password 'a')",
+        "alter user mapping for r server s options (set password 'a')",
+        "create foreign data wrapper w options (a 'b')",
+        "create foreign table f (n int) server s options (program 'a')",
+        "alter foreign table f options (set program 'a')",
+        "alter table f options (set program 'a')",
+        "alter table f alter n options (column_name 'a')",
+        "import foreign schema s from server v into t options (a 'b')",
+        "alter system set primary_conninfo = 'password=a'",
+        "alter system set \"primary_conninfo\" to 'password=a'",
+        "/* */ create /* */ role r -- \n password 'a'",
+        "create role r password U&'!0061' uescape '!'",
+    ] {
+        assert!(fingerprint(text.as_bytes()).is_masked(), "{text}");
+    }
+    for text in [
+        "create role r login",
+        "grant r to s",
+        "drop role r",
+        "drop user mapping for r server s",
+        "alter subscription s disable",
+        "alter server s owner to r",
+        "create database d",
+        "create table t (n int default 1, s text default 'a')",
+        "create index i on t (n) where s = 'a'",
+        "create table role (options text default 'a')",
+        "comment on role r is 'a'",
+        "alter system set archive_command = 'a'",
+        "delete from t where password = 'a'",
+        "do $$ begin perform 1; end $$",
+        "vacuum t",
+    ] {
+        assert!(!fingerprint(text.as_bytes()).is_masked(), "{text}");
+    }
+}
+
+#[test]
+fn no_exception_can_be_written_for_a_masked_one() {
+    let masked = fingerprint(b"create role r password 'a'");
+    let told = masked.to_string();
+    assert!(told.ends_with("-masked") && told.len() == 39, "{told}");
+    assert_eq!(told.parse::<Fingerprint>(), Err(NotAFingerprint::Masked));
+    // Whoever leaves the mark out has another fingerprint.
+    let digits = told.strip_suffix("-masked").expect("a mark");
+    assert_ne!(digits.parse(), Ok(masked));
+    for text in [
+        "-masked",
+        &format!("{}-masked", &digits[1..]),
+        &format!("{told}-masked"),
+    ] {
+        assert_eq!(
+            text.parse::<Fingerprint>(),
+            Err(NotAFingerprint::Other),
+            "{text}"
+        );
+    }
+    // In the facts, too, and for the message as a whole.
+    let facts = describe(b"vacuum t; create role r password 'a'");
+    assert!(facts.fingerprint.is_some_and(Fingerprint::is_masked));
 }
 
 #[test]
@@ -78,6 +185,33 @@ fn code_matters() {
         "create materialized view v as select 'b'",
         "create or replace temp view v as select 'a'",
         "create or replace temp view v as select 'b'",
+        "create function f() returns int begin atomic select 1; select 'a'; end",
+        "create function f() returns int begin atomic select 1; select 'b'; end",
+        "create rule r as on insert to t do also (select 1; select 'a')",
+        "create rule r as on insert to t do also (select 1; select 'b')",
+        "create schema s create view v as select 'a'",
+        "create schema s create view v as select 'b'",
+        "create publication p for table t where (a = 'a')",
+        "create publication p for table t where (a = 'b')",
+        "create tablespace s location '/a'",
+        "create tablespace s location '/b'",
+        "create view v as select * from t where n = 1",
+        "create view v as select * from t where n = 2",
+        "create view v as select * from t where n in (1, 2)",
+        "explain analyze create materialized view v as select 'a'",
+        "explain analyze create materialized view v as select 'b'",
+        "alter system set fsync = 0",
+        "alter system set fsync = 1",
+        "security label on table t is 'a'",
+        "security label on table t is 'b'",
+        "do U&'!0061' uescape '!'",
+        "do U&'!0061' uescape '+'",
+        "call run('a', 1)",
+        "call run('a')",
+        "delete from t where a = 1 and b ? 'x'",
+        "delete from t where a = 1 and b 2 'x'",
+        "drop table U&\"!0061\" uescape '!'",
+        "drop table U&\"!0061\" uescape '+'",
         "create constraint trigger t after insert on o execute function f('a')",
         "create constraint trigger t after insert on o execute function f('b')",
     ];
@@ -89,6 +223,11 @@ fn code_matters() {
     // Behind the code constants are constants again, and case and comments never matter.
     for (one, other) in [
         ("do $$ x $$; select 1", "DO /* now */ $$ x $$; select 2"),
+        ("call nightly(20260101)", "call nightly(20260102)"),
+        (
+            "create temp table t as select * from o where id = 17",
+            "create temp table t as select * from o where id = 18",
+        ),
         (
             "create table t (n int default 1)",
             "create table t (n int default 2)",

@@ -1,5 +1,7 @@
 //! Tests of the whole description; what must pass stands beside what must not.
 
+mod ahead;
+mod aliases;
 mod bounds;
 mod cache;
 mod details;
@@ -11,6 +13,8 @@ mod parameters;
 mod scopes;
 mod soup;
 mod statements;
+mod takes_away;
+mod takes_away_by_alter;
 mod transactions;
 
 use super::{Class, ClassSet, Depth, Facts, classify, describe, grammar, lexer, view};
@@ -64,6 +68,7 @@ fn second_opinion(text: &str) -> ClassSet {
 fn grammar_alone(text: &str) -> Result<Vec<ClassSet>, grammar::Failure> {
     let look = grammar::Look {
         below: true,
+        aliases: false,
         depth: Depth::Names,
     };
     let opinions = grammar::opinions(text, look)?;

@@ -377,6 +377,10 @@ fn functions_are_named_as_the_server_stores_them() {
         ("select (t).f, (g()).x from t", "f g x"),
         ("select t.f from t", ""),
         (
+            "select * from t tablesample s.f (1) repeatable (g()), u tablesample system (h())",
+            "g h s.f system",
+        ),
+        (
             "insert into t values (f()) on conflict do update set a = g() returning h()",
             "f g h",
         ),

@@ -55,29 +55,6 @@ fn other_statements_control_nothing() {
 }
 
 #[test]
-fn what_clears_up_behind_a_rollback_reads_nothing() {
-    for (text, is) in [
-        ("rollback; reset all", true),
-        ("abort; unlisten *; close all; reset all", true),
-        ("rollback", true),
-        ("rollback and chain; reset all", false),
-        ("rollback to s; reset all", false),
-        ("commit; reset all", false),
-        ("rollback; select 1", false),
-        ("rollback; begin; reset all", false),
-        ("rollback; set search_path = x", false),
-        ("rollback; discard all", false),
-        ("rollback; listen x", false),
-        ("rollback; fetch 1 from c", false),
-        ("reset all; rollback", false),
-        ("rollback; selct", false),
-    ] {
-        let facts = super::super::describe(text.as_bytes());
-        assert_eq!(facts.is_rollback_and_clearing(), is, "{text}");
-    }
-}
-
-#[test]
 fn set_constraints_is_no_boundary() {
     let facts = super::super::describe(b"set constraints all deferred");
     assert_eq!(facts.statements[0].transaction, None);
