@@ -10,8 +10,8 @@ use foldhash::fast::{FixedState, SeedableRandomState};
 use super::blank::blank;
 use super::{
     Class, ClassSet, Depth, Details, Edit, ExtensionAct, ExtensionTouch, Facts, FieldTouch,
-    Localized, ParameterName, ParameterTouch, QualifiedName, RelationTouch, Savepoint, Statement,
-    describe_at,
+    HiddenCalls, Localized, ParameterName, ParameterTouch, QualifiedName, RelationTouch, Savepoint,
+    Statement, describe_at,
 };
 
 /// How many hashes of texts seen once are remembered (8 bytes each).
