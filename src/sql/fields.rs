@@ -58,7 +58,7 @@ impl<'a> Fields<'a> {
             };
             functions.push(match entry.get(0) {
                 Some(Node::FuncCall(call)) => {
-                    own.extend(call.funcname().iter().last().and_then(Node::as_str));
+                    own.extend(call.funcname().iter().next_back().and_then(Node::as_str));
                     name_of(call)
                 }
                 _ => syntax(),
