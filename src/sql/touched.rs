@@ -113,6 +113,11 @@ pub(super) struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// Leaves a node to be looked at. Constants and columns, which are most of them, have nothing to see.
     pub(super) fn see(&mut self, node: Node<'a>) {
+        // Nothing is below a column, but it may be a call itself: nobody waits for its place.
+        if let Node::ColumnRef(column) = node {
+            self.fields.read(column);
+            return;
+        }
         if tree::is_leaf(node) {
             return;
         }
@@ -221,7 +226,6 @@ impl<'a> Walk<'a> {
                 }
                 self.children(node);
             }
-            Node::ColumnRef(column) => self.fields.read(column),
             Node::RangeFunction(item) => {
                 self.fields.item(item);
                 self.children(node);
