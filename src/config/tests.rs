@@ -212,7 +212,7 @@ fn unknown_keys_are_told_what_was_meant() {
         told("[route.session]", "[route.sesion]"),
         ["24: unknown key \"route.sesion\" | did you mean \"session\"?"]
     );
-    assert_eq!(told("[log]", "[colour]"), ["35: unknown key \"colour\""]);
+    assert_eq!(told("[log]", "[colour]"), ["36: unknown key \"colour\""]);
 }
 
 #[test]
@@ -291,7 +291,7 @@ fn types_and_units_are_told() {
     );
     assert_eq!(
         told("format = \"text\"", "format = 1"),
-        ["36: \"log.format\" must be a string, not an integer"]
+        ["37: \"log.format\" must be a string, not an integer"]
     );
     assert_eq!(
         told("hosts = [\"session.internal:6432\"]", "hosts = \"a:1\""),
@@ -299,7 +299,7 @@ fn types_and_units_are_told() {
     );
     assert_eq!(
         told("[log]", "[[log]]"),
-        ["35: \"log\" must be a table, not an array"]
+        ["36: \"log\" must be a table, not an array"]
     );
 }
 
