@@ -22,8 +22,8 @@ begin
         drop schema portcullis cascade;
     end if;
     if exists (select from pg_roles where rolname = 'portcullis_owner')
-       and not exists (select from pg_shdepend where refclassid = 'pg_authid'::regclass
-                       and refobjid = 'portcullis_owner'::regrole
+       and not exists (select from pg_shdepend join pg_roles r on r.oid = refobjid
+                       where refclassid = 'pg_authid'::regclass and rolname = 'portcullis_owner'
                        and classid <> 'pg_parameter_acl'::regclass) then
         -- The last database: the role and its one right go too.
         drop owned by portcullis_owner;
