@@ -200,10 +200,9 @@ fn tokens_that_are_not_for_this_moment_login_and_database_are_refused() {
         let good = token("acme", "shop_acme", database);
         let swap = good.replace("61636d65", "676c6f626578");
         let (head, mac) = good.rsplit_once('.').expect("a dot");
-        let flipped = if mac.starts_with('0') {
-            format!("1{}", &mac[1..])
-        } else {
-            format!("0{}", &mac[1..])
+        let flipped = match mac.strip_prefix('0') {
+            Some(rest) => format!("1{rest}"),
+            None => format!("0{}", &mac[1..]),
         };
         let k1 = key("k1", 7);
         let at = |offset| token_of(&k1, "globex", "shop_acme", database, offset);
