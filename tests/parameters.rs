@@ -12,6 +12,7 @@ mod parameters {
 use std::sync::Arc;
 
 use parameters::pair::{Pair, Step, probe};
+use support::message;
 use support::{OnEveryVersion, Stack, StackOptions, Transport, VERSIONS, Wire};
 
 fn stacks() -> Vec<Arc<Stack>> {
@@ -549,6 +550,143 @@ fn a_startup_parameter_that_the_server_refuses_ends_the_login_as_there() {
             });
             assert_eq!(found, expected, "{parameter:?}");
         }
+        assert_eq!(probe(&stack, LOGINS[0]), None);
+    }
+}
+
+#[test]
+fn defaults_of_transactions_hold_in_each_of_them() {
+    let shown = [
+        Query("SHOW default_transaction_read_only"),
+        Query("SHOW transaction_read_only"),
+        Query("SHOW transaction_isolation"),
+        Query("SHOW transaction_deferrable"),
+        Query("SELECT pg_notify('x', 'y')"),
+        Query("BEGIN"),
+        Query("SHOW transaction_isolation"),
+        Query("SELECT pg_notify('x', 'y')"),
+        Query("ROLLBACK AND CHAIN"),
+        Query("SHOW transaction_read_only"),
+        Query("SHOW transaction_isolation"),
+        Query("COMMIT"),
+        Query("BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE"),
+        Query("SHOW transaction_isolation"),
+        Query("SELECT pg_notify('x', 'y')"),
+        Query("ROLLBACK"),
+        Query("START TRANSACTION READ WRITE"),
+        Query("SET LOCAL jit = off"),
+        Query("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"),
+        Query("SHOW transaction_isolation"),
+        Query("COMMIT"),
+        Query("BEGIN"),
+        Query("SAVEPOINT a"),
+        Query("SHOW transaction_isolation"),
+        Query("RESET ALL"),
+        Query("SHOW transaction_isolation"),
+        Query("ROLLBACK"),
+        Batch(&[
+            "SHOW transaction_isolation",
+            "SELECT pg_notify('x', 'y')",
+            "BEGIN",
+            "SHOW transaction_read_only",
+            "COMMIT",
+        ]),
+        Batch(&[
+            "BEGIN",
+            "SHOW transaction_isolation",
+            "SHOW transaction_deferrable",
+            "COMMIT",
+            "SHOW transaction_isolation",
+        ]),
+    ];
+    let with = |steps: &[Step]| [steps, &shown].concat();
+    let scripts = [
+        with(&[]),
+        with(&[Query(
+            "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+        )]),
+        with(&[
+            Query("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"),
+            Query("SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE"),
+        ]),
+        with(&[Query(
+            "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+        )]),
+        with(&[Query(
+            "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE",
+        )]),
+        with(&[Query("SET default_transaction_read_only = on")]),
+        with(&[Query(
+            "SET default_transaction_isolation = 'repeatable read'",
+        )]),
+        with(&[
+            Query("SELECT set_config('default_transaction_isolation', 'serializable', false)"),
+            Query("BEGIN"),
+            Query("SET default_transaction_isolation = 'repeatable read'"),
+            Query("SHOW transaction_isolation"),
+            Query("COMMIT"),
+        ]),
+        with(&[
+            Query("SET default_transaction_isolation = 'serializable'"),
+            Query("RESET default_transaction_isolation"),
+        ]),
+    ];
+    let scripts: Vec<&[Step]> = scripts.iter().map(|script| &script[..]).collect();
+    same(&scripts);
+    let startup = [
+        ("options", "-c default_transaction_isolation=serializable"),
+        ("default_transaction_read_only", "on"),
+    ];
+    same_with(
+        &startup,
+        &[
+            &with(&[]),
+            &with(&[Query("SET default_transaction_read_only = off")]),
+        ],
+    );
+}
+
+#[test]
+fn a_transaction_that_is_serializable_by_default_fails_where_it_must() {
+    for stack in stacks() {
+        stack.direct(
+            "app",
+            "INSERT INTO notes (id, body) VALUES (1000, '') ON CONFLICT DO NOTHING",
+        );
+        for (level, sqlstate) in [
+            ("read committed", None),
+            ("repeatable read", Some("40001")),
+            ("serializable", Some("40001")),
+        ] {
+            let mut wire = Wire::login(&stack.login("shop_plain", "app"));
+            let set = format!("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {level}");
+            message::fine(&wire.query(&set));
+            message::fine(&wire.query("BEGIN"));
+            message::fine(&wire.query("SELECT body FROM notes WHERE id = 1000"));
+            stack.direct("app", "UPDATE notes SET body = body || 'x' WHERE id = 1000");
+            let answer = wire.query("UPDATE notes SET body = body || 'y' WHERE id = 1000");
+            let failed = message::error(&answer).map(message::Message::sqlstate);
+            assert_eq!(failed.as_deref(), sqlstate, "{level}");
+            message::fine(&wire.query("ROLLBACK"));
+            // Read-only, in an implicit transaction by both protocols, and in an explicit one.
+            message::fine(&wire.query("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"));
+            let insert = "INSERT INTO notes (body) VALUES ('never')";
+            assert_eq!(message::failed(&wire.query(insert)), ("25006".into(), 'I'));
+            let answer = wire.batch(&message::extended(insert, &[]));
+            assert_eq!(message::failed(&answer), ("25006".into(), 'I'));
+            message::fine(&wire.query("BEGIN"));
+            assert_eq!(message::failed(&wire.query(insert)), ("25006".into(), 'E'));
+            message::fine(&wire.query("ROLLBACK"));
+            message::fine(&wire.query("BEGIN READ WRITE"));
+            message::fine(&wire.query(insert));
+            message::fine(&wire.query("ROLLBACK"));
+        }
+        assert_eq!(
+            stack
+                .direct("app", "SELECT count(*) FROM notes WHERE body = 'never'")
+                .trim(),
+            "0"
+        );
         assert_eq!(probe(&stack, LOGINS[0]), None);
     }
 }

@@ -58,6 +58,16 @@ impl Conversation {
             }
             Judged::Allowed(facts) => facts,
         };
+        let failed = self.failed();
+        if let Some(injection) = &self.injection {
+            if injection.must_know(&facts) {
+                self.wait_for_answers(out);
+                return Ok(Step::Hold);
+            }
+            if injection.due_at_parse(&facts, failed) {
+                self.put_prefix(cx, out);
+            }
+        }
         let text = self.record.then(|| text.into());
         let meaning = Some(Prepared {
             facts: Arc::clone(&facts),

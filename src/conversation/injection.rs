@@ -27,6 +27,8 @@ pub struct Injection {
     /// Parameters are kept here, since the server connection is handed on: with those of the startup
     /// packet.
     origins: Option<Arc<Origins>>,
+    /// Transactions are read-only where the client says nothing.
+    reads_only: bool,
     /// Those that the client has, once it has set any, or reset any of the startup packet.
     pub parameters: Option<Box<Parameters>>,
     /// The prefix was sent in the transaction that the next statement runs in.
@@ -67,17 +69,20 @@ pub enum QueryForm {
 }
 
 impl Injection {
-    /// For a new server connection. `pooled`: it holds nothing of this client between transactions.
+    /// For a new server connection. `origins`: where it holds nothing of this client between
+    /// transactions, its startup parameters. `reads_only`: transactions are read-only by default.
     pub fn new(
         zone: Option<Arc<Prefix>>,
         name: [u8; NAME_LENGTH],
         origins: Option<Arc<Origins>>,
+        reads_only: bool,
     ) -> Self {
         let pooled = origins.is_some();
         let mut injection = Self {
             zone,
             name,
             origins,
+            reads_only,
             parameters: None,
             armed: false,
             in_transaction: false,
@@ -104,7 +109,7 @@ impl Injection {
         let origins = self.origins.as_deref();
         self.parameters.get_or_insert_with(|| {
             let record = origins.map(|it| Record::new(&it.kept, &it.pooled));
-            Box::new(Parameters::new(record.unwrap_or_default()))
+            Box::new(Parameters::new(record.unwrap_or_default(), self.reads_only))
         })
     }
 
@@ -186,6 +191,14 @@ impl Injection {
     /// Does it depend on unanswered messages whether a prefix is due ahead of the statement, and which?
     pub fn must_know(&self, facts: &Facts) -> bool {
         self.is_unanswered() && !self.armed && self.matters(facts)
+    }
+
+    /// Is the prefix due ahead of a Parse of this statement? To read a query PostgreSQL takes a snapshot,
+    /// and modes must be set before.
+    pub fn due_at_parse(&self, facts: &Facts, failed: bool) -> bool {
+        let parameters = self.parameters.as_ref();
+        let modes = parameters.is_some_and(|parameters| parameters.modes().is_some());
+        modes && self.due_at_bind(facts, false, failed)
     }
 
     /// Is the prefix due ahead of a Bind of this statement?
@@ -340,11 +353,11 @@ impl Injection {
                     self.in_transaction = true;
                 }
                 TransactionControl::Commit { chain } | TransactionControl::Rollback { chain } => {
-                    self.transaction_ended();
+                    self.transaction_ended(chain);
                     self.in_transaction = chain;
                 }
                 TransactionControl::TwoPhase => {
-                    self.transaction_ended();
+                    self.transaction_ended(false);
                     self.in_transaction = false;
                 }
                 TransactionControl::Savepoint | TransactionControl::SetTransaction => {}
@@ -353,11 +366,11 @@ impl Injection {
     }
 
     /// What was set in the transaction is gone with it.
-    fn transaction_ended(&mut self) {
+    fn transaction_ended(&mut self, chain: bool) {
         self.armed = false;
         self.savepoints = 0;
         if let Some(parameters) = &mut self.parameters {
-            parameters.transaction_ended();
+            parameters.transaction_ended(chain);
         }
     }
 
@@ -374,7 +387,7 @@ impl Injection {
     /// Sync was sent, or a simple Query: an implicit transaction ends.
     pub fn batch_ended(&mut self) {
         if !self.in_transaction {
-            self.transaction_ended();
+            self.transaction_ended(false);
             self.cleared = false;
         }
     }
@@ -384,7 +397,7 @@ impl Injection {
         self.unsettled = self.leftover || self.asked_in_vain;
         self.in_transaction = status != TransactionStatus::Idle;
         if !self.in_transaction {
-            self.transaction_ended();
+            self.transaction_ended(false);
             self.cleared = false;
         }
     }

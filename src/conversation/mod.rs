@@ -15,6 +15,7 @@ mod in_flight;
 mod injection;
 mod judge;
 mod keeping;
+mod modes;
 mod names;
 mod observing;
 mod parameters;
@@ -249,7 +250,13 @@ impl Conversation {
             nowhere: portal,
             injection: injects.then(|| {
                 let origins = pooled.then(|| Arc::clone(&setup.origins));
-                Box::new(Injection::new(setup.zone.clone(), statement, origins))
+                let reads_only = reports::says_read_only(&setup.reported);
+                Box::new(Injection::new(
+                    setup.zone.clone(),
+                    statement,
+                    origins,
+                    reads_only,
+                ))
             }),
             reports: match pooled {
                 true => Reports::new(&setup.reported, &setup.origins.kept),

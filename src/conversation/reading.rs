@@ -78,9 +78,16 @@ pub type Move = (u32, u32);
 /// A statement of ours behind one of the client's.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Behind<'s> {
-    text: String,
+    pub text: String,
     /// The parameter that it asks about; none: it sets what a RESET returns to.
     pub name: Option<&'s str>,
+}
+
+impl Behind<'static> {
+    /// A statement whose answer tells nothing.
+    pub fn saying(text: String) -> Self {
+        Self { text, name: None }
+    }
 }
 
 /// What is said behind a statement of the client's: a question for each parameter that it sets; where

@@ -114,6 +114,22 @@ impl Conversation {
         }
     }
 
+    /// Ahead of a prefix: the modes that the transaction must have from its beginning.
+    pub(super) fn put_modes(&mut self, out: &mut Splice<'_>) {
+        let Some(injection) = &mut self.injection else {
+            return;
+        };
+        let modes = injection.parameters.as_mut().and_then(|parameters| {
+            let modes = parameters.modes()?;
+            parameters.ask(&modes);
+            Some(modes)
+        });
+        if let Some(modes) = modes {
+            injection.put_behind(out.insert(), &modes);
+            self.in_flight.push_reading();
+        }
+    }
+
     /// Sends a Query that sets parameters, or whose answers change them, in its local form; false: it
     /// is an ordinary one.
     pub(super) fn put_planned(
@@ -157,8 +173,12 @@ impl Conversation {
         }
     }
 
-    /// Is this the warning that SET LOCAL gives where the client has sent SET?
-    pub(super) fn is_of_local_form(&self, sqlstate: &[u8]) -> bool {
+    /// Is this the warning that SET LOCAL gives where the client has sent SET, or that SET TRANSACTION
+    /// of ours gives?
+    pub(super) fn is_of_local_form(&self, sqlstate: &[u8], head: Expected) -> bool {
+        if head.is_reading() {
+            return sqlstate == b"25P01";
+        }
         let injection = self.injection.as_ref();
         let parameters = injection.and_then(|injection| injection.parameters.as_ref());
         sqlstate == b"25P01" && parameters.is_some_and(|parameters| parameters.is_localized())

@@ -231,6 +231,9 @@ fn transaction(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
     } else {
         ("ROLLBACK", TransactionControl::Rollback { chain })
     };
+    if control == TransactionControl::Begin {
+        found.details.modes = settings::modes(view);
+    }
     found.transaction = Some(control);
     (tag, Class::Transaction)
 }
@@ -257,7 +260,8 @@ fn set(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
         SetKind::Parameter => return (tag, Class::Parameter),
         SetKind::Role => return (tag, Class::RoleChange),
         SetKind::Characteristics => found.classes = found.classes.with(Class::Parameter),
-        SetKind::Transaction | SetKind::Constraints => {}
+        SetKind::Transaction => found.details.modes = settings::modes(view),
+        SetKind::Constraints => {}
     }
     found.transaction = Some(TransactionControl::SetTransaction);
     (

@@ -65,6 +65,7 @@ impl Pair {
     /// Runs the script on both; what differs, if anything does.
     pub fn run(&mut self, script: &[Step], extended: bool) -> Option<String> {
         for (at, step) in script.iter().enumerate() {
+            let _told = TellInPanic(script, at);
             let (bytes, ends) = step.sent(extended);
             let [expected, found] =
                 [&mut self.direct, &mut self.through].map(|wire| told(wire, &bytes, ends));
@@ -75,6 +76,17 @@ impl Pair {
             }
         }
         None
+    }
+}
+
+/// Says where it was when something gives up in the middle.
+struct TellInPanic<'s>(&'s [Step], usize);
+
+impl Drop for TellInPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("during step {} of {:?}", self.1, self.0);
+        }
     }
 }
 
