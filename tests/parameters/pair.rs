@@ -56,6 +56,12 @@ pub struct Pair {
 impl Pair {
     pub fn open(stack: &Stack, (user, database): (&str, &str), startup: &[(&str, &str)]) -> Self {
         let direct = stack.login_at(stack.cluster.port, user, database);
+        // PgBouncer 1.18 leaves the last client's name to one that has none.
+        let mut startup = startup.to_vec();
+        if startup.iter().all(|(name, _)| *name != "application_name") {
+            startup.push(("application_name", "pair"));
+        }
+        let startup = &startup;
         Self {
             direct: Wire::login_with(&direct, Transport::Plain, startup),
             through: Wire::login_with(&stack.login(user, database), Transport::SslRequest, startup),
