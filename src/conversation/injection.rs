@@ -37,7 +37,7 @@ pub struct Injection {
     in_transaction: bool,
     /// RESET ALL took the zone from the transaction; what was bound before it would run without.
     cleared: bool,
-    /// Savepoints of the transaction, as far as is known.
+    /// Savepoints of the transaction, as far as is known before there are parameters.
     savepoints: u32,
     /// Transaction control, or a prefix ahead of a simple Query, is unanswered: no batch is sent
     /// ahead of it.
@@ -109,7 +109,9 @@ impl Injection {
         let origins = self.origins.as_deref();
         self.parameters.get_or_insert_with(|| {
             let record = origins.map(|it| Record::new(&it.kept, &it.pooled));
-            Box::new(Parameters::new(record.unwrap_or_default(), self.reads_only))
+            let (reads_only, savepoints) = (self.reads_only, self.savepoints);
+            let record = record.unwrap_or_default();
+            Box::new(Parameters::new(record, reads_only, savepoints as usize))
         })
     }
 
@@ -161,7 +163,7 @@ impl Injection {
             TransactionStatus::Idle => record.value(name),
             TransactionStatus::Transaction if self.armed || parameters.is_touched(name) => None,
             TransactionStatus::Transaction => record.value(name),
-            TransactionStatus::Failed if self.savepoints > 0 => None,
+            TransactionStatus::Failed if parameters.is_in_savepoint() => None,
             TransactionStatus::Failed => record.value_before(name),
         }
     }
@@ -185,7 +187,8 @@ impl Injection {
     /// Does a prefix matter for what the statement does?
     fn matters(&self, facts: &Facts) -> bool {
         let parameters = self.parameters.as_ref();
-        needs_zone(facts) || parameters.is_some_and(|parameters| parameters.bear_on(facts))
+        let explicit = self.in_transaction;
+        needs_zone(facts) || parameters.is_some_and(|it| it.bear_on(facts, explicit))
     }
 
     /// Does it depend on unanswered messages whether a prefix is due ahead of the statement, and which?
@@ -210,7 +213,10 @@ impl Injection {
 
     /// Would a portal that was bound before run without its zone? `facts`: of its statement, if known.
     pub fn lost_to_portal(&self, facts: Option<&Facts>) -> bool {
-        self.cleared && self.zone.is_some() && facts.is_none_or(needs_zone)
+        // A savepoint is no matter of rows, and in a failed transaction nothing was cleared.
+        let savepoint = |it: &Statement| it.transaction == Some(TransactionControl::Savepoint);
+        let matters = |facts: &Facts| needs_zone(facts) && !facts.statements.iter().all(savepoint);
+        self.cleared && self.zone.is_some() && facts.is_none_or(matters)
     }
 
     /// How a simple Query must go. `failed`: the transaction is known to have failed.

@@ -9,7 +9,7 @@ use super::reading::{self, Behind, Sent};
 use super::record::Record;
 use crate::protocol::frame::only_value;
 use crate::sql::{
-    Facts, Modes, ParameterName, ParameterTouch, ParameterUse, SavepointAct, Statement,
+    Facts, Modes, ParameterName, ParameterTouch, ParameterUse, Savepoint, SavepointAct, Statement,
     TransactionControl,
 };
 use crate::zone::Prefix;
@@ -48,7 +48,13 @@ pub struct Parameters {
     value: Option<Box<str>>,
     /// Something failed since the last ReadyForQuery.
     failed: bool,
+    /// Those of the running transaction; the first may have empty names.
+    savepoints: Vec<Box<str>>,
 }
+
+/// Savepoints that are followed: behind more of them a failed transaction may be taken for one that
+/// goes on.
+const MAX_SAVEPOINTS: usize = 1000;
 
 /// There is no room for what the server has said.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,10 +69,12 @@ const DEPENDENT: [(&str, &str); 2] = [
 impl Parameters {
     /// For a client that begins with this. `reads_only`: its transactions are read-only where it says
     /// nothing.
-    pub fn new(record: Record, reads_only: bool) -> Self {
+    /// `savepoints`: so many have been set in the running transaction.
+    pub fn new(record: Record, reads_only: bool, savepoints: usize) -> Self {
         Self {
             record,
             reads_only,
+            savepoints: vec![Box::default(); savepoints.min(MAX_SAVEPOINTS)],
             ..Self::default()
         }
     }
@@ -117,8 +125,9 @@ impl Parameters {
         contains(&self.touched, name)
     }
 
-    /// Must a prefix stand ahead of the statement, because of what it sets or resets?
-    pub fn bear_on(&self, facts: &Facts) -> bool {
+    /// Must a prefix stand ahead of the statement, because of what it sets or resets? `explicit`: a
+    /// transaction is open.
+    pub fn bear_on(&self, facts: &Facts, explicit: bool) -> bool {
         if self.record.is_empty() {
             return false;
         }
@@ -129,7 +138,8 @@ impl Parameters {
             let on = DEPENDENT.iter().find(|(it, _)| *it == &**name);
             let on = on.map(|(_, on)| *on);
             // The running transaction has the mode that was the default when it began.
-            let on = on.or_else(|| modes::DEFAULTS.into_iter().find(|it| *it == &**name));
+            let mut defaults = modes::DEFAULTS.into_iter().filter(|_| explicit);
+            let on = on.or_else(|| defaults.find(|it| *it == &**name));
             on.is_some_and(|on| self.record.value(on).is_some())
         };
         // What is said behind a RESET takes a snapshot, and modes must be set before.
@@ -206,7 +216,9 @@ impl Parameters {
         };
         let mut statements = facts.statements.iter();
         reading::sets(facts)
-            || statements.any(|it| resets(it) || (undoes && it.transaction.is_some()))
+            || statements.any(|it| {
+                resets(it) || it.details.savepoint.is_some() || (undoes && it.transaction.is_some())
+            })
     }
 
     /// Is there room for what a statement sets, and for the savepoint that it sets?
@@ -324,16 +336,22 @@ impl Parameters {
             }
         }
         if statement.tag == "DISCARD ALL" {
+            // It is committed at once, whatever follows.
             self.record.forgotten_by_pool();
+            self.record.commit();
         }
         match statement.transaction {
             // COMMIT of a failed transaction is answered with ROLLBACK.
-            Some(Commit { .. } | Rollback { .. }) if tag == b"COMMIT" => self.record.commit(),
+            Some(Commit { .. } | Rollback { .. }) if tag == b"COMMIT" => {
+                self.record.commit();
+                self.savepoints.clear();
+            }
             Some(Commit { .. } | Rollback { .. } | TwoPhase) => self.roll_back(),
             _ => {}
         }
         if let Some(savepoint) = &statement.details.savepoint {
             let name = &savepoint.name;
+            self.follow(savepoint);
             match savepoint.act {
                 SavepointAct::Set => self.record.savepoint(name),
                 SavepointAct::Release => self.record.release(name),
@@ -345,7 +363,29 @@ impl Parameters {
         }
     }
 
+    fn follow(&mut self, savepoint: &Savepoint) {
+        if savepoint.act == SavepointAct::Set {
+            if self.savepoints.len() < MAX_SAVEPOINTS {
+                self.savepoints.push(savepoint.name.clone());
+            }
+            return;
+        }
+        let mut named = self.savepoints.iter();
+        let place = named.rposition(|it| *it == savepoint.name);
+        // One that is not known is among those without names.
+        let unnamed = self.savepoints.iter().filter(|it| it.is_empty()).count();
+        let place = place.unwrap_or(unnamed.saturating_sub(1));
+        let kept = usize::from(savepoint.act == SavepointAct::RollBackTo);
+        self.savepoints.truncate(place + kept);
+    }
+
+    /// Is the failed transaction one that can be rolled back to a savepoint?
+    pub fn is_in_savepoint(&self) -> bool {
+        !self.savepoints.is_empty()
+    }
+
     fn roll_back(&mut self) {
+        self.savepoints.clear();
         if self.record.is_changed() {
             self.prefix = None;
             self.record.roll_back();
@@ -376,6 +416,9 @@ impl Parameters {
     /// ReadyForQuery: `idle`, and so an implicit transaction, if there was one, has ended.
     pub fn ready(&mut self, idle: bool) {
         let failed = std::mem::take(&mut self.failed);
+        if idle {
+            self.savepoints.clear();
+        }
         if idle && failed {
             self.roll_back();
         } else if idle {

@@ -73,15 +73,20 @@ impl Pair {
         for (at, step) in script.iter().enumerate() {
             let _told = TellInPanic(script, at);
             let (bytes, ends) = step.sent(extended);
-            let [expected, found] =
-                [&mut self.direct, &mut self.through].map(|wire| told(wire, &bytes, ends));
-            if expected != found {
+            if let Some([expected, found]) = self.differs(&bytes, ends) {
                 return Some(format!(
                     "{script:?}\n  step {at} {step:?}\n    expected {expected:#?}\n    found {found:#?}"
                 ));
             }
         }
         None
+    }
+
+    /// Sends the same to both; what they are told, if it is not the same.
+    pub fn differs(&mut self, bytes: &[u8], ends: usize) -> Option<[Vec<String>; 2]> {
+        let both = [&mut self.direct, &mut self.through];
+        let [expected, found] = both.map(|wire| told(wire, bytes, ends));
+        (expected != found).then_some([expected, found])
     }
 }
 
@@ -104,7 +109,10 @@ pub fn told(wire: &mut Wire, bytes: &[u8], ends: usize) -> Vec<String> {
     for _ in 0..ends {
         all.extend(wire.receive_until(b'Z').iter().map(words));
     }
-    let reported = wire.parameters.drain(before..);
+    // PostgreSQL 16 and newer report several in no particular order.
+    let mut reported: Vec<_> = wire.parameters.drain(before..).collect();
+    reported.sort();
+    let reported = reported.into_iter();
     all.extend(reported.map(|(name, value)| format!("reported {name} = {value}")));
     all
 }
