@@ -23,15 +23,14 @@ fn whatever_is_set_in_whatever_order_is_as_on_a_connection_of_its_own() {
         pool_size: 1,
         ..StackOptions::default()
     });
-    let only: Option<u64> = std::env::var("SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok());
+    // More of them: SEEDS=100..400
+    let seeds = std::env::var("SEEDS").ok().and_then(|seeds| {
+        let (first, end) = seeds.split_once("..")?;
+        Some(first.parse().ok()?..end.parse().ok()?)
+    });
     let mut wrong = Vec::new();
     for (stack, version) in stacks.iter().zip(VERSIONS) {
-        for seed in 0..SEQUENCES {
-            if only.is_some_and(|only| only != seed) {
-                continue;
-            }
+        for seed in seeds.clone().unwrap_or(0..SEQUENCES) {
             let login = match seed % 2 {
                 0 => ("shop_plain", "app"),
                 _ => ("shop_acme", "shop"),

@@ -46,6 +46,9 @@ pub struct Injection {
     leftover: bool,
     /// A question about a parameter failed: the same.
     asked_in_vain: bool,
+    /// DISCARD ALL or DEALLOCATE ALL was sent: a pool that follows names knows that what it has parsed is
+    /// gone once it is answered, and not before.
+    removes_names: bool,
     /// PREPARE was run: behind DEALLOCATE a name can stand for another statement than the one that was
     /// parsed under it. SQL can prepare only what a zone matters for.
     prepared_by_sql: bool,
@@ -91,6 +94,7 @@ impl Injection {
             unsettled: false,
             leftover: false,
             asked_in_vain: false,
+            removes_names: false,
             prepared_by_sql: false,
             keeping: Keeping::new(pooled),
         };
@@ -191,9 +195,29 @@ impl Injection {
         needs_zone(facts) || parameters.is_some_and(|it| it.bear_on(facts, explicit))
     }
 
-    /// Does it depend on unanswered messages whether a prefix is due ahead of the statement, and which?
+    /// Does it depend on unanswered messages whether a prefix is due ahead of the statement, and which,
+    /// or whether it is understood?
     pub fn must_know(&self, facts: &Facts) -> bool {
-        self.is_unanswered() && !self.armed && self.matters(facts)
+        let due = self.removes_names && self.injects();
+        (self.is_unanswered() || due) && !self.armed && self.matters(facts)
+    }
+
+    /// Would a name of ours not be understood?
+    pub fn removes_names(&self) -> bool {
+        self.removes_names
+    }
+
+    /// Nothing is unanswered.
+    pub fn answered(&mut self) {
+        self.removes_names = false;
+    }
+
+    /// Does it end the running transaction, and with it what is known about its parameters?
+    pub fn ends_transaction(&self, facts: &Facts) -> bool {
+        use TransactionControl::{Commit, Rollback, TwoPhase};
+        let mut control = facts.statements.iter().filter_map(|it| it.transaction);
+        self.parameters.is_some()
+            && control.any(|it| matches!(it, Commit { .. } | Rollback { .. } | TwoPhase))
     }
 
     /// Is the prefix due ahead of a Parse of this statement? To read a query PostgreSQL takes a snapshot,
@@ -327,6 +351,7 @@ impl Injection {
         self.prepared_by_sql |= facts.classes.has(Class::Prepare);
         if may_remove_names(facts) {
             self.keeping.doubted();
+            self.removes_names = true;
         }
         if facts.undescribed.is_some() || facts.classes.has(Class::Procedural) {
             // Where the policy lets them pass: DO and CALL can end the transaction inside, and nobody

@@ -209,7 +209,7 @@ impl Parameters {
 
     /// Can the answer to this change the record?
     pub fn would_change(&self, facts: &Facts) -> bool {
-        let undoes = self.record.is_changed() || self.is_unanswered();
+        let undoes = self.record.is_changed() || self.is_in_savepoint() || self.is_unanswered();
         let resets = |statement: &Statement| {
             let mut touches = statement.parameters.iter();
             touches.any(|touch| touch.how == ParameterUse::Reset)

@@ -1,4 +1,6 @@
 //! Two connections that are told the same: one straight at PostgreSQL, one through Portcullis.
+// Both test crates compile this module and use their own part of it.
+#![allow(dead_code)]
 
 use crate::support::message::{self, Message};
 use crate::support::{Stack, Transport, Wire};
