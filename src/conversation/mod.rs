@@ -17,6 +17,7 @@ mod judge;
 mod keeping;
 mod modes;
 mod names;
+mod needs;
 mod observing;
 mod parameters;
 mod reading;
