@@ -32,7 +32,7 @@ fn clients_of_one_server_connection_keep_their_parameters_apart() {
                     0 => wire.query(SHOW),
                     _ => wire.batch(&message::extended(SHOW, &[])),
                 };
-                assert_eq!(column(&answer), [expected], "round {round}");
+                assert_eq!(column(&answer), [expected], "round {round}: {answer:?}");
             }
         }
         // A transaction that fails at its prefix's side, and one that is left.
@@ -50,11 +50,13 @@ fn clients_of_one_server_connection_keep_their_parameters_apart() {
 #[test]
 fn parameters_outlive_the_server_connection() {
     for stack in stacks() {
-        let mut wire = client(&stack);
+        // Of another login than the other tests, whose connections must not end.
+        let (user, database) = LOGINS[1];
+        let mut wire = Wire::login(&stack.login(user, database));
         fine(&wire.query("SET work_mem = '1MB'"));
         fine(&wire.query("SET TIME ZONE 'Asia/Tokyo'"));
-        let end = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE usename = 'shop_plain'";
-        stack.direct("app", end);
+        let end = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE usename = 'shop_acme'";
+        stack.direct("shop", end);
         // PgBouncer may only notice with the next query.
         let both = "SELECT current_setting('work_mem') || ' ' || current_setting('TimeZone')";
         for _ in 0..2 {

@@ -1,4 +1,6 @@
 //! Scripts that are run on every version of the stack, by both protocols.
+// Each test crate compiles this module and uses its own part of it.
+#![allow(dead_code)]
 
 use std::sync::Arc;
 
