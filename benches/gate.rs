@@ -144,6 +144,17 @@ const SHAPES: &[Shape] = &[
         "fields",
         ["with x as (select 1) select (a)", ".b", "", "", ""],
     ),
+    // Longer than PostgreSQL's names: its lexer makes a notice of each.
+    Shape(
+        "long names",
+        [
+            "select a",
+            ",a_name_that_is_longer_than_postgresql_lets_any_name_be_which_is_63",
+            "",
+            "",
+            " from t",
+        ],
+    ),
     Shape("casts", ["select 1", "::int", "", "", ""]),
     Shape(
         "joins",
@@ -316,6 +327,61 @@ fn quickest(_: &mut Criterion) {
     }
 }
 
+/// Lookups of texts of about 1 KB: with parameters, and with constants, the same ones and others.
+fn cached(_: &mut Criterion) {
+    let columns: String = ('a'..='z')
+        .map(|letter| format!("some_longer_column_{letter}, another_{letter}, "))
+        .collect();
+    let texts = |name: &'static str, text: &dyn Fn(usize) -> String| {
+        let mut cache = FactsCache::new(1 << 20, 1);
+        let texts: Vec<String> = (0..64).map(text).collect();
+        // Until the last one is found as it will be found from then on.
+        (0..4).for_each(|_| {
+            texts
+                .iter()
+                .for_each(|text| drop(cache.describe(text.as_bytes())))
+        });
+        let mut least = Duration::MAX;
+        for _ in 0..5_000 {
+            let start = Instant::now();
+            for text in &texts {
+                black_box(cache.get(black_box(text.as_bytes())));
+            }
+            least = least.min(start.elapsed() / texts.len() as u32);
+        }
+        let time = least.as_secs_f64() * 1e6;
+        println!("{name:32}{:>6} bytes {time:>8.3}", texts[0].len());
+    };
+    println!("\nmicroseconds, at least, for texts that are known");
+    texts("parameters", &|_| {
+        format!("select {columns} x from orders where id = $1 and note like $2")
+    });
+    texts("a constant, word for word", &|_| {
+        format!("select {columns} x from orders where id = 1234")
+    });
+    texts("a list, word for word", &|_| {
+        let list = ", 12345".repeat(140);
+        format!("select x from orders where id in (1{list})")
+    });
+    // More texts than are remembered: each is found by its key.
+    let mut cache = FactsCache::new(1 << 20, 1);
+    let text = |id: usize| format!("select {columns} x from orders where id = {id}");
+    (0..2).for_each(|id| drop(cache.describe(text(id).as_bytes())));
+    let mut least = Duration::MAX;
+    for id in 2..20_000 {
+        let text = text(id);
+        let start = Instant::now();
+        black_box(cache.get(black_box(text.as_bytes())));
+        least = least.min(start.elapsed());
+    }
+    let time = least.as_secs_f64() * 1e6;
+    println!(
+        "{:32}{:>6} bytes {time:>8.3}",
+        "a constant, never the same",
+        text(1).len()
+    );
+}
+
 /// Texts from 1 KB to 1 MB; a worker reads those up to [`LONG_TEXT`] itself.
 fn shapes(_: &mut Criterion) {
     const LENGTHS: [usize; 6] = [1 << 10, 4 << 10, 8 << 10, LONG_TEXT, 256 << 10, 1 << 20];
@@ -401,5 +467,5 @@ fn who(rules: usize, when: &str) -> Who {
 }
 
 criterion_group!(benches, gate, verdict);
-criterion_group!(table, quickest, shapes);
+criterion_group!(table, quickest, cached, shapes);
 criterion_main!(benches, table);

@@ -7,6 +7,28 @@ pub(super) const SERVE: &str = r#"Examples:
 
 0: stopped in good order; 2: could not start."#;
 
+/// `portcullis doctor --help`
+pub(super) const DOCTOR: &str = r#"Examples:
+  portcullis doctor "host=localhost port=6432 dbname=app"
+  portcullis doctor --read-only postgresql://doctor@db.example.com:6432/shop
+  portcullis doctor --sql "host=localhost dbname=app" > mend.sql
+  portcullis doctor --config /etc/portcullis/portcullis.toml "host=localhost dbname=app"
+  portcullis doctor --prove-closed "host=pgbouncer.internal port=6432 dbname=app"
+
+The password comes from ~/.pgpass or PGPASSWORD, never from the command line. A login of
+admin_users or stats_users lets it see PgBouncer's version and settings, too.
+
+LEAK  something of one client reaches another, proved just now. The probes leave a parameter, a
+      lock, a statement, a table and a channel with names of their own behind one client, look for
+      them as the next one, and take them away. --read-only leaves the probes out.
+OPEN  nothing keeps somebody from doing it. Read the statements of --sql before you run them.
+OLD   a version with known holes.
+
+0: nothing was found; 1: something was; 2: it could not be looked, and the message begins with
+what to check: secret, host, port, user, database or sslmode.
+
+Every finding:  portcullis help doctor"#;
+
 /// `portcullis check --help`
 pub(super) const CHECK: &str = r#"Examples:
   portcullis check
@@ -173,8 +195,9 @@ mod tests {
     use super::*;
     use crate::cli::Arguments;
 
-    const ALL: [&str; 15] = [
+    const ALL: [&str; 16] = [
         SERVE,
+        DOCTOR,
         CHECK,
         HELP,
         STATUS,

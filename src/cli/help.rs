@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::answer::Answer;
+use super::doctor;
 use crate::config::SETTINGS;
 use crate::config::problem::did_you_mean;
 use crate::policy::{Guard, guards, schema};
@@ -13,7 +14,7 @@ use crate::policy::{Guard, guards, schema};
 /// Pages about guards, configuration and policy.
 #[derive(Debug, Args)]
 pub struct HelpArgs {
-    /// guards, config, policy, policy-schema, or the id of a guard
+    /// guards, doctor, config, policy, policy-schema, or the id of a guard
     topic: Option<String>,
 }
 
@@ -23,8 +24,9 @@ pub fn run(args: &HelpArgs) -> ExitCode {
 }
 
 /// Topics that are not guards.
-const TOPICS: [(&str, &str); 4] = [
+const TOPICS: [(&str, &str); 5] = [
     ("guards", "the guards, one line each"),
+    ("doctor", "what portcullis doctor finds, by id"),
     ("config", "every setting of portcullis.toml"),
     ("policy", "a complete policy file with comments"),
     (
@@ -37,6 +39,7 @@ fn page(topic: Option<&str>) -> Answer {
     match topic {
         None => Answer::clean(topics()),
         Some("guards") => Answer::clean(guard_list()),
+        Some("doctor") => Answer::clean(doctor::FINDINGS.to_owned()),
         Some("config") => Answer::clean(SETTINGS.to_owned()),
         Some("policy") => Answer::clean(include_str!("../../policies/production.toml").to_owned()),
         Some("policy-schema") => Answer::clean(schema::text()),

@@ -285,6 +285,11 @@ impl Conversation {
         self.ending = true;
     }
 
+    /// Has the client sent messages that wait for its Sync? They are one piece of work to it.
+    pub fn is_in_batch(&self) -> bool {
+        self.batch == Batch::Open
+    }
+
     /// Is everything that was sent answered, as far as the client has asked for answers?
     pub fn is_answered(&self) -> bool {
         if let Some(onlooker) = &self.onlooker {

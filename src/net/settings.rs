@@ -83,7 +83,7 @@ pub fn sort(
             }
             _ => {
                 if let Some(refusal) = guards::parameters::at_startup(who, &folded, &value) {
-                    return Err(past_limit(refusal));
+                    return Err(Box::new(at_login(refusal)));
                 }
                 let folded = current_name(&folded).map_or(folded.clone(), str::to_owned);
                 match route {
@@ -155,13 +155,14 @@ fn refused(guard: &'static str, name: &str, value: &str) -> Box<ErrorReply> {
     Box::new(reply)
 }
 
-fn past_limit(refusal: Refusal) -> Box<ErrorReply> {
+/// A refusal for somebody who is not in yet.
+pub(super) fn at_login(refusal: Refusal) -> ErrorReply {
     let mut reply = ErrorReply::fatal(refusal.sqlstate, refusal.message)
         .detail(format!("{}.", refusal.detail))
         .hint(refusal.hint.unwrap_or_default());
     let place = (refusal.policy_file.to_string(), refusal.policy_line);
     reply.decided = Some((refusal.guard.id().into(), place.0, place.1));
-    Box::new(reply)
+    reply
 }
 
 /// `UTF8` in the spellings that drivers use (asyncpg quotes it).

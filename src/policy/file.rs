@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::exception::Exception;
+use super::guards::server_role::Power;
 use super::network::Network;
 use super::options::Options;
 use super::pattern::NamePattern;
@@ -197,6 +198,8 @@ pub struct Login {
     pub zone: Option<Arc<str>>,
     /// `server_role`: the PostgreSQL role behind this login, when it is another one.
     pub server_role: Option<Box<str>>,
+    /// `allow_server_role`: what the role behind may be, although guard `server-role` refuses it.
+    pub allow_server_role: Vec<Power>,
     /// `console`
     pub console: Option<ConsoleRole>,
     /// `max_connections`

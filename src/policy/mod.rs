@@ -2,7 +2,8 @@
 //! read in `parse`; `together` finds what does not fit the configuration.
 //!
 //! [`decide()`] asks `watch` whether a statement can interest anybody, then the [`guards`] in their
-//! order; [`mod@rule`] holds the policy's own refusals and [`exception`] lets one known statement past a guard.
+//! order; [`mod@rule`] holds the policy's own refusals, of which `sieve` picks those that a statement can
+//! break, and [`exception`] lets one known statement past a guard.
 
 mod date;
 mod decide;
@@ -19,6 +20,7 @@ pub mod quantity;
 mod rights;
 pub mod rule;
 pub mod schema;
+mod sieve;
 mod together;
 mod verdict;
 mod watch;

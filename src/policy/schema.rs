@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::exception::EXEMPTIBLE;
 use super::parse::{
-    ALWAYS_ENFORCED, CONSOLE_ROLES, FILE_MODES, KINDS, MAX_RULES, MAX_TEXT, MAX_ZONE, MODES, ROUTES,
+    ALWAYS_ENFORCED, CONSOLE_ROLES, FILE_MODES, KINDS, MAX_RULES, MAX_TEXT, MAX_ZONE, MODES,
+    POWERS, ROUTES,
 };
 use super::quantity::{BOUNDED, Measure};
 use super::{Guard, Phase};
@@ -65,6 +66,7 @@ fn login() -> Value {
             "route": words("the pool; default transaction, for migrators session", &ROUTES),
             "zone": { "description": "set for every transaction", "type": "string", "minLength": 1, "maxLength": MAX_ZONE },
             "server_role": name("the PostgreSQL role behind the login, where it is another one"),
+            "allow_server_role": list("what guard server-role lets the role behind be", words("", &POWERS)),
             "console": words("what it may do on the console", &CONSOLE_ROLES),
             "max_connections": { "type": "integer", "minimum": 1, "maximum": 1_000_000 },
             "networks": list("where it may come from; default anywhere", text_of("10.20.0.0/16")),

@@ -44,6 +44,8 @@ pub enum Guard {
     ZoneNotGranted,
     /// A prepared statement or portal that this connection never saw prepared.
     UnknownName,
+    /// Superusers, owners and who bypasses row-level security as the server role of an application.
+    ServerRole,
     /// UPDATE and DELETE without WHERE.
     MissingWhere,
     /// People change no rows.
@@ -68,7 +70,7 @@ pub enum Guard {
 
 impl Guard {
     /// All guards; `ALL[g as usize] == g`.
-    pub const ALL: [Guard; 26] = [
+    pub const ALL: [Guard; 27] = [
         Guard::DdlOutsideMigration,
         Guard::Procedural,
         Guard::CopyFile,
@@ -85,6 +87,7 @@ impl Guard {
         Guard::ZoneRequired,
         Guard::ZoneNotGranted,
         Guard::UnknownName,
+        Guard::ServerRole,
         Guard::MissingWhere,
         Guard::HumanWrite,
         Guard::SessionState,
@@ -116,6 +119,7 @@ impl Guard {
             Guard::ZoneRequired => "zone-required",
             Guard::ZoneNotGranted => "zone-not-granted",
             Guard::UnknownName => "unknown-name",
+            Guard::ServerRole => "server-role",
             Guard::MissingWhere => "missing-where",
             Guard::HumanWrite => "human-write",
             Guard::SessionState => "session-state",

@@ -7,6 +7,7 @@ use super::scan;
 use super::settings::{self, SetKind};
 use super::token::Kind;
 use super::view::View;
+use super::words::Words;
 use super::{
     Class, ClassSet, Details, ParameterName, ParameterTouch, ParameterUse, Savepoint, SavepointAct,
     Statement, TransactionControl,
@@ -29,7 +30,9 @@ pub(super) fn statement(view: View<'_>) -> Statement {
     };
     lead(view, MAX_NESTING, &mut found);
     scan::calls(view, &mut found.functions, &mut found.parameters);
-    scan::settings_view(view, &mut found.parameters);
+    if view.words.any(Words::UPDATE.and(Words::MERGE)) {
+        scan::settings_view(view, &mut found.parameters);
+    }
     settings::bound(&mut found.parameters);
     if found.parameters.iter().any(settings::is_role) {
         found.classes = found.classes.with(Class::RoleChange);
@@ -143,8 +146,8 @@ fn long_keyword(view: View<'_>) -> (&'static str, Class) {
 
 /// SELECT, VALUES, TABLE, WITH, INSERT, UPDATE, DELETE, MERGE, and any of them in parentheses.
 fn query(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
-    let effects = scan::effects(view);
     let verb = main_verb(view);
+    let effects = effects(view, verb);
     let tag = match verb {
         "" if effects.creates => "SELECT INTO",
         "" => "SELECT",
@@ -162,6 +165,21 @@ fn query(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
         return (tag, Class::Read);
     }
     (tag, Class::Write)
+}
+
+/// What the query does beyond its verb. Without one of the words that such parts begin with there are none.
+fn effects(view: View<'_>, verb: &str) -> scan::Effects {
+    const WRITES: Words = Words::OTHER_WRITE.and(Words::UPDATE).and(Words::MERGE);
+    // That a part writes adds nothing where the verb does.
+    let looked_for = if verb.is_empty() {
+        Words::INTO.and(WRITES)
+    } else {
+        Words::INTO
+    };
+    match view.words.any(looked_for) {
+        true => scan::effects(view),
+        false => scan::Effects::default(),
+    }
 }
 
 /// The tag of the data-modifying statement that the query is; empty if it is none.

@@ -4,12 +4,12 @@
 //! [`describe`] reads a text in this order:
 //!
 //! 1. `lexer`: `token`s, within the limits of `bounds`.
-//! 2. `view`: statements, cut at semicolons.
+//! 2. `view`: statements, cut at semicolons, and the `words` that make a closer look necessary.
 //! 3. `classify`: the first opinion, by leading keywords (`nested`: EXPLAIN, PREPARE and
 //!    others that hold a statement; `objects`: CREATE, ALTER, DROP; `settings`: SET, RESET and `set_config`; `scan`: what any place in a statement can do, with
 //!    the [`FUNCTIONS`] of `functions`; `names`: what is behind a spelling).
 //! 4. `grammar`: the second opinion, by libpg_query. From its tree come the [`Details`], too:
-//!    `surface`, `takes_away` (with `takes_away_by_alter`), and where they are asked for ([`Depth`]) `touched`, `touched_by_utility` and `scopes`.
+//!    `surface`, `takes_away` (with `takes_away_by_alter`), and where they are asked for ([`Depth`]) `touched`, `touched_by_utility`, `scopes` and `tree`.
 //!    What it rejects for a comment where it looks ahead is given to it again: `ahead`.
 //!    What looked like a call of a guarded function may be none: `aliases`.
 //! 5. `fingerprint`: a name for what may be refused (`constants`: which of them are part of it).
@@ -49,7 +49,9 @@ mod takes_away_by_alter;
 mod token;
 mod touched;
 mod touched_by_utility;
+mod tree;
 mod view;
+mod words;
 
 #[cfg(test)]
 mod tests;

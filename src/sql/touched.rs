@@ -5,17 +5,15 @@
 //! are not known here. The walk keeps a list of what is still to be looked at and does not recurse.
 
 use std::collections::HashSet;
-use std::ops::ControlFlow;
 use std::ptr;
 
 use pg_raw_parse::raw::CmdType::*;
 use pg_raw_parse::raw::OnConflictAction::ONCONFLICT_UPDATE;
-use pg_raw_parse::walk::{Recurse, walk_manual};
 use pg_raw_parse::{Node, nodes};
 
 use super::scopes::{Scope, Scopes};
-use super::touched_by_utility;
 use super::{Details, QualifiedName, RelationAct, RelationTouch};
+use super::{touched_by_utility, tree};
 
 /// Different relations, and different functions, that a statement may name; more are not told.
 const MAX_NAMES: usize = 1000;
@@ -103,8 +101,11 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Leaves a node to be looked at.
+    /// Leaves a node to be looked at. Constants and columns, which are most of them, have nothing to see.
     pub(super) fn see(&mut self, node: Node<'a>) {
+        if tree::is_leaf(node) {
+            return;
+        }
         let surroundings = self.place;
         self.open.push(Place { node, surroundings });
     }
@@ -157,7 +158,6 @@ impl<'a> Walk<'a> {
 
     fn node(&mut self, node: Node<'a>) {
         match node {
-            Node::None => {}
             Node::NodeList(list) => self.see_all(list),
             Node::RangeVar(relation) => self.read(relation),
             Node::SelectStmt(select) => self.select(node, select),
@@ -292,14 +292,12 @@ impl<'a> Walk<'a> {
         self.children_but(node, |_| false);
     }
 
-    /// One level only: the library's own descent would use stack for every level.
     fn children_but(&mut self, node: Node<'a>, skip: impl Fn(Node<'a>) -> bool) {
-        walk_manual::<()>(node, |child| {
+        tree::children(node, |child| {
             // A WITH is looked at by its statement.
             if !matches!(child, Node::WithClause(_)) && !skip(child) {
                 self.see(child);
             }
-            ControlFlow::Continue(Recurse::No)
         });
     }
 }

@@ -89,6 +89,16 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON notes TO shop_plain;
 RESET ROLE;
 ";
 
+/// The policy under which `login` works although its role is a superuser.
+pub fn policy_with_superuser(login: &str) -> String {
+    let table = format!("[login.{login}]\n");
+    assert!(POLICY.contains(&table), "no login {login} in the policy");
+    POLICY.replace(
+        &table,
+        &format!("{table}allow_server_role = [\"superuser\"]\n"),
+    )
+}
+
 /// The policy for the fixture.
 pub const POLICY: &str = r#"schema = 1
 environment = "test"

@@ -2,7 +2,7 @@
 //!
 //! A guard is a small pure function: facts, who, state -> an objection or none. It does not know its
 //! own mode. Two guards judge messages that carry no text ([`fast_path`], [`unknown_name`]); the
-//! conversation asks them by name.
+//! conversation asks them by name. One judges the role behind a login ([`server_role`]), at login.
 
 pub mod append_only;
 pub mod copy_file;
@@ -23,6 +23,7 @@ pub mod phase_expand;
 pub mod procedural;
 pub mod role_change;
 pub mod rule;
+pub mod server_role;
 pub mod session_state;
 pub mod statement_bounds;
 pub mod unknown_name;
@@ -93,6 +94,7 @@ pub const fn page(guard: Guard) -> &'static str {
         Guard::ZoneRequired => include_str!("../../../policies/guards/zone-required.md"),
         Guard::ZoneNotGranted => include_str!("../../../policies/guards/zone-not-granted.md"),
         Guard::UnknownName => include_str!("../../../policies/guards/unknown-name.md"),
+        Guard::ServerRole => include_str!("../../../policies/guards/server-role.md"),
         Guard::MissingWhere => include_str!("../../../policies/guards/missing-where.md"),
         Guard::HumanWrite => include_str!("../../../policies/guards/human-write.md"),
         Guard::SessionState => include_str!("../../../policies/guards/session-state.md"),
@@ -127,7 +129,10 @@ mod tests {
     fn every_guard_judges_once_or_is_asked_by_name() {
         for guard in Guard::ALL {
             let judged = TABLE.iter().filter(|(judged, _)| *judged == guard).count();
-            let by_name = matches!(guard, Guard::FastPath | Guard::UnknownName);
+            let by_name = matches!(
+                guard,
+                Guard::FastPath | Guard::UnknownName | Guard::ServerRole
+            );
             assert_eq!(judged, usize::from(!by_name), "{}", guard.id());
         }
     }

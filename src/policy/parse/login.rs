@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::super::file::{ConsoleRole, Kind, Login, RouteName};
+use super::super::guards::server_role::Power;
 use super::super::network::Network;
 use super::super::watch::Watch;
 use super::names::{databases, name, relations, values};
@@ -28,6 +29,12 @@ pub(in crate::policy) const CONSOLE_ROLES: [(&str, ConsoleRole); 3] = [
     ("viewer", ConsoleRole::Viewer),
     ("operator", ConsoleRole::Operator),
     ("dba", ConsoleRole::Dba),
+];
+/// The words for `allow_server_role`.
+pub(in crate::policy) const POWERS: [(&str, Power); 3] = [
+    ("superuser", Power::Superuser),
+    ("bypassrls", Power::Bypassrls),
+    ("owner", Power::Owner),
 ];
 
 /// Reads every login, with its place.
@@ -59,6 +66,9 @@ fn login(reader: &mut Reader<'_>, login_name: &str, mut table: Table<'_>) -> Opt
     let server_role = reader.parsed(&mut table, "server_role", |text| {
         self::name(text, "the name of a role")
     });
+    let allow_server_role = reader.list(&mut table, "allow_server_role", |text| {
+        one_of(text, &POWERS)
+    });
     let console = reader.parsed(&mut table, "console", |text| one_of(text, &CONSOLE_ROLES));
     let max_connections = reader.integer(&mut table, "max_connections", 1..=1_000_000);
     let networks = values(reader.list(&mut table, "networks", network));
@@ -73,6 +83,11 @@ fn login(reader: &mut Reader<'_>, login_name: &str, mut table: Table<'_>) -> Opt
     let kind = kind?.value;
     if kind == Kind::Migrator {
         migrator_fits(reader, route.as_ref(), zone.as_ref(), console.as_ref());
+        if let Some(allowed) = &allow_server_role {
+            let help = "remove allow_server_role";
+            let message = "the server role of a migrator is not looked at";
+            reader.error_with_help(allowed.span.clone(), message, help);
+        }
     }
     let default_route = if kind == Kind::Migrator {
         RouteName::Session
@@ -89,6 +104,7 @@ fn login(reader: &mut Reader<'_>, login_name: &str, mut table: Table<'_>) -> Opt
         route: route.map_or(default_route, |route| route.value),
         zone: zone.map(|zone| zone.value),
         server_role: server_role.map(|role| role.value),
+        allow_server_role: values(allow_server_role).unwrap_or_default(),
         console: console.map(|console| console.value),
         max_connections: max_connections.and_then(|number| usize::try_from(number.value).ok()),
         networks: networks.unwrap_or_default(),

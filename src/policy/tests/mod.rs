@@ -8,6 +8,7 @@ mod verdicts;
 use std::time::Duration;
 
 use super::file::{ConsoleRole, Kind, Mode, Policy, RouteName};
+use super::guards::server_role::Power;
 use super::*;
 use crate::config::Problem;
 
@@ -160,7 +161,7 @@ fn the_shipped_policies_load_without_a_warning() {
             .filter(|setting| setting.mode != Mode::Enforce)
             .count();
         let expected = match name {
-            "development" => 5,
+            "development" => 6,
             _ => 1,
         };
         assert_eq!(observing, expected, "{name}");
@@ -370,6 +371,32 @@ fn migrators_are_migrators() {
     );
     let console = "23: a migrator cannot use the console | grant the console to the people who open migration sessions";
     assert_eq!(told("[guards]", "console = \"dba\"\n[guards]"), [console]);
+    let allowed = "allow_server_role = [\"owner\"]\n[guards]";
+    let why = "23: the server role of a migrator is not looked at | remove allow_server_role";
+    assert_eq!(told("[guards]", allowed), [why]);
+}
+
+#[test]
+fn what_a_server_role_may_be_is_said_in_three_words() {
+    let with = |list: &str| format!("allow_server_role = {list}\nconsole = \"dba\"");
+    let text = COMPLETE.replacen("console = \"dba\"", &with("[\"owner\", \"bypassrls\"]"), 1);
+    let (policy, warnings) = parse(&text).unwrap();
+    assert_eq!(warnings, []);
+    let allowed = |login: &str| policy.logins[login].allow_server_role.clone();
+    assert_eq!(allowed("boris"), [Power::Owner, Power::Bypassrls]);
+    assert_eq!(allowed("shop_acme"), []);
+    let wrong = told("console = \"dba\"", &with("[\"superusr\"]"));
+    assert_eq!(wrong.len(), 1);
+    assert!(wrong[0].starts_with("19: "), "{wrong:?}");
+    assert!(
+        wrong[0].ends_with("| did you mean \"superuser\"?"),
+        "{wrong:?}"
+    );
+    assert_eq!(
+        told("console = \"dba\"", &with("\"owner\"")).len(),
+        1,
+        "a list, so that a second word has its place"
+    );
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn restricted() -> ClassSet {
 fn first_opinion(text: &str) -> ClassSet {
     let (tokens, stopped) = lexer::tokens(text.as_bytes());
     assert_eq!(stopped, None, "{text}");
-    let views = view::statements(text.as_bytes(), &tokens);
+    let views = view::statements(text.as_bytes(), &tokens).collect::<Vec<_>>();
     views.into_iter().fold(ClassSet::EMPTY, |all, view| {
         all.union(classify::statement(view).classes)
     })
