@@ -93,7 +93,9 @@ fn what_is_in_the_startup_packet_is_there_in_every_transaction() {
 fn the_login_reports_what_is_in_the_startup_packet() {
     for stack in stacks() {
         for login in LOGINS {
-            let Pair { direct, through } = Pair::open(&stack, login, &STARTUP);
+            let Pair {
+                direct, through, ..
+            } = Pair::open(&stack, login, &STARTUP);
             let sorted = |wire: &Wire| {
                 let mut all = wire.parameters.clone();
                 all.sort();

@@ -41,6 +41,7 @@ use in_flight::InFlight;
 use injection::Injection;
 use names::Names;
 use observing::Onlooker;
+pub use reading::local_form;
 pub use record::MAX_NAMES;
 use reports::Reports;
 pub use reports::put_reports;

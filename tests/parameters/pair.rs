@@ -53,6 +53,8 @@ impl Step {
 pub struct Pair {
     pub direct: Wire,
     pub through: Wire,
+    /// What goes through Portcullis is sent in pieces of so many bytes; 0: in one.
+    pub pieces: usize,
 }
 
 impl Pair {
@@ -67,6 +69,7 @@ impl Pair {
         Self {
             direct: Wire::login_with(&direct, Transport::Plain, startup),
             through: Wire::login_with(&stack.login(user, database), Transport::SslRequest, startup),
+            pieces: 0,
         }
     }
 
@@ -86,8 +89,8 @@ impl Pair {
 
     /// Sends the same to both; what they are told, if it is not the same.
     pub fn differs(&mut self, bytes: &[u8], ends: usize) -> Option<[Vec<String>; 2]> {
-        let both = [&mut self.direct, &mut self.through];
-        let [expected, found] = both.map(|wire| told(wire, bytes, ends));
+        let both = [(&mut self.direct, 0), (&mut self.through, self.pieces)];
+        let [expected, found] = both.map(|(wire, pieces)| told(wire, bytes, pieces, ends));
         (expected != found).then_some([expected, found])
     }
 }
@@ -104,9 +107,12 @@ impl Drop for TellInPanic<'_> {
 }
 
 /// What the client is told, in words.
-pub fn told(wire: &mut Wire, bytes: &[u8], ends: usize) -> Vec<String> {
+fn told(wire: &mut Wire, bytes: &[u8], pieces: usize, ends: usize) -> Vec<String> {
     let before = wire.parameters.len();
-    wire.send(bytes);
+    match pieces {
+        0 => wire.send(bytes),
+        size => wire.send_in_pieces(bytes, size),
+    }
     let mut all: Vec<String> = Vec::new();
     for _ in 0..ends {
         all.extend(wire.receive_until(b'Z').iter().map(words));
