@@ -178,7 +178,8 @@ A case in production.test.toml, beside production.toml:
 expect:
   allowed or refused; sqlstate; message and hint: a part of each; at: parse, bind, describe,
   execute, query or function call; upstream: all that the server gets, "set zone ...",
-  "the client's bytes, unchanged", "part of the client's bytes", "nothing"; observed: the guards
+  "the client's bytes, unchanged", "the client's bytes, settings for the transaction" (SET and
+  set_config for the session), "part of the client's bytes", "nothing"; observed: the guards
   that only count
 
 Steps:

@@ -350,6 +350,7 @@ impl Conversation {
     }
 
     pub(super) fn put_prefix<O: Observer>(&mut self, cx: &Context<'_, O>, out: &mut Splice<'_>) {
+        self.put_modes(out);
         if let Some(injection) = &mut self.injection {
             let form = injection.put(out.insert());
             self.in_flight.push_prefix(form);

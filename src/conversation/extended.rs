@@ -58,6 +58,14 @@ impl Conversation {
             }
             Judged::Allowed(facts) => facts,
         };
+        if self.must_know(&facts, out) {
+            return Ok(Step::Hold);
+        }
+        let failed = self.failed();
+        let injection = self.injection.as_ref();
+        if injection.is_some_and(|i| i.due_at_parse(&facts, failed)) {
+            self.put_prefix(cx, out);
+        }
         let text = self.record.then(|| text.into());
         let meaning = Some(Prepared {
             facts: Arc::clone(&facts),
@@ -101,12 +109,11 @@ impl Conversation {
             let refusal = too_many_names(cx.who);
             return Ok(self.refuse_extended(message, refusal, cx, out));
         }
-        let failed = self.failed();
-        let injection = self.injection.as_ref();
-        if injection.is_some_and(|i| i.must_know(&prepared.facts)) {
-            self.wait_for_answers(out);
+        if self.must_know(&prepared.facts, out) {
             return Ok(Step::Hold);
         }
+        let failed = self.failed();
+        let injection = self.injection.as_ref();
         let named = !name.is_empty();
         if injection.is_some_and(|i| i.due_at_bind(&prepared.facts, named, failed)) {
             self.put_prefix(cx, out);
@@ -188,7 +195,7 @@ impl Conversation {
             if let Some(refusal) = refusal {
                 return Ok(self.refuse_extended(message, refusal, cx, out));
             }
-            match self.note(&prepared.facts) {
+            match self.note(&prepared.facts, out) {
                 Noted::No => {}
                 Noted::Yes => noted = Some(&prepared.facts),
                 Noted::Wait => return Ok(Step::Hold),
@@ -252,9 +259,7 @@ impl Conversation {
     }
 
     fn wait_for_answers(&mut self, out: &mut Splice<'_>) -> Lookup {
-        if self.batch == Batch::Open {
-            self.ask_for_answers(out);
-        }
+        self.ask_for_open_batch(out);
         Lookup::Wait
     }
 

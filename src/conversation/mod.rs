@@ -15,7 +15,9 @@ mod in_flight;
 mod injection;
 mod judge;
 mod keeping;
+mod modes;
 mod names;
+mod needs;
 mod observing;
 mod parameters;
 mod reading;
@@ -39,6 +41,7 @@ use in_flight::InFlight;
 use injection::Injection;
 use names::Names;
 use observing::Onlooker;
+pub use reading::local_form;
 pub use record::MAX_NAMES;
 use reports::Reports;
 pub use reports::put_reports;
@@ -249,7 +252,13 @@ impl Conversation {
             nowhere: portal,
             injection: injects.then(|| {
                 let origins = pooled.then(|| Arc::clone(&setup.origins));
-                Box::new(Injection::new(setup.zone.clone(), statement, origins))
+                let reads_only = reports::says_read_only(&setup.reported);
+                Box::new(Injection::new(
+                    setup.zone.clone(),
+                    statement,
+                    origins,
+                    reads_only,
+                ))
             }),
             reports: match pooled {
                 true => Reports::new(&setup.reported, &setup.origins.kept),

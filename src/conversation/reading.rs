@@ -3,8 +3,8 @@
 //! parameters are now.
 
 use super::record::Record;
-use crate::protocol::frame::{message, put_cstr};
-use crate::sql::{Facts, Localized, ParameterName, ParameterUse, Statement};
+use crate::protocol::frame::{HEADER, cstr, message, put_cstr};
+use crate::sql::{Facts, Localized, ParameterName, ParameterUse, Statement, describe};
 use crate::zone::NAME_LENGTH;
 
 /// Parameters that are not kept for the session: those of the running transaction, which leave nothing
@@ -78,9 +78,16 @@ pub type Move = (u32, u32);
 /// A statement of ours behind one of the client's.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Behind<'s> {
-    text: String,
+    pub text: String,
     /// The parameter that it asks about; none: it sets what a RESET returns to.
     pub name: Option<&'s str>,
+}
+
+impl Behind<'static> {
+    /// A statement whose answer tells nothing.
+    pub fn saying(text: String) -> Self {
+        Self { text, name: None }
+    }
 }
 
 /// What is said behind a statement of the client's: a question for each parameter that it sets; where
@@ -179,6 +186,38 @@ pub fn put_query(
     sent
 }
 
+/// The local form of a Query or Parse, whole messages, if it has another. `guard`: what stands ahead of
+/// the text of a Query.
+pub fn local_form(sent: &[u8], guard: &[u8]) -> Option<Vec<u8>> {
+    let body = sent.get(HEADER..)?;
+    let mut out = Vec::new();
+    match sent.first()? {
+        b'Q' => {
+            let (text, _) = cstr(body)?;
+            let facts = describe(text);
+            message(&mut out, b'Q', |out| {
+                put_query(out, guard, text, &facts, None);
+                out.push(0);
+            });
+            sets(&facts).then_some(out)
+        }
+        b'P' => {
+            let (name, rest) = cstr(body)?;
+            let (text, types) = cstr(rest)?;
+            let facts = describe(text);
+            let localized = facts.statements.first().and_then(localized)?;
+            message(&mut out, b'P', |out| {
+                put_cstr(out, name);
+                put_localized(out, text, localized);
+                out.push(0);
+                out.extend_from_slice(types);
+            });
+            Some(out)
+        }
+        _ => None,
+    }
+}
+
 /// Where a position in the sent text is in the client's own; none for what it did not send.
 pub fn moved(moves: &[Move], position: u32) -> Option<u32> {
     let mut less = 0;
@@ -243,7 +282,6 @@ pub fn put_behind(out: &mut Vec<u8>, own: &[u8; NAME_LENGTH], behind: &Behind<'_
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::describe;
 
     fn query(text: &str) -> (String, Vec<Move>) {
         let facts = describe(text.as_bytes());

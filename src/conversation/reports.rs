@@ -77,6 +77,12 @@ pub fn put_reports(out: &mut Vec<u8>, messages: &[u8], own: &[(String, String)])
     }
 }
 
+/// Do the ParameterStatus messages of a login say that transactions are read-only by default?
+pub fn says_read_only(messages: &[u8]) -> bool {
+    let default: (&[u8], &[u8]) = (b"default_transaction_read_only", b"on");
+    pairs(messages).any(|pair| pair == default)
+}
+
 /// What is known about the reports of one connection.
 #[derive(Debug, Default)]
 pub struct Reports {

@@ -116,7 +116,9 @@ impl Conversation {
             (b'N', Some(E::Planned | E::PlannedOwn)) => {
                 return Ok(self.move_position_in_plan(header, bytes, out));
             }
-            (b'N', Some(E::NotedExecute)) => return Ok(self.notice_of_set(header, bytes)),
+            (b'N', Some(E::NotedExecute | E::ReadingExecute)) => {
+                return Ok(self.notice_of_set(header, bytes));
+            }
             (b'N', _) => Step::Carry,
             (b'Z', _) => return self.ready(header, bytes, head, observer, out, to_server),
             (b'E', _) => return self.error(header, bytes, head, observer, out, to_server),
@@ -402,8 +404,14 @@ impl Conversation {
         }
         match bytes.get(HEADER..header.total) {
             None => Step::More,
-            Some(body) if self.is_of_local_form(error_fields::read(body).sqlstate) => Step::Swallow,
-            Some(_) => Step::Carry,
+            Some(body) => {
+                let head = self.in_flight.head();
+                let sqlstate = error_fields::read(body).sqlstate;
+                match head.is_some_and(|head| self.is_of_local_form(sqlstate, head)) {
+                    true => Step::Swallow,
+                    false => Step::Carry,
+                }
+            }
         }
     }
 
@@ -441,7 +449,7 @@ impl Conversation {
         sqlstate: SqlState,
         head: Option<Expected>,
     ) {
-        let prefix = head.is_some_and(Expected::is_prefix);
+        let prefix = head.is_some_and(|head| head.is_prefix() || head.is_reading());
         let skipped = self.in_flight.skip_batch();
         self.parameters_failed(&skipped, head.is_some_and(Expected::is_reading));
         if skipped.prefix {

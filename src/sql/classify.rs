@@ -249,6 +249,9 @@ fn transaction(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
     } else {
         ("ROLLBACK", TransactionControl::Rollback { chain })
     };
+    if control == TransactionControl::Begin {
+        found.details.modes = settings::modes(view);
+    }
     found.transaction = Some(control);
     (tag, Class::Transaction)
 }
@@ -277,7 +280,7 @@ fn set(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
         SetKind::Characteristics => found.classes = found.classes.with(Class::Parameter),
         // It may run triggers at once; the transaction goes on.
         SetKind::Constraints => return ("SET CONSTRAINTS", Class::Transaction),
-        SetKind::Transaction => {}
+        SetKind::Transaction => found.details.modes = settings::modes(view),
     }
     found.transaction = Some(TransactionControl::SetTransaction);
     ("SET", Class::Transaction)

@@ -105,6 +105,35 @@ pub struct FieldTouch {
     pub renamed: bool,
 }
 
+/// Which modes of a transaction are named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Modes {
+    /// ISOLATION LEVEL.
+    pub isolation: bool,
+    /// READ ONLY, READ WRITE.
+    pub access: bool,
+    /// [NOT] DEFERRABLE.
+    pub deferrable: bool,
+}
+
+impl Modes {
+    /// All of them.
+    pub const ALL: Self = Self {
+        isolation: true,
+        access: true,
+        deferrable: true,
+    };
+
+    /// Those that either names.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            isolation: self.isolation || other.isolation,
+            access: self.access || other.access,
+            deferrable: self.deferrable || other.deferrable,
+        }
+    }
+}
+
 /// What is done to a savepoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SavepointAct {
@@ -169,6 +198,8 @@ pub struct Details {
     pub localized: Option<Box<Localized>>,
     /// SAVEPOINT, RELEASE, ROLLBACK TO: of which.
     pub savepoint: Option<Box<Savepoint>>,
+    /// Modes of the transaction that BEGIN, START TRANSACTION or SET TRANSACTION names.
+    pub modes: Modes,
     /// The first thing that it takes away from code that still runs. Never of a query: what the
     /// functions of one do cannot be seen.
     pub takes_away: Option<TakesAway>,
@@ -192,6 +223,7 @@ impl Details {
         self.role = first.role;
         self.localized = first.localized;
         self.savepoint = first.savepoint;
+        self.modes = first.modes;
     }
 
     /// Nothing that a guard which is on by default looks at.

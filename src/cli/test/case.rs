@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::step::{PLACES, Step, step};
-use super::upstream::{NOTHING, PART, UNCHANGED};
+use super::upstream::{LOCAL, NOTHING, PART, UNCHANGED};
 use crate::cli::judged;
 use crate::config::Problem;
 use crate::config::reader::{Reader, Span, Table, Wrong, one_of};
@@ -263,10 +263,14 @@ fn expect(reader: &mut Reader<'_>, mut table: Table<'_>) -> Option<Expect> {
 
 fn upstream_word(text: &str) -> Result<String, Wrong> {
     let zone = text.strip_prefix("set zone ");
-    if zone.is_some_and(|zone| !zone.is_empty()) || [UNCHANGED, NOTHING, PART].contains(&text) {
+    if zone.is_some_and(|zone| !zone.is_empty())
+        || [UNCHANGED, LOCAL, NOTHING, PART].contains(&text)
+    {
         return Ok(text.to_owned());
     }
-    let help = format!("one of: \"set zone acme\", \"{UNCHANGED}\", \"{PART}\", \"{NOTHING}\"");
+    let help = format!(
+        "one of: \"set zone acme\", \"{UNCHANGED}\", \"{LOCAL}\", \"{PART}\", \"{NOTHING}\""
+    );
     Err(Wrong::new(format!("\"{text}\" is not known")).help(help))
 }
 
