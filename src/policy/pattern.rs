@@ -48,12 +48,14 @@ impl Pattern {
         let Some((first, last)) = self.stars else {
             return *self.text == *text;
         };
-        // Nearly all texts are told apart by their ends: 2 ns rather than 15 for the search below.
+        // Nearly all texts are told apart by the first byte or the last: no call of a comparison, which
+        // costs more than that, and no search.
         let (head, tail) = self.ends();
         let text = text.as_bytes();
+        let same = |(mine, theirs): (&u8, &u8)| mine == theirs;
         text.len() >= head.len() + tail.len()
-            && text.ends_with(tail)
-            && text.starts_with(head)
+            && tail.iter().rev().zip(text.iter().rev()).all(same)
+            && head.iter().zip(text).all(same)
             && (first == last || self.search(text))
     }
 

@@ -7,18 +7,20 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 
 use super::parse::MAX_RULES;
-use super::pattern::{Handle, NamePattern, cut};
+use super::pattern::{Handle, NamePattern, Pattern, cut};
 use super::rule::Rule;
 use super::{State, Who};
-use crate::sql::{QualifiedName, Statement};
+use crate::sql::{QualifiedName, Statement, tags};
 
 /// The rules that can hold for a login, in the order of the file, by what they ask for. What is found
 /// here only may hold: [`When::holds`](super::rule::When::holds) has the say.
 #[derive(Debug, Default)]
 pub(super) struct Sieve {
     rules: Box<[Arc<Rule>]>,
-    /// They go by no name, or by a pattern that any name could fit.
+    /// They go by no name and no tag, or by a pattern that any name could fit.
     always: RuleSet,
+    /// Those that go by the tag of a statement, and not by names; under each tag there is.
+    tags: HashMap<&'static str, RuleSet, FixedState>,
     /// Those that go by relations.
     relations: Names,
     /// Those that go by functions, and not by relations.
@@ -33,13 +35,26 @@ impl Sieve {
                 (Some(relations), _) => (&mut sieve.relations, relations),
                 (None, Some(functions)) => (&mut sieve.functions, functions),
                 (None, None) => {
-                    sieve.always.insert(at);
+                    match &rule.when.tag {
+                        Some(patterns) => sieve.insert_tagged(at, patterns),
+                        None => sieve.always.insert(at),
+                    }
                     continue;
                 }
             };
             names.insert(at, patterns, &mut sieve.always);
         }
         Self { rules, ..sieve }
+    }
+
+    /// A rule that goes by tags.
+    fn insert_tagged(&mut self, rule: usize, patterns: &[Pattern]) {
+        for tag in tags() {
+            let rules = self.tags.entry(tag).or_default();
+            if patterns.iter().any(|pattern| pattern.fits(tag)) {
+                rules.insert(rule);
+            }
+        }
     }
 
     pub(super) fn rules(&self) -> &[Arc<Rule>] {
@@ -57,14 +72,17 @@ impl Sieve {
         let relations = details.relations.as_deref();
         let calls = details.calls.as_deref();
         let mut found = self.always;
+        match self.tags.get(statement.tag) {
+            Some(rules) => found.add(rules),
+            // Every tag is there; were it not, all rules would have to be asked.
+            None => self.tags.values().for_each(|rules| found.add(rules)),
+        }
         let relations = relations.map(|list| list.iter().map(|touch| &touch.relation));
         self.relations.find(relations, &mut found);
         self.functions
             .find(calls.map(<[QualifiedName]>::iter), &mut found);
-        found
-            .iter()
-            .filter_map(|at| self.rules.get(at))
-            .find(|rule| rule.when.holds(statement, who, state))
+        let holds = |rule: &&Arc<Rule>| rule.when.holds(statement, who, state);
+        found.find_map(|at| self.rules.get(at).filter(holds))
     }
 }
 
@@ -137,14 +155,20 @@ impl RuleSet {
         self.0.iter().all(|bits| *bits == 0)
     }
 
-    /// In the order of the list.
-    fn iter(&self) -> impl Iterator<Item = usize> {
-        self.0.into_iter().enumerate().flat_map(|(at, bits)| {
-            // Each step takes the lowest bit away.
-            let rest = |bits: u64| (bits != 0).then_some(bits);
-            std::iter::successors(rest(bits), move |bits| rest(bits & (bits - 1)))
-                .map(move |bits| at * 64 + bits.trailing_zeros() as usize)
-        })
+    /// What the first rule answers that answers something, in the order of the list.
+    fn find_map<T>(&self, mut ask: impl FnMut(usize) -> Option<T>) -> Option<T> {
+        for (at, bits) in self.0.iter().enumerate() {
+            let mut bits = *bits;
+            while bits != 0 {
+                let answer = ask(at * 64 + bits.trailing_zeros() as usize);
+                if answer.is_some() {
+                    return answer;
+                }
+                // Without its lowest bit.
+                bits &= bits - 1;
+            }
+        }
+        None
     }
 }
 

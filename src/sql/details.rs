@@ -112,7 +112,7 @@ pub struct Modes {
     pub isolation: bool,
     /// READ ONLY, READ WRITE.
     pub access: bool,
-    /// [NOT] DEFERRABLE.
+    /// DEFERRABLE, NOT DEFERRABLE.
     pub deferrable: bool,
 }
 
