@@ -34,6 +34,7 @@ fn stack((version, pooler): (Version, Pooler)) -> Stack {
         pooler,
         sql,
         proxy: through_portcullis(),
+        policy: fixture::with_large_objects(),
         ..StackOptions::default()
     })
 }
@@ -197,7 +198,7 @@ fn pgjdbc_unnamed() {
     run_client(
         OLD,
         java("Pgjdbc.java"),
-        &["copy-in", "copy-out", "cursor", "batch"],
+        &["copy-in", "copy-out", "cursor", "batch", "large-objects"],
         &[],
     );
 }
@@ -207,7 +208,7 @@ fn pgjdbc_prepared() {
     run_client(
         NEW,
         java("Pgjdbc.java"),
-        &["copy-in", "copy-out", "cursor", "batch"],
+        &["copy-in", "copy-out", "cursor", "batch", "large-objects"],
         &[],
     );
 }

@@ -15,7 +15,7 @@ use super::answer::Answer;
 use super::judged::{self, Finding, alone, cut, findings, one_line};
 use super::test::player::{messages, play};
 use super::test::upstream::Upstream;
-use crate::policy::{Guard, Objection, Phase, Refusal, State, Verdict, Who, decide};
+use crate::policy::{Guard, Mode, Objection, Phase, Refusal, State, Verdict, Who, decide};
 use crate::sql::{Facts, Fingerprint, Statement};
 
 /// Longest text that is explained: the largest that `max_statement_bytes` allows.
@@ -174,6 +174,10 @@ impl Explanation {
             false => facts.statements.iter().zip(texts).map(explained).collect(),
         };
         let mut message = findings(&facts, &who, state);
+        // Off unless it is asked for: it would be told of every message of several statements.
+        if who.policy.mode(Guard::MultiStatement) == Mode::Off {
+            message.retain(|finding| finding.guard != Guard::MultiStatement);
+        }
         message.retain(|finding| {
             !statements
                 .iter()

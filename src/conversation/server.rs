@@ -129,6 +129,7 @@ impl Conversation {
                 }
                 Step::Carry
             }
+            (b'V', Some(E::Call)) => Step::Carry,
             (b't', Some(E::Describe)) => Step::Carry,
             (b'T' | b'n', Some(E::Describe)) => self.answered(),
             (b'C' | b'I' | b's', Some(E::Execute)) => {
@@ -344,6 +345,11 @@ impl Conversation {
             observer.server_error(fields.sqlstate);
             return Ok(Step::Carry);
         };
+        if head == Expected::Call {
+            // ReadyForQuery follows.
+            observer.server_error(fields.sqlstate);
+            return Ok(Step::Carry);
+        }
         if head.is_query() {
             observer.server_error(fields.sqlstate);
             self.outcome = SqlState::from_bytes(fields.sqlstate);

@@ -270,10 +270,12 @@ async fn dial(
         route: identity.route,
     };
     let dialed = async {
-        let mut server = server::dial(&worker.shared, &login).await?;
-        if !server_role::judge(&mut server, identity, worker, connection).await? {
-            server = server::dial(&worker.shared, &login).await?;
-        }
+        let server = server::dial(&worker.shared, &login).await?;
+        let judged = server_role::judge(server, identity, worker, connection).await?;
+        let mut server = match judged {
+            Some(server) => server,
+            None => server::dial(&worker.shared, &login).await?,
+        };
         server.apply(&settings.session).await?;
         Ok::<_, NoServer>(server)
     };

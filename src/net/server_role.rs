@@ -1,34 +1,33 @@
 //! Looks at the role behind a login, on the connection that is being opened for it and before the
 //! client may send anything: one query in the catalogs. What it answers is remembered for a while, for
-//! all workers, and is asked by one connection at a time.
+//! all workers, and is asked by one connection at a time. While the pool has no connection to ask on, an
+//! older answer will do: else a full pool would turn away who has only come to wait in it.
 
-use std::collections::HashMap;
+mod answers;
+
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
+pub use self::answers::Looks;
+use self::answers::{Answer, Found, Key, Slot, Turn};
 use super::login::Identity;
 use super::server::{NoServer, Server};
 use super::settings::at_login;
 use super::worker::Worker;
 use crate::clock;
-use crate::config::Endpoint;
 use crate::policy::guards::server_role::{self as guard, Owned, ServerRole};
-use crate::policy::{Guard, Mode, Objection, RouteName};
+use crate::policy::{Guard, Mode, Objection};
 use crate::protocol::error_fields;
 use crate::protocol::frame::{self, message, put_cstr};
 use crate::telemetry::log::ConnectionId;
 use crate::telemetry::report::{Key as Row, Outcome};
 
-/// How long an answer is good.
-const GOOD_FOR: Duration = Duration::from_secs(60);
-/// Answers kept. There are as many as the policy has servers, databases and roles; if those are more,
-/// the server is asked more often.
-const MAX_KEPT: usize = 10_000;
-/// Logins of one answer whose objection is written to the log.
-const MAX_TOLD: usize = 32;
+/// How long a login waits for the server's word while an old answer would do. In a pool that moves a
+/// connection is free sooner; in one that is full or paused it goes by the old one.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// One row for each role that acts: `current_user`, and `session_user` and who logged in (`usesysid`)
 /// in case somebody left another role set on the pooled connection. A superuser is a member of everything: there is nothing to look for.
@@ -58,97 +57,29 @@ const MAX_ROWS: usize = 3;
 /// To say goodbye to a server that is refused.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// What is asked once for all.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key {
-    route: RouteName,
-    endpoint: Endpoint,
-    database: Arc<str>,
-    role: Box<str>,
-}
-
-/// What a server said of the roles that act on a connection, or why it is not known.
-type Found = Result<Vec<ServerRole>, String>;
-
-#[derive(Debug)]
-struct Answer {
-    /// When it was asked: what has changed since then is not in it.
-    asked: Instant,
-    answered: Instant,
-    found: Found,
-    /// Logins whose objection was written to the log.
-    told: Vec<Box<str>>,
-}
-
-/// Locked while somebody asks.
-type Slot = tokio::sync::Mutex<Option<Answer>>;
-
-/// What servers said.
-#[derive(Debug, Default)]
-pub struct Looks(Mutex<HashMap<Key, Arc<Slot>>>);
-
-impl Looks {
-    /// Forgets all of it. Who asks at this moment keeps what they are told.
-    pub fn forget(&self) {
-        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.clear();
-    }
-
-    fn slot(&self, key: Key) -> Arc<Slot> {
-        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if slots.len() >= MAX_KEPT && !slots.contains_key(&key) {
-            slots.clear();
-        }
-        Arc::clone(slots.entry(key).or_default())
-    }
-}
-
-impl Answer {
-    /// Is it one for somebody who came at `came`? An answer that came since then is, whatever it says:
-    /// of many that wait, each would fail as the first did, one after the other.
-    fn serves(&self, came: Instant) -> bool {
-        let good = self.found.is_ok() && self.asked.elapsed() < GOOD_FOR;
-        good || self.answered >= came
-    }
-
-    /// Is this login's objection news?
-    fn is_news(&mut self, login: &str) -> bool {
-        let news = self.told.len() < MAX_TOLD && !self.told.iter().any(|told| **told == *login);
-        if news {
-            self.told.push(login.into());
-        }
-        news
-    }
-}
-
-/// Lets a login have this server, if the role behind may serve it. False: it may, and the connection is
-/// not fit for use any more.
+/// Lets a login have this server, if the role behind may serve it. `None`: it may, and another connection
+/// must take the place of this one.
 ///
 /// # Errors
 /// The refusal. The server has been told goodbye.
 pub(super) async fn judge(
-    server: &mut Server,
+    server: Server,
     identity: &Identity,
     worker: &Rc<Worker>,
     connection: u32,
-) -> Result<bool, NoServer> {
+) -> Result<Option<Server>, NoServer> {
     if identity.session.is_some() || !guard::is_looked_at(&identity.who) {
-        return Ok(true);
+        return Ok(Some(server));
     }
-    let sight = see(server, identity, worker).await;
+    let (sight, server) = see(server, identity, worker).await;
     let Some(objection) = sight.objection else {
-        return Ok(sight.usable);
+        return Ok(server);
     };
-    let refusal = object(
-        objection,
-        identity,
-        worker,
-        sight.news.then_some(connection),
-    );
-    let Some(refusal) = refusal else {
-        return Ok(sight.usable);
+    let news = sight.news.then_some(connection);
+    let Some(refusal) = object(objection, identity, worker, news) else {
+        return Ok(server);
     };
-    if sight.usable {
+    if let Some(mut server) = server {
         // A server that takes nothing is closed without a word.
         let _ = timeout(GOODBYE, server.send(frame::TERMINATE)).await;
     }
@@ -160,54 +91,88 @@ struct Sight {
     objection: Option<Objection>,
     /// Has the log not had it yet?
     news: bool,
-    /// Is the connection as it was?
-    usable: bool,
 }
 
-/// Goes by the answer that is kept, or by a new one.
-async fn see(server: &mut Server, identity: &Identity, worker: &Worker) -> Sight {
-    let who = &identity.who;
-    let limit = worker.shared.config.limits.server_connect_timeout;
+impl Sight {
+    fn of(answer: &mut Answer, identity: &Identity) -> Self {
+        let who = &identity.who;
+        let objection = match &answer.found {
+            Ok(roles) => roles.iter().find_map(|role| guard::judge(role, who)),
+            Err(why) => Some(guard::unseen(&identity.role, why)),
+        };
+        Self {
+            news: objection.is_some() && answer.is_news(&who.login.name),
+            objection,
+        }
+    }
+
+    /// There is none.
+    fn missing(identity: &Identity) -> Self {
+        Self {
+            objection: Some(guard::unseen(&identity.role, TIMED_OUT)),
+            news: false,
+        }
+    }
+}
+
+/// Goes by the answer that is kept, or by a new one. The server comes back if it is fit for use.
+async fn see(server: Server, identity: &Identity, worker: &Worker) -> (Sight, Option<Server>) {
+    let came = Instant::now();
+    let limits = &worker.shared.config.limits;
+    let (max_age, limit) = (limits.server_role_max_age, limits.server_connect_timeout);
     let slot = worker.shared.server_roles.slot(Key {
         route: identity.route,
         endpoint: server.target.endpoint.clone(),
-        database: Arc::clone(&who.database),
+        database: Arc::clone(&identity.who.database),
         role: identity.role.clone(),
     });
-    let came = Instant::now();
-    let Ok(mut kept) = timeout(limit, slot.lock()).await else {
-        return Sight {
-            objection: Some(guard::unseen(&identity.role, TIMED_OUT)),
-            news: false,
-            usable: true,
-        };
+    let kept = |is: &dyn Fn(&Answer) -> bool| {
+        let mut answer = slot.answer();
+        let answer = answer.as_mut().filter(|answer| is(answer))?;
+        Some(Sight::of(answer, identity))
     };
-    let mut usable = true;
-    let answer = match kept.take().filter(|answer| answer.serves(came)) {
-        Some(answer) => answer,
+    let turn = match slot.try_turn() {
+        Some(turn) => turn,
         None => {
-            let asked = Instant::now();
-            let looked = timeout(limit, look(server)).await;
-            let found = looked.unwrap_or_else(|_| Err(TIMED_OUT.into()));
-            usable = found.is_ok();
-            Answer {
-                asked,
-                answered: Instant::now(),
-                found,
-                told: Vec::new(),
+            // Somebody asks.
+            if let Some(sight) = kept(&Answer::is_good) {
+                return (sight, Some(server));
+            }
+            match timeout(limit, slot.turn()).await {
+                Ok(turn) => turn,
+                Err(_) => return (Sight::missing(identity), Some(server)),
             }
         }
     };
-    let answer = kept.insert(answer);
-    let objection = match &answer.found {
-        Ok(roles) => roles.iter().find_map(|role| guard::judge(role, who)),
-        Err(why) => Some(guard::unseen(&identity.role, why)),
-    };
-    Sight {
-        news: objection.is_some() && answer.is_news(&who.login.name),
-        objection,
-        usable,
+    if let Some(sight) = kept(&|answer| answer.is_new(max_age, came)) {
+        return (sight, Some(server));
     }
+    let old = slot.answer().as_ref().is_some_and(Answer::is_good);
+    let patience = if old { PATIENCE } else { limit + PATIENCE };
+    // It goes on when the login does not wait for it any more: PgBouncer keeps the place of a client that
+    // leaves its queue, and there would be one for each that came to ask.
+    let asking = tokio::task::spawn_local(ask(server, Arc::clone(&slot), turn, limit));
+    let asked = timeout(patience, asking).await;
+    let server = asked.ok().and_then(Result::ok).flatten();
+    let sight = kept(&|answer| answer.is_good() || answer.is_new(max_age, came));
+    (sight.unwrap_or_else(|| Sight::missing(identity)), server)
+}
+
+/// Asks in one's turn, and keeps what is found. The server comes back if it is fit for use.
+async fn ask(mut server: Server, slot: Arc<Slot>, turn: Turn, limit: Duration) -> Option<Server> {
+    let asked = Instant::now();
+    let looked = timeout(limit, look(&mut server)).await;
+    let silent = looked.is_err();
+    let found = looked.unwrap_or_else(|_| Err(TIMED_OUT.into()));
+    let usable = found.is_ok();
+    let mut answer = slot.answer();
+    // Silence says nothing against what is known.
+    if !(silent && answer.as_ref().is_some_and(Answer::is_good)) {
+        *answer = Some(Answer::new(asked, found));
+    }
+    drop(answer);
+    drop(turn);
+    usable.then_some(server)
 }
 
 /// Counts the objection, and tells the log where it is news from a connection; the refusal, if the guard enforces.
@@ -375,56 +340,5 @@ mod tests {
         let mut long = whole;
         long[2..6].copy_from_slice(&i32::MAX.to_be_bytes());
         assert_eq!(read(&long), None);
-    }
-
-    #[test]
-    fn an_answer_is_good_for_a_minute_and_a_failure_for_those_who_waited_for_it() {
-        let now = Instant::now();
-        let ago = |age| now.checked_sub(age).unwrap();
-        let answer = |age, found| Answer {
-            asked: ago(age),
-            answered: ago(age),
-            found,
-            told: Vec::new(),
-        };
-        let second = Duration::from_secs(1);
-        assert!(answer(second * 59, Ok(Vec::new())).serves(now));
-        assert!(!answer(GOOD_FOR, Ok(Vec::new())).serves(now));
-        let failed = || Err(ODD.to_owned());
-        assert!(!answer(second, failed()).serves(now));
-        assert!(answer(second, failed()).serves(ago(second * 2)));
-    }
-
-    #[test]
-    fn what_is_kept_and_told_is_bounded() {
-        let looks = Looks::default();
-        let key = |number: usize| Key {
-            route: RouteName::Transaction,
-            endpoint: Endpoint {
-                host: "localhost".to_owned(),
-                port: 6432,
-            },
-            database: "shop".into(),
-            role: number.to_string().into(),
-        };
-        for number in 0..=MAX_KEPT {
-            let slot = looks.slot(key(number));
-            assert!(Arc::ptr_eq(&slot, &looks.slot(key(number))));
-            assert!(looks.0.lock().unwrap().len() <= MAX_KEPT);
-        }
-        let slot = looks.slot(key(MAX_KEPT));
-        looks.forget();
-        assert!(!Arc::ptr_eq(&slot, &looks.slot(key(MAX_KEPT))));
-
-        let mut answer = Answer {
-            asked: Instant::now(),
-            answered: Instant::now(),
-            found: Ok(Vec::new()),
-            told: Vec::new(),
-        };
-        assert!(answer.is_news("a"));
-        assert!(!answer.is_news("a"));
-        let news = (0..100).filter(|login| answer.is_news(&login.to_string()));
-        assert_eq!(news.count(), MAX_TOLD - 1);
     }
 }

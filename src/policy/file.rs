@@ -210,6 +210,8 @@ pub struct Login {
     pub roles: Vec<Box<str>>,
     /// `ceilings`: in place of those of `[guards.parameters]`.
     pub ceilings: Option<Vec<Ceiling>>,
+    /// `fast_path = ["large-objects"]`: FunctionCall messages may call the functions of large objects.
+    pub fast_path: bool,
     /// Relations that it may not touch: its own `denied_relations`, and those of `[guards.denied-relations]` that concern it.
     pub denied_relations: Vec<NamePattern>,
     /// What its statements are looked at for; worked out when the file is read.

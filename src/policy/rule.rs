@@ -7,7 +7,7 @@ use super::pattern::{NamePattern, Pattern};
 use super::rights::ALL;
 use super::{Phase, State, Who};
 use crate::error::SqlState;
-use crate::sql::{Class, ClassSet, ParameterName, Statement};
+use crate::sql::{Class, ClassSet, ParameterName, QualifiedName, Statement};
 
 /// One rule. It refuses a statement for which all of [`When`] holds.
 #[derive(Clone, Debug)]
@@ -176,9 +176,19 @@ impl When {
         };
         match &statement.details.calls {
             None => may_name(statement),
-            Some(calls) => calls
-                .iter()
-                .any(|call| patterns.iter().any(|pattern| pattern.fits(call))),
+            Some(calls) => {
+                // `t.f` may be a call, too.
+                let fields = statement
+                    .details
+                    .fields()
+                    .iter()
+                    .map(|field| QualifiedName {
+                        schema: None,
+                        name: field.name.clone(),
+                    });
+                let fits = |call: &QualifiedName| patterns.iter().any(|pattern| pattern.fits(call));
+                calls.iter().any(fits) || fields.into_iter().any(|field| fits(&field))
+            }
         }
     }
 }

@@ -71,6 +71,7 @@ fn login() -> Value {
             "max_connections": { "type": "integer", "minimum": 1, "maximum": 1_000_000 },
             "networks": list("where it may come from; default anywhere", text_of("10.20.0.0/16")),
             "roles": list("what SET LOCAL ROLE may name", name("a role")),
+            "fast_path": list("what FunctionCall messages may call; services only", json!({ "enum": ["large-objects"] })),
             "denied_relations": one_or_more(relation()),
             "ceilings": ceilings("in place of those of [guards.parameters]"),
         }),

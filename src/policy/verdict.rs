@@ -34,7 +34,7 @@ pub enum Guard {
     UnknownStatement,
     /// Comment depth, operator runs, scan cost, statement size.
     StatementBounds,
-    /// COPY FROM STDIN inside a multi-statement Query; transaction control inside one where a zone must be injected.
+    /// Several statements in one message.
     MultiStatement,
     /// Setting, resetting or discarding the zone parameter by hand.
     ZoneParameter,

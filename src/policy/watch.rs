@@ -17,6 +17,8 @@ pub struct Watch {
     /// A statement of these classes that has no parameters, guarded functions or remarkable details
     /// interests no guard and no rule.
     quiet: ClassSet,
+    /// A second statement of a message interests `multi-statement`.
+    alone: bool,
     /// The rules that can hold for the login.
     pub(super) rules: Arc<Sieve>,
 }
@@ -64,6 +66,7 @@ impl Watch {
         }
         Self {
             quiet: QUIET.minus(loud),
+            alone: on(Guard::MultiStatement),
             rules,
         }
     }
@@ -74,6 +77,7 @@ pub(super) fn is_plain(facts: &Facts, who: &Who) -> bool {
     let quiet = who.login.watch.quiet;
     let is_quiet = |classes: ClassSet| !classes.is_empty() && classes.minus(quiet).is_empty();
     facts.undescribed.is_none()
+        && (facts.statements.len() < 2 || !who.login.watch.alone)
         && is_quiet(facts.classes)
         && facts.statements.iter().all(|statement| {
             is_quiet(statement.classes)

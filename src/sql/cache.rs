@@ -9,8 +9,9 @@ use foldhash::fast::{FixedState, SeedableRandomState};
 
 use super::blank::blank;
 use super::{
-    Class, ClassSet, Depth, Details, Edit, ExtensionAct, ExtensionTouch, Facts, Localized,
-    ParameterName, ParameterTouch, QualifiedName, RelationTouch, Savepoint, Statement, describe_at,
+    Class, ClassSet, Depth, Details, Edit, ExtensionAct, ExtensionTouch, Facts, FieldTouch,
+    HiddenCalls, Localized, ParameterName, ParameterTouch, QualifiedName, RelationTouch, Savepoint,
+    Statement, describe_at,
 };
 
 /// How many hashes of texts seen once are remembered (8 bytes each).
@@ -264,6 +265,13 @@ fn cost_of_details(details: &Details) -> usize {
     });
     let relations = relations.map(|touch| name(&touch.relation) + size_of::<RelationTouch>());
     let calls = calls.map(|call| name(call) + size_of::<QualifiedName>());
+    let operators = details.operators().iter();
+    let operators = operators.map(|operator| name(operator) + size_of::<QualifiedName>());
+    let fields = details.fields().iter().map(|field| {
+        let of = field.of.iter();
+        let of = of.map(|function| name(function) + size_of::<QualifiedName>());
+        field.name.len() + size_of::<FieldTouch>() + of.sum::<usize>()
+    });
     let extensions = extensions.map(|bytes| bytes + size_of::<ExtensionTouch>());
     let localized = details
         .localized
@@ -274,6 +282,12 @@ fn cost_of_details(details: &Details) -> usize {
     let role = details.role.iter().filter_map(|touch| touch.role.as_ref());
     relations.sum::<usize>()
         + calls.sum::<usize>()
+        + details
+            .hidden
+            .as_ref()
+            .map_or(0, |_| size_of::<HiddenCalls>())
+        + operators.sum::<usize>()
+        + fields.sum::<usize>()
         + extensions.sum::<usize>()
         + localized.sum::<usize>()
         + savepoint.sum::<usize>()

@@ -278,18 +278,12 @@ fn set(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
         SetKind::Parameter => return (tag, Class::Parameter),
         SetKind::Role => return (tag, Class::RoleChange),
         SetKind::Characteristics => found.classes = found.classes.with(Class::Parameter),
+        // It may run triggers at once; the transaction goes on.
+        SetKind::Constraints => return ("SET CONSTRAINTS", Class::Transaction),
         SetKind::Transaction => found.details.modes = settings::modes(view),
-        SetKind::Constraints => {}
     }
     found.transaction = Some(TransactionControl::SetTransaction);
-    (
-        if kind == SetKind::Constraints {
-            "SET CONSTRAINTS"
-        } else {
-            "SET"
-        },
-        Class::Transaction,
-    )
+    ("SET", Class::Transaction)
 }
 
 fn discard(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {

@@ -109,7 +109,7 @@ pub fn fingerprint(text: &[u8]) -> Fingerprint {
 pub(super) fn of_tokens(text: &[u8], tokens: &[Token]) -> Fingerprint {
     let mut hash = Gathered::new();
     let mut folded = Vec::new();
-    let mut statements = view::statements(text, tokens).into_iter().peekable();
+    let mut statements = view::statements(text, tokens).peekable();
     let mut constants = Constants::Ignored;
     let mut masked = false;
     for (at, token) in tokens.iter().enumerate() {

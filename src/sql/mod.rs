@@ -9,7 +9,8 @@
 //!    others that hold a statement; `objects`: CREATE, ALTER, DROP; `settings`: SET, RESET and `set_config`; `scan`: what any place in a statement can do, with
 //!    the [`FUNCTIONS`] of `functions`; `names`: what is behind a spelling).
 //! 4. `grammar`: the second opinion, by libpg_query. From its tree come the [`Details`], too:
-//!    `surface`, `takes_away` (with `takes_away_by_alter`), and where they are asked for ([`Depth`]) `touched`, `touched_by_utility`, `scopes` and `tree`.
+//!    `surface`, `takes_away` (with `takes_away_by_alter`), and where they are asked for ([`Depth`]) `touched`, `touched_by_utility`, `fields`, `scopes` and `tree`;
+//!    `catalogs` knows PostgreSQL's own relations.
 //!    What it rejects for a comment where it looks ahead is given to it again: `ahead`.
 //!    What looked like a call of a guarded function may be none: `aliases`.
 //! 5. `fingerprint`: a name for what may be refused (`constants`: which of them are part of it).
@@ -24,11 +25,13 @@ mod aliases;
 mod blank;
 mod bounds;
 mod cache;
+mod catalogs;
 mod classify;
 mod constants;
 mod describe;
 mod details;
 mod facts;
+mod fields;
 mod fingerprint;
 mod functions;
 mod grammar;

@@ -4,6 +4,8 @@
 //! one constant text, or those of them that a [`Form`] needs. The values are bound, never spliced;
 //! names are this connection's own.
 
+pub mod signed;
+
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 

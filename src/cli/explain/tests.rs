@@ -100,7 +100,7 @@ fn guards_of_the_message_are_told_apart() {
     assert!(
         answer
             .stdout
-            .contains("the message as a whole\n   guards   multi-statement"),
+            .contains("the message as a whole\n   guards   unknown-statement"),
         "{}",
         answer.stdout
     );
@@ -111,7 +111,7 @@ fn what_only_the_conversation_refuses_is_refused() {
     let answer = plain("shop_acme", "begin; select 1");
     assert_eq!(answer.code, 1);
     let message =
-        "the message as a whole\n   guards   multi-statement         refuse   production.toml:";
+        "the message as a whole\n   guards   zone-required           refuse   production.toml:";
     assert!(answer.stdout.contains(message), "{}", answer.stdout);
     let client = "Client sees:  ERROR:  cannot execute BEGIN together with other statements\n";
     assert!(answer.stdout.contains(client), "{}", answer.stdout);

@@ -191,7 +191,7 @@ pub(super) fn refused(
     let state = judged::state(migration_open);
     let lax = findings(&facts, who, state)
         .into_iter()
-        .filter(|finding| !finding.refuses(who))
+        .filter(|finding| !finding.refuses(who) && finding.guard != Guard::MultiStatement)
         .map(|finding| format!("{} ({})", finding.id(), finding.word(who)));
     let lax: Vec<String> = lax.collect();
     if lax.is_empty() {

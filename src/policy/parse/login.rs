@@ -74,6 +74,9 @@ fn login(reader: &mut Reader<'_>, login_name: &str, mut table: Table<'_>) -> Opt
     let networks = values(reader.list(&mut table, "networks", network));
     let roles = values(reader.list(&mut table, "roles", role));
     let denied_relations = relations(reader, &mut table, "denied_relations");
+    let fast_path = reader.list(&mut table, "fast_path", |text| {
+        one_of(text, &[("large-objects", ())])
+    });
     let ceilings = reader.table(&mut table, "ceilings");
     let ceilings = ceilings.map(|table| super::guards::ceilings(reader, table));
     for key in ["relations", "functions", "allow"] {
@@ -81,6 +84,13 @@ fn login(reader: &mut Reader<'_>, login_name: &str, mut table: Table<'_>) -> Opt
     }
     reader.finish(table);
     let kind = kind?.value;
+    if let Some(functions) = fast_path.as_ref().filter(|_| kind != Kind::Service) {
+        reader.error_with_help(
+            functions.span.clone(),
+            "only a service may call functions by the fast path: of others every statement is read",
+            "remove fast_path",
+        );
+    }
     if kind == Kind::Migrator {
         migrator_fits(reader, route.as_ref(), zone.as_ref(), console.as_ref());
         if let Some(allowed) = &allow_server_role {
@@ -110,6 +120,7 @@ fn login(reader: &mut Reader<'_>, login_name: &str, mut table: Table<'_>) -> Opt
         networks: networks.unwrap_or_default(),
         roles: roles.unwrap_or_default(),
         ceilings,
+        fast_path: fast_path.is_some_and(|functions| !functions.value.is_empty()),
         denied_relations: denied_relations.unwrap_or_default(),
         watch: Watch::default(),
         line: reader.source.line(span.start),

@@ -128,12 +128,19 @@ fn a_complete_file_is_read() {
 fn the_rest_has_defaults() {
     let (policy, _) = parse("schema = 1\nenvironment = \"x\"\nmode = \"enforce\"\n").unwrap();
     assert!(policy.zone.is_none() && policy.logins.is_empty());
-    assert!(
-        policy
-            .guards
-            .iter()
-            .all(|setting| setting.mode == Mode::Enforce && setting.line == 3)
-    );
+    for guard in Guard::ALL {
+        let setting = &policy.guards[guard as usize];
+        let expected = match guard {
+            Guard::MultiStatement => Mode::Off,
+            _ => Mode::Enforce,
+        };
+        assert_eq!(
+            (setting.mode, setting.line),
+            (expected, 3),
+            "{}",
+            guard.id()
+        );
+    }
     assert_eq!(
         (policy.migrations.max_ttl, &*policy.migrations.lock_timeout),
         (Duration::from_secs(14_400), "3s")
@@ -161,8 +168,8 @@ fn the_shipped_policies_load_without_a_warning() {
             .filter(|setting| setting.mode != Mode::Enforce)
             .count();
         let expected = match name {
-            "development" => 6,
-            _ => 1,
+            "development" => 7,
+            _ => 2,
         };
         assert_eq!(observing, expected, "{name}");
     }
@@ -405,7 +412,6 @@ fn some_guards_cannot_be_relaxed() {
         "fast-path",
         "unknown-statement",
         "statement-bounds",
-        "multi-statement",
         "unknown-name",
     ] {
         for mode in ["observe", "off"] {
