@@ -340,7 +340,7 @@ mod tests {
             ),
             (
                 "set session characteristics as transaction read only",
-                "set LOCAL session characteristics as transaction read only;SHOW \"default_transaction_isolation\";SHOW \"default_transaction_read_only\";SHOW \"default_transaction_deferrable\"",
+                "set LOCAL session characteristics as transaction read only;SHOW \"default_transaction_read_only\"",
             ),
             // Nothing that is kept.
             (

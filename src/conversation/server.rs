@@ -3,9 +3,7 @@
 
 use super::in_flight::Expected;
 use super::injection::Injection;
-use super::parameters::NoRoom;
 use super::splice::Splice;
-use super::virtualised::no_room;
 use super::{Batch, Body, Conversation, Copy, Fatal, Observer};
 use crate::error::SqlState;
 use crate::protocol::error_fields;
@@ -26,7 +24,7 @@ const UNKNOWN_STATEMENT: &[u8] = b"26000";
 const PROTOCOL_VIOLATION: &[u8] = b"08P01";
 
 /// What to do with the message at the head.
-enum Step {
+pub(super) enum Step {
     Carry,
     Swallow,
     /// The whole message was put out in another form.
@@ -383,36 +381,6 @@ impl Conversation {
         put_moved(header, bytes, out, |position| {
             self.position_in_plan(position)
         })
-    }
-
-    /// The answer to a question of ours.
-    fn read_back_row(&mut self, header: Header, bytes: &[u8]) -> Result<Step, Fatal> {
-        if header.total > MAX_ERROR {
-            return Err(no_room(NoRoom));
-        }
-        let Some(message) = bytes.get(..header.total) else {
-            return Ok(Step::More);
-        };
-        self.read_row(message);
-        Ok(Step::Swallow)
-    }
-
-    /// SET LOCAL warns in an implicit transaction; the client has sent SET.
-    fn notice_of_set(&self, header: Header, bytes: &[u8]) -> Step {
-        if header.total > MAX_ERROR {
-            return Step::Carry;
-        }
-        match bytes.get(HEADER..header.total) {
-            None => Step::More,
-            Some(body) => {
-                let head = self.in_flight.head();
-                let sqlstate = error_fields::read(body).sqlstate;
-                match head.is_some_and(|head| self.is_of_local_form(sqlstate, head)) {
-                    true => Step::Swallow,
-                    false => Step::Carry,
-                }
-            }
-        }
     }
 
     /// A simple Query failed; ReadyForQuery follows.

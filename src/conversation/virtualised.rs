@@ -10,11 +10,13 @@ use super::injection::QueryForm;
 use super::parameters::{NoRoom, Parameters};
 use super::reading::{self, Sent};
 use super::record::{MAX_BYTES, MAX_NAMES};
+use super::server::{MAX_ERROR, Step as Answer};
 use super::splice::Splice;
 use super::{Batch, Conversation, Fatal};
 use crate::error::SqlState;
 use crate::policy::{Guard, Objection, Refusal, Who};
-use crate::protocol::frame::{self, HEADER, cstr};
+use crate::protocol::error_fields;
+use crate::protocol::frame::{self, HEADER, Header, cstr};
 use crate::sql::Facts;
 use crate::zone::QUERY_GUARD;
 
@@ -195,6 +197,36 @@ impl Conversation {
         true
     }
 
+    /// The answer to a question of ours.
+    pub(super) fn read_back_row(&mut self, header: Header, bytes: &[u8]) -> Result<Answer, Fatal> {
+        if header.total > MAX_ERROR {
+            return Err(no_room(NoRoom));
+        }
+        let Some(message) = bytes.get(..header.total) else {
+            return Ok(Answer::More);
+        };
+        self.read_row(message);
+        Ok(Answer::Swallow)
+    }
+
+    /// SET LOCAL warns in an implicit transaction; the client has sent SET.
+    pub(super) fn notice_of_set(&self, header: Header, bytes: &[u8]) -> Answer {
+        if header.total > MAX_ERROR {
+            return Answer::Carry;
+        }
+        match bytes.get(HEADER..header.total) {
+            None => Answer::More,
+            Some(body) => {
+                let head = self.in_flight.head();
+                let sqlstate = error_fields::read(body).sqlstate;
+                match head.is_some_and(|head| self.is_of_local_form(sqlstate, head)) {
+                    true => Answer::Swallow,
+                    false => Answer::Carry,
+                }
+            }
+        }
+    }
+
     /// A DataRow of ours.
     pub(super) fn read_row(&mut self, row: &[u8]) {
         if let Some(parameters) = self.parameters() {
@@ -319,7 +351,7 @@ fn too_many_parameters(who: &Who) -> Box<Refusal> {
     Box::new(objection.refuse(Guard::SessionState, who, None))
 }
 
-pub(super) fn no_room(_: NoRoom) -> Fatal {
+fn no_room(_: NoRoom) -> Fatal {
     Fatal {
         sqlstate: SqlState::PROGRAM_LIMIT,
         message: format!(

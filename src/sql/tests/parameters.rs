@@ -121,9 +121,16 @@ fn every_way_to_touch_one_parameter_is_seen() {
     for (text, name, how) in table {
         assert_eq!(touches(text), [(name.to_owned(), how)], "{text}");
     }
+    let characteristics = |modes: &str| {
+        let text = format!("set session characteristics as transaction {modes}");
+        let names = touches(&text).into_iter().map(|(name, _)| name);
+        names.collect::<Vec<_>>().join(" ")
+    };
+    let read_only = "default_transaction_read_only";
+    assert_eq!(characteristics("read only"), read_only);
     assert_eq!(
-        touches("set session characteristics as transaction read only").len(),
-        3
+        characteristics("isolation level serializable, read write, not deferrable"),
+        format!("default_transaction_isolation {read_only} default_transaction_deferrable")
     );
     // PostgreSQL cuts identifiers to 63 bytes.
     let long = "z".repeat(70);
