@@ -59,6 +59,8 @@ impl Attack {
             max_statement_bytes: 1 << 20,
             record: false,
             replaceable: true,
+            origins: Arc::default(),
+            reported: Vec::new(),
             observes: false,
         };
         Self {

@@ -296,11 +296,16 @@ impl Conversation {
             let refusal = Box::new(refusal);
             return Ok(self.refuse_simple(message, refusal, cx, out, reply));
         }
+        if let Some(refusal) = self.parameters_are_too_many(&facts, cx.who) {
+            return Ok(self.refuse_simple(message, refusal, cx, out, reply));
+        }
         if matches!(form, QueryForm::Prefixed | QueryForm::PrefixedGuarded) {
             self.put_prefix(cx, out);
         }
         let copy_in = has_copy_in(&facts);
-        if matches!(form, QueryForm::Guarded | QueryForm::PrefixedGuarded) {
+        if self.put_planned(body, &facts, form, out) {
+            // In its place.
+        } else if matches!(form, QueryForm::Guarded | QueryForm::PrefixedGuarded) {
             frame::message(out.insert(), b'Q', |out| {
                 out.extend_from_slice(QUERY_GUARD);
                 out.extend_from_slice(body);

@@ -1,10 +1,13 @@
 //! The extended protocol, client's side: Parse, Bind, Describe, Execute, Close.
 
+use std::sync::Arc;
+
 use super::client::{Message, Step, bad_layout, has_copy_in, only_cstr};
 use super::in_flight::{Expected, Pending, Space};
 use super::judge::Judged;
 use super::names::{MAX_BYTES, MAX_NAMES, Prepared, bytes_of};
 use super::splice::Splice;
+use super::virtualised::Noted;
 use super::{Batch, Context, Conversation, Fatal, Observer};
 use crate::error::SqlState;
 use crate::policy::{Guard, Objection, Refusal, Who, guards};
@@ -56,7 +59,10 @@ impl Conversation {
             Judged::Allowed(facts) => facts,
         };
         let text = self.record.then(|| text.into());
-        let meaning = Some(Prepared { facts, text });
+        let meaning = Some(Prepared {
+            facts: Arc::clone(&facts),
+            text,
+        });
         if !self.room_for_a_name(name, meaning.as_ref()) {
             let refusal = too_many_names(cx.who);
             return Ok(self.refuse_extended(message, refusal, cx, out));
@@ -64,7 +70,7 @@ impl Conversation {
         self.in_flight
             .push_change(Expected::Parse, Space::Statement, name, meaning);
         self.batch = Batch::Open;
-        Ok(self.pass(message, out))
+        Ok(self.pass_parse(message, &facts, out))
     }
 
     pub(super) fn bind<O: Observer>(
@@ -97,6 +103,10 @@ impl Conversation {
         }
         let failed = self.failed();
         let injection = self.injection.as_ref();
+        if injection.is_some_and(|i| i.must_know(&prepared.facts)) {
+            self.wait_for_answers(out);
+            return Ok(Step::Hold);
+        }
         let named = !name.is_empty();
         if injection.is_some_and(|i| i.due_at_bind(&prepared.facts, named, failed)) {
             self.put_prefix(cx, out);
@@ -171,9 +181,17 @@ impl Conversation {
             return Ok(self.refuse_extended(message, refusal, cx, out));
         }
         let copy_in = facts.is_some_and(has_copy_in);
+        let mut noted = None;
         if let Some(prepared) = &prepared {
-            if let Some(refusal) = self.judge_again(&prepared.facts, cx) {
+            let refusal = self.judge_again(&prepared.facts, cx);
+            let refusal = refusal.or_else(|| self.parameters_are_too_many(&prepared.facts, cx.who));
+            if let Some(refusal) = refusal {
                 return Ok(self.refuse_extended(message, refusal, cx, out));
+            }
+            match self.note(&prepared.facts) {
+                Noted::No => {}
+                Noted::Yes => noted = Some(&prepared.facts),
+                Noted::Wait => return Ok(Step::Hold),
             }
             if let Some(injection) = &mut self.injection {
                 injection.executed(&prepared.facts);
@@ -182,9 +200,17 @@ impl Conversation {
         if self.record {
             self.record_execute(prepared.as_ref(), cx);
         }
-        self.in_flight.push_statement(Expected::Execute, copy_in);
         self.batch = Batch::Open;
-        Ok(self.pass(message, out))
+        let step = self.pass(message, out);
+        match noted {
+            None => self.in_flight.push_statement(Expected::Execute, copy_in),
+            Some(facts) => {
+                let expected = Expected::NotedExecute;
+                self.in_flight.push_statement(expected, copy_in);
+                self.read_back(facts, out);
+            }
+        }
+        Ok(step)
     }
 
     pub(super) fn close(

@@ -24,6 +24,8 @@ pub enum Expected {
     Describe,
     /// CommandComplete, EmptyQueryResponse or PortalSuspended.
     Execute,
+    /// The same, of a statement that changes the client's parameters.
+    NotedExecute,
     /// CloseComplete; the head of `closes` becomes unknown then.
     Close,
     /// ReadyForQuery.
@@ -52,6 +54,20 @@ pub enum Expected {
     CleanupClose,
     /// ReadyForQuery.
     CleanupSync,
+    /// A Query whose answers are counted: those to a statement of the client's.
+    Planned,
+    /// Those to a statement of ours, to be swallowed.
+    PlannedOwn,
+    /// The question what a parameter is: CloseComplete.
+    ReadingClose,
+    /// ParseComplete.
+    ReadingParse,
+    /// BindComplete.
+    ReadingBind,
+    /// DataRow, CommandComplete.
+    ReadingExecute,
+    /// CloseComplete, of the portal and of the statement.
+    ReadingEnd,
     /// Everything up to ReadyForQuery: whether the pool follows names, which no client asked for.
     Question,
 }
@@ -65,6 +81,16 @@ const PREFIX: [Expected; 5] = [
     Expected::PrefixEnd,
 ];
 
+/// The answers to the question what a parameter is.
+const READING: [Expected; 6] = [
+    Expected::ReadingClose,
+    Expected::ReadingParse,
+    Expected::ReadingBind,
+    Expected::ReadingExecute,
+    Expected::ReadingEnd,
+    Expected::ReadingEnd,
+];
+
 impl Expected {
     /// Does ReadyForQuery answer it?
     pub fn ends_batch(self) -> bool {
@@ -76,7 +102,17 @@ impl Expected {
         matches!(
             self,
             Self::Query | Self::GuardedRow | Self::GuardedTag | Self::Guarded
-        )
+        ) || self.is_planned()
+    }
+
+    /// A Query whose answers are counted, in any stage?
+    pub fn is_planned(self) -> bool {
+        matches!(self, Self::Planned | Self::PlannedOwn)
+    }
+
+    /// Part of the question what a parameter is?
+    pub fn is_reading(self) -> bool {
+        READING.contains(&self)
     }
 
     /// Part of the zone prefix?
@@ -142,6 +178,8 @@ pub struct InFlight {
     /// One for each [`Expected::Refused`].
     refusals: VecDeque<Box<Refusal>>,
     copies: usize,
+    /// Answers that end a batch.
+    ends: usize,
 }
 
 /// What [`InFlight::skip_batch`] took off the queue.
@@ -149,6 +187,10 @@ pub struct InFlight {
 pub struct Skipped {
     /// Statements that will not run.
     pub executes: usize,
+    /// Those of them that were noted.
+    pub noted: usize,
+    /// Questions that are not answered.
+    pub readings: usize,
     /// The batch's Sync was sent already: it will be answered.
     pub synced: bool,
     /// A zone prefix, or what was left of it, was among them.
@@ -169,6 +211,11 @@ impl InFlight {
     /// What the next answer belongs to.
     pub fn head(&self) -> Option<Expected> {
         self.queue.front().map(|entry| entry.expected)
+    }
+
+    /// Are there unanswered batches before the one that is open?
+    pub fn has_ended_batches(&self) -> bool {
+        self.ends > 0
     }
 
     /// Is a COPY FROM STDIN unanswered?
@@ -199,6 +246,7 @@ impl InFlight {
     pub fn push_statement(&mut self, expected: Expected, copy_in: bool) {
         self.copies += usize::from(copy_in);
         self.batch += u64::from(expected.ends_batch());
+        self.ends += usize::from(expected.ends_batch());
         self.queue.push_back(Entry { expected, copy_in });
     }
 
@@ -246,9 +294,15 @@ impl InFlight {
         answers.iter().for_each(|expected| self.push(*expected));
     }
 
+    /// The question what a parameter is was sent.
+    pub fn push_reading(&mut self) {
+        READING.iter().for_each(|expected| self.push(*expected));
+    }
+
     /// The head is answered.
     pub fn pop(&mut self) -> Option<Expected> {
         let head = self.queue.pop_front()?;
+        self.ends -= usize::from(head.expected.ends_batch());
         self.copies -= usize::from(head.copy_in);
         Some(head.expected)
     }
@@ -294,6 +348,11 @@ impl InFlight {
                 Expected::Parse | Expected::Bind | Expected::Close => drop(self.pop_change()),
                 Expected::Refused => drop(self.refusals.pop_front()),
                 Expected::Execute => skipped.executes += 1,
+                Expected::NotedExecute => {
+                    skipped.executes += 1;
+                    skipped.noted += 1;
+                }
+                Expected::ReadingExecute => skipped.readings += 1,
                 _ => {}
             }
         }

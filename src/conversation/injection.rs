@@ -1,31 +1,49 @@
-//! When a zone prefix is due: the transaction as it will be once everything sent has run.
+//! When a prefix is due: the transaction as it will be once everything sent has run.
 //!
 //! Within a batch the prediction is exact: if anything fails, the server skips the rest. Between
 //! batches it may be wrong only after transaction control; then the next batch waits for the answer.
 
 use std::sync::Arc;
 
+use super::Origins;
 use super::keeping::Keeping;
+use super::parameters::Parameters;
+use super::reading::{self, Behind};
+use super::record::Record;
 use crate::protocol::TransactionStatus;
-use crate::sql::{Class, ClassSet, Facts, ParameterName, Statement, TransactionControl};
+use crate::sql::{
+    Class, ClassSet, Facts, ParameterName, ParameterTouch, ParameterUse, SavepointAct, Statement,
+    TransactionControl,
+};
 use crate::zone::{Form, NAME_LENGTH, Prefix, put_question};
 
-/// The injection of one connection that has a zone.
+/// What is set in every transaction of one connection: its zone, and the parameters of a client whose
+/// server connection is pooled.
 #[derive(Debug)]
 pub struct Injection {
-    prefix: Arc<Prefix>,
+    /// What sets the zone, if there is one.
+    zone: Option<Arc<Prefix>>,
     name: [u8; NAME_LENGTH],
-    /// The zone is set in the transaction that the next statement runs in.
+    /// Parameters are kept here, since the server connection is handed on: with those of the startup
+    /// packet.
+    origins: Option<Arc<Origins>>,
+    /// Those that the client has, once it has set any, or reset any of the startup packet.
+    pub parameters: Option<Box<Parameters>>,
+    /// The prefix was sent in the transaction that the next statement runs in.
     armed: bool,
     /// The next statement runs in an explicit transaction.
     in_transaction: bool,
     /// RESET ALL took the zone from the transaction; what was bound before it would run without.
     cleared: bool,
+    /// Savepoints of the transaction, as far as is known.
+    savepoints: u32,
     /// Transaction control, or a prefix ahead of a simple Query, is unanswered: no batch is sent
     /// ahead of it.
     unsettled: bool,
     /// The prefix failed: its name may still be there.
     leftover: bool,
+    /// A question about a parameter failed: the same.
+    asked_in_vain: bool,
     /// PREPARE was run: behind DEALLOCATE a name can stand for another statement than the one that was
     /// parsed under it. SQL can prepare only what a zone matters for.
     prepared_by_sql: bool,
@@ -50,18 +68,65 @@ pub enum QueryForm {
 
 impl Injection {
     /// For a new server connection. `pooled`: it holds nothing of this client between transactions.
-    pub fn new(prefix: Arc<Prefix>, name: [u8; NAME_LENGTH], pooled: bool) -> Self {
-        Self {
-            prefix,
+    pub fn new(
+        zone: Option<Arc<Prefix>>,
+        name: [u8; NAME_LENGTH],
+        origins: Option<Arc<Origins>>,
+    ) -> Self {
+        let pooled = origins.is_some();
+        let mut injection = Self {
+            zone,
             name,
+            origins,
+            parameters: None,
             armed: false,
             in_transaction: false,
             cleared: false,
+            savepoints: 0,
             unsettled: false,
             leftover: false,
+            asked_in_vain: false,
             prepared_by_sql: false,
             keeping: Keeping::new(pooled),
+        };
+        if injection
+            .origins
+            .as_ref()
+            .is_some_and(|it| !it.kept.is_empty())
+        {
+            injection.begin_parameters();
         }
+        injection
+    }
+
+    /// The parameters of the client; from now on there are some.
+    pub fn begin_parameters(&mut self) -> &mut Parameters {
+        let origins = self.origins.as_deref();
+        self.parameters.get_or_insert_with(|| {
+            let record = origins.map(|it| Record::new(&it.kept, &it.pooled));
+            Box::new(Parameters::new(record.unwrap_or_default()))
+        })
+    }
+
+    /// Does the statement reset what the client had in its startup packet?
+    pub fn resets_origin(&self, facts: &Facts) -> bool {
+        let Some(origins) = &self.origins else {
+            return false;
+        };
+        let all = || origins.kept.iter().chain(&origins.pooled);
+        let is = |touch: &ParameterTouch| {
+            touch.how == ParameterUse::Reset
+                && match &touch.name {
+                    ParameterName::All => all().next().is_some(),
+                    ParameterName::Named(name) => all().any(|(it, _)| **it == **name),
+                    ParameterName::Dynamic => false,
+                }
+        };
+        facts
+            .statements
+            .iter()
+            .flat_map(|it| &it.parameters)
+            .any(|touch| is(touch))
     }
 
     /// Another server connection takes the place of the idle one.
@@ -78,51 +143,121 @@ impl Injection {
     /// prefix: PgBouncer that follows prepared statements hangs for ever when a named Parse comes
     /// in two pieces behind a Sync that is not answered yet (measured on 1.24.1).
     pub fn holds_batches(&self) -> bool {
-        self.unsettled || !self.in_transaction || !self.armed
+        self.is_unanswered()
+            || (self.injects() && (self.unsettled || !self.in_transaction || !self.armed))
+    }
+
+    /// What a parameter is for the client, where that is not what the server has now: what is set
+    /// once a prefix is sent, or comes back when the failed transaction is rolled back.
+    pub fn effective(&self, name: &str, status: TransactionStatus) -> Option<&str> {
+        let parameters = self.parameters.as_ref()?;
+        let record = parameters.record();
+        match status {
+            TransactionStatus::Idle => record.value(name),
+            TransactionStatus::Transaction if self.armed || parameters.is_touched(name) => None,
+            TransactionStatus::Transaction => record.value(name),
+            TransactionStatus::Failed if self.savepoints > 0 => None,
+            TransactionStatus::Failed => record.value_before(name),
+        }
+    }
+
+    /// Is anything unanswered that may change the parameters?
+    pub fn is_unanswered(&self) -> bool {
+        let parameters = self.parameters.as_ref();
+        parameters.is_some_and(|parameters| parameters.is_unanswered())
+    }
+
+    /// Is there anything to set in a transaction?
+    fn injects(&self) -> bool {
+        let parameters = self.parameters.as_ref();
+        self.zone.is_some() || parameters.is_some_and(|parameters| parameters.have_to_be_set())
+    }
+
+    fn is_due(&self) -> bool {
+        !self.armed && self.injects()
+    }
+
+    /// Does a prefix matter for what the statement does?
+    fn matters(&self, facts: &Facts) -> bool {
+        let parameters = self.parameters.as_ref();
+        needs_zone(facts) || parameters.is_some_and(|parameters| parameters.bear_on(facts))
+    }
+
+    /// Does it depend on unanswered messages whether a prefix is due ahead of the statement, and which?
+    pub fn must_know(&self, facts: &Facts) -> bool {
+        self.is_unanswered() && !self.armed && self.matters(facts)
     }
 
     /// Is the prefix due ahead of a Bind of this statement?
     /// `named`: the statement has a name.
     pub fn due_at_bind(&self, facts: &Facts, named: bool, failed: bool) -> bool {
         let unsure = named && self.prepared_by_sql;
-        !self.armed && !failed && (unsure || needs_zone(facts))
+        self.is_due() && !failed && (unsure || self.matters(facts))
     }
 
     /// Would a portal that was bound before run without its zone? `facts`: of its statement, if known.
     pub fn lost_to_portal(&self, facts: Option<&Facts>) -> bool {
-        self.cleared && facts.is_none_or(needs_zone)
+        self.cleared && self.zone.is_some() && facts.is_none_or(needs_zone)
     }
 
     /// How a simple Query must go. `failed`: the transaction is known to have failed.
     /// `batch_open`: extended messages without Sync stand before it.
     pub fn query_form(&self, facts: &Facts, failed: bool, batch_open: bool) -> QueryForm {
         let implicit = !self.in_transaction;
-        if facts.statements.len() > 1 && facts.statements.iter().any(|s| moves(s.transaction)) {
+        let matters = self.injects() || self.is_unanswered() || self.localizes(facts);
+        let mixed = || facts.statements.iter().any(|s| moves(s.transaction));
+        if matters && facts.statements.len() > 1 && mixed() {
             return QueryForm::Mixed;
         }
-        if failed || !needs_zone(facts) {
+        if failed || !self.matters(facts) {
             return QueryForm::Verbatim;
         }
-        match (self.armed, implicit) {
-            (true, true) if batch_open => QueryForm::Guarded,
-            (true, _) => QueryForm::Verbatim,
-            (false, true) => QueryForm::PrefixedGuarded,
-            (false, false) => QueryForm::Prefixed,
+        match (self.is_due(), implicit) {
+            (false, true) if self.armed && batch_open => QueryForm::Guarded,
+            (false, _) => QueryForm::Verbatim,
+            (true, true) => QueryForm::PrefixedGuarded,
+            (true, false) => QueryForm::Prefixed,
         }
+    }
+
+    /// Is the text sent in its local form, because it sets parameters that are kept here?
+    pub fn localizes(&self, facts: &Facts) -> bool {
+        self.origins.is_some() && reading::sets(facts)
     }
 
     /// Appends the prefix; in which form?
     pub fn put(&mut self, out: &mut Vec<u8>) -> Form {
         let form = self.keeping.next_form();
-        self.prefix.put(out, &self.name, form);
+        let name = &self.name;
+        let mut put = |prefix: &Prefix| prefix.put(out, name, form);
+        match (&mut self.parameters, &self.zone) {
+            (Some(parameters), zone) if parameters.have_to_be_set() || zone.is_none() => {
+                parameters.put_prefix(zone.as_deref(), put);
+            }
+            (_, Some(zone)) => put(zone),
+            (_, None) => {}
+        }
         self.armed = true;
         self.cleared = false;
         form
     }
 
+    /// Appends what is said behind an Execute.
+    pub fn put_behind(&self, out: &mut Vec<u8>, behind: &Behind<'_>) {
+        reading::put_behind(out, &self.reading_name(), behind);
+    }
+
+    /// A name like the prefix's, and another.
+    fn reading_name(&self) -> [u8; NAME_LENGTH] {
+        let mut name = self.name;
+        name[0] = b'r';
+        name
+    }
+
     /// Is it time to ask whether the pool follows names? Only while nothing is open or unanswered.
     pub fn is_curious(&self) -> bool {
-        self.keeping.is_curious() && !self.prefix.loses_names()
+        let loses = self.zone.as_ref().is_some_and(|zone| zone.loses_names());
+        self.keeping.is_curious() && self.injects() && !loses
     }
 
     /// Appends the question.
@@ -160,11 +295,16 @@ impl Injection {
     /// The pool does not know a name that it should have followed.
     pub fn name_lost(&mut self) {
         self.keeping.forgets();
-        self.prefix.name_lost();
+        if let Some(zone) = &self.zone {
+            zone.name_lost();
+        }
     }
 
     /// A statement was sent to run: what it does to the transaction.
     pub fn executed(&mut self, facts: &Facts) {
+        if let Some(parameters) = &mut self.parameters {
+            parameters.sent(facts);
+        }
         self.prepared_by_sql |= facts.classes.has(Class::Prepare);
         if may_remove_names(facts) {
             self.keeping.doubted();
@@ -179,6 +319,17 @@ impl Injection {
             self.armed = false;
             self.cleared = true;
         }
+        for savepoint in facts
+            .statements
+            .iter()
+            .filter_map(|s| s.details.savepoint.as_ref())
+        {
+            match savepoint.act {
+                SavepointAct::Set => self.savepoints = self.savepoints.saturating_add(1),
+                SavepointAct::Release => self.savepoints = self.savepoints.saturating_sub(1),
+                SavepointAct::RollBackTo => {}
+            }
+        }
         for control in facts.statements.iter().filter_map(|s| s.transaction) {
             self.unsettled = true;
             match control {
@@ -189,15 +340,24 @@ impl Injection {
                     self.in_transaction = true;
                 }
                 TransactionControl::Commit { chain } | TransactionControl::Rollback { chain } => {
-                    self.armed = false;
+                    self.transaction_ended();
                     self.in_transaction = chain;
                 }
                 TransactionControl::TwoPhase => {
-                    self.armed = false;
+                    self.transaction_ended();
                     self.in_transaction = false;
                 }
                 TransactionControl::Savepoint | TransactionControl::SetTransaction => {}
             }
+        }
+    }
+
+    /// What was set in the transaction is gone with it.
+    fn transaction_ended(&mut self) {
+        self.armed = false;
+        self.savepoints = 0;
+        if let Some(parameters) = &mut self.parameters {
+            parameters.transaction_ended();
         }
     }
 
@@ -214,17 +374,17 @@ impl Injection {
     /// Sync was sent, or a simple Query: an implicit transaction ends.
     pub fn batch_ended(&mut self) {
         if !self.in_transaction {
-            self.armed = false;
+            self.transaction_ended();
             self.cleared = false;
         }
     }
 
     /// Everything is answered: the server's word replaces the prediction.
     pub fn settled(&mut self, status: TransactionStatus) {
-        self.unsettled = self.leftover;
+        self.unsettled = self.leftover || self.asked_in_vain;
         self.in_transaction = status != TransactionStatus::Idle;
         if !self.in_transaction {
-            self.armed = false;
+            self.transaction_ended();
             self.cleared = false;
         }
     }
@@ -235,9 +395,17 @@ impl Injection {
         self.unsettled = true;
     }
 
-    /// The name that must be removed before anything else is sent, once.
-    pub fn take_leftover(&mut self) -> Option<[u8; NAME_LENGTH]> {
-        std::mem::take(&mut self.leftover).then_some(self.name)
+    /// A question about a parameter failed.
+    pub fn reading_failed(&mut self) {
+        self.asked_in_vain = true;
+        self.unsettled = true;
+    }
+
+    /// The names that must be removed before anything else is sent, once.
+    pub fn take_leftovers(&mut self) -> Vec<[u8; NAME_LENGTH]> {
+        let own = std::mem::take(&mut self.leftover).then_some(self.name);
+        let asked = std::mem::take(&mut self.asked_in_vain).then(|| self.reading_name());
+        own.into_iter().chain(asked).collect()
     }
 }
 
@@ -295,115 +463,4 @@ fn moves(control: Option<TransactionControl>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sql::describe;
-
-    fn in_a_zone() -> Injection {
-        let prefix = Arc::new(Prefix::new(&[("app.tenant_id", "acme")]));
-        Injection::new(prefix, crate::zone::name(1), true)
-    }
-
-    #[test]
-    fn what_resets_everything_takes_the_zone_with_it_until_it_is_set_again() {
-        let select = describe(b"select 1");
-        for text in ["reset all", "select 1; reset all"] {
-            let mut injection = in_a_zone();
-            injection.executed(&describe(b"begin"));
-            injection.put(&mut Vec::new());
-            assert!(!injection.due_at_bind(&select, false, false));
-            injection.executed(&describe(text.as_bytes()));
-            assert!(injection.due_at_bind(&select, false, false), "{text}");
-            assert_eq!(
-                injection.query_form(&select, false, false),
-                QueryForm::Prefixed
-            );
-            // What was bound before it, and cursors of SQL's, would run without.
-            assert!(injection.lost_to_portal(Some(&select)) && injection.lost_to_portal(None));
-            assert!(!injection.lost_to_portal(Some(&describe(b"commit"))));
-            injection.put(&mut Vec::new());
-            assert!(!injection.lost_to_portal(Some(&select)));
-        }
-        // It would fail behind a prefix.
-        let discard = describe(b"discard all");
-        assert_eq!(
-            in_a_zone().query_form(&discard, false, false),
-            QueryForm::Verbatim
-        );
-        assert!(!in_a_zone().due_at_bind(&discard, false, false));
-    }
-
-    #[test]
-    fn what_may_have_ended_the_transaction_inside_takes_the_zone_with_it() {
-        let select = describe(b"select 1");
-        for text in [
-            "do $$ begin commit; end $$",
-            "call pay()",
-            "selec 1",
-            "/*/*/*/*",
-        ] {
-            let facts = describe(text.as_bytes());
-            let mut injection = in_a_zone();
-            assert!(injection.due_at_bind(&facts, false, false), "{text}");
-            injection.put(&mut Vec::new());
-            injection.executed(&facts);
-            assert!(injection.due_at_bind(&select, false, false), "{text}");
-            assert!(injection.holds_batches(), "{text}");
-        }
-    }
-
-    /// Parse s = `begin`; `deallocate s`; `prepare s as select ...`; Bind s: the select would run without.
-    #[test]
-    fn a_name_that_sql_may_have_taken_gets_the_zone_whatever_was_parsed_under_it() {
-        let begin = describe(b"begin");
-        let mut injection = in_a_zone();
-        assert!(!injection.due_at_bind(&begin, true, false));
-        injection.executed(&describe(b"prepare s as select * from orders"));
-        injection.batch_ended();
-        assert!(injection.due_at_bind(&begin, true, false));
-        assert!(!injection.due_at_bind(&begin, false, false));
-    }
-
-    #[test]
-    fn what_takes_no_snapshot_needs_no_zone() {
-        for text in [
-            "set local statement_timeout = 1000",
-            "set statement_timeout to 1000",
-            "reset statement_timeout",
-            "lock table orders",
-            "notify c",
-            "set transaction isolation level serializable",
-        ] {
-            assert!(!needs_zone(&describe(text.as_bytes())), "{text}");
-        }
-        for text in [
-            "select set_config('a.b', 'c', true)",
-            "update pg_settings set setting = 'x'",
-            "select * from orders for update",
-            "show app.tenant_id",
-            "set local a.b = 'c'; select 1",
-            "lock table orders; select 1",
-            "savepoint s",
-            "do $$ begin set a.b = 'c'; end $$",
-            "explain select 1",
-            "prepare p as select 1",
-            "deallocate p",
-            "fetch c",
-            "selec 1",
-        ] {
-            assert!(needs_zone(&describe(text.as_bytes())), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_query_keeps_the_zone_within_its_batch() {
-        let select = describe(b"select 1");
-        let mut injection = in_a_zone();
-        injection.put(&mut Vec::new());
-        injection.executed(&select);
-        assert!(!injection.due_at_bind(&select, false, false));
-        assert!(!injection.due_at_bind(&describe(b"commit"), false, false));
-        injection.batch_ended();
-        assert!(injection.due_at_bind(&select, false, false));
-    }
-}
+mod tests;

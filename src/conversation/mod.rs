@@ -1,6 +1,7 @@
 //! PURE. The state machine of one connection: bytes and the gate's verdicts go in, bytes to both
 //! sides come out. It follows what is in flight, which transaction the server is in, and what each
-//! prepared name means; it replaces refused messages in the stream and sets the zone.
+//! prepared name means; it replaces refused messages in the stream, sets the zone, and keeps the
+//! parameters of a client whose server connection is handed on.
 //!
 //! What the client sends is handled in `client`, what the server answers in `server`. After a
 //! [`Fatal`] there is nothing to go on with. Where the whole policy only observes
@@ -16,8 +17,13 @@ mod judge;
 mod keeping;
 mod names;
 mod observing;
+mod parameters;
+mod reading;
+mod record;
+mod reports;
 mod server;
 pub mod splice;
+mod virtualised;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -33,6 +39,7 @@ use in_flight::InFlight;
 use injection::Injection;
 use names::Names;
 use observing::Onlooker;
+use reports::Reports;
 
 /// What happens on a connection, for counters and records. Called on the data path: must be cheap.
 pub trait Observer {
@@ -70,6 +77,15 @@ pub struct Context<'a, O: Observer> {
     pub observer: &'a O,
 }
 
+/// The parameters of a client's startup packet, on a server connection that is handed on.
+#[derive(Debug, Default)]
+pub struct Origins {
+    /// Set in every transaction; as the server shows them.
+    pub kept: Vec<(String, String)>,
+    /// Given to the pool at its start, which keeps them for the client.
+    pub pooled: Vec<(String, String)>,
+}
+
 /// What the conversation must know from the start.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -86,6 +102,10 @@ pub struct Setup {
     /// The server connection holds nothing of this client between transactions (transaction mode):
     /// when it is lost while idle it is replaced.
     pub replaceable: bool,
+    /// The client's startup parameters; of use where the connection is replaceable.
+    pub origins: Arc<Origins>,
+    /// The ParameterStatus messages that the client was sent at login; empty: none are followed.
+    pub reported: Vec<u8>,
     /// The whole policy observes: the bytes of both sides go on unchanged. Not for recorded
     /// connections: what runs in a migration session is judged in any case.
     pub observes: bool,
@@ -176,6 +196,7 @@ pub struct Conversation {
     /// A portal of this name never exists.
     nowhere: [u8; NAME_LENGTH],
     injection: Option<Box<Injection>>,
+    reports: Reports,
     /// The server's last word.
     status: TransactionStatus,
     in_flight: InFlight,
@@ -213,19 +234,25 @@ impl Conversation {
     /// A conversation with a server that has just reported ReadyForQuery, idle.
     pub fn new(setup: &Setup) -> Self {
         let [statement, portal] = setup.random.map(crate::zone::name);
-        let injection = setup.zone.as_ref();
         let onlooker = (setup.observes && !setup.record)
             .then(|| Box::new(Onlooker::new(setup.max_statement_bytes)));
+        let pooled = setup.replaceable && onlooker.is_none();
+        let injects = pooled || setup.zone.is_some();
         Self {
             connection: setup.connection,
             max_statement_bytes: setup.max_statement_bytes,
             record: setup.record,
-            replaceable: setup.replaceable && onlooker.is_none(),
+            replaceable: pooled,
             onlooker,
             nowhere: portal,
-            injection: injection
-                .map(|prefix| Injection::new(Arc::clone(prefix), statement, setup.replaceable))
-                .map(Box::new),
+            injection: injects.then(|| {
+                let origins = pooled.then(|| Arc::clone(&setup.origins));
+                Box::new(Injection::new(setup.zone.clone(), statement, origins))
+            }),
+            reports: match pooled {
+                true => Reports::new(&setup.reported),
+                false => Reports::default(),
+            },
             status: TransactionStatus::Idle,
             in_flight: InFlight::default(),
             names: Names::default(),

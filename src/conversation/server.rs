@@ -3,7 +3,9 @@
 
 use super::in_flight::Expected;
 use super::injection::Injection;
+use super::parameters::NoRoom;
 use super::splice::Splice;
+use super::virtualised::no_room;
 use super::{Batch, Body, Conversation, Copy, Fatal, Observer};
 use crate::error::SqlState;
 use crate::protocol::error_fields;
@@ -102,14 +104,21 @@ impl Conversation {
             // PostgreSQL knows our name: nobody has put another in its place.
             (b'D', Some(E::Question)) => self.of_injection(Injection::pool_forgets),
             (b'1' | b'2' | b'3' | b'C', Some(E::Question)) => Step::Swallow,
+            (b'D', Some(E::ReadingExecute | E::PlannedOwn)) => {
+                return self.read_back_row(header, bytes);
+            }
             // Rows, COPY data, and what may come at any moment.
             (b'D' | b'd' | b'A', _) => Step::Carry,
-            (b'S', _) => return parameter_status(header, bytes),
+            (b'S', _) => return self.parameter_status(header, bytes),
             (b'N', Some(E::GuardedRow | E::GuardedTag | E::Guarded)) => {
                 return Ok(move_position(header, bytes, out));
             }
+            (b'N', Some(E::Planned | E::PlannedOwn)) => {
+                return Ok(self.move_position_in_plan(header, bytes, out));
+            }
+            (b'N', Some(E::NotedExecute)) => return Ok(self.notice_of_set(header, bytes)),
             (b'N', _) => Step::Carry,
-            (b'Z', _) => return self.ready(header, bytes, head, observer, to_server),
+            (b'Z', _) => return self.ready(header, bytes, head, observer, out, to_server),
             (b'E', _) => return self.error(header, bytes, head, observer, out, to_server),
 
             (b'1', Some(E::Parse)) | (b'2', Some(E::Bind)) | (b'3', Some(E::Close)) => {
@@ -125,6 +134,38 @@ impl Conversation {
                 self.copy_ended();
                 self.answered()
             }
+            (b'C' | b'I' | b's', Some(E::NotedExecute)) => {
+                let Some(message) = bytes.get(..header.total) else {
+                    return Ok(Step::More);
+                };
+                self.noted_ended(message);
+                self.statement_ended(observer, SqlState::SUCCESS);
+                self.copy_ended();
+                self.answered()
+            }
+            (b'C', Some(E::ReadingExecute)) => {
+                self.in_flight.pop();
+                self.reading_ended()?;
+                Step::Swallow
+            }
+            (b'1', Some(E::ReadingParse))
+            | (b'2', Some(E::ReadingBind))
+            | (b'3', Some(E::ReadingClose | E::ReadingEnd)) => {
+                self.in_flight.pop();
+                Step::Swallow
+            }
+            (b'T', Some(E::PlannedOwn)) => Step::Swallow,
+            (b'C', Some(E::Planned | E::PlannedOwn)) => {
+                let Some(message) = bytes.get(..header.total) else {
+                    return Ok(Step::More);
+                };
+                self.planned_ended(message)?;
+                match head {
+                    Some(E::PlannedOwn) => Step::Swallow,
+                    _ => Step::Carry,
+                }
+            }
+            (b'T' | b'I' | b'H' | b'c', Some(E::Planned)) => Step::Carry,
 
             (b'3', Some(E::PrefixClose | E::PrefixEnd | E::CleanupClose))
             | (b'2', Some(E::PrefixBind))
@@ -144,7 +185,7 @@ impl Conversation {
                 Step::Carry
             }
             (b'T' | b'I' | b'H' | b'c', Some(E::Query | E::Guarded))
-            | (b'H' | b'c', Some(E::Execute)) => Step::Carry,
+            | (b'H' | b'c', Some(E::Execute | E::NotedExecute)) => Step::Carry,
             (b'G', Some(E::Query | E::Guarded | E::Execute)) => {
                 self.in_flight.begin_copy();
                 self.copy.active = true;
@@ -166,6 +207,23 @@ impl Conversation {
     fn answered(&mut self) -> Step {
         self.in_flight.pop();
         Step::Carry
+    }
+
+    /// A stored function can change how the server reads SQL, and so can a default that RESET ALL brings
+    /// back: from then on nobody knows what a text does. Very long ones are neither of those looked for.
+    fn parameter_status(&mut self, header: Header, bytes: &[u8]) -> Result<Step, Fatal> {
+        if header.total > MAX_ERROR {
+            return Ok(Step::Carry);
+        }
+        match bytes.get(HEADER..header.total) {
+            None => Ok(Step::More),
+            Some(body) if parameter_status::changes_lexing(body) => Err(Fatal {
+                sqlstate: SqlState::POLICY,
+                message: "the server reads SQL in another way from here on".to_owned(),
+            }),
+            Some(body) if self.holds_report(body) => Ok(Step::Swallow),
+            Some(_) => Ok(Step::Carry),
+        }
     }
 
     /// What is at the head is over; if it is the COPY, no more data is for it.
@@ -197,6 +255,7 @@ impl Conversation {
         bytes: &[u8],
         head: Option<Expected>,
         observer: &O,
+        out: &mut Splice<'_>,
         to_server: &mut Vec<u8>,
     ) -> Result<Step, Fatal> {
         let status = match bytes.get(HEADER..header.total) {
@@ -210,6 +269,7 @@ impl Conversation {
         self.status = status;
         self.copy_ended();
         self.in_flight.pop();
+        self.parameters_ready(status == TransactionStatus::Idle, head.is_planned());
         if head.is_query() {
             let outcome = std::mem::replace(&mut self.outcome, SqlState::SUCCESS);
             self.statement_ended(observer, outcome);
@@ -222,7 +282,11 @@ impl Conversation {
             self.settle(to_server);
         }
         let ours = matches!(head, Expected::CleanupSync | Expected::Question);
-        Ok(if ours { Step::Swallow } else { Step::Carry })
+        if ours {
+            return Ok(Step::Swallow);
+        }
+        self.put_news(out);
+        Ok(Step::Carry)
     }
 
     /// Everything is answered.
@@ -234,10 +298,13 @@ impl Conversation {
         let Some(injection) = &mut self.injection else {
             return;
         };
-        if let Some(name) = injection.take_leftover() {
+        let names = injection.take_leftovers();
+        if !names.is_empty() {
             // Before anything else is sent; nothing is taken from the client until it is confirmed.
-            put_cleanup(to_server, &name);
-            self.in_flight.push(Expected::CleanupClose);
+            put_cleanup(to_server, &names);
+            names
+                .iter()
+                .for_each(|_| self.in_flight.push(Expected::CleanupClose));
             self.in_flight.push(Expected::CleanupSync);
         } else if self.batch == Batch::Closed {
             injection.settled(self.status);
@@ -285,7 +352,7 @@ impl Conversation {
                 if let Some(refusal) = self.in_flight.refused() {
                     self.error_reply(&refusal).put(out.insert());
                 }
-                self.batch_failed(observer, to_server, SqlState::POLICY, false);
+                self.batch_failed(observer, to_server, SqlState::POLICY, None);
                 return Ok(Step::Replaced);
             }
             Expected::Question => return Ok(self.of_injection(Injection::question_failed)),
@@ -300,8 +367,38 @@ impl Conversation {
             self.of_injection(Injection::failed);
         }
         let sqlstate = SqlState::from_bytes(fields.sqlstate);
-        self.batch_failed(observer, to_server, sqlstate, head.is_prefix());
+        self.batch_failed(observer, to_server, sqlstate, Some(head));
         Ok(Step::Carry)
+    }
+
+    fn move_position_in_plan(&self, header: Header, bytes: &[u8], out: &mut Splice<'_>) -> Step {
+        put_moved(header, bytes, out, |position| {
+            self.position_in_plan(position)
+        })
+    }
+
+    /// The answer to a question of ours.
+    fn read_back_row(&mut self, header: Header, bytes: &[u8]) -> Result<Step, Fatal> {
+        if header.total > MAX_ERROR {
+            return Err(no_room(NoRoom));
+        }
+        let Some(message) = bytes.get(..header.total) else {
+            return Ok(Step::More);
+        };
+        self.read_row(message);
+        Ok(Step::Swallow)
+    }
+
+    /// SET LOCAL warns in an implicit transaction; the client has sent SET.
+    fn notice_of_set(&self, header: Header, bytes: &[u8]) -> Step {
+        if header.total > MAX_ERROR {
+            return Step::Carry;
+        }
+        match bytes.get(HEADER..header.total) {
+            None => Step::More,
+            Some(body) if self.is_of_local_form(error_fields::read(body).sqlstate) => Step::Swallow,
+            Some(_) => Step::Carry,
+        }
     }
 
     /// A simple Query failed; ReadyForQuery follows.
@@ -318,6 +415,14 @@ impl Conversation {
                 self.in_flight.replace_head(Expected::Guarded);
                 move_position(header, bytes, out)
             }
+            Expected::Planned | Expected::PlannedOwn => {
+                let step = self.move_position_in_plan(header, bytes, out);
+                if !matches!(step, Step::More) {
+                    self.plan_failed();
+                    self.in_flight.replace_head(Expected::Planned);
+                }
+                step
+            }
             _ => Step::Carry,
         }
     }
@@ -328,9 +433,11 @@ impl Conversation {
         observer: &O,
         to_server: &mut Vec<u8>,
         sqlstate: SqlState,
-        prefix: bool,
+        head: Option<Expected>,
     ) {
+        let prefix = head.is_some_and(Expected::is_prefix);
         let skipped = self.in_flight.skip_batch();
+        self.parameters_failed(&skipped, head.is_some_and(Expected::is_reading));
         if skipped.prefix {
             self.of_injection(Injection::name_doubted);
         }
@@ -351,34 +458,29 @@ impl Conversation {
     }
 }
 
-/// Puts an error or notice out with its position counted in the client's own text. Very long ones
-/// are carried as they are.
+/// Puts an error or notice out with its position counted in the client's own text.
 fn move_position(header: Header, bytes: &[u8], out: &mut Splice<'_>) -> Step {
+    let offset = u32::try_from(QUERY_GUARD.len()).unwrap_or(0);
+    put_moved(header, bytes, out, |position| {
+        position.checked_sub(offset).filter(|moved| *moved > 0)
+    })
+}
+
+/// The same with any move. Very long ones are carried as they are.
+fn put_moved(
+    header: Header,
+    bytes: &[u8],
+    out: &mut Splice<'_>,
+    moved: impl Fn(u32) -> Option<u32>,
+) -> Step {
     if header.total > MAX_ERROR {
         return Step::Carry;
     }
     let Some(message) = bytes.get(..header.total) else {
         return Step::More;
     };
-    let offset = u32::try_from(QUERY_GUARD.len()).unwrap_or(0);
-    error_fields::put_moved(out.insert(), message, offset);
+    error_fields::put_moved(out.insert(), message, moved);
     Step::Replaced
-}
-
-/// A stored function can change how the server reads SQL, and so can a default that RESET ALL brings
-/// back: from then on nobody knows what a text does. Very long ones are neither of those looked for.
-fn parameter_status(header: Header, bytes: &[u8]) -> Result<Step, Fatal> {
-    if header.total > MAX_ERROR {
-        return Ok(Step::Carry);
-    }
-    match bytes.get(HEADER..header.total) {
-        None => Ok(Step::More),
-        Some(body) if parameter_status::changes_lexing(body) => Err(Fatal {
-            sqlstate: SqlState::POLICY,
-            message: "the server reads SQL in another way from here on".to_owned(),
-        }),
-        Some(_) => Ok(Step::Carry),
-    }
 }
 
 /// The server said something that nothing in flight explains: from here on nobody knows what

@@ -305,6 +305,8 @@ impl Admitted {
             max_statement_bytes: worker.shared.config.limits.max_statement_bytes,
             record: identity.session.is_some(),
             replaceable: identity.route == RouteName::Transaction,
+            origins: Arc::default(),
+            reported: server.parameters,
             observes: identity.who.observes() && identity.session.is_none(),
         };
         let interrupt = Arc::new(Interrupt::default());

@@ -44,10 +44,10 @@ pub fn read(mut body: &[u8]) -> Fields<'_> {
     fields
 }
 
-/// Appends `message` (a whole ErrorResponse or NoticeResponse) with field `P` lowered by `offset`
-/// characters: the position in the client's own text, which stands `offset` characters into the
-/// text that the server saw. A position within the first `offset` characters is left out.
-pub fn put_moved(out: &mut Vec<u8>, message: &[u8], offset: u32) {
+/// Appends `message` (a whole ErrorResponse or NoticeResponse) with field `P` as `moved` says: from the
+/// position in the text that the server saw (characters, from 1) to that in the client's own. One
+/// that has no place there is left out.
+pub fn put_moved(out: &mut Vec<u8>, message: &[u8], moved: impl Fn(u32) -> Option<u32>) {
     frame::message(out, message[0], |out| {
         let mut body = &message[HEADER..];
         while let Some((&kind, rest)) = body.split_first() {
@@ -56,11 +56,11 @@ pub fn put_moved(out: &mut Vec<u8>, message: &[u8], offset: u32) {
                 return;
             };
             body = rest;
-            let moved = (kind == b'P').then(|| {
+            let place = (kind == b'P').then(|| {
                 let position = std::str::from_utf8(value).ok()?.parse::<u32>().ok()?;
-                position.checked_sub(offset).filter(|moved| *moved > 0)
+                moved(position)
             });
-            match moved {
+            match place {
                 None => {
                     out.push(kind);
                     frame::put_cstr(out, value);
@@ -104,13 +104,14 @@ mod tests {
     #[test]
     fn the_position_moves_and_nothing_else_does() {
         let mut out = Vec::new();
-        put_moved(&mut out, &error(b"SERROR\0C42601\0P25\0\0"), 19);
+        let less = |position: u32| position.checked_sub(19).filter(|moved| *moved > 0);
+        put_moved(&mut out, &error(b"SERROR\0C42601\0P25\0\0"), less);
         assert_eq!(out, error(b"SERROR\0C42601\0P6\0\0"));
         out.clear();
-        put_moved(&mut out, &error(b"P19\0C42601\0\0"), 19);
+        put_moved(&mut out, &error(b"P19\0C42601\0\0"), less);
         assert_eq!(out, error(b"C42601\0\0"));
         out.clear();
-        put_moved(&mut out, &error(b"C42601"), 19);
+        put_moved(&mut out, &error(b"C42601"), less);
         assert_eq!(out, error(b"C42601"));
     }
 }

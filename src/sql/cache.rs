@@ -9,8 +9,8 @@ use foldhash::fast::{FixedState, SeedableRandomState};
 
 use super::blank::blank;
 use super::{
-    Class, ClassSet, Depth, Details, ExtensionAct, ExtensionTouch, Facts, ParameterName,
-    ParameterTouch, QualifiedName, RelationTouch, Statement, describe_at,
+    Class, ClassSet, Depth, Details, Edit, ExtensionAct, ExtensionTouch, Facts, Localized,
+    ParameterName, ParameterTouch, QualifiedName, RelationTouch, Savepoint, Statement, describe_at,
 };
 
 /// How many hashes of texts seen once are remembered (8 bytes each).
@@ -250,10 +250,18 @@ fn cost_of_details(details: &Details) -> usize {
     let relations = relations.map(|touch| name(&touch.relation) + size_of::<RelationTouch>());
     let calls = calls.map(|call| name(call) + size_of::<QualifiedName>());
     let extensions = extensions.map(|bytes| bytes + size_of::<ExtensionTouch>());
+    let localized = details
+        .localized
+        .iter()
+        .map(|localized| size_of::<Localized>() + localized.edits.len() * size_of::<Edit>());
+    let savepoint = details.savepoint.iter();
+    let savepoint = savepoint.map(|savepoint| size_of::<Savepoint>() + savepoint.name.len());
     let role = details.role.iter().filter_map(|touch| touch.role.as_ref());
     relations.sum::<usize>()
         + calls.sum::<usize>()
         + extensions.sum::<usize>()
+        + localized.sum::<usize>()
+        + savepoint.sum::<usize>()
         + role.map(|name| name.len()).sum::<usize>()
 }
 

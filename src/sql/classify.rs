@@ -1,5 +1,6 @@
 //! The first opinion: what a statement does, by its leading keywords.
 
+use super::localized;
 use super::nested;
 use super::objects::{self, Verb};
 use super::scan;
@@ -7,8 +8,8 @@ use super::settings::{self, SetKind};
 use super::token::Kind;
 use super::view::View;
 use super::{
-    Class, ClassSet, Details, ParameterName, ParameterTouch, ParameterUse, Statement,
-    TransactionControl,
+    Class, ClassSet, Details, ParameterName, ParameterTouch, ParameterUse, Savepoint, SavepointAct,
+    Statement, TransactionControl,
 };
 
 /// Statements inside statements (EXPLAIN, PREPARE, DECLARE, COPY) deeper than this are unknown;
@@ -34,6 +35,7 @@ pub(super) fn statement(view: View<'_>) -> Statement {
         found.classes = found.classes.with(Class::RoleChange);
         found.details.role = settings::role(&found.parameters);
     }
+    found.details.localized = localized::of(view, &found);
     found
 }
 
@@ -207,8 +209,10 @@ fn transaction(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
     } else if view.is(0, "begin") {
         ("BEGIN", TransactionControl::Begin)
     } else if view.is(0, "savepoint") {
+        found.details.savepoint = savepoint(view, SavepointAct::Set);
         ("SAVEPOINT", TransactionControl::Savepoint)
     } else if view.is(0, "release") {
+        found.details.savepoint = savepoint(view, SavepointAct::Release);
         ("RELEASE", TransactionControl::Savepoint)
     } else if view.is(1, "prepared") {
         (
@@ -222,12 +226,28 @@ fn transaction(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
     } else if view.is_any(0, &["commit", "end"]) {
         ("COMMIT", TransactionControl::Commit { chain })
     } else if view.is(next, "to") {
+        found.details.savepoint = savepoint(view, SavepointAct::RollBackTo);
         ("ROLLBACK", TransactionControl::Savepoint)
     } else {
         ("ROLLBACK", TransactionControl::Rollback { chain })
     };
     found.transaction = Some(control);
     (tag, Class::Transaction)
+}
+
+/// Longer names are cut (bytes): PostgreSQL's NAMEDATALEN, less one.
+const MAX_NAME: usize = 63;
+
+/// The savepoint's name is the last word of its statement.
+fn savepoint(view: View<'_>, act: SavepointAct) -> Option<Box<Savepoint>> {
+    let mut name = view.name(view.tokens.len() - 1).unwrap_or_default();
+    let mut length = name.len().min(MAX_NAME);
+    while !name.is_char_boundary(length) {
+        length -= 1;
+    }
+    name.truncate(length);
+    let name = name.into_boxed_str();
+    Some(Box::new(Savepoint { act, name }))
 }
 
 fn set(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {

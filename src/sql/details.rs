@@ -1,6 +1,8 @@
 //! What a statement does it to: relations, functions, extensions, roles. Only guards and rules that
 //! a policy names ask for the parts that cost a walk of the whole tree ([`Depth`]).
 
+use super::Localized;
+
 /// How closely a text is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Depth {
@@ -90,6 +92,26 @@ pub struct RoleTouch {
     pub authorization: bool,
 }
 
+/// What is done to a savepoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SavepointAct {
+    /// SAVEPOINT.
+    Set,
+    /// RELEASE: it and all behind it are forgotten.
+    Release,
+    /// ROLLBACK TO: those behind it are forgotten.
+    RollBackTo,
+}
+
+/// A statement about a savepoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Savepoint {
+    /// What is done.
+    pub act: SavepointAct,
+    /// Its name as PostgreSQL stores it.
+    pub name: Box<str>,
+}
+
 /// What a guard may need beyond classes. Empty for nearly all statements.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Details {
@@ -115,6 +137,10 @@ pub struct Details {
     /// SET ROLE, SET SESSION AUTHORIZATION, however spelled, and `set_config` of either. A computed
     /// name of a parameter could be that of a role, too: see the statement's parameters.
     pub role: Option<RoleTouch>,
+    /// What turns it into a statement that sets its parameters for its transaction only.
+    pub localized: Option<Box<Localized>>,
+    /// SAVEPOINT, RELEASE, ROLLBACK TO: of which.
+    pub savepoint: Option<Box<Savepoint>>,
 }
 
 impl Details {
@@ -123,6 +149,8 @@ impl Details {
         self.into |= first.into;
         self.temporary |= first.temporary;
         self.role = first.role;
+        self.localized = first.localized;
+        self.savepoint = first.savepoint;
     }
 
     /// Nothing that a guard which is on by default looks at.

@@ -14,6 +14,7 @@
 //!    What looked like a call of a guarded function may be none: `aliases`.
 //! 5. `fingerprint`: a name for what may be refused (`constants`: which of them are part of it).
 //!
+//! `localized` says what turns a SET for the session into one for its transaction.
 //! [`redact`] makes a text that may be kept.
 //! [`labels`] (sqlparser) adds names for people, off the path and without a say.
 //! [`FactsCache`] remembers the facts of texts seen before.
@@ -33,6 +34,7 @@ mod functions;
 mod grammar;
 pub mod labels;
 mod lexer;
+mod localized;
 mod names;
 mod nested;
 mod objects;
@@ -57,6 +59,7 @@ pub use details::*;
 pub use facts::*;
 pub use fingerprint::{Fingerprint, NotAFingerprint, fingerprint};
 pub use functions::{FUNCTIONS, FunctionGroup, group};
+pub use localized::{Edit, EditKind, Localized};
 pub use redact::{MAX_REDACTED, redact};
 pub use settings::{current_name, former_name};
 pub use tags::tags;

@@ -38,6 +38,14 @@ pub(super) fn called(view: View<'_>, at: usize) -> Option<&'static str> {
     shaped.then(|| guarded(view, at))?
 }
 
+/// Where this guarded function is called, or its name stands as if it were.
+pub(super) fn places_of<'v>(
+    view: View<'v>,
+    function: &'static str,
+) -> impl Iterator<Item = usize> + use<'v> {
+    (0..view.tokens.len()).filter(move |&at| called(view, at) == Some(function))
+}
+
 /// The guarded function that the name at `at` is, if any.
 fn guarded(view: View<'_>, at: usize) -> Option<&'static str> {
     let spelled = view.tokens[at].of(view.text);

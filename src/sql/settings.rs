@@ -339,6 +339,21 @@ pub(super) fn set_config(view: View<'_>, at: usize) -> ParameterTouch {
     }
 }
 
+/// Is SESSION a keyword of this SET, and not the name of a parameter or the first word of a command?
+pub(super) fn says_session(view: View<'_>) -> bool {
+    view.is(1, "session") && !follows_name(view, 2) && !is_session_command(view, 1)
+}
+
+/// The word `false` that is the third of the arguments that open at `open`, if it is all of it.
+pub(super) fn word_false(view: View<'_>, open: usize) -> Option<usize> {
+    if !view.is_kind(open, Kind::Open) {
+        return None;
+    }
+    let (count, close) = arguments(view, open)?;
+    let word = count == 3 && view.is(close - 1, "false") && view.is_kind(close - 2, Kind::Comma);
+    word.then_some(close - 1)
+}
+
 /// How many arguments the list that opens at `open` has, and where it closes. None if it is
 /// unreasonably long: calls can be nested, and each one is read to its end.
 pub(super) fn arguments(view: View<'_>, open: usize) -> Option<(usize, usize)> {

@@ -51,6 +51,7 @@ pub enum Form {
 /// connections of a login, so that an idle connection holds none of it.
 #[derive(Debug)]
 pub struct Prefix {
+    values: Box<[(Box<str>, Box<str>)]>,
     bytes: Box<[u8]>,
     /// Where the name stands in `bytes`.
     names: [usize; 4],
@@ -93,12 +94,21 @@ impl Prefix {
             out.push(b'S');
             names[3] = blank(out);
         });
+        let values = values
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()));
         Self {
+            values: values.collect(),
             bytes: bytes.into(),
             names,
             again,
             loses_names: AtomicBool::new(false),
         }
+    }
+
+    /// What it sets.
+    pub fn values(&self) -> &[(Box<str>, Box<str>)] {
+        &self.values
     }
 
     /// Appends the prefix under the connection's name.
@@ -160,13 +170,15 @@ where name operator(pg_catalog.=) $1::pg_catalog.text";
     out.extend_from_slice(crate::protocol::frame::SYNC);
 }
 
-/// Appends what removes a prefix's name after it failed half-way: Close and Sync
+/// Appends what removes names after a prefix or a question failed half-way: Close of each and Sync
 /// (both are valid in a failed transaction).
-pub fn put_cleanup(out: &mut Vec<u8>, name: &[u8; NAME_LENGTH]) {
-    message(out, b'C', |out| {
-        out.push(b'S');
-        put_cstr(out, name);
-    });
+pub fn put_cleanup(out: &mut Vec<u8>, names: &[[u8; NAME_LENGTH]]) {
+    for name in names {
+        message(out, b'C', |out| {
+            out.push(b'S');
+            put_cstr(out, name);
+        });
+    }
     out.extend_from_slice(crate::protocol::frame::SYNC);
 }
 

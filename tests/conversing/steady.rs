@@ -95,6 +95,8 @@ impl<O: Observer> Connection<O> {
             max_statement_bytes: 1 << 20,
             record: false,
             replaceable: true,
+            origins: Arc::default(),
+            reported: Vec::new(),
             observes: false,
         };
         let mut connection = Self {

@@ -77,6 +77,8 @@ impl Login {
             max_statement_bytes,
             record: self == Self::Migrator,
             replaceable: self != Self::Migrator,
+            origins: Arc::default(),
+            reported: Vec::new(),
             observes: false,
         }
     }

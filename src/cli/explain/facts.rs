@@ -202,6 +202,7 @@ mod tests {
                 local: true,
                 authorization: false,
             }),
+            ..Details::default()
         };
         assert_eq!(
             line(&statement),

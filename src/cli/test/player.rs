@@ -125,6 +125,8 @@ impl<'w> Player<'w> {
             zone: prefix.clone(),
             max_statement_bytes: MAX_STATEMENT,
             record: false,
+            origins: Arc::default(),
+            reported: Vec::new(),
             replaceable: who.login.route == RouteName::Transaction,
             observes: who.observes(),
         };

@@ -81,6 +81,8 @@ impl Connection {
             max_statement_bytes: MAX,
             record,
             replaceable: true,
+            origins: Arc::default(),
+            reported: Vec::new(),
             observes: true,
         };
         Self {

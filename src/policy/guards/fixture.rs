@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::policy::{Decision, Guard, GuardSet, Policy, Refusal, State, Verdict, Who, decide};
 use crate::sql::{
-    Class, ClassSet, Details, Facts, Fingerprint, ParameterName, ParameterTouch, ParameterUse,
-    QualifiedName, RelationAct, RelationTouch, Statement, Undescribed,
+    Class, ClassSet, Details, Facts, Fingerprint, Localized, ParameterName, ParameterTouch,
+    ParameterUse, QualifiedName, RelationAct, RelationTouch, Statement, Undescribed,
 };
 
 /// `shop` needs a tenant, `tools` does not.
@@ -150,10 +150,16 @@ pub fn parameter(name: ParameterName, how: ParameterUse, value: Option<&str>) ->
         how,
         value: value.map(Into::into),
     };
-    message(vec![Statement {
-        parameters: vec![touch],
-        ..statement("SET", &[Class::Parameter])
-    }])
+    let mut set = statement("SET", &[Class::Parameter]);
+    set.details.localized = (how == ParameterUse::Session).then(|| {
+        Box::new(Localized {
+            edits: Box::default(),
+            end: 0,
+            by_query: false,
+        })
+    });
+    set.parameters.push(touch);
+    message(vec![set])
 }
 
 /// Facts of `SET name = value`.

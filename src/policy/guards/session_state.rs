@@ -3,11 +3,15 @@
 use crate::error::SqlState;
 use crate::policy::rights::in_migration_session;
 use crate::policy::{Guard, Mode, Objection, RouteName, State, Who};
-use crate::sql::{Class, Facts, FunctionGroup, Statement, TransactionControl, group};
+use crate::sql::{
+    Class, ClassSet, Facts, FunctionGroup, ParameterName, ParameterTouch, ParameterUse, Statement,
+    TransactionControl, group,
+};
 
 /// Objects, on the transaction route, to what stays on the server connection when the transaction is
 /// over: LISTEN, LOAD, cursors WITH HOLD, SQL-level PREPARE and EXECUTE, temporary tables and session
-/// advisory locks. On every route it objects to prepared transactions, which outlive even the
+/// advisory locks, and parameters set for the session where that cannot be turned into a setting for the
+/// transaction (elsewhere it is, and kept for the client). On every route it objects to prepared transactions, which outlive even the
 /// connection.
 ///
 /// What clears such state passes: DISCARD, DEALLOCATE, UNLISTEN, CLOSE, `pg_advisory_unlock_all()`.
@@ -43,6 +47,9 @@ const OWN: &str = "give the login route = \"session\" in the policy";
 fn stays(statement: &Statement, who: &Who) -> Option<Objection> {
     let has = |class| statement.classes.has(class);
     let tag = statement.tag;
+    if let Some(objection) = sets_for_session(statement) {
+        return Some(objection);
+    }
     let (what, hint) = if tag == "LISTEN" && has(Class::Notify) {
         ("LISTEN".to_owned(), format!("To listen, {OWN}"))
     } else if tag == "LOAD" && has(Class::SessionState) {
@@ -95,6 +102,37 @@ fn stays(statement: &Statement, who: &Who) -> Option<Objection> {
     )
 }
 
+/// A parameter is set for the session in a way that is not known to end with the transaction.
+fn sets_for_session(statement: &Statement) -> Option<Objection> {
+    /// What runs nothing of what it holds.
+    const QUIET: ClassSet = ClassSet::of(Class::Ddl).with(Class::Explain);
+    let runs = !statement.classes.minus(QUIET).is_empty() || statement.details.into;
+    let is = |touch: &ParameterTouch, how| touch.how == how && runs;
+    let local = statement.details.localized.is_some();
+    let (what, hint) = statement.parameters.iter().find_map(|touch| {
+        let role = matches!(&touch.name, ParameterName::Named(name) if matches!(&**name, "role" | "session_authorization"));
+        let computed = touch.name == ParameterName::Dynamic;
+        if is(touch, ParameterUse::Session) && role {
+            Some(("SET ROLE", format!("Use SET LOCAL ROLE in a transaction, or {OWN}")))
+        } else if is(touch, ParameterUse::Session) && (computed || !local) {
+            let hint = "Use SET, or a SELECT of set_config() with its name and false as constants";
+            Some(("set_config()", format!("{hint}; or {OWN}")))
+        } else if is(touch, ParameterUse::Stored) && computed && statement.classes.has(Class::Write) {
+            Some(("UPDATE of pg_settings", format!("Use SET, or {OWN}")))
+        } else {
+            None
+        }
+    })?;
+    Some(
+        Objection::new(format!(
+            "cannot execute this {what} on the transaction route"
+        ))
+        .sqlstate(SqlState::UNSUPPORTED)
+        .detail("What it sets would stay on the pooled connection for its next client")
+        .hint(hint),
+    )
+}
+
 /// A session advisory lock, or the release of a single one, which may be another client's.
 fn takes_lock(name: &str) -> bool {
     group(name) == Some(FunctionGroup::SessionLocks) && name != "pg_advisory_unlock_all"
@@ -113,7 +151,7 @@ mod tests {
     use super::{OWN, judge};
     use crate::policy::{Guard, Login, RouteName, Who};
     use crate::sql::{
-        Class, Details, Facts, ParameterName, ParameterUse, Statement, TransactionControl,
+        Class, Details, Facts, ParameterName, ParameterUse, Statement, TransactionControl, describe,
     };
 
     /// A service without zones on the transaction route.
@@ -231,6 +269,50 @@ mod tests {
             &lax(pooled()),
             CLOSED,
         );
+    }
+
+    #[test]
+    fn what_is_set_for_the_session_passes_where_it_can_be_set_for_the_transaction() {
+        let message = "cannot execute this set_config() on the transaction route";
+        for text in [
+            "select set_config('a', 'b', $1)",
+            "select set_config('a', 'b', false), set_config('c', 'd', 'f')",
+            "explain analyze select set_config('a', 'b', false)",
+            "create table t as select set_config('a', 'b', false)",
+            "call p(set_config('a', 'b', false))",
+        ] {
+            let facts = describe(text.as_bytes());
+            let found = judge(&facts, &pooled(), CLOSED).map(|found| found.message);
+            assert_eq!(found.as_deref(), Some(message), "{text}");
+            assert!(judge(&facts, &own(), CLOSED).is_none(), "{text}");
+        }
+        for (text, what) in [
+            ("set role boss", "SET ROLE"),
+            ("select set_config('role', 'boss', false)", "SET ROLE"),
+            (
+                "update pg_settings set setting = 'x'",
+                "UPDATE of pg_settings",
+            ),
+        ] {
+            let found = judge(&describe(text.as_bytes()), &pooled(), CLOSED);
+            let message = format!("cannot execute this {what} on the transaction route");
+            assert_eq!(found.map(|found| found.message), Some(message), "{text}");
+        }
+        for text in [
+            "set jit = off",
+            "set session jit = off",
+            "set local role boss",
+            "reset role",
+            "select set_config('a', 'b', false), 1",
+            "insert into t select set_config('a', 'b', false)",
+            "explain select set_config('a', 'b', false)",
+            "create function f() returns text return set_config('a', 'b', false)",
+            "create view v as select set_config('a', 'b', false)",
+            "alter role boss set jit = off",
+        ] {
+            let found = judge(&describe(text.as_bytes()), &pooled(), CLOSED);
+            assert!(found.is_none(), "{text}");
+        }
     }
 
     #[test]

@@ -1,0 +1,112 @@
+//! When a prefix is due.
+
+use super::*;
+use crate::sql::describe;
+
+fn in_a_zone() -> Injection {
+    let prefix = Arc::new(Prefix::new(&[("app.tenant_id", "acme")]));
+    Injection::new(Some(prefix), crate::zone::name(1), Some(Arc::default()))
+}
+
+#[test]
+fn what_resets_everything_takes_the_zone_with_it_until_it_is_set_again() {
+    let select = describe(b"select 1");
+    for text in ["reset all", "select 1; reset all"] {
+        let mut injection = in_a_zone();
+        injection.executed(&describe(b"begin"));
+        injection.put(&mut Vec::new());
+        assert!(!injection.due_at_bind(&select, false, false));
+        injection.executed(&describe(text.as_bytes()));
+        assert!(injection.due_at_bind(&select, false, false), "{text}");
+        assert_eq!(
+            injection.query_form(&select, false, false),
+            QueryForm::Prefixed
+        );
+        // What was bound before it, and cursors of SQL's, would run without.
+        assert!(injection.lost_to_portal(Some(&select)) && injection.lost_to_portal(None));
+        assert!(!injection.lost_to_portal(Some(&describe(b"commit"))));
+        injection.put(&mut Vec::new());
+        assert!(!injection.lost_to_portal(Some(&select)));
+    }
+    // It would fail behind a prefix.
+    let discard = describe(b"discard all");
+    assert_eq!(
+        in_a_zone().query_form(&discard, false, false),
+        QueryForm::Verbatim
+    );
+    assert!(!in_a_zone().due_at_bind(&discard, false, false));
+}
+
+#[test]
+fn what_may_have_ended_the_transaction_inside_takes_the_zone_with_it() {
+    let select = describe(b"select 1");
+    for text in [
+        "do $$ begin commit; end $$",
+        "call pay()",
+        "selec 1",
+        "/*/*/*/*",
+    ] {
+        let facts = describe(text.as_bytes());
+        let mut injection = in_a_zone();
+        assert!(injection.due_at_bind(&facts, false, false), "{text}");
+        injection.put(&mut Vec::new());
+        injection.executed(&facts);
+        assert!(injection.due_at_bind(&select, false, false), "{text}");
+        assert!(injection.holds_batches(), "{text}");
+    }
+}
+
+/// Parse s = `begin`; `deallocate s`; `prepare s as select ...`; Bind s: the select would run without.
+#[test]
+fn a_name_that_sql_may_have_taken_gets_the_zone_whatever_was_parsed_under_it() {
+    let begin = describe(b"begin");
+    let mut injection = in_a_zone();
+    assert!(!injection.due_at_bind(&begin, true, false));
+    injection.executed(&describe(b"prepare s as select * from orders"));
+    injection.batch_ended();
+    assert!(injection.due_at_bind(&begin, true, false));
+    assert!(!injection.due_at_bind(&begin, false, false));
+}
+
+#[test]
+fn what_takes_no_snapshot_needs_no_zone() {
+    for text in [
+        "set local statement_timeout = 1000",
+        "set statement_timeout to 1000",
+        "reset statement_timeout",
+        "lock table orders",
+        "notify c",
+        "set transaction isolation level serializable",
+    ] {
+        assert!(!needs_zone(&describe(text.as_bytes())), "{text}");
+    }
+    for text in [
+        "select set_config('a.b', 'c', true)",
+        "update pg_settings set setting = 'x'",
+        "select * from orders for update",
+        "show app.tenant_id",
+        "set local a.b = 'c'; select 1",
+        "lock table orders; select 1",
+        "savepoint s",
+        "do $$ begin set a.b = 'c'; end $$",
+        "explain select 1",
+        "prepare p as select 1",
+        "deallocate p",
+        "fetch c",
+        "selec 1",
+    ] {
+        assert!(needs_zone(&describe(text.as_bytes())), "{text}");
+    }
+}
+
+#[test]
+fn a_query_keeps_the_zone_within_its_batch() {
+    let select = describe(b"select 1");
+    let mut injection = in_a_zone();
+    injection.put(&mut Vec::new());
+    injection.executed(&select);
+    assert!(!injection.due_at_bind(&select, false, false));
+    assert!(!injection.due_at_bind(&describe(b"commit"), false, false));
+    injection.batch_ended();
+    assert!(injection.due_at_bind(&select, false, false));
+}

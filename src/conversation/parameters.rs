@@ -1,0 +1,333 @@
+//! The parameters of one client on a pooled connection: what was sent about them and is not answered
+//! yet, and what the running transaction's prefix must leave alone. What they are is in the `record`.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::reading::{self, Behind, Sent};
+use super::record::Record;
+use crate::sql::{Facts, ParameterName, ParameterUse, SavepointAct, Statement, TransactionControl};
+use crate::zone::Prefix;
+
+/// A simple Query whose answers are counted.
+#[derive(Debug)]
+struct Plan {
+    facts: Arc<Facts>,
+    /// The statement of the client's that is answered next.
+    next: usize,
+    /// Statements of ours before that.
+    own: usize,
+    /// Is the first of those the guard, and nobody waits for its answer?
+    guard: bool,
+    sent: Sent,
+}
+
+/// The parameters of one client.
+#[derive(Debug, Default)]
+pub struct Parameters {
+    record: Record,
+    /// What sets all of them, and the zone; made when it is needed and until something changes.
+    prefix: Option<Prefix>,
+    /// Set by the client in the running transaction: not for a prefix to overwrite.
+    touched: Vec<Box<str>>,
+    /// Statements that change the record, of Executes, unanswered.
+    noted: VecDeque<Arc<Facts>>,
+    /// Parameters that the server was asked about, unanswered; none: what was said there sets them.
+    asked: VecDeque<Option<Box<str>>>,
+    plan: Option<Plan>,
+    /// The answer to the first of `asked`.
+    value: Option<Box<str>>,
+    /// Something failed since the last ReadyForQuery.
+    failed: bool,
+}
+
+/// There is no room for what the server has said.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NoRoom;
+
+/// Parameters whose meaning depends on others, and on which: they are set behind a prefix.
+const DEPENDENT: [(&str, &str); 2] = [
+    ("datestyle", "datestyle"),
+    ("default_text_search_config", "search_path"),
+];
+
+impl Parameters {
+    /// For a client that begins with this.
+    pub fn new(record: Record) -> Self {
+        Self {
+            record,
+            ..Self::default()
+        }
+    }
+
+    /// What the client has set, as far as the server has confirmed it.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Is anything unanswered that may change the record?
+    pub fn is_unanswered(&self) -> bool {
+        self.plan.is_some() || !self.noted.is_empty() || !self.asked.is_empty()
+    }
+
+    /// Must a prefix set anything?
+    pub fn have_to_be_set(&self) -> bool {
+        self.to_set().next().is_some()
+    }
+
+    fn to_set(&self) -> impl Iterator<Item = (&str, &str)> {
+        let applied = self.record.applied();
+        applied.filter(|(name, _)| !contains(&self.touched, name))
+    }
+
+    /// Has the client set it in the running transaction?
+    pub fn is_touched(&self, name: &str) -> bool {
+        contains(&self.touched, name)
+    }
+
+    /// Does a statement set what depends on a parameter that a prefix would set?
+    pub fn bear_on(&self, facts: &Facts) -> bool {
+        let mut touches = facts.statements.iter().flat_map(|it| &it.parameters);
+        !self.record.is_empty()
+            && touches.any(|touch| {
+                let ParameterName::Named(name) = &touch.name else {
+                    return false;
+                };
+                let on = DEPENDENT.iter().find(|(it, _)| **it == **name);
+                touch.how != ParameterUse::Reset
+                    && on.is_some_and(|(_, on)| self.record.value(on).is_some())
+            })
+    }
+
+    /// The prefix is being sent. `zone`: what is to be set beside the parameters.
+    pub fn put_prefix(&mut self, zone: Option<&Prefix>, put: impl FnOnce(&Prefix)) {
+        let zone = zone.map_or(&[][..], Prefix::values);
+        let zone = zone.iter().map(|(name, value)| (&**name, &**value));
+        if !self.touched.is_empty() {
+            let values: Vec<_> = zone.chain(self.to_set()).collect();
+            return put(&Prefix::new(&values));
+        }
+        let record = &self.record;
+        put(self.prefix.get_or_insert_with(|| {
+            let values: Vec<_> = zone.chain(record.applied()).collect();
+            Prefix::new(&values)
+        }));
+    }
+
+    /// A statement is being sent to run.
+    pub fn sent(&mut self, facts: &Facts) {
+        for touch in facts.statements.iter().flat_map(|it| &it.parameters) {
+            let name = match &touch.name {
+                ParameterName::All => {
+                    self.touched.clear();
+                    continue;
+                }
+                ParameterName::Named(name) => name,
+                ParameterName::Dynamic => continue,
+            };
+            // What has been reset has been set as well, and a prefix sets what it has set.
+            let of_interest = match touch.how {
+                ParameterUse::Session => true,
+                _ => self.record.value(name).is_some(),
+            };
+            if of_interest && !contains(&self.touched, name) {
+                self.touched.push(name.clone());
+            }
+        }
+    }
+
+    /// The transaction is over: what was touched in it is as it was.
+    pub fn transaction_ended(&mut self) {
+        self.touched.clear();
+    }
+
+    /// Can the answer to this change the record?
+    pub fn would_change(&self, facts: &Facts) -> bool {
+        let undoes = self.record.is_changed() || self.is_unanswered();
+        let resets = |statement: &Statement| {
+            let mut touches = statement.parameters.iter();
+            touches.any(|touch| touch.how == ParameterUse::Reset)
+        };
+        let mut statements = facts.statements.iter();
+        reading::sets(facts)
+            || statements.any(|it| resets(it) || (undoes && it.transaction.is_some()))
+    }
+
+    /// Is there room for what a statement sets, and for the savepoint that it sets?
+    pub fn have_room_for(&self, facts: &Facts) -> bool {
+        let names = facts.statements.iter().flat_map(reading::names);
+        let asked = self.asked.iter().flatten().map(|name| &**name);
+        let savepoint = |it: &Statement| it.details.savepoint.is_some();
+        let grows = reading::sets(facts)
+            || (self.record.is_changed() && facts.statements.iter().any(savepoint));
+        !grows || self.record.has_room_for(names.chain(asked))
+    }
+
+    /// Such a statement was sent, in an Execute.
+    pub fn note(&mut self, facts: &Arc<Facts>) {
+        self.noted.push_back(Arc::clone(facts));
+    }
+
+    /// This was sent behind an Execute.
+    pub fn ask(&mut self, behind: &Behind<'_>) {
+        self.asked.push_back(behind.name.map(Box::from));
+    }
+
+    /// Such statements were sent, in a Query.
+    pub fn plan(&mut self, facts: &Arc<Facts>, guard: bool, sent: Sent) {
+        for statement in &facts.statements {
+            let behind = reading::behind(statement, Some(&self.record));
+            let asked = behind.iter().map(|behind| behind.name.map(Box::from));
+            self.asked.extend(asked);
+        }
+        self.plan = Some(Plan {
+            facts: Arc::clone(facts),
+            next: 0,
+            own: usize::from(guard),
+            guard,
+            sent,
+        });
+    }
+
+    /// Is the next answer to the Query one to a statement of ours?
+    pub fn expects_own(&self) -> bool {
+        self.plan.as_ref().is_some_and(|plan| plan.own > 0)
+    }
+
+    /// Where a position in the Query's text is in the client's.
+    pub fn moved(&self, position: u32) -> Option<u32> {
+        let moves = self.plan.as_ref().map_or(&[][..], |plan| &plan.sent.moves);
+        reading::moved(moves, position)
+    }
+
+    /// Was the Execute that is answered next sent in another form than the client's?
+    pub fn is_localized(&self) -> bool {
+        self.noted.front().is_some_and(|facts| reading::sets(facts))
+    }
+
+    /// A DataRow of ours: its body.
+    pub fn row(&mut self, body: &[u8]) {
+        self.value = reading::value(body).map(Box::from);
+    }
+
+    /// The noted Execute has ended: `tag` is that of its CommandComplete.
+    pub fn executed(&mut self, tag: &[u8]) {
+        if let Some(facts) = self.noted.pop_front()
+            && let Some(statement) = facts.statements.first()
+        {
+            self.apply(statement, tag);
+        }
+    }
+
+    /// The question behind an Execute is answered to its end.
+    pub fn answered(&mut self) -> Result<(), NoRoom> {
+        let value = self.value.take();
+        match self.asked.pop_front().flatten().zip(value) {
+            // It was not reached, or is not known.
+            None => Ok(()),
+            Some((name, value)) if self.record.fits(&name, &value) => {
+                self.prefix = None;
+                self.record.set(&name, &value);
+                Ok(())
+            }
+            Some(_) => Err(NoRoom),
+        }
+    }
+
+    /// A statement of the planned Query has ended.
+    pub fn statement_ended(&mut self, tag: &[u8]) -> Result<(), NoRoom> {
+        let Some(plan) = &mut self.plan else {
+            return Ok(());
+        };
+        if plan.own > 0 {
+            plan.own -= 1;
+            return match std::mem::take(&mut plan.guard) {
+                true => Ok(()),
+                false => self.answered(),
+            };
+        }
+        let facts = Arc::clone(&plan.facts);
+        if let Some(statement) = facts.statements.get(plan.next) {
+            plan.own = plan.sent.behind.get(plan.next).copied().unwrap_or(0);
+            plan.next += 1;
+            self.apply(statement, tag);
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, statement: &Statement, tag: &[u8]) {
+        use TransactionControl::{Commit, Rollback, TwoPhase};
+        for touch in &statement.parameters {
+            if touch.how == ParameterUse::Reset {
+                self.prefix = None;
+                match &touch.name {
+                    ParameterName::Named(name) => self.record.reset(name),
+                    ParameterName::All => self.record.reset_all(),
+                    ParameterName::Dynamic => {}
+                }
+            }
+        }
+        if statement.tag == "DISCARD ALL" {
+            self.record.forgotten_by_pool();
+        }
+        match statement.transaction {
+            // COMMIT of a failed transaction is answered with ROLLBACK.
+            Some(Commit { .. } | Rollback { .. }) if tag == b"COMMIT" => self.record.commit(),
+            Some(Commit { .. } | Rollback { .. } | TwoPhase) => self.roll_back(),
+            _ => {}
+        }
+        if let Some(savepoint) = &statement.details.savepoint {
+            let name = &savepoint.name;
+            match savepoint.act {
+                SavepointAct::Set => self.record.savepoint(name),
+                SavepointAct::Release => self.record.release(name),
+                SavepointAct::RollBackTo => {
+                    self.prefix = None;
+                    self.record.roll_back_to(name);
+                }
+            }
+        }
+    }
+
+    fn roll_back(&mut self) {
+        if self.record.is_changed() {
+            self.prefix = None;
+            self.record.roll_back();
+        }
+    }
+
+    /// The server has failed a batch and skipped so much of it.
+    pub fn batch_failed(&mut self, noted: usize, asked: usize) {
+        self.failed = true;
+        self.value = None;
+        self.noted.drain(..noted.min(self.noted.len()));
+        self.asked.drain(..asked.min(self.asked.len()));
+    }
+
+    /// The planned Query failed.
+    pub fn query_failed(&mut self) {
+        self.failed = true;
+        self.value = None;
+    }
+
+    /// The planned Query is over.
+    pub fn query_ended(&mut self) {
+        if self.plan.take().is_some() {
+            self.asked.clear();
+        }
+    }
+
+    /// ReadyForQuery: `idle`, and so an implicit transaction, if there was one, has ended.
+    pub fn ready(&mut self, idle: bool) {
+        let failed = std::mem::take(&mut self.failed);
+        if idle && failed {
+            self.roll_back();
+        } else if idle {
+            self.record.commit();
+        }
+    }
+}
+
+fn contains(names: &[Box<str>], name: &str) -> bool {
+    names.iter().any(|it| **it == *name)
+}

@@ -1,0 +1,180 @@
+//! ParameterStatus: what the server reports about a pooled connection, and what the client is told,
+//! which is what a connection of its own would report.
+
+use std::sync::Arc;
+
+use crate::protocol::frame::{self, HEADER, cstr, message, put_cstr};
+
+/// Reported, and nothing that a client may change.
+const FIXED: [&[u8]; 8] = [
+    b"client_encoding",
+    b"in_hot_standby",
+    b"integer_datetimes",
+    b"is_superuser",
+    b"server_encoding",
+    b"server_version",
+    b"session_authorization",
+    b"standard_conforming_strings",
+];
+
+/// The parameters that the server reports: each name and value, both ending in NUL.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Values(Arc<[u8]>);
+
+impl Values {
+    fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut rest = &*self.0;
+        std::iter::from_fn(move || {
+            let (name, tail) = cstr(rest)?;
+            let (value, tail) = cstr(tail)?;
+            rest = tail;
+            Some((name, value))
+        })
+    }
+
+    fn get(&self, name: &[u8]) -> Option<&[u8]> {
+        let mut pairs = self.pairs();
+        let (_, value) = pairs.find(|(it, _)| *it == name)?;
+        Some(value)
+    }
+
+    fn with(&self, name: &[u8], value: &[u8]) -> Self {
+        let mut all = Vec::with_capacity(self.0.len() + value.len());
+        for (it, old) in self.pairs() {
+            put_cstr(&mut all, it);
+            put_cstr(&mut all, if it == name { value } else { old });
+        }
+        Self(all.into())
+    }
+}
+
+/// What is known about the reports of one connection.
+#[derive(Debug, Default)]
+pub struct Reports {
+    server: Values,
+    /// What the client was told, where that is not the same.
+    told: Option<Values>,
+}
+
+impl Reports {
+    /// The client was told these, whole messages of a login.
+    pub fn new(mut messages: &[u8]) -> Self {
+        let mut all = Vec::new();
+        while let Ok(Some(header)) = frame::header(messages) {
+            let Some(body) = messages.get(HEADER..header.total) else {
+                break;
+            };
+            messages = &messages[header.total..];
+            let pair = cstr(body).and_then(|(name, rest)| Some((name, cstr(rest)?.0)));
+            if let Some((name, value)) = pair.filter(|(name, _)| !FIXED.contains(name)) {
+                put_cstr(&mut all, name);
+                put_cstr(&mut all, value);
+            }
+        }
+        Self {
+            server: Values(all.into()),
+            told: None,
+        }
+    }
+
+    /// The server reports this, in the body of a ParameterStatus. Is it to be held back, since what
+    /// the client is told is ours to say? `ours`: it may be.
+    pub fn reported(&mut self, body: &[u8], ours: bool) -> bool {
+        let pair = cstr(body).and_then(|(name, rest)| Some((name, cstr(rest)?.0)));
+        let Some((name, value)) = pair else {
+            return false;
+        };
+        if self.server.get(name).is_none() {
+            return false;
+        }
+        let held = ours || self.told.is_some();
+        if held && self.told.is_none() {
+            self.told = Some(self.server.clone());
+        }
+        self.server = self.server.with(name, value);
+        held
+    }
+
+    /// Appends what the client has not been told yet: `effective` says what a parameter is, where
+    /// that is not what the server has reported.
+    pub fn put_news<'v, 'e>(
+        &mut self,
+        out: impl FnOnce() -> &'v mut Vec<u8>,
+        effective: impl Fn(&str) -> Option<&'e str>,
+    ) {
+        let told = self.told.as_ref().unwrap_or(&self.server);
+        let pairs = self.server.pairs().map(|(name, value)| {
+            let mut folded = [0; MAX_NAME];
+            let set = fold(name, &mut folded).and_then(&effective);
+            (name, set.map_or(value, str::as_bytes))
+        });
+        let mut news = pairs
+            .filter(|(name, value)| told.get(name) != Some(*value))
+            .peekable();
+        if news.peek().is_none() {
+            return;
+        }
+        let out = out();
+        let mut now = told.clone();
+        for (name, value) in news {
+            now = now.with(name, value);
+            message(out, b'S', |out| {
+                put_cstr(out, name);
+                put_cstr(out, value);
+            });
+        }
+        self.told = Some(now).filter(|now| *now != self.server);
+    }
+}
+
+/// A longer name is none that the server reports (bytes).
+const MAX_NAME: usize = 64;
+
+/// The name as PostgreSQL compares it.
+fn fold<'b>(name: &[u8], buffer: &'b mut [u8; MAX_NAME]) -> Option<&'b str> {
+    let folded = buffer.get_mut(..name.len())?;
+    folded.copy_from_slice(name);
+    folded.make_ascii_lowercase();
+    std::str::from_utf8(folded).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(name: &str, value: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        message(&mut out, b'S', |out| {
+            put_cstr(out, name.as_bytes());
+            put_cstr(out, value.as_bytes());
+        });
+        out
+    }
+
+    fn news<'e>(reports: &mut Reports, effective: impl Fn(&str) -> Option<&'e str>) -> Vec<u8> {
+        let mut out = Vec::new();
+        reports.put_news(|| &mut out, effective);
+        out
+    }
+
+    #[test]
+    fn the_client_is_told_what_is_in_effect_once() {
+        let login = [status("TimeZone", "UTC"), status("is_superuser", "off")].concat();
+        let mut reports = Reports::new(&login);
+        let none = |_: &str| None;
+        assert_eq!(news(&mut reports, none), b"");
+        let tokyo = |name: &str| (name == "timezone").then_some("Asia/Tokyo");
+        assert_eq!(news(&mut reports, tokyo), status("TimeZone", "Asia/Tokyo"));
+        assert_eq!(news(&mut reports, tokyo), b"");
+        // What the prefix does, and what its end takes back, is no news.
+        for value in ["Asia/Tokyo", "UTC"] {
+            assert!(reports.reported(&status("TimeZone", value)[HEADER..], true));
+            assert_eq!(news(&mut reports, tokyo), b"");
+        }
+        assert_eq!(news(&mut reports, none), status("TimeZone", "UTC"));
+        // Nothing is kept here: reports go on as they come.
+        assert!(!reports.reported(&status("TimeZone", "GMT")[HEADER..], false));
+        assert_eq!(news(&mut reports, none), b"");
+        assert!(!reports.reported(&status("is_superuser", "on")[HEADER..], true));
+    }
+}

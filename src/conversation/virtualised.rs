@@ -1,0 +1,281 @@
+//! Parameters that a client sets for its session, on a server connection that is handed on: each is
+//! set for the transaction only, read back, and remembered. What the record does with that is in
+//! `parameters`.
+
+use std::sync::Arc;
+
+use super::client::{Message, Step};
+use super::in_flight::{Expected, Skipped};
+use super::injection::QueryForm;
+use super::parameters::{NoRoom, Parameters};
+use super::reading::{self, Sent};
+use super::record::{MAX_BYTES, MAX_NAMES};
+use super::splice::Splice;
+use super::{Conversation, Fatal};
+use crate::error::SqlState;
+use crate::policy::{Guard, Objection, Refusal, Who};
+use crate::protocol::frame::{self, HEADER, cstr};
+use crate::sql::Facts;
+use crate::zone::QUERY_GUARD;
+
+/// What an Execute does to the parameters.
+pub(super) enum Noted {
+    /// Nothing.
+    No,
+    /// Its answer may change them.
+    Yes,
+    /// Answers must be waited for first.
+    Wait,
+}
+
+impl Conversation {
+    /// The parameters of the client; made for the first statement that sets one.
+    fn parameters(&mut self) -> Option<&mut Parameters> {
+        let injection = self.injection.as_mut()?;
+        injection.parameters.as_deref_mut()
+    }
+
+    /// No more parameters, or savepoints behind a change of one, than can be kept.
+    pub(super) fn parameters_are_too_many(&self, facts: &Facts, who: &Who) -> Option<Box<Refusal>> {
+        let injection = self.injection.as_ref()?;
+        let room = match &injection.parameters {
+            Some(parameters) => parameters.have_room_for(facts),
+            None if injection.localizes(facts) => Parameters::default().have_room_for(facts),
+            None => true,
+        };
+        (!room).then(|| too_many_parameters(who))
+    }
+
+    /// Passes a Parse on: its text in the local form, if it has one here.
+    pub(super) fn pass_parse(
+        &mut self,
+        message: Message<'_>,
+        facts: &Facts,
+        out: &mut Splice<'_>,
+    ) -> Step {
+        let injection = self.injection.as_ref();
+        let localizes = injection.is_some_and(|injection| injection.localizes(facts));
+        let statement = facts.statements.first().filter(|_| localizes);
+        let localized = statement.and_then(reading::localized);
+        let parts = message.body().and_then(|body| {
+            let (name, rest) = cstr(body)?;
+            let (text, types) = cstr(rest)?;
+            Some((name, text, types))
+        });
+        let Some((localized, (name, text, types))) = localized.zip(parts) else {
+            return self.pass(message, out);
+        };
+        frame::message(out.insert(), b'P', |out| {
+            frame::put_cstr(out, name);
+            reading::put_localized(out, text, localized);
+            out.push(0);
+            out.extend_from_slice(types);
+        });
+        self.drop_message(message)
+    }
+
+    /// Does a statement that is about to be executed change the parameters?
+    pub(super) fn note(&mut self, facts: &Facts) -> Noted {
+        let Some(injection) = &self.injection else {
+            return Noted::No;
+        };
+        if injection.localizes(facts) {
+            // A named Parse of ours follows, and must not stand behind a Sync that is not answered:
+            // see `Injection::holds_batches`.
+            return match self.in_flight.has_ended_batches() {
+                true => Noted::Wait,
+                false => Noted::Yes,
+            };
+        }
+        let parameters = injection.parameters.as_ref();
+        let would_change = parameters.is_some_and(|parameters| parameters.would_change(facts));
+        match (injection.resets_origin(facts), would_change) {
+            (true, _) if self.in_flight.has_ended_batches() => Noted::Wait,
+            (false, false) => Noted::No,
+            _ => Noted::Yes,
+        }
+    }
+
+    /// Behind an Execute that was noted: what it sets is read back.
+    pub(super) fn read_back(&mut self, facts: &Arc<Facts>, out: &mut Splice<'_>) {
+        let Some(injection) = &mut self.injection else {
+            return;
+        };
+        let parameters = injection.begin_parameters();
+        parameters.note(facts);
+        let Some(statement) = facts.statements.first() else {
+            return;
+        };
+        let all = reading::behind(statement, Some(parameters.record()));
+        all.iter().for_each(|behind| parameters.ask(behind));
+        for behind in &all {
+            injection.put_behind(out.insert(), behind);
+            self.in_flight.push_reading();
+        }
+    }
+
+    /// Sends a Query that sets parameters, or whose answers change them, in its local form; false: it
+    /// is an ordinary one.
+    pub(super) fn put_planned(
+        &mut self,
+        body: &[u8],
+        facts: &Arc<Facts>,
+        form: QueryForm,
+        out: &mut Splice<'_>,
+    ) -> bool {
+        let Some(injection) = &mut self.injection else {
+            return false;
+        };
+        let parameters = injection.parameters.as_ref();
+        let would_change = parameters.is_some_and(|parameters| parameters.would_change(facts));
+        let localizes = injection.localizes(facts);
+        if !localizes && !would_change && !injection.resets_origin(facts) {
+            return false;
+        }
+        let guard = matches!(form, QueryForm::Guarded | QueryForm::PrefixedGuarded);
+        let guard = if guard { QUERY_GUARD } else { b"" };
+        let text = body.strip_suffix(b"\0").unwrap_or(body);
+        let parameters = injection.begin_parameters();
+        let mut sent = Sent::default();
+        frame::message(out.insert(), b'Q', |out| {
+            sent = reading::put_query(out, guard, text, facts, Some(parameters.record()));
+            out.push(0);
+        });
+        parameters.plan(facts, !guard.is_empty(), sent);
+        let stage = match guard.is_empty() {
+            true => Expected::Planned,
+            false => Expected::PlannedOwn,
+        };
+        self.in_flight.push(stage);
+        true
+    }
+
+    /// A DataRow of ours.
+    pub(super) fn read_row(&mut self, row: &[u8]) {
+        if let Some(parameters) = self.parameters() {
+            parameters.row(&row[HEADER..]);
+        }
+    }
+
+    /// Is this the warning that SET LOCAL gives where the client has sent SET?
+    pub(super) fn is_of_local_form(&self, sqlstate: &[u8]) -> bool {
+        let injection = self.injection.as_ref();
+        let parameters = injection.and_then(|injection| injection.parameters.as_ref());
+        sqlstate == b"25P01" && parameters.is_some_and(|parameters| parameters.is_localized())
+    }
+
+    /// Where a position in a planned Query is in the client's text.
+    pub(super) fn position_in_plan(&self, position: u32) -> Option<u32> {
+        let injection = self.injection.as_ref();
+        let parameters = injection.and_then(|injection| injection.parameters.as_ref());
+        parameters.map_or(Some(position), |parameters| parameters.moved(position))
+    }
+
+    /// The server reports a parameter: is it ours to tell the client about it?
+    pub(super) fn holds_report(&mut self, body: &[u8]) -> bool {
+        let injection = self.injection.as_ref();
+        let kept = injection.is_some_and(|injection| injection.parameters.is_some());
+        self.reports.reported(body, kept)
+    }
+
+    /// Ahead of ReadyForQuery: what the client's own connection would report.
+    pub(super) fn put_news(&mut self, out: &mut Splice<'_>) {
+        let Some(injection) = &self.injection else {
+            return;
+        };
+        if injection.parameters.is_some() {
+            let effective = |name: &str| injection.effective(name, self.status);
+            self.reports.put_news(|| out.insert(), effective);
+        }
+    }
+
+    /// A noted Execute has ended.
+    pub(super) fn noted_ended(&mut self, complete: &[u8]) {
+        if let Some(parameters) = self.parameters() {
+            parameters.executed(tag(complete));
+        }
+    }
+
+    /// The question behind an Execute is answered.
+    pub(super) fn reading_ended(&mut self) -> Result<(), Fatal> {
+        match self.parameters() {
+            Some(parameters) => parameters.answered().map_err(no_room),
+            None => Ok(()),
+        }
+    }
+
+    /// A statement of a planned Query has ended; whose is the next?
+    pub(super) fn planned_ended(&mut self, complete: &[u8]) -> Result<(), Fatal> {
+        let Some(parameters) = self.parameters() else {
+            return Ok(());
+        };
+        parameters.statement_ended(tag(complete)).map_err(no_room)?;
+        let stage = match parameters.expects_own() {
+            true => Expected::PlannedOwn,
+            false => Expected::Planned,
+        };
+        self.in_flight.replace_head(stage);
+        Ok(())
+    }
+
+    /// The server has failed a batch. `reading`: at a question of ours.
+    pub(super) fn parameters_failed(&mut self, skipped: &Skipped, reading: bool) {
+        if let Some(injection) = &mut self.injection
+            && let Some(parameters) = &mut injection.parameters
+        {
+            parameters.batch_failed(skipped.noted, skipped.readings);
+            if reading {
+                injection.reading_failed();
+            }
+        }
+    }
+
+    /// A planned Query failed.
+    pub(super) fn plan_failed(&mut self) {
+        if let Some(parameters) = self.parameters() {
+            parameters.query_failed();
+        }
+    }
+
+    /// ReadyForQuery: `planned`, behind a planned Query.
+    pub(super) fn parameters_ready(&mut self, idle: bool, planned: bool) {
+        if let Some(parameters) = self.parameters() {
+            if planned {
+                parameters.query_ended();
+            }
+            parameters.ready(idle);
+        }
+    }
+}
+
+/// The command tag of a CommandComplete; empty for another message.
+fn tag(message: &[u8]) -> &[u8] {
+    match message.split_first() {
+        Some((b'C', _)) => message
+            .get(HEADER..)
+            .and_then(cstr)
+            .map_or(b"", |(tag, _)| tag),
+        _ => b"",
+    }
+}
+
+fn too_many_parameters(who: &Who) -> Box<Refusal> {
+    let objection = Objection::new("too many parameters are set on this connection")
+        .sqlstate(SqlState::PROGRAM_LIMIT)
+        .detail(format!(
+            "On the transaction route a session may have {MAX_NAMES}, of {} KB",
+            MAX_BYTES >> 10
+        ))
+        .hint("Use SET LOCAL in a transaction, or RESET what is no longer needed");
+    Box::new(objection.refuse(Guard::SessionState, who, None))
+}
+
+pub(super) fn no_room(_: NoRoom) -> Fatal {
+    Fatal {
+        sqlstate: SqlState::PROGRAM_LIMIT,
+        message: format!(
+            "the parameters of this connection exceed {} KB",
+            MAX_BYTES >> 10
+        ),
+    }
+}
