@@ -3,6 +3,7 @@
 use super::in_flight::Expected;
 use super::injection::QueryForm;
 use super::judge::Judged;
+use super::prepared::is_named_parse;
 use super::splice::Splice;
 use super::{Batch, Body, Context, Conversation, Copy, Fatal, Next, Observer, Taken};
 use crate::error::SqlState;
@@ -154,7 +155,8 @@ impl Conversation {
                 return Ok(Step::Hold);
             }
             if !self.ending
-                && (self.asks_pool(out) || self.must_wait(matches!(kind, b'Q' | b'F'), out))
+                && (self.asks_pool(message, out)
+                    || self.must_wait(matches!(kind, b'Q' | b'F'), out))
             {
                 return Ok(Step::Hold);
             }
@@ -235,11 +237,17 @@ impl Conversation {
 
     /// Asks the pool what the zone must know about it, where nothing else is open or unanswered. What
     /// the client has just sent waits for the answer.
-    fn asks_pool(&mut self, out: &mut Splice<'_>) -> bool {
+    fn asks_pool(&mut self, message: Message<'_>, out: &mut Splice<'_>) -> bool {
         let idle = self.is_idle();
         let Some(injection) = &mut self.injection else {
             return false;
         };
+        if self.replaceable && is_named_parse(message) {
+            injection.has_names();
+        }
+        if injection.has_asked() {
+            return true;
+        }
         if !idle || !injection.is_curious() {
             return false;
         }
@@ -315,6 +323,8 @@ impl Conversation {
             out.keep(message.range(message.header.total));
             self.in_flight.push_statement(Expected::Query, copy_in);
         }
+        self.statements.lost();
+        self.may_deallocate(&facts);
         if let Some(injection) = &mut self.injection {
             injection.queried(&facts, form);
         }

@@ -18,6 +18,13 @@ const MAX_LOOKED_AT: usize = 256;
 pub enum Expected {
     /// ParseComplete; the head of `parses` becomes known then.
     Parse,
+    /// ParseComplete of a Parse of ours that says again what the client has parsed before.
+    OwnParse,
+    /// The same under the client's name, for a pool that follows it; the head of `parses` becomes
+    /// known then.
+    FollowedParse,
+    /// CloseComplete of that name, ahead of it.
+    OwnClose,
     /// BindComplete; the head of `binds` becomes known then.
     Bind,
     /// RowDescription or NoData.
@@ -218,6 +225,17 @@ impl InFlight {
         self.ends > 0
     }
 
+    /// Batches sent so far.
+    pub fn batch(&self) -> u64 {
+        self.batch
+    }
+
+    /// Does the first unanswered change make the unnamed statement another?
+    pub fn parses_unnamed(&self) -> bool {
+        let first = self.changes.front();
+        first.is_some_and(|change| change.space == Space::Statement && change.name.is_empty())
+    }
+
     /// Is a COPY FROM STDIN unanswered?
     pub fn has_copy_in(&self) -> bool {
         self.copies > 0
@@ -345,7 +363,9 @@ impl InFlight {
             self.pop();
             skipped.prefix |= head.is_prefix();
             match head {
-                Expected::Parse | Expected::Bind | Expected::Close => drop(self.pop_change()),
+                Expected::Parse | Expected::FollowedParse | Expected::Bind | Expected::Close => {
+                    drop(self.pop_change());
+                }
                 Expected::Refused => drop(self.refusals.pop_front()),
                 Expected::Execute => skipped.executes += 1,
                 Expected::NotedExecute => {

@@ -256,8 +256,46 @@ impl Injection {
 
     /// Is it time to ask whether the pool follows names? Only while nothing is open or unanswered.
     pub fn is_curious(&self) -> bool {
-        let loses = self.zone.as_ref().is_some_and(|zone| zone.loses_names());
-        self.keeping.is_curious() && self.injects() && !loses
+        let of_use = self.injects() || self.keeping.has_names();
+        self.keeping.is_curious() && of_use && !self.loses_names()
+    }
+
+    /// Has a name been lost that should have stayed?
+    fn loses_names(&self) -> bool {
+        self.zone.as_ref().is_some_and(|zone| zone.loses_names())
+    }
+
+    /// The client names its prepared statements: it is worth asking the pool at once.
+    pub fn has_names(&mut self) {
+        self.keeping.named();
+    }
+
+    /// Was the pool asked, and has not answered yet?
+    pub fn has_asked(&self) -> bool {
+        self.keeping.has_asked()
+    }
+
+    /// Does the pool follow the names of this client's statements? Where clients read the same text
+    /// by a search_path of their own it would give them one plan.
+    pub fn names_are_followed(&self) -> bool {
+        let parameters = self.parameters.as_ref().map(|it| it.record());
+        let own_path = parameters.is_some_and(|record| {
+            record.value("search_path").is_some()
+                || record.origins(Some("search_path")).next().is_some()
+        });
+        self.keeping.follows() && !self.loses_names() && !own_path
+    }
+
+    /// The pool has lost a name of the client's, or keeps an outdated plan behind it.
+    pub fn stop_following(&mut self) {
+        self.keeping.lost();
+    }
+
+    /// Is the prefix due ahead of a Parse? The zone decides nothing there, but parameters do.
+    pub fn due_at_parse(&self, facts: &Facts, failed: bool) -> bool {
+        let parameters = self.parameters.as_ref();
+        let set = parameters.is_some_and(|parameters| parameters.have_to_be_set());
+        set && self.is_due() && !failed && self.matters(facts)
     }
 
     /// Appends the question.
@@ -294,7 +332,7 @@ impl Injection {
 
     /// The pool does not know a name that it should have followed.
     pub fn name_lost(&mut self) {
-        self.keeping.forgets();
+        self.keeping.lost();
         if let Some(zone) = &self.zone {
             zone.name_lost();
         }

@@ -192,7 +192,7 @@ impl Conversation {
         cx: &Context<'_, O>,
     ) {
         match prepared {
-            Some(Prepared { facts, text }) => {
+            Some(Prepared { facts, text, .. }) => {
                 cx.observer
                     .started(Some(facts), text.as_deref().unwrap_or(b""));
             }

@@ -18,6 +18,7 @@ mod keeping;
 mod names;
 mod observing;
 mod parameters;
+mod prepared;
 mod reading;
 mod record;
 mod reports;
@@ -39,6 +40,7 @@ use in_flight::InFlight;
 use injection::Injection;
 use names::Names;
 use observing::Onlooker;
+use prepared::Statements;
 use reports::Reports;
 
 /// What happens on a connection, for counters and records. Called on the data path: must be cheap.
@@ -201,6 +203,7 @@ pub struct Conversation {
     status: TransactionStatus,
     in_flight: InFlight,
     names: Names,
+    statements: Statements,
     batch: Batch,
     client_body: Body,
     server_body: Body,
@@ -256,6 +259,7 @@ impl Conversation {
             status: TransactionStatus::Idle,
             in_flight: InFlight::default(),
             names: Names::default(),
+            statements: Statements::default(),
             batch: Batch::Closed,
             client_body: Body::default(),
             server_body: Body::default(),
@@ -320,9 +324,10 @@ impl Conversation {
         self.farewell || self.onlooker.is_some()
     }
 
-    /// The server connection was replaced while idle: what the old one knew is gone.
+    /// The server connection was replaced while idle: what the old one knew is gone. The client's
+    /// prepared statements are sent again.
     pub fn server_replaced(&mut self) {
-        self.names = Names::default();
+        self.unfollow();
         if let Some(injection) = &mut self.injection {
             injection.server_replaced();
         }

@@ -101,6 +101,14 @@ impl Conversation {
         }
         let head = self.in_flight.head();
         let step = match (header.kind, head) {
+            (b'1', Some(E::OwnParse)) | (b'3', Some(E::OwnClose)) => {
+                self.in_flight.pop();
+                Step::Swallow
+            }
+            (b'1', Some(E::FollowedParse)) => {
+                self.changed();
+                Step::Swallow
+            }
             // PostgreSQL knows our name: nobody has put another in its place.
             (b'D', Some(E::Question)) => self.of_injection(Injection::pool_forgets),
             (b'1' | b'2' | b'3' | b'C', Some(E::Question)) => Step::Swallow,
@@ -122,14 +130,18 @@ impl Conversation {
             (b'E', _) => return self.error(header, bytes, head, observer, out, to_server),
 
             (b'1', Some(E::Parse)) | (b'2', Some(E::Bind)) | (b'3', Some(E::Close)) => {
-                if let Some((space, name, meaning)) = self.in_flight.changed() {
-                    self.names.change(space, name, meaning);
-                }
+                self.changed();
                 Step::Carry
             }
             (b't', Some(E::Describe)) => Step::Carry,
             (b'T' | b'n', Some(E::Describe)) => self.answered(),
+            (b'C', Some(E::Execute | E::Query | E::Guarded))
+                if self.remembers() && bytes.len() < header.total =>
+            {
+                return Ok(Step::More);
+            }
             (b'C' | b'I' | b's', Some(E::Execute)) => {
+                self.forget_deallocated(bytes);
                 self.statement_ended(observer, SqlState::SUCCESS);
                 self.copy_ended();
                 self.answered()
@@ -138,6 +150,7 @@ impl Conversation {
                 let Some(message) = bytes.get(..header.total) else {
                     return Ok(Step::More);
                 };
+                self.forget_deallocated(message);
                 self.noted_ended(message);
                 self.statement_ended(observer, SqlState::SUCCESS);
                 self.copy_ended();
@@ -159,6 +172,7 @@ impl Conversation {
                 let Some(message) = bytes.get(..header.total) else {
                     return Ok(Step::More);
                 };
+                self.forget_deallocated(message);
                 self.planned_ended(message)?;
                 match head {
                     Some(E::PlannedOwn) => Step::Swallow,
@@ -181,6 +195,7 @@ impl Conversation {
             (b'T', Some(E::GuardedRow)) => self.stage(E::GuardedTag),
             (b'C', Some(E::GuardedTag)) => self.stage(E::Guarded),
             (b'C', Some(E::Query | E::Guarded)) => {
+                self.forget_deallocated(bytes);
                 self.copy_ended();
                 Step::Carry
             }
@@ -194,6 +209,14 @@ impl Conversation {
             (kind, _) => return Err(out_of_step(kind)),
         };
         Ok(step)
+    }
+
+    /// A Parse, Bind or Close is confirmed.
+    fn changed(&mut self) {
+        if let Some((space, name, meaning)) = self.in_flight.changed() {
+            let gone = self.names.change(space, name, meaning);
+            self.statements.recycle(gone);
+        }
     }
 
     /// Something about the zone that the client does not see.
@@ -273,7 +296,11 @@ impl Conversation {
         if head.is_query() {
             let outcome = std::mem::replace(&mut self.outcome, SqlState::SUCCESS);
             self.statement_ended(observer, outcome);
-            self.names.drop_unnamed();
+            let gone = self.names.drop_unnamed();
+            self.statements.recycle(gone);
+        }
+        if status == TransactionStatus::Idle {
+            self.statements.lost();
         }
         if head == Expected::Question {
             self.of_injection(Injection::question_answered);
@@ -349,6 +376,7 @@ impl Conversation {
         }
         match head {
             Expected::Refused if fields.sqlstate == UNDEFINED_CURSOR => {
+                self.statements.lost();
                 if let Some(refusal) = self.in_flight.refused() {
                     self.error_reply(&refusal).put(out.insert());
                 }
@@ -362,6 +390,7 @@ impl Conversation {
             _ => {}
         }
         observer.server_error(fields.sqlstate);
+        self.statement_failed(head, fields.sqlstate);
         if head.is_prefix() {
             observer.injection_failed();
             self.of_injection(Injection::failed);

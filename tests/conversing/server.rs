@@ -94,6 +94,9 @@ pub struct Server {
     /// TO of what never was a savepoint, in a failed transaction (a prefix that went ahead of it fails
     /// sooner); an unnamed portal used again after a prefix took its place (refused).
     pub doubtful: bool,
+    /// A statement without rows was described in a failed transaction: PostgreSQL answers that, but takes
+    /// no Parse there, so that a statement that has to be sent again is answered with 25P02.
+    pub described_in_vain: bool,
     /// Between the first message of a prefix and its Execute.
     in_prefix: bool,
     /// A prefix took the place of the client's unnamed portal.
@@ -125,6 +128,7 @@ impl Server {
             hit: None,
             violations: Vec::new(),
             doubtful: false,
+            described_in_vain: false,
             in_prefix: false,
             unnamed_taken: false,
             runs: 0,

@@ -126,6 +126,7 @@ impl Server {
             return Err(ABORTED);
         }
         if kind == b'S' {
+            self.described_in_vain |= self.transaction == Transaction::Failed;
             self.put(b't', &[&[0, 0]]);
         }
         match rows {

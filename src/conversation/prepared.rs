@@ -1,0 +1,435 @@
+//! Prepared statements of a client whose server connection is handed on.
+//!
+//! Whoever gets the server connection next must find none of them there, and this client must find
+//! its own on whichever connection it is led to. So every Parse is remembered, and goes to the server
+//! as its *unnamed* statement; a Bind or Describe that meets another one there, or another
+//! connection, gets the remembered Parse ahead, whose ParseComplete nobody sees. That holds for the
+//! client's unnamed statement as well: in its next transaction it is gone, or another client's.
+//!
+//! Only where the pool follows names by itself (see `keeping`) they go through as they are.
+//!
+//! **What the server has.** Within a batch that is certain: if anything fails, the rest is skipped.
+//! Behind unanswered batches it is not, and the statement is sent again. It always may be: a portal
+//! keeps what it was bound to.
+
+use std::sync::Arc;
+
+use super::client::{Message, Step};
+use super::in_flight::{Expected, Space};
+use super::names::{MAX_BYTES, Prepared};
+use super::splice::Splice;
+use super::{Batch, Context, Conversation, Observer};
+use crate::protocol::frame::{self, HEADER, cstr, put_cstr};
+use crate::sql::{Class, Facts, Localized};
+
+/// More than this is not kept ready for the client's next unnamed statement, bytes.
+const MAX_SPARE: usize = 16 * 1024;
+
+/// A Parse that can be said again.
+#[derive(Debug, Default)]
+pub struct Source {
+    /// No two of one connection have the same.
+    id: u64,
+    /// The whole message, for the server's unnamed statement.
+    message: Vec<u8>,
+}
+
+impl Source {
+    /// What it takes, bytes.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.message.capacity()
+    }
+
+    /// Makes it a Parse of this text, in its local form if it has one; `types`: their count and they.
+    fn fill(&mut self, id: u64, text: &[u8], types: &[u8], localized: Option<&Localized>) {
+        self.id = id;
+        self.message.clear();
+        frame::message(&mut self.message, b'P', |out| {
+            out.push(0);
+            match localized {
+                Some(localized) => super::reading::put_localized(out, text, localized),
+                None => out.extend_from_slice(text),
+            }
+            out.push(0);
+            out.extend_from_slice(types);
+        });
+    }
+
+    /// Appends it as the Parse of a name.
+    fn put_named(&self, out: &mut Vec<u8>, name: &[u8]) {
+        frame::message(out, b'P', |out| {
+            out.extend_from_slice(name);
+            out.extend_from_slice(&self.message[HEADER..]);
+        });
+    }
+}
+
+/// The server's unnamed statement, once everything sent has run.
+#[derive(Debug)]
+struct There {
+    id: u64,
+    /// Batches before it was sent.
+    batch: u64,
+}
+
+/// What one pooled connection knows about the statements on its server.
+#[derive(Debug, Default)]
+pub struct Statements {
+    there: Option<There>,
+    /// What takes names was sent, and may be unanswered.
+    deallocating: bool,
+    /// Sources made so far.
+    made: u64,
+    /// Memory of an unnamed statement that is gone, for the next.
+    spare: Option<Arc<Source>>,
+}
+
+impl Statements {
+    /// Nobody knows what the server's unnamed statement is: an error, the end of a transaction,
+    /// a simple Query, Close, another server connection.
+    pub fn lost(&mut self) {
+        self.there = None;
+    }
+
+    /// An unnamed statement is gone: its memory serves the next one.
+    pub fn recycle(&mut self, gone: Option<Prepared>) {
+        let source = gone.and_then(|prepared| prepared.source);
+        let Some(mut source) = source.filter(|it| it.bytes() <= MAX_SPARE) else {
+            return;
+        };
+        if Arc::get_mut(&mut source).is_some() {
+            self.spare = Some(source);
+        }
+    }
+
+    /// Remembers a Parse; `unnamed`: one that will not last.
+    fn remember(
+        &mut self,
+        unnamed: bool,
+        text: &[u8],
+        types: &[u8],
+        localized: Option<&Localized>,
+    ) -> Arc<Source> {
+        self.made += 1;
+        let mut source = match unnamed {
+            true => self.spare.take().unwrap_or_default(),
+            false => Arc::default(),
+        };
+        match Arc::get_mut(&mut source) {
+            Some(source) => source.fill(self.made, text, types, localized),
+            None => {
+                let mut new = Source::default();
+                new.fill(self.made, text, types, localized);
+                source = Arc::new(new);
+            }
+        }
+        source
+    }
+}
+
+/// How a message calls the statement that it means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Called {
+    /// By the client's name.
+    ByName,
+    /// It is the server's unnamed one.
+    Unnamed,
+}
+
+impl Conversation {
+    /// Is every Parse remembered?
+    pub(super) fn remembers(&self) -> bool {
+        self.replaceable
+    }
+
+    /// What is to be remembered of a Parse.
+    pub(super) fn remember(
+        &mut self,
+        name: &[u8],
+        text: &[u8],
+        types: &[u8],
+        facts: &Facts,
+    ) -> Option<Arc<Source>> {
+        if !self.remembers() {
+            return None;
+        }
+        let localized = match &self.injection {
+            Some(injection) if injection.localizes(facts) => facts
+                .statements
+                .first()
+                .and_then(super::reading::localized),
+            _ => None,
+        };
+        let unnamed = name.is_empty();
+        Some(self.statements.remember(unnamed, text, types, localized))
+    }
+
+    /// Do so many unanswered Parses wait to be remembered that no more may be sent?
+    pub(super) fn remembers_too_much(&self) -> bool {
+        self.remembers() && self.in_flight.pending_bytes() > MAX_BYTES
+    }
+
+    /// Does a name go to the pool as it is, which follows it?
+    pub(super) fn passes_names(&self) -> bool {
+        let injection = self.injection.as_ref();
+        !self.remembers() || injection.is_some_and(|injection| injection.names_are_followed())
+    }
+
+    /// Sends the Parse of a statement. `meaning`: what its name will stand for.
+    pub(super) fn send_parse(
+        &mut self,
+        message: Message<'_>,
+        name: &[u8],
+        meaning: Prepared,
+        out: &mut Splice<'_>,
+    ) -> Step {
+        let facts = Arc::clone(&meaning.facts);
+        let source = meaning.source.clone();
+        let followed = meaning.followed;
+        self.in_flight
+            .push_change(Expected::Parse, Space::Statement, name, Some(meaning));
+        self.batch = Batch::Open;
+        match source.filter(|_| !followed) {
+            Some(source) => {
+                self.is_there(&source);
+                if name.is_empty() {
+                    return self.pass_parse(message, &facts, out);
+                }
+                out.insert().extend_from_slice(&source.message);
+                self.drop_message(message)
+            }
+            None => self.pass_parse(message, &facts, out),
+        }
+    }
+
+    /// Sends a Parse whose name is taken, for the errors that PostgreSQL looks for first.
+    pub(super) fn try_parse(&mut self, source: Option<&Source>, out: &mut Splice<'_>) {
+        if let Some(source) = source {
+            out.insert().extend_from_slice(&source.message);
+            self.in_flight.push(Expected::OwnParse);
+            self.statements.lost();
+            self.batch = Batch::Open;
+        }
+    }
+
+    fn is_there(&mut self, source: &Source) {
+        self.statements.there = Some(There {
+            id: source.id,
+            batch: self.in_flight.batch(),
+        });
+    }
+
+    /// Sees to it that the server has the statement when the next message reaches it.
+    pub(super) fn say_again(
+        &mut self,
+        name: &[u8],
+        prepared: &Prepared,
+        out: &mut Splice<'_>,
+    ) -> Called {
+        let Some(source) = &prepared.source else {
+            return Called::ByName;
+        };
+        let settled = !self.in_flight.has_ended_batches();
+        if !name.is_empty() && self.passes_names() {
+            if prepared.followed {
+                return Called::ByName;
+            }
+            // PgBouncer that follows names hangs when the Parse of one comes in two pieces behind a
+            // Sync that is not answered: see `Injection::holds_batches`.
+            if settled {
+                self.have_it_followed(name, prepared, source, out);
+                return Called::ByName;
+            }
+        }
+        let batch = self.in_flight.batch();
+        let there = self.statements.there.as_mut();
+        match there.filter(|it| it.id == source.id && (it.batch == batch || settled)) {
+            Some(there) => there.batch = batch,
+            None => {
+                out.insert().extend_from_slice(&source.message);
+                self.in_flight.push(Expected::OwnParse);
+                self.is_there(source);
+                self.batch = Batch::Open;
+            }
+        }
+        Called::Unnamed
+    }
+
+    /// Hands the statement to the pool, under the client's name. Whether the pool has another of that
+    /// name from before is not known: hence Close.
+    fn have_it_followed(
+        &mut self,
+        name: &[u8],
+        prepared: &Prepared,
+        source: &Source,
+        out: &mut Splice<'_>,
+    ) {
+        put_close(out.insert(), name);
+        source.put_named(out.insert(), name);
+        self.in_flight.push(Expected::OwnClose);
+        let meaning = Prepared {
+            followed: true,
+            ..prepared.clone()
+        };
+        let space = Space::Statement;
+        self.in_flight
+            .push_change(Expected::FollowedParse, space, name, Some(meaning));
+        self.batch = Batch::Open;
+    }
+
+    /// Carries a Bind, with the statement called so.
+    pub(super) fn pass_bind(
+        &mut self,
+        message: Message<'_>,
+        portal: &[u8],
+        name: &[u8],
+        called: Called,
+        out: &mut Splice<'_>,
+    ) -> Step {
+        if called == Called::ByName || name.is_empty() {
+            return self.pass(message, out);
+        }
+        let step = self.drop_message(message);
+        self.client_body.dropped = false;
+        let length = message.header.total - name.len() - 1;
+        let bytes = out.insert();
+        bytes.push(b'B');
+        bytes.extend_from_slice(&u32::try_from(length).unwrap_or(0).to_be_bytes());
+        put_cstr(bytes, portal);
+        bytes.push(0);
+        let behind = HEADER + portal.len() + 1 + name.len() + 1;
+        let there = message.header.total.min(message.bytes.len());
+        out.keep(message.at + behind..message.at + there);
+        step
+    }
+
+    /// Carries Describe of a statement, called so.
+    pub(super) fn pass_describe(
+        &mut self,
+        message: Message<'_>,
+        called: Called,
+        out: &mut Splice<'_>,
+    ) -> Step {
+        if called == Called::ByName {
+            return self.pass(message, out);
+        }
+        frame::message(out.insert(), b'D', |out| {
+            out.push(b'S');
+            out.push(0);
+        });
+        self.drop_message(message)
+    }
+
+    /// Carries Close of a statement. The server has none of this name, unless the pool follows it:
+    /// then the answer comes from a name that nobody has.
+    pub(super) fn pass_close(
+        &mut self,
+        message: Message<'_>,
+        name: &[u8],
+        followed: bool,
+        out: &mut Splice<'_>,
+    ) -> Step {
+        if name.is_empty() {
+            self.statements.lost();
+        }
+        if name.is_empty() || followed || !self.remembers() {
+            return self.pass(message, out);
+        }
+        let nowhere = self.nowhere;
+        put_close(out.insert(), &nowhere);
+        self.drop_message(message)
+    }
+
+    /// The prefix that a Parse needs: names, and constants like dates, mean what the client's
+    /// parameters say.
+    pub(super) fn put_prefix_for_parse<O: Observer>(
+        &mut self,
+        facts: &Facts,
+        cx: &Context<'_, O>,
+        out: &mut Splice<'_>,
+    ) {
+        let failed = self.failed();
+        let injection = self.injection.as_ref();
+        if injection.is_some_and(|injection| injection.due_at_parse(facts, failed)) {
+            self.put_prefix(cx, out);
+            self.batch = Batch::Open;
+        }
+    }
+
+    /// Does it depend on unanswered messages what a Parse of this statement needs?
+    pub(super) fn must_know_for_parse(&self, facts: &Facts) -> bool {
+        let injection = self.injection.as_ref();
+        injection.is_some_and(|injection| injection.must_know(facts))
+    }
+
+    /// An error has arrived, for this message.
+    pub(super) fn statement_failed(&mut self, head: Expected, sqlstate: &[u8]) {
+        self.statements.lost();
+        if head == Expected::Parse && self.in_flight.parses_unnamed() {
+            // PostgreSQL drops the one before it reads the text.
+            let gone = self.names.drop_unnamed();
+            self.statements.recycle(gone);
+        }
+        let lost = sqlstate == b"26000" && matches!(head, Expected::Bind | Expected::Describe);
+        let stale = sqlstate == b"0A000" && matches!(head, Expected::Bind | Expected::Describe);
+        if lost || stale {
+            self.names_are_lost();
+        }
+    }
+
+    /// The pool does not follow names after all, or only an outdated plan behind them that every
+    /// statement of the same text would get: from now on each statement is sent again.
+    fn names_are_lost(&mut self) {
+        if let Some(injection) = &mut self.injection {
+            injection.stop_following();
+        }
+    }
+
+    /// A statement has ended: DEALLOCATE ALL and DISCARD ALL take the names. `complete` begins with
+    /// its whole CommandComplete.
+    pub(super) fn forget_deallocated(&mut self, complete: &[u8]) {
+        let tags: [&[u8]; 2] = [b"DEALLOCATE ALL\0", b"DISCARD ALL\0"];
+        let tag = complete.get(HEADER..).unwrap_or_default();
+        if self.remembers() && complete[0] == b'C' && tags.iter().any(|it| tag.starts_with(it)) {
+            self.names.deallocate_all();
+        }
+    }
+
+    /// A statement is sent to run: may it take names?
+    pub(super) fn may_deallocate(&mut self, facts: &Facts) {
+        self.statements.deallocating |= facts.classes.has(Class::Deallocate)
+            || facts.statements.iter().any(|it| it.tag == "DISCARD ALL");
+    }
+
+    /// Is what may take names unanswered?
+    pub(super) fn is_deallocating(&mut self) -> bool {
+        self.statements.deallocating &= !self.in_flight.is_empty();
+        self.statements.deallocating && self.remembers()
+    }
+
+    /// The pool knows nothing of what it has followed for this client.
+    pub(super) fn unfollow(&mut self) {
+        self.names.unfollow();
+        self.statements.lost();
+    }
+}
+
+fn put_close(out: &mut Vec<u8>, name: &[u8]) {
+    frame::message(out, b'C', |out| {
+        out.push(b'S');
+        put_cstr(out, name);
+    });
+}
+
+/// Is this the Parse of a statement with a name, as far as it is there?
+pub(super) fn is_named_parse(message: Message<'_>) -> bool {
+    message.header.kind == b'P' && message.bytes.get(HEADER).is_some_and(|byte| *byte != 0)
+}
+
+/// Name, text, and the types with their count, of a Parse's body.
+pub(super) fn parts(body: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let (name, rest) = cstr(body)?;
+    let (text, types) = cstr(rest)?;
+    let (count, each) = types.split_first_chunk::<2>()?;
+    (each.len() == 4 * usize::from(u16::from_be_bytes(*count))).then_some((name, text, types))
+}
