@@ -245,7 +245,7 @@ impl Conversation {
         if self.replaceable && is_named_parse(message) {
             injection.has_names();
         }
-        if injection.has_asked() {
+        if self.in_flight.head().is_some_and(Expected::is_about_pool) {
             return true;
         }
         if !idle || !injection.is_curious() {

@@ -117,6 +117,14 @@ impl Expected {
         matches!(self, Self::Planned | Self::PlannedOwn)
     }
 
+    /// Between us and the pool, with no client's message before it?
+    pub fn is_about_pool(self) -> bool {
+        matches!(
+            self,
+            Self::Question | Self::CleanupClose | Self::CleanupSync
+        )
+    }
+
     /// Part of the question what a parameter is?
     pub fn is_reading(self) -> bool {
         READING.contains(&self)

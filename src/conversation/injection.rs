@@ -270,11 +270,6 @@ impl Injection {
         self.keeping.named();
     }
 
-    /// Was the pool asked, and has not answered yet?
-    pub fn has_asked(&self) -> bool {
-        self.keeping.has_asked()
-    }
-
     /// Does the pool follow the names of this client's statements? Where clients read the same text
     /// by a search_path of their own it would give them one plan.
     pub fn names_are_followed(&self) -> bool {

@@ -68,11 +68,6 @@ impl Keeping {
         self.named
     }
 
-    /// Was the pool asked, and has not answered to the end?
-    pub fn has_asked(&self) -> bool {
-        self.pool == Pool::Asked
-    }
-
     /// Does the pool follow names?
     pub fn follows(&self) -> bool {
         matches!(self.pool, Pool::Follows(_))
@@ -188,7 +183,7 @@ mod tests {
         keeping.named();
         assert!(keeping.is_curious());
         keeping.asked();
-        assert!(keeping.has_asked() && !keeping.follows());
+        assert!(!keeping.follows() && !keeping.is_curious());
         keeping.named();
         keeping.answered();
         assert!(keeping.follows() && !keeping.is_curious());

@@ -31,7 +31,7 @@ impl Server {
             if self.transaction == Transaction::Failed && !statement.is_exit() {
                 return Err(ABORTED);
             }
-            self.queried |= statement.takes_snapshot();
+            self.queried |= statement.is_analyzed();
             if *statement == Statement::Fails(At::Parse) {
                 return Err("42703");
             }
@@ -126,7 +126,10 @@ impl Server {
             return Err(ABORTED);
         }
         if kind == b'S' {
-            self.described_in_vain |= self.transaction == Transaction::Failed;
+            let failed = self.transaction == Transaction::Failed;
+            let mut statements = statement::read(&sql).into_iter();
+            let snapshot = !self.queried && statements.any(|it| it.is_analyzed());
+            self.described_in_vain |= failed || snapshot;
             self.put(b't', &[&[0, 0]]);
         }
         match rows {
