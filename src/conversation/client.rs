@@ -232,7 +232,8 @@ impl Conversation {
             return simple;
         }
         let injection = self.injection.as_ref();
-        self.batch == Batch::Closed && injection.is_some_and(|injection| injection.holds_batches())
+        self.batch == Batch::Closed
+            && injection.is_some_and(|it| it.holds_batches() || (!simple && it.may_be_handed_on()))
     }
 
     /// Asks the pool what the zone must know about it, where nothing else is open or unanswered. What

@@ -47,6 +47,8 @@ pub enum Expected {
     Guarded,
     /// A message that was replaced by Execute of a portal that cannot exist: its error becomes the refusal.
     Refused,
+    /// The same, of a Query or of a Parse of the unnamed statement, which drop the one before it.
+    RefusedUnnamed,
     /// The zone prefix: CloseComplete.
     PrefixClose,
     /// ParseComplete.
@@ -190,7 +192,7 @@ pub struct InFlight {
     statements: usize,
     /// Batches sent.
     batch: u64,
-    /// One for each [`Expected::Refused`].
+    /// One for each [`Expected::Refused`] and [`Expected::RefusedUnnamed`].
     refusals: VecDeque<Box<Refusal>>,
     copies: usize,
     /// Answers that end a batch.
@@ -210,6 +212,8 @@ pub struct Skipped {
     pub synced: bool,
     /// A zone prefix, or what was left of it, was among them.
     pub prefix: bool,
+    /// Statements that were not parsed or closed under these names.
+    pub names: Vec<Box<[u8]>>,
 }
 
 impl InFlight {
@@ -305,9 +309,9 @@ impl InFlight {
     }
 
     /// A message was replaced.
-    pub fn push_refused(&mut self, refusal: Box<Refusal>) {
+    pub fn push_refused(&mut self, expected: Expected, refusal: Box<Refusal>) {
         self.refusals.push_back(refusal);
-        self.push(Expected::Refused);
+        self.push(expected);
     }
 
     /// The zone prefix was sent in this form.
@@ -372,9 +376,14 @@ impl InFlight {
             skipped.prefix |= head.is_prefix();
             match head {
                 Expected::Parse | Expected::FollowedParse | Expected::Bind | Expected::Close => {
-                    drop(self.pop_change());
+                    let change = self.pop_change();
+                    let named = |it: &Change| it.space == Space::Statement && !it.name.is_empty();
+                    let name = change.filter(named).map(|change| change.name);
+                    skipped.names.extend(name);
                 }
-                Expected::Refused => drop(self.refusals.pop_front()),
+                Expected::Refused | Expected::RefusedUnnamed => {
+                    drop(self.refusals.pop_front());
+                }
                 Expected::Execute => skipped.executes += 1,
                 Expected::NotedExecute => {
                     skipped.executes += 1;

@@ -147,6 +147,13 @@ impl Injection {
             || (self.injects() && (self.unsettled || !self.in_transaction || !self.armed))
     }
 
+    /// May the server connection be given to another client behind what is unanswered? PgBouncer gives
+    /// it away with the last ReadyForQuery that it expects, and does not count what was sent behind that
+    /// without Sync (measured on 1.18): the rest of the batch would reach another server.
+    pub fn may_be_handed_on(&self) -> bool {
+        self.origins.is_some() && (self.unsettled || !self.in_transaction)
+    }
+
     /// What a parameter is for the client, where that is not what the server has now: what is set
     /// once a prefix is sent, or comes back when the failed transaction is rolled back.
     pub fn effective(&self, name: &str, status: TransactionStatus) -> Option<&str> {

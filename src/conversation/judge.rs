@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::client::{Message, Step};
 use super::in_flight::Expected;
 use super::names::Prepared;
+use super::prepared::is_named_parse;
 use super::splice::Splice;
 use super::{Batch, Context, Conversation, Observer};
 use crate::error::SqlState;
@@ -118,10 +119,13 @@ impl Conversation {
         if self.is_idle() {
             self.error_reply(&refusal).put(reply);
             reply.extend_from_slice(READY_IDLE);
+            let gone = self.names.drop_unnamed();
+            self.statements.recycle(gone);
         } else {
             self.put_execute_of_nothing(out);
             out.insert().extend_from_slice(frame::SYNC);
-            self.in_flight.push_refused(refusal);
+            self.in_flight
+                .push_refused(Expected::RefusedUnnamed, refusal);
             self.in_flight.push(Expected::Sync);
             if let Some(injection) = &mut self.injection {
                 injection.batch_ended();
@@ -142,7 +146,12 @@ impl Conversation {
     ) -> Step {
         cx.observer.refused(&refusal, message.text());
         self.put_execute_of_nothing(out);
-        self.in_flight.push_refused(refusal);
+        let unnamed = message.header.kind == b'P' && !is_named_parse(message);
+        let expected = match unnamed {
+            true => Expected::RefusedUnnamed,
+            false => Expected::Refused,
+        };
+        self.in_flight.push_refused(expected, refusal);
         self.batch = Batch::Skipping;
         self.drop_message(message)
     }

@@ -113,6 +113,14 @@ impl Names {
         self.statements = None;
     }
 
+    /// The same for one name.
+    pub fn unfollow_one(&mut self, name: &[u8]) {
+        let entries = self.statements.as_mut().map(|map| &mut map.entries);
+        if let Some(prepared) = entries.and_then(|entries| entries.get_mut(name)) {
+            prepared.followed = false;
+        }
+    }
+
     /// The pool has forgotten what it followed; what is kept here of the statements stays.
     pub fn unfollow(&mut self) {
         let all = self.statements.iter_mut();

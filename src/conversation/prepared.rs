@@ -78,6 +78,8 @@ pub struct Statements {
     there: Option<There>,
     /// What takes names was sent, and may be unanswered.
     deallocating: bool,
+    /// The pool may have names that this client does not have.
+    untidy: bool,
     /// Sources made so far.
     made: u64,
     /// Memory of an unnamed statement that is gone, for the next.
@@ -154,10 +156,9 @@ impl Conversation {
             return None;
         }
         let localized = match &self.injection {
-            Some(injection) if injection.localizes(facts) => facts
-                .statements
-                .first()
-                .and_then(super::reading::localized),
+            Some(injection) if injection.localizes(facts) => {
+                facts.statements.first().and_then(super::reading::localized)
+            }
             _ => None,
         };
         let unnamed = name.is_empty();
@@ -186,6 +187,9 @@ impl Conversation {
         let facts = Arc::clone(&meaning.facts);
         let source = meaning.source.clone();
         let followed = meaning.followed;
+        if followed && self.statements.untidy {
+            self.in_flight.push(Expected::OwnClose);
+        }
         self.in_flight
             .push_change(Expected::Parse, Space::Statement, name, Some(meaning));
         self.batch = Batch::Open;
@@ -198,7 +202,12 @@ impl Conversation {
                 out.insert().extend_from_slice(&source.message);
                 self.drop_message(message)
             }
-            None => self.pass_parse(message, &facts, out),
+            None => {
+                if followed && self.statements.untidy {
+                    put_close(out.insert(), name);
+                }
+                self.pass_parse(message, &facts, out)
+            }
         }
     }
 
@@ -365,7 +374,8 @@ impl Conversation {
     /// An error has arrived, for this message.
     pub(super) fn statement_failed(&mut self, head: Expected, sqlstate: &[u8]) {
         self.statements.lost();
-        if head == Expected::Parse && self.in_flight.parses_unnamed() {
+        let unnamed = head == Expected::Parse && self.in_flight.parses_unnamed();
+        if unnamed || head == Expected::RefusedUnnamed {
             // PostgreSQL drops the one before it reads the text.
             let gone = self.names.drop_unnamed();
             self.statements.recycle(gone);
@@ -375,6 +385,13 @@ impl Conversation {
         if lost || stale {
             self.names_are_lost();
         }
+    }
+
+    /// The server has skipped the Parse or Close of these names. PgBouncer that follows names has not:
+    /// it does what they say when it reads them. So nobody knows which of them it has.
+    pub(super) fn names_were_skipped(&mut self, names: &[Box<[u8]>]) {
+        self.statements.untidy |= !names.is_empty();
+        names.iter().for_each(|name| self.names.unfollow_one(name));
     }
 
     /// The pool does not follow names after all, or only an outdated plan behind them that every

@@ -375,8 +375,8 @@ impl Conversation {
             return Ok(self.query_failed(head, header, bytes, out));
         }
         match head {
-            Expected::Refused if fields.sqlstate == UNDEFINED_CURSOR => {
-                self.statements.lost();
+            Expected::Refused | Expected::RefusedUnnamed if fields.sqlstate == UNDEFINED_CURSOR => {
+                self.statement_failed(head, fields.sqlstate);
                 if let Some(refusal) = self.in_flight.refused() {
                     self.error_reply(&refusal).put(out.insert());
                 }
@@ -470,6 +470,7 @@ impl Conversation {
         if skipped.prefix {
             self.of_injection(Injection::name_doubted);
         }
+        self.names_were_skipped(&skipped.names);
         self.forget_copy();
         for _ in 0..skipped.executes {
             self.statement_ended(observer, sqlstate);

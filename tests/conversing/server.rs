@@ -298,7 +298,28 @@ impl Server {
         self.output.append(&mut self.buffered);
     }
 
+    /// Another server connection is given to the client's next transaction: what it prepared is gone,
+    /// unless the pool follows it, and its unnamed statement is somebody else's.
+    fn hand_on(&mut self) {
+        if self.place == Place::Alone || self.login == Login::Migrator {
+            return;
+        }
+        if self.pool != Pool::Follows {
+            let own = |name: &&String| !name.is_empty() && *name != PREFIX_NAME;
+            if let Some(name) = self.statements.keys().find(own) {
+                self.violations
+                    .push(format!("a statement is left on the server: {name}"));
+            }
+            self.statements.retain(|name, _| name == PREFIX_NAME);
+        }
+        let of_another = "drop table of_another_client".to_owned();
+        self.statements.insert(String::new(), of_another);
+    }
+
     fn ready(&mut self) {
+        if self.transaction == Transaction::None {
+            self.hand_on();
+        }
         let status = match self.transaction {
             Transaction::None | Transaction::Implicit => b"I",
             Transaction::Block => b"T",
