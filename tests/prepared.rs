@@ -10,7 +10,6 @@ mod random;
 mod prepared {
     //! One file for each matter.
     mod alike;
-    mod described;
     mod interleaved;
     mod kept;
 }

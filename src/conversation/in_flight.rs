@@ -23,8 +23,6 @@ pub enum Expected {
     /// The same under the client's name, for a pool that follows it; the head of `parses` becomes
     /// known then.
     FollowedParse,
-    /// CloseComplete of that name, ahead of it.
-    OwnClose,
     /// BindComplete; the head of `binds` becomes known then.
     Bind,
     /// RowDescription or NoData.

@@ -116,16 +116,22 @@ impl Conversation {
         reply: &mut Vec<u8>,
     ) -> Step {
         cx.observer.refused(&refusal, message.text());
+        let query = message.header.kind == b'Q';
         if self.is_idle() {
             self.error_reply(&refusal).put(reply);
             reply.extend_from_slice(READY_IDLE);
-            let gone = self.names.drop_unnamed();
-            self.statements.recycle(gone);
+            if query {
+                let gone = self.names.drop_unnamed();
+                self.statements.recycle(gone);
+            }
         } else {
             self.put_execute_of_nothing(out);
             out.insert().extend_from_slice(frame::SYNC);
-            self.in_flight
-                .push_refused(Expected::RefusedUnnamed, refusal);
+            let expected = match query {
+                true => Expected::RefusedUnnamed,
+                false => Expected::Refused,
+            };
+            self.in_flight.push_refused(expected, refusal);
             self.in_flight.push(Expected::Sync);
             if let Some(injection) = &mut self.injection {
                 injection.batch_ended();

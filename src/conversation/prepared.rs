@@ -19,11 +19,15 @@ use super::in_flight::{Expected, Space};
 use super::names::{MAX_BYTES, Prepared};
 use super::splice::Splice;
 use super::{Batch, Context, Conversation, Observer};
+use crate::protocol::TransactionStatus;
 use crate::protocol::frame::{self, HEADER, cstr, put_cstr};
 use crate::sql::{Class, Facts, Localized};
 
 /// More than this is not kept ready for the client's next unnamed statement, bytes.
 const MAX_SPARE: usize = 16 * 1024;
+
+/// With more names of which nobody knows whether the pool has them, none is left to it any more.
+const MAX_DOUBTED: usize = 64;
 
 /// A Parse that can be said again.
 #[derive(Debug, Default)]
@@ -78,8 +82,8 @@ pub struct Statements {
     there: Option<There>,
     /// What takes names was sent, and may be unanswered.
     deallocating: bool,
-    /// The pool may have names that this client does not have.
-    untidy: bool,
+    /// Names that the pool may have, and this client has not, or the other way round.
+    doubted: Vec<Box<[u8]>>,
     /// Sources made so far.
     made: u64,
     /// Memory of an unnamed statement that is gone, for the next.
@@ -176,6 +180,17 @@ impl Conversation {
         !self.remembers() || injection.is_some_and(|injection| injection.names_are_followed())
     }
 
+    /// May a Parse be left to the pool, which follows names? PgBouncer hangs when it comes in two pieces
+    /// behind a Sync that is not answered (see `Injection::holds_batches`), and answers it by itself where
+    /// PostgreSQL would not, in a failed transaction.
+    pub(super) fn hands_over(&self, name: &[u8]) -> bool {
+        self.remembers()
+            && self.passes_names()
+            && !self.statements.doubted.iter().any(|it| **it == *name)
+            && self.status != TransactionStatus::Failed
+            && !self.in_flight.has_ended_batches()
+    }
+
     /// Sends the Parse of a statement. `meaning`: what its name will stand for.
     pub(super) fn send_parse(
         &mut self,
@@ -187,9 +202,6 @@ impl Conversation {
         let facts = Arc::clone(&meaning.facts);
         let source = meaning.source.clone();
         let followed = meaning.followed;
-        if followed && self.statements.untidy {
-            self.in_flight.push(Expected::OwnClose);
-        }
         self.in_flight
             .push_change(Expected::Parse, Space::Statement, name, Some(meaning));
         self.batch = Batch::Open;
@@ -202,12 +214,7 @@ impl Conversation {
                 out.insert().extend_from_slice(&source.message);
                 self.drop_message(message)
             }
-            None => {
-                if followed && self.statements.untidy {
-                    put_close(out.insert(), name);
-                }
-                self.pass_parse(message, &facts, out)
-            }
+            None => self.pass_parse(message, &facts, out),
         }
     }
 
@@ -243,9 +250,7 @@ impl Conversation {
             if prepared.followed {
                 return Called::ByName;
             }
-            // PgBouncer that follows names hangs when the Parse of one comes in two pieces behind a
-            // Sync that is not answered: see `Injection::holds_batches`.
-            if settled {
+            if self.hands_over(name) {
                 self.have_it_followed(name, prepared, source, out);
                 return Called::ByName;
             }
@@ -264,8 +269,7 @@ impl Conversation {
         Called::Unnamed
     }
 
-    /// Hands the statement to the pool, under the client's name. Whether the pool has another of that
-    /// name from before is not known: hence Close.
+    /// Hands the statement to the pool, under the client's name.
     fn have_it_followed(
         &mut self,
         name: &[u8],
@@ -273,9 +277,7 @@ impl Conversation {
         source: &Source,
         out: &mut Splice<'_>,
     ) {
-        put_close(out.insert(), name);
         source.put_named(out.insert(), name);
-        self.in_flight.push(Expected::OwnClose);
         let meaning = Prepared {
             followed: true,
             ..prepared.clone()
@@ -330,7 +332,8 @@ impl Conversation {
     }
 
     /// Carries Close of a statement. The server has none of this name, unless the pool follows it:
-    /// then the answer comes from a name that nobody has.
+    /// then the answer comes from a portal that nobody has. (PgBouncer that follows names would answer
+    /// for a statement by itself, and sometimes before what was sent earlier; measured on 1.24.)
     pub(super) fn pass_close(
         &mut self,
         message: Message<'_>,
@@ -345,7 +348,10 @@ impl Conversation {
             return self.pass(message, out);
         }
         let nowhere = self.nowhere;
-        put_close(out.insert(), &nowhere);
+        frame::message(out.insert(), b'C', |out| {
+            out.push(b'P');
+            put_cstr(out, &nowhere);
+        });
         self.drop_message(message)
     }
 
@@ -389,9 +395,23 @@ impl Conversation {
 
     /// The server has skipped the Parse or Close of these names. PgBouncer that follows names has not:
     /// it does what they say when it reads them. So nobody knows which of them it has.
-    pub(super) fn names_were_skipped(&mut self, names: &[Box<[u8]>]) {
-        self.statements.untidy |= !names.is_empty();
-        names.iter().for_each(|name| self.names.unfollow_one(name));
+    pub(super) fn names_were_skipped(&mut self, names: Vec<Box<[u8]>>) {
+        if !self.remembers() || !self.passes_names() {
+            return;
+        }
+        for name in names {
+            self.names.unfollow_one(&name);
+            self.doubt(name);
+        }
+    }
+
+    /// The pool may have this name or not: from now on the client's statement of this name is sent again.
+    pub(super) fn doubt(&mut self, name: Box<[u8]>) {
+        if self.statements.doubted.len() < MAX_DOUBTED {
+            self.statements.doubted.push(name);
+        } else {
+            self.names_are_lost();
+        }
     }
 
     /// The pool does not follow names after all, or only an outdated plan behind them that every
@@ -427,15 +447,9 @@ impl Conversation {
     /// The pool knows nothing of what it has followed for this client.
     pub(super) fn unfollow(&mut self) {
         self.names.unfollow();
+        self.statements.doubted = Vec::new();
         self.statements.lost();
     }
-}
-
-fn put_close(out: &mut Vec<u8>, name: &[u8]) {
-    frame::message(out, b'C', |out| {
-        out.push(b'S');
-        put_cstr(out, name);
-    });
 }
 
 /// Is this the Parse of a statement with a name, as far as it is there?

@@ -101,7 +101,7 @@ impl Conversation {
         }
         let head = self.in_flight.head();
         let step = match (header.kind, head) {
-            (b'1', Some(E::OwnParse)) | (b'3', Some(E::OwnClose)) => {
+            (b'1', Some(E::OwnParse)) => {
                 self.in_flight.pop();
                 Step::Swallow
             }
@@ -470,7 +470,7 @@ impl Conversation {
         if skipped.prefix {
             self.of_injection(Injection::name_doubted);
         }
-        self.names_were_skipped(&skipped.names);
+        self.names_were_skipped(skipped.names);
         self.forget_copy();
         for _ in 0..skipped.executes {
             self.statement_ended(observer, sqlstate);

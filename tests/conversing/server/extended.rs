@@ -13,6 +13,9 @@ impl Server {
             self.start();
             return Err(CANCELED);
         }
+        if name.is_empty() {
+            self.statements.remove("");
+        }
         if name != PREFIX_NAME
             && let Some(sqlstate) = statement::refusal(&sql, self.login, self.migration_open)
         {
@@ -20,9 +23,6 @@ impl Server {
             return Err(sqlstate);
         }
         self.start();
-        if name.is_empty() {
-            self.statements.remove("");
-        }
         let statements = statement::read(&sql);
         if statements.contains(&Statement::Unknown) || statements.len() > 1 {
             return Err("42601");
