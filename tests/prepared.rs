@@ -10,6 +10,7 @@ mod random;
 mod prepared {
     //! One file for each matter.
     mod alike;
+    mod described;
     mod interleaved;
     mod kept;
 }

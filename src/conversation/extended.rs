@@ -4,7 +4,7 @@ use super::client::{Message, Step, bad_layout, has_copy_in, only_cstr};
 use super::in_flight::{Expected, Pending, Space};
 use super::judge::Judged;
 use super::names::{MAX_BYTES, MAX_NAMES, Prepared, bytes_of};
-use super::prepared;
+use super::prepared::{self, Called};
 use super::splice::Splice;
 use super::virtualised::Noted;
 use super::{Batch, Context, Conversation, Fatal, Observer};
@@ -122,9 +122,19 @@ impl Conversation {
         if injection.is_some_and(|i| i.due_at_bind(&prepared.facts, named, failed)) {
             self.put_prefix(cx, out);
         }
-        let called = self.say_again(name, &prepared, out);
+        let anew = prepared::is_described_next(message, portal);
+        let called = self.say_again(name, &prepared, anew, out);
+        match called {
+            Called::Wait => return Ok(Step::Hold),
+            Called::Changed => {
+                let refusal = changed_type(cx.who);
+                return Ok(self.refuse_extended(message, refusal, cx, out));
+            }
+            Called::ByName | Called::Unnamed => {}
+        }
         let bound = Prepared {
-            source: None,
+            // The memory of an unnamed one serves the next.
+            source: prepared.source.filter(|_| named),
             ..prepared
         };
         self.in_flight
@@ -145,14 +155,15 @@ impl Conversation {
         if kind == b'S' {
             return Ok(self.describe_statement(message, name, cx, out));
         }
-        if name.is_empty() {
-            match self.lookup_portal(name, out) {
-                Lookup::Wait => return Ok(Step::Hold),
-                Lookup::Unknown => return Ok(self.refuse_unnamed_portal(message, cx, out)),
-                Lookup::Known(_) => {}
+        let of = match self.lookup_portal(name, out) {
+            Lookup::Wait => return Ok(Step::Hold),
+            Lookup::Unknown if name.is_empty() => {
+                return Ok(self.refuse_unnamed_portal(message, cx, out));
             }
-        }
-        self.in_flight.push(Expected::Describe);
+            Lookup::Unknown => None,
+            Lookup::Known(portal) => portal.source,
+        };
+        self.in_flight.push_describe(Expected::Describe, of);
         self.batch = Batch::Open;
         Ok(self.pass(message, out))
     }
@@ -178,8 +189,17 @@ impl Conversation {
             return Step::Hold;
         }
         self.put_prefix_for_parse(&prepared.facts, cx, out);
-        let called = self.say_again(name, &prepared, out);
-        self.in_flight.push(Expected::Describe);
+        let called = self.say_again(name, &prepared, false, out);
+        match called {
+            Called::Wait => return Step::Hold,
+            Called::Changed => {
+                let refusal = changed_type(cx.who);
+                return self.refuse_extended(message, refusal, cx, out);
+            }
+            Called::ByName | Called::Unnamed => {}
+        }
+        self.in_flight
+            .push_describe(Expected::Describe, prepared.source);
         self.batch = Batch::Open;
         self.pass_describe(message, called, out)
     }
@@ -382,6 +402,10 @@ fn wait_for_names(message: Message<'_>) -> Result<Step, Fatal> {
 fn unknown_statement(who: &Who, name: &[u8]) -> Box<Refusal> {
     let name = String::from_utf8_lossy(name);
     Box::new(guards::unknown_name::statement(who, &name))
+}
+
+fn changed_type(who: &Who) -> Box<Refusal> {
+    Box::new(guards::unknown_name::changed(who))
 }
 
 fn taken_name(who: &Who, name: &[u8]) -> Box<Refusal> {

@@ -2,8 +2,10 @@
 //! messages, so the head of this queue says what the next answer belongs to.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::names::{Prepared, bytes_of};
+use super::prepared::Source;
 use crate::policy::Refusal;
 use crate::zone::Form;
 
@@ -20,12 +22,15 @@ pub enum Expected {
     Parse,
     /// ParseComplete of a Parse of ours that says again what the client has parsed before.
     OwnParse,
-    /// The same under the client's name, for a pool that follows it; the head of `parses` becomes
+    /// The same answers to a Describe of ours.
+    OwnDescribe,
+    /// ParseComplete again, under the client's name, for a pool that follows it; the head of `parses` becomes
     /// known then.
     FollowedParse,
     /// BindComplete; the head of `binds` becomes known then.
     Bind,
-    /// RowDescription or NoData.
+    /// RowDescription or NoData; of a statement, ParameterDescription before that. The head of
+    /// `described` is what is described.
     Describe,
     /// CommandComplete, EmptyQueryResponse or PortalSuspended.
     Execute,
@@ -192,6 +197,8 @@ pub struct InFlight {
     batch: u64,
     /// One for each [`Expected::Refused`] and [`Expected::RefusedUnnamed`].
     refusals: VecDeque<Box<Refusal>>,
+    /// One for each [`Expected::Describe`] and [`Expected::OwnDescribe`]: none where it is no matter.
+    described: VecDeque<Option<Arc<Source>>>,
     copies: usize,
     /// Answers that end a batch.
     ends: usize,
@@ -312,6 +319,23 @@ impl InFlight {
         self.push(expected);
     }
 
+    /// A Describe was sent.
+    pub fn push_describe(&mut self, expected: Expected, of: Option<Arc<Source>>) {
+        self.described.push_back(of);
+        self.push(expected);
+    }
+
+    /// What the Describe at the head is about.
+    pub fn described(&self) -> Option<&Source> {
+        self.described.front()?.as_deref()
+    }
+
+    /// The Describe at the head is answered.
+    pub fn pop_described(&mut self) {
+        self.pop();
+        self.described.pop_front();
+    }
+
     /// The zone prefix was sent in this form.
     pub fn push_prefix(&mut self, form: Form) {
         let answers = match form {
@@ -383,6 +407,9 @@ impl InFlight {
                     drop(self.refusals.pop_front());
                 }
                 Expected::Execute => skipped.executes += 1,
+                Expected::Describe | Expected::OwnDescribe => {
+                    drop(self.described.pop_front());
+                }
                 Expected::NotedExecute => {
                     skipped.executes += 1;
                     skipped.noted += 1;
@@ -423,6 +450,9 @@ impl InFlight {
     pub fn settle(&mut self) {
         if self.queue.capacity() > 64 {
             self.queue.shrink_to(16);
+        }
+        if self.described.capacity() > 16 {
+            self.described.shrink_to(4);
         }
         if self.changes.capacity() > 16 {
             self.changes.shrink_to(4);

@@ -12,7 +12,13 @@
 //! Behind unanswered batches it is not, and the statement is sent again. It always may be: a portal
 //! keeps what it was bound to.
 
+mod description;
+mod loss;
+
 use std::sync::Arc;
+
+use description::Description;
+pub(super) use description::is_described_next;
 
 use super::client::{Message, Step};
 use super::in_flight::{Expected, Space};
@@ -21,7 +27,7 @@ use super::splice::Splice;
 use super::{Batch, Context, Conversation, Observer};
 use crate::protocol::TransactionStatus;
 use crate::protocol::frame::{self, HEADER, cstr, put_cstr};
-use crate::sql::{Class, Facts, Localized};
+use crate::sql::{Facts, Localized};
 
 /// More than this is not kept ready for the client's next unnamed statement, bytes.
 const MAX_SPARE: usize = 16 * 1024;
@@ -36,6 +42,8 @@ pub struct Source {
     id: u64,
     /// The whole message, for the server's unnamed statement.
     message: Vec<u8>,
+    /// A hash of what the client was told of parameters and columns.
+    given: Description,
 }
 
 impl Source {
@@ -47,6 +55,7 @@ impl Source {
     /// Makes it a Parse of this text, in its local form if it has one; `types`: their count and they.
     fn fill(&mut self, id: u64, text: &[u8], types: &[u8], localized: Option<&Localized>) {
         self.id = id;
+        self.given = Description::default();
         self.message.clear();
         frame::message(&mut self.message, b'P', |out| {
             out.push(0);
@@ -74,6 +83,21 @@ struct There {
     id: u64,
     /// Batches before it was sent.
     batch: u64,
+    /// Is it what the client was told?
+    check: Check,
+}
+
+/// What is known about a statement that was sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Check {
+    /// Nothing: the client asks for its description anew.
+    Unasked,
+    /// It was asked for its description.
+    Asked,
+    /// It has the one that the client was given, or the client was given none.
+    Same,
+    /// It has another.
+    Changed,
 }
 
 /// What one pooled connection knows about the statements on its server.
@@ -140,6 +164,10 @@ pub(super) enum Called {
     ByName,
     /// It is the server's unnamed one.
     Unnamed,
+    /// Whether it still is what the client was told is not known yet.
+    Wait,
+    /// It is not.
+    Changed,
 }
 
 impl Conversation {
@@ -207,7 +235,7 @@ impl Conversation {
         self.batch = Batch::Open;
         match source.filter(|_| !followed) {
             Some(source) => {
-                self.is_there(&source);
+                self.is_there(&source, Check::Same);
                 if name.is_empty() {
                     return self.pass_parse(message, &facts, out);
                 }
@@ -228,18 +256,21 @@ impl Conversation {
         }
     }
 
-    fn is_there(&mut self, source: &Source) {
+    fn is_there(&mut self, source: &Source, check: Check) {
         self.statements.there = Some(There {
             id: source.id,
             batch: self.in_flight.batch(),
+            check,
         });
     }
 
-    /// Sees to it that the server has the statement when the next message reaches it.
+    /// Sees to it that the server has the statement when the next message reaches it. `anew`: its columns
+    /// are described to the client before it sees any.
     pub(super) fn say_again(
         &mut self,
         name: &[u8],
         prepared: &Prepared,
+        anew: bool,
         out: &mut Splice<'_>,
     ) -> Called {
         let Some(source) = &prepared.source else {
@@ -257,16 +288,42 @@ impl Conversation {
         }
         let batch = self.in_flight.batch();
         let there = self.statements.there.as_mut();
-        match there.filter(|it| it.id == source.id && (it.batch == batch || settled)) {
-            Some(there) => there.batch = batch,
+        let relied_upon = source.given.is_relied_upon(anew);
+        let is_it = |it: &&mut There| {
+            let unknown = it.check == Check::Unasked && relied_upon;
+            it.id == source.id && (it.batch == batch || settled) && !unknown
+        };
+        match there.filter(is_it) {
+            Some(there) => {
+                there.batch = batch;
+                match there.check {
+                    Check::Same | Check::Unasked => return Called::Unnamed,
+                    Check::Changed => return Called::Changed,
+                    Check::Asked => {}
+                }
+            }
             None => {
                 out.insert().extend_from_slice(&source.message);
                 self.in_flight.push(Expected::OwnParse);
-                self.is_there(source);
                 self.batch = Batch::Open;
+                if !relied_upon {
+                    self.is_there(source, Check::Unasked);
+                    return Called::Unnamed;
+                }
+                self.is_there(source, Check::Asked);
+                self.ask_for_description(out.insert(), source);
             }
         }
-        Called::Unnamed
+        self.ask_for_answers(out);
+        Called::Wait
+    }
+
+    /// A Parse, Bind or Close is confirmed.
+    pub(super) fn changed(&mut self) {
+        if let Some((space, name, meaning)) = self.in_flight.changed() {
+            let gone = self.names.change(space, name, meaning);
+            self.statements.recycle(gone);
+        }
     }
 
     /// Hands the statement to the pool, under the client's name.
@@ -324,10 +381,7 @@ impl Conversation {
         if called == Called::ByName {
             return self.pass(message, out);
         }
-        frame::message(out.insert(), b'D', |out| {
-            out.push(b'S');
-            out.push(0);
-        });
+        put_describe(out.insert());
         self.drop_message(message)
     }
 
@@ -376,80 +430,11 @@ impl Conversation {
         let injection = self.injection.as_ref();
         injection.is_some_and(|injection| injection.must_know(facts))
     }
+}
 
-    /// An error has arrived, for this message.
-    pub(super) fn statement_failed(&mut self, head: Expected, sqlstate: &[u8]) {
-        self.statements.lost();
-        let unnamed = head == Expected::Parse && self.in_flight.parses_unnamed();
-        if unnamed || head == Expected::RefusedUnnamed {
-            // PostgreSQL drops the one before it reads the text.
-            let gone = self.names.drop_unnamed();
-            self.statements.recycle(gone);
-        }
-        let lost = sqlstate == b"26000" && matches!(head, Expected::Bind | Expected::Describe);
-        let stale = sqlstate == b"0A000" && matches!(head, Expected::Bind | Expected::Describe);
-        if lost || stale {
-            self.names_are_lost();
-        }
-    }
-
-    /// The server has skipped the Parse or Close of these names. PgBouncer that follows names has not:
-    /// it does what they say when it reads them. So nobody knows which of them it has.
-    pub(super) fn names_were_skipped(&mut self, names: Vec<Box<[u8]>>) {
-        if !self.remembers() || !self.passes_names() {
-            return;
-        }
-        for name in names {
-            self.names.unfollow_one(&name);
-            self.doubt(name);
-        }
-    }
-
-    /// The pool may have this name or not: from now on the client's statement of this name is sent again.
-    pub(super) fn doubt(&mut self, name: Box<[u8]>) {
-        if self.statements.doubted.len() < MAX_DOUBTED {
-            self.statements.doubted.push(name);
-        } else {
-            self.names_are_lost();
-        }
-    }
-
-    /// The pool does not follow names after all, or only an outdated plan behind them that every
-    /// statement of the same text would get: from now on each statement is sent again.
-    fn names_are_lost(&mut self) {
-        if let Some(injection) = &mut self.injection {
-            injection.stop_following();
-        }
-    }
-
-    /// A statement has ended: DEALLOCATE ALL and DISCARD ALL take the names. `complete` begins with
-    /// its whole CommandComplete.
-    pub(super) fn forget_deallocated(&mut self, complete: &[u8]) {
-        let tags: [&[u8]; 2] = [b"DEALLOCATE ALL\0", b"DISCARD ALL\0"];
-        let tag = complete.get(HEADER..).unwrap_or_default();
-        if self.remembers() && complete[0] == b'C' && tags.iter().any(|it| tag.starts_with(it)) {
-            self.names.deallocate_all();
-        }
-    }
-
-    /// A statement is sent to run: may it take names?
-    pub(super) fn may_deallocate(&mut self, facts: &Facts) {
-        self.statements.deallocating |= facts.classes.has(Class::Deallocate)
-            || facts.statements.iter().any(|it| it.tag == "DISCARD ALL");
-    }
-
-    /// Is what may take names unanswered?
-    pub(super) fn is_deallocating(&mut self) -> bool {
-        self.statements.deallocating &= !self.in_flight.is_empty();
-        self.statements.deallocating && self.remembers()
-    }
-
-    /// The pool knows nothing of what it has followed for this client.
-    pub(super) fn unfollow(&mut self) {
-        self.names.unfollow();
-        self.statements.doubted = Vec::new();
-        self.statements.lost();
-    }
+/// Appends Describe of the server's unnamed statement.
+fn put_describe(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"D\0\0\0\x06S\0");
 }
 
 /// Is this the Parse of a statement with a name, as far as it is there?

@@ -26,7 +26,7 @@ const UNKNOWN_STATEMENT: &[u8] = b"26000";
 const PROTOCOL_VIOLATION: &[u8] = b"08P01";
 
 /// What to do with the message at the head.
-enum Step {
+pub(super) enum Step {
     Carry,
     Swallow,
     /// The whole message was put out in another form.
@@ -101,10 +101,6 @@ impl Conversation {
         }
         let head = self.in_flight.head();
         let step = match (header.kind, head) {
-            (b'1', Some(E::OwnParse)) => {
-                self.in_flight.pop();
-                Step::Swallow
-            }
             (b'1', Some(E::FollowedParse)) => {
                 self.changed();
                 Step::Swallow
@@ -133,8 +129,9 @@ impl Conversation {
                 self.changed();
                 Step::Carry
             }
-            (b't', Some(E::Describe)) => Step::Carry,
-            (b'T' | b'n', Some(E::Describe)) => self.answered(),
+            (b't' | b'T' | b'n', Some(E::Describe | E::OwnDescribe)) => {
+                return Ok(self.described(header, bytes));
+            }
             (b'C', Some(E::Execute | E::Query | E::Guarded))
                 if self.remembers() && bytes.len() < header.total =>
             {
@@ -161,7 +158,7 @@ impl Conversation {
                 self.reading_ended()?;
                 Step::Swallow
             }
-            (b'1', Some(E::ReadingParse))
+            (b'1', Some(E::OwnParse | E::ReadingParse))
             | (b'2', Some(E::ReadingBind))
             | (b'3', Some(E::ReadingClose | E::ReadingEnd)) => {
                 self.in_flight.pop();
@@ -211,14 +208,6 @@ impl Conversation {
         Ok(step)
     }
 
-    /// A Parse, Bind or Close is confirmed.
-    fn changed(&mut self) {
-        if let Some((space, name, meaning)) = self.in_flight.changed() {
-            let gone = self.names.change(space, name, meaning);
-            self.statements.recycle(gone);
-        }
-    }
-
     /// Something about the zone that the client does not see.
     fn of_injection(&mut self, event: fn(&mut Injection)) -> Step {
         if let Some(injection) = &mut self.injection {
@@ -227,7 +216,7 @@ impl Conversation {
         Step::Swallow
     }
 
-    fn answered(&mut self) -> Step {
+    pub(super) fn answered(&mut self) -> Step {
         self.in_flight.pop();
         Step::Carry
     }
@@ -416,18 +405,6 @@ impl Conversation {
         };
         self.read_row(message);
         Ok(Step::Swallow)
-    }
-
-    /// SET LOCAL warns in an implicit transaction; the client has sent SET.
-    fn notice_of_set(&self, header: Header, bytes: &[u8]) -> Step {
-        if header.total > MAX_ERROR {
-            return Step::Carry;
-        }
-        match bytes.get(HEADER..header.total) {
-            None => Step::More,
-            Some(body) if self.is_of_local_form(error_fields::read(body).sqlstate) => Step::Swallow,
-            Some(_) => Step::Carry,
-        }
     }
 
     /// A simple Query failed; ReadyForQuery follows.

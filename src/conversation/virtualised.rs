@@ -10,11 +10,13 @@ use super::injection::QueryForm;
 use super::parameters::{NoRoom, Parameters};
 use super::reading::{self, Sent};
 use super::record::{MAX_BYTES, MAX_NAMES};
+use super::server::{self, MAX_ERROR};
 use super::splice::Splice;
 use super::{Conversation, Fatal};
 use crate::error::SqlState;
 use crate::policy::{Guard, Objection, Refusal, Who};
-use crate::protocol::frame::{self, HEADER, cstr};
+use crate::protocol::error_fields;
+use crate::protocol::frame::{self, HEADER, Header, cstr};
 use crate::sql::Facts;
 use crate::zone::QUERY_GUARD;
 
@@ -157,8 +159,22 @@ impl Conversation {
         }
     }
 
+    /// SET LOCAL warns in an implicit transaction; the client has sent SET.
+    pub(super) fn notice_of_set(&self, header: Header, bytes: &[u8]) -> server::Step {
+        if header.total > MAX_ERROR {
+            return server::Step::Carry;
+        }
+        match bytes.get(HEADER..header.total) {
+            None => server::Step::More,
+            Some(body) if self.is_of_local_form(error_fields::read(body).sqlstate) => {
+                server::Step::Swallow
+            }
+            Some(_) => server::Step::Carry,
+        }
+    }
+
     /// Is this the warning that SET LOCAL gives where the client has sent SET?
-    pub(super) fn is_of_local_form(&self, sqlstate: &[u8]) -> bool {
+    fn is_of_local_form(&self, sqlstate: &[u8]) -> bool {
         let injection = self.injection.as_ref();
         let parameters = injection.and_then(|injection| injection.parameters.as_ref());
         sqlstate == b"25P01" && parameters.is_some_and(|parameters| parameters.is_localized())

@@ -30,6 +30,16 @@ pub fn taken(who: &Who, name: &str) -> Refusal {
         .refuse(Guard::UnknownName, who, None)
 }
 
+/// The answer to Bind of a statement that no longer returns what the client was told, in
+/// PostgreSQL's words.
+pub fn changed(who: &Who) -> Refusal {
+    Objection::new("cached plan must not change result type")
+        .sqlstate(SqlState::UNSUPPORTED)
+        .detail("The statement's parameters or columns have other types than when it was described")
+        .hint("Prepare it again")
+        .refuse(Guard::UnknownName, who, None)
+}
+
 /// The same for a portal.
 pub fn portal(who: &Who, name: &str) -> Refusal {
     /// PostgreSQL's `undefined_cursor`.
