@@ -1,48 +1,25 @@
 //! What one query costs on its way through framing, gate (texts known) and conversation, both ways,
-//! without sockets.
+//! without sockets. What injection costs is the difference between a round trip with a zone and one without.
 //!
 //! `cargo bench --bench conversation`
 
+#[path = "../tests/conversing/counting.rs"]
+mod counting;
 #[path = "../tests/conversing/steady.rs"]
 mod steady;
 
 use std::hint::black_box;
-use std::sync::Arc;
 use std::time::Duration;
 
+use counting::Counting;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
-use portcullis::conversation::Observer;
-use portcullis::error::SqlState;
-use portcullis::policy::{Decision, Refusal};
-use portcullis::sql::Facts;
-use portcullis::telemetry::labels::Judged;
-use portcullis::telemetry::{Counters, Telemetry};
+use portcullis::protocol::frame;
+use portcullis::protocol::frame::SYNC;
 use steady::{BOUND, Connection, GUARD, PARSED, READY, SELECT, Zone, answer, parse, query, run};
 
-/// Counts as the proxy does.
-struct Counting(Counters);
-
-impl Observer for Counting {
-    fn judged(&self, facts: &Facts, _: &Decision, _: &[u8]) {
-        self.0.statement(facts.classes, Judged::Allowed);
-    }
-    fn refused(&self, refusal: &Refusal, _: &[u8]) {
-        self.0.refusal(refusal.guard);
-    }
-    fn injected(&self) {
-        self.0.injection();
-    }
-    fn injection_failed(&self) {
-        self.0.injection_failed();
-    }
-    fn server_error(&self, _: &[u8]) {}
-    fn started(&self, _: Option<&Facts>, _: &[u8]) {}
-    fn ended(&self, _: SqlState) {}
-}
-
 fn connection(zone: Zone) -> Connection<Counting> {
-    Connection::new(zone, Counting(Telemetry::new(Arc::default()).counters()))
+    Connection::new(zone, Counting::new())
 }
 
 fn bench(
@@ -91,8 +68,10 @@ fn conversation(criterion: &mut Criterion) {
             &answered,
         );
         let mut prepared = connection(zone);
-        prepared.round_trip(&[parse("s1"), run("s1")].concat(), &answered);
-        let answered = [&prefixed, BOUND, &answer(1), READY].concat();
+        prepared.prepare(&[parse("s1"), SYNC.to_vec()].concat());
+        // Where the pool does not follow names, it is said again.
+        let again = if zone == Zone::Closed { PARSED } else { b"" };
+        let answered = [&prefixed, again, BOUND, &answer(1), READY].concat();
         bench(
             &mut group,
             &name("prepared"),
@@ -112,5 +91,20 @@ fn conversation(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, conversation);
+/// The messages of one answer, found by type and length alone.
+fn framing(criterion: &mut Criterion) {
+    let answered = [answer(1), READY.to_vec()].concat();
+    criterion.bench_function("frame, an answer of one row", |bencher| {
+        bencher.iter(|| {
+            let (mut rest, mut messages) = (black_box(&*answered), 0);
+            while let Ok(Some(header)) = frame::header(rest) {
+                rest = &rest[header.total..];
+                messages += 1;
+            }
+            messages
+        })
+    });
+}
+
+criterion_group!(benches, conversation, framing);
 criterion_main!(benches);

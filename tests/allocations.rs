@@ -1,34 +1,19 @@
 //! In steady state nothing is allocated for a message: framing, gate, verdict, injection and
-//! conversation work in memory that is there already.
+//! conversation work in memory that is there already, and so do the counters.
 
+#[path = "conversing/counting.rs"]
+mod counting;
 #[path = "conversing/steady.rs"]
 mod steady;
 
-use portcullis::conversation::Observer;
-use portcullis::error::SqlState;
-use portcullis::policy::{Decision, Refusal};
+use counting::Counting;
 use portcullis::protocol::frame::SYNC;
-use portcullis::sql::Facts;
 use steady::{BOUND, Connection, GUARD, PARSED, READY, Zone, answer, parse, query, run};
 
-struct Nobody;
-
-impl Observer for Nobody {
-    fn judged(&self, _: &Facts, _: &Decision, _: &[u8]) {}
-    fn refused(&self, refusal: &Refusal, _: &[u8]) {
-        panic!("refused: {}", refusal.message);
-    }
-    fn injected(&self) {}
-    fn injection_failed(&self) {}
-    fn server_error(&self, _: &[u8]) {}
-    fn started(&self, _: Option<&Facts>, _: &[u8]) {}
-    fn ended(&self, _: SqlState) {}
-}
-
 /// Allocations of a thousand round trips, after the first ones.
-fn allocations(connection: &mut Connection<Nobody>, batch: &[u8], answer: &[u8]) -> u64 {
+fn allocations(connection: &mut Connection<Counting>, batch: &[u8], answer: &[u8]) -> u64 {
     for _ in 0..10 {
-        connection.round_trip(batch, answer);
+        assert!(connection.round_trip(batch, answer) > 0, "nothing went on");
     }
     let counted = allocation_counter::measure(|| {
         for _ in 0..1000 {
@@ -41,7 +26,7 @@ fn allocations(connection: &mut Connection<Nobody>, batch: &[u8], answer: &[u8])
 /// With every way that a login can stand to zones.
 fn allocates_nothing(first: Option<&[u8]>, batch: &[u8], wanted: impl Fn(Zone) -> Vec<u8>) {
     for zone in [Zone::None, Zone::Closed, Zone::Kept] {
-        let mut connection = Connection::new(zone, Nobody);
+        let mut connection = Connection::new(zone, Counting::new());
         if let Some(first) = first {
             connection.prepare(first);
         }

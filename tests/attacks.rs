@@ -31,13 +31,23 @@ macro_rules! families {
 }
 
 families! {
-    ddl disguises files lexing primed protocol relations resources roles server session text_as_sql zone
+    calls catalogs ddl disguises extensions files lexing primed protocol relations resources roles server session text_as_sql zone
 }
 
 /// PostgreSQL 15 behind PgBouncer 1.18.
 const OLD: (Version, Pooler) = (Version::Pg15, Pooler::V1_18);
 /// PostgreSQL 17 reads SQL a little differently, and PgBouncer 1.24 follows named statements.
 const NEW: (Version, Pooler) = (Version::Pg17, Pooler::V1_24);
+
+#[test]
+fn catalogs_newer() {
+    run::family(&data::family("catalogs"), NEW);
+}
+
+#[test]
+fn extensions_newer() {
+    run::family(&data::family("extensions"), NEW);
+}
 
 #[test]
 fn lexing_newer() {

@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::io::{Read, Write};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -83,12 +84,81 @@ fn a_wrong_key_cancels_nothing_and_gets_no_answer() {
     Wire::open(stack.port).send(&message::cancel(&right));
     is_cancelled(&mut wire);
     // Between two statements it hits nothing, and not the next one either.
-    Wire::open(stack.port).send(&message::cancel(&right));
-    std::thread::sleep(Duration::from_millis(200));
+    let mut late = Wire::open(stack.port);
+    late.send(&message::cancel(&right));
+    // Closed when PgBouncer has taken it.
+    assert!(late.receive_to_end().is_empty());
     fine(&wire.query("SELECT pg_sleep(0.2)"));
     // The key of a connection that is gone is nobody's.
     drop(wire);
     Wire::open(stack.port).send(&message::cancel(&right));
+}
+
+/// Sends a cancel request from another address of this machine, and waits until it is dealt with.
+fn cancel_from(address: [u8; 4], stack: &Stack, key: &[u8]) {
+    let kind = socket2::Type::STREAM;
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, kind, None).expect("a socket");
+    let socket_address = |address, port| std::net::SocketAddr::from((address, port)).into();
+    socket.bind(&socket_address(address, 0)).expect("bind");
+    let proxy = socket_address([127, 0, 0, 1], stack.port);
+    socket.connect(&proxy).expect("connect");
+    let mut stream = std::net::TcpStream::from(socket);
+    stream.write_all(&message::cancel(key)).expect("send");
+    stream
+        .set_read_timeout(Some(support::wire::PATIENCE))
+        .expect("a deadline");
+    // Closed, be it with a reset.
+    let _ = stream.read(&mut [0]);
+}
+
+#[test]
+fn wrong_secrets_do_not_keep_the_owner_from_cancelling() {
+    let stack = Stack::start(StackOptions::default());
+    let login = stack.login("shop_plain", "app");
+    let mut wire = sleeping(&stack, &login);
+    let right = wire.cancel_key.clone();
+    let (here, elsewhere) = ([127, 0, 0, 1], [127, 0, 0, 2]);
+    for guess in 0..200_u32 {
+        let mut wrong = right.clone();
+        wrong[4..].copy_from_slice(&guess.to_be_bytes());
+        cancel_from(elsewhere, &stack, &wrong);
+        cancel_from(here, &stack, &wrong);
+    }
+    // Who guesses gets nothing more in this minute, not for the right one either.
+    cancel_from(elsewhere, &stack, &right);
+    assert!(wire.is_quiet_for(Duration::from_millis(300)));
+    let (_, metrics) = stack.http_get("/metrics");
+    assert!(metrics.contains("cancel_requests_total{outcome=\"limited\"} 101\n"));
+    cancel_from(here, &stack, &right);
+    is_cancelled(&mut wire);
+}
+
+#[test]
+fn keys_that_nobody_has_reach_no_server() {
+    let stack = Stack::start(StackOptions::default());
+    let login = stack.login("shop_plain", "app");
+    let mut wire = sleeping(&stack, &login);
+    let ended = |stack: &Stack| {
+        let log = stack.transaction.log();
+        log.lines()
+            .filter(|line| line.contains("closing because"))
+            .count()
+    };
+    let before = ended(&stack);
+    for number in 0..1000_u32 {
+        let other =
+            u32::from_be_bytes(wire.cancel_key[..4].try_into().expect("4 bytes")) ^ (number + 1);
+        let key = [&other.to_be_bytes()[..], &wire.cancel_key[4..]].concat();
+        cancel_from([127, 0, 0, 1], &stack, &key);
+    }
+    let counted = "cancel_requests_total{outcome=\"unknown-key\"} 1000\n";
+    wait_until("all are counted", || {
+        stack.http_get("/metrics").1.contains(counted)
+    });
+    assert_eq!(ended(&stack), before, "connections to PgBouncer");
+    cancel_from([127, 0, 0, 1], &stack, &wire.cancel_key);
+    is_cancelled(&mut wire);
+    wait_until("that one went on", || ended(&stack) > before);
 }
 
 #[test]
@@ -142,15 +212,10 @@ fn is_ready(port: u16, sslmode: &str) -> i32 {
     status.code().expect("an exit status")
 }
 
-/// What an operator would be woken by.
-fn noise(log: &str) -> Vec<&str> {
-    let loud = |line: &&str| line.contains("\"WARN\"") || line.contains("\"ERROR\"");
-    log.lines().filter(loud).collect()
-}
-
 #[test]
 fn probes_are_answered_and_leave_no_noise() {
     let stack = Stack::start(StackOptions::default());
+    let before = stack.logged(&["\"ready\""]);
     for sslmode in ["disable", "prefer", "require"] {
         assert_eq!(is_ready(stack.port, sslmode), 0, "{sslmode}");
     }
@@ -165,10 +230,11 @@ fn probes_are_answered_and_leave_no_noise() {
     let mut wire = Wire::open(stack.port);
     wire.send(&message::ssl_request());
     drop(wire);
-    std::thread::sleep(Duration::from_millis(100));
-    let log = stack.proxy_log();
-    assert_eq!(noise(&log), Vec::<&str>::new());
-    assert!(log.contains("\"INFO\""), "it is the log that was read");
+    wait_until("all of them are gone", || {
+        let (_, metrics) = stack.http_get("/metrics");
+        metrics.contains("\nportcullis_client_connections 0\n")
+    });
+    assert_eq!(stack.proxy_log(), before, "a probe is in the log");
     let port = stack.port;
     drop(stack);
     assert_eq!(is_ready(port, "prefer"), 2);
@@ -214,7 +280,9 @@ fn a_starting_proxy_says_so() {
     let mut starting = proxy::serve(stack.directory());
     // Until it has looked at its routes.
     starting.wait_until("listening", || is_ready(stack.port, "prefer") != 2);
-    assert_eq!(is_ready(stack.port, "prefer"), 1);
+    for sslmode in ["disable", "prefer", "require"] {
+        assert_eq!(is_ready(stack.port, sslmode), 1, "{sslmode}");
+    }
     let login = stack.login("shop_plain", "app");
     let error = Wire::try_login(&login, Transport::SslRequest, &[]).err();
     assert_eq!(error.expect("starting").sqlstate(), "57P03");
@@ -224,20 +292,8 @@ fn a_starting_proxy_says_so() {
 
 #[test]
 fn max_client_conn_refuses_with_its_own_code_and_counts_right() {
-    let mut stack = Stack::start(StackOptions {
-        proxy: true,
-        ..StackOptions::default()
-    });
-    stack.proxy = None;
-    let file = stack.file("portcullis.toml");
-    let config = std::fs::read_to_string(&file).expect("read the configuration");
-    let limited = config.replace("workers = 2", "workers = 2\nmax_client_conn = 3");
-    assert_ne!(config, limited);
-    support::files::write_secret(&file, &limited);
-    let mut again = proxy::serve(stack.directory());
-    proxy::wait(&mut again, stack.http_port);
-    stack.proxy = Some(again);
-
+    let mut stack = Stack::start(StackOptions::default());
+    stack.reconfigure("workers = 2", "workers = 2\nmax_client_conn = 3");
     let login = stack.login("shop_plain", "app");
     let try_login = || Wire::try_login(&login, Transport::SslRequest, &[]);
     let mut clients: Vec<Wire> = (0..3).map(|_| Wire::login(&login)).collect();
@@ -327,7 +383,9 @@ fn a_draining_proxy_finishes_transactions_and_lets_nobody_in() {
         answer[0].sqlstate()
     };
     assert_eq!(told(&mut idle), "57P01");
-    assert_eq!(is_ready(stack.port, "prefer"), 1);
+    for sslmode in ["disable", "prefer", "require"] {
+        assert_eq!(is_ready(stack.port, sslmode), 1, "{sslmode}");
+    }
     let refused = Wire::try_login(&login, Transport::SslRequest, &[]).err();
     assert_eq!(refused.expect("draining").sqlstate(), "57P03");
     assert_eq!(
@@ -364,11 +422,11 @@ fn draining_ends_at_its_timeout_and_at_a_second_signal() {
         let mut wire = Wire::login(&stack.login("shop_plain", "app"));
         fine(&wire.query("BEGIN"));
         fine(&wire.query("INSERT INTO notes (body) VALUES ('cut off')"));
-        let proxy = stack.proxy.as_mut().expect("a proxy");
         for _ in 0..signals {
-            proxy.signal(Signal::TERM);
-            std::thread::sleep(Duration::from_millis(300));
+            stack.proxy.as_ref().expect("a proxy").signal(Signal::TERM);
+            stack.logged(&["\"draining\""]);
         }
+        let proxy = stack.proxy.as_mut().expect("a proxy");
         let status = proxy
             .wait_for_end(Duration::from_secs(20))
             .expect("it ends");

@@ -82,6 +82,23 @@ fn a_wrong_answer_ends_the_tour_with_the_logs() {
 }
 
 #[test]
+fn a_tour_that_counted_no_latency_ends_wrong() {
+    let work = tempfile::tempdir().expect("create a directory");
+    let wrapper = work.path().join("curl");
+    let script = "#!/bin/sh\n/usr/bin/curl \"$@\" | grep -v added_latency\n";
+    std::fs::write(&wrapper, script).expect("write the wrapper");
+    std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).expect("chmod");
+    let path = std::env::var("PATH").expect("PATH");
+    let mut demo = demo(program(), &["--once"]);
+    demo.env("PATH", format!("{}:{path}", work.path().display()));
+    let (status, stdout, stderr) = finished(demo);
+    assert_eq!(status, Some(1), "{stdout}\n{stderr}");
+    let wrong = "WRONG: portcullis_added_latency_seconds should have counted that";
+    assert!(stderr.contains(wrong), "{stderr}");
+    assert!(stdout.contains("\n6 of 7 as promised.\n"), "{stdout}");
+}
+
+#[test]
 fn a_wrong_policy_is_told_before_anything_starts() {
     let work = tempfile::tempdir().expect("create a directory");
     let policy = work.path().join("policy.toml");
@@ -218,6 +235,21 @@ fn the_stack_runs_with_tables_logins_policy_and_settings_of_ones_own() {
     let databases =
         "psql -XAtq \"$DIRECT_DSN\" -c 'SELECT datname FROM pg_database WHERE oid >= 16384'";
     assert_eq!(running.shell(databases).0, "Stock room\n");
+
+    // Of --pool-size: four want to sleep, three do.
+    let sleep = psql("PORTCULLIS_PORT", "SELECT pg_sleep(2)");
+    let asleep = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    let (most, errors) = running.shell(&format!(
+        "sleep_once() {{ {sleep} }}\n\
+         for i in 1 2 3 4; do sleep_once >/dev/null & done\n\
+         most=0\n\
+         while [ -n \"$(jobs -r)\" ]; do\n\
+             now=$(psql -XAtq \"$DIRECT_DSN\" -c \"{asleep}\")\n\
+             [ \"$now\" -le \"$most\" ] || most=$now\n\
+         done\n\
+         echo \"$most\"\n"
+    ));
+    assert_eq!(most, "3\n", "{errors}");
 
     // Of the settings laid over the demo's.
     let long = format!("SELECT '{}'", "x".repeat(3000));

@@ -34,6 +34,7 @@ fn stack((version, pooler): (Version, Pooler)) -> Stack {
         pooler,
         sql,
         proxy: through_portcullis(),
+        policy: fixture::with_large_objects(),
         ..StackOptions::default()
     })
 }
@@ -202,7 +203,7 @@ fn pgjdbc_on_a_pool_that_forgets_names() {
     run_client(
         OLD,
         java("Pgjdbc.java"),
-        &["copy-in", "copy-out", "cursor", "batch"],
+        &["copy-in", "copy-out", "cursor", "batch", "large-objects"],
         &[],
     );
 }
@@ -212,7 +213,7 @@ fn pgjdbc_on_a_pool_that_follows_names() {
     run_client(
         NEW,
         java("Pgjdbc.java"),
-        &["copy-in", "copy-out", "cursor", "batch"],
+        &["copy-in", "copy-out", "cursor", "batch", "large-objects"],
         &[],
     );
 }

@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use support::fixture::SQL;
+use support::fixture::{SQL, policy_with_superuser};
 use support::message;
 use support::wire::Transport;
 use support::{Stack, StackOptions, Wire};
@@ -42,6 +42,7 @@ fn a_role_whose_strings_are_read_in_another_way_gets_nothing_past_the_gate() {
             "{SQL}\nALTER ROLE shop_plain SUPERUSER;\n\
              ALTER ROLE shop_plain SET standard_conforming_strings = off;"
         ),
+        policy: policy_with_superuser("shop_plain"),
         ..StackOptions::default()
     });
     let mut wire = Wire::login(&stack.login("shop_plain", "app"));

@@ -79,6 +79,48 @@ fn nobody_can_tell_an_unknown_user_from_a_wrong_password() {
     assert_ne!(exchange(&stack, &third).1, other_salt);
 }
 
+/// Half of the users have another number of iterations: the most frequent one, or the largest, is no
+/// sign of a stranger.
+#[test]
+fn mixed_iterations_do_not_tell_who_exists() {
+    let stack = Stack::start(StackOptions::default());
+    let verifiers = stack
+        .userlist
+        .replace("SCRAM-SHA-256$4096:", "SCRAM-SHA-256$8192:");
+    let half = |name: &str| ["shop_plain", "shop_acme"].contains(&name);
+    let mixed: String = (stack.userlist.lines().zip(verifiers.lines()))
+        .map(
+            |(old, new)| match half(old.split('"').nth(1).expect("a name")) {
+                true => format!("{new}\n"),
+                false => format!("{old}\n"),
+            },
+        )
+        .collect();
+    write_secret(&stack.file("userlist.txt"), &mixed);
+    let known = stack.login("shop_plain", "app");
+    let iterations = |user: &str| {
+        let login = Login {
+            user: user.into(),
+            ..known.clone()
+        };
+        let (_, salt, _) = exchange(&stack, &login);
+        salt.rsplit(',').next().expect("iterations").to_owned()
+    };
+    within_seconds("the mixed file is in use", || {
+        iterations("shop_plain") == "i=8192"
+    });
+    assert_eq!(iterations("shop_globex"), "i=4096");
+    let names: Vec<String> = (0..40).map(|number| format!("stranger{number}")).collect();
+    let seen: Vec<String> = names.iter().map(|name| iterations(name)).collect();
+    let low = seen.iter().filter(|count| *count == "i=4096").count();
+    let high = seen.iter().filter(|count| *count == "i=8192").count();
+    assert_eq!(low + high, names.len(), "{seen:?}");
+    // One in 50000 runs has fewer.
+    assert!(low >= 6 && high >= 6, "{seen:?}");
+    let again: Vec<String> = names.iter().map(|name| iterations(name)).collect();
+    assert_eq!(seen, again);
+}
+
 #[test]
 fn the_salt_of_an_unknown_user_survives_a_restart() {
     let mut stack = Stack::start(StackOptions::default());
@@ -183,7 +225,14 @@ fn a_changed_userlist_is_taken_while_running() {
     };
     assert_eq!(refusal(&new).sqlstate(), "28P01");
     // PgBouncer compares the file's time in whole seconds.
-    std::thread::sleep(Duration::from_millis(1100));
+    let file = stack.file("pgbouncer-transaction/userlist.txt");
+    let written = file.metadata().and_then(|file| file.modified());
+    let written = written.expect("its time");
+    within_seconds("another second", || {
+        written
+            .elapsed()
+            .is_ok_and(|age| age >= Duration::from_secs(1))
+    });
     let verifier = change_password(&stack, "shop_plain", &new.password);
     let userlist = with_secret(&stack, "shop_plain", &verifier);
     write_pools_userlist(&stack, &userlist);
@@ -227,14 +276,23 @@ fn another_verifier_behind_is_reported_as_such() {
     assert!(error.field(b'H').is_some());
     let log = stack.logged(&["verifier"]);
     assert!(!log.contains(verifier.trim()) && !log.contains(&login.password));
-    let (_, health) = stack.http_get("/health/ready");
-    assert!(health.contains("verifier"), "{health}");
+    let health = || stack.http_get("/health/ready").1;
+    assert!(health().contains("verifier of role"), "{}", health());
     // A wrong password is still a wrong password.
     let wrong = Login {
         password: "wrong".into(),
-        ..login
+        ..login.clone()
     };
     assert_eq!(refusal(&wrong).sqlstate(), "28P01");
+    // Another role that gets in says nothing about this one; its own mending does.
+    Wire::login(&stack.login("shop_acme", "shop"));
+    assert!(health().contains("verifier of role"), "{}", health());
+    write_secret(&stack.file("userlist.txt"), &stack.userlist);
+    within_seconds("health knows it is mended", || {
+        !health().contains("verifier of role")
+    });
+    Wire::login(&login);
+    assert!(!health().contains("verifier of role"), "{}", health());
 }
 
 #[test]
@@ -250,7 +308,16 @@ fn another_verifier_behind_pgbouncer_is_no_wrong_password_either() {
         message.contains("another verifier of role \"shop_plain\""),
         "{message}"
     );
-    assert!(stack.http_get("/health/ready").1.contains("verifier"));
+    let health = || stack.http_get("/health/ready").1;
+    assert!(health().contains("verifier of role"), "{}", health());
+    // PostgreSQL gets back what the others have: the next login shows that it is mended.
+    let line = stack.userlist.lines();
+    let mut line = line.filter_map(|line| line.strip_prefix("\"shop_plain\" \""));
+    let verifier = line.next().expect("a line").trim_end_matches('"');
+    let back = format!("ALTER ROLE shop_plain PASSWORD '{verifier}'");
+    stack.direct("postgres", &back);
+    within_seconds("it logs in", || try_login(&login).is_ok());
+    assert!(!health().contains("verifier of role"), "{}", health());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use support::message::{self, column, error, failed, fine};
-use support::{Shared, Stack, StackOptions, Wire};
+use support::{Shared, Stack, StackOptions, Transport, Wire};
 
 fn stack() -> Arc<Stack> {
     static STACK: Shared = Shared::new();
@@ -168,4 +168,34 @@ fn slow_texts_are_settled_at_once_and_nobody_waits_for_them() {
         longest < Duration::from_secs(1) + 8 * stall,
         "{longest:?} on a machine that stalls for {stall:?}"
     );
+}
+
+/// 256 MB of statements that have not arrived whole, of all connections together.
+#[test]
+fn what_all_connections_hold_is_bounded() {
+    let stack = Stack::start(StackOptions {
+        limits: "max_statement_bytes = \"64MB\"".into(),
+        client_tls: "allow",
+        ..StackOptions::default()
+    });
+    let login = stack.login("shop_plain", "app");
+    let half_sent = || {
+        let mut wire = Wire::login_with(&login, Transport::Plain, &[]);
+        let text = message::query(&select(60 << 20));
+        // Where it is refused, the proxy has closed before everything is sent.
+        let _ = wire.try_send(&text[..text.len() - 1]);
+        wire
+    };
+    let mut held: Vec<Wire> = (0..4).map(|_| half_sent()).collect();
+    let refused = half_sent().receive_to_end();
+    let error = error(&refused).expect("the proxy says why");
+    assert_eq!(error.sqlstate(), "53200");
+    // Statements that are not long pass, and so does a long one when another is through.
+    fine(&plain(&stack).query("SELECT 1"));
+    let mut first = held.remove(0);
+    first.send(b"\0");
+    assert_eq!(column(&first.receive_until(b'Z')).len(), 1);
+    let mut next = half_sent();
+    next.send(b"\0");
+    assert_eq!(column(&next.receive_until(b'Z')).len(), 1);
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use support::message::{self, Message, column, error, extended, failed, fine, kinds};
 use support::parts::Pooler;
-use support::process::{RunAs, Server, command};
+use support::process::{RunAs, Server, command, wait_until};
 use support::{Login, Shared, Stack, StackOptions, Wire};
 
 fn stack() -> Arc<Stack> {
@@ -111,11 +111,18 @@ fn a_server_connection_lost_while_idle_is_replaced() {
         stack.login("shop_acme", "shop"),
     ];
     let mut wires = logins.each_ref().map(Wire::login);
+    let mut lost = 0;
     for round in ["first", "second"] {
         for (wire, login) in wires.iter_mut().zip(&logins) {
             writes(&stack, wire, login, &format!("{round} {}", login.user));
         }
-        std::thread::sleep(Duration::from_millis(2500));
+        lost += wires.len();
+        wait_until("PgBouncer has ended them all", || {
+            let (_, metrics) = stack.http_get("/metrics");
+            metrics.contains(&format!(
+                "portcullis_server_connections_lost_total {lost}\n"
+            ))
+        });
         for wire in &mut wires {
             assert!(wire.is_quiet_for(Duration::from_millis(10)));
         }
@@ -174,6 +181,14 @@ fn clients_survive_a_restart_of_pgbouncer() {
     assert!(refused.is_err_and(|error| error.sqlstate() == "08004"));
 }
 
+/// Bytes of clients that have logged in.
+fn read_of_clients(stack: &Stack) -> u64 {
+    let (_, metrics) = stack.http_get("/metrics");
+    let series = "portcullis_forwarded_bytes_total{direction=\"to-server\"} ";
+    let value = metrics.lines().find_map(|line| line.strip_prefix(series));
+    value.and_then(|value| value.parse().ok()).expect("bytes")
+}
+
 /// Ends the connection as a crashed process or a lost host does.
 fn die(wire: Wire, reset: bool) {
     if reset {
@@ -224,11 +239,18 @@ fn a_client_that_dies_leaves_nothing_behind() {
         ),
         ("inside a message", message::query(insert)[..20].to_vec()),
     ];
+    // The server has done what was sent, and waits for more of it.
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+                   WHERE usename = 'shop_plain' AND state <> 'idle' AND wait_event = 'ClientRead'";
     for (when, sent) in dying {
         for reset in [false, true] {
             let mut wire = Wire::login(&login);
+            let read = read_of_clients(&stack) + sent.len() as u64;
             wire.send(&sent);
-            std::thread::sleep(Duration::from_millis(150));
+            wait_until("the proxy has read it", || read_of_clients(&stack) == read);
+            if when != "inside a message" {
+                wait_for(&stack, waiting, "1");
+            }
             die(wire, reset);
             // The pool has one connection: the next client gets that of the dead one, or a new one.
             let mut next = Wire::login(&login);
@@ -324,6 +346,56 @@ fn a_stuck_pgbouncer_holds_only_those_who_wait_for_it() {
     stack.transaction.signal(Signal::CONT);
     waiting.receive_until(b'Z');
     assert_eq!(column(&waiting.query("SELECT 'usable'")), ["usable"]);
+}
+
+/// Cancels what `wire` runs, from a connection of its own.
+#[track_caller]
+fn is_cancelled(stack: &Stack, wire: &mut Wire, sleepers: usize) {
+    wire.send(&message::query("SELECT pg_sleep(30)"));
+    stack.wait_for_sleepers(sleepers);
+    Wire::open(stack.port).send(&message::cancel(&wire.cancel_key));
+    assert_eq!(failed(&wire.receive_until(b'Z')).0, "57014");
+}
+
+/// Both PgBouncers in one route; they are told apart by what they log.
+#[test]
+fn the_next_host_of_a_route_takes_over_and_is_asked_to_cancel() {
+    let mut stack = Stack::start(StackOptions::default());
+    let login = stack.login("shop_plain", "app");
+    let first = format!("127.0.0.1:{}", stack.transaction_port);
+    let second = format!("127.0.0.1:{}", stack.session_port);
+    let logins = |server: &Server| server.log().matches("login attempt: db=app").count();
+    let hosts = |hosts: &str| format!("[route.transaction]\nhosts = [{hosts}]");
+    let one = hosts(&format!("{first:?}"));
+    // Nobody listens on the first.
+    let dead_first = hosts(&format!("\"127.0.0.1:1\", {second:?}"));
+    stack.reconfigure(&one, &dead_first);
+    let mut wire = Wire::login(&login);
+    is_cancelled(&stack, &mut wire, 1);
+    assert_eq!((logins(&stack.transaction), logins(&stack.session)), (0, 1));
+    drop(wire);
+
+    stack.reconfigure(&dead_first, &hosts(&format!("{first:?}, {second:?}")));
+    let (mut idle, mut busy) = (Wire::login(&login), Wire::login(&login));
+    assert_eq!((logins(&stack.transaction), logins(&stack.session)), (2, 1));
+    is_cancelled(&stack, &mut idle, 1);
+    fine(&busy.query("BEGIN"));
+    fine(&busy.query("SELECT 1"));
+    stack.transaction.end();
+    told_once(&busy.receive_to_end());
+    // Who was idle goes on at the second, who comes lands there; and is cancelled there.
+    is_cancelled(&stack, &mut idle, 1);
+    is_cancelled(&stack, &mut Wire::login(&login), 1);
+    assert_eq!(logins(&stack.session), 3);
+    // The first is back: each request to cancel goes to where its statement runs.
+    restart_pool(&mut stack);
+    let mut back = Wire::login(&login);
+    assert_eq!(logins(&stack.transaction), 1);
+    idle.send(&message::query("SELECT pg_sleep(30)"));
+    is_cancelled(&stack, &mut back, 2);
+    stack.wait_for_sleepers(1);
+    Wire::open(stack.port).send(&message::cancel(&idle.cancel_key));
+    assert_eq!(failed(&idle.receive_until(b'Z')).0, "57014");
 }
 
 #[test]

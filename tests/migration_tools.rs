@@ -12,7 +12,7 @@ mod migrations {
     pub mod tools;
 }
 
-use migrations::fixture::stack;
+use migrations::fixture::{shipped, stack};
 use migrations::left;
 use migrations::tools::{self, Tool};
 use support::files::write_secret;
@@ -114,6 +114,37 @@ fn alembic() {
 #[test]
 fn drizzle_kit() {
     refused_then_applied(&tools::drizzle());
+}
+
+#[test]
+fn drizzle_kit_push_is_for_development() {
+    for (environment, policy, passes) in [
+        (
+            "development",
+            include_str!("../policies/development.toml"),
+            true,
+        ),
+        ("staging", include_str!("../policies/staging.toml"), false),
+        (
+            "production",
+            include_str!("../policies/production.toml"),
+            false,
+        ),
+    ] {
+        let stack = shipped(policy);
+        let pushed = finished(tools::drizzle_push(&stack.login("shop_plain", "app")));
+        let said = format!("{environment}: {}{}", pushed.stdout, pushed.stderr);
+        let tables = if passes { "pushed" } else { "" };
+        assert_eq!(left::tables(&stack, "app"), tables, "{said}");
+        let guard = r#""login":"shop_plain","guard":"ddl-outside-migration""#;
+        if !passes {
+            process::wait_until("the log has it", || stack.proxy_log().contains(guard));
+        }
+        // Its exit status does not tell.
+        let refused = "cannot execute CREATE TABLE outside a migration session";
+        assert_eq!(said.contains(refused), !passes, "{said}");
+        left::nothing(&stack, PoolMode::Transaction, "shop_plain", "app");
+    }
 }
 
 #[test]

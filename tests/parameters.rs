@@ -7,50 +7,11 @@ mod support;
 
 mod parameters {
     pub mod pair;
+    pub mod scripts;
 }
 
-use std::sync::Arc;
-
-use parameters::pair::{Pair, Step, probe};
-use support::{OnEveryVersion, Stack, StackOptions, VERSIONS};
-
-fn stacks() -> Vec<Arc<Stack>> {
-    static STACKS: OnEveryVersion = OnEveryVersion::new();
-    STACKS.get(|| StackOptions {
-        pool_size: 1,
-        ..StackOptions::default()
-    })
-}
-
-/// The login without a zone, and one with.
-const LOGINS: [(&str, &str); 2] = [("shop_plain", "app"), ("shop_acme", "shop")];
-
-/// Runs each script everywhere; panics with all that differ.
-#[track_caller]
-fn same(scripts: &[&[Step]]) {
-    let mut wrong = Vec::new();
-    for (stack, version) in stacks().iter().zip(VERSIONS) {
-        for login in LOGINS {
-            for extended in [false, true] {
-                for script in scripts {
-                    let mut pair = Pair::open(stack, login, &[]);
-                    let problem = pair.run(script, extended);
-                    drop(pair);
-                    let left = probe(stack, login);
-                    wrong.extend(problem.into_iter().chain(left).map(|problem| {
-                        format!("{:?} {login:?} extended {extended}: {problem}", version)
-                    }));
-                }
-            }
-        }
-    }
-    assert!(
-        wrong.is_empty(),
-        "{} wrong:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
-}
+use parameters::pair::Step;
+use parameters::scripts::same;
 
 use Step::{Batch, Query, Simple};
 

@@ -5,7 +5,7 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use support::fixture::SQL;
+use support::fixture::{SQL, policy_with_superuser};
 use support::message::{self, Message, column, error, extended, failed, fine, kinds};
 use support::{OnEveryVersion, Stack, StackOptions, Wire};
 
@@ -14,6 +14,7 @@ fn stacks() -> Vec<Arc<Stack>> {
     static STACKS: OnEveryVersion = OnEveryVersion::new();
     STACKS.get(|| StackOptions {
         sql: format!("{SQL}\nALTER ROLE shop_plain SUPERUSER;"),
+        policy: policy_with_superuser("shop_plain"),
         ..StackOptions::default()
     })
 }

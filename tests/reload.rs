@@ -195,7 +195,16 @@ fn sighup_and_a_look_at_the_file_do_the_same() {
     stack.logged(&["nothing was reloaded"]);
     let failures = "portcullis_reloads_total{files=\"policy\",outcome=\"failed\"} ";
     let looked = metric(&stack, failures);
-    std::thread::sleep(Duration::from_millis(2500));
+    // Two looks at least, at all files: a change of another one is taken at the second.
+    let users = "portcullis_reloads_total{files=\"users\",outcome=\"ok\"} ";
+    let before = metric(&stack, users);
+    write_secret(
+        &stack.file("userlist.txt"),
+        &(stack.userlist.clone() + "\n"),
+    );
+    wait_until("the users are read again", || {
+        metric(&stack, users) > before
+    });
     assert_eq!(metric(&stack, failures), looked);
 }
 

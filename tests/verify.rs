@@ -154,6 +154,43 @@ fn the_proxy_trusts_no_other_pgbouncer() {
     assert_eq!(column(&connected.query("SELECT 1")), ["1"]);
 }
 
+/// What is not verified is encrypted all the same, and what is verified is refused where it is wrong.
+#[test]
+fn require_and_verify_ca_take_what_they_say() {
+    for (sslmode, taken) in [
+        (
+            "require",
+            &["wrong name", "other authority", "expired", "self-signed"][..],
+        ),
+        ("verify-ca", &["wrong name"]),
+    ] {
+        let mut stack = Stack::start(StackOptions {
+            server_tls: sslmode,
+            ..StackOptions::default()
+        });
+        let login = stack.login("shop_plain", "app");
+        for login in [&login, &stack.login("shop_acme", "shop")] {
+            assert_eq!(column(&Wire::login(login).query("SELECT 1")), ["1"]);
+        }
+        let log = stack.transaction.log();
+        assert_eq!(log.matches("login attempt").count(), 2, "{log}");
+        assert_eq!(log.matches("tls=TLSv1.3").count(), 2, "{log}");
+        for (what, bad) in bad_certificates(&stack) {
+            restart_pool(&mut stack, &bad);
+            match taken.contains(&what) {
+                true => drop(Wire::login(&login)),
+                false => no_server(&stack, what),
+            }
+        }
+        let fake = Fake::start(b"N");
+        let hosts = |port: u16| format!("hosts = [\"127.0.0.1:{port}\"]");
+        let changes = [(hosts(stack.transaction_port), hosts(fake.port))];
+        restart(&mut stack, &changes);
+        no_server(&stack, "no TLS");
+        assert_eq!(fake.heard(), b"");
+    }
+}
+
 /// A server that reads an SSLRequest, says one thing, and notes what it is told then.
 struct Fake {
     port: u16,

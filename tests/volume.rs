@@ -5,10 +5,11 @@
 mod support;
 
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use support::message::{self, column, fine};
+use support::process::wait_until;
 use support::{Shared, Stack, StackOptions, Transport, Wire};
 
 const MB: u64 = 1024 * 1024;
@@ -21,6 +22,35 @@ fn stack() -> Arc<Stack> {
         client_tls: "allow",
         ..StackOptions::default()
     })
+}
+
+/// A test with the proxy for itself: what it grows by is of nobody else. The peak is counted anew.
+fn alone(stack: &Stack) -> (MutexGuard<'static, ()>, u64) {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    wait_until("the others are gone", || {
+        scraped(stack, "client_connections") == 0
+    });
+    let pid = stack.proxy.as_ref().expect("a proxy").pid();
+    std::fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("reset the peak");
+    let before = memory(stack, "VmRSS");
+    let peak = memory(stack, "VmHWM");
+    assert!(
+        peak < before + MB,
+        "the peak is one of the past: {} MB",
+        peak / MB
+    );
+    (alone, before)
+}
+
+/// A figure of /metrics.
+fn scraped(stack: &Stack, series: &str) -> u64 {
+    let (_, metrics) = stack.http_get("/metrics");
+    let series = format!("portcullis_{series} ");
+    let value = metrics.lines().find_map(|line| line.strip_prefix(&series));
+    value
+        .and_then(|value| value.parse().ok())
+        .expect("a figure")
 }
 
 fn connect(stack: &Stack, transport: Transport) -> Wire {
@@ -42,7 +72,7 @@ fn drain(wire: &mut Wire) -> (u64, u64) {
     loop {
         let message = wire.receive().expect("an answer");
         match message.kind {
-            b'D' => rows += 1,
+            b'D' | b'd' => rows += 1,
             b'E' => panic!("{message:?}"),
             b'Z' => return (bytes, rows),
             _ => {}
@@ -52,16 +82,33 @@ fn drain(wire: &mut Wire) -> (u64, u64) {
 }
 
 #[test]
-fn a_large_result_waits_for_a_slow_reader() {
+fn a_large_result_or_copy_waits_for_a_slow_reader() {
     let stack = stack();
-    for (transport, rows) in [(Transport::Plain, 107_500), (Transport::SslRequest, 20_000)] {
+    let (select, copy) = ("", "COPY");
+    for (transport, form, rows) in [
+        (Transport::Plain, select, 107_500),
+        (Transport::SslRequest, select, 20_000),
+        (Transport::Plain, copy, 107_500),
+        (Transport::SslRequest, copy, 20_000),
+    ] {
+        let (_alone, before) = alone(&stack);
         let mut wire = connect(&stack, transport);
-        let before = memory(&stack, "VmRSS");
-        wire.send(&message::query(&format!(
-            "SELECT repeat('x', 10000) FROM generate_series(1, {rows})"
-        )));
-        // Long enough for everything to be in memory, if anybody would take it there.
-        std::thread::sleep(Duration::from_secs(2));
+        let sql = format!("SELECT repeat('x', 10000) FROM generate_series(1, {rows})");
+        let sql = match form {
+            "COPY" => format!("COPY ({sql}) TO STDOUT"),
+            _ => sql,
+        };
+        wire.send(&message::query(&sql));
+        // Until nobody takes more of it to wherever it could be kept.
+        let series = "forwarded_bytes_total{direction=\"to-client\"}";
+        let mut taken = Vec::new();
+        wait_until("nothing moves any more", || {
+            taken.push(scraped(&stack, series));
+            let last = taken.iter().rev().take(10);
+            taken.len() >= 10
+                && taken[0] < taken[taken.len() - 1]
+                && last.clone().all(|now| now == &taken[taken.len() - 1])
+        });
         // Others are served meanwhile.
         let mut other = connect(&stack, transport);
         assert_eq!(column(&other.query("SELECT 1")), ["1"]);
@@ -77,8 +124,8 @@ fn a_large_result_waits_for_a_slow_reader() {
 #[test]
 fn one_row_larger_than_every_buffer_passes() {
     let stack = stack();
+    let (_alone, before) = alone(&stack);
     let mut wire = connect(&stack, Transport::SslRequest);
-    let before = memory(&stack, "VmRSS");
     let answer = wire.query("SELECT repeat('x', 60000000)");
     assert_eq!(column(&answer)[0].len(), 60_000_000);
     // The same as a bound value: only its statement's text counts for max_statement_bytes.
@@ -95,8 +142,8 @@ fn one_row_larger_than_every_buffer_passes() {
 #[test]
 fn a_large_copy_passes_in_bounded_memory() {
     let stack = stack();
+    let (_alone, before) = alone(&stack);
     let mut wire = connect(&stack, Transport::Plain);
-    let before = memory(&stack, "VmRSS");
     // Read and thrown away by the server.
     wire.send(&message::query("COPY notes (body) FROM STDIN WHERE false"));
     wire.receive_until(b'G');
@@ -124,9 +171,9 @@ fn a_large_copy_passes_in_bounded_memory() {
 fn both_directions_are_loaded_at_once() {
     let stack = stack();
     for (user, database) in [("shop_plain", "app"), ("shop_acme", "shop")] {
+        let (_alone, before) = alone(&stack);
         let login = stack.login(user, database);
         let mut wire = Wire::login_with(&login, Transport::Plain, &[]);
-        let before = memory(&stack, "VmRSS");
         let count = 2_000;
         let padding = "x".repeat(10_000);
         let batch = message::extended("SELECT $1 || $1", &[Some(&padding)]);
@@ -151,11 +198,11 @@ fn both_directions_are_loaded_at_once() {
 #[test]
 fn a_client_that_only_writes_is_not_read_for_ever() {
     let stack = stack();
+    let (_alone, before) = alone(&stack);
     let mut wire = connect(&stack, Transport::Plain);
     wire.tcp()
         .set_write_timeout(Some(Duration::from_secs(1)))
         .expect("set a write deadline");
-    let before = memory(&stack, "VmRSS");
     let query = message::query("SELECT repeat('x', 100000)").repeat(1_000);
     let mut sent = 0;
     while wire.try_send(&query).is_ok() {

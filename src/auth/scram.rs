@@ -13,14 +13,16 @@
 mod client;
 mod error;
 mod message;
+mod mock;
 mod server;
 mod verifier;
 
 #[cfg(test)]
 mod tests;
 
-pub use client::{ClientExchange, ClientExchangeFinal};
+pub use client::{ClientExchange, ClientExchangeFinal, PasswordExchange};
 pub use error::ScramError;
+pub use mock::MockIterations;
 pub use server::{Proved, ServerExchange, ServerExchangeFinal};
 pub use verifier::{Keys, MAX_ITERATIONS, MAX_SALT, Verifier, VerifierError, mock_verifier};
 

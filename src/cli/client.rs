@@ -57,6 +57,8 @@ pub struct ServerError {
     pub hint: Option<String>,
     /// Field `P`: characters, from 1.
     pub position: Option<u32>,
+    /// Field `R`: the guard's id where Portcullis refused.
+    pub routine: Option<String>,
 }
 
 /// Why there is no answer.
@@ -203,25 +205,25 @@ impl Client {
 }
 
 /// A message's length field: counts itself.
-fn length_of(body: usize) -> Result<[u8; 4], ClientError> {
+pub(super) fn length_of(body: usize) -> Result<[u8; 4], ClientError> {
     let length =
         u32::try_from(body + 4).map_err(|_| ClientError::Protocol("the verb is too long"))?;
     Ok(length.to_be_bytes())
 }
 
 /// What is left of a message.
-struct Body<'m>(&'m [u8]);
+pub(super) struct Body<'m>(pub(super) &'m [u8]);
 
 impl<'m> Body<'m> {
     const SHORT: ClientError = ClientError::Protocol("a message is too short");
 
-    fn bytes<const N: usize>(&mut self) -> Result<[u8; N], ClientError> {
+    pub(super) fn bytes<const N: usize>(&mut self) -> Result<[u8; N], ClientError> {
         let (bytes, rest) = self.0.split_first_chunk().ok_or(Self::SHORT)?;
         self.0 = rest;
         Ok(*bytes)
     }
 
-    fn number(&mut self) -> Result<u32, ClientError> {
+    pub(super) fn number(&mut self) -> Result<u32, ClientError> {
         self.bytes().map(u32::from_be_bytes)
     }
 
@@ -236,7 +238,7 @@ impl<'m> Body<'m> {
     }
 
     /// A string that ends with a zero byte.
-    fn text(&mut self) -> Result<&'m str, ClientError> {
+    pub(super) fn text(&mut self) -> Result<&'m str, ClientError> {
         let length = self
             .0
             .iter()
@@ -247,7 +249,7 @@ impl<'m> Body<'m> {
         utf8(text)
     }
 
-    fn columns(&mut self) -> Result<Vec<Column>, ClientError> {
+    pub(super) fn columns(&mut self) -> Result<Vec<Column>, ClientError> {
         let mut columns = Vec::new();
         for _ in 0..self.count()? {
             let name = self.text()?.to_owned();
@@ -261,7 +263,7 @@ impl<'m> Body<'m> {
         Ok(columns)
     }
 
-    fn row(&mut self) -> Result<Vec<Option<String>>, ClientError> {
+    pub(super) fn row(&mut self) -> Result<Vec<Option<String>>, ClientError> {
         let mut row = Vec::new();
         for _ in 0..self.count()? {
             row.push(match self.number()? {
@@ -272,7 +274,7 @@ impl<'m> Body<'m> {
         Ok(row)
     }
 
-    fn error(&mut self) -> Result<(bool, ServerError), ClientError> {
+    pub(super) fn error(&mut self) -> Result<(bool, ServerError), ClientError> {
         let mut error = ServerError::default();
         let mut fatal = false;
         loop {
@@ -288,6 +290,7 @@ impl<'m> Body<'m> {
                 b'D' => error.detail = Some(text.to_owned()),
                 b'H' => error.hint = Some(text.to_owned()),
                 b'P' => error.position = text.parse().ok(),
+                b'R' => error.routine = Some(text.to_owned()),
                 _ => {}
             }
         }

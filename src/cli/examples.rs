@@ -7,6 +7,28 @@ pub(super) const SERVE: &str = r#"Examples:
 
 0: stopped in good order; 2: could not start."#;
 
+/// `portcullis doctor --help`
+pub(super) const DOCTOR: &str = r#"Examples:
+  portcullis doctor "host=localhost port=6432 dbname=app"
+  portcullis doctor --read-only postgresql://doctor@db.example.com:6432/shop
+  portcullis doctor --sql "host=localhost dbname=app" > mend.sql
+  portcullis doctor --config /etc/portcullis/portcullis.toml "host=localhost dbname=app"
+  portcullis doctor --prove-closed "host=pgbouncer.internal port=6432 dbname=app"
+
+The password comes from ~/.pgpass or PGPASSWORD, never from the command line. A login of
+admin_users or stats_users lets it see PgBouncer's version and settings, too.
+
+LEAK  something of one client reaches another, proved just now. The probes leave a parameter, a
+      lock, a statement, a table and a channel with names of their own behind one client, look for
+      them as the next one, and take them away. --read-only leaves the probes out.
+OPEN  nothing keeps somebody from doing it. Read the statements of --sql before you run them.
+OLD   a version with known holes.
+
+0: nothing was found; 1: something was; 2: it could not be looked, and the message begins with
+what to check: secret, host, port, user, database or sslmode.
+
+Every finding:  portcullis help doctor"#;
+
 /// `portcullis check --help`
 pub(super) const CHECK: &str = r#"Examples:
   portcullis check
@@ -76,7 +98,10 @@ pub(super) const MIGRATION: &str = r#"Examples:
 pub(super) const MIGRATION_RUN: &str = r#"Examples:
   portcullis migration run --database shop --reason "order notes" -- psql -f notes.sql
   portcullis migration run --database shop --reason "release 12" --ttl 10min -- dbmate up
-  portcullis migration run --database shop --role migrator --reason x -- ./manage.py migrate"#;
+  portcullis migration run --database shop --phase expand --reason x -- ./manage.py migrate
+
+An expand session refuses what takes something away from code that still runs:
+  portcullis help phase-expand"#;
 
 /// `portcullis migration open --help`
 pub(super) const MIGRATION_OPEN: &str = r#"Examples:
@@ -92,6 +117,7 @@ pub(super) const MIGRATION_CLOSE: &str = r#"Examples:
 pub(super) const EXPLAIN: &str = r#"Examples:
   portcullis explain --policy policies/production.toml --login shop_acme 'DROP TABLE orders'
   portcullis explain --policy policies/production.toml --login migrator --migration --file 0007.sql
+  portcullis explain --policy p.toml --login migrator --migration expand 'ALTER TABLE t DROP c'
   portcullis explain --policy policies/staging.toml --login shop_acme --database shop --json -
 
 Every guard that objects is listed, also those that only observe or are off. The page of a guard:
@@ -113,11 +139,12 @@ its auth_file is a service on all of its databases.
 /// `portcullis lint --help`
 pub(super) const LINT: &str = r#"Examples:
   portcullis lint db/migrations
+  portcullis lint --phase expand db/migrations
   portcullis lint --policy policies/staging.toml --login migrator db/migrations/0007.sql
   portcullis lint --format sarif db/migrations > portcullis.sarif
 
-Every statement is judged by itself, as in an open migration session. Guards that only observe
-give warnings. The page of a guard:
+Every statement is judged by itself, as in an open migration session; with --phase, in one that
+was opened for it. Guards that only observe give warnings. The page of a guard:
   portcullis help copy-program
 
 0: nothing would be refused; 1: something would; 2: a file could not be read."#;
@@ -144,14 +171,15 @@ A case in production.test.toml, beside production.toml:
 
   [[case]]
   name   = "executed after the session closed"
-  login  = "migrator"             # migration = true: open from the beginning
+  login  = "migrator"             # migration = true: open from the start; { phase = "expand" }
   steps  = ["open migration", "parse s1: DROP TABLE t", "bind s1", "close migration", "execute"]
   expect = { refused = "ddl-outside-migration", at = "execute" }
 
 expect:
   allowed or refused; sqlstate; message and hint: a part of each; at: parse, bind, describe,
   execute, query or function call; upstream: all that the server gets, "set zone ...",
-  "the client's bytes, unchanged", "part of the client's bytes", "nothing"; observed: the guards
+  "the client's bytes, unchanged", "the client's bytes, settings for the transaction" (SET and
+  set_config for the session), "part of the client's bytes", "nothing"; observed: the guards
   that only count
 
 Steps:
@@ -168,8 +196,9 @@ mod tests {
     use super::*;
     use crate::cli::Arguments;
 
-    const ALL: [&str; 15] = [
+    const ALL: [&str; 16] = [
         SERVE,
+        DOCTOR,
         CHECK,
         HELP,
         STATUS,

@@ -6,7 +6,7 @@ mod report;
 mod tests;
 
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -15,7 +15,7 @@ use super::answer::Answer;
 use super::judged::{self, Finding, alone, cut, findings, one_line};
 use super::test::player::{messages, play};
 use super::test::upstream::Upstream;
-use crate::policy::{Guard, Objection, Refusal, State, Verdict, Who, decide};
+use crate::policy::{Guard, Mode, Objection, Phase, Refusal, State, Verdict, Who, decide};
 use crate::sql::{Facts, Fingerprint, Statement};
 
 /// Longest text that is explained: the largest that `max_statement_bytes` allows.
@@ -34,9 +34,9 @@ pub struct ExplainArgs {
     /// Which database [default: the first that the login may reach]
     #[arg(long)]
     database: Option<String>,
-    /// As in an open migration session
-    #[arg(long)]
-    migration: bool,
+    /// As in an open migration session; PHASE, expand or contract: one that was opened for it
+    #[arg(long, value_name = "PHASE", num_args = 0..=1)]
+    migration: Option<Option<String>>,
     /// Read the text from a file
     #[arg(long, value_name = "FILE", conflicts_with = "sql")]
     file: Option<PathBuf>,
@@ -44,7 +44,7 @@ pub struct ExplainArgs {
     #[arg(long)]
     json: bool,
     /// The text, judged as one message; - reads it from stdin
-    #[arg(required_unless_present = "file")]
+    #[arg(required_unless_present_any = ["file", "migration"])]
     sql: Option<String>,
 }
 
@@ -55,13 +55,20 @@ pub fn run(args: &ExplainArgs) -> ExitCode {
 
 /// `Err`: what could not be done.
 fn explain(args: &ExplainArgs) -> Result<Answer, String> {
-    let text = text(args)?;
+    let (migration, sql) = args.migration()?;
+    let text = text(args.file.as_deref(), sql)?;
     let policy = judged::valid_policy(&args.policy)?;
     let who = judged::who(&policy, &args.login, args.database.as_deref())?;
-    let state = judged::state(args.migration);
-    if args.migration {
-        judged::has_sessions(&who.login)?;
-    }
+    let state = match migration {
+        None => judged::state(false),
+        Some(phase) => {
+            judged::has_sessions(&who.login)?;
+            State {
+                phase,
+                ..judged::state(true)
+            }
+        }
+    };
     let explanation = Explanation::new(&text, who, state);
     let stdout = if args.json {
         report::as_json(&explanation)
@@ -76,8 +83,33 @@ fn explain(args: &ExplainArgs) -> Result<Answer, String> {
     })
 }
 
-fn text(args: &ExplainArgs) -> Result<Vec<u8>, String> {
-    let (name, read) = match (&args.file, args.sql.as_deref()) {
+impl ExplainArgs {
+    /// The migration session, if it is to be in one, and the text. A word behind `--migration` that
+    /// is no phase is the text, which would stand there if the phase were left out.
+    fn migration(&self) -> Result<(Option<Option<Phase>>, Option<&str>), String> {
+        let sql = self.sql.as_deref();
+        let needed = "the text is needed: 'SQL', - for stdin, or --file FILE";
+        let (migration, sql) = match &self.migration {
+            None => (None, sql),
+            Some(None) => (Some(None), sql),
+            Some(Some(word)) => match (Phase::from_id(word), sql, &self.file) {
+                (Some(phase), ..) => (Some(Some(phase)), sql),
+                (None, None, None) => (Some(None), Some(&**word)),
+                (None, ..) => {
+                    let known = Phase::ALL.map(Phase::id).join(", ");
+                    return Err(format!("\"{word}\" is no phase; one of: {known}"));
+                }
+            },
+        };
+        match sql.is_none() && self.file.is_none() {
+            true => Err(needed.to_owned()),
+            false => Ok((migration, sql)),
+        }
+    }
+}
+
+fn text(file: Option<&Path>, sql: Option<&str>) -> Result<Vec<u8>, String> {
+    let (name, read) = match (file, sql) {
         (Some(path), _) => (
             path.display().to_string(),
             std::fs::File::open(path).and_then(all),
@@ -142,6 +174,10 @@ impl Explanation {
             false => facts.statements.iter().zip(texts).map(explained).collect(),
         };
         let mut message = findings(&facts, &who, state);
+        // Off unless it is asked for: it would be told of every message of several statements.
+        if who.policy.mode(Guard::MultiStatement) == Mode::Off {
+            message.retain(|finding| finding.guard != Guard::MultiStatement);
+        }
         message.retain(|finding| {
             !statements
                 .iter()
@@ -183,7 +219,7 @@ impl Explained {
 /// What the conversation makes of the text as a simple query.
 fn answer(text: &[u8], facts: &Facts, who: &Who, state: State) -> (Option<Refusal>, Upstream) {
     let text = String::from_utf8_lossy(text);
-    let played = play(who, state.migration_open, &messages(&text, false));
+    let played = play(who, state, &messages(&text, false));
     let refusal = match decide(facts, who, state).verdict {
         Verdict::Refuse(refusal) => Some(*refusal),
         Verdict::Allow => played.refusal,

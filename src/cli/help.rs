@@ -4,27 +4,37 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::json;
 
 use super::answer::Answer;
+use super::doctor;
 use crate::config::SETTINGS;
 use crate::config::problem::did_you_mean;
-use crate::policy::{Guard, guards, schema};
+use crate::policy::{Guard, always_enforced, guards, has_settings, schema};
 
 /// Pages about guards, configuration and policy.
 #[derive(Debug, Args)]
 pub struct HelpArgs {
-    /// guards, config, policy, policy-schema, or the id of a guard
+    /// guards, doctor, config, policy, policy-schema, or the id of a guard
     topic: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Prints a page. 0: printed; 2: there is no such page.
 pub fn run(args: &HelpArgs) -> ExitCode {
-    page(args.topic.as_deref()).print()
+    let topic = args.topic.as_deref();
+    match args.json {
+        true => as_json(topic).print(),
+        false => page(topic).print(),
+    }
 }
 
 /// Topics that are not guards.
-const TOPICS: [(&str, &str); 4] = [
+const TOPICS: [(&str, &str); 5] = [
     ("guards", "the guards, one line each"),
+    ("doctor", "what portcullis doctor finds, by id"),
     ("config", "every setting of portcullis.toml"),
     ("policy", "a complete policy file with comments"),
     (
@@ -37,6 +47,7 @@ fn page(topic: Option<&str>) -> Answer {
     match topic {
         None => Answer::clean(topics()),
         Some("guards") => Answer::clean(guard_list()),
+        Some("doctor") => Answer::clean(doctor::FINDINGS.to_owned()),
         Some("config") => Answer::clean(SETTINGS.to_owned()),
         Some("policy") => Answer::clean(include_str!("../../policies/production.toml").to_owned()),
         Some("policy-schema") => Answer::clean(schema::text()),
@@ -44,6 +55,33 @@ fn page(topic: Option<&str>) -> Answer {
             Some(guard) => Answer::clean(guards::page(guard).to_owned()),
             None => Answer::failed(no_page(topic)),
         },
+    }
+}
+
+/// The guards as objects; any other page as its text.
+fn as_json(topic: Option<&str>) -> Answer {
+    let shown = page(topic);
+    let value = match topic {
+        _ if shown.code != 0 => {
+            json!({ "error": { "message": shown.stderr, "hint": "portcullis help" } })
+        }
+        Some("guards") => Guard::ALL
+            .into_iter()
+            .map(|guard| {
+                json!({
+                    "guard": guard.id(),
+                    "summary": summary(guards::page(guard)),
+                    "always_enforced": always_enforced(guard),
+                    "has_settings": has_settings(guard),
+                    "page": guards::page(guard),
+                })
+            })
+            .collect(),
+        _ => json!({ "topic": topic, "text": shown.stdout }),
+    };
+    Answer {
+        stdout: format!("{value:#}\n"),
+        ..shown
     }
 }
 
@@ -58,7 +96,8 @@ fn topics() -> String {
 
 fn guard_list() -> String {
     let mut text = String::from(
-        "The guards of a policy, [guards] in its file. A guard that is not named there is enforced.\n\n",
+        "The guards of a policy, [guards] in its file. A guard that is not named there is enforced,\n\
+         but for multi-statement, which is off.\n\n",
     );
     for guard in Guard::ALL {
         let _ = writeln!(
@@ -128,6 +167,26 @@ mod tests {
                 .filter(|line| line.contains(" Refuses "))
                 .count(),
             Guard::ALL.len()
+        );
+    }
+
+    #[test]
+    fn pages_are_there_as_json() {
+        let read = |topic| -> serde_json::Value {
+            serde_json::from_str(&as_json(topic).stdout).expect("JSON")
+        };
+        let list = read(Some("guards"));
+        assert_eq!(list.as_array().map(Vec::len), Some(Guard::ALL.len()));
+        let fast_path = &list[Guard::FastPath as usize];
+        assert_eq!(fast_path["guard"], "fast-path");
+        assert_eq!(fast_path["always_enforced"], true);
+        assert_eq!(read(Some("config"))["text"], SETTINGS);
+        let missing = as_json(Some("gaurds"));
+        assert_eq!(missing.code, 2);
+        assert!(
+            read(Some("gaurds"))["error"]["message"]
+                .as_str()
+                .is_some_and(|it| it.contains("guards"))
         );
     }
 

@@ -4,9 +4,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
 use crate::config::{Problem, read};
 use crate::policy::exception::exempt;
-use crate::policy::{Guard, Kind, Login, Mode, Objection, Policy, State, Who, guards};
+use crate::policy::{Guard, Kind, Login, Mode, Objection, Phase, Policy, State, Who, guards};
 use crate::sql::{Depth, Facts, Fingerprint, Statement, describe_at};
 
 /// A valid policy, and what is worth a look although it is valid.
@@ -94,8 +96,15 @@ pub(super) fn has_sessions(login: &Login) -> Result<(), String> {
 pub(super) fn state(migration_open: bool) -> State {
     State {
         migration_open,
+        phase: None,
         today: Some(crate::clock::today()),
     }
+}
+
+/// Reads a phase on the command line.
+pub(super) fn phases() -> impl TypedValueParser<Value = Phase> {
+    PossibleValuesParser::new(Phase::ALL.map(Phase::id))
+        .try_map(|id| Phase::from_id(&id).ok_or("no phase"))
 }
 
 /// The facts about the text of one message, as close as can be.

@@ -14,7 +14,7 @@ use clap::Args;
 
 use super::answer::Answer;
 use super::judged;
-use crate::policy::{Kind, Policy, Who};
+use crate::policy::{Kind, Phase, Policy, State, Who};
 use judge::Found;
 
 /// Longest file: the longest text that `max_statement_bytes` allows.
@@ -41,6 +41,10 @@ pub struct LintArgs {
     /// Which database [default: the first that the login may reach]
     #[arg(long)]
     database: Option<String>,
+    /// As in a session that was opened for this phase; expand: whatever takes something away from
+    /// code that still runs is refused
+    #[arg(long, value_parser = judged::phases())]
+    phase: Option<Phase>,
     /// How to print it
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -90,7 +94,12 @@ fn lint(args: &LintArgs) -> Result<Answer, String> {
     for path in &args.paths {
         collect(path, &mut files)?;
     }
-    let linted: Result<Vec<Linted>, String> = files.iter().map(|file| one(file, &who)).collect();
+    let state = State {
+        phase: args.phase,
+        ..judged::state(true)
+    };
+    let linted: Result<Vec<Linted>, String> =
+        files.iter().map(|file| one(file, &who, state)).collect();
     let linted = linted?;
     let refused = linted
         .iter()
@@ -164,7 +173,7 @@ fn below(directory: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(),
     Ok(())
 }
 
-fn one(path: &Path, who: &Who) -> Result<Linted, String> {
+fn one(path: &Path, who: &Who, state: State) -> Result<Linted, String> {
     use std::io::Read as _;
     let mut bytes = Vec::new();
     std::fs::File::open(path)
@@ -173,7 +182,7 @@ fn one(path: &Path, who: &Who) -> Result<Linted, String> {
     if bytes.len() as u64 > MAX_FILE {
         return Err(format!("{} is longer than 64MB", path.display()));
     }
-    let (statements, found) = judge::judge(&bytes, who);
+    let (statements, found) = judge::judge(&bytes, who, state);
     Ok(Linted {
         file: path.display().to_string(),
         statements,

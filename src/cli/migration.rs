@@ -12,7 +12,9 @@ use serde_json::json;
 
 use super::client::{Answer, Client, ClientError};
 use super::console::{ConsoleAt, quoted};
+use super::judged;
 use super::output::{as_json, as_table, fail, object, say};
+use crate::policy::Phase;
 use connection::Connection;
 
 /// `portcullis migration`
@@ -54,6 +56,9 @@ pub struct Wanted {
     /// Why; it stays in the record
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+    /// What it is for; expand: whatever takes something away from code that still runs is refused
+    #[arg(long, value_parser = judged::phases())]
+    pub phase: Option<Phase>,
     /// Longest life of the session, e.g. 30min [default: 1h]
     #[arg(long, value_name = "TIME")]
     pub ttl: Option<String>,
@@ -229,7 +234,12 @@ impl Wanted {
             quoted(&self.database),
             quoted(&self.reason)
         );
-        for (word, value) in [("ROLE", &self.role), ("TTL", &self.ttl)] {
+        let phase = self.phase.map(Phase::id);
+        for (word, value) in [
+            ("ROLE", self.role.as_deref()),
+            ("PHASE", phase),
+            ("TTL", self.ttl.as_deref()),
+        ] {
             if let Some(value) = value {
                 verb.push_str(&format!(" {word} {}", quoted(value)));
             }

@@ -6,6 +6,7 @@ mod answer;
 pub mod check;
 pub mod client;
 pub mod console;
+pub mod doctor;
 mod examples;
 pub mod explain;
 pub mod help;
@@ -37,6 +38,7 @@ const TEMPLATE: &str = "\
 Portcullis {version}: a policy gate for PostgreSQL, in front of PgBouncer.
 
 Start
+  doctor      what leaks, what is open, what is old: at any PgBouncer or PostgreSQL
   init        portcullis.toml and a policy in observe mode from your pgbouncer.ini
   serve       run the proxy
   keys        server keys for roles without a password at hand
@@ -51,15 +53,17 @@ Every day (speaks to the running proxy)
   migration   run, open, close, list, show
   console     any console verb
 More
-  help TOPIC  guards, config, policy, policy-schema, or any guard's id
+  help TOPIC  guards, doctor, config, policy, policy-schema, or any guard's id
 
-First time?  portcullis init --from /etc/pgbouncer/pgbouncer.ini
+First time?  portcullis doctor \"host=localhost port=6432 dbname=app\"
 
 {usage-heading} {usage}
 ";
 
 #[derive(clap::Subcommand)]
 enum Command {
+    /// What leaks, what is open, what is old: at any PgBouncer or PostgreSQL
+    Doctor(doctor::DoctorArgs),
     /// Files for a Portcullis beside your PgBouncer, in observe mode
     Init(init::InitArgs),
     /// Run the proxy
@@ -92,6 +96,7 @@ enum Command {
 /// Runs the command line. 0: clean; 1: found or refused; 2: could not.
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
+        Some(Command::Doctor(args)) => doctor::run(&args),
         Some(Command::Init(args)) => init::run(&args),
         Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::Keys(args)) => keys::run(args),

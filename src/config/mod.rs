@@ -185,6 +185,9 @@ pub struct Limits {
     /// `server_connect_timeout`: dial, TLS and login behind; and how long PgBouncer may take nothing of
     /// what a client that has left still owes it. Default 15 s.
     pub server_connect_timeout: Duration,
+    /// `server_role_max_age`: what a server said of a login's role is taken for as long as this before it is
+    /// asked again. Default 60 s.
+    pub server_role_max_age: Duration,
     /// `drain_timeout`: after SIGTERM, running transactions may take this long; after a reload that ends
     /// their connection, running statements. Default 30 s.
     pub drain_timeout: Duration,

@@ -278,6 +278,12 @@ impl Parser<'_> {
                 ("1s", "10min"),
                 defaults.server_connect_timeout,
             ),
+            server_role_max_age: self.time(
+                &mut table,
+                "server_role_max_age",
+                ("0s", "10min"),
+                defaults.server_role_max_age,
+            ),
             drain_timeout: self.time(
                 &mut table,
                 "drain_timeout",
@@ -360,6 +366,7 @@ fn default_limits() -> Limits {
         max_statement_bytes: 1 << 20,
         client_login_timeout: Duration::from_secs(60),
         server_connect_timeout: Duration::from_secs(15),
+        server_role_max_age: Duration::from_secs(60),
         drain_timeout: Duration::from_secs(30),
         facts_cache_bytes: 16 << 20,
         max_cancels: 64,

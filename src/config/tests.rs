@@ -36,6 +36,7 @@ path = "/var/lib/portcullis/registry.db"
 max_statement_bytes = "2MB"
 client_login_timeout = "30s"
 server_connect_timeout = "5s"
+server_role_max_age = "0s"
 drain_timeout = "1min"
 facts_cache_bytes = "8MB"
 max_cancels = 7
@@ -125,6 +126,7 @@ fn a_complete_file_is_read() {
     assert_eq!(config.limits.max_statement_bytes, 2 << 20);
     assert_eq!(config.limits.drain_timeout, Duration::from_secs(60));
     assert_eq!(config.limits.max_cancels, 7);
+    assert_eq!(config.limits.server_role_max_age, Duration::ZERO);
     assert_eq!(
         (config.log.json, config.log.level.as_str()),
         (false, "debug")
@@ -150,6 +152,7 @@ fn the_rest_has_defaults() {
         config.limits.server_connect_timeout,
         Duration::from_secs(15)
     );
+    assert_eq!(config.limits.server_role_max_age, Duration::from_secs(60));
     assert_eq!(
         (config.limits.drain_timeout, config.limits.max_cancels),
         (Duration::from_secs(30), 64)
@@ -192,7 +195,7 @@ fn several_mistakes_are_told_in_one_run_and_in_order() {
         .iter()
         .map(|problem| problem.line)
         .collect();
-    assert_eq!(lines, [9, 23, 34]);
+    assert_eq!(lines, [9, 23, 35]);
 }
 
 #[test]
@@ -209,7 +212,7 @@ fn unknown_keys_are_told_what_was_meant() {
         told("[route.session]", "[route.sesion]"),
         ["24: unknown key \"route.sesion\" | did you mean \"session\"?"]
     );
-    assert_eq!(told("[log]", "[colour]"), ["35: unknown key \"colour\""]);
+    assert_eq!(told("[log]", "[colour]"), ["36: unknown key \"colour\""]);
 }
 
 #[test]
@@ -288,7 +291,7 @@ fn types_and_units_are_told() {
     );
     assert_eq!(
         told("format = \"text\"", "format = 1"),
-        ["36: \"log.format\" must be a string, not an integer"]
+        ["37: \"log.format\" must be a string, not an integer"]
     );
     assert_eq!(
         told("hosts = [\"session.internal:6432\"]", "hosts = \"a:1\""),
@@ -296,7 +299,7 @@ fn types_and_units_are_told() {
     );
     assert_eq!(
         told("[log]", "[[log]]"),
-        ["35: \"log\" must be a table, not an array"]
+        ["36: \"log\" must be a table, not an array"]
     );
 }
 

@@ -13,7 +13,7 @@ use crate::migration::registry::{RegistryError, SessionRow, State, StatementRow}
 use crate::migration::sessions::{Opening, Sessions, now};
 use crate::migration::span::{show, time_of_day, timestamp};
 use crate::migration::token::{SessionId, Token, login_of};
-use crate::policy::{ConsoleRole, Kind, Policy};
+use crate::policy::{ConsoleRole, Kind, Phase, Policy};
 
 /// A session's life when nobody says: one hour, or the policy's `max_ttl` if that is shorter.
 const DEFAULT_TTL: Duration = Duration::from_secs(3600);
@@ -33,6 +33,7 @@ const HELP_COLUMNS: &[Column] = &[("verb", Type::Text), ("meaning", Type::Text)]
 const SESSIONS: &[Column] = &[
     ("id", Type::Text),
     ("database", Type::Text),
+    ("phase", Type::Text),
     ("role", Type::Text),
     ("state", Type::Text),
     ("statements", Type::Number),
@@ -61,6 +62,7 @@ const OPENED: &[Column] = &[
     ("port", Type::Number),
     ("sslmode", Type::Text),
     ("sslrootcert", Type::Text),
+    ("phase", Type::Text),
 ];
 
 /// Root and the proxy's own user may do everything; members of the socket's group what the policy
@@ -162,7 +164,8 @@ async fn open(
     let opening = judge(&policy, &config, asked, person)?;
     let (role, by) = (opening.role.clone(), opening.by.clone());
     let (session, token) = sessions.open(opening).await.map_err(refused)?;
-    tracing::info!(session = %session.id, database = %session.database, role, by, "migration session opened");
+    let phase = session.phase.map_or("none", Phase::id);
+    tracing::info!(session = %session.id, database = %session.database, phase, role, by, "migration session opened");
     Ok(rows(
         "OPEN MIGRATION",
         OPENED,
@@ -198,6 +201,7 @@ fn judge(
         database: asked.database,
         role,
         reason: asked.reason,
+        phase: asked.phase,
         ttl,
         by: person.name.clone(),
     })
@@ -271,6 +275,7 @@ fn opened_row(session: &Session, token: &Token, config: &Config) -> Vec<Option<S
             .advertise_sslrootcert
             .as_ref()
             .map(|path| path.display().to_string()),
+        session.phase.map(|phase| phase.id().to_owned()),
     ]
 }
 
@@ -284,6 +289,7 @@ fn session_row(row: &SessionRow) -> Vec<Option<String>> {
     vec![
         Some(row.id.to_string()),
         text(&row.database),
+        row.phase.map(|phase| phase.id().to_owned()),
         text(&row.role),
         Some(state),
         Some(row.statements.to_string()),

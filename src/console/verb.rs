@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::config::units;
 use crate::migration::token::SessionId;
-use crate::policy::ConsoleRole;
+use crate::policy::{ConsoleRole, Phase};
 
 /// Most verbs in one text.
 const MAX_VERBS: usize = 16;
@@ -34,7 +34,7 @@ pub const HELP: &[(&str, &str)] = &[
         "the mode of each guard, and how often it has objected",
     ),
     (
-        "OPEN MIGRATION DATABASE 'name' REASON 'why' [ROLE 'name'] [TTL '30min']",
+        "OPEN MIGRATION DATABASE 'name' REASON 'why' [ROLE 'name'] [PHASE 'expand'] [TTL '30min']",
         "open one; shows its token, once",
     ),
     (
@@ -93,7 +93,7 @@ impl Verb {
     }
 }
 
-/// `OPEN MIGRATION DATABASE '...' REASON '...' [ROLE '...'] [TTL '...']`
+/// `OPEN MIGRATION DATABASE '...' REASON '...' [ROLE '...'] [PHASE '...'] [TTL '...']`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenMigration {
     /// The one database.
@@ -102,6 +102,8 @@ pub struct OpenMigration {
     pub role: Option<String>,
     /// Why.
     pub reason: String,
+    /// `expand` or `contract`; None: nothing more is refused than in any session.
+    pub phase: Option<Phase>,
     /// How long it may last; None: the default.
     pub ttl: Option<Duration>,
 }
@@ -260,7 +262,8 @@ impl Reader {
     }
 
     fn open(&mut self) -> Result<OpenMigration, SyntaxError> {
-        let (mut database, mut role, mut reason, mut ttl) = (None, None, None, None);
+        let (mut database, mut role, mut reason) = (None, None, None);
+        let (mut phase, mut ttl) = (None, None);
         loop {
             if database.is_none() && self.take("DATABASE") {
                 database = Some(self.name("DATABASE")?);
@@ -268,6 +271,8 @@ impl Reader {
                 role = Some(self.name("ROLE")?);
             } else if reason.is_none() && self.take("REASON") {
                 reason = Some(self.remark("REASON")?);
+            } else if phase.is_none() && self.take("PHASE") {
+                phase = Some(self.phase()?);
             } else if ttl.is_none() && self.take("TTL") {
                 ttl = Some(self.ttl()?);
             } else {
@@ -279,6 +284,7 @@ impl Reader {
                 database,
                 role,
                 reason,
+                phase,
                 ttl,
             }),
             (None, _) => Err(self.wrong("OPEN MIGRATION needs DATABASE 'name'")),
@@ -345,6 +351,15 @@ impl Reader {
         word.text.parse().map_err(|error| SyntaxError {
             message: format!("\"{}\" is no migration session", word.text),
             hint: Some(format!("{error}")),
+            position: word.position,
+        })
+    }
+
+    fn phase(&mut self) -> Result<Phase, SyntaxError> {
+        let word = self.value("PHASE")?;
+        Phase::from_id(&word.text).ok_or_else(|| SyntaxError {
+            message: format!("\"{}\" is no phase", word.text),
+            hint: Some(format!("One of: {}.", Phase::ALL.map(Phase::id).join(", "))),
             position: word.position,
         })
     }

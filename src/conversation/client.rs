@@ -174,10 +174,7 @@ impl Conversation {
             b'S' => self.sync(message, out),
             b'H' => self.flush(message, out),
             b'd' | b'c' | b'f' => Ok(self.copy_data(message, out)),
-            b'F' => {
-                let refusal = Box::new(guards::fast_path::refusal(cx.who));
-                Ok(self.refuse_simple(message, refusal, cx, out, reply))
-            }
+            b'F' => self.call(message, cx, out, reply),
             b'X' => {
                 let whole = exact(message, HEADER)?;
                 // PgBouncer would let go of the server at once, and what runs there could not be
@@ -296,7 +293,7 @@ impl Conversation {
         if form == QueryForm::Mixed {
             let control = facts.statements.iter().find(|s| s.transaction.is_some());
             let (tag, position) = control.map_or(("", 0), |s| (s.tag, s.position));
-            let refusal = guards::multi_statement::transaction_control(
+            let refusal = guards::zone_required::transaction_control(
                 cx.who,
                 tag,
                 position,
@@ -336,7 +333,35 @@ impl Conversation {
         Ok(Step::Done(message.header.total))
     }
 
+    /// FunctionCall: the number of a function is all that is looked at.
+    fn call<O: Observer>(
+        &mut self,
+        message: Message<'_>,
+        cx: &mut Context<'_, O>,
+        out: &mut Splice<'_>,
+        reply: &mut Vec<u8>,
+    ) -> Result<Step, Fatal> {
+        const NUMBER: usize = HEADER + 4;
+        if message.header.total < NUMBER {
+            return Err(Fatal::protocol("invalid message format"));
+        }
+        let Some(&number) = message.bytes.get(HEADER..).and_then(|it| it.first_chunk()) else {
+            return Ok(Step::More(NUMBER));
+        };
+        if let Some(refusal) = guards::fast_path::judge(cx.who, u32::from_be_bytes(number)) {
+            return Ok(self.refuse_simple(message, Box::new(refusal), cx, out, reply));
+        }
+        self.in_flight.push(Expected::Call);
+        // Outside of a transaction it is one of its own, which ends what was open implicitly.
+        if let Some(injection) = &mut self.injection {
+            injection.batch_ended();
+        }
+        self.batch = Batch::Closed;
+        Ok(self.pass(message, out))
+    }
+
     pub(super) fn put_prefix<O: Observer>(&mut self, cx: &Context<'_, O>, out: &mut Splice<'_>) {
+        self.put_modes(out);
         if let Some(injection) = &mut self.injection {
             let form = injection.put(out.insert());
             self.in_flight.push_prefix(form);

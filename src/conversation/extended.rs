@@ -52,8 +52,11 @@ impl Conversation {
             }
             Judged::Allowed(facts) => facts,
         };
-        if self.remembers_too_much() || self.must_know_for_parse(&facts) {
+        if self.remembers_too_much() {
             self.wait_for_answers(out);
+            return Ok(Step::Hold);
+        }
+        if self.must_know(&facts, out) {
             return Ok(Step::Hold);
         }
         let taken = match name.is_empty() {
@@ -112,12 +115,11 @@ impl Conversation {
             let refusal = too_many_names(cx.who);
             return Ok(self.refuse_extended(message, refusal, cx, out));
         }
-        let failed = self.failed();
-        let injection = self.injection.as_ref();
-        if injection.is_some_and(|i| i.must_know(&prepared.facts)) {
-            self.wait_for_answers(out);
+        if self.must_know(&prepared.facts, out) {
             return Ok(Step::Hold);
         }
+        let failed = self.failed();
+        let injection = self.injection.as_ref();
         let named = !name.is_empty();
         if injection.is_some_and(|i| i.due_at_bind(&prepared.facts, named, failed)) {
             self.put_prefix(cx, out);
@@ -184,8 +186,7 @@ impl Conversation {
             }
             Lookup::Known(prepared) => prepared,
         };
-        if self.must_know_for_parse(&prepared.facts) {
-            self.wait_for_answers(out);
+        if self.must_know(&prepared.facts, out) {
             return Step::Hold;
         }
         self.put_prefix_for_parse(&prepared.facts, cx, out);
@@ -244,7 +245,7 @@ impl Conversation {
             if let Some(refusal) = refusal {
                 return Ok(self.refuse_extended(message, refusal, cx, out));
             }
-            match self.note(&prepared.facts) {
+            match self.note(&prepared.facts, out) {
                 Noted::No => {}
                 Noted::Yes => noted = Some(&prepared.facts),
                 Noted::Wait => return Ok(Step::Hold),
@@ -333,9 +334,7 @@ impl Conversation {
     }
 
     fn wait_for_answers(&mut self, out: &mut Splice<'_>) -> Lookup {
-        if self.batch == Batch::Open {
-            self.ask_for_answers(out);
-        }
+        self.ask_for_open_batch(out);
         Lookup::Wait
     }
 

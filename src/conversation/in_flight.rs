@@ -42,6 +42,8 @@ pub enum Expected {
     Sync,
     /// Anything up to ReadyForQuery.
     Query,
+    /// FunctionCallResponse or an error, and ReadyForQuery.
+    Call,
     /// A Query behind [`crate::zone::QUERY_GUARD`]: the guard's RowDescription is to be swallowed.
     GuardedRow,
     /// The guard's CommandComplete is to be swallowed.
@@ -106,7 +108,10 @@ const READING: [Expected; 6] = [
 impl Expected {
     /// Does ReadyForQuery answer it?
     pub fn ends_batch(self) -> bool {
-        matches!(self, Self::Sync | Self::CleanupSync | Self::Question) || self.is_query()
+        matches!(
+            self,
+            Self::Sync | Self::Call | Self::CleanupSync | Self::Question
+        ) || self.is_query()
     }
 
     /// A simple Query in any stage?

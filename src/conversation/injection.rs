@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use super::Origins;
 use super::keeping::Keeping;
+use super::needs::{clears, may_remove_names, moves, needs_zone};
 use super::parameters::Parameters;
 use super::reading::{self, Behind};
 use super::record::Record;
 use crate::protocol::TransactionStatus;
 use crate::sql::{
-    Class, ClassSet, Facts, ParameterName, ParameterTouch, ParameterUse, SavepointAct, Statement,
+    Class, Facts, ParameterName, ParameterTouch, ParameterUse, SavepointAct, Statement,
     TransactionControl,
 };
 use crate::zone::{Form, NAME_LENGTH, Prefix, put_question};
@@ -29,6 +30,8 @@ pub struct Injection {
     /// Parameters are kept here, since the server connection is handed on: with those of the startup
     /// packet.
     origins: Option<Arc<Origins>>,
+    /// Transactions are read-only where the client says nothing.
+    reads_only: bool,
     /// Those that the client has, once it has set any, or reset any of the startup packet.
     pub parameters: Option<Box<Parameters>>,
     /// The prefix was sent in the transaction that the next statement runs in.
@@ -37,7 +40,7 @@ pub struct Injection {
     in_transaction: bool,
     /// RESET ALL took the zone from the transaction; what was bound before it would run without.
     cleared: bool,
-    /// Savepoints of the transaction, as far as is known.
+    /// Savepoints of the transaction, as far as is known before there are parameters.
     savepoints: u32,
     /// Transaction control, or a prefix ahead of a simple Query, is unanswered: no batch is sent
     /// ahead of it.
@@ -46,6 +49,9 @@ pub struct Injection {
     leftover: bool,
     /// A question about a parameter failed: the same.
     asked_in_vain: bool,
+    /// DISCARD ALL or DEALLOCATE ALL was sent: a pool that follows names knows that what it has parsed is
+    /// gone once it is answered, and not before.
+    removes_names: bool,
     /// PREPARE was run: behind DEALLOCATE a name can stand for another statement than the one that was
     /// parsed under it. SQL can prepare only what a zone matters for.
     prepared_by_sql: bool,
@@ -69,17 +75,20 @@ pub enum QueryForm {
 }
 
 impl Injection {
-    /// For a new server connection. `pooled`: it holds nothing of this client between transactions.
+    /// For a new server connection. `origins`: where it holds nothing of this client between
+    /// transactions, its startup parameters. `reads_only`: transactions are read-only by default.
     pub fn new(
         zone: Option<Arc<Prefix>>,
         name: [u8; NAME_LENGTH],
         origins: Option<Arc<Origins>>,
+        reads_only: bool,
     ) -> Self {
         let pooled = origins.is_some();
         let mut injection = Self {
             zone,
             name,
             origins,
+            reads_only,
             parameters: None,
             armed: false,
             in_transaction: false,
@@ -88,6 +97,7 @@ impl Injection {
             unsettled: false,
             leftover: false,
             asked_in_vain: false,
+            removes_names: false,
             prepared_by_sql: false,
             keeping: Keeping::new(pooled),
         };
@@ -106,7 +116,9 @@ impl Injection {
         let origins = self.origins.as_deref();
         self.parameters.get_or_insert_with(|| {
             let record = origins.map(|it| Record::new(&it.kept, &it.pooled));
-            Box::new(Parameters::new(record.unwrap_or_default()))
+            let (reads_only, savepoints) = (self.reads_only, self.savepoints);
+            let record = record.unwrap_or_default();
+            Box::new(Parameters::new(record, reads_only, savepoints as usize))
         })
     }
 
@@ -128,7 +140,7 @@ impl Injection {
             .statements
             .iter()
             .flat_map(|it| &it.parameters)
-            .any(|touch| is(touch))
+            .any(is)
     }
 
     /// Another server connection takes the place of the idle one.
@@ -158,7 +170,7 @@ impl Injection {
             TransactionStatus::Idle => record.value(name),
             TransactionStatus::Transaction if self.armed || parameters.is_touched(name) => None,
             TransactionStatus::Transaction => record.value(name),
-            TransactionStatus::Failed if self.savepoints > 0 => None,
+            TransactionStatus::Failed if parameters.is_in_savepoint() => None,
             TransactionStatus::Failed => record.value_before(name),
         }
     }
@@ -182,12 +194,33 @@ impl Injection {
     /// Does a prefix matter for what the statement does?
     fn matters(&self, facts: &Facts) -> bool {
         let parameters = self.parameters.as_ref();
-        needs_zone(facts) || parameters.is_some_and(|parameters| parameters.bear_on(facts))
+        let explicit = self.in_transaction;
+        needs_zone(facts) || parameters.is_some_and(|it| it.bear_on(facts, explicit))
     }
 
-    /// Does it depend on unanswered messages whether a prefix is due ahead of the statement, and which?
+    /// Does it depend on unanswered messages whether a prefix is due ahead of the statement, and which,
+    /// or whether it is understood?
     pub fn must_know(&self, facts: &Facts) -> bool {
-        self.is_unanswered() && !self.armed && self.matters(facts)
+        let due = self.removes_names && self.injects();
+        (self.is_unanswered() || due) && !self.armed && self.matters(facts)
+    }
+
+    /// Would a name of ours not be understood?
+    pub fn removes_names(&self) -> bool {
+        self.removes_names
+    }
+
+    /// Nothing is unanswered.
+    pub fn answered(&mut self) {
+        self.removes_names = false;
+    }
+
+    /// Does it end the running transaction, and with it what is known about its parameters?
+    pub fn ends_transaction(&self, facts: &Facts) -> bool {
+        use TransactionControl::{Commit, Rollback, TwoPhase};
+        let mut control = facts.statements.iter().filter_map(|it| it.transaction);
+        self.parameters.is_some()
+            && control.any(|it| matches!(it, Commit { .. } | Rollback { .. } | TwoPhase))
     }
 
     /// Is the prefix due ahead of a Bind of this statement?
@@ -199,7 +232,10 @@ impl Injection {
 
     /// Would a portal that was bound before run without its zone? `facts`: of its statement, if known.
     pub fn lost_to_portal(&self, facts: Option<&Facts>) -> bool {
-        self.cleared && self.zone.is_some() && facts.is_none_or(needs_zone)
+        // A savepoint is no matter of rows, and in a failed transaction nothing was cleared.
+        let savepoint = |it: &Statement| it.transaction == Some(TransactionControl::Savepoint);
+        let matters = |facts: &Facts| needs_zone(facts) && !facts.statements.iter().all(savepoint);
+        self.cleared && self.zone.is_some() && facts.is_none_or(matters)
     }
 
     /// How a simple Query must go. `failed`: the transaction is known to have failed.
@@ -315,6 +351,7 @@ impl Injection {
         self.prepared_by_sql |= facts.classes.has(Class::Prepare);
         if may_remove_names(facts) {
             self.keeping.doubted();
+            self.removes_names = true;
         }
         if facts.undescribed.is_some() || facts.classes.has(Class::Procedural) {
             // Where the policy lets them pass: DO and CALL can end the transaction inside, and nobody
@@ -347,11 +384,11 @@ impl Injection {
                     self.in_transaction = true;
                 }
                 TransactionControl::Commit { chain } | TransactionControl::Rollback { chain } => {
-                    self.transaction_ended();
+                    self.transaction_ended(chain);
                     self.in_transaction = chain;
                 }
                 TransactionControl::TwoPhase => {
-                    self.transaction_ended();
+                    self.transaction_ended(false);
                     self.in_transaction = false;
                 }
                 TransactionControl::Savepoint | TransactionControl::SetTransaction => {}
@@ -360,11 +397,11 @@ impl Injection {
     }
 
     /// What was set in the transaction is gone with it.
-    fn transaction_ended(&mut self) {
+    fn transaction_ended(&mut self, chain: bool) {
         self.armed = false;
         self.savepoints = 0;
         if let Some(parameters) = &mut self.parameters {
-            parameters.transaction_ended();
+            parameters.transaction_ended(chain);
         }
     }
 
@@ -381,7 +418,7 @@ impl Injection {
     /// Sync was sent, or a simple Query: an implicit transaction ends.
     pub fn batch_ended(&mut self) {
         if !self.in_transaction {
-            self.transaction_ended();
+            self.transaction_ended(false);
             self.cleared = false;
         }
     }
@@ -391,7 +428,7 @@ impl Injection {
         self.unsettled = self.leftover || self.asked_in_vain;
         self.in_transaction = status != TransactionStatus::Idle;
         if !self.in_transaction {
-            self.transaction_ended();
+            self.transaction_ended(false);
             self.cleared = false;
         }
     }
@@ -414,59 +451,6 @@ impl Injection {
         let asked = std::mem::take(&mut self.asked_in_vain).then(|| self.reading_name());
         own.into_iter().chain(asked).collect()
     }
-}
-
-/// Does the statement read or write anything a zone could matter for?
-/// Not: BEGIN, COMMIT, ROLLBACK, SET TRANSACTION (which a query before it would break), what takes no
-/// snapshot, an empty query.
-fn needs_zone(facts: &Facts) -> bool {
-    use TransactionControl::{Begin, Commit, Rollback, SetTransaction, TwoPhase};
-    let unknown = facts.undescribed.is_some();
-    unknown
-        || facts.statements.iter().any(|statement| {
-            !matches!(
-                statement.transaction,
-                Some(Begin | Commit { .. } | Rollback { .. } | SetTransaction | TwoPhase)
-            ) && !takes_no_snapshot(statement)
-                && !discards_all(statement)
-        })
-}
-
-/// DISCARD ALL runs alone, in no transaction, or not at all.
-fn discards_all(statement: &Statement) -> bool {
-    const ROWS: ClassSet = ClassSet::of(Class::Read).with(Class::Write);
-    statement.tag == "DISCARD ALL" && !statement.classes.intersects(ROWS)
-}
-
-/// RESET ALL, DISCARD ALL.
-fn clears(facts: &Facts) -> bool {
-    let mut touches = facts.statements.iter().flat_map(|s| &s.parameters);
-    touches.any(|touch| touch.name == ParameterName::All)
-}
-
-/// SET, RESET, LOCK, LISTEN, UNLISTEN, NOTIFY: PostgreSQL runs them without a snapshot, so that SET
-/// TRANSACTION may still follow, and they see no row. Not SHOW: it may show the zone. Where a
-/// parameter is set by anything else, its class is there, too.
-fn takes_no_snapshot(statement: &Statement) -> bool {
-    const NONE: ClassSet = ClassSet::of(Class::Parameter)
-        .with(Class::Lock)
-        .with(Class::Notify);
-    let classes = statement.classes;
-    !classes.is_empty() && classes.minus(NONE).is_empty() && statement.functions.is_empty()
-}
-
-/// DEALLOCATE ALL and DISCARD ALL make PgBouncer forget what it follows for this client, too.
-fn may_remove_names(facts: &Facts) -> bool {
-    let classes = &facts.classes;
-    facts.undescribed.is_some()
-        || classes.has(Class::Deallocate)
-        || classes.has(Class::SessionState)
-        || classes.has(Class::Procedural)
-}
-
-/// Begins or ends a transaction, or must come first in one?
-fn moves(control: Option<TransactionControl>) -> bool {
-    control.is_some_and(|control| control != TransactionControl::Savepoint)
 }
 
 #[cfg(test)]

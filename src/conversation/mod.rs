@@ -15,7 +15,9 @@ mod in_flight;
 mod injection;
 mod judge;
 mod keeping;
+mod modes;
 mod names;
+mod needs;
 mod observing;
 mod parameters;
 mod prepared;
@@ -41,7 +43,10 @@ use injection::Injection;
 use names::Names;
 use observing::Onlooker;
 use prepared::Statements;
+pub use reading::local_form;
+pub use record::MAX_NAMES;
 use reports::Reports;
+pub use reports::put_reports;
 
 /// What happens on a connection, for counters and records. Called on the data path: must be cheap.
 pub trait Observer {
@@ -250,10 +255,16 @@ impl Conversation {
             nowhere: portal,
             injection: injects.then(|| {
                 let origins = pooled.then(|| Arc::clone(&setup.origins));
-                Box::new(Injection::new(setup.zone.clone(), statement, origins))
+                let reads_only = reports::says_read_only(&setup.reported);
+                Box::new(Injection::new(
+                    setup.zone.clone(),
+                    statement,
+                    origins,
+                    reads_only,
+                ))
             }),
             reports: match pooled {
-                true => Reports::new(&setup.reported),
+                true => Reports::new(&setup.reported, &setup.origins.kept),
                 false => Reports::default(),
             },
             status: TransactionStatus::Idle,
@@ -277,6 +288,11 @@ impl Conversation {
     /// its Sync, and every other message of the client waits for ever.
     pub fn begin_nothing_more(&mut self) {
         self.ending = true;
+    }
+
+    /// Has the client sent messages that wait for its Sync? They are one piece of work to it.
+    pub fn is_in_batch(&self) -> bool {
+        self.batch == Batch::Open
     }
 
     /// Is everything that was sent answered, as far as the client has asked for answers?

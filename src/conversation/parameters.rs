@@ -4,9 +4,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::modes;
 use super::reading::{self, Behind, Sent};
 use super::record::Record;
-use crate::sql::{Facts, ParameterName, ParameterUse, SavepointAct, Statement, TransactionControl};
+use crate::protocol::frame::only_value;
+use crate::sql::{
+    Facts, Modes, ParameterName, ParameterTouch, ParameterUse, Savepoint, SavepointAct, Statement,
+    TransactionControl,
+};
 use crate::zone::Prefix;
 
 /// A simple Query whose answers are counted.
@@ -30,6 +35,10 @@ pub struct Parameters {
     prefix: Option<Prefix>,
     /// Set by the client in the running transaction: not for a prefix to overwrite.
     touched: Vec<Box<str>>,
+    /// Modes that the client has named for the running transaction.
+    named: Modes,
+    /// Transactions are read-only where the client says nothing.
+    reads_only: bool,
     /// Statements that change the record, of Executes, unanswered.
     noted: VecDeque<Arc<Facts>>,
     /// Parameters that the server was asked about, unanswered; none: what was said there sets them.
@@ -39,7 +48,13 @@ pub struct Parameters {
     value: Option<Box<str>>,
     /// Something failed since the last ReadyForQuery.
     failed: bool,
+    /// Those of the running transaction; the first may have empty names.
+    savepoints: Vec<Box<str>>,
 }
+
+/// Savepoints that are followed: behind more of them a failed transaction may be taken for one that
+/// goes on.
+const MAX_SAVEPOINTS: usize = 1000;
 
 /// There is no room for what the server has said.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,10 +67,14 @@ const DEPENDENT: [(&str, &str); 2] = [
 ];
 
 impl Parameters {
-    /// For a client that begins with this.
-    pub fn new(record: Record) -> Self {
+    /// For a client that begins with this. `reads_only`: its transactions are read-only where it says
+    /// nothing.
+    /// `savepoints`: so many have been set in the running transaction.
+    pub fn new(record: Record, reads_only: bool, savepoints: usize) -> Self {
         Self {
             record,
+            reads_only,
+            savepoints: vec![Box::default(); savepoints.min(MAX_SAVEPOINTS)],
             ..Self::default()
         }
     }
@@ -80,42 +99,84 @@ impl Parameters {
         applied.filter(|(name, _)| !contains(&self.touched, name))
     }
 
+    /// The default has no effect on a transaction that has begun. `named`: what the client has said.
+    fn read_only_but(&self, named: Modes) -> Option<(&'static str, &'static str)> {
+        let set = self.mode(modes::READ_ONLY, named.access) == Some("on");
+        set.then_some(("transaction_read_only", "on"))
+    }
+
+    /// The value of a default for transactions, where it decides about the running one.
+    fn mode(&self, name: &str, named: bool) -> Option<&str> {
+        let decides = !named && !contains(&self.touched, name);
+        self.record.value(name).filter(|_| decides)
+    }
+
+    /// What has to be said ahead of the prefix: modes that a transaction has from its beginning.
+    pub fn modes(&self) -> Option<Behind<'static>> {
+        let isolation = self.mode(modes::ISOLATION, self.named.isolation);
+        let deferrable = self.mode(modes::DEFERRABLE, self.named.deferrable);
+        let read_only = self.mode(modes::READ_ONLY, self.named.access);
+        let read_only = read_only.filter(|value| *value == "on" || self.reads_only);
+        modes::statement(isolation, deferrable, read_only)
+    }
+
     /// Has the client set it in the running transaction?
     pub fn is_touched(&self, name: &str) -> bool {
         contains(&self.touched, name)
     }
 
-    /// Does a statement set what depends on a parameter that a prefix would set?
-    pub fn bear_on(&self, facts: &Facts) -> bool {
-        let mut touches = facts.statements.iter().flat_map(|it| &it.parameters);
-        !self.record.is_empty()
-            && touches.any(|touch| {
-                let ParameterName::Named(name) = &touch.name else {
-                    return false;
-                };
-                let on = DEPENDENT.iter().find(|(it, _)| **it == **name);
-                touch.how != ParameterUse::Reset
-                    && on.is_some_and(|(_, on)| self.record.value(on).is_some())
-            })
+    /// Must a prefix stand ahead of the statement, because of what it sets or resets? `explicit`: a
+    /// transaction is open.
+    pub fn bear_on(&self, facts: &Facts, explicit: bool) -> bool {
+        if self.record.is_empty() {
+            return false;
+        }
+        let depends = |touch: &ParameterTouch| {
+            let ParameterName::Named(name) = &touch.name else {
+                return false;
+            };
+            let on = DEPENDENT.iter().find(|(it, _)| *it == &**name);
+            let on = on.map(|(_, on)| *on);
+            // The running transaction has the mode that was the default when it began.
+            let mut defaults = modes::DEFAULTS.into_iter().filter(|_| explicit);
+            let on = on.or_else(|| defaults.find(|it| *it == &**name));
+            on.is_some_and(|on| self.record.value(on).is_some())
+        };
+        // What is said behind a RESET takes a snapshot, and modes must be set before.
+        let snapshot = |it: &Statement| {
+            reading::localized(it).is_none()
+                && !reading::behind(it, Some(&self.record)).is_empty()
+                && self.modes().is_some()
+        };
+        let mut statements = facts.statements.iter();
+        statements.any(|it| it.parameters.iter().any(depends) || snapshot(it))
     }
 
     /// The prefix is being sent. `zone`: what is to be set beside the parameters.
     pub fn put_prefix(&mut self, zone: Option<&Prefix>, put: impl FnOnce(&Prefix)) {
         let zone = zone.map_or(&[][..], Prefix::values);
         let zone = zone.iter().map(|(name, value)| (&**name, &**value));
-        if !self.touched.is_empty() {
-            let values: Vec<_> = zone.chain(self.to_set()).collect();
-            return put(&Prefix::new(&values));
+        // They are set: what is said in this transaction from here on is not about them.
+        let named = std::mem::replace(&mut self.named, Modes::ALL);
+        if !self.touched.is_empty() || named.access {
+            let all = zone.chain(self.to_set());
+            let read_only = self.read_only_but(named);
+            return put(&Prefix::new(&all.chain(read_only).collect::<Vec<_>>()));
         }
+        let read_only = self.read_only_but(named);
         let record = &self.record;
         put(self.prefix.get_or_insert_with(|| {
-            let values: Vec<_> = zone.chain(record.applied()).collect();
+            let values: Vec<_> = zone.chain(record.applied()).chain(read_only).collect();
             Prefix::new(&values)
         }));
     }
 
     /// A statement is being sent to run.
     pub fn sent(&mut self, facts: &Facts) {
+        for statement in &facts.statements {
+            let named = statement.details.modes;
+            self.named = self.named.or(named).or(modes::of(statement));
+        }
         for touch in facts.statements.iter().flat_map(|it| &it.parameters) {
             let name = match &touch.name {
                 ParameterName::All => {
@@ -137,20 +198,27 @@ impl Parameters {
     }
 
     /// The transaction is over: what was touched in it is as it was.
-    pub fn transaction_ended(&mut self) {
+    pub fn transaction_ended(&mut self, chain: bool) {
         self.touched.clear();
+        // AND CHAIN: the next one has the modes of the one before.
+        self.named = match chain {
+            true => Modes::ALL,
+            false => Modes::default(),
+        };
     }
 
     /// Can the answer to this change the record?
     pub fn would_change(&self, facts: &Facts) -> bool {
-        let undoes = self.record.is_changed() || self.is_unanswered();
+        let undoes = self.record.is_changed() || self.is_in_savepoint() || self.is_unanswered();
         let resets = |statement: &Statement| {
             let mut touches = statement.parameters.iter();
             touches.any(|touch| touch.how == ParameterUse::Reset)
         };
         let mut statements = facts.statements.iter();
         reading::sets(facts)
-            || statements.any(|it| resets(it) || (undoes && it.transaction.is_some()))
+            || statements.any(|it| {
+                resets(it) || it.details.savepoint.is_some() || (undoes && it.transaction.is_some())
+            })
     }
 
     /// Is there room for what a statement sets, and for the savepoint that it sets?
@@ -168,7 +236,7 @@ impl Parameters {
         self.noted.push_back(Arc::clone(facts));
     }
 
-    /// This was sent behind an Execute.
+    /// This was sent behind an Execute, or ahead of a prefix.
     pub fn ask(&mut self, behind: &Behind<'_>) {
         self.asked.push_back(behind.name.map(Box::from));
     }
@@ -207,7 +275,7 @@ impl Parameters {
 
     /// A DataRow of ours: its body.
     pub fn row(&mut self, body: &[u8]) {
-        self.value = reading::value(body).map(Box::from);
+        self.value = only_value(body).map(Box::from);
     }
 
     /// The noted Execute has ended: `tag` is that of its CommandComplete.
@@ -268,16 +336,22 @@ impl Parameters {
             }
         }
         if statement.tag == "DISCARD ALL" {
+            // It is committed at once, whatever follows.
             self.record.forgotten_by_pool();
+            self.record.commit();
         }
         match statement.transaction {
             // COMMIT of a failed transaction is answered with ROLLBACK.
-            Some(Commit { .. } | Rollback { .. }) if tag == b"COMMIT" => self.record.commit(),
+            Some(Commit { .. } | Rollback { .. }) if tag == b"COMMIT" => {
+                self.record.commit();
+                self.savepoints.clear();
+            }
             Some(Commit { .. } | Rollback { .. } | TwoPhase) => self.roll_back(),
             _ => {}
         }
         if let Some(savepoint) = &statement.details.savepoint {
             let name = &savepoint.name;
+            self.follow(savepoint);
             match savepoint.act {
                 SavepointAct::Set => self.record.savepoint(name),
                 SavepointAct::Release => self.record.release(name),
@@ -289,7 +363,29 @@ impl Parameters {
         }
     }
 
+    fn follow(&mut self, savepoint: &Savepoint) {
+        if savepoint.act == SavepointAct::Set {
+            if self.savepoints.len() < MAX_SAVEPOINTS {
+                self.savepoints.push(savepoint.name.clone());
+            }
+            return;
+        }
+        let mut named = self.savepoints.iter();
+        let place = named.rposition(|it| *it == savepoint.name);
+        // One that is not known is among those without names.
+        let unnamed = self.savepoints.iter().filter(|it| it.is_empty()).count();
+        let place = place.unwrap_or(unnamed.saturating_sub(1));
+        let kept = usize::from(savepoint.act == SavepointAct::RollBackTo);
+        self.savepoints.truncate(place + kept);
+    }
+
+    /// Is the failed transaction one that can be rolled back to a savepoint?
+    pub fn is_in_savepoint(&self) -> bool {
+        !self.savepoints.is_empty()
+    }
+
     fn roll_back(&mut self) {
+        self.savepoints.clear();
         if self.record.is_changed() {
             self.prefix = None;
             self.record.roll_back();
@@ -320,6 +416,9 @@ impl Parameters {
     /// ReadyForQuery: `idle`, and so an implicit transaction, if there was one, has ended.
     pub fn ready(&mut self, idle: bool) {
         let failed = std::mem::take(&mut self.failed);
+        if idle {
+            self.savepoints.clear();
+        }
         if idle && failed {
             self.roll_back();
         } else if idle {

@@ -424,12 +424,6 @@ impl Conversation {
             self.batch = Batch::Open;
         }
     }
-
-    /// Does it depend on unanswered messages what a Parse of this statement needs?
-    pub(super) fn must_know_for_parse(&self, facts: &Facts) -> bool {
-        let injection = self.injection.as_ref();
-        injection.is_some_and(|injection| injection.must_know(facts))
-    }
 }
 
 /// Appends Describe of the server's unnamed statement.

@@ -3,8 +3,8 @@
 //! parameters are now.
 
 use super::record::Record;
-use crate::protocol::frame::{message, put_cstr};
-use crate::sql::{Facts, Localized, ParameterName, ParameterUse, Statement};
+use crate::protocol::frame::{HEADER, cstr, message, put_cstr};
+use crate::sql::{Facts, Localized, ParameterName, ParameterUse, Statement, describe};
 use crate::zone::NAME_LENGTH;
 
 /// Parameters that are not kept for the session: those of the running transaction, which leave nothing
@@ -78,9 +78,16 @@ pub type Move = (u32, u32);
 /// A statement of ours behind one of the client's.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Behind<'s> {
-    text: String,
+    pub text: String,
     /// The parameter that it asks about; none: it sets what a RESET returns to.
     pub name: Option<&'s str>,
+}
+
+impl Behind<'static> {
+    /// A statement whose answer tells nothing.
+    pub fn saying(text: String) -> Self {
+        Self { text, name: None }
+    }
 }
 
 /// What is said behind a statement of the client's: a question for each parameter that it sets; where
@@ -179,6 +186,38 @@ pub fn put_query(
     sent
 }
 
+/// The local form of a Query or Parse, whole messages, if it has another. `guard`: what stands ahead of
+/// the text of a Query.
+pub fn local_form(sent: &[u8], guard: &[u8]) -> Option<Vec<u8>> {
+    let body = sent.get(HEADER..)?;
+    let mut out = Vec::new();
+    match sent.first()? {
+        b'Q' => {
+            let (text, _) = cstr(body)?;
+            let facts = describe(text);
+            message(&mut out, b'Q', |out| {
+                put_query(out, guard, text, &facts, None);
+                out.push(0);
+            });
+            sets(&facts).then_some(out)
+        }
+        b'P' => {
+            let (name, rest) = cstr(body)?;
+            let (text, types) = cstr(rest)?;
+            let facts = describe(text);
+            let localized = facts.statements.first().and_then(localized)?;
+            message(&mut out, b'P', |out| {
+                put_cstr(out, name);
+                put_localized(out, text, localized);
+                out.push(0);
+                out.extend_from_slice(types);
+            });
+            Some(out)
+        }
+        _ => None,
+    }
+}
+
 /// Where a position in the sent text is in the client's own; none for what it did not send.
 pub fn moved(moves: &[Move], position: u32) -> Option<u32> {
     let mut less = 0;
@@ -240,19 +279,9 @@ pub fn put_behind(out: &mut Vec<u8>, own: &[u8; NAME_LENGTH], behind: &Behind<'_
     close(out, b'S');
 }
 
-/// The one value of a DataRow's body.
-pub fn value(row: &[u8]) -> Option<&str> {
-    let (count, rest) = row.split_first_chunk::<2>()?;
-    let (length, rest) = rest.split_first_chunk::<4>()?;
-    let length = usize::try_from(i32::from_be_bytes(*length)).ok()?;
-    let whole = u16::from_be_bytes(*count) == 1 && rest.len() == length;
-    std::str::from_utf8(rest).ok().filter(|_| whole)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::describe;
 
     fn query(text: &str) -> (String, Vec<Move>) {
         let facts = describe(text.as_bytes());
@@ -311,7 +340,7 @@ mod tests {
             ),
             (
                 "set session characteristics as transaction read only",
-                "set LOCAL session characteristics as transaction read only;SHOW \"default_transaction_isolation\";SHOW \"default_transaction_read_only\";SHOW \"default_transaction_deferrable\"",
+                "set LOCAL session characteristics as transaction read only;SHOW \"default_transaction_read_only\"",
             ),
             // Nothing that is kept.
             (
@@ -366,20 +395,6 @@ mod tests {
         ] {
             let facts = describe(text.as_bytes());
             assert!(facts.statements[0].details.localized.is_none(), "{text}");
-        }
-    }
-
-    #[test]
-    fn one_value_is_read_and_nothing_else() {
-        assert_eq!(value(b"\0\x01\0\0\0\x02on"), Some("on"));
-        assert_eq!(value(b"\0\x01\0\0\0\0"), Some(""));
-        for bad in [
-            &b"\0\x01\xff\xff\xff\xff"[..],
-            b"\0\x02\0\0\0\x02on",
-            b"\0\x01\0\0\0\x03on",
-            b"",
-        ] {
-            assert_eq!(value(bad), None);
         }
     }
 }

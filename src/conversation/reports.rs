@@ -48,6 +48,41 @@ impl Values {
     }
 }
 
+/// Names and values of whole ParameterStatus messages.
+fn pairs(mut messages: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    std::iter::from_fn(move || {
+        let header = frame::header(messages).ok()??;
+        let body = messages.get(HEADER..header.total)?;
+        messages = &messages[header.total..];
+        let (name, rest) = cstr(body)?;
+        Some((name, cstr(rest)?.0))
+    })
+}
+
+/// The client's own value of a parameter that the server reports.
+fn value_of<'o>(name: &[u8], own: &'o [(String, String)]) -> Option<&'o [u8]> {
+    let is = |it: &str| it.as_bytes().eq_ignore_ascii_case(name);
+    let found = own.iter().find(|(it, _)| is(it));
+    found.map(|(_, value)| value.as_bytes())
+}
+
+/// Appends the ParameterStatus messages of a login (`messages`, whole) as a connection would get them
+/// that has these parameters of its own.
+pub fn put_reports(out: &mut Vec<u8>, messages: &[u8], own: &[(String, String)]) {
+    for (name, value) in pairs(messages) {
+        message(out, b'S', |out| {
+            put_cstr(out, name);
+            put_cstr(out, value_of(name, own).unwrap_or(value));
+        });
+    }
+}
+
+/// Do the ParameterStatus messages of a login say that transactions are read-only by default?
+pub fn says_read_only(messages: &[u8]) -> bool {
+    let default: (&[u8], &[u8]) = (b"default_transaction_read_only", b"on");
+    pairs(messages).any(|pair| pair == default)
+}
+
 /// What is known about the reports of one connection.
 #[derive(Debug, Default)]
 pub struct Reports {
@@ -57,23 +92,20 @@ pub struct Reports {
 }
 
 impl Reports {
-    /// The client was told these, whole messages of a login.
-    pub fn new(mut messages: &[u8]) -> Self {
-        let mut all = Vec::new();
-        while let Ok(Some(header)) = frame::header(messages) {
-            let Some(body) = messages.get(HEADER..header.total) else {
-                break;
-            };
-            messages = &messages[header.total..];
-            let pair = cstr(body).and_then(|(name, rest)| Some((name, cstr(rest)?.0)));
-            if let Some((name, value)) = pair.filter(|(name, _)| !FIXED.contains(name)) {
-                put_cstr(&mut all, name);
-                put_cstr(&mut all, value);
-            }
+    /// The server reported these, whole messages of a login; the client was told these parameters of
+    /// its own instead.
+    pub fn new(messages: &[u8], own: &[(String, String)]) -> Self {
+        let (mut server, mut told) = (Vec::new(), Vec::new());
+        for (name, value) in pairs(messages).filter(|(name, _)| !FIXED.contains(name)) {
+            put_cstr(&mut server, name);
+            put_cstr(&mut server, value);
+            put_cstr(&mut told, name);
+            put_cstr(&mut told, value_of(name, own).unwrap_or(value));
         }
+        let told = (told != server).then(|| Values(told.into()));
         Self {
-            server: Values(all.into()),
-            told: None,
+            server: Values(server.into()),
+            told,
         }
     }
 
@@ -160,7 +192,7 @@ mod tests {
     #[test]
     fn the_client_is_told_what_is_in_effect_once() {
         let login = [status("TimeZone", "UTC"), status("is_superuser", "off")].concat();
-        let mut reports = Reports::new(&login);
+        let mut reports = Reports::new(&login, &[]);
         let none = |_: &str| None;
         assert_eq!(news(&mut reports, none), b"");
         let tokyo = |name: &str| (name == "timezone").then_some("Asia/Tokyo");

@@ -3,9 +3,7 @@
 
 use super::in_flight::Expected;
 use super::injection::Injection;
-use super::parameters::NoRoom;
 use super::splice::Splice;
-use super::virtualised::no_room;
 use super::{Batch, Body, Conversation, Copy, Fatal, Observer};
 use crate::error::SqlState;
 use crate::protocol::error_fields;
@@ -120,7 +118,9 @@ impl Conversation {
             (b'N', Some(E::Planned | E::PlannedOwn)) => {
                 return Ok(self.move_position_in_plan(header, bytes, out));
             }
-            (b'N', Some(E::NotedExecute)) => return Ok(self.notice_of_set(header, bytes)),
+            (b'N', Some(E::NotedExecute | E::ReadingExecute)) => {
+                return Ok(self.notice_of_set(header, bytes));
+            }
             (b'N', _) => Step::Carry,
             (b'Z', _) => return self.ready(header, bytes, head, observer, out, to_server),
             (b'E', _) => return self.error(header, bytes, head, observer, out, to_server),
@@ -129,6 +129,7 @@ impl Conversation {
                 self.changed();
                 Step::Carry
             }
+            (b'V', Some(E::Call)) => Step::Carry,
             (b't' | b'T' | b'n', Some(E::Describe | E::OwnDescribe)) => {
                 return Ok(self.described(header, bytes));
             }
@@ -358,6 +359,11 @@ impl Conversation {
             observer.server_error(fields.sqlstate);
             return Ok(Step::Carry);
         };
+        if head == Expected::Call {
+            // ReadyForQuery follows.
+            observer.server_error(fields.sqlstate);
+            return Ok(Step::Carry);
+        }
         if head.is_query() {
             observer.server_error(fields.sqlstate);
             self.outcome = SqlState::from_bytes(fields.sqlstate);
@@ -395,18 +401,6 @@ impl Conversation {
         })
     }
 
-    /// The answer to a question of ours.
-    fn read_back_row(&mut self, header: Header, bytes: &[u8]) -> Result<Step, Fatal> {
-        if header.total > MAX_ERROR {
-            return Err(no_room(NoRoom));
-        }
-        let Some(message) = bytes.get(..header.total) else {
-            return Ok(Step::More);
-        };
-        self.read_row(message);
-        Ok(Step::Swallow)
-    }
-
     /// A simple Query failed; ReadyForQuery follows.
     fn query_failed(
         &mut self,
@@ -441,7 +435,7 @@ impl Conversation {
         sqlstate: SqlState,
         head: Option<Expected>,
     ) {
-        let prefix = head.is_some_and(Expected::is_prefix);
+        let prefix = head.is_some_and(|head| head.is_prefix() || head.is_reading());
         let skipped = self.in_flight.skip_batch();
         self.parameters_failed(&skipped, head.is_some_and(Expected::is_reading));
         if skipped.prefix {

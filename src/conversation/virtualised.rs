@@ -10,9 +10,9 @@ use super::injection::QueryForm;
 use super::parameters::{NoRoom, Parameters};
 use super::reading::{self, Sent};
 use super::record::{MAX_BYTES, MAX_NAMES};
-use super::server::{self, MAX_ERROR};
+use super::server::{MAX_ERROR, Step as Answer};
 use super::splice::Splice;
-use super::{Conversation, Fatal};
+use super::{Batch, Conversation, Fatal};
 use crate::error::SqlState;
 use crate::policy::{Guard, Objection, Refusal, Who};
 use crate::protocol::error_fields;
@@ -76,25 +76,54 @@ impl Conversation {
         self.drop_message(message)
     }
 
+    /// Must answers be waited for, because they decide which prefix is due ahead of the statement?
+    pub(super) fn must_know(&mut self, facts: &Facts, out: &mut Splice<'_>) -> bool {
+        let Some(injection) = &mut self.injection else {
+            return false;
+        };
+        if self.in_flight.is_empty() {
+            injection.answered();
+            return false;
+        }
+        let must = injection.must_know(facts);
+        if must {
+            self.ask_for_open_batch(out);
+        }
+        must
+    }
+
+    /// Waiting for the answers of a batch without Sync.
+    pub(super) fn ask_for_open_batch(&mut self, out: &mut Splice<'_>) {
+        if self.batch == Batch::Open {
+            self.ask_for_answers(out);
+        }
+    }
+
     /// Does a statement that is about to be executed change the parameters?
-    pub(super) fn note(&mut self, facts: &Facts) -> Noted {
-        let Some(injection) = &self.injection else {
+    pub(super) fn note(&mut self, facts: &Facts, out: &mut Splice<'_>) -> Noted {
+        let Some(injection) = &mut self.injection else {
             return Noted::No;
         };
-        if injection.localizes(facts) {
-            // A named Parse of ours follows, and must not stand behind a Sync that is not answered:
-            // see `Injection::holds_batches`.
-            return match self.in_flight.has_ended_batches() {
-                true => Noted::Wait,
-                false => Noted::Yes,
-            };
+        if self.in_flight.is_empty() {
+            injection.answered();
         }
         let parameters = injection.parameters.as_ref();
         let would_change = parameters.is_some_and(|parameters| parameters.would_change(facts));
-        match (injection.resets_origin(facts), would_change) {
-            (true, _) if self.in_flight.has_ended_batches() => Noted::Wait,
-            (false, false) => Noted::No,
-            _ => Noted::Yes,
+        let speaks = injection.localizes(facts) || injection.resets_origin(facts);
+        // A named Parse of ours must not stand behind a Sync that is not answered (see
+        // `Injection::holds_batches`), and what is reported there must not be taken for what is
+        // reported behind the end of the transaction.
+        let apart = speaks || would_change || injection.ends_transaction(facts);
+        if apart && self.in_flight.has_ended_batches() {
+            return Noted::Wait;
+        }
+        if speaks && injection.removes_names() {
+            self.ask_for_open_batch(out);
+            return Noted::Wait;
+        }
+        match speaks || would_change {
+            true => Noted::Yes,
+            false => Noted::No,
         }
     }
 
@@ -112,6 +141,22 @@ impl Conversation {
         all.iter().for_each(|behind| parameters.ask(behind));
         for behind in &all {
             injection.put_behind(out.insert(), behind);
+            self.in_flight.push_reading();
+        }
+    }
+
+    /// Ahead of a prefix: the modes that the transaction must have from its beginning.
+    pub(super) fn put_modes(&mut self, out: &mut Splice<'_>) {
+        let Some(injection) = &mut self.injection else {
+            return;
+        };
+        let modes = injection.parameters.as_mut().and_then(|parameters| {
+            let modes = parameters.modes()?;
+            parameters.ask(&modes);
+            Some(modes)
+        });
+        if let Some(modes) = modes {
+            injection.put_behind(out.insert(), &modes);
             self.in_flight.push_reading();
         }
     }
@@ -152,6 +197,36 @@ impl Conversation {
         true
     }
 
+    /// The answer to a question of ours.
+    pub(super) fn read_back_row(&mut self, header: Header, bytes: &[u8]) -> Result<Answer, Fatal> {
+        if header.total > MAX_ERROR {
+            return Err(no_room(NoRoom));
+        }
+        let Some(message) = bytes.get(..header.total) else {
+            return Ok(Answer::More);
+        };
+        self.read_row(message);
+        Ok(Answer::Swallow)
+    }
+
+    /// SET LOCAL warns in an implicit transaction; the client has sent SET.
+    pub(super) fn notice_of_set(&self, header: Header, bytes: &[u8]) -> Answer {
+        if header.total > MAX_ERROR {
+            return Answer::Carry;
+        }
+        match bytes.get(HEADER..header.total) {
+            None => Answer::More,
+            Some(body) => {
+                let head = self.in_flight.head();
+                let sqlstate = error_fields::read(body).sqlstate;
+                match head.is_some_and(|head| self.is_of_local_form(sqlstate, head)) {
+                    true => Answer::Swallow,
+                    false => Answer::Carry,
+                }
+            }
+        }
+    }
+
     /// A DataRow of ours.
     pub(super) fn read_row(&mut self, row: &[u8]) {
         if let Some(parameters) = self.parameters() {
@@ -159,22 +234,12 @@ impl Conversation {
         }
     }
 
-    /// SET LOCAL warns in an implicit transaction; the client has sent SET.
-    pub(super) fn notice_of_set(&self, header: Header, bytes: &[u8]) -> server::Step {
-        if header.total > MAX_ERROR {
-            return server::Step::Carry;
+    /// Is this the warning that SET LOCAL gives where the client has sent SET, or that SET TRANSACTION
+    /// of ours gives?
+    pub(super) fn is_of_local_form(&self, sqlstate: &[u8], head: Expected) -> bool {
+        if head.is_reading() {
+            return sqlstate == b"25P01";
         }
-        match bytes.get(HEADER..header.total) {
-            None => server::Step::More,
-            Some(body) if self.is_of_local_form(error_fields::read(body).sqlstate) => {
-                server::Step::Swallow
-            }
-            Some(_) => server::Step::Carry,
-        }
-    }
-
-    /// Is this the warning that SET LOCAL gives where the client has sent SET?
-    fn is_of_local_form(&self, sqlstate: &[u8]) -> bool {
         let injection = self.injection.as_ref();
         let parameters = injection.and_then(|injection| injection.parameters.as_ref());
         sqlstate == b"25P01" && parameters.is_some_and(|parameters| parameters.is_localized())
@@ -286,7 +351,7 @@ fn too_many_parameters(who: &Who) -> Box<Refusal> {
     Box::new(objection.refuse(Guard::SessionState, who, None))
 }
 
-pub(super) fn no_room(_: NoRoom) -> Fatal {
+fn no_room(_: NoRoom) -> Fatal {
     Fatal {
         sqlstate: SqlState::PROGRAM_LIMIT,
         message: format!(

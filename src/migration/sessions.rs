@@ -16,6 +16,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 pub use session::{End, Session, Why};
 
 use crate::auth::scram::Keys;
+use crate::policy::Phase;
 
 use super::registry::{
     NewSession, RegistryError, RegistryHandle, SessionRow, Statement, StatementRow, forget,
@@ -39,6 +40,8 @@ pub struct Opening {
     pub role: String,
     /// Why, in the opener's words.
     pub reason: String,
+    /// What it is opened for, where that was said.
+    pub phase: Option<Phase>,
     /// How long it may last.
     pub ttl: Duration,
     /// Who opens it.
@@ -119,6 +122,7 @@ impl Sessions {
                         database,
                         role,
                         reason,
+                        phase,
                         by: opened_by,
                         ..
                     } = opening;
@@ -127,6 +131,7 @@ impl Sessions {
                         database,
                         role,
                         reason,
+                        phase,
                         verifier,
                         opened_by,
                         opened_at,

@@ -4,9 +4,10 @@
 //! PostgreSQL documentation, "Canceling Requests in Progress": the request comes on a connection of
 //! its own and gets no answer, whatever becomes of it.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
@@ -21,9 +22,14 @@ use crate::telemetry::labels::CancelOutcome;
 
 /// Bytes of a secret in protocol 3.2; 3.0 has 4.
 pub const SECRET: usize = 32;
-/// Wrong secrets taken for one key in its life: who guesses 4 bytes finds none, and nobody who
-/// sends wrong keys keeps the owners of others from cancelling.
+/// A guesser's budget is for one window. The windows of all keys change at the same moments.
+const WINDOW: Duration = Duration::from_secs(60);
+/// Wrong secrets taken in a window for a key of 4 bytes: half of all would take 40 years. (One of
+/// [`SECRET`] bytes is not found by guessing.)
 const MAX_GUESSES: u32 = 100;
+/// The same from the address of the key's owner, whom a guesser elsewhere must not keep from
+/// cancelling: half of all would take 150 days.
+const MAX_OWN_GUESSES: u32 = 10_000;
 /// To deliver one request.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -34,9 +40,52 @@ struct Key {
     secret: [u8; SECRET],
     /// How much of it the client was given.
     length: usize,
-    /// Wrong secrets that came for it.
-    guesses: AtomicU32,
+    /// The address of the client that it was given to.
+    owner: Option<IpAddr>,
+    /// Wrong secrets from that address.
+    own_guesses: Guesses,
+    /// Wrong secrets from others.
+    guesses: Guesses,
     target: Destination,
+}
+
+/// Wrong secrets in the window that is open: its number in the upper half, their count in the lower.
+#[derive(Debug, Default)]
+struct Guesses(AtomicU64);
+
+impl Guesses {
+    fn count(&self, window: u32) -> u32 {
+        let value = self.0.load(Ordering::Relaxed);
+        match value >> 32 == u64::from(window) {
+            true => u32::try_from(value & u64::from(u32::MAX)).unwrap_or(u32::MAX),
+            false => 0,
+        }
+    }
+
+    /// Of two at once one may be lost: the limit is no exact one.
+    fn add(&self, window: u32) {
+        let count = self.count(window).saturating_add(1);
+        let value = u64::from(window) << 32 | u64::from(count);
+        self.0.store(value, Ordering::Relaxed);
+    }
+}
+
+impl Key {
+    /// Compares in constant time, unless there were too many wrong ones from where this one comes.
+    fn check(&self, secret: &[u8], from: Option<IpAddr>, window: u32) -> Result<(), CancelOutcome> {
+        let (guesses, limit) = match from == self.owner {
+            true => (&self.own_guesses, MAX_OWN_GUESSES),
+            false => (&self.guesses, MAX_GUESSES),
+        };
+        if self.length < SECRET && guesses.count(window) >= limit {
+            return Err(CancelOutcome::Limited);
+        }
+        if bool::from(self.secret[..self.length].ct_eq(secret)) {
+            return Ok(());
+        }
+        guesses.add(window);
+        Err(CancelOutcome::UnknownKey)
+    }
 }
 
 /// All cancel keys of the process.
@@ -46,6 +95,7 @@ pub struct Cancels {
     instance: u32,
     random: SystemRandom,
     places: Semaphore,
+    started: Instant,
 }
 
 /// The key of one client connection; gone when dropped.
@@ -72,27 +122,35 @@ impl Cancels {
             instance,
             random,
             places: Semaphore::new(places),
+            started: Instant::now(),
         }
     }
 
-    /// Whose server connection a key names, compared in constant time.
-    fn find(&self, process: u32, secret: &[u8]) -> Result<Destination, CancelOutcome> {
+    /// Whose server connection a key names. A number that nobody has costs a look into the map, and
+    /// nothing is kept of it.
+    fn find(
+        &self,
+        process: u32,
+        secret: &[u8],
+        from: Option<IpAddr>,
+        window: u32,
+    ) -> Result<Destination, CancelOutcome> {
         let key = self.keys.get(&process).ok_or(CancelOutcome::UnknownKey)?;
-        if key.guesses.load(Ordering::Relaxed) >= MAX_GUESSES {
-            return Err(CancelOutcome::Limited);
-        }
-        if !bool::from(key.secret[..key.length].ct_eq(secret)) {
-            key.guesses.fetch_add(1, Ordering::Relaxed);
-            return Err(CancelOutcome::UnknownKey);
-        }
+        key.check(secret, from, window)?;
         Ok(Arc::clone(&key.target))
+    }
+
+    /// The number of the window that is open, from 1.
+    fn window(&self) -> u32 {
+        let windows = self.started.elapsed().as_secs() / WINDOW.as_secs();
+        u32::try_from(windows).unwrap_or(u32::MAX - 1) + 1
     }
 }
 
 impl CancelKey {
-    /// Mints a key for a client connection that speaks protocol 3.`minor`. `None`: no randomness,
-    /// or no number is free.
-    pub fn mint(shared: &Arc<Shared>, minor: u16) -> Option<Self> {
+    /// Mints a key for a client connection from `owner` that speaks protocol 3.`minor`. `None`: no
+    /// randomness, or no number is free.
+    pub fn mint(shared: &Arc<Shared>, minor: u16, owner: Option<IpAddr>) -> Option<Self> {
         let length = if minor >= 2 { SECRET } else { 4 };
         let cancels = &shared.cancels;
         for _ in 0..64 {
@@ -109,7 +167,9 @@ impl CancelKey {
                 place.insert(Key {
                     secret,
                     length,
-                    guesses: AtomicU32::new(0),
+                    owner,
+                    own_guesses: Guesses::default(),
+                    guesses: Guesses::default(),
                     target: Arc::clone(&target),
                 });
                 return Some(Self {
@@ -152,9 +212,15 @@ fn current(destination: &Destination) -> Option<Target> {
     target.unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// Carries one request: at most 5 s for a place, and 5 s to deliver it.
-pub async fn carry(shared: &Shared, process: u32, secret: &[u8]) -> CancelOutcome {
-    let destination = match shared.cancels.find(process, secret) {
+/// Carries one request that came `from` there: at most 5 s for a place, and 5 s to deliver it.
+pub async fn carry(
+    shared: &Shared,
+    process: u32,
+    secret: &[u8],
+    from: Option<IpAddr>,
+) -> CancelOutcome {
+    let cancels = &shared.cancels;
+    let destination = match cancels.find(process, secret, from, cancels.window()) {
         Ok(destination) => destination,
         Err(outcome) => return outcome,
     };
@@ -193,13 +259,20 @@ pub async fn deliver(shared: &Shared, target: &Target) -> CancelOutcome {
 mod tests {
     use super::*;
 
-    fn with_keys(numbers: &[u32]) -> Cancels {
+    const OWNER: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
+    const OTHER: Option<IpAddr> = Some(IpAddr::V6(std::net::Ipv6Addr::LOCALHOST));
+
+    /// Keys of [`OWNER`], of 4 bytes where `long` does not say otherwise.
+    fn with_keys(numbers: &[u32], long: &[u32]) -> Cancels {
         let cancels = Cancels::new(4);
-        for number in numbers {
+        for number in numbers.iter().chain(long) {
+            let length = if long.contains(number) { SECRET } else { 4 };
             let key = Key {
                 secret: [7; SECRET],
-                length: 4,
-                guesses: AtomicU32::new(0),
+                length,
+                owner: OWNER,
+                own_guesses: Guesses::default(),
+                guesses: Guesses::default(),
                 target: Arc::default(),
             };
             cancels.keys.insert(*number, key);
@@ -208,30 +281,57 @@ mod tests {
     }
 
     #[test]
-    fn who_guesses_a_secret_gets_few_tries_and_hurts_nobody_else() {
-        let cancels = with_keys(&[1, 2]);
-        let outcome = |process, secret: &[u8]| cancels.find(process, secret).err();
+    fn who_guesses_a_secret_gets_few_tries_in_a_window_and_hurts_nobody_else() {
+        let cancels = with_keys(&[1, 2], &[3]);
+        let outcome = |process, secret: &[u8], from, window| {
+            cancels.find(process, secret, from, window).err()
+        };
+        let mut compared = 0;
         for guess in 0..10_000_u32 {
-            let refused = outcome(1, &guess.to_be_bytes());
-            assert!(matches!(
-                refused,
-                Some(CancelOutcome::UnknownKey | CancelOutcome::Limited)
-            ));
-            assert_eq!(outcome(3, &[7; 4]), Some(CancelOutcome::UnknownKey));
+            let guess = guess.to_be_bytes();
+            match outcome(1, &guess, OTHER, 1) {
+                Some(CancelOutcome::UnknownKey) => compared += 1,
+                refused => assert_eq!(refused, Some(CancelOutcome::Limited)),
+            }
+            assert_eq!(
+                outcome(4, &[7; 4], OTHER, 1),
+                Some(CancelOutcome::UnknownKey)
+            );
+            assert_eq!(
+                outcome(3, &guess, OTHER, 1),
+                Some(CancelOutcome::UnknownKey)
+            );
         }
-        assert_eq!(outcome(1, &[7; 4]), Some(CancelOutcome::Limited));
-        assert_eq!(outcome(2, &[7; 4]), None);
+        assert_eq!(compared, MAX_GUESSES);
+        assert_eq!(outcome(1, &[7; 4], OTHER, 1), Some(CancelOutcome::Limited));
+        // The owner, other keys, a key that cannot be guessed, and everybody a window later.
+        assert_eq!(outcome(1, &[7; 4], OWNER, 1), None);
+        assert_eq!(outcome(2, &[7; 4], OTHER, 1), None);
+        assert_eq!(outcome(3, &[7; SECRET], OTHER, 1), None);
+        assert_eq!(outcome(1, &[7; 4], OTHER, 2), None);
+    }
+
+    #[test]
+    fn guesses_from_the_address_of_the_owner_are_limited_too() {
+        let cancels = with_keys(&[1], &[]);
+        for guess in 0..MAX_OWN_GUESSES {
+            let refused = cancels.find(1, &guess.to_be_bytes(), OWNER, 1).err();
+            assert_eq!(refused, Some(CancelOutcome::UnknownKey));
+        }
+        let limited = Some(CancelOutcome::Limited);
+        assert_eq!(cancels.find(1, &[7; 4], OWNER, 1).err(), limited);
+        assert_eq!(cancels.find(1, &[7; 4], OWNER, 2).err(), None);
     }
 
     #[test]
     fn a_secret_counts_only_as_a_whole() {
-        let cancels = with_keys(&[1]);
+        let cancels = with_keys(&[1], &[]);
         for secret in [&[][..], &[7; 3], &[7; 5], &[7; SECRET]] {
             assert_eq!(
-                cancels.find(1, secret).err(),
+                cancels.find(1, secret, OWNER, 1).err(),
                 Some(CancelOutcome::UnknownKey)
             );
         }
-        assert!(cancels.find(1, &[7; 4]).is_ok());
+        assert!(cancels.find(1, &[7; 4], OWNER, 1).is_ok());
     }
 }

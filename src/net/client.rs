@@ -1,9 +1,11 @@
 //! One client's life, from its first byte to its last. Read it from top to bottom.
 
+use std::future::Future;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -17,18 +19,18 @@ use super::login::{self, Identity, Refused};
 use super::observer::Watcher;
 use super::pump::{self, Pump};
 use super::server::{self, NoServer, Server, ServerLogin};
+use super::server_role;
 use super::settings::{self, Settings};
 use super::share::{Seat, Share};
 use super::standing::Standing;
 use super::stream::{Backlog, Stream};
 use super::worker::{Place, Worker, random};
-use crate::conversation::{Conversation, Setup};
+use crate::conversation::{Conversation, Origins, Setup, put_reports};
 use crate::error::SqlState;
 use crate::policy::RouteName;
 use crate::protocol::reply::{self, ErrorReply};
 use crate::protocol::startup::{self, Packet};
-use crate::telemetry::health::Phase;
-use crate::telemetry::labels::{HandshakeKind, HandshakeOutcome, LoginOutcome};
+use crate::telemetry::labels::{HandshakeKind, HandshakeOutcome, LoginOutcome, Rejected};
 use crate::telemetry::log::ConnectionId;
 
 /// Serves one client.
@@ -40,10 +42,23 @@ pub async fn serve(socket: TcpStream, worker: Rc<Worker>, place: Place) {
         .next_connection
         .fetch_add(1, Ordering::Relaxed);
     // The futures of the login are large: boxed, they are gone once the client is in.
-    if let Some(ready) = Box::pin(arrive(socket, &worker, connection)).await {
+    let arriving = measured(&worker, arrive(socket, &worker, connection));
+    if let Some(ready) = Box::pin(arriving).await {
         Box::pin(stay(ready, &worker, connection)).await;
     }
     worker.counters.client_closed();
+}
+
+/// Runs `future`; how long each step of it holds the worker is measured, as [`Pump`] does its own.
+async fn measured<F: Future>(worker: &Worker, future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|cx| {
+        let began = Instant::now();
+        let polled = future.as_mut().poll(cx);
+        worker.counters.poll(began.elapsed());
+        polled
+    })
+    .await
 }
 
 /// A client that is logged in on both sides.
@@ -83,7 +98,8 @@ async fn arrive(socket: TcpStream, worker: &Rc<Worker>, connection: u32) -> Opti
             worker
                 .counters
                 .handshake(HandshakeKind::Cancel, HandshakeOutcome::Ok);
-            let outcome = cancel::carry(&worker.shared, process, &secret).await;
+            let from = stream.peer_address();
+            let outcome = cancel::carry(&worker.shared, process, &secret, from).await;
             worker.counters.cancel(outcome);
             let _ = stream.shutdown().await;
             None
@@ -125,8 +141,8 @@ async fn enter(
     worker.counters.login(refused.outcome);
     let id = ConnectionId(connection.into());
     match refused.outcome {
-        // Probes (pg_isready) and clients that hang up are no news.
-        LoginOutcome::Protocol | LoginOutcome::NotReady => {
+        // Probes (pg_isready) and clients that hang up are no news; a server role was told of once.
+        LoginOutcome::Protocol | LoginOutcome::NotReady | LoginOutcome::ServerRole => {
             tracing::debug!(connection = %id, why = refused.why, "not logged in");
         }
         outcome => {
@@ -143,6 +159,7 @@ async fn enter(
 /// What a login leaves behind.
 struct Admitted {
     identity: Identity,
+    origins: Arc<Origins>,
     settings: Settings,
     server: Server,
     key: CancelKey,
@@ -161,7 +178,9 @@ async fn log_in(
         let reply = ErrorReply::fatal(SqlState::PROTOCOL, "invalid startup packet layout");
         return Err(Refused::new(LoginOutcome::Protocol, reply));
     };
-    check_phase(worker)?;
+    if let Some(reply) = handshake::not_ready(worker) {
+        return Err(Refused::new(LoginOutcome::NotReady, reply));
+    }
     if let Some(unknown) = startup.negotiate() {
         let mut out = Vec::new();
         reply::put_negotiate(&mut out, startup.minor, &unknown);
@@ -180,8 +199,12 @@ async fn log_in(
             .insert(0, ("lock_timeout".to_owned(), timeout));
     }
     let server = dial(worker, &identity, &settings, connection).await;
-    let server = server.map_err(|error| no_server(error, worker))?;
-    let key = CancelKey::mint(&worker.shared, startup.minor);
+    let mut server = server.map_err(no_server)?;
+    let tried = server.try_out(&settings.kept).await;
+    let values = tried.map_err(no_server)?;
+    let names = std::mem::take(&mut settings.kept).into_iter();
+    let kept: Vec<_> = names.map(|(name, _)| name).zip(values).collect();
+    let key = CancelKey::mint(&worker.shared, startup.minor, hello.stream.peer_address());
     let random = random::<16>().zip(key);
     let Some((random, key)) = random else {
         let reply = ErrorReply::fatal(SqlState::INTERNAL, "no randomness");
@@ -189,13 +212,17 @@ async fn log_in(
     };
     key.lead_to(Some(server.target.clone()));
     let mut out = Vec::new();
-    out.extend_from_slice(&server.parameters);
+    put_reports(&mut out, &server.parameters, &kept);
     reply::put_key(&mut out, key.process, key.secret());
     out.extend_from_slice(reply::READY_IDLE);
     send(&mut hello.stream, &out).await?;
     let (left, right) = random.split_at(8);
     let number = |half: &[u8]| half.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
     Ok(Admitted {
+        origins: Arc::new(Origins {
+            kept,
+            pooled: settings.pooled().to_vec(),
+        }),
         identity,
         settings,
         server,
@@ -206,19 +233,9 @@ async fn log_in(
     })
 }
 
-fn check_phase(worker: &Worker) -> Result<(), Refused> {
-    let message = match worker.shared.health.phase() {
-        Phase::Ready => return Ok(()),
-        Phase::Starting => "the proxy is starting up",
-        Phase::Draining => "the proxy is shutting down",
-    };
-    let reply = ErrorReply::fatal(SqlState::NOT_READY, message);
-    Err(Refused::new(LoginOutcome::NotReady, reply))
-}
-
 fn take_seat(worker: &Worker) -> Result<Seat, Refused> {
     Seat::take(&worker.shared).ok_or_else(|| {
-        worker.counters.client_rejected();
+        worker.counters.client_rejected(Rejected::MaxClientConn);
         let reply = ErrorReply::fatal(SqlState::TOO_MANY, "sorry, too many clients already")
             .detail("max_client_conn is reached.");
         Refused::new(LoginOutcome::LimitReached, reply)
@@ -253,14 +270,28 @@ async fn dial(
         route: identity.route,
     };
     let dialed = async {
-        let mut server = server::dial(&worker.shared, &login).await?;
+        let server = server::dial(&worker.shared, &login).await?;
+        let judged = server_role::judge(server, identity, worker, connection).await?;
+        let mut server = match judged {
+            Some(server) => server,
+            None => server::dial(&worker.shared, &login).await?,
+        };
         server.apply(&settings.session).await?;
         Ok::<_, NoServer>(server)
     };
     let dialed = dialed.await;
+    let (mismatches, health) = (&worker.shared.mismatches, &worker.shared.health);
     match &dialed {
-        Ok(_) => worker.counters.server_opened(),
+        Ok(_) => {
+            mismatches.mended(&identity.role, health);
+            worker.counters.server_opened();
+        }
+        // The server is well, and the role got in; it is said elsewhere what was refused.
+        Err(error) if error.refusal.is_some() => mismatches.mended(&identity.role, health),
         Err(error) => {
+            if error.mismatch {
+                mismatches.found(&identity.role, &error.message, health);
+            }
             worker.counters.server_failed();
             let id = ConnectionId(connection.into());
             tracing::warn!(connection = %id, cause = error.cause, "no server connection");
@@ -269,21 +300,20 @@ async fn dial(
     dialed
 }
 
-fn no_server(error: NoServer, worker: &Worker) -> Refused {
+fn no_server(error: NoServer) -> Refused {
     let outcome = if error.mismatch {
-        worker.shared.note_mismatch(&error.message);
         LoginOutcome::VerifierMismatch
+    } else if error.refusal.is_some() {
+        LoginOutcome::ServerRole
     } else if error.sqlstate == SqlState::NO_SERVER {
         LoginOutcome::NoServer
     } else {
         LoginOutcome::ServerRefused
     };
-    let mut reply = ErrorReply::fatal(error.sqlstate, error.message);
-    reply.hint = error.hint;
     Refused {
         outcome,
-        why: error.cause,
-        reply: Some(Box::new(reply)),
+        why: error.cause.clone(),
+        reply: Some(Box::new(error.reply())),
     }
 }
 
@@ -291,6 +321,7 @@ impl Admitted {
     fn ready(self, client: Stream, worker: &Rc<Worker>, connection: u32) -> Ready {
         let Self {
             identity,
+            origins,
             settings,
             server,
             key,
@@ -305,7 +336,7 @@ impl Admitted {
             max_statement_bytes: worker.shared.config.limits.max_statement_bytes,
             record: identity.session.is_some(),
             replaceable: identity.route == RouteName::Transaction,
-            origins: Arc::default(),
+            origins,
             reported: server.parameters,
             observes: identity.who.observes() && identity.session.is_none(),
         };
@@ -364,7 +395,11 @@ async fn stay(mut ready: Ready, worker: &Rc<Worker>, connection: u32) {
             break Ok(exit);
         }
         ready.key.lead_to(None);
-        match dial(worker, &ready.identity, &ready.settings, connection).await {
+        // The role behind is judged again, by the policy that is in force now.
+        ready.identity.who = ready.pump.who().clone();
+        // Boxed, as a login is: who is idle keeps no room for it.
+        let dialed = Box::pin(dial(worker, &ready.identity, &ready.settings, connection));
+        match dialed.await {
             Ok(server) => {
                 ready.key.lead_to(Some(server.target));
                 ready.pump.replace_server(server.stream);

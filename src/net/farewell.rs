@@ -62,11 +62,7 @@ pub(super) async fn leave(
             let_go(ready, worker, connection)
                 .or_else(|| ready.identity.session.as_deref().map(session_ended))
         }
-        Err(error) => {
-            let mut reply = ErrorReply::fatal(error.sqlstate, error.message);
-            reply.hint = error.hint;
-            Some(reply)
-        }
+        Err(error) => Some(error.reply()),
     };
     if let Some(reply) = farewell
         && ready.pump.can_speak()

@@ -4,6 +4,7 @@
 //! the handshake is fatal: it was sent in plaintext and would be taken for encrypted
 //! (CVE-2021-23214, CVE-2021-3935).
 
+use std::future::Future;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use rustls::server::Acceptor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio_rustls::LazyConfigAcceptor;
 
 use super::stream::Stream;
@@ -20,6 +22,7 @@ use crate::config::SslMode;
 use crate::error::SqlState;
 use crate::protocol::reply::ErrorReply;
 use crate::protocol::startup::{self, BadPacket, Packet};
+use crate::telemetry::health::Phase;
 use crate::telemetry::labels::{HandshakeKind, HandshakeOutcome};
 use crate::tls::ALPN;
 
@@ -115,6 +118,8 @@ async fn plaintext(socket: TcpStream, worker: &Rc<Worker>) -> Result<Wish, Ended
         match startup::parse(&packet) {
             Ok(Packet::Gss) if !gss_refused => {
                 gss_refused = true;
+                let (gss, refused) = (HandshakeKind::GssEnc, HandshakeOutcome::Refused);
+                worker.counters.handshake(gss, refused);
                 answer(&mut stream, b'N').await?;
             }
             Ok(Packet::Ssl) if worker.shared.snapshot().files.client_tls.is_some() => {
@@ -172,11 +177,11 @@ fn understand(
     }
     let plain = kind == HandshakeKind::Plain;
     if plain && worker.shared.config.client_tls.sslmode == SslMode::Require {
-        let reply = ErrorReply::fatal(
-            SqlState::IDENTITY,
-            "this server accepts TLS connections only",
-        )
-        .hint("Connect with sslmode=verify-full.");
+        // A probe in plaintext learns whether the proxy serves, and nothing else.
+        let reply = not_ready(worker).unwrap_or_else(|| {
+            let message = "this server accepts TLS connections only";
+            ErrorReply::fatal(SqlState::IDENTITY, message).hint("Connect with sslmode=verify-full.")
+        });
         return Err(Ended::refused(kind, stream, reply));
     }
     Ok(Wish::Login(Hello {
@@ -185,6 +190,16 @@ fn understand(
         end_point,
         kind,
     }))
+}
+
+/// What a client is told that comes before the proxy serves, or after.
+pub fn not_ready(worker: &Worker) -> Option<ErrorReply> {
+    let message = match worker.shared.health.phase() {
+        Phase::Ready => return None,
+        Phase::Starting => "the proxy is starting up",
+        Phase::Draining => "the proxy is shutting down",
+    };
+    Some(ErrorReply::fatal(SqlState::NOT_READY, message))
 }
 
 fn complain(problem: BadPacket) -> ErrorReply {
@@ -246,17 +261,8 @@ async fn accept_tls(
     // The ClientHello may come as slowly as it likes: it holds no place.
     let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await;
     let hello = hello.map_err(|error| Ended::broken(kind, error))?;
-    // A reconnect storm must not stall live traffic. The place is for the work, most of which
-    // answers the hello; a client that is slow to go on does not keep it.
-    let place = worker.handshakes.acquire().await;
-    let mut handshake = std::pin::pin!(hello.into_stream(Arc::clone(&tls.config)));
-    let accepted = match tokio::time::timeout(PLACE, &mut handshake).await {
-        Ok(accepted) => accepted,
-        Err(_) => {
-            drop(place);
-            handshake.await
-        }
-    };
+    let handshake = hello.into_stream(Arc::clone(&tls.config));
+    let accepted = in_turn(&worker.handshakes, handshake).await;
     let stream = accepted.map_err(|error| Ended::broken(kind, error))?;
     if kind == HandshakeKind::DirectTls && stream.get_ref().1.alpn_protocol() != Some(ALPN) {
         // Without it a web page could make a browser talk to us (PostgreSQL 17 refuses too).
@@ -267,6 +273,20 @@ async fn accept_tls(
     }
     let stream = Stream::Tls(Box::new(tokio_rustls::TlsStream::Server(stream)));
     Ok((stream, tls.end_point.clone()))
+}
+
+/// Runs a handshake at one of the places: a reconnect storm must not stall live traffic. The place is
+/// for the work, most of which answers the hello; a client that is slow to go on does not keep it.
+async fn in_turn<F: Future>(places: &Semaphore, handshake: F) -> F::Output {
+    let place = places.acquire().await;
+    let mut handshake = std::pin::pin!(handshake);
+    match tokio::time::timeout(PLACE, &mut handshake).await {
+        Ok(accepted) => accepted,
+        Err(_) => {
+            drop(place);
+            handshake.await
+        }
+    }
 }
 
 /// Reads one startup packet: the length is checked before anything is allocated for it.
@@ -280,4 +300,54 @@ async fn read_packet(stream: &mut Stream, kind: HandshakeKind) -> Result<Vec<u8>
     let read = stream.read_exact(&mut packet).await;
     read.map_err(|error| Ended::broken(kind, error))?;
     Ok(packet)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use tokio::task::{LocalSet, spawn_local};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Seen {
+        now: Cell<usize>,
+        most: Cell<usize>,
+    }
+
+    async fn work(seen: &Seen) {
+        seen.now.set(seen.now.get() + 1);
+        seen.most.set(seen.most.get().max(seen.now.get()));
+        tokio::task::yield_now().await;
+        seen.now.set(seen.now.get() - 1);
+    }
+
+    #[tokio::test]
+    async fn few_shake_hands_at_a_time_and_who_is_slow_keeps_nobody_out() {
+        let (places, seen) = (Rc::new(Semaphore::new(2)), Rc::new(Seen::default()));
+        let all = async {
+            let tasks: Vec<_> = (0..50)
+                .map(|_| (Rc::clone(&places), Rc::clone(&seen)))
+                .map(|(places, seen)| {
+                    spawn_local(async move { in_turn(&places, work(&seen)).await })
+                })
+                .collect();
+            for task in tasks {
+                task.await.expect("done");
+            }
+            assert_eq!(seen.most.get(), 2);
+            // As many as there are places, and they never go on.
+            for _ in 0..2 {
+                let places = Rc::clone(&places);
+                spawn_local(async move { in_turn(&places, std::future::pending::<()>()).await });
+            }
+            tokio::task::yield_now().await;
+            assert_eq!(places.available_permits(), 0);
+            let next = in_turn(&places, std::future::ready(()));
+            let limit = Duration::from_secs(15);
+            tokio::time::timeout(limit, next).await.expect("let in");
+        };
+        LocalSet::new().run_until(all).await;
+    }
 }

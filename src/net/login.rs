@@ -100,8 +100,9 @@ pub async fn authenticate(
 
     let candidate = find(user, &snapshot, worker);
     // Made for everybody, so that the time it takes tells nothing.
-    let mut mock = mock_verifier(&worker.shared.mock_secret, user);
-    mock.iterations = snapshot.mock_iterations;
+    let secret = &worker.shared.mock_secret;
+    let mut mock = mock_verifier(secret, user);
+    mock.iterations = snapshot.mock_iterations.of(secret, user);
     let verifier = match &candidate {
         Some(candidate) => candidate.verifier.clone(),
         None => mock,

@@ -73,6 +73,10 @@ pub struct Pump {
     from_server: Held,
     to_client: Backlog,
     to_server: Backlog,
+    /// When the client's bytes were read last, or could go on after a wait for answers.
+    read_at: Instant,
+    /// Bytes of the client have been written to the server since that was counted last.
+    passed_on: bool,
     /// The client said goodbye: only what is owed to the server is still written.
     leaving: bool,
     /// With what was read from files last.
@@ -124,6 +128,8 @@ impl Pump {
             from_server: Held::default(),
             to_client: Backlog::default(),
             to_server: Backlog::default(),
+            read_at: Instant::now(),
+            passed_on: false,
             leaving: false,
             standing: parts.standing,
             stall: Stall::default(),
@@ -143,6 +149,11 @@ impl Pump {
         self.to_server = Backlog::default();
         self.conversation.server_replaced();
         self.waiting = Waiting::Again;
+    }
+
+    /// Who asks, by the policy that judges now.
+    pub fn who(&self) -> &Who {
+        &self.who
     }
 
     /// Who counts and records what happens here.
@@ -184,16 +195,11 @@ impl Pump {
         let began = Instant::now();
         let worker = Rc::clone(&self.worker);
         let mut scratch = worker.scratch.borrow_mut();
-        let mut moved = false;
-        let polled = self.turn(cx, &mut scratch, &mut moved, began + SLICE);
+        let polled = self.turn(cx, &mut scratch, began);
         // A burst must not stay with the worker for ever.
         scratch.out.clear();
         scratch.out.shrink_to(4 * READ);
-        let took = began.elapsed();
-        worker.counters.poll(took);
-        if moved {
-            worker.counters.added_latency(took);
-        }
+        worker.counters.poll(began.elapsed());
         match polled {
             Ok(()) => Poll::Pending,
             Err(exit) => Poll::Ready(exit),
@@ -205,20 +211,28 @@ impl Pump {
         &mut self,
         cx: &mut Context<'_>,
         scratch: &mut Scratch,
-        moved: &mut bool,
-        until: Instant,
+        began: Instant,
     ) -> Result<(), Exit> {
         self.heed_interrupt(cx)?;
+        let mut now = began;
         for _ in 0..MAX_ROUNDS {
             self.pay(cx)?;
             self.over()?;
             let answered = self.poll_server(cx, scratch)?;
-            let asked = self.poll_client(cx, scratch)?;
-            *moved |= answered || asked;
+            if answered {
+                // What the answers took is not what the client's messages take.
+                now = Instant::now();
+            }
+            let asked = self.poll_client(cx, scratch, now)?;
             if !answered && !asked {
                 return self.stalled(cx);
             }
-            if Instant::now() > until {
+            now = Instant::now();
+            if std::mem::take(&mut self.passed_on) {
+                let added = now.saturating_duration_since(self.read_at);
+                self.worker.counters.added_latency(added);
+            }
+            if now > began + SLICE {
                 break;
             }
         }
@@ -285,13 +299,20 @@ impl Pump {
         }
         if matches!(self.waiting, Waiting::Answers) {
             self.waiting = Waiting::Bytes;
+            // It was the server that let it wait.
+            self.read_at = Instant::now();
             self.ask_again(cx, scratch)?;
         }
         Ok(true)
     }
 
     /// Reads from the client and passes on; false when there is nothing to do.
-    fn poll_client(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<bool, Exit> {
+    fn poll_client(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+        now: Instant,
+    ) -> Result<bool, Exit> {
         // A client that does not take its refusals gets no more of them.
         if !self.to_server.is_empty() || self.to_client.is_large() || self.leaving {
             return Ok(false);
@@ -322,6 +343,7 @@ impl Pump {
             Poll::Ready(Ok(length)) if length > 0 => length,
             Poll::Ready(_) => return Err(Exit::ClientGone),
         };
+        self.read_at = now;
         self.worker.counters.forwarded(Direction::ToServer, length);
         if !small {
             self.charge.set(held + length)?;
@@ -385,6 +407,7 @@ impl Pump {
                         .session
                         .as_ref()
                         .is_some_and(|session| session.is_open()),
+                    phase: self.session.as_ref().and_then(|session| session.phase),
                     // Only exceptions go by the day.
                     today: (!self.who.policy.exceptions.is_empty()).then(crate::clock::today),
                 },
@@ -408,6 +431,7 @@ impl Pump {
             && !bytes.is_empty()
         {
             self.stall.sent();
+            self.passed_on = true;
             let sent = self.to_server.send(server, cx, bytes);
             sent.map_err(|_| self.server_gone())?;
         }

@@ -133,8 +133,8 @@ impl Reloader {
         Arc::clone(&self.shared.snapshot().files.policy)
     }
 
-    /// Reads what is asked for. When it returns, every statement is judged by it, on every connection;
-    /// those that rest and must end are told soon after. Only on the control runtime.
+    /// Reads what is asked for. When it returns, every statement is judged by it, on every connection,
+    /// those of a batch that is open excepted (see `standing`); connections that rest and must end are told soon after. Only on the control runtime.
     ///
     /// # Errors
     /// Every problem, which the log has too; nothing has changed.
@@ -143,6 +143,9 @@ impl Reloader {
             self.look_at_config();
         }
         self.remember(which);
+        if which == Which::ALL {
+            self.shared.server_roles.forget();
+        }
         let found = self.read(which);
         let outcome = match &found {
             Ok(_) => Reload::Ok,
@@ -234,6 +237,7 @@ impl Reloader {
         let old = self.shared.snapshot();
         let mut parts: Parts = old.files.clone();
         let mut new = false;
+        let other_users = found.users.is_some();
         if let Some(file) = found.policy
             && file.text != parts.policy_text
         {
@@ -261,6 +265,9 @@ impl Reloader {
         if new {
             self.shared.telemetry.set_policy(parts.policy.version);
             self.shared.swap(Snapshot::new(parts));
+        }
+        if other_users {
+            self.shared.mismatches.forget(&self.shared.health);
         }
         new
     }

@@ -16,8 +16,10 @@ use crate::config::Endpoint;
 use crate::error::SqlState;
 use crate::policy::RouteName;
 use crate::protocol::error_fields;
+use crate::protocol::frame::only_value;
 use crate::protocol::frame::{self, HEADER, cstr, message, put_cstr};
 use crate::protocol::parameter_status::changes_lexing;
+use crate::protocol::reply::ErrorReply;
 use crate::protocol::startup::{put_ssl_request, put_startup};
 
 /// The largest message taken from a server while logging in.
@@ -49,6 +51,8 @@ pub struct NoServer {
     pub cause: String,
     /// PgBouncer holds another verifier than we do.
     pub mismatch: bool,
+    /// The server was reached, and its role is not one for this login: what the client is told instead.
+    pub refusal: Option<Box<ErrorReply>>,
 }
 
 impl NoServer {
@@ -59,7 +63,26 @@ impl NoServer {
             hint: None,
             cause: cause.to_string(),
             mismatch: false,
+            refusal: None,
         }
+    }
+
+    /// A server that was reached, and is not for this client.
+    pub fn refused(refusal: ErrorReply) -> Self {
+        Self {
+            refusal: Some(Box::new(refusal)),
+            ..Self::new("refused")
+        }
+    }
+
+    /// For the client.
+    pub fn reply(self) -> ErrorReply {
+        if let Some(refusal) = self.refusal {
+            return *refusal;
+        }
+        let mut reply = ErrorReply::fatal(self.sqlstate, self.message);
+        reply.hint = self.hint;
+        reply
     }
 }
 
@@ -320,6 +343,7 @@ impl Talk {
             hint,
             cause,
             mismatch,
+            refusal: None,
         }
     }
 
@@ -341,6 +365,7 @@ impl Talk {
             message,
             hint: None,
             mismatch: false,
+            refusal: None,
         }
     }
 }
@@ -372,6 +397,7 @@ fn scram_failed(error: &ScramError, role: &str) -> NoServer {
         hint,
         cause: error.to_string(),
         mismatch,
+        refusal: None,
     }
 }
 
@@ -381,14 +407,68 @@ impl Server {
         if settings.is_empty() {
             return Ok(());
         }
-        let values: Vec<(&str, &str)> = settings.iter().map(|(n, v)| (&**n, &**v)).collect();
+        self.set(settings, false).await.map(drop)
+    }
+
+    /// What the server makes of parameters: their values as it shows them. Nothing of it stays.
+    pub async fn try_out(
+        &mut self,
+        settings: &[(String, String)],
+    ) -> Result<Vec<String>, NoServer> {
+        if settings.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Reports of what was only tried are none for the client.
+        let told = self.parameters.len();
+        let values = self.set(settings, true).await?;
+        self.parameters.truncate(told);
+        if values.len() != settings.len() {
+            return Err(NoServer::new("a startup parameter has no value"));
+        }
+        Ok(values)
+    }
+
+    async fn set(
+        &mut self,
+        settings: &[(String, String)],
+        local: bool,
+    ) -> Result<Vec<String>, NoServer> {
+        let pairs: Vec<(&str, &str)> = settings.iter().map(|(n, v)| (&**n, &**v)).collect();
         let mut out = Vec::new();
-        crate::zone::put_session_settings(&mut out, &values);
-        let stream = &mut self.stream;
-        let written = stream.write_all(&out).await;
-        written.map_err(NoServer::new)?;
-        stream.flush().await.map_err(NoServer::new)?;
+        crate::zone::put_settings(&mut out, &pairs, local);
+        self.send(&out).await?;
         let mut failure = None;
+        let mut values = Vec::new();
+        loop {
+            let (kind, body) = self.next().await?;
+            match kind {
+                b'Z' => return failure.map_or(Ok(values), Err),
+                b'D' if values.len() < settings.len() => {
+                    values.extend(only_value(&body).map(str::to_owned));
+                }
+                b'E' => {
+                    let fields = error_fields::read(&body);
+                    failure = Some(NoServer {
+                        sqlstate: SqlState::from_bytes(fields.sqlstate),
+                        message: String::from_utf8_lossy(fields.message).into_owned(),
+                        ..NoServer::new("a startup parameter was refused by the server")
+                    });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Sends bytes of our own, before the client may send any.
+    pub(super) async fn send(&mut self, bytes: &[u8]) -> Result<(), NoServer> {
+        let stream = &mut self.stream;
+        stream.write_all(bytes).await.map_err(NoServer::new)?;
+        stream.flush().await.map_err(NoServer::new)
+    }
+
+    /// Type and body of the next message of an answer. ParameterStatus is kept for the client, which
+    /// sees what a direct connection would have told it.
+    pub(super) async fn next(&mut self) -> Result<(u8, Vec<u8>), NoServer> {
         loop {
             let mut head = [0; HEADER];
             let read = self.stream.read_exact(&mut head).await;
@@ -400,8 +480,6 @@ impl Server {
             let read = self.stream.read_exact(&mut body).await;
             read.map_err(NoServer::new)?;
             match header.kind {
-                b'Z' => return failure.map_or(Ok(()), Err),
-                // The client sees what a direct connection would have told it.
                 b'S' if changes_lexing(&body) => {
                     return Err(NoServer::new("the server reads SQL in another way"));
                 }
@@ -410,17 +488,8 @@ impl Server {
                         out.extend_from_slice(&body)
                     });
                 }
-                b'E' => {
-                    let fields = error_fields::read(&body);
-                    failure = Some(NoServer {
-                        sqlstate: SqlState::from_bytes(fields.sqlstate),
-                        message: String::from_utf8_lossy(fields.message).into_owned(),
-                        hint: None,
-                        cause: "a startup parameter was refused by the server".to_owned(),
-                        mismatch: false,
-                    });
-                }
-                _ => {}
+                b'S' => {}
+                kind => return Ok((kind, body)),
             }
         }
     }

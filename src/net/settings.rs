@@ -1,10 +1,13 @@
-//! Startup parameters: which go to the server, which are set there at session level, which are
-//! refused. What PgBouncer does not know would end the connection there, or be dropped silently.
+//! Startup parameters: which go to the server, which are set there at session level, which are kept for
+//! the client and set in each of its transactions, which are refused. What PgBouncer does not know would
+//! end the connection there, or be dropped silently.
 
+use crate::conversation::MAX_NAMES;
 use crate::error::SqlState;
 use crate::policy::{Kind, Refusal, RouteName, Who, guards};
 use crate::protocol::reply::ErrorReply;
 use crate::protocol::startup::Startup;
+use crate::sql::current_name;
 
 /// What becomes of a client's startup parameters.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -15,7 +18,24 @@ pub struct Settings {
     pub pinned: bool,
     /// To be set with set_config once logged in: only where the server connection is the client's own.
     pub session: Vec<(String, String)>,
+    /// To be set in every transaction, since the server connection is handed on.
+    pub kept: Vec<(String, String)>,
 }
+
+impl Settings {
+    /// What the pool keeps for the client, without what is pinned for everybody.
+    pub fn pooled(&self) -> &[(String, String)] {
+        let pinned = if self.pinned { PINNED.len() } else { 0 };
+        &self.startup[..self.startup.len() - pinned]
+    }
+}
+
+/// Pinned, whatever server, database and role have as their defaults: they decide where a string ends.
+/// PgBouncer of every version keeps both for each client.
+const PINNED: [(&str, &str); 2] = [
+    ("client_encoding", "UTF8"),
+    ("standard_conforming_strings", "on"),
+];
 
 /// Parameters that change how SQL is read or who runs it: never from a startup packet.
 const REFUSED: [&str; 5] = [
@@ -37,16 +57,7 @@ pub fn sort(
         settings.startup = as_sent(startup);
         return Ok(settings);
     }
-    let mut all: Vec<(String, String)> = Vec::new();
-    for (name, value) in &startup.parameters {
-        match *name {
-            "user" | "database" => {}
-            "options" => all.extend(options(value)?),
-            name if name.starts_with("_pq_.") => {}
-            name => all.push((name.to_owned(), (*value).to_owned())),
-        }
-    }
-    for (name, value) in all {
+    for (name, value) in all(startup)? {
         let folded = name.to_ascii_lowercase();
         let zone = who.policy.zone.as_ref().map(|zone| &*zone.parameter);
         match folded.as_str() {
@@ -70,25 +81,60 @@ pub fn sort(
             folded if REFUSED.contains(&folded) => {
                 return Err(refused("role-change", &name, &value));
             }
-            _ if route == RouteName::Session => {
+            _ => {
                 if let Some(refusal) = guards::parameters::at_startup(who, &folded, &value) {
-                    return Err(past_limit(refusal));
+                    return Err(Box::new(at_login(refusal)));
                 }
-                settings.session.push((folded, value));
+                let folded = current_name(&folded).map_or(folded.clone(), str::to_owned);
+                match route {
+                    RouteName::Transaction => settings.kept.push((folded, value)),
+                    _ => settings.session.push((folded, value)),
+                }
             }
-            _ => return Err(unsupported(&name)),
         }
     }
-    // Pinned, whatever server, database and role have as their defaults: they decide where a string
-    // ends. PgBouncer of every version keeps both for each client.
-    let pinned = [
-        ("client_encoding", "UTF8"),
-        ("standard_conforming_strings", "on"),
-    ];
-    let pinned = pinned.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    only_last(&mut settings.startup);
+    only_last(&mut settings.kept);
+    if settings.kept.len() + settings.startup.len() > MAX_NAMES {
+        let message = "too many startup parameters";
+        return Err(Box::new(ErrorReply::fatal(
+            SqlState::PROGRAM_LIMIT,
+            message,
+        )));
+    }
+    let pinned = PINNED.map(|(name, value)| (name.to_owned(), value.to_owned()));
     settings.startup.extend(pinned);
     settings.pinned = true;
     Ok(settings)
+}
+
+/// Every parameter of the packet, in the order in which PostgreSQL sets them: `options` first.
+fn all(startup: &Startup<'_>) -> Result<Vec<(String, String)>, Box<ErrorReply>> {
+    let mut all = Vec::new();
+    for (name, value) in &startup.parameters {
+        if *name == "options" {
+            all.extend(options(value)?);
+        }
+    }
+    let own =
+        |name: &str| matches!(name, "user" | "database" | "options") || name.starts_with("_pq_.");
+    let others = startup.parameters.iter().filter(|(name, _)| !own(name));
+    all.extend(others.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    Ok(all)
+}
+
+/// Of several values of a parameter the last one holds.
+fn only_last(values: &mut Vec<(String, String)>) {
+    let mut at = values.len();
+    while at > 0 {
+        at -= 1;
+        if values[at + 1..]
+            .iter()
+            .any(|(name, _)| *name == values[at].0)
+        {
+            values.remove(at);
+        }
+    }
 }
 
 /// What PgBouncer would have been sent without us: nothing is refused, pinned or rewritten.
@@ -109,21 +155,14 @@ fn refused(guard: &'static str, name: &str, value: &str) -> Box<ErrorReply> {
     Box::new(reply)
 }
 
-fn past_limit(refusal: Refusal) -> Box<ErrorReply> {
+/// A refusal for somebody who is not in yet.
+pub(super) fn at_login(refusal: Refusal) -> ErrorReply {
     let mut reply = ErrorReply::fatal(refusal.sqlstate, refusal.message)
         .detail(format!("{}.", refusal.detail))
         .hint(refusal.hint.unwrap_or_default());
     let place = (refusal.policy_file.to_string(), refusal.policy_line);
     reply.decided = Some((refusal.guard.id().into(), place.0, place.1));
-    Box::new(reply)
-}
-
-fn unsupported(name: &str) -> Box<ErrorReply> {
-    let message = format!("startup parameter \"{name}\" is not supported on the transaction route");
-    let reply = ErrorReply::fatal(SqlState::UNSUPPORTED, message)
-        .detail("A pooled connection would pass it on to another client.")
-        .hint("Remove it from the connection settings, or use SET LOCAL in a transaction.");
-    Box::new(reply)
+    reply
 }
 
 /// `UTF8` in the spellings that drivers use (asyncpg quotes it).
@@ -141,30 +180,58 @@ fn is_false(value: &str) -> bool {
 }
 
 /// The grammar of `options` (PostgreSQL's `pg_split_opts` and `process_postgres_switches`): words
-/// parted by white space, a backslash escapes; `-c name=value`, `-cname=value`, `--name=value`.
+/// parted by white space, a backslash escapes; `-c name=value`, `-cname=value`, `--name=value`, and of
+/// the single letters those that a client may set: `-e`, `-f` and `-S`.
 fn options(text: &str) -> Result<Vec<(String, String)>, Box<ErrorReply>> {
-    let invalid = |word: &str| {
-        Box::new(ErrorReply::fatal(
-            SqlState::SYNTAX,
-            format!("invalid word in startup options: \"{word}\""),
-        ))
-    };
     let mut settings = Vec::new();
     let mut words = words(text).into_iter();
     while let Some(word) = words.next() {
-        let assignment = if word == "-c" || word == "--" {
-            words.next().ok_or_else(|| invalid(&word))?
-        } else if let Some(rest) = word.strip_prefix("--").or_else(|| word.strip_prefix("-c")) {
-            rest.to_owned()
-        } else {
-            return Err(invalid(&word));
-        };
-        let (name, value) = assignment
-            .split_once('=')
-            .ok_or_else(|| invalid(&assignment))?;
-        settings.push((name.replace('-', "_"), value.to_owned()));
+        let letters = word.strip_prefix('-').filter(|letters| *letters != "-");
+        let mut letters = letters.ok_or_else(|| invalid(&word))?;
+        while let Some(letter) = letters.chars().next() {
+            let rest = &letters[letter.len_utf8()..];
+            if letter == 'e' {
+                settings.push(("datestyle".to_owned(), "euro".to_owned()));
+                letters = rest;
+                continue;
+            }
+            let argument = match rest {
+                "" => words.next().ok_or_else(|| invalid(&word))?,
+                rest => rest.to_owned(),
+            };
+            settings.push(switch(letter, argument).ok_or_else(|| invalid(&word))?);
+            break;
+        }
     }
     Ok(settings)
+}
+
+/// What a letter with an argument sets.
+fn switch(letter: char, argument: String) -> Option<(String, String)> {
+    let disabled = |what: &str| Some((format!("enable_{what}"), "off".to_owned()));
+    match (letter, argument.as_str()) {
+        ('c' | '-', _) => {
+            let (name, value) = argument.split_once('=')?;
+            Some((name.replace('-', "_"), value.to_owned()))
+        }
+        ('S', _) => Some(("work_mem".to_owned(), argument)),
+        ('f', "s") => disabled("seqscan"),
+        ('f', "i") => disabled("indexscan"),
+        ('f', "o") => disabled("indexonlyscan"),
+        ('f', "b") => disabled("bitmapscan"),
+        ('f', "t") => disabled("tidscan"),
+        ('f', "n") => disabled("nestloop"),
+        ('f', "m") => disabled("mergejoin"),
+        ('f', "h") => disabled("hashjoin"),
+        _ => None,
+    }
+}
+
+fn invalid(word: &str) -> Box<ErrorReply> {
+    Box::new(ErrorReply::fatal(
+        SqlState::SYNTAX,
+        format!("invalid command-line argument for server process: {word}"),
+    ))
 }
 
 fn words(text: &str) -> Vec<String> {
@@ -199,9 +266,49 @@ mod tests {
             one("search_path", "a b\\c")
         );
         assert_eq!(read(""), Ok(Vec::new()));
-        for bad in ["-c", "x", "-d 3", "-c nothing", "work_mem=1"] {
+        assert_eq!(read("-S 64"), one("work_mem", "64"));
+        assert_eq!(read("-S64"), one("work_mem", "64"));
+        assert_eq!(read("-fs"), one("enable_seqscan", "off"));
+        let several = [
+            ("datestyle", "euro"),
+            ("jit", "off"),
+            ("enable_hashjoin", "off"),
+        ];
+        let several = several.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(read("-ec jit=off -f h"), Ok(several.to_vec()));
+        for bad in [
+            "-c",
+            "x",
+            "-d 3",
+            "-c nothing",
+            "work_mem=1",
+            "--",
+            "-- jit=off",
+            "-f x",
+            "-é",
+        ] {
             assert!(read(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_last_value_of_a_parameter_holds() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut values = vec![
+            pair("a", "1"),
+            pair("b", "1"),
+            pair("a", "2"),
+            pair("a", "3"),
+        ];
+        only_last(&mut values);
+        assert_eq!(values, [pair("b", "1"), pair("a", "3")]);
+        let parameters = vec![("jit", "on"), ("options", "-c jit=off"), ("user", "u")];
+        let startup = Startup {
+            minor: 0,
+            parameters,
+        };
+        let all = all(&startup).map_err(|error| error.message);
+        assert_eq!(all, Ok(vec![pair("jit", "off"), pair("jit", "on")]));
     }
 
     #[test]

@@ -10,8 +10,10 @@ use dashmap::DashMap;
 
 use super::cancel::Cancels;
 use super::describe::DescribePool;
+use super::mismatches::Mismatches;
+use super::server_role::Looks;
 use crate::auth::keys::ServerKeys;
-use crate::auth::scram::Verifier;
+use crate::auth::scram::{MockIterations, Verifier};
 use crate::clock::now;
 use crate::config::{Config, Endpoint, Route};
 use crate::migration::Sessions;
@@ -44,7 +46,7 @@ pub struct Snapshot {
     /// The zone prefix of each login that has a fixed zone.
     pub prefixes: HashMap<Box<str>, Arc<Prefix>>,
     /// Iterations that users who do not exist pretend to have: those of the users who do.
-    pub mock_iterations: u32,
+    pub mock_iterations: MockIterations,
 }
 
 impl Snapshot {
@@ -57,9 +59,13 @@ impl Snapshot {
             Some((login.name.clone(), Arc::new(prefix)))
         };
         let prefixes = policy.logins.values().filter_map(prefix).collect();
-        let iterations = files.users.values().map(|verifier| verifier.iterations);
+        // Who is in no policy is a stranger too.
+        let known = policy
+            .logins
+            .keys()
+            .filter_map(|name| files.users.get(name));
         Self {
-            mock_iterations: iterations.max().unwrap_or(4096),
+            mock_iterations: MockIterations::new(known.map(|verifier| verifier.iterations)),
             prefixes,
             files,
         }
@@ -87,6 +93,8 @@ pub struct Shared {
     pub cancels: Cancels,
     /// Describes long texts.
     pub describe: DescribePool,
+    /// Roles that could not log in at a server.
+    pub mismatches: Mismatches,
     /// Salts of users who do not exist are derived from it.
     pub mock_secret: [u8; 32],
     /// Numbers connections, for logs and errors.
@@ -99,6 +107,8 @@ pub struct Shared {
     pub logged_in: AtomicUsize,
     /// Connections of each login.
     pub login_counts: DashMap<Box<str>, usize>,
+    /// What servers said of the roles behind logins.
+    pub server_roles: Looks,
     /// Milliseconds since `started` of the last login at a server, by route.
     reached: [AtomicU64; 2],
     started: Instant,
@@ -130,6 +140,7 @@ impl Shared {
             snapshot: RwLock::new(Arc::new(parts.snapshot)),
             generation: AtomicU64::new(1),
             health: Arc::default(),
+            mismatches: Mismatches::default(),
             telemetry: parts.telemetry,
             sessions: parts.sessions,
             describe: DescribePool::start()?,
@@ -139,6 +150,7 @@ impl Shared {
             clients: AtomicUsize::new(0),
             logged_in: AtomicUsize::new(0),
             login_counts: DashMap::new(),
+            server_roles: Looks::default(),
             reached: [const { AtomicU64::new(0) }; 2],
             started: Instant::now(),
         })
@@ -188,12 +200,6 @@ impl Shared {
         let at = self.reached[route as usize].load(Ordering::Relaxed);
         let at = (at > 0).then(|| std::time::Duration::from_millis(at))?;
         Some(self.started.elapsed().saturating_sub(at))
-    }
-
-    /// Two of Portcullis, PgBouncer and PostgreSQL hold different verifiers of a role: for health.
-    pub fn note_mismatch(&self, text: &str) {
-        use crate::telemetry::health::State;
-        self.health.set("verifiers", false, State::Degraded, text);
     }
 }
 

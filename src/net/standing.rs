@@ -6,19 +6,40 @@
 //! is not: where it begins to observe, nothing is refused from the next statement on (and a zone that
 //! was injected goes on being injected); where it begins to enforce, a conversation that only looked on
 //! ends itself.
+//!
+//! What the client has begun as one batch is judged by one policy: a new one waits for the Sync, but
+//! not longer than [`PATIENCE`], and not where it ends the connection.
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::shared::Snapshot;
 use super::worker::Worker;
+use crate::policy::guards::server_role;
 use crate::policy::{Kind, Login, Who};
 use crate::sql::Depth;
+
+/// A batch that stays open keeps the policy it began under for so long after a new one was noticed.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a client is in the middle of.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances {
+    /// It belongs to a migration session, which proves itself with a token of its own.
+    pub in_session: bool,
+    /// It has sent messages that wait for its Sync.
+    pub in_batch: bool,
+    /// The client's address, where it is still there.
+    pub address: Option<IpAddr>,
+}
 
 /// Where a connection stands with what was read from files last.
 #[derive(Debug)]
 pub struct Standing {
     generation: u64,
+    /// When a new policy was noticed that waits for the end of a batch.
+    noticed: Option<Instant>,
     /// Why the client may begin nothing any more.
     let_go: Option<Box<str>>,
 }
@@ -28,6 +49,7 @@ impl Standing {
     pub fn new(generation: u64) -> Self {
         Self {
             generation,
+            noticed: None,
             let_go: None,
         }
     }
@@ -37,27 +59,32 @@ impl Standing {
         self.generation == generation || self.let_go.is_some()
     }
 
-    /// Goes by what the worker has taken up. False: the client must be let go.
-    /// `address`: the client's, where it is still there.
-    pub fn renew(
-        &mut self,
-        who: &mut Who,
-        in_session: bool,
-        address: Option<IpAddr>,
-        worker: &Worker,
-    ) -> bool {
-        self.generation = worker.generation();
-        match reconsider(who, in_session, address, &worker.snapshot()) {
+    /// Goes by what the worker has taken up, at once or after the batch. False: the client must be let
+    /// go.
+    pub fn renew(&mut self, who: &mut Who, client: &Circumstances, worker: &Worker) -> bool {
+        let generation = worker.generation();
+        match reconsider(who, client.in_session, client.address, &worker.snapshot()) {
+            Ok(new) if client.in_batch && self.may_wait(who, &new, Instant::now()) => {}
             Ok(new) => {
                 *who = new;
-                true
+                self.generation = generation;
+                self.noticed = None;
             }
             Err(why) => {
+                self.generation = generation;
                 self.let_go = Some(why.into());
                 worker.counters.let_go();
-                false
+                return false;
             }
         }
+        true
+    }
+
+    /// May a batch go on under the old policy? Statements are described as closely as the new one asks:
+    /// an old one that asks for more would not see what it needs.
+    fn may_wait(&mut self, old: &Who, new: &Who, now: Instant) -> bool {
+        let noticed = *self.noticed.get_or_insert(now);
+        now.duration_since(noticed) < PATIENCE && old.policy.depth() == new.policy.depth()
     }
 
     /// Why the client was let go, if it was.
@@ -124,11 +151,19 @@ fn changed<'a>(old: &'a Who, new: &'a Who) -> Option<&'a str> {
         Some("route")
     } else if role(was) != role(is) {
         Some("server_role")
+    } else if server_role::is_looked_at(new) && lost(was, is) {
+        Some("allow_server_role")
     } else if zone(old) != zone(new) {
         Some(new.noun())
     } else {
         None
     }
+}
+
+/// Was the role behind let in for something that it may not be any more?
+fn lost(was: &Login, is: &Login) -> bool {
+    let kept = |power| is.allow_server_role.contains(power);
+    !was.allow_server_role.iter().all(kept)
 }
 
 fn role(login: &Login) -> &str {
@@ -188,6 +223,26 @@ zone = "acme"
             policy: files.policy,
             database: "shop".into(),
         }
+    }
+
+    #[test]
+    fn a_batch_keeps_its_policy_for_a_while_unless_that_would_be_blind() {
+        let (old, began) = (acme(), Instant::now());
+        let later = |seconds| began + Duration::from_secs(seconds);
+        let mut standing = Standing::new(1);
+        assert!(standing.may_wait(&old, &acme(), later(0)));
+        assert!(standing.may_wait(&old, &acme(), later(4)));
+        assert!(!standing.may_wait(&old, &acme(), later(5)));
+        // Noticed once, however many more are loaded meanwhile.
+        assert!(!standing.may_wait(&old, &acme(), later(6)));
+        let names = "[guards.append-only]\nrelations = [\"public.log\"]\n[login.acme]";
+        let names = snapshot(&POLICY.replacen("[login.acme]", names, 1), &[]).files;
+        let closer = Who {
+            login: Arc::clone(&names.policy.logins["acme"]),
+            policy: names.policy,
+            database: "shop".into(),
+        };
+        assert!(!Standing::new(1).may_wait(&closer, &acme(), later(0)));
     }
 
     #[test]

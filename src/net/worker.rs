@@ -18,6 +18,7 @@ use super::interrupt::Interrupt;
 use super::shared::{Shared, Snapshot};
 use crate::sql::FactsCache;
 use crate::telemetry::Counters;
+use crate::telemetry::labels::Rejected;
 use crate::telemetry::report::Tally;
 
 /// Bytes read at a time.
@@ -148,6 +149,7 @@ async fn serve(shared: Arc<Shared>, load: Arc<AtomicUsize>, mut inbox: mpsc::Rec
                 };
                 let arriving = sockets.saturating_sub(shared.logged_in.load(Ordering::Relaxed));
                 if arriving >= shared.config.listen.max_client_conn.max(MIN_ARRIVING) {
+                    worker.counters.client_rejected(Rejected::Arriving);
                     crate::limited!(warn, arriving, "too many sockets that have not logged in");
                     continue;
                 }

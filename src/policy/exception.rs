@@ -26,10 +26,11 @@ pub struct Exception {
 
 /// Guards that can have exceptions: those that go by what a statement is, which a fingerprint tells.
 /// The others go by constants (a file, a value, a text to run), which make no difference to it.
-pub const EXEMPTIBLE: [Guard; 9] = [
+pub const EXEMPTIBLE: [Guard; 10] = [
     Guard::DdlOutsideMigration,
     Guard::Maintenance,
     Guard::Procedural,
+    Guard::PhaseExpand,
     Guard::MissingWhere,
     Guard::HumanWrite,
     Guard::SessionState,

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::exception::Exception;
+use super::guards::server_role::Power;
 use super::network::Network;
 use super::options::Options;
 use super::pattern::NamePattern;
@@ -197,6 +198,8 @@ pub struct Login {
     pub zone: Option<Arc<str>>,
     /// `server_role`: the PostgreSQL role behind this login, when it is another one.
     pub server_role: Option<Box<str>>,
+    /// `allow_server_role`: what the role behind may be, although guard `server-role` refuses it.
+    pub allow_server_role: Vec<Power>,
     /// `console`
     pub console: Option<ConsoleRole>,
     /// `max_connections`
@@ -207,6 +210,8 @@ pub struct Login {
     pub roles: Vec<Box<str>>,
     /// `ceilings`: in place of those of `[guards.parameters]`.
     pub ceilings: Option<Vec<Ceiling>>,
+    /// `fast_path = ["large-objects"]`: FunctionCall messages may call the functions of large objects.
+    pub fast_path: bool,
     /// Relations that it may not touch: its own `denied_relations`, and those of `[guards.denied-relations]` that concern it.
     pub denied_relations: Vec<NamePattern>,
     /// What its statements are looked at for; worked out when the file is read.

@@ -2,7 +2,8 @@
 //! read in `parse`; `together` finds what does not fit the configuration.
 //!
 //! [`decide()`] asks `watch` whether a statement can interest anybody, then the [`guards`] in their
-//! order; [`mod@rule`] holds the policy's own refusals and [`exception`] lets one known statement past a guard.
+//! order; [`mod@rule`] holds the policy's own refusals, of which `sieve` picks those that a statement can
+//! break, and [`exception`] lets one known statement past a guard.
 
 mod date;
 mod decide;
@@ -14,10 +15,12 @@ mod objection;
 pub mod options;
 mod parse;
 pub mod pattern;
+mod phase;
 pub mod quantity;
 mod rights;
 pub mod rule;
 pub mod schema;
+mod sieve;
 mod together;
 mod verdict;
 mod watch;
@@ -33,6 +36,7 @@ pub use file::{ConsoleRole, Kind, Login, Mode, Policy, RouteName, Version};
 pub use network::Network;
 pub use objection::Objection;
 pub use parse::{CONSOLE_DATABASE, MAX_ZONE, always_enforced, has_settings};
+pub use phase::Phase;
 pub use together::check_together;
 pub use verdict::*;
 
@@ -77,6 +81,8 @@ impl Who {
 pub struct State {
     /// The connection belongs to a migration session that is open right now.
     pub migration_open: bool,
+    /// The phase for which that session was opened, if it was for one.
+    pub phase: Option<Phase>,
     /// The day, for exceptions that expire; not known: no exception holds.
     pub today: Option<Date>,
 }

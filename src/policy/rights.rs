@@ -1,7 +1,7 @@
 //! The class rights that a `kind` carries. What is neither granted here nor the business of a guard
 //! of its own is refused by `unknown-statement`: default deny.
 
-use super::{Kind, State, Who};
+use super::{Kind, Phase, State, Who};
 use crate::sql::{Class, ClassSet};
 
 /// What services and people may do without anybody looking twice.
@@ -55,6 +55,11 @@ pub(super) const NOBODY: ClassSet = ALL.minus(ORDINARY).minus(GUARDED);
 /// A migrator inside its open migration session.
 pub(super) fn in_migration_session(who: &Who, state: State) -> bool {
     who.login.kind == Kind::Migrator && state.migration_open
+}
+
+/// A migrator inside an open migration session that may only add to the schema.
+pub(super) fn in_expand_session(who: &Who, state: State) -> bool {
+    in_migration_session(who, state) && state.phase == Some(Phase::Expand)
 }
 
 /// Kinds that may work without a migration session.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::file::{Kind, Login, RouteName};
 use super::pattern::{NamePattern, Pattern};
 use super::rights::ALL;
-use super::{State, Who};
+use super::{Phase, State, Who};
 use crate::error::SqlState;
-use crate::sql::{Class, ClassSet, ParameterName, Statement};
+use crate::sql::{Class, ClassSet, ParameterName, QualifiedName, Statement};
 
 /// One rule. It refuses a statement for which all of [`When`] holds.
 #[derive(Clone, Debug)]
@@ -41,6 +41,8 @@ pub struct When {
     pub route: Option<Vec<RouteName>>,
     /// `migration`: in an open migration session, or not.
     pub migration: Option<bool>,
+    /// `phase`: of the open migration session; one without a phase fits none.
+    pub phase: Option<Vec<Phase>>,
     /// `class`: any of them among those of the statement.
     pub class: Option<ClassSet>,
     /// `tag`: PostgreSQL's words for the statement.
@@ -81,6 +83,7 @@ impl When {
             && self.environment.is_none()
             && self.route.is_none()
             && self.migration.is_none()
+            && self.phase.is_none()
             && self.class.is_none()
             && self.tag.is_none()
             && self.relation.is_none()
@@ -129,11 +132,19 @@ impl When {
             && self
                 .migration
                 .is_none_or(|open| open == state.migration_open)
+            && self.is_in_phase(state)
             && fits(&self.database, &who.database)
             && fits(&self.tag, statement.tag)
             && self.sets_parameter(statement)
             && self.names_relation(statement)
             && self.calls_function(statement)
+    }
+
+    fn is_in_phase(&self, state: State) -> bool {
+        let phase = state.phase.filter(|_| state.migration_open);
+        self.phase
+            .as_ref()
+            .is_none_or(|phases| phase.is_some_and(|phase| phases.contains(&phase)))
     }
 
     fn sets_parameter(&self, statement: &Statement) -> bool {
@@ -165,9 +176,19 @@ impl When {
         };
         match &statement.details.calls {
             None => may_name(statement),
-            Some(calls) => calls
-                .iter()
-                .any(|call| patterns.iter().any(|pattern| pattern.fits(call))),
+            Some(calls) => {
+                // `t.f` may be a call, too.
+                let fields = statement
+                    .details
+                    .fields()
+                    .iter()
+                    .map(|field| QualifiedName {
+                        schema: None,
+                        name: field.name.clone(),
+                    });
+                let fits = |call: &QualifiedName| patterns.iter().any(|pattern| pattern.fits(call));
+                calls.iter().any(fits) || fields.into_iter().any(|field| fits(&field))
+            }
         }
     }
 }

@@ -3,12 +3,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Guard;
 use super::exception::EXEMPTIBLE;
 use super::parse::{
-    ALWAYS_ENFORCED, CONSOLE_ROLES, FILE_MODES, KINDS, MAX_RULES, MAX_TEXT, MAX_ZONE, MODES, ROUTES,
+    ALWAYS_ENFORCED, CONSOLE_ROLES, FILE_MODES, KINDS, MAX_RULES, MAX_TEXT, MAX_ZONE, MODES,
+    POWERS, ROUTES,
 };
 use super::quantity::{BOUNDED, Measure};
+use super::{Guard, Phase};
 use crate::sql::{Class, FUNCTIONS};
 
 /// The schema as text, with a line break at its end.
@@ -65,10 +66,12 @@ fn login() -> Value {
             "route": words("the pool; default transaction, for migrators session", &ROUTES),
             "zone": { "description": "set for every transaction", "type": "string", "minLength": 1, "maxLength": MAX_ZONE },
             "server_role": name("the PostgreSQL role behind the login, where it is another one"),
+            "allow_server_role": list("what guard server-role lets the role behind be", words("", &POWERS)),
             "console": words("what it may do on the console", &CONSOLE_ROLES),
             "max_connections": { "type": "integer", "minimum": 1, "maximum": 1_000_000 },
             "networks": list("where it may come from; default anywhere", text_of("10.20.0.0/16")),
             "roles": list("what SET LOCAL ROLE may name", name("a role")),
+            "fast_path": list("what FunctionCall messages may call; services only", json!({ "enum": ["large-objects"] })),
             "denied_relations": one_or_more(relation()),
             "ceilings": ceilings("in place of those of [guards.parameters]"),
         }),
@@ -157,6 +160,7 @@ fn rule() -> Value {
             "environment": one_or_more(name("an environment; * is any run of characters")),
             "route": one_or_more(words("", &ROUTES)),
             "migration": { "description": "in an open migration session", "type": "boolean" },
+            "phase": one_or_more(words("of the open migration session", &Phase::WORDS)),
             "class": one_or_more(json!({ "enum": class })),
             "tag": one_or_more(name("DROP TABLE; * is any run of characters")),
             "relation": one_or_more(relation()),

@@ -34,7 +34,7 @@ pub enum Guard {
     UnknownStatement,
     /// Comment depth, operator runs, scan cost, statement size.
     StatementBounds,
-    /// COPY FROM STDIN inside a multi-statement Query; transaction control inside one where a zone must be injected.
+    /// Several statements in one message.
     MultiStatement,
     /// Setting, resetting or discarding the zone parameter by hand.
     ZoneParameter,
@@ -44,6 +44,8 @@ pub enum Guard {
     ZoneNotGranted,
     /// A prepared statement or portal that this connection never saw prepared.
     UnknownName,
+    /// Superusers, owners and who bypasses row-level security as the server role of an application.
+    ServerRole,
     /// UPDATE and DELETE without WHERE.
     MissingWhere,
     /// People change no rows.
@@ -62,11 +64,13 @@ pub enum Guard {
     Functions,
     /// The operator's own rules, `[[rule]]`.
     Rule,
+    /// What takes something away from running code, in a migration session of phase expand.
+    PhaseExpand,
 }
 
 impl Guard {
     /// All guards; `ALL[g as usize] == g`.
-    pub const ALL: [Guard; 25] = [
+    pub const ALL: [Guard; 27] = [
         Guard::DdlOutsideMigration,
         Guard::Procedural,
         Guard::CopyFile,
@@ -83,6 +87,7 @@ impl Guard {
         Guard::ZoneRequired,
         Guard::ZoneNotGranted,
         Guard::UnknownName,
+        Guard::ServerRole,
         Guard::MissingWhere,
         Guard::HumanWrite,
         Guard::SessionState,
@@ -92,6 +97,7 @@ impl Guard {
         Guard::DeniedRelations,
         Guard::Functions,
         Guard::Rule,
+        Guard::PhaseExpand,
     ];
 
     /// The one id.
@@ -113,6 +119,7 @@ impl Guard {
             Guard::ZoneRequired => "zone-required",
             Guard::ZoneNotGranted => "zone-not-granted",
             Guard::UnknownName => "unknown-name",
+            Guard::ServerRole => "server-role",
             Guard::MissingWhere => "missing-where",
             Guard::HumanWrite => "human-write",
             Guard::SessionState => "session-state",
@@ -122,6 +129,7 @@ impl Guard {
             Guard::DeniedRelations => "denied-relations",
             Guard::Functions => "functions",
             Guard::Rule => "rule",
+            Guard::PhaseExpand => "phase-expand",
         }
     }
 

@@ -1,11 +1,13 @@
 //! What the statements of a login are looked at for, worked out once for a policy, so that most of
 //! them pass after a few tests of integers.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::file::{Kind, Login, Mode, Policy, RouteName};
 use super::rights::QUIET;
-use super::rule::{NAMING, Rule};
+use super::rule::NAMING;
+use super::sieve::Sieve;
 use super::{Guard, Who};
 use crate::sql::{Class, ClassSet, Depth, Facts};
 
@@ -15,8 +17,10 @@ pub struct Watch {
     /// A statement of these classes that has no parameters, guarded functions or remarkable details
     /// interests no guard and no rule.
     quiet: ClassSet,
-    /// The rules that can hold for the login, in the order of the file.
-    pub(super) rules: Box<[Arc<Rule>]>,
+    /// A second statement of a message interests `multi-statement`.
+    alone: bool,
+    /// The rules that can hold for the login.
+    pub(super) rules: Arc<Sieve>,
 }
 
 /// What can change or lock rows; a SELECT can, by FOR UPDATE.
@@ -30,19 +34,10 @@ const STAYING: ClassSet = ClassSet::of(Class::Prepare)
     .with(Class::Notify);
 
 impl Watch {
-    /// What `policy` has to look at in the statements of `login`.
-    fn new(policy: &Policy, login: &Login) -> Self {
+    /// What `policy` has to look at in the statements of `login`, for which these rules can hold.
+    fn new(policy: &Policy, login: &Login, rules: Arc<Sieve>) -> Self {
         let on = |guard: Guard| policy.guards[guard as usize].mode != Mode::Off;
-        let rules: Box<[Arc<Rule>]> = match on(Guard::Rule) {
-            true => policy
-                .rules
-                .iter()
-                .filter(|rule| rule.when.can_hold(login, &policy.environment))
-                .cloned()
-                .collect(),
-            false => Box::default(),
-        };
-        let mut loud = rules.iter().fold(ClassSet::EMPTY, |loud, rule| {
+        let mut loud = rules.rules().iter().fold(ClassSet::EMPTY, |loud, rule| {
             loud.union(rule.when.classes())
         });
         let options = &policy.options;
@@ -71,6 +66,7 @@ impl Watch {
         }
         Self {
             quiet: QUIET.minus(loud),
+            alone: on(Guard::MultiStatement),
             rules,
         }
     }
@@ -81,6 +77,7 @@ pub(super) fn is_plain(facts: &Facts, who: &Who) -> bool {
     let quiet = who.login.watch.quiet;
     let is_quiet = |classes: ClassSet| !classes.is_empty() && classes.minus(quiet).is_empty();
     facts.undescribed.is_none()
+        && (facts.statements.len() < 2 || !who.login.watch.alone)
         && is_quiet(facts.classes)
         && facts.statements.iter().all(|statement| {
             is_quiet(statement.classes)
@@ -98,8 +95,15 @@ pub(super) fn is_plain(facts: &Facts, who: &Who) -> bool {
 /// Works out what a policy that has just been read looks at.
 pub(super) fn prepare(policy: &mut Policy) {
     policy.depth = depth(policy);
+    // Most logins have the same rules: those that say nothing about logins.
+    let mut sieves: HashMap<Vec<usize>, Arc<Sieve>> = HashMap::new();
     let logins = policy.logins.values().map(|login| {
-        let watch = Watch::new(policy, login);
+        let places = rules_for(policy, login);
+        let sieve = sieves.entry(places).or_insert_with_key(|places| {
+            let rules = places.iter().map(|at| policy.rules[*at].clone());
+            Arc::new(Sieve::new(rules.collect()))
+        });
+        let watch = Watch::new(policy, login, sieve.clone());
         let login = Login {
             watch,
             ..Login::clone(login)
@@ -107,6 +111,15 @@ pub(super) fn prepare(policy: &mut Policy) {
         (login.name.clone(), Arc::new(login))
     });
     policy.logins = logins.collect();
+}
+
+/// The rules that can hold for a login, by their places in the file.
+fn rules_for(policy: &Policy, login: &Login) -> Vec<usize> {
+    if policy.guards[Guard::Rule as usize].mode == Mode::Off {
+        return Vec::new();
+    }
+    let can_hold = |at: &usize| policy.rules[*at].when.can_hold(login, &policy.environment);
+    (0..policy.rules.len()).filter(can_hold).collect()
 }
 
 fn depth(policy: &Policy) -> Depth {

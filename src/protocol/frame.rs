@@ -64,6 +64,15 @@ pub const FLUSH: &[u8] = b"H\0\0\0\x04";
 /// Terminate.
 pub const TERMINATE: &[u8] = b"X\0\0\0\x04";
 
+/// The value of a DataRow's body that has only one, as text; none for NULL and for what is malformed.
+pub fn only_value(row: &[u8]) -> Option<&str> {
+    let (count, rest) = row.split_first_chunk::<2>()?;
+    let (length, rest) = rest.split_first_chunk::<4>()?;
+    let length = usize::try_from(i32::from_be_bytes(*length)).ok()?;
+    let whole = u16::from_be_bytes(*count) == 1 && rest.len() == length;
+    std::str::from_utf8(rest).ok().filter(|_| whole)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,5 +103,19 @@ mod tests {
     fn a_string_ends_at_its_nul() {
         assert_eq!(cstr(b"ab\0c"), Some((&b"ab"[..], &b"c"[..])));
         assert_eq!(cstr(b"ab"), None);
+    }
+
+    #[test]
+    fn one_value_is_read_and_nothing_else() {
+        assert_eq!(only_value(b"\0\x01\0\0\0\x02on"), Some("on"));
+        assert_eq!(only_value(b"\0\x01\0\0\0\0"), Some(""));
+        for bad in [
+            &b"\0\x01\xff\xff\xff\xff"[..],
+            b"\0\x02\0\0\0\x02on",
+            b"\0\x01\0\0\0\x03on",
+            b"",
+        ] {
+            assert_eq!(only_value(bad), None);
+        }
     }
 }

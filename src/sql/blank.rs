@@ -16,46 +16,64 @@ pub(super) fn blank(text: &[u8], key: &mut Vec<u8>) -> bool {
     if text.len() > MAX {
         return false;
     }
-    let mut blanked = false;
-    let mut at = 0;
-    while let Some(&byte) = text.get(at) {
+    // From where on the text has not been copied, and what is looked at.
+    let (mut rest, mut at) = (0, 0);
+    loop {
+        at += count(&text[at..], |byte| PLAIN[byte as usize]);
+        let Some(&byte) = text.get(at) else { break };
         let previous = at.checked_sub(1).map_or(b' ', |before| text[before]);
         let next = text.get(at + 1).copied().unwrap_or(b' ');
-        let end = match byte {
-            b'0'..=b'9' if !joins(previous) => {
-                let Some(end) = number(text, at) else {
-                    return false;
-                };
-                key.extend_from_slice(if text[at..end].contains(&b'.') {
-                    b"0.0"
-                } else {
-                    b"0"
-                });
-                blanked = true;
-                end
-            }
-            b'\'' => {
-                let Some(end) = string(text, at).filter(|_| !joins(previous) && previous != b'&')
-                else {
-                    return false;
-                };
-                key.extend_from_slice(b"''");
-                blanked = true;
-                end
-            }
-            b'"' | b'\\' => return false,
-            b'$' if joins(previous) || !next.is_ascii_digit() => return false,
-            b'-' if next == b'-' => return false,
-            b'/' if next == b'*' => return false,
-            b'\t' | b'\n' | b'\r' | b' '..=b'~' => {
-                key.push(byte);
-                at + 1
+        let constant = match byte {
+            b'0'..=b'9' if !joins(previous) => number(text, at),
+            b'\'' if !joins(previous) && previous != b'&' => string(text, at),
+            _ if is_harmless(previous, byte, next) => {
+                at += 1;
+                continue;
             }
             _ => return false,
         };
-        at = end;
+        let Some((end, blank)) = constant else {
+            return false;
+        };
+        key.extend_from_slice(&text[rest..at]);
+        key.extend_from_slice(blank);
+        (rest, at) = (end, end);
     }
-    blanked
+    key.extend_from_slice(&text[rest..]);
+    rest > 0
+}
+
+/// Is it part of a name, a parameter, or an operator that begins no comment?
+fn is_harmless(previous: u8, byte: u8, next: u8) -> bool {
+    match byte {
+        b'0'..=b'9' => joins(previous),
+        b'$' => !joins(previous) && next.is_ascii_digit(),
+        b'-' => next != b'-',
+        b'/' => next != b'*',
+        _ => false,
+    }
+}
+
+/// Bytes that mean nothing here, whatever stands beside them: nearly all of a text, so that they are
+/// skipped by a table and copied in runs (a quarter of the time of looking at each).
+const PLAIN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < 128 {
+        let byte = at as u8;
+        table[at] = matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~')
+            && !matches!(
+                byte,
+                b'0'..=b'9' | b'\'' | b'"' | b'\\' | b'$' | b'-' | b'/'
+            );
+        at += 1;
+    }
+    table
+};
+
+/// How many bytes at the start pass the test.
+fn count(text: &[u8], test: impl Fn(u8) -> bool) -> usize {
+    text.iter().take_while(|byte| test(**byte)).count()
 }
 
 /// Would a constant behind this byte be part of something longer?
@@ -63,35 +81,28 @@ fn joins(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'$' | b'\'')
 }
 
-/// The end of a number that starts at `at`: digits, and perhaps a point and digits.
-fn number(text: &[u8], at: usize) -> Option<usize> {
-    let digits = |from: usize| {
-        text[from..]
-            .iter()
-            .take_while(|b| b.is_ascii_digit())
-            .count()
-    };
+/// The end of a number that starts at `at`, digits and perhaps a point and digits, and what stands for it.
+fn number(text: &[u8], at: usize) -> Option<(usize, &'static [u8])> {
+    let digits = |from: usize| count(&text[from..], |byte| byte.is_ascii_digit());
     let whole = digits(at);
-    let mut end = at + whole;
+    let (mut end, mut blank) = (at + whole, &b"0"[..]);
     if text.get(end) == Some(&b'.') {
         let part = digits(end + 1);
         if part == 0 {
             return None;
         }
-        end += 1 + part;
+        (end, blank) = (end + 1 + part, b"0.0");
     }
     let alone = text.get(end).is_none_or(|next| !joins(*next));
-    (whole <= MAX_DIGITS && alone).then_some(end)
+    (whole <= MAX_DIGITS && alone).then_some((end, blank))
 }
 
-/// The end of a string that starts at `at`.
-fn string(text: &[u8], at: usize) -> Option<usize> {
-    let content = &text[at + 1..];
-    let length = content.iter().position(|byte| *byte == b'\'')?;
-    let plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'\\';
-    let end = at + length + 2;
-    let alone = text.get(end).is_none_or(|next| !joins(*next));
-    (content[..length].iter().all(plain) && alone).then_some(end)
+/// The end of a string that starts at `at`, and what stands for it.
+fn string(text: &[u8], at: usize) -> Option<(usize, &'static [u8])> {
+    let plain = |byte| matches!(byte, b' '..=b'~') && byte != b'\\' && byte != b'\'';
+    let quote = at + 1 + count(&text[at + 1..], plain);
+    let alone = text.get(quote + 1).is_none_or(|next| !joins(*next));
+    (text.get(quote) == Some(&b'\'') && alone).then_some((quote + 1, b"''"))
 }
 
 #[cfg(test)]

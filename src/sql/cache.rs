@@ -9,8 +9,9 @@ use foldhash::fast::{FixedState, SeedableRandomState};
 
 use super::blank::blank;
 use super::{
-    Class, ClassSet, Depth, Details, Edit, ExtensionAct, ExtensionTouch, Facts, Localized,
-    ParameterName, ParameterTouch, QualifiedName, RelationTouch, Savepoint, Statement, describe_at,
+    Class, ClassSet, Depth, Details, Edit, ExtensionAct, ExtensionTouch, Facts, FieldTouch,
+    HiddenCalls, Localized, ParameterName, ParameterTouch, QualifiedName, RelationTouch, Savepoint,
+    Statement, describe_at,
 };
 
 /// How many hashes of texts seen once are remembered (8 bytes each).
@@ -19,13 +20,16 @@ const SEEN: usize = 4096;
 /// No text may take more than this part of the cache.
 const LARGEST_PART: usize = 8;
 
+/// Bytes from which on a text is kept beside its key: a shorter one is found as fast by that.
+const WORD_FOR_WORD: usize = 128;
+
 /// Facts by text, bounded in bytes, for one thread (no locks).
 ///
 /// Facts that no constant can change (those of plain reads and writes) are shared by all texts with
 /// the same key (see `blank`); others belong to their exact text.
 ///
 /// A text is kept when it is seen for the second time, so that literals written into statements do
-/// not push out those that come again. When full, entries not used since the last round go first
+/// not push out those that come again; one of some length then has an entry of its own beside its key's. When full, entries not used since the last round go first
 /// (CLOCK). Hashes are keyed: a client cannot choose texts that collide.
 pub struct FactsCache {
     hasher: SeedableRandomState,
@@ -91,14 +95,10 @@ impl FactsCache {
         self.depth
     }
 
-    /// The facts of `text`, if they are here. Does not allocate.
+    /// The facts of `text`, if they are here. Allocates nothing for a text that is kept word for word, and
+    /// for others only when they come to be kept so.
     pub fn get(&mut self, text: &[u8]) -> Option<Arc<Facts>> {
-        let mut key = std::mem::take(&mut self.key);
-        let found = match blank(text, &mut key) {
-            true => self.find(&key, true).or_else(|| self.find(text, false)),
-            false => self.find(text, false),
-        };
-        self.key = key;
+        let found = self.find(text, false).or_else(|| self.by_key(text));
         *if found.is_some() {
             &mut self.hits
         } else {
@@ -157,6 +157,22 @@ impl FactsCache {
         }
         entry.used = true;
         Some(Arc::clone(&entry.facts))
+    }
+
+    /// The facts that `text` shares with others. A longer text that comes again word for word is kept
+    /// besides: it is found in 0.05 us, by its key (1 KB) in 0.5 us.
+    fn by_key(&mut self, text: &[u8]) -> Option<Arc<Facts>> {
+        let mut key = std::mem::take(&mut self.key);
+        let found = match blank(text, &mut key) {
+            true => self.find(&key, true),
+            false => None,
+        };
+        self.key = key;
+        let facts = found?;
+        if text.len() >= WORD_FOR_WORD {
+            self.offer(text, &facts, false);
+        }
+        Some(facts)
     }
 
     /// Keeps a text that was seen before; remembers one that was not.
@@ -249,6 +265,13 @@ fn cost_of_details(details: &Details) -> usize {
     });
     let relations = relations.map(|touch| name(&touch.relation) + size_of::<RelationTouch>());
     let calls = calls.map(|call| name(call) + size_of::<QualifiedName>());
+    let operators = details.operators().iter();
+    let operators = operators.map(|operator| name(operator) + size_of::<QualifiedName>());
+    let fields = details.fields().iter().map(|field| {
+        let of = field.of.iter();
+        let of = of.map(|function| name(function) + size_of::<QualifiedName>());
+        field.name.len() + size_of::<FieldTouch>() + of.sum::<usize>()
+    });
     let extensions = extensions.map(|bytes| bytes + size_of::<ExtensionTouch>());
     let localized = details
         .localized
@@ -259,10 +282,21 @@ fn cost_of_details(details: &Details) -> usize {
     let role = details.role.iter().filter_map(|touch| touch.role.as_ref());
     relations.sum::<usize>()
         + calls.sum::<usize>()
+        + details
+            .hidden
+            .as_ref()
+            .map_or(0, |_| size_of::<HiddenCalls>())
+        + operators.sum::<usize>()
+        + fields.sum::<usize>()
         + extensions.sum::<usize>()
         + localized.sum::<usize>()
         + savepoint.sum::<usize>()
         + role.map(|name| name.len()).sum::<usize>()
+        + details
+            .takes_away
+            .iter()
+            .map(|away| away.what.len())
+            .sum::<usize>()
 }
 
 /// What an entry takes: the text, the facts with all they own, and its places in both tables.

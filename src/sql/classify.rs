@@ -7,6 +7,7 @@ use super::scan;
 use super::settings::{self, SetKind};
 use super::token::Kind;
 use super::view::View;
+use super::words::Words;
 use super::{
     Class, ClassSet, Details, ParameterName, ParameterTouch, ParameterUse, Savepoint, SavepointAct,
     Statement, TransactionControl,
@@ -29,7 +30,9 @@ pub(super) fn statement(view: View<'_>) -> Statement {
     };
     lead(view, MAX_NESTING, &mut found);
     scan::calls(view, &mut found.functions, &mut found.parameters);
-    scan::settings_view(view, &mut found.parameters);
+    if view.words.any(Words::UPDATE.and(Words::MERGE)) {
+        scan::settings_view(view, &mut found.parameters);
+    }
     settings::bound(&mut found.parameters);
     if found.parameters.iter().any(settings::is_role) {
         found.classes = found.classes.with(Class::RoleChange);
@@ -143,8 +146,8 @@ fn long_keyword(view: View<'_>) -> (&'static str, Class) {
 
 /// SELECT, VALUES, TABLE, WITH, INSERT, UPDATE, DELETE, MERGE, and any of them in parentheses.
 fn query(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
-    let effects = scan::effects(view);
     let verb = main_verb(view);
+    let effects = effects(view, verb);
     let tag = match verb {
         "" if effects.creates => "SELECT INTO",
         "" => "SELECT",
@@ -162,6 +165,21 @@ fn query(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
         return (tag, Class::Read);
     }
     (tag, Class::Write)
+}
+
+/// What the query does beyond its verb. Without one of the words that such parts begin with there are none.
+fn effects(view: View<'_>, verb: &str) -> scan::Effects {
+    const WRITES: Words = Words::OTHER_WRITE.and(Words::UPDATE).and(Words::MERGE);
+    // That a part writes adds nothing where the verb does.
+    let looked_for = if verb.is_empty() {
+        Words::INTO.and(WRITES)
+    } else {
+        Words::INTO
+    };
+    match view.words.any(looked_for) {
+        true => scan::effects(view),
+        false => scan::Effects::default(),
+    }
 }
 
 /// The tag of the data-modifying statement that the query is; empty if it is none.
@@ -231,6 +249,9 @@ fn transaction(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
     } else {
         ("ROLLBACK", TransactionControl::Rollback { chain })
     };
+    if control == TransactionControl::Begin {
+        found.details.modes = settings::modes(view);
+    }
     found.transaction = Some(control);
     (tag, Class::Transaction)
 }
@@ -257,17 +278,12 @@ fn set(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
         SetKind::Parameter => return (tag, Class::Parameter),
         SetKind::Role => return (tag, Class::RoleChange),
         SetKind::Characteristics => found.classes = found.classes.with(Class::Parameter),
-        SetKind::Transaction | SetKind::Constraints => {}
+        // It may run triggers at once; the transaction goes on.
+        SetKind::Constraints => return ("SET CONSTRAINTS", Class::Transaction),
+        SetKind::Transaction => found.details.modes = settings::modes(view),
     }
     found.transaction = Some(TransactionControl::SetTransaction);
-    (
-        if kind == SetKind::Constraints {
-            "SET CONSTRAINTS"
-        } else {
-            "SET"
-        },
-        Class::Transaction,
-    )
+    ("SET", Class::Transaction)
 }
 
 fn discard(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {

@@ -2,8 +2,9 @@
 
 use super::bounds::MAX_STATEMENTS;
 use super::lexer;
-use super::token::Kind;
 use super::token::Token;
+use super::view::View;
+use super::words::Words;
 use super::{
     Class, ClassSet, Depth, Facts, Statement, Undescribed, ahead, aliases, classify, fingerprint,
     grammar, view,
@@ -39,7 +40,7 @@ pub fn describe_at(text: &[u8], depth: Depth) -> Facts {
         };
     };
     let (tokens, stopped) = lexer::tokens(text);
-    let mut statements = first_opinion(valid, &tokens);
+    let (mut statements, words) = first_opinion(valid, &tokens);
     let undescribed = match stopped {
         _ if statements.len() > MAX_STATEMENTS => {
             statements = Vec::new();
@@ -47,7 +48,19 @@ pub fn describe_at(text: &[u8], depth: Depth) -> Facts {
         }
         Some(reason) => Some(reason),
         None if statements.is_empty() => None,
-        None => second_opinion(valid, &tokens, depth, &mut statements),
+        None => {
+            let view = View {
+                text,
+                tokens: &tokens,
+                words,
+            };
+            let look = grammar::Look {
+                below: hides_below(view),
+                aliases: statements.iter().any(|s| !s.functions.is_empty()),
+                depth,
+            };
+            second_opinion(valid, &tokens, look, &mut statements)
+        }
     };
     let classes = statements.iter().fold(ClassSet::EMPTY, |all, statement| {
         all.union(statement.classes)
@@ -68,7 +81,7 @@ pub fn describe_at(text: &[u8], depth: Depth) -> Facts {
 #[doc(hidden)]
 pub fn first_opinion_alone(text: &str) -> Option<Vec<Statement>> {
     let (tokens, stopped) = lexer::tokens(text.as_bytes());
-    stopped.is_none().then(|| first_opinion(text, &tokens))
+    stopped.is_none().then(|| first_opinion(text, &tokens).0)
 }
 
 /// Nothing in it can lead to a refusal for what it does.
@@ -85,15 +98,17 @@ fn is_plain(statement: &Statement) -> bool {
         && statement.details.is_quiet()
 }
 
-/// Tokens and leading keywords.
-fn first_opinion(text: &str, tokens: &[Token]) -> Vec<Statement> {
+/// Tokens and leading keywords; and the words that occur anywhere.
+fn first_opinion(text: &str, tokens: &[Token]) -> (Vec<Statement>, Words) {
     let (mut bytes, mut characters) = (0, 0);
+    let mut words = Words::default();
     let views = view::statements(text.as_bytes(), tokens);
+    // Nearly always there is one.
+    let mut list = Vec::with_capacity(1);
     // One too many is enough to see that there are too many.
-    let count = views.len().min(MAX_STATEMENTS + 1);
-    let mut list = Vec::with_capacity(count);
-    for view in views.into_iter().take(count) {
+    for view in views.take(MAX_STATEMENTS + 1) {
         let mut statement = classify::statement(view);
+        words = words.and(view.words);
         let start = view
             .tokens
             .first()
@@ -103,7 +118,7 @@ fn first_opinion(text: &str, tokens: &[Token]) -> Vec<Statement> {
         statement.position = characters + 1;
         list.push(statement);
     }
-    list
+    (list, words)
 }
 
 fn count_characters(bytes: &[u8]) -> u32 {
@@ -114,18 +129,9 @@ fn count_characters(bytes: &[u8]) -> u32 {
 fn second_opinion(
     text: &str,
     tokens: &[Token],
-    depth: Depth,
+    look: grammar::Look,
     statements: &mut [Statement],
 ) -> Option<Undescribed> {
-    let below = hides_below(text, tokens);
-    let aliases = statements
-        .iter()
-        .any(|statement| !statement.functions.is_empty());
-    let look = grammar::Look {
-        below,
-        aliases,
-        depth,
-    };
     let mut opinions = grammar::opinions(text, look);
     let mut blanked = None;
     if matches!(opinions, Err(grammar::Failure::Syntax(_))) {
@@ -137,7 +143,9 @@ fn second_opinion(
     match opinions {
         Ok(opinion) if opinion.len() != statements.len() => Some(Undescribed::Disagreement),
         Ok(opinion) => {
-            let mut views = aliases.then(|| view::statements(text.as_bytes(), tokens).into_iter());
+            let mut views = look
+                .aliases
+                .then(|| view::statements(text.as_bytes(), tokens));
             for (statement, opinion) in statements.iter_mut().zip(opinion) {
                 if let Some(view) = views.as_mut().and_then(Iterator::next) {
                     aliases::not_calls(view, &opinion.aliases, &mut statement.functions);
@@ -158,16 +166,12 @@ fn second_opinion(
 }
 
 /// Can a part of a query, and not only its top, write or lock rows? Has it WITH, FOR UPDATE, ...
-fn hides_below(text: &str, tokens: &[Token]) -> bool {
-    let view = view::View {
-        text: text.as_bytes(),
-        tokens,
-    };
+fn hides_below(view: View<'_>) -> bool {
     let at = |at: usize| {
         view.is(at, "with")
             || (view.is(at, "for") && view.is_any(at + 1, &["update", "share", "no", "key"]))
     };
-    (0..tokens.len()).any(|n| tokens[n].kind == Kind::Word && at(n))
+    view.words.any(Words::WITH.and(Words::FOR)) && (0..view.tokens.len()).any(at)
 }
 
 /// The message without most of a long token that it quotes: refusals wait in memory.

@@ -2,6 +2,7 @@
 //! a policy names ask for the parts that cost a walk of the whole tree ([`Depth`]).
 
 use super::Localized;
+use super::takes_away::TakesAway;
 
 /// How closely a text is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,6 +93,47 @@ pub struct RoleTouch {
     pub authorization: bool,
 }
 
+/// `t.f`: the column f of t or, where t has none, PostgreSQL's other way to write f(t).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldTouch {
+    /// f.
+    pub name: Box<str>,
+    /// The functions in FROM whose result t is, where the statement does not say that f is one of its
+    /// columns. Empty: t is a relation or a query, or f is a column that the statement names.
+    pub of: Vec<QualifiedName>,
+    /// The alias of t names columns, f not among them; what has one column only has no other.
+    pub renamed: bool,
+}
+
+/// Which modes of a transaction are named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Modes {
+    /// ISOLATION LEVEL.
+    pub isolation: bool,
+    /// READ ONLY, READ WRITE.
+    pub access: bool,
+    /// DEFERRABLE, NOT DEFERRABLE.
+    pub deferrable: bool,
+}
+
+impl Modes {
+    /// All of them.
+    pub const ALL: Self = Self {
+        isolation: true,
+        access: true,
+        deferrable: true,
+    };
+
+    /// Those that either names.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            isolation: self.isolation || other.isolation,
+            access: self.access || other.access,
+            deferrable: self.deferrable || other.deferrable,
+        }
+    }
+}
+
 /// What is done to a savepoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SavepointAct {
@@ -112,6 +154,16 @@ pub struct Savepoint {
     pub name: Box<str>,
 }
 
+/// What may be a call, or makes one, without the look of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HiddenCalls {
+    /// Columns that the statement names with their table.
+    pub fields: Vec<FieldTouch>,
+    /// Operators that it names with a schema other than `pg_catalog`: `OPERATOR(util.+)`; each calls a
+    /// function that is not named.
+    pub operators: Vec<QualifiedName>,
+}
+
 /// What a guard may need beyond classes. Empty for nearly all statements.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Details {
@@ -121,8 +173,13 @@ pub struct Details {
     pub relations: Option<Vec<RelationTouch>>,
     /// Every function it calls by name, once; none as above. Operators, casts and COALESCE and the
     /// like are none; EXTRACT and its kind are functions of `pg_catalog`. `f` of `(x).f` may be a
-    /// function and is listed; that of `t.f` cannot be told from a column and is not.
+    /// function and is listed; that of `t.f` is in `hidden`.
     pub calls: Option<Vec<QualifiedName>>,
+    /// What may call a function that is not in `calls`; none: nothing. Complete where `calls` are known.
+    pub hidden: Option<Box<HiddenCalls>>,
+    /// A write to a relation of PostgreSQL's own (INSERT, UPDATE, DELETE, MERGE, COPY FROM of
+    /// `pg_catalog` or `information_schema`), or to the jobs of pg_cron: DDL by other means.
+    pub catalog: bool,
     /// An UPDATE or DELETE without WHERE (also inside a CTE, EXPLAIN ANALYZE or PREPARE).
     pub missing_where: bool,
     /// SELECT ... FOR UPDATE, NO KEY UPDATE, SHARE or KEY SHARE.
@@ -141,9 +198,24 @@ pub struct Details {
     pub localized: Option<Box<Localized>>,
     /// SAVEPOINT, RELEASE, ROLLBACK TO: of which.
     pub savepoint: Option<Box<Savepoint>>,
+    /// Modes of the transaction that BEGIN, START TRANSACTION or SET TRANSACTION names.
+    pub modes: Modes,
+    /// The first thing that it takes away from code that still runs. Never of a query: what the
+    /// functions of one do cannot be seen.
+    pub takes_away: Option<TakesAway>,
 }
 
 impl Details {
+    /// Columns named with their table, which may be calls.
+    pub fn fields(&self) -> &[FieldTouch] {
+        self.hidden.as_ref().map_or(&[], |hidden| &hidden.fields)
+    }
+
+    /// Operators named with a schema of one's own.
+    pub fn operators(&self) -> &[QualifiedName] {
+        self.hidden.as_ref().map_or(&[], |hidden| &hidden.operators)
+    }
+
     /// What the first opinion saw, which reads no relations and calls.
     pub(super) fn add(&mut self, first: Details) {
         self.into |= first.into;
@@ -151,10 +223,15 @@ impl Details {
         self.role = first.role;
         self.localized = first.localized;
         self.savepoint = first.savepoint;
+        self.modes = first.modes;
     }
 
     /// Nothing that a guard which is on by default looks at.
     pub fn is_quiet(&self) -> bool {
-        !self.missing_where && self.extensions.is_empty() && self.role.is_none() && !self.temporary
+        !self.missing_where
+            && !self.catalog
+            && self.extensions.is_empty()
+            && self.role.is_none()
+            && !self.temporary
     }
 }

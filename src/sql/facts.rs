@@ -182,8 +182,7 @@ pub enum TransactionControl {
     },
     /// SAVEPOINT, RELEASE, ROLLBACK TO: the transaction goes on.
     Savepoint,
-    /// SET TRANSACTION, SET SESSION CHARACTERISTICS, SET CONSTRAINTS.
-    /// Only `SET TRANSACTION` must come before any query.
+    /// SET TRANSACTION, SET SESSION CHARACTERISTICS. Only `SET TRANSACTION` must come before any query.
     SetTransaction,
     /// PREPARE TRANSACTION, COMMIT PREPARED, ROLLBACK PREPARED.
     TwoPhase,
@@ -294,7 +293,8 @@ impl Facts {
             let details = &statement.details;
             let relations = details.relations.as_ref().map_or(0, Vec::len);
             let calls = details.calls.as_ref().map_or(0, Vec::len);
-            1 + statement.parameters.len() + relations + calls
+            let fields = details.fields().len() + details.operators().len();
+            1 + statement.parameters.len() + relations + calls + fields
         };
         self.statements.iter().map(of).sum()
     }

@@ -13,7 +13,9 @@ use pg_raw_parse::raw::{NodeTag, VariableSetKind};
 use pg_raw_parse::walk::{Recurse, walk_manual};
 use pg_raw_parse::{Node, nodes};
 
-use super::{Class, ClassSet, Depth, Details, Undescribed, aliases, surface, touched};
+use super::{
+    Class, ClassSet, Depth, Details, Undescribed, aliases, catalogs, surface, takes_away, touched,
+};
 
 /// Statements inside statements (EXPLAIN, PREPARE, DECLARE, COPY) deeper than this are unknown.
 const MAX_NESTING: u32 = 4;
@@ -147,6 +149,9 @@ fn of_statement(node: Node<'_>, below: bool, nesting: u32, details: &mut Details
         }
         Node::DeclareCursorStmt(declare) => inner(declare.query(), Class::Cursor),
         Node::CopyStmt(copy) => match copy.query() {
+            Node::None if copy.is_from => {
+                ClassSet::of(of_copy(copy)).union(catalogs::written(copy.relation(), details))
+            }
             Node::None => ClassSet::of(of_copy(copy)),
             query => inner(query, of_copy(copy)),
         },
@@ -165,6 +170,9 @@ fn of_statement(node: Node<'_>, below: bool, nesting: u32, details: &mut Details
         }
         other => {
             surface::utility(other, details);
+            if details.takes_away.is_none() {
+                details.takes_away = takes_away::utility(other);
+            }
             ClassSet::of(of_utility(other))
         }
     }
@@ -336,19 +344,25 @@ fn query(top: Node<'_>, class: Class, below: bool, details: &mut Details) -> Cla
             }
             Node::InsertStmt(insert) => {
                 classes = classes.with(Class::Write);
+                classes = classes.union(catalogs::written(insert.relation(), details));
                 if !below {
                     open.push(insert.select_stmt());
                 }
             }
             Node::UpdateStmt(update) => {
                 classes = classes.with(Class::Write);
+                classes = classes.union(catalogs::written(update.relation(), details));
                 details.missing_where |= matches!(update.where_clause(), Node::None);
             }
             Node::DeleteStmt(delete) => {
                 classes = classes.with(Class::Write);
+                classes = classes.union(catalogs::written(delete.relation(), details));
                 details.missing_where |= matches!(delete.where_clause(), Node::None);
             }
-            Node::MergeStmt(_) => classes = classes.with(Class::Write),
+            Node::MergeStmt(merge) => {
+                classes = classes.with(Class::Write);
+                classes = classes.union(catalogs::written(merge.relation(), details));
+            }
             Node::Invalid(..) => return classes.with(Class::Unknown),
             // The library reads through the pointer behind these.
             Node::None => continue,

@@ -4,12 +4,13 @@
 //! [`describe`] reads a text in this order:
 //!
 //! 1. `lexer`: `token`s, within the limits of `bounds`.
-//! 2. `view`: statements, cut at semicolons.
+//! 2. `view`: statements, cut at semicolons, and the `words` that make a closer look necessary.
 //! 3. `classify`: the first opinion, by leading keywords (`nested`: EXPLAIN, PREPARE and
 //!    others that hold a statement; `objects`: CREATE, ALTER, DROP; `settings`: SET, RESET and `set_config`; `scan`: what any place in a statement can do, with
 //!    the [`FUNCTIONS`] of `functions`; `names`: what is behind a spelling).
 //! 4. `grammar`: the second opinion, by libpg_query. From its tree come the [`Details`], too:
-//!    `surface`, and where they are asked for ([`Depth`]) `touched`, `touched_by_utility` and `scopes`.
+//!    `surface`, `takes_away` (with `takes_away_by_alter`), and where they are asked for ([`Depth`]) `touched`, `touched_by_utility`, `fields`, `scopes` and `tree`;
+//!    `catalogs` knows PostgreSQL's own relations.
 //!    What it rejects for a comment where it looks ahead is given to it again: `ahead`.
 //!    What looked like a call of a guarded function may be none: `aliases`.
 //! 5. `fingerprint`: a name for what may be refused (`constants`: which of them are part of it).
@@ -24,11 +25,13 @@ mod aliases;
 mod blank;
 mod bounds;
 mod cache;
+mod catalogs;
 mod classify;
 mod constants;
 mod describe;
 mod details;
 mod facts;
+mod fields;
 mod fingerprint;
 mod functions;
 mod grammar;
@@ -44,10 +47,14 @@ mod scopes;
 mod settings;
 mod surface;
 mod tags;
+mod takes_away;
+mod takes_away_by_alter;
 mod token;
 mod touched;
 mod touched_by_utility;
+mod tree;
 mod view;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -63,3 +70,4 @@ pub use localized::{Edit, EditKind, Localized};
 pub use redact::{MAX_REDACTED, redact};
 pub use settings::{current_name, former_name};
 pub use tags::tags;
+pub use takes_away::{Loss, TakesAway};

@@ -30,20 +30,56 @@ pub(super) fn calls(
     }
 }
 
-/// The guarded function that is called at `at`, as far as tokens can tell: `f(x)`, or `(x).f`,
-/// PostgreSQL's other way to write it.
-pub(super) fn called(view: View<'_>, at: usize) -> Option<&'static str> {
-    let shaped = view.is_name(at)
-        && (view.is_kind(at + 1, Kind::Open) || (at > 0 && view.is_kind(at - 1, Kind::Dot)));
-    shaped.then(|| guarded(view, at))?
-}
-
-/// Where this guarded function is called, or its name stands as if it were.
+/// Where this guarded function is called.
 pub(super) fn places_of<'v>(
     view: View<'v>,
     function: &'static str,
 ) -> impl Iterator<Item = usize> + use<'v> {
     (0..view.tokens.len()).filter(move |&at| called(view, at) == Some(function))
+}
+
+/// The guarded function that is called at `at`, as far as tokens can tell: `f(x)`, or `(x).f`,
+/// PostgreSQL's other way to write it. Guarded views count wherever they are named.
+pub(super) fn called(view: View<'_>, at: usize) -> Option<&'static str> {
+    if !view.is_name(at) {
+        return None;
+    }
+    let shaped = view.is_kind(at + 1, Kind::Open) || (at > 0 && view.is_kind(at - 1, Kind::Dot));
+    match shaped {
+        true => of_schema(view, at, guarded(view, at)),
+        false => guarded_view(view, at),
+    }
+}
+
+/// What the schema before the name at `at` says about it: whatever is called in `cron` is pg_cron's, and
+/// the jobs of `graphile_worker` are rows, whatever other extensions call `add_job`.
+fn of_schema(view: View<'_>, at: usize, function: Option<&'static str>) -> Option<&'static str> {
+    let call = view.is_kind(at + 1, Kind::Open);
+    if !call || at < 2 || !view.is_kind(at - 1, Kind::Dot) || !view.is_name(at - 2) {
+        return function;
+    }
+    match (view.name(at - 2).as_deref(), function) {
+        (Some("graphile_worker"), Some("add_job")) => None,
+        (Some("cron"), None) => Some(functions::CRON),
+        // It might be: guarded functions of unknown schemas count anyway.
+        (None, None) => Some(functions::CRON),
+        _ => function,
+    }
+}
+
+/// The guarded view that the name at `at` is, if any.
+fn guarded_view(view: View<'_>, at: usize) -> Option<&'static str> {
+    let token = &view.tokens[at];
+    let bytes = (token.end - token.start) as usize;
+    let near = match token.kind {
+        Kind::Word => functions::may_be_view(bytes),
+        Kind::Quoted => functions::may_be_view(bytes.saturating_sub(2)),
+        _ => true,
+    };
+    match near {
+        true => functions::view(view.name(at)?.as_bytes()),
+        false => None,
+    }
 }
 
 /// The guarded function that the name at `at` is, if any.

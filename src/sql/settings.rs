@@ -4,7 +4,7 @@
 use super::names;
 use super::token::Kind;
 use super::view::View;
-use super::{ParameterName, ParameterTouch, ParameterUse, RoleTouch};
+use super::{Modes, ParameterName, ParameterTouch, ParameterUse, RoleTouch};
 
 /// What kind of SET it is; its class depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,13 @@ pub(super) fn set(view: View<'_>, touches: &mut Vec<ParameterTouch>) -> SetKind 
         };
     }
     if is_session_command(view, at) && view.is(at + 1, "characteristics") {
-        touches.extend(CHARACTERISTICS.map(|name| touch(name, how)));
+        let named = modes(view);
+        let named = [named.isolation, named.access, named.deferrable];
+        // Modes that cannot be told could be any.
+        let any = named.contains(&true);
+        let touched = CHARACTERISTICS.iter().zip(named);
+        let touched = touched.filter(|(_, named)| *named || !any);
+        touches.extend(touched.map(|(name, _)| touch(name, how)));
         return SetKind::Characteristics;
     }
     if !follows_name(view, at + 1) {
@@ -85,6 +91,17 @@ pub(super) fn set(view: View<'_>, touches: &mut Vec<ParameterTouch>) -> SetKind 
         touch.value = constant(view, value).filter(|_| view.tokens.len() == value + 1);
     }
     kind
+}
+
+/// The modes of a transaction that a statement names.
+pub(super) fn modes(view: View<'_>) -> Modes {
+    let has = |word| (1..view.tokens.len()).any(|at| view.is(at, word));
+    Modes {
+        isolation: has("isolation"),
+        access: (1..view.tokens.len())
+            .any(|at| view.is(at, "read") && view.is_any(at + 1, &["only", "write"])),
+        deferrable: has("deferrable"),
+    }
 }
 
 /// A longer value is not kept (bytes): facts stay in memory as long as a prepared statement, and no

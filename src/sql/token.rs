@@ -63,6 +63,11 @@ pub(super) struct Token {
 }
 
 impl Token {
+    /// Bytes.
+    pub(super) fn length(&self) -> usize {
+        (self.end - self.start) as usize
+    }
+
     /// Its bytes.
     pub(super) fn of<'a>(&self, text: &'a [u8]) -> &'a [u8] {
         &text[self.start as usize..self.end as usize]

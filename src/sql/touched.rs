@@ -5,17 +5,16 @@
 //! are not known here. The walk keeps a list of what is still to be looked at and does not recurse.
 
 use std::collections::HashSet;
-use std::ops::ControlFlow;
 use std::ptr;
 
 use pg_raw_parse::raw::CmdType::*;
 use pg_raw_parse::raw::OnConflictAction::ONCONFLICT_UPDATE;
-use pg_raw_parse::walk::{Recurse, walk_manual};
 use pg_raw_parse::{Node, nodes};
 
+use super::fields::Fields;
 use super::scopes::{Scope, Scopes};
-use super::touched_by_utility;
-use super::{Details, QualifiedName, RelationAct, RelationTouch};
+use super::{Details, HiddenCalls, QualifiedName, RelationAct, RelationTouch};
+use super::{touched_by_utility, tree};
 
 /// Different relations, and different functions, that a statement may name; more are not told.
 const MAX_NAMES: usize = 1000;
@@ -33,6 +32,13 @@ pub(super) fn names(statement: Node<'_>, details: &mut Details) {
     }
     details.relations = walk.relations.list;
     details.calls = walk.calls.list;
+    match (walk.fields.told(MAX_NAMES), walk.operators.list) {
+        (Some(fields), Some(operators)) => {
+            let any = !fields.is_empty() || !operators.is_empty();
+            details.hidden = any.then(|| Box::new(HiddenCalls { fields, operators }));
+        }
+        _ => details.calls = None,
+    }
 }
 
 /// A node to be looked at.
@@ -100,11 +106,21 @@ pub(super) struct Walk<'a> {
     scopes: Scopes<'a>,
     relations: Found<'a, RelationAct, RelationTouch>,
     calls: Found<'a, (), QualifiedName>,
+    operators: Found<'a, (), QualifiedName>,
+    fields: Fields<'a>,
 }
 
 impl<'a> Walk<'a> {
-    /// Leaves a node to be looked at.
+    /// Leaves a node to be looked at. Constants and columns, which are most of them, have nothing to see.
     pub(super) fn see(&mut self, node: Node<'a>) {
+        // Nothing is below a column, but it may be a call itself: nobody waits for its place.
+        if let Node::ColumnRef(column) = node {
+            self.fields.read(column);
+            return;
+        }
+        if tree::is_leaf(node) {
+            return;
+        }
         let surroundings = self.place;
         self.open.push(Place { node, surroundings });
     }
@@ -155,9 +171,17 @@ impl<'a> Walk<'a> {
         self.calls.add(schema, last, (), |name, ()| name);
     }
 
+    /// An operator, by the parts of its name; those without a schema cannot be told.
+    fn operator(&mut self, name: &'a pg_raw_parse::list::NodeList) {
+        let part = |from_end: usize| name.get(name.len().checked_sub(from_end)?)?.as_str();
+        let schema = part(2);
+        if name.len() > 1 && schema != Some("pg_catalog") {
+            self.operators.add(schema, part(1), (), |name, ()| name);
+        }
+    }
+
     fn node(&mut self, node: Node<'a>) {
         match node {
-            Node::None => {}
             Node::NodeList(list) => self.see_all(list),
             Node::RangeVar(relation) => self.read(relation),
             Node::SelectStmt(select) => self.select(node, select),
@@ -200,6 +224,22 @@ impl<'a> Walk<'a> {
                         self.calls.add(None, name.sval(), (), |name, ()| name);
                     }
                 }
+                self.children(node);
+            }
+            Node::RangeFunction(item) => {
+                self.fields.item(item);
+                self.children(node);
+            }
+            Node::A_Expr(expression) => {
+                self.operator(expression.name());
+                self.children(node);
+            }
+            Node::SubLink(link) => {
+                self.operator(link.oper_name());
+                self.children(node);
+            }
+            Node::SortBy(sort) => {
+                self.operator(sort.use_op());
                 self.children(node);
             }
             Node::ColumnDef(column) => {
@@ -292,14 +332,12 @@ impl<'a> Walk<'a> {
         self.children_but(node, |_| false);
     }
 
-    /// One level only: the library's own descent would use stack for every level.
     fn children_but(&mut self, node: Node<'a>, skip: impl Fn(Node<'a>) -> bool) {
-        walk_manual::<()>(node, |child| {
+        tree::children(node, |child| {
             // A WITH is looked at by its statement.
             if !matches!(child, Node::WithClause(_)) && !skip(child) {
                 self.see(child);
             }
-            ControlFlow::Continue(Recurse::No)
         });
     }
 }
@@ -311,7 +349,6 @@ fn is_expression(node: Node<'_>) -> bool {
         node,
         A_ArrayExpr(_)
             | A_Const(_)
-            | A_Expr(_)
             | A_Indices(_)
             | A_Star(_)
             | Alias(_)
@@ -322,7 +359,6 @@ fn is_expression(node: Node<'_>) -> bool {
             | CaseExpr(_)
             | CoalesceExpr(_)
             | CollateClause(_)
-            | ColumnRef(_)
             | CommonTableExpr(_)
             | CurrentOfExpr(_)
             | Float(_)
@@ -340,7 +376,6 @@ fn is_expression(node: Node<'_>) -> bool {
             | NullTest(_)
             | OnConflictClause(_)
             | ParamRef(_)
-            | RangeFunction(_)
             | RangeSubselect(_)
             | RangeTableFunc(_)
             | RangeTableFuncCol(_)
@@ -350,9 +385,7 @@ fn is_expression(node: Node<'_>) -> bool {
             | RowExpr(_)
             | SQLValueFunction(_)
             | SetToDefault(_)
-            | SortBy(_)
             | String(_)
-            | SubLink(_)
             | TypeCast(_)
             | TypeName(_)
             | WindowDef(_)

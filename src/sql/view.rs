@@ -2,20 +2,23 @@
 
 use super::names;
 use super::token::{Kind, Token};
+use super::words::Words;
 
 /// A statement, or the rest of one. Positions outside it answer every question with no.
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {
     pub(super) text: &'a [u8],
     pub(super) tokens: &'a [Token],
+    /// Words that occur in it, or in the statement that it is a part of.
+    pub(super) words: Words,
 }
 
 impl<'a> View<'a> {
     /// From the token at `at` on.
     pub(super) fn from(&self, at: usize) -> View<'a> {
         View {
-            text: self.text,
             tokens: self.tokens.get(at..).unwrap_or_default(),
+            ..*self
         }
     }
 
@@ -45,7 +48,12 @@ impl<'a> View<'a> {
 
     /// Is the token at `at` this keyword (lower case)?
     pub(super) fn is(&self, at: usize, keyword: &str) -> bool {
-        self.word(at).eq_ignore_ascii_case(keyword.as_bytes())
+        self.tokens.get(at).is_some_and(|token| {
+            // Most words differ in length: that spares a look at the text.
+            token.kind == Kind::Word
+                && token.length() == keyword.len()
+                && token.of(self.text).eq_ignore_ascii_case(keyword.as_bytes())
+        })
     }
 
     pub(super) fn is_any(&self, at: usize, keywords: &[&str]) -> bool {
@@ -100,33 +108,39 @@ impl<'a> View<'a> {
 
 /// Cuts a token list into statements: at semicolons outside parentheses and outside the
 /// `BEGIN ATOMIC ... END` body of a function. Empty statements are left out, as in the grammar.
-pub(super) fn statements<'a>(text: &'a [u8], tokens: &'a [Token]) -> Vec<View<'a>> {
-    let mut list = Vec::with_capacity(1);
-    let mut start = 0;
-    while start < tokens.len() {
-        let rest = View {
-            text,
-            tokens: &tokens[start..],
-        };
-        let length = statement_length(rest);
-        if length > 0 {
-            list.push(View {
+pub(super) fn statements<'a>(
+    text: &'a [u8],
+    mut tokens: &'a [Token],
+) -> impl Iterator<Item = View<'a>> {
+    std::iter::from_fn(move || {
+        while !tokens.is_empty() {
+            let (length, words) = first_statement(View {
                 text,
-                tokens: &tokens[start..start + length],
+                tokens,
+                words: Words::default(),
             });
+            let (statement, rest) = tokens.split_at(length);
+            tokens = rest.get(1..).unwrap_or_default();
+            if !statement.is_empty() {
+                return Some(View {
+                    text,
+                    tokens: statement,
+                    words,
+                });
+            }
         }
-        start += length + 1;
-    }
-    list
+        None
+    })
 }
 
-/// Tokens before the semicolon that ends the first statement.
-fn statement_length(view: View<'_>) -> usize {
+/// How many tokens there are before the semicolon that ends the first statement, and the words in it.
+fn first_statement(view: View<'_>) -> (usize, Words) {
     let routine = view.is(0, "create")
         && (view.is_any(1, &["function", "procedure"])
             || (view.is(1, "or")
                 && view.is(2, "replace")
                 && view.is_any(3, &["function", "procedure"])));
+    let mut words = Words::default();
     let mut depth = 0_u32;
     // Where the body's first statement starts.
     let mut body = None;
@@ -134,21 +148,30 @@ fn statement_length(view: View<'_>) -> usize {
         match token.kind {
             Kind::Open => depth += 1,
             Kind::Close => depth = depth.saturating_sub(1),
-            Kind::Semicolon if depth == 0 && body.is_none() => return at,
-            Kind::Word if routine && depth == 0 => match body {
-                None if view.is(at, "begin") && view.is(at + 1, "atomic") => body = Some(at + 2),
-                // Each statement of a body ends with a semicolon, so that an END behind one, or
-                // right at the start, can only be the end of the body.
-                Some(first)
-                    if view.is(at, "end")
-                        && (at == first || view.is_kind(at - 1, Kind::Semicolon)) =>
-                {
-                    body = None;
+            Kind::Semicolon if depth == 0 && body.is_none() => return (at, words),
+            Kind::Word => {
+                words.add(token.of(view.text));
+                if routine && depth == 0 {
+                    body = body_after(view, at, body);
                 }
-                _ => {}
-            },
+            }
             _ => {}
         }
     }
-    view.tokens.len()
+    (view.tokens.len(), words)
+}
+
+/// Where the first statement of a routine's body starts, if the word at `at` is in a body.
+fn body_after(view: View<'_>, at: usize, body: Option<usize>) -> Option<usize> {
+    match body {
+        None if view.is(at, "begin") && view.is(at + 1, "atomic") => Some(at + 2),
+        // Each statement of a body ends with a semicolon, so that an END behind one, or
+        // right at the start, can only be the end of the body.
+        Some(first)
+            if view.is(at, "end") && (at == first || view.is_kind(at - 1, Kind::Semicolon)) =>
+        {
+            None
+        }
+        body => body,
+    }
 }

@@ -41,6 +41,16 @@ words! {
 }
 
 words! {
+    /// Why a client was turned away for being one too many.
+    Rejected {
+        /// `max_client_conn` clients are logged in; told with SQLSTATE 53300 after the password.
+        MaxClientConn = "max-client-conn",
+        /// Too many sockets have not logged in; closed at accept.
+        Arriving = "arriving",
+    }
+}
+
+words! {
     /// How a client began.
     HandshakeKind {
         /// A startup packet in plaintext.
@@ -97,6 +107,8 @@ words! {
         NoServer = "no-server",
         /// The server refused the login for a reason of its own.
         ServerRefused = "server-refused",
+        /// The server role is more than the policy allows, or could not be looked at.
+        ServerRole = "server-role",
         /// Slower than `client_login_timeout`.
         Timeout = "timeout",
         /// The client broke the protocol or went away.
@@ -113,7 +125,7 @@ words! {
         UnknownKey = "unknown-key",
         /// Nothing was running at the server for this key.
         Idle = "idle",
-        /// Over the limit of requests at a time, or of one address.
+        /// Over the limit of requests at a time, or too many wrong secrets came for this key lately.
         Limited = "limited",
         /// The server could not be reached in time.
         Failed = "failed",
@@ -166,6 +178,11 @@ pub static VERDICT: Label = Label {
 pub static GUARD: Label = Label {
     name: "guard",
     values: &GUARD_WORDS,
+};
+/// Why a client was turned away.
+pub static REJECTED: Label = Label {
+    name: "reason",
+    values: Rejected::WORDS,
 };
 /// How a client began.
 pub static KIND: Label = Label {
@@ -319,6 +336,7 @@ mod tests {
             &CLASS,
             &VERDICT,
             &GUARD,
+            &REJECTED,
             &KIND,
             &HANDSHAKE,
             &LOGIN,

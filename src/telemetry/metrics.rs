@@ -14,8 +14,8 @@ use metrics::{Key, KeyName, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use super::labels::{
-    CancelOutcome, Direction, Files, HandshakeKind, HandshakeOutcome, Judged, LoginOutcome, Reload,
-    primary_class, sqlstate_class,
+    CancelOutcome, Direction, Files, HandshakeKind, HandshakeOutcome, Judged, LoginOutcome,
+    Rejected, Reload, primary_class, sqlstate_class,
 };
 use super::latency::{self, Histogram};
 use super::report::Report;
@@ -59,9 +59,9 @@ impl Counters {
         self.add(Tallied::ClientsClosed, 0, 1);
     }
 
-    /// A client was turned away with 53300; it does not count as opened.
-    pub fn client_rejected(&self) {
-        self.add(Tallied::ClientsRejected, 0, 1);
+    /// A client was turned away for being one too many.
+    pub fn client_rejected(&self, why: Rejected) {
+        self.add(Tallied::ClientsRejected, why as usize, 1);
     }
 
     /// A client's connection must end after a reload.
@@ -158,7 +158,7 @@ impl Counters {
         self.cells.tallies[Tallied::CacheMisses.offset()].store(misses, Relaxed);
     }
 
-    /// A message was written to the server this long after it had been read from the client.
+    /// Messages were written to the server this long after they had been read from the client.
     pub fn added_latency(&self, duration: Duration) {
         self.cells.added_latency.record(duration);
     }
@@ -282,17 +282,16 @@ impl Telemetry {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let sum = |row: Tallied| {
-            threads
-                .iter()
-                .map(|thread| thread.tallies[row.offset()].load(Relaxed))
-                .sum::<u64>()
-        };
         self.publish_tallies(&threads);
-        // Read in this order the difference cannot fall below 0.
-        let closed = sum(Tallied::ClientsClosed);
-        let open = sum(Tallied::ClientsOpened).saturating_sub(closed);
-        self.gauge(&table::CLIENTS, open as f64);
+        let open = threads.iter().map(|thread| {
+            // Read in this order the difference cannot fall below 0.
+            let closed = thread.tallies[Tallied::ClientsClosed.offset()].load(Relaxed);
+            let opened = thread.tallies[Tallied::ClientsOpened.offset()].load(Relaxed);
+            opened.saturating_sub(closed)
+        });
+        let (sum, most) = open.fold((0, 0), |(sum, most), open| (sum + open, most.max(open)));
+        self.gauge(&table::CLIENTS, sum as f64);
+        self.gauge(&table::BUSIEST, most as f64);
         self.publish_shared();
         let version = *self
             .policy_version

@@ -136,7 +136,7 @@ fn every_counter_lands_in_its_own_series() {
     counters.cancel(CancelOutcome::Limited);
     counters.forwarded(Direction::ToClient, 4096);
     counters.facts_cache(7, 3);
-    counters.client_rejected();
+    counters.client_rejected(Rejected::Arriving);
     counters.let_go();
     counters.reload(Files::Users, Reload::Failed);
     counters.server_opened();
@@ -150,7 +150,10 @@ fn every_counter_lands_in_its_own_series() {
     let expected: Vec<(String, f64)> = [
         (r#"cancel_requests_total{outcome="limited"}"#, 1.0),
         ("client_connections_let_go_total", 1.0),
-        ("client_connections_rejected_total", 1.0),
+        (
+            "client_connections_rejected_total{reason=\"arriving\"}",
+            1.0,
+        ),
         ("facts_cache_hits_total", 7.0),
         ("facts_cache_misses_total", 3.0),
         (r#"forwarded_bytes_total{direction="to-client"}"#, 4096.0),

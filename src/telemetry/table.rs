@@ -105,8 +105,8 @@ tallied! {
         "Client connections accepted.";
     ClientsClosed: "portcullis_client_connections_closed_total", [],
         "Client connections ended.";
-    ClientsRejected: "portcullis_client_connections_rejected_total", [],
-        "Clients turned away at accept because max_client_conn was reached (SQLSTATE 53300).";
+    ClientsRejected: "portcullis_client_connections_rejected_total", [REJECTED],
+        "Clients turned away for being too many: logged in (max_client_conn, SQLSTATE 53300), or arriving (closed at accept).";
     ClientsLetGo: "portcullis_client_connections_let_go_total", [],
         "Client connections ended because a reload changed what they were admitted with.";
     Reloads: "portcullis_reloads_total", [FILES, RELOAD],
@@ -173,6 +173,11 @@ pub static CLIENTS: Family = gauge(
     "portcullis_client_connections",
     "Client connections open now.",
 );
+/// Client connections of one worker.
+pub static BUSIEST: Family = gauge(
+    "portcullis_worker_client_connections_max",
+    "Client connections open now of the worker that has most of them.",
+);
 /// Threads on the data path.
 pub static WORKERS: Family = gauge("portcullis_workers", "Threads on the data path.");
 /// How often the configuration was loaded.
@@ -228,13 +233,14 @@ pub static ADDED_LATENCY: Family = Family {
     name: "portcullis_added_latency_seconds",
     kind: Kind::Histogram,
     labels: &[],
-    help: "Time from a client's message being read to its being written to the server, judging included.",
+    help: "Time from reading messages of a client to writing them to the server, judging and the wait for it included; one sample a write.",
 };
 
 /// The families that are not kept per thread, and those that are made from several counters.
-pub static OTHERS: [&Family; 13] = [
+pub static OTHERS: [&Family; 14] = [
     &BUILD_INFO,
     &CLIENTS,
+    &BUSIEST,
     &WORKERS,
     &CONFIG_VERSION,
     &POLICY_VERSION,

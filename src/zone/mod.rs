@@ -4,6 +4,8 @@
 //! one constant text, or those of them that a [`Form`] needs. The values are bound, never spliced;
 //! names are this connection's own.
 
+pub mod signed;
+
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -182,14 +184,23 @@ pub fn put_cleanup(out: &mut Vec<u8>, names: &[[u8; NAME_LENGTH]]) {
     out.extend_from_slice(crate::protocol::frame::SYNC);
 }
 
-/// Appends a whole batch, Sync included, that sets each (name, value) at session level: for a server
-/// connection that is one client's own.
-pub fn put_session_settings(out: &mut Vec<u8>, values: &[(&str, &str)]) {
-    const TEXT: &[u8] = b"select pg_catalog.set_config(n,v,false) \
-from unnest($1::pg_catalog.text[],$2::pg_catalog.text[]) t(n,v)";
+/// Appends a whole batch, Sync included, that sets each (name, value): for the session, on a server
+/// connection that is one client's own, or (`local`) only until the Sync. Answers each value as the
+/// server shows it.
+pub fn put_settings(out: &mut Vec<u8>, values: &[(&str, &str)], local: bool) {
+    let text: &[u8] = match local {
+        true => {
+            b"select pg_catalog.set_config(n,v,true) \
+from unnest($1::pg_catalog.text[],$2::pg_catalog.text[]) t(n,v)"
+        }
+        false => {
+            b"select pg_catalog.set_config(n,v,false) \
+from unnest($1::pg_catalog.text[],$2::pg_catalog.text[]) t(n,v)"
+        }
+    };
     message(out, b'P', |out| {
         put_cstr(out, b"");
-        put_cstr(out, TEXT);
+        put_cstr(out, text);
         out.extend_from_slice(&0u16.to_be_bytes());
     });
     message(out, b'B', |out| put_arrays(out, b"", values));

@@ -13,6 +13,9 @@ pub struct Family {
     /// What a superuser adds to the database before it is frozen.
     #[serde(default)]
     pub fixture: String,
+    /// What stands behind the policy that all families have.
+    #[serde(default)]
+    pub policy: String,
     #[serde(default)]
     pub defaults: Defaults,
     #[serde(rename = "attack")]

@@ -95,13 +95,14 @@ impl<'f> Range<'f> {
     fn start(family: &'f Family, version: Version, pooler: Pooler) -> Self {
         let mut root = User::new("shop_root", &password("shop_root"));
         root.attributes = "SUPERUSER".into();
-        let login = "\n[login.shop_root]\nkind = \"service\"\ndatabases = [\"shop\"]\nzone = \"acme\"\n\n[guards.parameters]\nceilings = { statement_timeout = \"15min\", idle_in_transaction_session_timeout = \"10min\", work_mem = \"64MB\", max_parallel_workers_per_gather = \"4\" }\n[guards.denied-relations]\nservice = [\"public.cards\"]\n[guards.append-only]\nrelations = [\"public.journal\"]\n";
+        // shop_root is a superuser and shop_acme owns a table, so that nothing else stands in their way.
+        let login = "\n[login.shop_root]\nkind = \"service\"\ndatabases = [\"shop\"]\nzone = \"acme\"\nfast_path = [\"large-objects\"]\n\n[guards]\nserver-role = \"off\"\n[guards.parameters]\nceilings = { statement_timeout = \"15min\", idle_in_transaction_session_timeout = \"10min\", work_mem = \"64MB\", max_parallel_workers_per_gather = \"4\" }\n[guards.denied-relations]\nservice = [\"public.cards\"]\n[guards.append-only]\nrelations = [\"public.journal\"]\n";
         let stack = Stack::start(StackOptions {
             users: vec![root],
             // The next client gets the connection that the attacker had.
             pool_size: 1,
             sql: format!("{}{PRIVILEGES}{}", fixture::SQL, family.fixture),
-            policy: format!("{}{login}", fixture::POLICY),
+            policy: format!("{}{login}{}", fixture::POLICY, family.policy),
             postgresql: vec![
                 ("max_prepared_transactions", "4"),
                 ("wal_level", "logical"),

@@ -166,6 +166,7 @@ impl Driver {
             let mut context = Context {
                 who: &self.who,
                 state: State {
+                    phase: None,
                     migration_open: self.migration_open,
                     today: None,
                 },

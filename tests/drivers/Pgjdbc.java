@@ -9,6 +9,8 @@ import java.sql.Statement;
 import java.util.Properties;
 import org.postgresql.PGConnection;
 import org.postgresql.copy.CopyManager;
+import org.postgresql.largeobject.LargeObject;
+import org.postgresql.largeobject.LargeObjectManager;
 
 /** pgjdbc. Before PgBouncer 1.21: prepareThreshold=0, which keeps every statement unnamed. */
 public class Pgjdbc {
@@ -147,6 +149,36 @@ public class Pgjdbc {
         if (System.nanoTime() - start > 10_000_000_000L) throw new AssertionError("cancelled too late");
     }
 
+    /** By FunctionCall, several of them larger than a packet. */
+    static void largeObjects(Connection db) throws Exception {
+        db.setAutoCommit(false);
+        try {
+            LargeObjectManager manager = db.unwrap(PGConnection.class).getLargeObjectAPI();
+            byte[] written = new byte[300_000];
+            for (int at = 0; at < written.length; at++) written[at] = (byte) (at * 31);
+            long number = manager.createLO(LargeObjectManager.READWRITE);
+            LargeObject object = manager.open(number, LargeObjectManager.READWRITE);
+            object.write(written);
+            same(object.tell(), written.length);
+            object.seek64(100, LargeObject.SEEK_SET);
+            byte[] read = object.read(1000);
+            for (int at = 0; at < read.length; at++) same(read[at], written[100 + at]);
+            object.truncate64(500);
+            same(object.size64(), 500L);
+            object.close();
+            // The zone is there beside it, and a call that fails is PostgreSQL's own error.
+            same(value(db, "SELECT string_agg(DISTINCT tenant_id, ',') FROM orders"), "acme");
+            manager.delete(number);
+            db.commit();
+            failsWith("42704", c -> manager.open(number, LargeObjectManager.READ), db);
+            db.rollback();
+            same(value(db, "SELECT count(*) FROM pg_largeobject_metadata"), "0");
+        } finally {
+            db.rollback();
+            db.setAutoCommit(true);
+        }
+    }
+
     static void tls(Connection db) throws Exception {
         try (Connection other = connect(System.getenv("DRIVER_OTHER_CA"))) {
             throw new AssertionError("another authority's certificate was accepted");
@@ -173,6 +205,7 @@ public class Pgjdbc {
             check(db, "copy-out", Pgjdbc::copyOut);
             check(db, "cursor", Pgjdbc::cursor);
             check(db, "batch", Pgjdbc::batch);
+            check(db, "large-objects", Pgjdbc::largeObjects);
             check(db, "ddl-refused", c -> {
                 failsWith("42501", d -> execute(d, "CREATE TABLE driver_ddl (id int)"), c);
                 same(value(c, "SELECT 1"), "1");

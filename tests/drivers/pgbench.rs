@@ -57,7 +57,7 @@ fn pgbench_simple_extended_and_prepared_on_an_older_pool() {
     for protocol in protocols {
         run(&stack, &["-M", protocol]);
     }
-    is_consistent(&stack, protocols.len());
+    is_consistent(&stack, protocols.len() as u32);
 }
 
 #[test]

@@ -33,6 +33,17 @@ databases = ["app", "other"]
 lock_timeout = "30s"
 "#;
 
+/// A stack under a policy that is shipped, and a login of a database without zones.
+pub fn shipped(policy: &str) -> Stack {
+    let login = "\n[login.shop_plain]\nkind = \"service\"\ndatabases = [\"app\"]\n";
+    Stack::start(StackOptions {
+        sql: SQL.into(),
+        policy: format!("{policy}{login}"),
+        pool_size: POOL,
+        ..StackOptions::default()
+    })
+}
+
 /// A running stack.
 pub fn stack() -> Stack {
     Stack::start(StackOptions {

@@ -147,6 +147,22 @@ pub fn drizzle() -> Tool {
     }
 }
 
+/// `drizzle-kit push`: no files, no session, the tables as the program has them.
+pub fn drizzle_push(login: &Login) -> Command {
+    let node = parts::parts().join("drivers/node/node_modules");
+    let tool = Tool {
+        command: with_arguments(
+            &node.join(".bin/drizzle-kit"),
+            &["push", "--force", "--config", "push.config.js"],
+        ),
+        ..drizzle()
+    };
+    let mut command = tool.as_login(login);
+    // The description of its tables is outside of the packages' directory.
+    command.env("NODE_PATH", node);
+    command
+}
+
 fn python() -> PathBuf {
     let python = parts::parts().join("drivers/python/bin/python");
     parts::present(&python, "drivers");

@@ -16,6 +16,7 @@ kind = \"service\"
 databases = [\"shop\"]
 zone = \"acme\"
 route = \"session\"
+fast_path = [\"large-objects\"]
 ";
 
 /// The stack for all ordinary cases.
@@ -25,7 +26,25 @@ pub fn stack((version, pooler): (Version, Pooler)) -> Stack {
         pooler,
         users: vec![User::new("shop_dump", &password("shop_dump"))],
         sql: format!("{}{FIXTURE}GRANT shop_acme TO shop_dump;", fixture::SQL),
-        policy: format!("{}{SESSION}", fixture::POLICY),
+        policy: format!("{}{SESSION}", fixture::with_large_objects()),
+        ..StackOptions::default()
+    })
+}
+
+/// The same under the policy that is shipped for production, with the login for pg_dump of its comment.
+pub fn shipped((version, pooler): (Version, Pooler)) -> Stack {
+    let policy = include_str!("../../policies/production.toml");
+    let (before, rest) = policy
+        .split_once("# [login.shop_backup]")
+        .expect("a login for backups");
+    let (login, after) = rest.split_once("\n\n").expect("its end");
+    let login = login.replace("\n# ", "\n");
+    Stack::start(StackOptions {
+        version,
+        pooler,
+        users: vec![User::new("shop_backup", &password("shop_backup"))],
+        sql: format!("{}{FIXTURE}GRANT shop_acme TO shop_backup;", fixture::SQL),
+        policy: format!("{before}[login.shop_backup]{login}\n\n{after}"),
         ..StackOptions::default()
     })
 }

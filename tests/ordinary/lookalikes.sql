@@ -204,3 +204,19 @@ SELECT id FROM customers WHERE NOT -- comment
 
 WITH /* comment */ x AS (SELECT 1) SELECT * FROM x /* comment */ NATURAL JOIN /* comment */ (SELECT 2) y -- comment
 ;
+
+-- Relations and functions that sound like PostgreSQL's or an extension's.
+
+SELECT relname FROM pg_class WHERE relname = 'orders';
+
+SELECT e.key, e.value FROM jsonb_each('{"a": 1}') e WHERE e.value IS NOT NULL;
+
+SELECT g.g, x.n FROM generate_series(1, 3) g, unnest(ARRAY[1, 2, 3]) AS x (n) WHERE g.g = x.n;
+
+SELECT 1 OPERATOR(pg_catalog.+) 2, c.name OPERATOR(pg_catalog.=) ANY (ARRAY['Ada']) FROM customers c ORDER BY c.id USING OPERATOR(pg_catalog.<);
+
+SELECT 'cron.schedule', "setval" FROM (SELECT 1 AS setval) x;
+
+SELECT nextval('tickets') > 0 AS next, setval('tickets', 100) AS set;
+
+SELECT name, setting IS NOT NULL AS set FROM pg_settings WHERE name = 'hba_file' OR name = 'port' ORDER BY name;

@@ -124,6 +124,14 @@ DISCARD ALL;
 RESET ALL;
 
 --! simple
+SET CONSTRAINTS ALL IMMEDIATE; SELECT 1;
+
+BEGIN;
+--! simple
+SET CONSTRAINTS ALL DEFERRED; SELECT count(*) FROM customers;
+COMMIT;
+
+--! simple
 --! pending zone-parameter
 CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD SEQUENCES; DISCARD TEMP;
 
@@ -200,10 +208,9 @@ SELECT lo_get(70002, 0, 2);
 SELECT lo_unlink(70002);
 ROLLBACK;
 
--- The same as FunctionCall, which pgjdbc uses: 715 is lo_create.
+-- The same as FunctionCall, which pgjdbc and libpq use: 952 is lo_open.
 
---! pending fast-path
---! call 715 70003
+--! call 952 70000 262144
 
 -- Transaction ids, snapshots, sleeping.
 

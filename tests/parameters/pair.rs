@@ -1,4 +1,6 @@
 //! Two connections that are told the same: one straight at PostgreSQL, one through Portcullis.
+// Both test crates compile this module and use their own part of it.
+#![allow(dead_code)]
 
 use crate::support::message::{self, Message};
 use crate::support::{Stack, Transport, Wire};
@@ -51,25 +53,32 @@ impl Step {
 pub struct Pair {
     pub direct: Wire,
     pub through: Wire,
+    /// What goes through Portcullis is sent in pieces of so many bytes; 0: in one.
+    pub pieces: usize,
 }
 
 impl Pair {
     pub fn open(stack: &Stack, (user, database): (&str, &str), startup: &[(&str, &str)]) -> Self {
         let direct = stack.login_at(stack.cluster.port, user, database);
-        let pair = Self {
+        // PgBouncer 1.18 leaves the last client's name to one that has none.
+        let mut startup = startup.to_vec();
+        if startup.iter().all(|(name, _)| *name != "application_name") {
+            startup.push(("application_name", "pair"));
+        }
+        let startup = &startup;
+        Self {
             direct: Wire::login_with(&direct, Transport::Plain, startup),
             through: Wire::login_with(&stack.login(user, database), Transport::SslRequest, startup),
-        };
-        pair
+            pieces: 0,
+        }
     }
 
     /// Runs the script on both; what differs, if anything does.
     pub fn run(&mut self, script: &[Step], extended: bool) -> Option<String> {
         for (at, step) in script.iter().enumerate() {
+            let _told = TellInPanic(script, at);
             let (bytes, ends) = step.sent(extended);
-            let [expected, found] =
-                [&mut self.direct, &mut self.through].map(|wire| told(wire, &bytes, ends));
-            if expected != found {
+            if let Some([expected, found]) = self.differs(&bytes, ends) {
                 return Some(format!(
                     "{script:?}\n  step {at} {step:?}\n    expected {expected:#?}\n    found {found:#?}"
                 ));
@@ -77,17 +86,41 @@ impl Pair {
         }
         None
     }
+
+    /// Sends the same to both; what they are told, if it is not the same.
+    pub fn differs(&mut self, bytes: &[u8], ends: usize) -> Option<[Vec<String>; 2]> {
+        let both = [(&mut self.direct, 0), (&mut self.through, self.pieces)];
+        let [expected, found] = both.map(|(wire, pieces)| told(wire, bytes, pieces, ends));
+        (expected != found).then_some([expected, found])
+    }
+}
+
+/// Says where it was when something gives up in the middle.
+struct TellInPanic<'s>(&'s [Step], usize);
+
+impl Drop for TellInPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("during step {} of {:?}", self.1, self.0);
+        }
+    }
 }
 
 /// What the client is told, in words.
-pub fn told(wire: &mut Wire, bytes: &[u8], ends: usize) -> Vec<String> {
+fn told(wire: &mut Wire, bytes: &[u8], pieces: usize, ends: usize) -> Vec<String> {
     let before = wire.parameters.len();
-    wire.send(bytes);
+    match pieces {
+        0 => wire.send(bytes),
+        size => wire.send_in_pieces(bytes, size),
+    }
     let mut all: Vec<String> = Vec::new();
     for _ in 0..ends {
         all.extend(wire.receive_until(b'Z').iter().map(words));
     }
-    let reported = wire.parameters.drain(before..);
+    // PostgreSQL 16 and newer report several in no particular order.
+    let mut reported: Vec<_> = wire.parameters.drain(before..).collect();
+    reported.sort();
+    let reported = reported.into_iter();
     all.extend(reported.map(|(name, value)| format!("reported {name} = {value}")));
     all
 }
@@ -113,8 +146,15 @@ pub fn probe(stack: &Stack, (user, database): (&str, &str)) -> Option<String> {
     const ALL: &str = "SELECT name || ' = ' || setting FROM pg_settings
         UNION ALL SELECT 'statement ' || name FROM pg_prepared_statements WHERE name NOT LIKE 'PGBOUNCER%'
         UNION ALL SELECT 'cursor ' || name FROM pg_cursors WHERE name LIKE '%c\\_%' ORDER BY 1";
-    let [mut fresh, mut pooled] = [stack.cluster.port, stack.transaction_port]
-        .map(|port| Wire::login_with(&stack.login_at(port, user, database), Transport::Plain, &[]));
+    // PgBouncer 1.18 leaves the last client's name to one that has none.
+    let named = [("application_name", "probe")];
+    let [mut fresh, mut pooled] = [stack.cluster.port, stack.transaction_port].map(|port| {
+        Wire::login_with(
+            &stack.login_at(port, user, database),
+            Transport::Plain,
+            &named,
+        )
+    });
     let of = |wire: &mut Wire| {
         let answer = wire.query(ALL);
         message::fine(&answer);

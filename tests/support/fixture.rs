@@ -89,6 +89,25 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON notes TO shop_plain;
 RESET ROLE;
 ";
 
+/// The policy for the fixture, in which shop_acme may work with large objects by the fast path.
+pub fn with_large_objects() -> String {
+    POLICY.replacen(
+        "zone = \"acme\"\n",
+        "zone = \"acme\"\nfast_path = [\"large-objects\"]\n",
+        1,
+    )
+}
+
+/// The policy under which `login` works although its role is a superuser.
+pub fn policy_with_superuser(login: &str) -> String {
+    let table = format!("[login.{login}]\n");
+    assert!(POLICY.contains(&table), "no login {login} in the policy");
+    POLICY.replace(
+        &table,
+        &format!("{table}allow_server_role = [\"superuser\"]\n"),
+    )
+}
+
 /// The policy for the fixture.
 pub const POLICY: &str = r#"schema = 1
 environment = "test"

@@ -44,6 +44,11 @@ pub fn open(stack: &Stack, database: &str) -> Login {
 
 /// The same, for `ttl`.
 pub fn open_for(stack: &Stack, database: &str, ttl: &str) -> Login {
+    open_with(stack, database, &["--ttl", ttl])
+}
+
+/// The same, with these options.
+pub fn open_with(stack: &Stack, database: &str, options: &[&str]) -> Login {
     let asked = [
         "migration",
         "open",
@@ -51,9 +56,10 @@ pub fn open_for(stack: &Stack, database: &str, ttl: &str) -> Login {
         database,
         "--reason",
         "test",
+        "--json",
     ];
     let mut command = portcullis(stack, &asked);
-    command.args(["--ttl", ttl, "--json"]);
+    command.args(options);
     let opened = finished(command).ok();
     let opened: serde_json::Value = serde_json::from_str(&opened).expect("JSON");
     let text = |name: &str| opened[name].as_str().expect(name).to_owned();

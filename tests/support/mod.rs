@@ -237,6 +237,18 @@ impl Stack {
         psql::superuser(&self.cluster, database, sql)
     }
 
+    /// The proxy anew, with `new` instead of `old` in its configuration; panics if it is not there.
+    pub fn reconfigure(&mut self, old: &str, new: &str) {
+        self.proxy = None;
+        let file = self.file("portcullis.toml");
+        let config = std::fs::read_to_string(&file).expect("read the configuration");
+        assert!(config.contains(old), "{old} is not in {config}");
+        files::write_secret(&file, &config.replace(old, new));
+        let mut again = proxy::serve(self.directory());
+        proxy::wait(&mut again, self.http_port);
+        self.proxy = Some(again);
+    }
+
     /// Waits until that many backends are in pg_sleep().
     #[track_caller]
     pub fn wait_for_sleepers(&self, count: usize) {

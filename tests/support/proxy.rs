@@ -134,6 +134,11 @@ fn config(path: &Path, settings: &ProxySettings) -> String {
     let certificate = &settings.certificate.certificate;
     let key = &settings.certificate.key;
     let authority = settings.authority;
+    // What verifies nothing takes no authority.
+    let trusted = match *server_tls {
+        "require" => String::new(),
+        _ => format!("ca_file = {authority:?}"),
+    };
     let directory = path.display();
     format!(
         r#"schema = 1
@@ -154,7 +159,7 @@ key_file = {key:?}
 
 [server_tls]
 sslmode = "{server_tls}"
-ca_file = {authority:?}
+{trusted}
 
 [auth]
 auth_file = "{directory}/userlist.txt"

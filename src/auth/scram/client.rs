@@ -13,6 +13,13 @@ pub struct ClientExchange {
     nonce: String,
 }
 
+/// The same exchange of somebody who has the password itself: the server says which salt and how many
+/// iterations.
+pub struct PasswordExchange {
+    password: Zeroizing<String>,
+    nonce: String,
+}
+
 /// An exchange that waits for the server's signature.
 pub struct ClientExchangeFinal {
     server_signature: [u8; 32],
@@ -69,6 +76,35 @@ impl ClientExchange {
             server_signature: hmac_sha256(&self.keys.server_key, auth_message.as_bytes()),
         };
         Ok((next, format!("{without_proof},p={proof}").into_bytes()))
+    }
+}
+
+impl PasswordExchange {
+    /// Starts an exchange, as [`ClientExchange::new`] does.
+    pub fn new(password: &str, nonce: [u8; NONCE_BYTES]) -> (Self, Vec<u8>) {
+        let nonce = message::encode_nonce(nonce);
+        let client_first = format!("n,,n=,r={nonce}").into_bytes();
+        let password = Zeroizing::new(password.to_owned());
+        (Self { password, nonce }, client_first)
+    }
+
+    /// Takes the server's first message; gives the proof. Derives keys first: this takes milliseconds,
+    /// and some seconds with [`MAX_ITERATIONS`].
+    ///
+    /// # Errors
+    /// A malformed message; a nonce that is not ours.
+    pub fn server_first(
+        self,
+        server_first: &[u8],
+    ) -> Result<(ClientExchangeFinal, Vec<u8>), ScramError> {
+        let (nonce, salt, iterations) = read_server_first(message::text(server_first)?)?;
+        // Before the work: who does not repeat our nonce gets none of it.
+        if !nonce.starts_with(&self.nonce) {
+            return Err(ScramError::Nonce);
+        }
+        let keys = Keys::derive(&self.password, &salt, iterations);
+        let nonce = self.nonce;
+        ClientExchange { keys, nonce }.server_first(server_first)
     }
 }
 

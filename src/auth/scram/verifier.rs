@@ -16,7 +16,7 @@ pub const MAX_ITERATIONS: u32 = 10_000_000;
 /// Longest salt that is accepted, in bytes. PostgreSQL makes 16.
 pub const MAX_SALT: usize = 128;
 /// What PostgreSQL gives a role by default, and so what a user who does not exist appears to have.
-const MOCK_ITERATIONS: u32 = 4096;
+pub(super) const MOCK_ITERATIONS: u32 = 4096;
 const MOCK_SALT: usize = 16;
 const PREFIX: &str = "SCRAM-SHA-256$";
 
@@ -227,7 +227,7 @@ impl fmt::Display for SecretText<'_> {
 /// A verifier for a user who does not exist: stable for that name under one `secret`, on every
 /// instance and over restarts, and in the shape of PostgreSQL's default, so that asking tells
 /// nothing. Use it with `genuine: false`. Where the real verifiers have other iterations than
-/// PostgreSQL's default, give it theirs: otherwise the number tells who exists.
+/// PostgreSQL's default, give it one of theirs ([`super::MockIterations`]): otherwise the number tells who exists.
 pub fn mock_verifier(secret: &[u8], user: &str) -> Verifier {
     let derived = |label: &[u8]| hmac_sha256(secret, &[label, user.as_bytes()].concat());
     Verifier {

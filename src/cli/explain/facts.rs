@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::sql::{
-    Class, Details, ExtensionAct, ExtensionTouch, ParameterName, QualifiedName, RelationAct,
-    RoleTouch, Statement,
+    Class, Details, ExtensionAct, ExtensionTouch, Loss, ParameterName, QualifiedName, RelationAct,
+    RoleTouch, Statement, TakesAway,
 };
 
 /// What is done to relations, in the order in which it is told.
@@ -82,13 +82,19 @@ fn details(details: &Details) -> Vec<String> {
         (details.row_lock, "locks rows"),
         (details.into, "makes a table of its result"),
         (details.temporary, "temporary"),
+        (details.catalog, "writes to a catalog"),
     ] {
         if holds {
             words.push(word.to_owned());
         }
     }
+    if !details.operators().is_empty() {
+        let operators = once(details.operators().iter().map(name));
+        words.push(format!("uses operator {}", operators.join(", ")));
+    }
     words.extend(details.extensions.iter().map(extension));
     words.extend(details.role.as_ref().map(role));
+    words.extend(details.takes_away.as_ref().map(takes_away));
     words
 }
 
@@ -135,6 +141,15 @@ fn role(touch: &RoleTouch) -> String {
     }
 }
 
+/// What a migration session of phase expand would not do.
+fn takes_away(away: &TakesAway) -> String {
+    match (&*away.what, away.loss) {
+        ("", Loss::Unknown) => "not known to add only".to_owned(),
+        ("", _) => "takes away".to_owned(),
+        (what, _) => format!("takes away: {what}"),
+    }
+}
+
 /// The same for programs; `null`: not looked for.
 pub(super) fn details_json(details: &Details) -> Value {
     let relations = details.relations.as_ref().map(|touches| {
@@ -148,19 +163,23 @@ pub(super) fn details_json(details: &Details) -> Value {
     json!({
         "relations": relations,
         "calls": calls.map(|calls| calls.iter().map(name).collect::<Vec<_>>()),
+        "fields": details.fields().iter().map(|field| &*field.name).collect::<Vec<_>>(),
+        "operators": details.operators().iter().map(name).collect::<Vec<_>>(),
+        "catalog": details.catalog,
         "missing_where": details.missing_where,
         "row_lock": details.row_lock,
         "into": details.into,
         "temporary": details.temporary,
         "extensions": details.extensions.iter().map(extension).collect::<Vec<_>>(),
         "role": details.role.as_ref().map(role),
+        "takes_away": details.takes_away.as_ref().map(takes_away),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::{ClassSet, RelationTouch, describe};
+    use crate::sql::{ClassSet, FieldTouch, HiddenCalls, RelationTouch, describe};
 
     fn qualified(schema: Option<&str>, name: &str) -> QualifiedName {
         QualifiedName {
@@ -186,6 +205,15 @@ mod tests {
                 touch("lines", RelationAct::Read),
             ]),
             calls: Some(vec![qualified(None, "f"), qualified(None, "f")]),
+            hidden: Some(Box::new(HiddenCalls {
+                fields: vec![FieldTouch {
+                    name: "g".into(),
+                    of: Vec::new(),
+                    renamed: false,
+                }],
+                operators: vec![qualified(Some("util"), "+")],
+            })),
+            catalog: true,
             missing_where: true,
             row_lock: true,
             into: true,
@@ -202,17 +230,22 @@ mod tests {
                 local: true,
                 authorization: false,
             }),
+            takes_away: Some(TakesAway {
+                what: "drop table \"t\"".into(),
+                loss: Loss::Gone,
+            }),
             ..Details::default()
         };
         assert_eq!(
             line(&statement),
             "write (DELETE); calls f; reads public.lines; deletes from public.orders; no WHERE; locks rows; \
-             makes a table of its result; temporary; creates, with what it needs, extension hstore 1.8; \
-             takes role admin for this transaction"
+             makes a table of its result; temporary; writes to a catalog; uses operator util.+; creates, with what it needs, extension hstore 1.8; \
+             takes role admin for this transaction; takes away: drop table \"t\""
         );
         let value = details_json(&statement.details);
         assert_eq!(value["relations"][0]["act"], "deletes from");
         assert_eq!(value["calls"][1], "f");
+        assert_eq!(value["fields"][0], "g");
         assert_eq!(details_json(&Details::default())["relations"], Value::Null);
     }
 }

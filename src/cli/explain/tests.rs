@@ -12,7 +12,7 @@ fn explained(
             .join(format!("policies/{environment}.toml")),
         login: login.to_owned(),
         database: None,
-        migration: false,
+        migration: None,
         file: None,
         json: false,
         sql: Some(sql.to_owned()),
@@ -100,7 +100,7 @@ fn guards_of_the_message_are_told_apart() {
     assert!(
         answer
             .stdout
-            .contains("the message as a whole\n   guards   multi-statement"),
+            .contains("the message as a whole\n   guards   unknown-statement"),
         "{}",
         answer.stdout
     );
@@ -111,7 +111,7 @@ fn what_only_the_conversation_refuses_is_refused() {
     let answer = plain("shop_acme", "begin; select 1");
     assert_eq!(answer.code, 1);
     let message =
-        "the message as a whole\n   guards   multi-statement         refuse   production.toml:";
+        "the message as a whole\n   guards   zone-required           refuse   production.toml:";
     assert!(answer.stdout.contains(message), "{}", answer.stdout);
     let client = "Client sees:  ERROR:  cannot execute BEGIN together with other statements\n";
     assert!(answer.stdout.contains(client), "{}", answer.stdout);
@@ -140,17 +140,45 @@ fn a_migrator_needs_the_migration() {
         "production",
         "migrator",
         "create table t (id int)",
-        |args| args.migration = true,
+        |args| args.migration = Some(None),
     )
     .unwrap();
     assert_eq!(open.code, 0);
     let service = explained("production", "shop_acme", "select 1", |args| {
-        args.migration = true
+        args.migration = Some(None)
     });
     assert_eq!(
         service.unwrap_err(),
         "login \"shop_acme\" is not a migrator: it has no migration sessions"
     );
+}
+
+#[test]
+fn a_phase_is_explained() {
+    let sql = "alter table orders drop note";
+    let explain = |phase: &str| {
+        explained("production", "migrator", sql, |args| {
+            args.migration = Some(Some(phase.to_owned()));
+        })
+        .unwrap()
+    };
+    let expand = explain("expand");
+    for part in [
+        "; takes away: drop column \"note\" of table \"orders\"\n",
+        "guards   phase-expand            refuse   production.toml:",
+        "Client sees:  ERROR:  cannot drop column \"note\" of table \"orders\" in an expand session\n",
+        "HINT:  Do it in a contract session, after the release that no longer needs it.",
+    ] {
+        assert!(expand.stdout.contains(part), "{part}\n{}", expand.stdout);
+    }
+    assert_eq!((expand.code, explain("contract").code), (1, 0));
+    let json = explained("production", "migrator", "alter role r nologin", |args| {
+        args.migration = Some(None);
+        args.json = true;
+    });
+    let json: serde_json::Value = serde_json::from_str(&json.unwrap().stdout).unwrap();
+    let details = &json["statements"][0]["details"];
+    assert_eq!(details["takes_away"], "not known to add only");
 }
 
 #[test]
@@ -263,6 +291,52 @@ fn arguments_are_read() {
     );
     assert!(read(&["--file", "f", "--migration", "--json"]).is_ok());
     assert!(read(&[]).is_err() && read(&["--file", "f", "select 1"]).is_err());
+
+    let session = |args: &[&str]| {
+        let args = read(args).ok().unwrap().args;
+        let (migration, sql) = args.migration()?;
+        Ok((migration, sql.map(str::to_owned)))
+    };
+    let sql = |text: &str| Some(text.to_owned());
+    let (expand, contract) = (Some(Some(Phase::Expand)), Some(Some(Phase::Contract)));
+    for (args, expected) in [
+        (&["drop"][..], Ok((None, sql("drop")))),
+        (&["--migration", "drop"], Ok((Some(None), sql("drop")))),
+        (&["drop", "--migration"], Ok((Some(None), sql("drop")))),
+        (&["--migration", "-"], Ok((Some(None), sql("-")))),
+        (&["--migration", "--file", "f"], Ok((Some(None), None))),
+        (
+            &["--migration", "expand", "drop"],
+            Ok((expand, sql("drop"))),
+        ),
+        (&["--migration=expand", "drop"], Ok((expand, sql("drop")))),
+        (
+            &["drop", "--migration", "contract"],
+            Ok((contract, sql("drop"))),
+        ),
+        (
+            &["--migration", "expand", "--file", "f"],
+            Ok((expand, None)),
+        ),
+        (
+            &["--migration", "expnad", "drop"],
+            Err("\"expnad\" is no phase; one of: expand, contract".to_owned()),
+        ),
+        (
+            &["--migration", "drop", "--file", "f"],
+            Err("\"drop\" is no phase; one of: expand, contract".to_owned()),
+        ),
+        (
+            &["--migration", "expand"],
+            Err("the text is needed: 'SQL', - for stdin, or --file FILE".to_owned()),
+        ),
+        (
+            &["--migration"],
+            Err("the text is needed: 'SQL', - for stdin, or --file FILE".to_owned()),
+        ),
+    ] {
+        assert_eq!(session(args), expected, "{args:?}");
+    }
 }
 
 #[test]

@@ -144,7 +144,7 @@ fn every_user_is_a_service_on_every_database_and_nothing_is_refused_that_need_no
         "COPY t TO PROGRAM 'x'",
     ] {
         let steps = crate::cli::test::player::messages(text, false);
-        let played = crate::cli::test::player::play(&who, false, &steps);
+        let played = crate::cli::test::player::play(&who, crate::cli::judged::state(false), &steps);
         assert_eq!(played.refused_at, None, "{text}");
     }
 }

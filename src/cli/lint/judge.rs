@@ -2,7 +2,7 @@
 
 use super::place::Lines;
 use crate::cli::judged::{self, Finding, alone, findings};
-use crate::policy::{Guard, Mode, Who};
+use crate::policy::{Guard, Mode, State, Who};
 use crate::sql::{Facts, fingerprint};
 
 /// What a guard says to a statement of a file.
@@ -32,13 +32,14 @@ impl Found {
 
 /// How many statements a file has, and what is objected to them, in its order. A statement that
 /// cannot be read does not keep the others from being judged.
-pub(super) fn judge(bytes: &[u8], who: &Who) -> (usize, Vec<Found>) {
+pub(super) fn judge(bytes: &[u8], who: &Who, state: State) -> (usize, Vec<Found>) {
     // Tools drop the mark that some editors put at the beginning.
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let facts = judged::facts(bytes);
     let text = String::from_utf8_lossy(bytes);
     let mut file = File {
         who,
+        state,
         lines: Lines::of(&text),
         text: &text,
         found: Vec::new(),
@@ -73,6 +74,7 @@ pub(super) fn judge(bytes: &[u8], who: &Who) -> (usize, Vec<Found>) {
 /// A file being judged.
 struct File<'f> {
     who: &'f Who,
+    state: State,
     text: &'f str,
     lines: Lines,
     found: Vec<Found>,
@@ -82,8 +84,11 @@ impl File<'_> {
     /// Judges one message: `before` characters of the file stand before its text; `start`: the
     /// position of its statement in the file.
     fn message(&mut self, facts: &Facts, before: usize, start: usize) {
-        for finding in findings(facts, self.who, judged::state(true)) {
-            if finding.mode(self.who) != Mode::Off && !finding.exempt {
+        // Why a text cannot be read is said once.
+        let unread =
+            |finding: &Finding| facts.undescribed.is_some() && finding.guard == Guard::PhaseExpand;
+        for finding in findings(facts, self.who, self.state) {
+            if finding.mode(self.who) != Mode::Off && !finding.exempt && !unread(&finding) {
                 let found = Found {
                     fingerprint: facts.fingerprint.map(|fingerprint| fingerprint.to_string()),
                     ..self.found(finding, before, start)

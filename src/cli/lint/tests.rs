@@ -17,6 +17,7 @@ fn linted(files: &[(&str, &str)], change: impl FnOnce(&mut LintArgs)) -> Result<
         policy: work.join("policy.toml"),
         login: None,
         database: None,
+        phase: None,
         format: Format::Text,
         json: false,
     };
@@ -167,6 +168,56 @@ fn programs_get_the_same() {
             .contains("<testcase classname=\"sql/a b.sql\" name=\"line 2, column 2\">")
     );
     assert_eq!(junit.code, 1);
+}
+
+#[test]
+fn an_expand_phase_takes_nothing_away() {
+    let files = [
+        (
+            "1.sql",
+            "ALTER TABLE t ADD n int;\n/* é */ ALTER TABLE t\n  DROP note;\nDO $$ BEGIN END $$;\n",
+        ),
+        (
+            "2.sql",
+            "CREATE TABLE b (id int);\nCREATE TABEL c (id int);\n",
+        ),
+    ];
+    let judged = |phase, format| {
+        linted(&files, |args| {
+            args.phase = phase;
+            args.format = format;
+        })
+        .unwrap()
+    };
+    let answer = judged(Some(Phase::Expand), Format::Text);
+    let expected = "sql/1.sql:2:9: error: cannot drop column \"note\" of table \"t\" in an expand session [phase-expand]\n    \
+        hint: Do it in a contract session, after the release that no longer needs it.\n\
+        sql/1.sql:4:1: error: cannot execute DO in an expand session [phase-expand]\n    \
+        hint: Send the statements that it would run by themselves.\n\
+        sql/2.sql:2:8: error: syntax error at or near \"TABEL\" [unknown-statement]\n\
+        2 files, 5 statements: 3 errors\n";
+    assert_eq!((answer.code, &*answer.stdout), (1, expected));
+    for phase in [None, Some(Phase::Contract)] {
+        let answer = judged(phase, Format::Text);
+        assert!(
+            answer.stdout.ends_with("5 statements: 1 error\n"),
+            "{}",
+            answer.stdout
+        );
+    }
+    let sarif: serde_json::Value =
+        serde_json::from_str(&judged(Some(Phase::Expand), Format::Sarif).stdout).unwrap();
+    assert_eq!(sarif["runs"][0]["results"][0]["ruleId"], "phase-expand");
+    let junit = judged(Some(Phase::Expand), Format::Junit).stdout;
+    assert!(
+        junit.contains("name=\"line 2, column 9\"") && junit.contains("[phase-expand]"),
+        "{junit}"
+    );
+
+    let adds = [("1.sql", "ALTER TABLE t ADD n int; CREATE INDEX ON t (n);")];
+    let answer = linted(&adds, |args| args.phase = Some(Phase::Expand)).unwrap();
+    let clean = "1 file, 2 statements: nothing would be refused\n";
+    assert_eq!((answer.code, &*answer.stdout), (0, clean));
 }
 
 #[test]

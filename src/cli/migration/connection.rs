@@ -12,6 +12,7 @@ pub(super) struct Connection {
     login: String,
     token: Zeroizing<String>,
     pub database: String,
+    phase: Option<String>,
     ends: String,
     host: String,
     port: String,
@@ -38,12 +39,19 @@ impl Connection {
             login: must("login")?,
             token: Zeroizing::new(must("token")?),
             database: must("database")?,
+            phase: find("phase"),
             ends: must("ends")?,
             host: must("host")?,
             port: must("port")?,
             sslmode: must("sslmode")?,
             sslrootcert: find("sslrootcert"),
         })
+    }
+
+    /// `, phase expand`; empty where none was declared.
+    pub fn phase(&self) -> String {
+        let phase = self.phase.as_ref();
+        phase.map_or_else(String::new, |phase| format!(", phase {phase}"))
     }
 
     /// `15:32 UTC` of `2026-11-20 15:32:00+00`.
@@ -138,11 +146,18 @@ impl Connection {
     /// For people.
     pub fn screen(&self) -> String {
         let (id, until) = (&self.id, self.until());
+        let phase = match self.phase.as_deref() {
+            Some("expand") => {
+                "  phase     expand: what takes something away from running code is refused\n\n"
+            }
+            Some(_) => "  phase     contract\n\n",
+            None => "",
+        };
         format!(
             "Migration session {id} is open on {database} until {until}.\n\n  \
              user      {login}\n  \
              password  {token}        shown once\n  \
-             url       {url}\n\n\
+             url       {url}\n\n{phase}\
              End it:  portcullis migration close {id}     (it ends by itself at {until})",
             database = self.database,
             login = self.login,
@@ -178,6 +193,7 @@ mod tests {
             login: "migrator.mig_4k7qz2hd".into(),
             token: Zeroizing::new("pcm_secret".into()),
             database: "it's/a shop".into(),
+            phase: Some("expand".into()),
             ends: "2026-11-20 15:32:00+00".into(),
             host: "db.example.com".into(),
             port: "6432".into(),
@@ -225,6 +241,13 @@ mod tests {
     fn people_see_the_token_once_and_not_in_the_url() {
         let screen = connection().screen();
         assert_eq!(screen.matches("pcm_secret").count(), 1);
+        let phase = "crt\n\n  phase     expand: what takes something away from running code is refused\n\nEnd it";
+        assert!(screen.contains(phase), "{screen}");
+        let none = Connection {
+            phase: None,
+            ..connection()
+        };
+        assert!(none.screen().contains("crt\n\nEnd it"), "{}", none.screen());
         assert!(screen.starts_with("Migration session mig_4k7qz2hd is open on it's/a shop until 15:32 UTC.\n\n  user      migrator.mig_4k7qz2hd\n"), "{screen}");
     }
 }

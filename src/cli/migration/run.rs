@@ -63,9 +63,10 @@ async fn run_in(args: &RunArgs) -> ExitCode {
         Err(error) => return fail(&error, json),
     };
     tell(&format!(
-        "portcullis: migration session {} on {}, lease held, ends {} or when the tool does",
+        "portcullis: migration session {} on {}{}, lease held, ends {} or when the tool does",
         connection.id,
         connection.database,
+        connection.phase(),
         connection.until()
     ));
     let status = tool(args, &connection, signals).await;

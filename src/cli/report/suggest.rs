@@ -14,14 +14,15 @@ use crate::sql::Fingerprint;
 const DAYS: i64 = 90;
 /// Exceptions suggested at most; a policy takes 1000.
 const MAX_EXCEPTIONS: usize = 200;
-/// Guards that look at messages without a text, which are not judged while the whole policy observes.
-const UNSEEN: [Guard; 2] = [Guard::FastPath, Guard::UnknownName];
+/// Guards that do not judge while the whole policy observes: they look at messages without a text, or
+/// have to ask the server.
+const UNSEEN: [Guard; 3] = [Guard::FastPath, Guard::UnknownName, Guard::ServerRole];
 
 /// What else is to be said where the whole policy observes.
 const WHOLE: &str = "\
 # Then mode = \"observe\" at the top of the policy can become mode = \"enforce\".
 # Not counted while it observes, as only an enforcing policy looks at them: parameters in startup
-# packets, function calls without a text, names that nobody prepared, texts that are too long,
+# packets, roles behind logins, function calls without a text, names that nobody prepared, texts that are too long,
 # transactions that begin or end inside a query of several statements where a zone is set.
 ";
 
@@ -101,8 +102,12 @@ fn line(known: &Known<'_>, whole: bool) -> Option<String> {
     let times = |count| format!("{count} time{}", if count == 1 { "" } else { "s" });
     let (mode, why) = match (known.mode, known.open, known.exempt) {
         ("observe", ..) if whole && UNSEEN.contains(&known.guard) => {
+            let always = match always_enforced(known.guard) {
+                true => "is always enforced, and ",
+                false => "",
+            };
             return Some(format!(
-                "# {id} is always enforced, and sees nothing while the whole policy observes"
+                "# {id} {always}sees nothing while the whole policy observes"
             ));
         }
         ("observe", 0, 0) => (

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::step::{PLACES, Step, step};
-use super::upstream::{NOTHING, PART, UNCHANGED};
+use super::upstream::{LOCAL, NOTHING, PART, UNCHANGED};
 use crate::cli::judged;
 use crate::config::Problem;
 use crate::config::reader::{Reader, Span, Table, Wrong, one_of};
-use crate::policy::{Guard, Policy, Who};
+use crate::policy::{Guard, Phase, Policy, State, Who};
 
 /// Most cases of one file.
 const MAX_CASES: usize = 10_000;
@@ -21,10 +21,29 @@ pub(super) struct Case {
     pub who: Who,
     /// The zone that the case says its login has.
     pub zone: Option<String>,
-    /// A migration session is open from the beginning.
-    pub migration: bool,
+    /// The migration session that the connection belongs to.
+    pub migration: Migration,
     pub script: Script,
     pub expect: Expect,
+}
+
+/// `migration`
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Migration {
+    /// It is open from the beginning.
+    pub open: bool,
+    /// What it was opened for.
+    pub phase: Option<Phase>,
+}
+
+impl Case {
+    /// At the beginning.
+    pub fn state(&self) -> State {
+        State {
+            phase: self.migration.phase,
+            ..judged::state(self.migration.open)
+        }
+    }
 }
 
 /// What the client does.
@@ -112,7 +131,7 @@ fn case(reader: &mut Reader<'_>, mut table: Table<'_>, policy: &Arc<Policy>) -> 
             .any(|step| matches!(step, Step::Migration { .. })),
         Script::Sql(_) => false,
     };
-    if (migration || opens)
+    if (migration.open || opens)
         && let Err(why) = judged::has_sessions(&who.login)
     {
         reader.error(span.clone(), why);
@@ -145,18 +164,24 @@ fn who(reader: &mut Reader<'_>, table: &mut Table<'_>, policy: &Arc<Policy>) -> 
 }
 
 /// `migration = true`, or a table, for what a session may be opened with.
-fn migration(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Option<bool> {
+fn migration(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Option<Migration> {
     if !table.has("migration") {
-        return Some(false);
+        return Some(Migration::default());
     }
     if !table.has_table("migration") {
         let said = reader.boolean(table, "migration")?;
-        return Some(said.value);
+        return Some(Migration {
+            open: said.value,
+            phase: None,
+        });
     }
     let mut inner = reader.table(table, "migration")?;
-    reader.not_yet(&mut inner, "phase");
+    let phase = reader.parsed(&mut inner, "phase", |text| one_of(text, &Phase::WORDS));
     reader.finish(inner);
-    Some(true)
+    Some(Migration {
+        open: true,
+        phase: phase.map(|phase| phase.value),
+    })
 }
 
 fn script(reader: &mut Reader<'_>, table: &mut Table<'_>, case: Span) -> Option<Script> {
@@ -238,10 +263,14 @@ fn expect(reader: &mut Reader<'_>, mut table: Table<'_>) -> Option<Expect> {
 
 fn upstream_word(text: &str) -> Result<String, Wrong> {
     let zone = text.strip_prefix("set zone ");
-    if zone.is_some_and(|zone| !zone.is_empty()) || [UNCHANGED, NOTHING, PART].contains(&text) {
+    if zone.is_some_and(|zone| !zone.is_empty())
+        || [UNCHANGED, LOCAL, NOTHING, PART].contains(&text)
+    {
         return Ok(text.to_owned());
     }
-    let help = format!("one of: \"set zone acme\", \"{UNCHANGED}\", \"{PART}\", \"{NOTHING}\"");
+    let help = format!(
+        "one of: \"set zone acme\", \"{UNCHANGED}\", \"{LOCAL}\", \"{PART}\", \"{NOTHING}\""
+    );
     Err(Wrong::new(format!("\"{text}\" is not known")).help(help))
 }
 

@@ -176,9 +176,13 @@ pub(super) fn refused(
         .into_iter()
         .filter(|extended| one || !extended)
         .any(|extended| {
-            play(who, migration_open, &messages(text, extended))
-                .refused_at
-                .is_none()
+            play(
+                who,
+                judged::state(migration_open),
+                &messages(text, extended),
+            )
+            .refused_at
+            .is_none()
         });
     if !through {
         found.held += 1;
@@ -187,7 +191,7 @@ pub(super) fn refused(
     let state = judged::state(migration_open);
     let lax = findings(&facts, who, state)
         .into_iter()
-        .filter(|finding| !finding.refuses(who))
+        .filter(|finding| !finding.refuses(who) && finding.guard != Guard::MultiStatement)
         .map(|finding| format!("{} ({})", finding.id(), finding.word(who)));
     let lax: Vec<String> = lax.collect();
     if lax.is_empty() {
@@ -208,7 +212,7 @@ pub(super) fn refused(
 
 fn fast_path(who: &Who, found: &mut Invariants) {
     let call = [Step::Send(function_call())];
-    match play(who, false, &call).refused_at {
+    match play(who, judged::state(false), &call).refused_at {
         Some(_) => found.held += 1,
         None => {
             let what = "gets a FunctionCall through";
@@ -229,7 +233,7 @@ fn ends_with_its_session(who: &Who, found: &mut Invariants) {
         ),
         (vec![parse, bind, close(), execute], "execute"),
     ] {
-        match play(who, true, &steps).refused_at {
+        match play(who, judged::state(true), &steps).refused_at {
             Some(refused) if refused == at => found.held += 1,
             _ => {
                 let what = format!("goes on after its migration session, at {at}");
@@ -253,7 +257,7 @@ fn carries_its_zone(who: &Who, found: &mut Invariants) {
         block.into(),
     ];
     for steps in ways {
-        let played = play(who, false, &steps);
+        let played = play(who, judged::state(false), &steps);
         if played.errors.is_empty() && played.upstream.words.contains(&set) {
             found.held += 1;
         } else {

@@ -41,7 +41,7 @@ fn failure(case: &Case) -> Option<Failure> {
         });
     }
     match &case.script {
-        Script::Steps(steps) => compare(&case.expect, &play(&case.who, case.migration, steps), ""),
+        Script::Steps(steps) => compare(&case.expect, &play(&case.who, case.state(), steps), ""),
         Script::Sql(sql) => {
             let one = judged::facts(sql.as_bytes()).statements.len() <= 1;
             let simple = !matches!(
@@ -56,7 +56,7 @@ fn failure(case: &Case) -> Option<Failure> {
             ways.into_iter()
                 .filter(|(taken, ..)| *taken)
                 .find_map(|(_, extended, way)| {
-                    let played = play(&case.who, case.migration, &messages(sql, extended));
+                    let played = play(&case.who, case.state(), &messages(sql, extended));
                     compare(&case.expect, &played, way)
                 })
         }

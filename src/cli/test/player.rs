@@ -7,11 +7,10 @@ use std::sync::Arc;
 use super::server::{Seen, Server, errors};
 use super::step::{Message, Step, sync};
 use super::upstream::{self, Upstream};
-use crate::cli::judged;
 use crate::conversation::splice::Splice;
 use crate::conversation::{Context, Conversation, Next, Observer, Setup};
 use crate::error::SqlState;
-use crate::policy::{Decision, GuardSet, Refusal, RouteName, Who};
+use crate::policy::{Decision, GuardSet, Refusal, RouteName, State, Who};
 use crate::sql::{Facts, FactsCache, describe_at};
 use crate::zone::Prefix;
 
@@ -39,13 +38,13 @@ pub(in crate::cli) struct Played {
     pub broken: Option<String>,
 }
 
-/// Plays the steps; a batch that is left open gets its Sync. `migration_open`: at the beginning.
-pub(in crate::cli) fn play(who: &Who, migration_open: bool, steps: &[Step]) -> Played {
-    let mut player = Player::new(who, migration_open);
+/// Plays the steps; a batch that is left open gets its Sync. `state`: at the beginning.
+pub(in crate::cli) fn play(who: &Who, state: State, steps: &[Step]) -> Played {
+    let mut player = Player::new(who, state);
     let mut open_batch = false;
     for step in steps {
         match step {
-            Step::Migration { open } => player.migration_open = *open,
+            Step::Migration { open } => player.state.migration_open = *open,
             Step::Send(message) => {
                 open_batch = match message.bytes.first() {
                     Some(b'P' | b'B' | b'D' | b'E' | b'C' | b'H') => true,
@@ -92,7 +91,7 @@ impl Observer for Reports {
 
 struct Player<'w> {
     who: &'w Who,
-    migration_open: bool,
+    state: State,
     conversation: Conversation,
     facts: FactsCache,
     reports: Reports,
@@ -113,7 +112,7 @@ struct Player<'w> {
 }
 
 impl<'w> Player<'w> {
-    fn new(who: &'w Who, migration_open: bool) -> Self {
+    fn new(who: &'w Who, state: State) -> Self {
         // A policy that observes injects nothing.
         let zone = who.policy.zone.as_ref().zip(who.zone());
         let zone = zone.filter(|_| !who.observes());
@@ -134,7 +133,7 @@ impl<'w> Player<'w> {
         facts.set_depth(who.policy.depth());
         Self {
             who,
-            migration_open,
+            state,
             conversation: Conversation::new(&setup),
             facts,
             reports: Reports::default(),
@@ -192,7 +191,7 @@ impl<'w> Player<'w> {
             let mut splice = Splice::new(&self.from_client, &mut scratch);
             let mut context = Context {
                 who: self.who,
-                state: judged::state(self.migration_open),
+                state: self.state,
                 facts: &mut self.facts,
                 described: described.take(),
                 busy: false,

@@ -67,6 +67,14 @@ fn right_answers_for_the_right_reason_pass() {
         "login = \"jobs\"\ndatabase = \"tools\"\nsql = \"-- nothing\"\nexpect = { allowed = true, observed = [] }",
         "login = \"jobs\"\nsteps = [\"function call\"]\nexpect = { refused = \"fast-path\", at = \"function call\" }",
         "login = \"migrator\"\nmigration = {}\nsql = \"DROP TABLE t\"\nexpect = { allowed = true }",
+        "login = \"migrator\"\nmigration = { phase = \"contract\" }\nsql = \"DROP TABLE t\"\nexpect = { allowed = true }",
+        "login = \"migrator\"\nmigration = { phase = \"expand\" }\nsql = \"DROP TABLE t\"\nexpect = { refused = \"phase-expand\", sqlstate = \"42501\" }",
+        "login = \"migrator\"\nmigration = { phase = \"expand\" }\nsteps = [\"parse s: DROP TABLE t\", \"bind s\", \"execute\"]\n\
+            expect = { refused = \"phase-expand\", at = \"parse\" }",
+        "login = \"migrator\"\nmigration = { phase = \"expand\" }\nsteps = [\"query: PREPARE p AS SELECT 1\", \"query: EXECUTE p\", \"query: CREATE TABLE c AS EXECUTE p\"]\n\
+            expect = { allowed = true }",
+        "login = \"migrator\"\nmigration = { phase = \"expand\" }\nsteps = [\"close migration\", \"query: SELECT 1\"]\n\
+            expect = { refused = \"ddl-outside-migration\" }",
         "login = \"migrator\"\nsteps = [\"query: SELECT 1\"]\nexpect = { refused = \"ddl-outside-migration\" }",
         "login = \"shop\"\nsteps = [\"query: BEGIN\", \"query: DROP TABLE t\", \"query: ROLLBACK\", \"query: SELECT 1\"]\n\
             expect = { refused = \"ddl-outside-migration\", upstream = [\"set zone acme\", \"part of the client's bytes\"] }",

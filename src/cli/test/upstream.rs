@@ -1,5 +1,6 @@
 //! What the server got, in words.
 
+use crate::conversation::local_form;
 use crate::protocol::frame::{self, HEADER};
 use crate::zone::{Form, Prefix, QUERY_GUARD, name, put_question};
 
@@ -7,6 +8,8 @@ use super::player::RANDOM;
 
 /// All of the client's messages, and nothing else of them.
 pub(super) const UNCHANGED: &str = "the client's bytes, unchanged";
+/// The same, but that what it sets for its session is set for the transaction.
+pub(super) const LOCAL: &str = "the client's bytes, settings for the transaction";
 /// No message of the client that names, carries or runs a statement.
 pub(super) const NOTHING: &str = "nothing";
 /// Some of the client's messages, each unchanged; the others were left out.
@@ -42,18 +45,21 @@ pub(super) fn read(
         next: 0,
         reached: vec![false; sent.len()],
         guarded: false,
+        local: false,
+        own: prefix.map(zone_of).unwrap_or_default(),
+        set: false,
     };
     // The first form begins like the whole one.
     let forms = [Form::Whole, Form::First, Form::Again];
     let forms = forms.map(|form| prefix.map_or_else(Vec::new, |prefix| put(prefix, form)));
     let mut question = Vec::new();
     put_question(&mut question, &name(RANDOM[0]));
-    let (mut set, mut strange) = (false, false);
+    let mut strange = false;
     while !walk.rest.is_empty() {
         let ahead = |bytes: &&Vec<u8>| !bytes.is_empty() && walk.rest.starts_with(bytes);
         if let Some(prefix) = forms.iter().find(ahead) {
             walk.rest = &walk.rest[prefix.len()..];
-            set = true;
+            walk.set = true;
         } else if ahead(&&question) {
             walk.rest = &walk.rest[question.len()..];
         } else if !walk.message() {
@@ -66,10 +72,12 @@ pub(super) fn read(
     };
     let any = sent.iter().enumerate().any(carried);
     let all = walk.reached.iter().all(|reached| *reached);
+    let set = walk.set;
     let mut words: Vec<String> = Vec::new();
     words.extend(zone.filter(|_| set).map(|zone| format!("set zone {zone}")));
     let rest = match (strange, all, any) {
         (true, _, _) => Some(OTHER),
+        (false, true, _) if walk.local => Some(LOCAL),
         (false, true, _) => Some(UNCHANGED),
         (false, false, true) => Some(PART),
         (false, false, false) if set => None,
@@ -96,6 +104,12 @@ struct Walk<'b> {
     next: usize,
     reached: Vec<bool>,
     guarded: bool,
+    /// A text went through in its local form.
+    local: bool,
+    /// How the zone stands in a prefix that sets parameters of the client, too.
+    own: Vec<u8>,
+    /// The zone was set.
+    set: bool,
 }
 
 impl Walk<'_> {
@@ -112,18 +126,29 @@ impl Walk<'_> {
         if header.kind == b'E' && body.starts_with(&name(RANDOM[1])) {
             return true;
         }
+        let digits = &name(RANDOM[0])[1..];
+        if matches!(header.kind, b'C' | b'P' | b'B') && has(body, digits) {
+            self.set |= header.kind == b'B' && !self.own.is_empty() && has(body, &self.own);
+            return true;
+        }
+        let unnamed = header.kind == b'E' && body == [0; 5];
+        if header.kind == b'E' && has(body, digits) {
+            return true;
+        }
         let coming = self.sent.iter().enumerate().skip(self.next);
         let found = coming
             .filter(|(_, (_, refused))| !refused)
             .find(|(_, (bytes, _))| is_it(message, bytes));
         match found {
             Some((at, (bytes, _))) => {
-                self.guarded |= message != bytes;
+                let local = is_local(message, bytes);
+                self.local |= local;
+                self.guarded |= message != bytes && !local;
                 self.reached[at] = true;
                 self.next = at + 1;
                 true
             }
-            None => matches!(header.kind, b'H' | b'S'),
+            None => unnamed || matches!(header.kind, b'H' | b'S'),
         }
     }
 }
@@ -135,7 +160,24 @@ fn is_it(message: &[u8], sent: &[u8]) -> bool {
             && sent.first() == Some(&b'Q')
             && message[HEADER..].strip_prefix(QUERY_GUARD) == sent.get(HEADER..)
     };
-    message == sent || behind_guard()
+    message == sent || behind_guard() || is_local(message, sent)
+}
+
+fn is_local(message: &[u8], sent: &[u8]) -> bool {
+    let is = |guard| local_form(sent, guard).is_some_and(|local| local == message);
+    is(b"") || is(QUERY_GUARD)
+}
+
+fn has(body: &[u8], part: &[u8]) -> bool {
+    body.windows(part.len()).any(|window| window == part)
+}
+
+/// The value of the zone, as it stands at the beginning of a prefix's array.
+fn zone_of(prefix: &Prefix) -> Vec<u8> {
+    let value = prefix.values().first();
+    value.map_or(Vec::new(), |(_, value)| {
+        format!("{{\"{value}\"").into_bytes()
+    })
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ fn verbs_in_any_case() {
 #[test]
 fn an_opening_takes_its_clauses_in_any_order() {
     let opening = OpenMigration {
+        phase: Some(Phase::Expand),
         database: "shop".into(),
         role: Some("migrator".into()),
         reason: "SHOP-298 order notes".into(),
@@ -55,17 +56,20 @@ fn an_opening_takes_its_clauses_in_any_order() {
     };
     assert_eq!(
         one(
-            "OPEN MIGRATION DATABASE 'shop' ROLE 'migrator' REASON 'SHOP-298 order notes' TTL '30min'"
+            "OPEN MIGRATION DATABASE 'shop' ROLE 'migrator' REASON 'SHOP-298 order notes' PHASE expand TTL '30min'"
         ),
         Verb::OpenMigration(opening.clone())
     );
     assert_eq!(
-        one("open migration ttl 30min reason 'SHOP-298 order notes' role migrator database shop"),
+        one(
+            "open migration phase 'EXPAND' ttl 30min reason 'SHOP-298 order notes' role migrator database shop"
+        ),
         Verb::OpenMigration(opening.clone())
     );
     assert_eq!(
         one("OPEN MIGRATION DATABASE shop REASON 'SHOP-298 order notes'"),
         Verb::OpenMigration(OpenMigration {
+            phase: None,
             role: None,
             ttl: None,
             ..opening
@@ -85,6 +89,14 @@ fn every_mistake_is_located() {
         ("syntax error at or near \"VERSION\"".into(), 6)
     );
     assert_eq!(wrong("SHOW"), ("syntax error at end of input".into(), 5));
+    assert_eq!(
+        wrong("OPEN MIGRATION PHASE 'shrink'"),
+        ("\"shrink\" is no phase".into(), 22)
+    );
+    assert_eq!(
+        wrong("OPEN MIGRATION PHASE"),
+        ("PHASE needs a value".into(), 21)
+    );
     assert_eq!(
         wrong("SHOW VERSION RELOAD"),
         ("syntax error at or near \"RELOAD\"".into(), 14)

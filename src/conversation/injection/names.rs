@@ -25,10 +25,12 @@ impl Injection {
         self.keeping.lost();
     }
 
-    /// Is the prefix due ahead of a Parse? The zone decides nothing there, but parameters do.
+    /// Is the prefix due ahead of a Parse of this statement? To read a query PostgreSQL takes a snapshot,
+    /// and modes must be set before.
+    /// Other parameters decide what names and constants mean; the zone decides nothing there.
     pub fn due_at_parse(&self, facts: &Facts, failed: bool) -> bool {
         let parameters = self.parameters.as_ref();
-        let set = parameters.is_some_and(|parameters| parameters.have_to_be_set());
+        let set = parameters.is_some_and(|it| it.have_to_be_set() || it.modes().is_some());
         set && self.is_due() && !failed && self.matters(facts)
     }
 

@@ -5,7 +5,12 @@ use crate::sql::describe;
 
 fn in_a_zone() -> Injection {
     let prefix = Arc::new(Prefix::new(&[("app.tenant_id", "acme")]));
-    Injection::new(Some(prefix), crate::zone::name(1), Some(Arc::default()))
+    Injection::new(
+        Some(prefix),
+        crate::zone::name(1),
+        Some(Arc::default()),
+        false,
+    )
 }
 
 #[test]

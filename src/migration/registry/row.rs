@@ -8,6 +8,7 @@ use rusqlite::types::Type;
 use crate::error::SqlState;
 use crate::migration::span::Millis;
 use crate::migration::token::SessionId;
+use crate::policy::Phase;
 use crate::sql::Fingerprint;
 
 /// A session to be opened.
@@ -21,6 +22,8 @@ pub struct NewSession {
     pub role: String,
     /// Why, in the opener's words.
     pub reason: String,
+    /// What it is opened for, where that was said.
+    pub phase: Option<Phase>,
     /// The token's SCRAM verifier.
     pub verifier: String,
     /// Who opened it.
@@ -83,6 +86,8 @@ pub struct SessionRow {
     pub role: String,
     /// Why it was opened.
     pub reason: String,
+    /// What it was opened for, where that was said.
+    pub phase: Option<Phase>,
     /// Who opened it.
     pub opened_by: String,
     /// When.
@@ -126,8 +131,15 @@ impl SessionRow {
             note: row.get(11)?,
             complete: row.get(12)?,
             statements: row.get(13)?,
+            phase: phase(row.get(14)?)?,
         })
     }
+}
+
+/// A word that this release does not know is an error: what it forbids is not known either.
+fn phase(id: Option<String>) -> rusqlite::Result<Option<Phase>> {
+    let known = |id: String| Phase::from_id(&id).ok_or_else(|| conversion(14, std::fmt::Error));
+    id.map(known).transpose()
 }
 
 fn conversion(

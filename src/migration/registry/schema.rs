@@ -34,6 +34,8 @@ const STEPS: &[&str] = &["
         outcome     TEXT    NOT NULL,  -- 00000 or the error's SQLSTATE
         PRIMARY KEY (session, number)
     ) STRICT, WITHOUT ROWID;
+", "
+    ALTER TABLE migration_session ADD COLUMN phase TEXT CHECK (phase IN ('expand', 'contract'));  -- NULL: none was said
 "];
 
 /// Why a file cannot become a registry of this schema.

@@ -12,6 +12,7 @@ use super::row::{Closing, NewSession, SessionRow, State, Statement, StatementRow
 use super::schema;
 use crate::migration::span::Millis;
 use crate::migration::token::SessionId;
+use crate::policy::Phase;
 
 /// How long SQLite waits for another process (a backup) to let go of the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -22,7 +23,7 @@ const HANDOVER_STEP: Duration = Duration::from_millis(20);
 const STATEMENTS_SHOWN: usize = 10_000;
 
 const SESSION_COLUMNS: &str = "id, database, role, reason, opened_by, opened_at, ends_at, state, verifier, closed_at, closed_by, note, complete,
-    (SELECT count(*) FROM migration_statement s WHERE s.session = migration_session.id)";
+    (SELECT count(*) FROM migration_statement s WHERE s.session = migration_session.id), phase";
 
 /// An open registry file. One process holds it at a time.
 pub struct Store {
@@ -85,9 +86,9 @@ impl Store {
     /// Opens a session and takes its database's lease.
     pub fn open_session(&mut self, new: &NewSession) -> Result<(), RegistryError> {
         let inserted = self.connection.execute(
-            "INSERT INTO migration_session (id, database, role, reason, verifier, opened_by, opened_at, ends_at, state)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'open')",
-            params![new.id.to_string(), new.database, new.role, new.reason, new.verifier, new.opened_by, new.opened_at, new.ends_at],
+            "INSERT INTO migration_session (id, database, role, reason, verifier, opened_by, opened_at, ends_at, phase, state)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'open')",
+            params![new.id.to_string(), new.database, new.role, new.reason, new.verifier, new.opened_by, new.opened_at, new.ends_at, new.phase.map(Phase::id)],
         );
         match inserted {
             Ok(_) => Ok(()),

@@ -26,6 +26,7 @@ fn new(name: &str, database: &str) -> NewSession {
         database: database.into(),
         role: "migrator".into(),
         reason: "SHOP-298".into(),
+        phase: None,
         verifier: "SCRAM-SHA-256$4096:...".into(),
         opened_by: "boris".into(),
         opened_at: 1_000,

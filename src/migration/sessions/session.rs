@@ -12,6 +12,7 @@ use crate::auth::scram::Verifier;
 use crate::migration::registry::{Closing, RegistryError, SessionRow};
 use crate::migration::span::{Millis, time_of_day};
 use crate::migration::token::SessionId;
+use crate::policy::Phase;
 
 /// One migration session.
 pub struct Session {
@@ -25,6 +26,8 @@ pub struct Session {
     pub verifier: Verifier,
     /// Who opened it.
     pub opened_by: Box<str>,
+    /// What it was opened for, if its opener said so.
+    pub phase: Option<Phase>,
     /// When it ends by itself.
     pub ends_at: Millis,
     /// The same by the clock that nobody sets.
@@ -83,6 +86,7 @@ impl Session {
             database: row.database.into(),
             verifier,
             opened_by: row.opened_by.into(),
+            phase: row.phase,
             ends_at: row.ends_at,
             // Too far away for the clock: over at once rather than never.
             deadline: instant.checked_add(left).unwrap_or(instant),

@@ -38,6 +38,7 @@ async fn start(path: &Path) -> Arc<Sessions> {
 
 fn opening(ttl: Duration) -> Opening {
     Opening {
+        phase: None,
         database: "shop".into(),
         role: "migrator".into(),
         reason: "SHOP-298".into(),

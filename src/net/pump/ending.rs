@@ -3,6 +3,7 @@
 use std::task::Context;
 
 use super::{Exit, Pump};
+use crate::net::standing::Circumstances;
 
 impl Pump {
     pub(super) fn heed_interrupt(&mut self, cx: &Context<'_>) -> Result<(), Exit> {
@@ -36,15 +37,19 @@ impl Pump {
     }
 
     /// Goes by what was read from files last. A client that was admitted with something else gets the
-    /// answers to what it has sent and begins nothing more; see [`super::standing`].
+    /// answers to what it has sent and begins nothing more; any other is judged by one policy from the
+    /// first message of a batch to its Sync, see [`super::standing`].
     pub(super) fn keep_up(&mut self) {
         if self.standing.is_of(self.worker.generation()) {
             return;
         }
-        let in_session = self.session.is_some();
-        let address = self.client.peer_address();
+        let circumstances = Circumstances {
+            in_session: self.session.is_some(),
+            in_batch: self.conversation.is_in_batch(),
+            address: self.client.peer_address(),
+        };
         let standing = &mut self.standing;
-        if !standing.renew(&mut self.who, in_session, address, &self.worker) {
+        if !standing.renew(&mut self.who, &circumstances, &self.worker) {
             self.conversation.begin_nothing_more();
             let limit = self.worker.shared.config.limits.drain_timeout;
             self.interrupt.end_after(limit);

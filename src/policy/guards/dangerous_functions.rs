@@ -1,22 +1,24 @@
 //! `dangerous-functions`: functions that get past the text of the statement.
 
 use crate::policy::pattern::{NamePattern, spelled};
-use crate::policy::rights::in_migration_session;
+use crate::policy::rights::{in_expand_session, in_migration_session};
 use crate::policy::rule::may_name;
 use crate::policy::{Objection, State, Who};
-use crate::sql::{Facts, FunctionGroup, QualifiedName, group};
+use crate::sql::{Details, Facts, FunctionGroup, QualifiedName, group};
 
-/// Objects to functions that run text as SQL, touch files, other backends or other connections, and
-/// to those that the policy denies.
+/// Objects to functions that run text as SQL, touch files, other backends or other connections, or
+/// change the schema by way of an extension, and to those that the policy denies.
 ///
-/// Not its business: `set_config` (judged by the parameter it sets), large objects, session locks.
-/// A migration session may use them, except for files.
+/// Not its business: `set_config` (judged by the parameter it sets), large objects, sequences, session
+/// locks and settings.
+/// A migration session may use them, except for files; not one that may only add to the schema,
+/// since what they run or end could take something away.
 pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
     let migrating = in_migration_session(who, state);
+    let free = migrating && !in_expand_session(who, state);
     let allowed = &who.policy.options.allowed_functions;
-    let objectionable = |name: &&str| {
-        !is_free(name) && !allowed.contains(name) && (!migrating || touches_files(name))
-    };
+    let objectionable =
+        |name: &&str| !is_free(name) && !allowed.contains(name) && (!free || touches_files(name));
     let known = facts.statements.iter().find_map(|statement| {
         let name = statement.functions.iter().copied().find(objectionable)?;
         Some(not_allowed(name).at(statement.position))
@@ -28,8 +30,14 @@ pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
 }
 
 fn not_allowed(name: &str) -> Objection {
+    let detail = match group(name) {
+        Some(FunctionGroup::ExtensionDdl) => {
+            "It changes the schema, or plans work that does, by way of an extension"
+        }
+        _ => "It runs text as SQL, or touches files, other connections or other servers",
+    };
     Objection::new(format!("function {name}() is not allowed"))
-        .detail("It runs text as SQL, or touches files, other connections or other servers")
+        .detail(detail)
         .hint("Write the statement without it")
 }
 
@@ -46,21 +54,50 @@ fn denied(facts: &Facts, denied: &[NamePattern]) -> Option<Objection> {
             }
             None => return None,
             Some(calls) => {
-                let is_denied = |call: &&QualifiedName| denied.iter().any(|name| name.fits(call));
-                let name = spelled(calls.iter().find(is_denied)?);
-                Objection::new(format!("function {name}() is not allowed"))
-                    .detail("The policy denies it")
-                    .hint("Write the statement without it")
+                let is_denied = |call: &QualifiedName| denied.iter().any(|name| name.fits(call));
+                match calls.iter().find(|call| is_denied(call)) {
+                    Some(call) => {
+                        Objection::new(format!("function {}() is not allowed", spelled(call)))
+                            .detail("The policy denies it")
+                            .hint("Write the statement without it")
+                    }
+                    None => hidden(&statement.details, is_denied)?,
+                }
             }
         };
         Some(objection.at(statement.position))
     })
 }
 
+/// Calls that do not look like any: `t.f`, and operators outside `pg_catalog`.
+fn hidden(details: &Details, is_denied: impl Fn(&QualifiedName) -> bool) -> Option<Objection> {
+    let fields = details.fields().iter().map(|field| QualifiedName {
+        schema: None,
+        name: field.name.clone(),
+    });
+    if let Some(field) = fields.into_iter().find(is_denied) {
+        let name = field.name;
+        return Some(
+            Objection::new(format!("function {name}() is not allowed"))
+                .detail("The policy denies it, and a name behind a dot calls it where there is no such column")
+                .hint("If it is a column, write it without its table"),
+        );
+    }
+    let operator = spelled(details.operators().first()?);
+    Some(
+        Objection::new(format!("operator {operator} is not allowed"))
+            .detail("The policy denies functions, and an operator calls one that is not named")
+            .hint("Write the operator without its schema"),
+    )
+}
+
 /// Watched by others, or by nobody yet.
 fn is_free(name: &str) -> bool {
-    use FunctionGroup::{LargeObjects, SessionLocks, Settings};
-    matches!(group(name), Some(Settings | LargeObjects | SessionLocks))
+    use FunctionGroup::{LargeObjects, Sequences, SessionLocks, SessionSettings, Settings};
+    matches!(
+        group(name),
+        Some(Settings | LargeObjects | SessionLocks | Sequences | SessionSettings)
+    )
 }
 
 /// Reads, writes or lists files on the server; an unknown name could.
@@ -136,6 +173,35 @@ mod tests {
         assert_allowed(&calling(&[], &["lower", "other.exec_all"]), &acme, CLOSED);
         refused(&facts("SELECT", &[Class::Read]), &acme, CLOSED);
         assert_allowed(&facts("COMMIT", &[Class::Transaction]), &acme, CLOSED);
+    }
+
+    #[test]
+    fn what_is_denied_may_hide_behind_a_dot_or_an_operator() {
+        let guards = "[guards.dangerous-functions]\ndeny = [\"run_sql\", \"util.exec_*\"]";
+        let acme = who_under(&policy(guards), "shop_acme", "shop");
+        let text = |text: &str| {
+            let facts = crate::sql::describe_at(text.as_bytes(), crate::sql::Depth::Names);
+            assert_eq!(facts.undescribed, None, "{text}");
+            facts
+        };
+        for query in [
+            "select x.run_sql from unnest(array['drop table orders']) x",
+            "select x.U&\"run\\005fsql\" from unnest(array['']) x",
+            "select orders.run_sql from orders",
+            "select public.orders.exec_all from orders",
+            "update orders o set note = (select o.run_sql)",
+            "select 1 from orders o where o.run_sql is null",
+            "select 1 operator(util.+) 2",
+        ] {
+            refused(&text(query), &acme, CLOSED);
+        }
+        for query in [
+            "select run_sql from orders",
+            "select o.id, o.exec, o.run_sql2 from orders o order by o.id using operator(pg_catalog.<)",
+            "select 1 + 2",
+        ] {
+            assert_allowed(&text(query), &acme, CLOSED);
+        }
     }
 
     #[test]

@@ -7,13 +7,18 @@ use crate::sql::{Class, ClassSet, Facts};
 
 const CHANGES: ClassSet = ClassSet::of(Class::Ddl).with(Class::Role);
 
-/// Objects to DDL, TRUNCATE, SELECT INTO, roles and grants, however they are wrapped.
+/// Objects to DDL, TRUNCATE, SELECT INTO, roles and grants, however they are wrapped, and to writes to
+/// the catalogs that hold what those define.
 pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
     if in_migration_session(who, state) {
         return None;
     }
     let statement = first_of(facts, CHANGES)?;
-    Some(outside(statement.tag, who).at(statement.position))
+    let objection = outside(statement.tag, who).at(statement.position);
+    Some(match statement.details.catalog {
+        true => objection.detail("It writes to a catalog"),
+        false => objection,
+    })
 }
 
 /// The words for whatever needs a migration session and has none.

@@ -67,11 +67,13 @@ pub fn migrator() -> Who {
 /// No migration session, or not any more.
 pub const CLOSED: State = State {
     migration_open: false,
+    phase: None,
     today: None,
 };
 /// An open migration session.
 pub const OPEN: State = State {
     migration_open: true,
+    phase: None,
     today: None,
 };
 

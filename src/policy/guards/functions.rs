@@ -6,7 +6,7 @@ use crate::policy::pattern::{NamePattern, spelled};
 use crate::policy::rights::in_migration_session;
 use crate::policy::rule::may_name;
 use crate::policy::{Objection, State, Who};
-use crate::sql::{Facts, QualifiedName};
+use crate::sql::{Details, Facts, FieldTouch, QualifiedName};
 
 /// Objects to calls of functions that are neither PostgreSQL's own nor listed, and to statements
 /// whose calls are not known. Without a list every function may be called. Migration sessions are not bound.
@@ -21,18 +21,87 @@ pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
                 Objection::unknown_names(statement, "the functions that it calls are not known")
             }
             None => return None,
-            Some(calls) => {
-                let call = calls.iter().find(|call| !may_be_called(call, allowed))?;
-                Objection::new(format!("function {}() is not listed", spelled(call)))
-                    .detail(
-                        "The policy lists the functions that may be called beside PostgreSQL's own",
-                    )
-                    .hint("Ask a DBA to list it")
-            }
+            Some(calls) => match calls.iter().find(|call| !may_be_called(call, allowed)) {
+                Some(call) => Objection::new(format!("function {}() is not listed", spelled(call)))
+                    .detail(LISTED)
+                    .hint("Ask a DBA to list it"),
+                None => hidden(&statement.details, allowed)?,
+            },
         };
         Some(objection.at(statement.position))
     })
 }
+
+const LISTED: &str = "The policy lists the functions that may be called beside PostgreSQL's own";
+
+/// Calls that do not look like any: of operators outside `pg_catalog`, and `x.f` of a function x in FROM.
+fn hidden(details: &Details, allowed: &[NamePattern]) -> Option<Objection> {
+    let listed = |name: &QualifiedName| allowed.iter().any(|one| one.admits(name));
+    if let Some(operator) = details.operators().iter().find(|name| !listed(name)) {
+        return Some(
+            Objection::new(format!("operator {} is not listed", spelled(operator)))
+                .detail(LISTED)
+                .hint("Ask a DBA to list it as a function of that name would be"),
+        );
+    }
+    let field = details
+        .fields()
+        .iter()
+        .find(|field| !may_be_read(field, allowed))?;
+    let name = &field.name;
+    Some(
+        Objection::new(format!("function {name}() is not listed"))
+            .detail(format!(
+                "\"{name}\" is not known as a column of the function in FROM"
+            ))
+            .hint("Name the columns in FROM: function(...) AS x (column, ...)"),
+    )
+}
+
+/// Is it a column, or a call that may be made? The columns of relations, of queries and of one's own
+/// functions are not known here: they pass.
+fn may_be_read(field: &FieldTouch, allowed: &[NamePattern]) -> bool {
+    let open = |function: &QualifiedName| {
+        let own = !is_builtin(function) && function.schema.as_deref() != Some("pg_catalog");
+        own || gives_rows_of_any_type(&function.name)
+            || has_column(&function.name, &field.name, field.renamed)
+    };
+    field.of.is_empty() || field.of.iter().any(open) || {
+        let call = QualifiedName {
+            schema: None,
+            name: field.name.clone(),
+        };
+        may_be_called(&call, allowed)
+    }
+}
+
+/// Functions of PostgreSQL's whose columns are those of a type that the statement chooses.
+fn gives_rows_of_any_type(function: &str) -> bool {
+    matches!(
+        function,
+        "json_populate_record"
+            | "json_populate_recordset"
+            | "jsonb_populate_record"
+            | "jsonb_populate_recordset"
+    )
+}
+
+/// Does PostgreSQL's function have that column in FROM? An alias that names columns names the only one first.
+fn has_column(function: &str, column: &str, renamed: bool) -> bool {
+    let Ok(at) = COLUMNS.binary_search_by(|(name, _)| (*name).cmp(function)) else {
+        return false;
+    };
+    let mut columns = COLUMNS[at].1.split(' ');
+    let several = COLUMNS[at].1.contains(' ');
+    (several || !renamed) && columns.any(|name| name == column)
+}
+
+/// The functions in pg_proc of PostgreSQL 15, 17 and 18 after initdb that have output arguments, with
+/// those, sorted bytewise.
+static COLUMNS: LazyLock<Box<[(&str, &str)]>> = LazyLock::new(|| {
+    let lines = include_str!("functions/columns.txt").lines();
+    lines.filter_map(|line| line.split_once(' ')).collect()
+});
 
 fn may_be_called(call: &QualifiedName, allowed: &[NamePattern]) -> bool {
     is_builtin(call) || allowed.iter().any(|name| name.admits(call))
@@ -130,5 +199,83 @@ mod tests {
     #[test]
     fn postgresqls_own_are_sorted() {
         assert!(BUILTIN.is_sorted() && BUILTIN.len() > 2500);
+        assert!(COLUMNS.is_sorted() && COLUMNS.len() > 90);
+    }
+
+    /// The text as it is read for a policy that asks for names.
+    fn text(text: &str) -> Facts {
+        let facts = crate::sql::describe_at(text.as_bytes(), crate::sql::Depth::Names);
+        assert_eq!(facts.undescribed, None, "{text}");
+        facts
+    }
+
+    #[test]
+    fn a_field_of_a_function_in_from_is_a_column_or_a_call() {
+        for query in [
+            "select x.run from unnest(array['drop table orders']) x",
+            "select x.\"run\" from unnest(array['x']) x",
+            "select 1 from lower('x') where lower.run = 1",
+            "select run.run from unnest(array['x']) run(a)",
+            "select x.value from jsonb_array_elements_text('[]') x(a)",
+            "select x.run from coalesce('x') x",
+            "select x.run from rows from (lower('x'), upper('y')) with ordinality x",
+            "select x.run from orders o, lateral unnest(o.notes) as x where o.run is null",
+            "select 1 where exists (select from generate_series(1, 3) g where g.run(1) is null or g.run = 1)",
+        ] {
+            let objection = judge(&text(query), &acme(), CLOSED).expect(query);
+            assert!(
+                objection.message.ends_with("run() is not listed") || query.contains("value"),
+                "{query}: {}",
+                objection.message
+            );
+        }
+        let nameless = judge(
+            &text("select text.run from cast('x' as text)"),
+            &acme(),
+            CLOSED,
+        );
+        assert!(nameless.is_some());
+    }
+
+    #[test]
+    fn columns_are_read() {
+        for query in [
+            "select x.x, x.upper from unnest(array['x']) x",
+            "select x.a, x.b from unnest(array[1], array[2]) as x (a, b)",
+            "select e.key, e.value from jsonb_each('{}') e where e.value is not null",
+            "select e.value from json_array_elements('[]') e",
+            "select g.g, g.ordinality from generate_series(1, 3) with ordinality g",
+            "select generate_series.generate_series from generate_series(1, 3)",
+            "select r.id, r.total from jsonb_to_recordset('[]') as r (id int, total numeric)",
+            "select r.id from jsonb_populate_recordset(null::orders, '[]') r",
+            "select a.grantee from pg_class c, aclexplode(c.relacl) a",
+            "select k.word from pg_get_keywords() k",
+            "select o.id, o.run, public.orders.run from orders o",
+            "select t.anything from public.order_total(1) t",
+            "select x.order_total from unnest(array[1]) x",
+            "select 1 operator(pg_catalog.+) 2, 1 + 2, 'a' operator(crypto.=) 'b' order by 1 using operator(pg_catalog.<)",
+        ] {
+            let objection = judge(&text(query), &acme(), CLOSED);
+            assert!(
+                objection.is_none(),
+                "{query}: {:?}",
+                objection.map(|it| it.message)
+            );
+        }
+    }
+
+    #[test]
+    fn operators_of_ones_own_are_listed_like_functions() {
+        for query in [
+            "select 1 operator(util.+) 2",
+            "select 1 operator(shop.util.+) 2",
+            "select 1 operator(util.=) any (select 2)",
+            "select 1 operator(util.=) all (array[2])",
+            "select 1 order by 1 using operator(util.<)",
+            "select operator(util.-) 1",
+        ] {
+            let objection = judge(&text(query), &acme(), CLOSED).expect(query);
+            assert!(objection.message.starts_with("operator util."), "{query}");
+        }
     }
 }

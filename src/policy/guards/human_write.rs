@@ -7,8 +7,8 @@ const WRITES: ClassSet = ClassSet::of(Class::Write)
     .with(Class::CopyIn)
     .with(Class::Lock);
 
-/// Large object functions that change something; the others read.
-const WRITING_FUNCTIONS: [&str; 8] = [
+/// Functions that change large objects or sequences; the other large object functions read.
+const WRITING_FUNCTIONS: [&str; 9] = [
     "lo_creat",
     "lo_create",
     "lo_from_bytea",
@@ -17,10 +17,11 @@ const WRITING_FUNCTIONS: [&str; 8] = [
     "lo_truncate64",
     "lo_unlink",
     "lowrite",
+    "setval",
 ];
 
-/// Objects to INSERT, UPDATE, DELETE, MERGE, COPY FROM, row and table locks and writing large object
-/// functions of logins of kind human. How strong a table lock is, is not known here: all count.
+/// Objects to INSERT, UPDATE, DELETE, MERGE, COPY FROM, row and table locks, and functions that write large objects
+/// or sequences, of logins of kind human. How strong a table lock is, is not known here: all count.
 pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
     if who.login.kind != Kind::Human {
         return None;
@@ -92,6 +93,7 @@ mod tests {
             (facts("LOCK TABLE", &[Class::Lock]), "LOCK TABLE"),
             (locking(), "SELECT FOR UPDATE"),
             (calls(&["lo_unlink"]), "lo_unlink()"),
+            (calls(&["setval"]), "setval()"),
         ] {
             let message = format!("cannot execute {what} as login \"boris\", which may only read");
             assert_refused(
@@ -120,6 +122,7 @@ mod tests {
         for who in [acme(), who("shop_report", "tools")] {
             assert_allowed(&facts("INSERT", &[Class::Write]), &who, CLOSED);
             assert_allowed(&locking(), &who, CLOSED);
+            assert_allowed(&calls(&["setval"]), &who, CLOSED);
             assert_allowed(&facts("LOCK TABLE", &[Class::Lock]), &who, CLOSED);
         }
         assert_allowed(&facts("INSERT", &[Class::Write]), &migrator(), OPEN);

@@ -2,7 +2,7 @@
 //!
 //! A guard is a small pure function: facts, who, state -> an objection or none. It does not know its
 //! own mode. Two guards judge messages that carry no text ([`fast_path`], [`unknown_name`]); the
-//! conversation asks them by name.
+//! conversation asks them by name. One judges the role behind a login ([`server_role`]), at login.
 
 pub mod append_only;
 pub mod copy_file;
@@ -19,9 +19,11 @@ pub mod maintenance;
 pub mod missing_where;
 pub mod multi_statement;
 pub mod parameters;
+pub mod phase_expand;
 pub mod procedural;
 pub mod role_change;
 pub mod rule;
+pub mod server_role;
 pub mod session_state;
 pub mod statement_bounds;
 pub mod unknown_name;
@@ -42,11 +44,12 @@ pub type Judge = fn(&Facts, &Who, State) -> Option<Objection>;
 /// The guards that judge texts, in the order in which they are asked: first whether the text can be
 /// judged at all, then what it does, then whose rows it could see and what it leaves behind, then the
 /// operator's own rules.
-pub const TABLE: [(Guard, Judge); 23] = [
+pub const TABLE: [(Guard, Judge); 24] = [
     (Guard::StatementBounds, statement_bounds::judge),
     (Guard::UnknownStatement, unknown_statement::judge),
     (Guard::MultiStatement, multi_statement::judge),
     (Guard::DdlOutsideMigration, ddl_outside_migration::judge),
+    (Guard::PhaseExpand, phase_expand::judge),
     (Guard::Maintenance, maintenance::judge),
     (Guard::Procedural, procedural::judge),
     (Guard::CopyProgram, copy_program::judge),
@@ -91,6 +94,7 @@ pub const fn page(guard: Guard) -> &'static str {
         Guard::ZoneRequired => include_str!("../../../policies/guards/zone-required.md"),
         Guard::ZoneNotGranted => include_str!("../../../policies/guards/zone-not-granted.md"),
         Guard::UnknownName => include_str!("../../../policies/guards/unknown-name.md"),
+        Guard::ServerRole => include_str!("../../../policies/guards/server-role.md"),
         Guard::MissingWhere => include_str!("../../../policies/guards/missing-where.md"),
         Guard::HumanWrite => include_str!("../../../policies/guards/human-write.md"),
         Guard::SessionState => include_str!("../../../policies/guards/session-state.md"),
@@ -100,6 +104,7 @@ pub const fn page(guard: Guard) -> &'static str {
         Guard::DeniedRelations => include_str!("../../../policies/guards/denied-relations.md"),
         Guard::Functions => include_str!("../../../policies/guards/functions.md"),
         Guard::Rule => include_str!("../../../policies/guards/rule.md"),
+        Guard::PhaseExpand => include_str!("../../../policies/guards/phase-expand.md"),
     }
 }
 
@@ -124,7 +129,10 @@ mod tests {
     fn every_guard_judges_once_or_is_asked_by_name() {
         for guard in Guard::ALL {
             let judged = TABLE.iter().filter(|(judged, _)| *judged == guard).count();
-            let by_name = matches!(guard, Guard::FastPath | Guard::UnknownName);
+            let by_name = matches!(
+                guard,
+                Guard::FastPath | Guard::UnknownName | Guard::ServerRole
+            );
             assert_eq!(judged, usize::from(!by_name), "{}", guard.id());
         }
     }

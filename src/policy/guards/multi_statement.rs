@@ -1,85 +1,58 @@
-//! `multi-statement`: some statements must stand alone in their message.
+//! `multi-statement`: one statement in a message, where the policy asks for that.
 
-use super::first;
-use crate::error::SqlState;
-use crate::policy::{Guard, Objection, Refusal, State, Who};
-use crate::sql::{Class, Facts, Fingerprint};
+use crate::policy::rights::in_migration_session;
+use crate::policy::{Objection, State, Who};
+use crate::sql::Facts;
 
-/// Objects to COPY FROM STDIN beside other statements: a parser may take the rest for inline data
-/// while the server runs it.
-pub fn judge(facts: &Facts, _who: &Who, _state: State) -> Option<Objection> {
-    if facts.statements.len() < 2 {
+/// Objects to the second statement of a message. Off unless the policy says otherwise: every statement
+/// of a message is judged anyway. Migration sessions are not bound: tools send whole files.
+pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
+    let second = facts.statements.get(1)?;
+    if in_migration_session(who, state) {
         return None;
     }
-    let statement = first(facts, Class::CopyIn)?;
     Some(
-        Objection::new("cannot execute COPY FROM STDIN together with other statements")
-            .hint("Send COPY in a message of its own")
-            .at(statement.position),
+        Objection::new("cannot execute several statements in one message")
+            .hint("Send each statement in a message of its own")
+            .at(second.position),
     )
-}
-
-/// The refusal of transaction control beside other statements, where a zone must be set in between.
-pub fn transaction_control(
-    who: &Who,
-    tag: &str,
-    position: u32,
-    fingerprint: Option<Fingerprint>,
-) -> Refusal {
-    Objection::new(format!(
-        "cannot execute {tag} together with other statements"
-    ))
-    .sqlstate(SqlState::UNSUPPORTED)
-    .detail(format!(
-        "The {} is set once the transaction has begun",
-        who.noun()
-    ))
-    .hint(format!("Send {tag} in a message of its own"))
-    .at(position)
-    .refuse(Guard::MultiStatement, who, fingerprint)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::fixture::*;
-    use super::*;
+    use crate::policy::Guard;
+    use crate::sql::{Class, Facts};
+
+    fn two() -> Facts {
+        let select = || statement("SELECT", &[Class::Read]);
+        message(vec![select(), select()])
+    }
 
     #[test]
-    fn copy_from_stdin_stands_alone() {
-        let select = || statement("SELECT", &[Class::Read]);
-        let copy = || statement("COPY", &[Class::CopyIn]);
-        let message_text = "cannot execute COPY FROM STDIN together with other statements";
-        for (who, state) in [(acme(), CLOSED), (migrator(), OPEN)] {
-            assert_refused(
-                &message(vec![select(), copy()]),
-                &who,
-                state,
-                Guard::MultiStatement,
-                message_text,
-            );
-            assert_allowed(&message(vec![copy()]), &who, state);
-            assert_allowed(&message(vec![select(), select()]), &who, state);
-        }
-        assert_eq!(
-            refused(&message(vec![select(), copy()]), &acme(), CLOSED).position,
-            11
+    fn a_second_statement_is_refused_where_the_policy_says_so() {
+        let guards = "multi-statement = \"enforce\"";
+        let acme = who_under(&policy(guards), "shop_acme", "shop");
+        let words = "cannot execute several statements in one message";
+        assert_refused(&two(), &acme, CLOSED, Guard::MultiStatement, words);
+        assert_eq!(refused(&two(), &acme, CLOSED).position, 11);
+        assert_allowed(&facts("SELECT", &[Class::Read]), &acme, CLOSED);
+        assert_allowed(&message(Vec::new()), &acme, CLOSED);
+        assert_allowed(
+            &two(),
+            &who_under(&policy(guards), "migrator", "shop"),
+            OPEN,
         );
     }
 
     #[test]
-    fn transaction_control_is_refused_by_the_same_guard() {
-        let refusal = transaction_control(&acme(), "BEGIN", 1, None);
-        assert_eq!(
-            refusal.message,
-            "cannot execute BEGIN together with other statements"
-        );
-        assert_eq!(
-            (refusal.guard, refusal.sqlstate.as_str(), refusal.position),
-            (Guard::MultiStatement, "0A000", 1)
-        );
-        assert_eq!(
-            refusal.hint.as_deref(),
-            Some("Send BEGIN in a message of its own.")
-        );
+    fn it_is_off_where_the_policy_does_not_name_it() {
+        for guards in ["", "multi-statement = \"off\""] {
+            assert_allowed(
+                &two(),
+                &who_under(&policy(guards), "shop_acme", "shop"),
+                CLOSED,
+            );
+        }
     }
 }

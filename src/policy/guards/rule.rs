@@ -10,9 +10,7 @@ use crate::sql::Facts;
 pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
     let rules = &who.login.watch.rules;
     facts.statements.iter().find_map(|statement| {
-        let rule = rules
-            .iter()
-            .find(|rule| rule.when.holds(statement, who, state))?;
+        let rule = rules.first(statement, who, state)?;
         Some(objection(rule).at(statement.position))
     })
 }

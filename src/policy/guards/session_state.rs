@@ -9,8 +9,8 @@ use crate::sql::{
 };
 
 /// Objects, on the transaction route, to what stays on the server connection when the transaction is
-/// over: LISTEN, LOAD, cursors WITH HOLD, SQL-level PREPARE and EXECUTE, temporary tables and session
-/// advisory locks, and parameters set for the session where that cannot be turned into a setting for the
+/// over: LISTEN, LOAD, cursors WITH HOLD, SQL-level PREPARE and EXECUTE, temporary tables, session
+/// advisory locks, `set_limit()`, and parameters set for the session where that cannot be turned into a setting for the
 /// transaction (elsewhere it is, and kept for the client). On every route it objects to prepared transactions, which outlive even the
 /// connection.
 ///
@@ -80,6 +80,11 @@ fn stays(statement: &Statement, who: &Who) -> Option<Objection> {
                 Mode::Enforce => "Use WITH".to_owned(),
                 Mode::Observe | Mode::Off => format!("Use WITH, or {OWN}"),
             },
+        )
+    } else if statement.functions.contains(&"set_limit") {
+        (
+            "set_limit()".to_owned(),
+            "Use SET LOCAL pg_trgm.similarity_threshold".to_owned(),
         )
     } else {
         let lock = statement.functions.iter().find(|name| takes_lock(name))?;
@@ -189,6 +194,11 @@ mod tests {
     #[test]
     fn what_stays_is_refused_where_connections_are_shared() {
         for (text, what, hint) in [
+            (
+                calls(&["set_limit"]),
+                "set_limit()",
+                "Use SET LOCAL pg_trgm.similarity_threshold.",
+            ),
             (
                 facts("LISTEN", &[Class::Notify]),
                 "LISTEN",

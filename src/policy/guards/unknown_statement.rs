@@ -3,7 +3,7 @@
 use crate::error::SqlState;
 use crate::policy::rights::NOBODY;
 use crate::policy::{Objection, State, Who};
-use crate::sql::{ClassSet, Facts, Undescribed};
+use crate::sql::{Class, ClassSet, Facts, Undescribed};
 
 /// PostgreSQL's `character_not_in_repertoire`.
 const NOT_UTF8: SqlState = SqlState(*b"22021");
@@ -13,6 +13,9 @@ const NOT_UTF8: SqlState = SqlState(*b"22021");
 pub fn judge(facts: &Facts, _who: &Who, _state: State) -> Option<Objection> {
     if let Some(undescribed) = &facts.undescribed {
         return without_description(undescribed);
+    }
+    if let Some(objection) = copy_with_others(facts) {
+        return Some(objection);
     }
     if let Some(statement) = facts
         .statements
@@ -28,6 +31,21 @@ pub fn judge(facts: &Facts, _who: &Who, _state: State) -> Option<Objection> {
             known.union(statement.classes)
         });
     (!facts.classes.minus(known).is_empty()).then(unjudged)
+}
+
+/// COPY FROM STDIN beside other statements: a parser may take the rest for inline data while the
+/// server runs it.
+fn copy_with_others(facts: &Facts) -> Option<Objection> {
+    if facts.statements.len() < 2 {
+        return None;
+    }
+    let mut statements = facts.statements.iter();
+    let statement = statements.find(|statement| statement.classes.has(Class::CopyIn))?;
+    Some(
+        Objection::new("cannot execute COPY FROM STDIN together with other statements")
+            .hint("Send COPY in a message of its own")
+            .at(statement.position),
+    )
 }
 
 fn nobody_may(classes: ClassSet) -> bool {
@@ -177,5 +195,19 @@ mod tests {
                 .as_str(),
             "22021"
         );
+    }
+
+    #[test]
+    fn copy_from_stdin_stands_alone() {
+        let select = || statement("SELECT", &[Class::Read]);
+        let copy = || statement("COPY", &[Class::CopyIn]);
+        let words = "cannot execute COPY FROM STDIN together with other statements";
+        for (who, state) in [(acme(), CLOSED), (migrator(), OPEN)] {
+            let both = message(vec![select(), copy()]);
+            assert_refused(&both, &who, state, Guard::UnknownStatement, words);
+            assert_eq!(refused(&both, &who, state).position, 11);
+            assert_allowed(&message(vec![copy()]), &who, state);
+            assert_allowed(&message(vec![select(), select()]), &who, state);
+        }
     }
 }

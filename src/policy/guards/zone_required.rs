@@ -1,8 +1,8 @@
 //! `zone-required`: without a zone nothing is asked of a database whose rows belong to zones.
 
 use crate::error::SqlState;
-use crate::policy::{Objection, RouteName, State, Who};
-use crate::sql::{Class, Facts};
+use crate::policy::{Guard, Objection, Refusal, RouteName, State, Who};
+use crate::sql::{Class, Facts, Fingerprint};
 
 /// Objects to every statement of a service or person without a zone on a zone database; and to
 /// cursors WITH HOLD behind a pool: their rows outlive the transaction and its zone, and whoever gets
@@ -28,6 +28,26 @@ fn held(facts: &Facts, who: &Who) -> Option<Objection> {
             .hint("Fetch within one transaction, without WITH HOLD")
             .at(statement.position),
     )
+}
+
+/// The refusal of transaction control beside other statements, where a zone must be set in between.
+pub fn transaction_control(
+    who: &Who,
+    tag: &str,
+    position: u32,
+    fingerprint: Option<Fingerprint>,
+) -> Refusal {
+    Objection::new(format!(
+        "cannot execute {tag} together with other statements"
+    ))
+    .sqlstate(SqlState::UNSUPPORTED)
+    .detail(format!(
+        "The {} is set once the transaction has begun",
+        who.noun()
+    ))
+    .hint(format!("Send {tag} in a message of its own"))
+    .at(position)
+    .refuse(Guard::ZoneRequired, who, fingerprint)
 }
 
 fn nobodys_zone(facts: &Facts, who: &Who) -> Option<Objection> {
@@ -108,5 +128,22 @@ mod tests {
         assert_allowed(&select, &acme(), CLOSED);
         assert_allowed(&select, &who("shop_report", "tools"), CLOSED);
         assert_allowed(&select, &migrator(), OPEN);
+    }
+
+    #[test]
+    fn transaction_control_beside_other_statements_is_refused_in_its_name() {
+        let refusal = super::transaction_control(&acme(), "BEGIN", 1, None);
+        assert_eq!(
+            refusal.message,
+            "cannot execute BEGIN together with other statements"
+        );
+        assert_eq!(
+            (refusal.guard, refusal.sqlstate.as_str(), refusal.position),
+            (Guard::ZoneRequired, "0A000", 1)
+        );
+        assert_eq!(
+            refusal.hint.as_deref(),
+            Some("Send BEGIN in a message of its own.")
+        );
     }
 }

@@ -11,11 +11,10 @@ use crate::config::reader::{Located, Reader, Span, Table, Wrong, one_of};
 use crate::sql::FUNCTIONS;
 
 /// Guards that everything else stands on: what cannot be judged would pass all the others as well.
-pub(in crate::policy) const ALWAYS_ENFORCED: [Guard; 5] = [
+pub(in crate::policy) const ALWAYS_ENFORCED: [Guard; 4] = [
     Guard::FastPath,
     Guard::UnknownStatement,
     Guard::StatementBounds,
-    Guard::MultiStatement,
     Guard::UnknownName,
 ];
 
@@ -45,7 +44,7 @@ pub(in crate::policy) const MODES: [(&str, Mode); 3] = [
 ];
 
 /// Guards of later versions, so that a policy written for one of them gets a true answer.
-const LATER_GUARDS: [&str; 3] = ["large-table", "phase-expand", "still-in-use"];
+const LATER_GUARDS: [&str; 2] = ["large-table", "still-in-use"];
 
 /// Longest reason of a removed extension, in bytes.
 const MAX_REASON: usize = 300;
@@ -66,6 +65,7 @@ pub(super) fn guards(
         line,
     };
     let mut settings = [unnamed; Guard::ALL.len()];
+    settings[Guard::MultiStatement as usize].mode = Mode::Off;
     let mut options = Options::default();
     let Some(mut table) = table else {
         return (settings, options);
@@ -82,6 +82,7 @@ pub(super) fn guards(
             }
         } else if let Some(mut table) = reader.table(&mut table, guard.id()) {
             setting.line = reader.source.line(table.span.start);
+            setting.mode = Mode::Enforce;
             if let Some(mode) = reader.parsed(&mut table, "mode", |text| mode(text, guard)) {
                 setting.mode = mode.value;
             }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::super::file::{ConsoleRole, Kind, Login, RouteName};
+use super::super::guards::server_role::Power;
 use super::super::network::Network;
 use super::super::watch::Watch;
 use super::names::{databases, name, relations, values};
@@ -28,6 +29,12 @@ pub(in crate::policy) const CONSOLE_ROLES: [(&str, ConsoleRole); 3] = [
     ("viewer", ConsoleRole::Viewer),
     ("operator", ConsoleRole::Operator),
     ("dba", ConsoleRole::Dba),
+];
+/// The words for `allow_server_role`.
+pub(in crate::policy) const POWERS: [(&str, Power); 3] = [
+    ("superuser", Power::Superuser),
+    ("bypassrls", Power::Bypassrls),
+    ("owner", Power::Owner),
 ];
 
 /// Reads every login, with its place.
@@ -59,11 +66,17 @@ fn login(reader: &mut Reader<'_>, login_name: &str, mut table: Table<'_>) -> Opt
     let server_role = reader.parsed(&mut table, "server_role", |text| {
         self::name(text, "the name of a role")
     });
+    let allow_server_role = reader.list(&mut table, "allow_server_role", |text| {
+        one_of(text, &POWERS)
+    });
     let console = reader.parsed(&mut table, "console", |text| one_of(text, &CONSOLE_ROLES));
     let max_connections = reader.integer(&mut table, "max_connections", 1..=1_000_000);
     let networks = values(reader.list(&mut table, "networks", network));
     let roles = values(reader.list(&mut table, "roles", role));
     let denied_relations = relations(reader, &mut table, "denied_relations");
+    let fast_path = reader.list(&mut table, "fast_path", |text| {
+        one_of(text, &[("large-objects", ())])
+    });
     let ceilings = reader.table(&mut table, "ceilings");
     let ceilings = ceilings.map(|table| super::guards::ceilings(reader, table));
     for key in ["relations", "functions", "allow"] {
@@ -71,8 +84,20 @@ fn login(reader: &mut Reader<'_>, login_name: &str, mut table: Table<'_>) -> Opt
     }
     reader.finish(table);
     let kind = kind?.value;
+    if let Some(functions) = fast_path.as_ref().filter(|_| kind != Kind::Service) {
+        reader.error_with_help(
+            functions.span.clone(),
+            "only a service may call functions by the fast path: of others every statement is read",
+            "remove fast_path",
+        );
+    }
     if kind == Kind::Migrator {
         migrator_fits(reader, route.as_ref(), zone.as_ref(), console.as_ref());
+        if let Some(allowed) = &allow_server_role {
+            let help = "remove allow_server_role";
+            let message = "the server role of a migrator is not looked at";
+            reader.error_with_help(allowed.span.clone(), message, help);
+        }
     }
     let default_route = if kind == Kind::Migrator {
         RouteName::Session
@@ -89,11 +114,13 @@ fn login(reader: &mut Reader<'_>, login_name: &str, mut table: Table<'_>) -> Opt
         route: route.map_or(default_route, |route| route.value),
         zone: zone.map(|zone| zone.value),
         server_role: server_role.map(|role| role.value),
+        allow_server_role: values(allow_server_role).unwrap_or_default(),
         console: console.map(|console| console.value),
         max_connections: max_connections.and_then(|number| usize::try_from(number.value).ok()),
         networks: networks.unwrap_or_default(),
         roles: roles.unwrap_or_default(),
         ceilings,
+        fast_path: fast_path.is_some_and(|functions| !functions.value.is_empty()),
         denied_relations: denied_relations.unwrap_or_default(),
         watch: Watch::default(),
         line: reader.source.line(span.start),

@@ -23,7 +23,7 @@ pub(super) use guards::{ALWAYS_ENFORCED, MODES};
 pub use guards::{always_enforced, has_settings};
 pub use login::MAX_ZONE;
 use login::logins;
-pub(super) use login::{CONSOLE_ROLES, KINDS, ROUTES};
+pub(super) use login::{CONSOLE_ROLES, KINDS, POWERS, ROUTES};
 pub use names::CONSOLE_DATABASE;
 use names::name;
 pub(super) use rule::{MAX_RULES, MAX_TEXT};

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::super::Guard;
 use super::super::file::Login;
 use super::super::pattern::Pattern;
 use super::super::rule::{Rule, When};
+use super::super::{Guard, Phase};
 use super::login::{kind, route};
 use super::names::{name_pattern, pattern, relations, values};
 use crate::config::problem::did_you_mean;
@@ -91,6 +91,7 @@ fn when(reader: &mut Reader<'_>, mut table: Table<'_>, logins: &[(Login, Span)])
         migration: reader
             .boolean(&mut table, "migration")
             .map(|migration| migration.value),
+        phase: values(reader.one_or_more(&mut table, "phase", |text| one_of(text, &Phase::WORDS))),
         class: values(class).map(|classes| {
             let all = classes.into_iter();
             all.fold(ClassSet::EMPTY, ClassSet::with)

@@ -8,6 +8,7 @@ mod verdicts;
 use std::time::Duration;
 
 use super::file::{ConsoleRole, Kind, Mode, Policy, RouteName};
+use super::guards::server_role::Power;
 use super::*;
 use crate::config::Problem;
 
@@ -127,12 +128,19 @@ fn a_complete_file_is_read() {
 fn the_rest_has_defaults() {
     let (policy, _) = parse("schema = 1\nenvironment = \"x\"\nmode = \"enforce\"\n").unwrap();
     assert!(policy.zone.is_none() && policy.logins.is_empty());
-    assert!(
-        policy
-            .guards
-            .iter()
-            .all(|setting| setting.mode == Mode::Enforce && setting.line == 3)
-    );
+    for guard in Guard::ALL {
+        let setting = &policy.guards[guard as usize];
+        let expected = match guard {
+            Guard::MultiStatement => Mode::Off,
+            _ => Mode::Enforce,
+        };
+        assert_eq!(
+            (setting.mode, setting.line),
+            (expected, 3),
+            "{}",
+            guard.id()
+        );
+    }
     assert_eq!(
         (policy.migrations.max_ttl, &*policy.migrations.lock_timeout),
         (Duration::from_secs(14_400), "3s")
@@ -160,8 +168,8 @@ fn the_shipped_policies_load_without_a_warning() {
             .filter(|setting| setting.mode != Mode::Enforce)
             .count();
         let expected = match name {
-            "development" => 5,
-            _ => 1,
+            "development" => 7,
+            _ => 2,
         };
         assert_eq!(observing, expected, "{name}");
     }
@@ -211,8 +219,8 @@ fn keys_of_later_versions_are_named() {
         later(19, "login.boris.relations")
     );
     assert_eq!(
-        told("copy-file = \"off\"", "phase-expand = \"observe\""),
-        later(25, "guards.phase-expand")
+        told("copy-file = \"off\"", "large-table = \"observe\""),
+        later(25, "guards.large-table")
     );
     assert_eq!(
         told("max_ttl = \"2h\"", "approvals = 1"),
@@ -370,6 +378,32 @@ fn migrators_are_migrators() {
     );
     let console = "23: a migrator cannot use the console | grant the console to the people who open migration sessions";
     assert_eq!(told("[guards]", "console = \"dba\"\n[guards]"), [console]);
+    let allowed = "allow_server_role = [\"owner\"]\n[guards]";
+    let why = "23: the server role of a migrator is not looked at | remove allow_server_role";
+    assert_eq!(told("[guards]", allowed), [why]);
+}
+
+#[test]
+fn what_a_server_role_may_be_is_said_in_three_words() {
+    let with = |list: &str| format!("allow_server_role = {list}\nconsole = \"dba\"");
+    let text = COMPLETE.replacen("console = \"dba\"", &with("[\"owner\", \"bypassrls\"]"), 1);
+    let (policy, warnings) = parse(&text).unwrap();
+    assert_eq!(warnings, []);
+    let allowed = |login: &str| policy.logins[login].allow_server_role.clone();
+    assert_eq!(allowed("boris"), [Power::Owner, Power::Bypassrls]);
+    assert_eq!(allowed("shop_acme"), []);
+    let wrong = told("console = \"dba\"", &with("[\"superusr\"]"));
+    assert_eq!(wrong.len(), 1);
+    assert!(wrong[0].starts_with("19: "), "{wrong:?}");
+    assert!(
+        wrong[0].ends_with("| did you mean \"superuser\"?"),
+        "{wrong:?}"
+    );
+    assert_eq!(
+        told("console = \"dba\"", &with("\"owner\"")).len(),
+        1,
+        "a list, so that a second word has its place"
+    );
 }
 
 #[test]
@@ -378,7 +412,6 @@ fn some_guards_cannot_be_relaxed() {
         "fast-path",
         "unknown-statement",
         "statement-bounds",
-        "multi-statement",
         "unknown-name",
     ] {
         for mode in ["observe", "off"] {

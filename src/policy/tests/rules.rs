@@ -1,6 +1,6 @@
 //! `[[rule]]` and `[[exception]]`.
 
-use super::super::guards::fixture::{CLOSED, facts, policy, refused, who_under};
+use super::super::guards::fixture::{CLOSED, OPEN, facts, policy, refused, who_under};
 use super::*;
 use crate::sql::Class;
 
@@ -270,4 +270,51 @@ fn an_exception_that_ends_is_told_before() {
             )]
         );
     }
+}
+
+#[test]
+fn a_rule_can_ask_for_the_phase_of_the_session() {
+    let condition = "when = { class = \"copy-out\" }";
+    assert_eq!(
+        told(RULE, condition, "when = { phase = \"shrink\" }"),
+        ["3: \"shrink\" is not known | one of: expand, contract"]
+    );
+    let rule = RULE.replace(
+        condition,
+        "when = { phase = [\"contract\"], tag = \"DROP TABLE\" }",
+    );
+    let policy = policy(&rule);
+    let who = who_under(&policy, "migrator", "shop");
+    let drop = facts("DROP TABLE", &[Class::Ddl]);
+    let in_phase = |phase| State { phase, ..OPEN };
+    let contract = in_phase(Some(Phase::Contract));
+    assert_eq!(refused(&drop, &who, contract).by(), "own");
+    for phase in [None, Some(Phase::Expand)] {
+        assert_eq!(decide(&drop, &who, in_phase(phase)).verdict, Verdict::Allow);
+    }
+    let other = facts("DROP VIEW", &[Class::Ddl]);
+    assert_eq!(decide(&other, &who, contract).verdict, Verdict::Allow);
+}
+
+#[test]
+fn an_exception_lets_one_statement_past_the_phase() {
+    let text = "alter table lines add foreign key (n) references orders";
+    let facts = crate::sql::describe(text.as_bytes());
+    let fingerprint = facts.fingerprint.unwrap().to_string();
+    let exception = EXCEPTION
+        .replace("procedural", "phase-expand")
+        .replace("shop_acme", "migrator")
+        .replace("5b1f90a2c3775b1f90a2c3775b1f90a2", &fingerprint);
+    let policy = policy(&exception);
+    let who = who_under(&policy, "migrator", "shop");
+    let state = |day: State| State {
+        migration_open: true,
+        phase: Some(Phase::Expand),
+        ..day
+    };
+    let (before, after) = (state(on(2027, 2, 28)), state(on(2027, 3, 1)));
+    assert_eq!(decide(&facts, &who, before).verdict, Verdict::Allow);
+    assert_eq!(refused(&facts, &who, after).guard, Guard::PhaseExpand);
+    let another = crate::sql::describe(b"alter table lines add foreign key (m) references orders");
+    assert_eq!(refused(&another, &who, before).guard, Guard::PhaseExpand);
 }

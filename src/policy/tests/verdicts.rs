@@ -124,7 +124,7 @@ fn real_texts_are_refused_by_the_guard_that_is_meant() {
         ),
         (
             "copy t from stdin; select 1",
-            Guard::MultiStatement,
+            Guard::UnknownStatement,
             "cannot execute COPY FROM STDIN together with other statements",
         ),
         (

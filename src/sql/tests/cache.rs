@@ -109,6 +109,43 @@ fn plain_constants_share_facts_and_others_do_not() {
 }
 
 #[test]
+fn a_longer_text_that_comes_again_is_kept_word_for_word() {
+    let mut cache = FactsCache::new(1 << 20, 7);
+    let text = |id: usize| {
+        let columns = "some_column, ".repeat(20);
+        format!("select {columns} last from orders where id = {id}").into_bytes()
+    };
+    // The second time the key is kept.
+    cache.describe(&text(1));
+    let shared = cache.describe(&text(2));
+    let key_alone = cache.bytes();
+    // Others that come once take no more room; one that comes twice does, once.
+    for id in 3..50 {
+        assert!(Arc::ptr_eq(&shared, &cache.get(&text(id)).unwrap()));
+    }
+    assert_eq!(cache.bytes(), key_alone);
+    cache.get(&text(7)).unwrap();
+    let both = cache.bytes();
+    assert!(both > key_alone);
+    for _ in 0..3 {
+        assert!(Arc::ptr_eq(&shared, &cache.get(&text(7)).unwrap()));
+    }
+    assert_eq!(cache.bytes(), both);
+    // What is kept word for word is for no other text.
+    assert_eq!(*cache.describe(&text(8)), describe(&text(8)));
+    // A short one is found by its key as fast.
+    let short = b"select a from t where b = 1";
+    for _ in 0..2 {
+        cache.describe(short);
+    }
+    let bytes = cache.bytes();
+    for _ in 0..5 {
+        cache.get(short).unwrap();
+    }
+    assert_eq!(cache.bytes(), bytes);
+}
+
+#[test]
 fn another_depth_forgets_what_was_known() {
     let mut cache = FactsCache::new(1 << 20, 7);
     let text = b"select f(a) from t where b = 1";

@@ -13,6 +13,8 @@ mod parameters;
 mod scopes;
 mod soup;
 mod statements;
+mod takes_away;
+mod takes_away_by_alter;
 mod transactions;
 
 use super::{Class, ClassSet, Depth, Facts, classify, describe, grammar, lexer, view};
@@ -50,7 +52,7 @@ fn restricted() -> ClassSet {
 fn first_opinion(text: &str) -> ClassSet {
     let (tokens, stopped) = lexer::tokens(text.as_bytes());
     assert_eq!(stopped, None, "{text}");
-    let views = view::statements(text.as_bytes(), &tokens);
+    let views = view::statements(text.as_bytes(), &tokens).collect::<Vec<_>>();
     views.into_iter().fold(ClassSet::EMPTY, |all, view| {
         all.union(classify::statement(view).classes)
     })

@@ -219,7 +219,7 @@ fn the_first_opinion_misses_nothing_that_the_grammar_restricts() {
         if stopped.is_some() {
             continue;
         }
-        let views = super::super::view::statements(text.as_bytes(), &tokens);
+        let views = super::super::view::statements(text.as_bytes(), &tokens).collect::<Vec<_>>();
         assert_eq!(views.len(), opinion.len(), "{text}");
         for (view, classes) in views.into_iter().zip(opinion) {
             let own = super::super::classify::statement(view).classes;

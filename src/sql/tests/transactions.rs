@@ -28,7 +28,6 @@ fn transaction_control_is_told_apart() {
             "set session characteristics as transaction read only",
             SetTransaction,
         ),
-        ("set constraints all deferred", SetTransaction),
         ("prepare transaction 'x'", TwoPhase),
         ("commit prepared 'x'", TwoPhase),
         ("rollback prepared 'x'", TwoPhase),
@@ -53,4 +52,11 @@ fn other_statements_control_nothing() {
         assert_eq!(facts.statements[0].transaction, None, "{text}");
         assert!(!facts.classes.has(Class::Transaction), "{text}");
     }
+}
+
+#[test]
+fn set_constraints_is_no_boundary() {
+    let facts = super::super::describe(b"set constraints all deferred");
+    assert_eq!(facts.statements[0].transaction, None);
+    assert_eq!(facts.statements[0].tag, "SET CONSTRAINTS");
 }

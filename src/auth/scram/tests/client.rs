@@ -26,6 +26,19 @@ fn both_sides_agree() {
     assert_eq!(client.server_final(&server_final), Ok(()));
 }
 
+#[test]
+fn who_has_the_password_needs_no_keys() {
+    let (client, first) = PasswordExchange::new(PASSWORD, [1; NONCE_BYTES]);
+    let (server, server_first) = server(None).first(MECHANISM, &first).unwrap();
+    let (client, last) = client.server_first(&server_first).unwrap();
+    let server_final = server.finish(&last).unwrap().server_final;
+    assert_eq!(client.server_final(&server_final), Ok(()));
+    let (client, _) = PasswordExchange::new(PASSWORD, [1; NONCE_BYTES]);
+    let another = format!("r=AAAA{NONCE},s={SALT},i=4096");
+    let error = client.server_first(another.as_bytes()).err();
+    assert_eq!(error, Some(ScramError::Nonce));
+}
+
 /// The whole way of a login: the application proves itself, and its key opens the server behind.
 #[test]
 fn the_key_of_a_proof_opens_a_server_with_the_same_verifier() {

@@ -3,8 +3,9 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::{ONE, directory, id, new, statement};
-use crate::migration::registry::{Statement, Store};
+use super::{ONE, TWO, directory, id, new, statement};
+use crate::migration::registry::{NewSession, Statement, Store};
+use crate::policy::Phase;
 
 /// The problem that opening the file reports.
 fn refused(path: &Path) -> String {
@@ -156,11 +157,59 @@ fn a_newer_schema_is_refused_and_an_older_one_is_brought_forward() {
         .execute_batch("UPDATE schema_version SET version = 99")
         .expect("written");
     assert!(
-        refused(&path).ends_with("was written by a newer Portcullis (schema 99; this one knows 1)")
+        refused(&path).ends_with("was written by a newer Portcullis (schema 99; this one knows 2)")
     );
     by_hand
         .execute_batch("DROP TABLE migration_statement; DROP TABLE migration_session; UPDATE schema_version SET version = 0")
         .expect("written");
     let mut store = Store::open(&path).expect("brought forward");
     store.open_session(&new(ONE, "shop")).expect("opened");
+}
+
+/// A file of schema 1, as the first releases wrote it, with a session that is open.
+#[test]
+fn a_file_without_phases_is_brought_forward_with_its_sessions() {
+    let (_directory, path) = directory();
+    drop(Store::open(&path).expect("a new file"));
+    let by_hand = rusqlite::Connection::open(&path).expect("readable");
+    by_hand
+        .execute_batch(
+            "ALTER TABLE migration_session DROP COLUMN phase; UPDATE schema_version SET version = 1;
+             INSERT INTO migration_session (id, database, role, reason, verifier, opened_by, opened_at, ends_at, state)
+             VALUES ('mig_00000001', 'shop', 'migrator', 'SHOP-298', 'x', 'boris', 1000, 2000, 'open')",
+        )
+        .expect("written");
+    drop(by_hand);
+    let mut store = Store::open(&path).expect("brought forward");
+    let old = store.session(id(ONE)).expect("readable").expect("there");
+    assert_eq!((old.phase, old.reason.as_str()), (None, "SHOP-298"));
+    for (name, database, phase) in [
+        (TWO, "crm", Some(Phase::Expand)),
+        ("mig_00000003", "tools", Some(Phase::Contract)),
+        ("mig_00000004", "other", None),
+    ] {
+        let new = NewSession {
+            phase,
+            ..new(name, database)
+        };
+        store.open_session(&new).expect("opened");
+        let row = store.session(id(name)).expect("readable").expect("there");
+        assert_eq!(row.phase, phase);
+    }
+}
+
+/// What a phase forbids that this release does not know is not known either.
+#[test]
+fn a_phase_that_is_not_known_is_no_session_without_one() {
+    let (_directory, path) = directory();
+    let mut store = Store::open(&path).expect("a new file");
+    store.open_session(&new(ONE, "shop")).expect("opened");
+    let by_hand = rusqlite::Connection::open(&path).expect("readable");
+    by_hand
+        .execute_batch(
+            "PRAGMA ignore_check_constraints = on; UPDATE migration_session SET phase = 'shrink'",
+        )
+        .expect("written");
+    assert!(store.session(id(ONE)).is_err());
+    assert!(store.open_sessions().is_err());
 }

@@ -1,0 +1,95 @@
+//! What the catalogs say: holes that no proxy can see, each with the SQL that closes it. Every topic runs
+//! in a read-only transaction of its own, so that what may not be seen spoils nothing else.
+
+mod functions;
+mod policies;
+mod privileges;
+mod roles;
+mod tables;
+mod views;
+mod zone;
+
+pub(super) use zone::{Asked, Zone};
+
+use super::connection::{Connection, Trouble};
+use super::finding::Finding;
+use super::sql::read_only;
+
+/// Most rows that one topic looks at; more are said to be there.
+const MOST: usize = 20_000;
+
+/// What is said when there may be more than [`MOST`].
+fn cut(count: usize, what: &str) -> Option<Finding> {
+    let text = format!("not seen: more than the first {MOST} {what}");
+    (count >= MOST).then(|| Finding::new("not-seen", text))
+}
+
+/// Not PostgreSQL's own, and nobody's temporary ones. `n` is pg_namespace.
+const OURS: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema') \
+     AND n.nspname NOT LIKE 'pg@_toast%' ESCAPE '@' AND n.nspname NOT LIKE 'pg@_temp@_%' ESCAPE '@'";
+
+/// Logins, comma-separated, that have the rights of a role by name or by membership; those that nothing
+/// binds anyway are told elsewhere.
+fn logins_with(role: &str) -> String {
+    format!(
+        "(SELECT string_agg(l.rolname, ', ' ORDER BY l.rolname) FROM pg_catalog.pg_roles AS l \
+         WHERE l.rolcanlogin AND NOT l.rolsuper AND NOT l.rolbypassrls AND pg_has_role(l.oid, {role}, 'USAGE'))"
+    )
+}
+
+/// What the catalogs gave.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub zone: Zone,
+    pub findings: Vec<Finding>,
+    /// Ids of what was looked for.
+    pub looked: Vec<&'static str>,
+}
+
+type Topic = (
+    &'static [&'static str],
+    fn(&mut Connection, &Zone) -> Result<Vec<Finding>, Trouble>,
+);
+
+const TOPICS: &[Topic] = &[
+    (tables::IDS, tables::look),
+    (policies::IDS, policies::look),
+    (views::IDS, views::look),
+    (roles::IDS, roles::look),
+    (roles::PASSWORD_IDS, roles::passwords),
+    (functions::IDS, functions::look),
+    (privileges::IDS, privileges::look),
+];
+
+/// Looks at everything.
+///
+/// # Errors
+/// The connection is lost. What the server refuses to show becomes a note.
+pub(super) fn look(connection: &mut Connection, asked: &Asked) -> Result<Seen, Trouble> {
+    let mut seen = Seen::default();
+    match read_only(connection, |connection| Zone::find(connection, asked)) {
+        Ok(zone) => seen.zone = zone,
+        Err(trouble) => seen.unseen(&["policy-unsigned"], trouble)?,
+    }
+    for (ids, look) in TOPICS {
+        match read_only(connection, |connection| look(connection, &seen.zone)) {
+            Ok(findings) => {
+                seen.findings.extend(findings);
+                seen.looked.extend(*ids);
+            }
+            Err(trouble) => seen.unseen(ids, trouble)?,
+        }
+    }
+    Ok(seen)
+}
+
+impl Seen {
+    fn unseen(&mut self, ids: &[&str], trouble: Trouble) -> Result<(), Trouble> {
+        let Trouble::Refused(error) = trouble else {
+            return Err(trouble);
+        };
+        let text = format!("not seen: {}: {}", ids.join(", "), error.message);
+        self.findings.push(Finding::new("not-seen", text));
+        Ok(())
+    }
+}

@@ -1,0 +1,149 @@
+//! Policies that let everybody through, and those that read what everybody can set.
+
+use super::super::connection::{Connection, Trouble};
+use super::super::finding::{Finding, counted};
+use super::super::sql::{array, rows};
+use super::{MOST, Zone, cut, zone};
+
+pub(super) const IDS: &[&str] = &["policy-open", "policy-unsigned"];
+
+/// A policy of a table with row-level security, its names quoted.
+struct Policy {
+    /// `tenant on public.orders`
+    shown: String,
+    name: String,
+    table: String,
+    using: String,
+    check: String,
+    /// For whom, if not for everybody.
+    roles: String,
+    permissive: bool,
+    /// Nothing in it depends on who asks.
+    blind: bool,
+    /// It reads a parameter.
+    reads: bool,
+    /// The table's zone column and its type; "" if it has none.
+    column: String,
+    kind: String,
+}
+
+fn policies(connection: &mut Connection, zone: &Zone) -> Result<Vec<Policy>, Trouble> {
+    let columns = array(zone.columns.iter().map(String::as_str));
+    let (asks, text) = (zone::asks_who("p"), zone::TEXT);
+    let sql = format!(
+        "SELECT quote_ident(p.polname), format('%I.%I', n.nspname, c.relname), \
+           pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid), \
+           (SELECT string_agg(r.rolname, ', ' ORDER BY r.rolname) FROM pg_catalog.pg_roles AS r \
+             WHERE r.oid = ANY (p.polroles)), \
+           p.polpermissive, NOT {asks}, {text} ~* 'current_setting[(]', \
+           a.attname, format_type(a.atttypid, a.atttypmod) \
+         FROM pg_catalog.pg_policy AS p \
+         JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid \
+         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+         LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attname = ANY ({columns}) \
+           AND a.attnum > 0 AND NOT a.attisdropped \
+         WHERE c.relrowsecurity ORDER BY 2, 1, a.attnum LIMIT {MOST}"
+    );
+    let policy = |row: Vec<String>| {
+        let row = <[String; 10]>::try_from(row).ok()?;
+        let [
+            name,
+            table,
+            using,
+            check,
+            roles,
+            permissive,
+            blind,
+            reads,
+            column,
+            kind,
+        ] = row;
+        Some(Policy {
+            shown: format!("{name} on {table}"),
+            name,
+            table,
+            using,
+            check,
+            roles,
+            permissive: permissive == "t",
+            blind: blind == "t",
+            reads: reads == "t",
+            column,
+            kind,
+        })
+    };
+    let mut policies: Vec<Policy> = rows(connection, &sql)?
+        .into_iter()
+        .filter_map(policy)
+        .collect();
+    // A table with two zone columns comes twice.
+    policies.dedup_by(|next, last| next.shown == last.shown);
+    Ok(policies)
+}
+
+pub(super) fn look(connection: &mut Connection, zone: &Zone) -> Result<Vec<Finding>, Trouble> {
+    let policies = policies(connection, zone)?;
+    let mut findings: Vec<Finding> = policies
+        .iter()
+        .filter_map(|policy| open(policy, zone))
+        .collect();
+    findings.extend(cut(policies.len(), "policies"));
+    let unsigned: Vec<String> = policies
+        .into_iter()
+        .filter(|policy| policy.reads)
+        .map(|policy| policy.shown)
+        .collect();
+    if !unsigned.is_empty() {
+        let read = if unsigned.len() == 1 { "reads" } else { "read" };
+        let text = format!(
+            "{} {read} {}, which every SQL statement can set",
+            counted(unsigned.len(), "policy"),
+            zone.parameters.join(", ")
+        );
+        findings.push(Finding::new("policy-unsigned", text).about(unsigned));
+    }
+    Ok(findings)
+}
+
+/// Permissive policies are alternatives: one that asks for nothing makes the others pointless. A restrictive
+/// one takes away and never gives.
+fn open(policy: &Policy, zone: &Zone) -> Option<Finding> {
+    // Half a policy may be open: WITH CHECK (true) beside a USING that asks.
+    let is_open = |text: &str| !text.is_empty() && (policy.blind || text == "true");
+    let (open_using, open_check) = (is_open(&policy.using), is_open(&policy.check));
+    if !policy.permissive || policy.column.is_empty() || !(open_using || open_check) {
+        return None;
+    }
+    let Policy {
+        shown,
+        name,
+        table,
+        using,
+        check,
+        ..
+    } = policy;
+    let whom = match policy.roles.as_str() {
+        "" => "everybody",
+        roles => roles,
+    };
+    let text = match open_using {
+        true => format!("policy {shown} lets {whom} through to every zone: USING ({using})"),
+        false => format!("policy {shown} lets {whom} write into every zone: WITH CHECK ({check})"),
+    };
+    let sql = match zone.condition(&policy.column, &policy.kind) {
+        None => format!("DROP POLICY {name} ON {table}"),
+        Some(condition) => {
+            let clause = |open: bool, word: &str| match open {
+                true => format!(" {word} ({condition})"),
+                false => String::new(),
+            };
+            let (using, check) = (
+                clause(open_using, "USING"),
+                clause(open_check, "WITH CHECK"),
+            );
+            format!("ALTER POLICY {name} ON {table}{using}{check}")
+        }
+    };
+    let finding = Finding::new("policy-open", text).about(vec![shown.clone()]);
+    Some(finding.mended_by(vec![sql]))
+}

@@ -1,0 +1,47 @@
+//! Views that show more than their reader may see: they read with their owner's rights.
+
+use super::super::connection::{Connection, Trouble};
+use super::super::finding::Finding;
+use super::super::sql::rows;
+use super::{MOST, OURS, Zone};
+
+pub(super) const IDS: &[&str] = &["view-owner-rights"];
+
+/// Views without security_invoker (PostgreSQL 15) over tables with row-level security that does not bind
+/// the view's owner, if anybody else may read them. Direct references; a view below is judged by itself.
+pub(super) fn look(connection: &mut Connection, _: &Zone) -> Result<Vec<Finding>, Trouble> {
+    let sql = format!(
+        "SELECT format('%I.%I', n.nspname, v.relname), o.rolname, string_agg(DISTINCT t.relname, ', ') \
+         FROM pg_catalog.pg_class AS v \
+         JOIN pg_catalog.pg_namespace AS n ON n.oid = v.relnamespace \
+         JOIN pg_catalog.pg_roles AS o ON o.oid = v.relowner \
+         JOIN pg_catalog.pg_rewrite AS w ON w.ev_class = v.oid \
+         JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = w.oid \
+           AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid <> v.oid \
+         JOIN pg_catalog.pg_class AS t ON t.oid = d.refobjid AND t.relrowsecurity \
+         WHERE v.relkind = 'v' AND {OURS} \
+           AND NOT coalesce((SELECT x.option_value::bool FROM pg_options_to_table(v.reloptions) AS x \
+             WHERE x.option_name = 'security_invoker'), false) \
+           AND (o.rolsuper OR o.rolbypassrls \
+             OR (NOT t.relforcerowsecurity AND pg_has_role(v.relowner, t.relowner, 'USAGE'))) \
+           AND EXISTS (SELECT FROM aclexplode(v.relacl) AS x \
+             WHERE x.grantee <> v.relowner AND x.privilege_type = 'SELECT') \
+         GROUP BY 1, 2 ORDER BY 1 LIMIT {MOST}"
+    );
+    let finding = |row: Vec<String>| {
+        let [view, owner, tables] = <[String; 3]>::try_from(row).ok()?;
+        let text = format!(
+            "view {view} reads {tables} as {owner}, which row-level security does not bind"
+        );
+        let sql = format!("ALTER VIEW {view} SET (security_invoker = true)");
+        Some(
+            Finding::new("view-owner-rights", text)
+                .about(vec![view])
+                .mended_by(vec![sql]),
+        )
+    };
+    Ok(rows(connection, &sql)?
+        .into_iter()
+        .filter_map(finding)
+        .collect())
+}

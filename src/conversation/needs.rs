@@ -1,0 +1,56 @@
+//! What a statement needs of the prefix, and what it does to it.
+
+use crate::sql::{Class, ClassSet, Facts, ParameterName, Statement, TransactionControl};
+
+/// Does the statement read or write anything a zone could matter for?
+/// Not: BEGIN, COMMIT, ROLLBACK, SET TRANSACTION (which a query before it would break), what takes no
+/// snapshot, an empty query.
+pub fn needs_zone(facts: &Facts) -> bool {
+    use TransactionControl::{Begin, Commit, Rollback, SetTransaction, TwoPhase};
+    let unknown = facts.undescribed.is_some();
+    unknown
+        || facts.statements.iter().any(|statement| {
+            !matches!(
+                statement.transaction,
+                Some(Begin | Commit { .. } | Rollback { .. } | SetTransaction | TwoPhase)
+            ) && !takes_no_snapshot(statement)
+                && !discards_all(statement)
+        })
+}
+
+/// DISCARD ALL runs alone, in no transaction, or not at all.
+fn discards_all(statement: &Statement) -> bool {
+    const ROWS: ClassSet = ClassSet::of(Class::Read).with(Class::Write);
+    statement.tag == "DISCARD ALL" && !statement.classes.intersects(ROWS)
+}
+
+/// RESET ALL, DISCARD ALL.
+pub fn clears(facts: &Facts) -> bool {
+    let mut touches = facts.statements.iter().flat_map(|s| &s.parameters);
+    touches.any(|touch| touch.name == ParameterName::All)
+}
+
+/// SET, RESET, LOCK, LISTEN, UNLISTEN, NOTIFY: PostgreSQL runs them without a snapshot, so that SET
+/// TRANSACTION may still follow, and they see no row. Not SHOW: it may show the zone. Where a
+/// parameter is set by anything else, its class is there, too.
+fn takes_no_snapshot(statement: &Statement) -> bool {
+    const NONE: ClassSet = ClassSet::of(Class::Parameter)
+        .with(Class::Lock)
+        .with(Class::Notify);
+    let classes = statement.classes;
+    !classes.is_empty() && classes.minus(NONE).is_empty() && statement.functions.is_empty()
+}
+
+/// DEALLOCATE ALL and DISCARD ALL make PgBouncer forget what it follows for this client, too.
+pub fn may_remove_names(facts: &Facts) -> bool {
+    let classes = &facts.classes;
+    facts.undescribed.is_some()
+        || classes.has(Class::Deallocate)
+        || classes.has(Class::SessionState)
+        || classes.has(Class::Procedural)
+}
+
+/// Begins or ends a transaction, or must come first in one?
+pub fn moves(control: Option<TransactionControl>) -> bool {
+    control.is_some_and(|control| control != TransactionControl::Savepoint)
+}

@@ -1,0 +1,60 @@
+//! PostgreSQL's own relations: who writes to them does by hand what DDL and GRANT do.
+
+use std::sync::LazyLock;
+
+use pg_raw_parse::nodes;
+
+use super::{Class, ClassSet, Details};
+
+/// Tables and views of `pg_catalog` in PostgreSQL 15, 17 and 18 after initdb, sorted bytewise, but for
+/// `pg_settings`: an UPDATE of it is a SET.
+static RELATIONS: LazyLock<Box<[&str]>> =
+    LazyLock::new(|| include_str!("catalogs.txt").lines().collect());
+
+/// Roles, their memberships, settings and default privileges.
+const ROLES: [&str; 8] = [
+    "pg_auth_members",
+    "pg_authid",
+    "pg_db_role_setting",
+    "pg_default_acl",
+    "pg_group",
+    "pg_roles",
+    "pg_shadow",
+    "pg_user",
+];
+
+/// What writing to `relation` is beside a write; adds to the details if it is more.
+///
+/// Without a schema a name of PostgreSQL's means its own relation: `pg_catalog` is searched first.
+pub(super) fn written(relation: Option<&nodes::RangeVar>, details: &mut Details) -> ClassSet {
+    let Some(name) = relation.and_then(nodes::RangeVar::relname) else {
+        return ClassSet::EMPTY;
+    };
+    let own = match relation.and_then(nodes::RangeVar::schemaname) {
+        None => name.starts_with("pg_") && RELATIONS.binary_search(&name).is_ok(),
+        Some("pg_catalog") => name != "pg_settings",
+        Some("information_schema" | "pg_toast") => true,
+        // pg_cron runs what stands there.
+        Some("cron") => matches!(name, "job" | "job_run_details"),
+        Some(_) => false,
+    };
+    if !own {
+        return ClassSet::EMPTY;
+    }
+    details.catalog = true;
+    ClassSet::of(match ROLES.contains(&name) {
+        true => Class::Role,
+        false => Class::Ddl,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RELATIONS;
+
+    #[test]
+    fn names_are_sorted() {
+        assert!(RELATIONS.is_sorted() && RELATIONS.len() > 130);
+        assert!(!RELATIONS.contains(&"pg_settings"));
+    }
+}

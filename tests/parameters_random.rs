@@ -1,0 +1,72 @@
+//! Random sequences of SET, RESET, transactions, savepoints, errors and queries, by both protocols and in
+//! batches: straight at PostgreSQL and through Portcullis they are answered the same, report by report,
+//! and leave nothing behind.
+
+mod support;
+
+mod parameters {
+    pub mod pair;
+    pub mod random;
+}
+
+use parameters::pair::{Pair, probe};
+use parameters::random::Sequence;
+use support::{OnEveryVersion, StackOptions, VERSIONS};
+
+const SEQUENCES: u64 = 12;
+const STEPS: usize = 60;
+
+#[test]
+fn whatever_is_set_in_whatever_order_is_as_on_a_connection_of_its_own() {
+    static STACKS: OnEveryVersion = OnEveryVersion::new();
+    let stacks = STACKS.get(|| StackOptions {
+        pool_size: 1,
+        ..StackOptions::default()
+    });
+    // More of them: SEEDS=100..400
+    let seeds = std::env::var("SEEDS").ok().and_then(|seeds| {
+        let (first, end) = seeds.split_once("..")?;
+        Some(first.parse().ok()?..end.parse().ok()?)
+    });
+    let mut wrong = Vec::new();
+    for (stack, version) in stacks.iter().zip(VERSIONS) {
+        for seed in seeds.clone().unwrap_or(0..SEQUENCES) {
+            let login = match seed % 2 {
+                0 => ("shop_plain", "app"),
+                _ => ("shop_acme", "shop"),
+            };
+            let startup: &[(&str, &str)] = match seed % 3 {
+                0 => &[],
+                1 => &[("TimeZone", "Asia/Tokyo"), ("application_name", "me")],
+                _ => &[
+                    ("IntervalStyle", "iso_8601"),
+                    ("options", "-c work_mem=3MB -c jit=off"),
+                ],
+            };
+            let mut pair = Pair::open(stack, login, startup);
+            pair.pieces = [0, 0, 1, 11][seed as usize % 4];
+            let mut sequence = Sequence::new(seed);
+            let mut said = Vec::new();
+            for _ in 0..STEPS {
+                let message = sequence.next_message();
+                said.push(message.words.clone());
+                if let Some([expected, found]) = pair.differs(&message.bytes, message.ends) {
+                    wrong.push(format!(
+                        "{version:?} {login:?} seed {seed}\n  {}\n    expected {expected:#?}\n    found {found:#?}",
+                        said.join("\n  ")
+                    ));
+                    break;
+                }
+            }
+            drop(pair);
+            wrong
+                .extend(probe(stack, login).map(|left| format!("{version:?} seed {seed}: {left}")));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}

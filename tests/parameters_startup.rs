@@ -1,0 +1,271 @@
+//! Parameters of the startup packet on the transaction route, and the defaults for transactions: as on a
+//! connection of the client's own, and nothing of it stays on the pooled one.
+
+mod support;
+
+mod parameters {
+    pub mod pair;
+    pub mod scripts;
+}
+
+use parameters::pair::{Pair, Step, probe};
+use parameters::scripts::{LOGINS, same, same_with, stacks};
+use support::message;
+use support::{Transport, Wire};
+
+use Step::{Batch, Query, Simple};
+
+const STARTUP: [(&str, &str); 6] = [
+    ("application_name", "me"),
+    ("TimeZone", "Asia/Tokyo"),
+    ("search_path", "pg_catalog, public"),
+    ("IntervalStyle", "iso_8601"),
+    ("extra_float_digits", "0"),
+    (
+        "options",
+        "-c jit=off -cwork_mem=2MB --statement-timeout=33s -c app.made=a\\ b -fs",
+    ),
+];
+
+#[test]
+fn what_is_in_the_startup_packet_is_there_in_every_transaction() {
+    let shown = [
+        "SHOW search_path",
+        "SHOW intervalstyle",
+        "SHOW extra_float_digits",
+        "SHOW jit",
+        "SHOW work_mem",
+        "SHOW statement_timeout",
+        "SHOW app.made",
+        "SHOW enable_seqscan",
+        "SHOW timezone",
+        "SHOW application_name",
+    ];
+    let all: Vec<Step> = shown.into_iter().map(Query).collect();
+    let with = |steps: &[Step]| [steps, &all, &all].concat();
+    let scripts = [
+        with(&[]),
+        with(&[Query("SET work_mem = '3MB'"), Query("SET TIME ZONE 'UTC'")]),
+        with(&[
+            Query("SET work_mem = '3MB'"),
+            Query("RESET work_mem"),
+            Query("RESET timezone"),
+            Query("RESET jit"),
+        ]),
+        with(&[Query("SET work_mem = '3MB'"), Query("RESET ALL")]),
+        with(&[Query("SET work_mem = '3MB'"), Query("DISCARD ALL")]),
+        with(&[Query("RESET timezone"), Query("RESET application_name")]),
+        [
+            with(&[
+                Query("BEGIN"),
+                Query("SET work_mem = '3MB'"),
+                Query("RESET work_mem"),
+                Query("RESET timezone"),
+                Query("SET TRANSACTION READ ONLY"),
+            ]),
+            with(&[Query("RESET ALL")]),
+            with(&[Query("ROLLBACK")]),
+        ]
+        .concat(),
+        [
+            with(&[Query("BEGIN"), Query("SELECT 1"), Query("RESET ALL")]),
+            with(&[Query("COMMIT")]),
+        ]
+        .concat(),
+        with(&[Batch(&[
+            "SHOW work_mem",
+            "SET work_mem = '3MB'",
+            "RESET work_mem",
+            "SHOW work_mem",
+            "SYNC",
+            "RESET timezone",
+            "SHOW timezone",
+        ])]),
+        with(&[Simple(
+            "RESET work_mem; SHOW work_mem; RESET timezone; SHOW timezone",
+        )]),
+    ];
+    let scripts: Vec<&[Step]> = scripts.iter().map(|script| &script[..]).collect();
+    same_with(&STARTUP, &scripts);
+}
+
+#[test]
+fn the_login_reports_what_is_in_the_startup_packet() {
+    for stack in stacks() {
+        for login in LOGINS {
+            let Pair {
+                direct, through, ..
+            } = Pair::open(&stack, login, &STARTUP);
+            let sorted = |wire: &Wire| {
+                let mut all = wire.parameters.clone();
+                all.sort();
+                all
+            };
+            assert_eq!(sorted(&through), sorted(&direct));
+        }
+    }
+}
+
+#[test]
+fn a_startup_parameter_that_the_server_refuses_ends_the_login_as_there() {
+    for stack in stacks() {
+        for parameter in [
+            ("work_mem", "much"),
+            ("no_such_parameter", "1"),
+            ("options", "-c jit=perhaps"),
+            ("options", "-c shared_buffers=1GB"),
+            ("options", "-q"),
+        ] {
+            let (user, database) = LOGINS[0];
+            let ports = [
+                (stack.cluster.port, Transport::Plain),
+                (stack.port, Transport::SslRequest),
+            ];
+            let [expected, found] = ports.map(|(port, transport)| {
+                let login = stack.login_at(port, user, database);
+                let refused = Wire::try_login(&login, transport, &[parameter]);
+                let error = refused.err().expect("a refusal");
+                (error.field(b'V'), error.sqlstate(), error.field(b'M'))
+            });
+            assert_eq!(found, expected, "{parameter:?}");
+        }
+        assert_eq!(probe(&stack, LOGINS[0]), None);
+    }
+}
+
+#[test]
+fn defaults_of_transactions_hold_in_each_of_them() {
+    let shown = [
+        Query("SHOW default_transaction_read_only"),
+        Query("SHOW transaction_read_only"),
+        Query("SHOW transaction_isolation"),
+        Query("SHOW transaction_deferrable"),
+        Query("SELECT pg_notify('x', 'y')"),
+        Query("BEGIN"),
+        Query("SHOW transaction_isolation"),
+        Query("SELECT pg_notify('x', 'y')"),
+        Query("ROLLBACK AND CHAIN"),
+        Query("SHOW transaction_read_only"),
+        Query("SHOW transaction_isolation"),
+        Query("COMMIT"),
+        Query("BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE"),
+        Query("SHOW transaction_isolation"),
+        Query("SELECT pg_notify('x', 'y')"),
+        Query("ROLLBACK"),
+        Query("START TRANSACTION READ WRITE"),
+        Query("SET LOCAL jit = off"),
+        Query("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"),
+        Query("SHOW transaction_isolation"),
+        Query("COMMIT"),
+        Query("BEGIN"),
+        Query("SAVEPOINT a"),
+        Query("SHOW transaction_isolation"),
+        Query("RESET ALL"),
+        Query("SHOW transaction_isolation"),
+        Query("ROLLBACK"),
+        Batch(&[
+            "SHOW transaction_isolation",
+            "SELECT pg_notify('x', 'y')",
+            "BEGIN",
+            "SHOW transaction_read_only",
+            "COMMIT",
+        ]),
+        Batch(&[
+            "BEGIN",
+            "SHOW transaction_isolation",
+            "SHOW transaction_deferrable",
+            "COMMIT",
+            "SHOW transaction_isolation",
+        ]),
+    ];
+    let with = |steps: &[Step]| [steps, &shown].concat();
+    let scripts = [
+        with(&[]),
+        with(&[Query(
+            "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+        )]),
+        with(&[
+            Query("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"),
+            Query("SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE"),
+        ]),
+        with(&[Query(
+            "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+        )]),
+        with(&[Query(
+            "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE",
+        )]),
+        with(&[Query("SET default_transaction_read_only = on")]),
+        with(&[Query(
+            "SET default_transaction_isolation = 'repeatable read'",
+        )]),
+        with(&[
+            Query("SELECT set_config('default_transaction_isolation', 'serializable', false)"),
+            Query("BEGIN"),
+            Query("SET default_transaction_isolation = 'repeatable read'"),
+            Query("SHOW transaction_isolation"),
+            Query("COMMIT"),
+        ]),
+        with(&[
+            Query("SET default_transaction_isolation = 'serializable'"),
+            Query("RESET default_transaction_isolation"),
+        ]),
+    ];
+    let scripts: Vec<&[Step]> = scripts.iter().map(|script| &script[..]).collect();
+    same(&scripts);
+    let startup = [
+        ("options", "-c default_transaction_isolation=serializable"),
+        ("default_transaction_read_only", "on"),
+    ];
+    same_with(
+        &startup,
+        &[
+            &with(&[]),
+            &with(&[Query("SET default_transaction_read_only = off")]),
+        ],
+    );
+}
+
+#[test]
+fn a_transaction_that_is_serializable_by_default_fails_where_it_must() {
+    for stack in stacks() {
+        stack.direct(
+            "app",
+            "INSERT INTO notes (id, body) VALUES (1000, '') ON CONFLICT DO NOTHING",
+        );
+        for (level, sqlstate) in [
+            ("read committed", None),
+            ("repeatable read", Some("40001")),
+            ("serializable", Some("40001")),
+        ] {
+            let mut wire = Wire::login(&stack.login("shop_plain", "app"));
+            let set = format!("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {level}");
+            message::fine(&wire.query(&set));
+            message::fine(&wire.query("BEGIN"));
+            message::fine(&wire.query("SELECT body FROM notes WHERE id = 1000"));
+            stack.direct("app", "UPDATE notes SET body = body || 'x' WHERE id = 1000");
+            let answer = wire.query("UPDATE notes SET body = body || 'y' WHERE id = 1000");
+            let failed = message::error(&answer).map(message::Message::sqlstate);
+            assert_eq!(failed.as_deref(), sqlstate, "{level}");
+            message::fine(&wire.query("ROLLBACK"));
+            // Read-only, in an implicit transaction by both protocols, and in an explicit one.
+            message::fine(&wire.query("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"));
+            let insert = "INSERT INTO notes (body) VALUES ('never')";
+            assert_eq!(message::failed(&wire.query(insert)), ("25006".into(), 'I'));
+            let answer = wire.batch(&message::extended(insert, &[]));
+            assert_eq!(message::failed(&answer), ("25006".into(), 'I'));
+            message::fine(&wire.query("BEGIN"));
+            assert_eq!(message::failed(&wire.query(insert)), ("25006".into(), 'E'));
+            message::fine(&wire.query("ROLLBACK"));
+            message::fine(&wire.query("BEGIN READ WRITE"));
+            message::fine(&wire.query(insert));
+            message::fine(&wire.query("ROLLBACK"));
+        }
+        assert_eq!(
+            stack
+                .direct("app", "SELECT count(*) FROM notes WHERE body = 'never'")
+                .trim(),
+            "0"
+        );
+        assert_eq!(probe(&stack, LOGINS[0]), None);
+    }
+}
