@@ -64,7 +64,7 @@ fn load(stack: &Stack, mut random: Random) {
             _ => {
                 let answer = wire.batch(&run("", &[]));
                 match holds {
-                    Some(wanted) => assert_eq!(column(&answer), [wanted.clone()]),
+                    Some(wanted) => assert_eq!(column(&answer), std::slice::from_ref(wanted)),
                     None => {
                         assert_eq!(failed(&answer), ("26000".into(), 'I'));
                         let said = error(&answer).and_then(|error| error.field(b'M'));
