@@ -14,8 +14,14 @@ pub fn needs_zone(facts: &Facts) -> bool {
                 statement.transaction,
                 Some(Begin | Commit { .. } | Rollback { .. } | SetTransaction | TwoPhase)
             ) && !takes_no_snapshot(statement)
+                && !is_about_constraints(statement)
                 && !discards_all(statement)
         })
+}
+
+/// SET CONSTRAINTS can run triggers at once, but only those of statements that got the prefix themselves.
+fn is_about_constraints(statement: &Statement) -> bool {
+    statement.tag == "SET CONSTRAINTS" && statement.classes == ClassSet::of(Class::Transaction)
 }
 
 /// DISCARD ALL runs alone, in no transaction, or not at all.
