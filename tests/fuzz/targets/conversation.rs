@@ -122,7 +122,15 @@ fn check_texts(played: &Played, login: Login) {
         };
         let text = text.expect("a text");
         let text = text.strip_prefix(b"select where false;").unwrap_or(text);
-        let verdict = decide(&describe(text), &who, State { migration_open, ..State::default() }).verdict;
+        let verdict = decide(
+            &describe(text),
+            &who,
+            State {
+                migration_open,
+                ..State::default()
+            },
+        )
+        .verdict;
         assert_eq!(
             verdict,
             Verdict::Allow,

@@ -55,7 +55,8 @@ fn check_strings(mut body: &[u8]) {
 /// The position moves, and nothing else does.
 fn check_fields(message: &[u8]) {
     let mut moved = Vec::new();
-    error_fields::put_moved(&mut moved, message, OFFSET);
+    let shift = |position: u32| position.checked_sub(OFFSET).filter(|moved| *moved > 0);
+    error_fields::put_moved(&mut moved, message, shift);
     let header = frame::header(&moved).expect("a length").expect("a header");
     assert_eq!((header.kind, header.total), (message[0], moved.len()));
     assert!(moved.len() <= message.len());
