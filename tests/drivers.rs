@@ -10,7 +10,7 @@ use std::process::Command;
 
 use support::{Login, Pooler, Psql, Stack, StackOptions, Version, fixture, parts, psql};
 
-/// PostgreSQL 15 behind PgBouncer 1.18: statements stay unnamed.
+/// PostgreSQL 15 behind PgBouncer 1.18, which knows nothing of prepared statements.
 const OLD: (Version, Pooler) = (Version::Pg15, Pooler::V1_18);
 /// PostgreSQL 17 behind PgBouncer 1.24: drivers prepare as they like.
 const NEW: (Version, Pooler) = (Version::Pg17, Pooler::V1_24);
@@ -108,9 +108,14 @@ fn run(mut client: Command, stack: &Stack, login: &Login, pooler: Pooler) -> Psq
     client
         .envs(login.environment())
         .env("DRIVER_OTHER_CA", other.certificate())
+        // PgBouncer 1.18 alone knows nothing of prepared statements.
         .env(
             "DRIVER_PREPARED",
-            if pooler == Pooler::V1_24 { "1" } else { "0" },
+            if through_portcullis() || pooler == Pooler::V1_24 {
+                "1"
+            } else {
+                "0"
+            },
         );
     psql::with_input(client, "").into()
 }
@@ -144,7 +149,7 @@ fn java(file: &str) -> Command {
 }
 
 #[test]
-fn psycopg_unnamed() {
+fn psycopg_on_a_pool_that_forgets_names() {
     run_client(
         OLD,
         python("psycopg_client.py"),
@@ -154,7 +159,7 @@ fn psycopg_unnamed() {
 }
 
 #[test]
-fn psycopg_prepared() {
+fn psycopg_on_a_pool_that_follows_names() {
     run_client(
         NEW,
         python("psycopg_client.py"),
@@ -164,7 +169,7 @@ fn psycopg_prepared() {
 }
 
 #[test]
-fn asyncpg_unnamed() {
+fn asyncpg_on_a_pool_that_forgets_names() {
     run_client(
         OLD,
         python("asyncpg_client.py"),
@@ -174,7 +179,7 @@ fn asyncpg_unnamed() {
 }
 
 #[test]
-fn asyncpg_prepared() {
+fn asyncpg_on_a_pool_that_follows_names() {
     run_client(
         NEW,
         python("asyncpg_client.py"),
@@ -184,17 +189,17 @@ fn asyncpg_prepared() {
 }
 
 #[test]
-fn node_postgres_unnamed() {
+fn node_postgres_on_a_pool_that_forgets_names() {
     run_client(OLD, node("node_postgres.js"), &[], &[]);
 }
 
 #[test]
-fn node_postgres_prepared() {
+fn node_postgres_on_a_pool_that_follows_names() {
     run_client(NEW, node("node_postgres.js"), &[], &[]);
 }
 
 #[test]
-fn pgjdbc_unnamed() {
+fn pgjdbc_on_a_pool_that_forgets_names() {
     run_client(
         OLD,
         java("Pgjdbc.java"),
@@ -204,7 +209,7 @@ fn pgjdbc_unnamed() {
 }
 
 #[test]
-fn pgjdbc_prepared() {
+fn pgjdbc_on_a_pool_that_follows_names() {
     run_client(
         NEW,
         java("Pgjdbc.java"),

@@ -222,6 +222,15 @@ fn a_hoard_of_long_names_is_bounded() {
         attack.client(&batch).0
     };
     let mut held = 0;
+    // The pool is asked whether it follows names, and does.
+    assert_eq!(kinds(&ask(&mut attack, held)), b"CPBECS");
+    let empty = [(b'3', &b""[..]), (b'1', b""), (b'2', b"")];
+    let end = [(b'C', &b"SELECT 0\0"[..]), (b'3', b""), (b'Z', b"I")];
+    let mut followed = Vec::new();
+    for (kind, body) in empty.into_iter().chain(end) {
+        message(&mut followed, kind, |out| out.extend_from_slice(body));
+    }
+    attack.server(&followed);
     while kinds(&ask(&mut attack, held)) == b"PS" {
         attack.server(PARSED);
         held += 1;

@@ -3,6 +3,7 @@
 use super::in_flight::Expected;
 use super::injection::QueryForm;
 use super::judge::Judged;
+use super::prepared::is_named_parse;
 use super::splice::Splice;
 use super::{Batch, Body, Context, Conversation, Copy, Fatal, Next, Observer, Taken};
 use crate::error::SqlState;
@@ -154,7 +155,8 @@ impl Conversation {
                 return Ok(Step::Hold);
             }
             if !self.ending
-                && (self.asks_pool(out) || self.must_wait(matches!(kind, b'Q' | b'F'), out))
+                && (self.asks_pool(message, out)
+                    || self.must_wait(matches!(kind, b'Q' | b'F'), out))
             {
                 return Ok(Step::Hold);
             }
@@ -227,16 +229,23 @@ impl Conversation {
             return simple;
         }
         let injection = self.injection.as_ref();
-        self.batch == Batch::Closed && injection.is_some_and(|injection| injection.holds_batches())
+        self.batch == Batch::Closed
+            && injection.is_some_and(|it| it.holds_batches() || (!simple && it.may_be_handed_on()))
     }
 
     /// Asks the pool what the zone must know about it, where nothing else is open or unanswered. What
     /// the client has just sent waits for the answer.
-    fn asks_pool(&mut self, out: &mut Splice<'_>) -> bool {
+    fn asks_pool(&mut self, message: Message<'_>, out: &mut Splice<'_>) -> bool {
         let idle = self.is_idle();
         let Some(injection) = &mut self.injection else {
             return false;
         };
+        if self.replaceable && is_named_parse(message) {
+            injection.has_names();
+        }
+        if self.in_flight.head().is_some_and(Expected::is_about_pool) {
+            return true;
+        }
         if !idle || !injection.is_curious() {
             return false;
         }
@@ -312,6 +321,8 @@ impl Conversation {
             out.keep(message.range(message.header.total));
             self.in_flight.push_statement(Expected::Query, copy_in);
         }
+        self.statements.lost();
+        self.may_deallocate(&facts);
         if let Some(injection) = &mut self.injection {
             injection.queried(&facts, form);
         }

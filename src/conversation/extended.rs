@@ -1,11 +1,10 @@
 //! The extended protocol, client's side: Parse, Bind, Describe, Execute, Close.
 
-use std::sync::Arc;
-
 use super::client::{Message, Step, bad_layout, has_copy_in, only_cstr};
 use super::in_flight::{Expected, Pending, Space};
 use super::judge::Judged;
 use super::names::{MAX_BYTES, MAX_NAMES, Prepared, bytes_of};
+use super::prepared::{self, Called};
 use super::splice::Splice;
 use super::virtualised::Noted;
 use super::{Batch, Context, Conversation, Fatal, Observer};
@@ -38,12 +37,7 @@ impl Conversation {
         let Some(body) = message.body() else {
             return Ok(Step::More(message.header.total));
         };
-        let (name, rest) = cstr(body).ok_or_else(bad_layout)?;
-        let (text, types) = cstr(rest).ok_or_else(bad_layout)?;
-        let (count, types) = types.split_first_chunk::<2>().ok_or_else(bad_layout)?;
-        if types.len() != 4 * usize::from(u16::from_be_bytes(*count)) {
-            return Err(bad_layout());
-        }
+        let (name, text, types) = prepared::parts(body).ok_or_else(bad_layout)?;
         if name.len() > MAX_NAME || text.len() > self.max_statement_bytes {
             let refusal = self.too_long(cx.who);
             return Ok(self.refuse_extended(message, refusal, cx, out));
@@ -58,27 +52,39 @@ impl Conversation {
             }
             Judged::Allowed(facts) => facts,
         };
+        if self.remembers_too_much() {
+            self.wait_for_answers(out);
+            return Ok(Step::Hold);
+        }
         if self.must_know(&facts, out) {
             return Ok(Step::Hold);
         }
-        let failed = self.failed();
-        let injection = self.injection.as_ref();
-        if injection.is_some_and(|i| i.due_at_parse(&facts, failed)) {
-            self.put_prefix(cx, out);
+        let taken = match name.is_empty() {
+            true => Lookup::Unknown,
+            false if !self.remembers() => Lookup::Unknown,
+            false => self.lookup(name, out),
+        };
+        if matches!(taken, Lookup::Wait) {
+            return Ok(Step::Hold);
         }
-        let text = self.record.then(|| text.into());
-        let meaning = Some(Prepared {
-            facts: Arc::clone(&facts),
-            text,
-        });
-        if !self.room_for_a_name(name, meaning.as_ref()) {
+        let meaning = Prepared {
+            source: self.remember(name, text, types, &facts),
+            followed: !name.is_empty() && self.hands_over(name),
+            text: self.record.then(|| text.into()),
+            facts,
+        };
+        let taken = matches!(taken, Lookup::Known(_));
+        if !taken && !self.room_for_a_name(name, Some(&meaning)) {
             let refusal = too_many_names(cx.who);
             return Ok(self.refuse_extended(message, refusal, cx, out));
         }
-        self.in_flight
-            .push_change(Expected::Parse, Space::Statement, name, meaning);
-        self.batch = Batch::Open;
-        Ok(self.pass_parse(message, &facts, out))
+        self.put_prefix_for_parse(&meaning.facts, cx, out);
+        if taken {
+            self.try_parse(meaning.source.as_deref(), out);
+            let refusal = taken_name(cx.who, name);
+            return Ok(self.refuse_extended(message, refusal, cx, out));
+        }
+        Ok(self.send_parse(message, name, meaning, out))
     }
 
     pub(super) fn bind<O: Observer>(
@@ -118,10 +124,25 @@ impl Conversation {
         if injection.is_some_and(|i| i.due_at_bind(&prepared.facts, named, failed)) {
             self.put_prefix(cx, out);
         }
+        let anew = prepared::is_described_next(message, portal);
+        let called = self.say_again(name, &prepared, anew, out);
+        match called {
+            Called::Wait => return Ok(Step::Hold),
+            Called::Changed => {
+                let refusal = changed_type(cx.who);
+                return Ok(self.refuse_extended(message, refusal, cx, out));
+            }
+            Called::ByName | Called::Unnamed => {}
+        }
+        let bound = Prepared {
+            // The memory of an unnamed one serves the next.
+            source: prepared.source.filter(|_| named),
+            ..prepared
+        };
         self.in_flight
-            .push_change(Expected::Bind, Space::Portal, portal, Some(prepared));
+            .push_change(Expected::Bind, Space::Portal, portal, Some(bound));
         self.batch = Batch::Open;
-        Ok(self.pass(message, out))
+        Ok(self.pass_bind(message, portal, name, called, out))
     }
 
     pub(super) fn describe<O: Observer>(
@@ -134,25 +155,54 @@ impl Conversation {
             return wait_for_names(message);
         };
         if kind == b'S' {
-            // PgBouncer >= 1.21 may disconnect over a statement that it does not know.
-            match self.lookup(name, out) {
-                Lookup::Wait => return Ok(Step::Hold),
-                Lookup::Unknown => {
-                    let refusal = unknown_statement(cx.who, name);
-                    return Ok(self.refuse_extended(message, refusal, cx, out));
-                }
-                Lookup::Known(_) => {}
-            }
-        } else if name.is_empty() {
-            match self.lookup_portal(name, out) {
-                Lookup::Wait => return Ok(Step::Hold),
-                Lookup::Unknown => return Ok(self.refuse_unnamed_portal(message, cx, out)),
-                Lookup::Known(_) => {}
-            }
+            return Ok(self.describe_statement(message, name, cx, out));
         }
-        self.in_flight.push(Expected::Describe);
+        let of = match self.lookup_portal(name, out) {
+            Lookup::Wait => return Ok(Step::Hold),
+            Lookup::Unknown if name.is_empty() => {
+                return Ok(self.refuse_unnamed_portal(message, cx, out));
+            }
+            Lookup::Unknown => None,
+            Lookup::Known(portal) => portal.source,
+        };
+        self.in_flight.push_describe(Expected::Describe, of);
         self.batch = Batch::Open;
         Ok(self.pass(message, out))
+    }
+
+    fn describe_statement<O: Observer>(
+        &mut self,
+        message: Message<'_>,
+        name: &[u8],
+        cx: &mut Context<'_, O>,
+        out: &mut Splice<'_>,
+    ) -> Step {
+        // PgBouncer >= 1.21 may disconnect over a statement that it does not know.
+        let prepared = match self.lookup(name, out) {
+            Lookup::Wait => return Step::Hold,
+            Lookup::Unknown => {
+                let refusal = unknown_statement(cx.who, name);
+                return self.refuse_extended(message, refusal, cx, out);
+            }
+            Lookup::Known(prepared) => prepared,
+        };
+        if self.must_know(&prepared.facts, out) {
+            return Step::Hold;
+        }
+        self.put_prefix_for_parse(&prepared.facts, cx, out);
+        let called = self.say_again(name, &prepared, false, out);
+        match called {
+            Called::Wait => return Step::Hold,
+            Called::Changed => {
+                let refusal = changed_type(cx.who);
+                return self.refuse_extended(message, refusal, cx, out);
+            }
+            Called::ByName | Called::Unnamed => {}
+        }
+        self.in_flight
+            .push_describe(Expected::Describe, prepared.source);
+        self.batch = Batch::Open;
+        self.pass_describe(message, called, out)
     }
 
     pub(super) fn execute<O: Observer>(
@@ -200,6 +250,7 @@ impl Conversation {
                 Noted::Yes => noted = Some(&prepared.facts),
                 Noted::Wait => return Ok(Step::Hold),
             }
+            self.may_deallocate(&prepared.facts);
             if let Some(injection) = &mut self.injection {
                 injection.executed(&prepared.facts);
             }
@@ -228,6 +279,20 @@ impl Conversation {
         let Some((kind, name)) = kind_and_name(message)? else {
             return wait_for_names(message);
         };
+        let mut followed = false;
+        if kind == b'S' && self.remembers() {
+            followed = match self.lookup(name, out) {
+                Lookup::Wait => return Ok(Step::Hold),
+                Lookup::Known(prepared) => prepared.followed,
+                Lookup::Unknown => false,
+            };
+            if followed && !self.in_flight.is_empty() {
+                // PgBouncer would answer it by itself, and sometimes before what was sent earlier
+                // (measured on 1.24): it keeps that one.
+                self.doubt(name.into());
+                followed = false;
+            }
+        }
         let space = match kind {
             b'S' => Space::Statement,
             _ => Space::Portal,
@@ -235,13 +300,23 @@ impl Conversation {
         self.in_flight
             .push_change(Expected::Close, space, name, None);
         self.batch = Batch::Open;
-        Ok(self.pass(message, out))
+        Ok(match space {
+            Space::Statement => self.pass_close(message, name, followed, out),
+            Space::Portal => self.pass(message, out),
+        })
     }
 
     /// What a statement's name stands for once everything sent has run.
     fn lookup(&mut self, name: &[u8], out: &mut Splice<'_>) -> Lookup {
+        if self.is_deallocating() {
+            return self.wait_for_answers(out);
+        }
         let found = match self.in_flight.pending(Space::Statement, name) {
             Pending::Sure(prepared) => prepared,
+            // An unanswered Query drops it.
+            Pending::None if name.is_empty() && self.in_flight.has_ended_batches() => {
+                return self.wait_for_answers(out);
+            }
             Pending::None => self.names.statement(name),
             Pending::Open => return self.wait_for_answers(out),
         };
@@ -326,6 +401,15 @@ fn wait_for_names(message: Message<'_>) -> Result<Step, Fatal> {
 fn unknown_statement(who: &Who, name: &[u8]) -> Box<Refusal> {
     let name = String::from_utf8_lossy(name);
     Box::new(guards::unknown_name::statement(who, &name))
+}
+
+fn changed_type(who: &Who) -> Box<Refusal> {
+    Box::new(guards::unknown_name::changed(who))
+}
+
+fn taken_name(who: &Who, name: &[u8]) -> Box<Refusal> {
+    let name = String::from_utf8_lossy(name);
+    Box::new(guards::unknown_name::taken(who, &name))
 }
 
 fn portal_without_zone(who: &Who, facts: Option<&Facts>) -> Box<Refusal> {

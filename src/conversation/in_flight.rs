@@ -2,8 +2,10 @@
 //! messages, so the head of this queue says what the next answer belongs to.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::names::{Prepared, bytes_of};
+use super::prepared::Source;
 use crate::policy::Refusal;
 use crate::zone::Form;
 
@@ -18,9 +20,17 @@ const MAX_LOOKED_AT: usize = 256;
 pub enum Expected {
     /// ParseComplete; the head of `parses` becomes known then.
     Parse,
+    /// ParseComplete of a Parse of ours that says again what the client has parsed before.
+    OwnParse,
+    /// The same answers to a Describe of ours.
+    OwnDescribe,
+    /// ParseComplete again, under the client's name, for a pool that follows it; the head of `parses` becomes
+    /// known then.
+    FollowedParse,
     /// BindComplete; the head of `binds` becomes known then.
     Bind,
-    /// RowDescription or NoData.
+    /// RowDescription or NoData; of a statement, ParameterDescription before that. The head of
+    /// `described` is what is described.
     Describe,
     /// CommandComplete, EmptyQueryResponse or PortalSuspended.
     Execute,
@@ -42,6 +52,8 @@ pub enum Expected {
     Guarded,
     /// A message that was replaced by Execute of a portal that cannot exist: its error becomes the refusal.
     Refused,
+    /// The same, of a Query or of a Parse of the unnamed statement, which drop the one before it.
+    RefusedUnnamed,
     /// The zone prefix: CloseComplete.
     PrefixClose,
     /// ParseComplete.
@@ -115,6 +127,14 @@ impl Expected {
         matches!(self, Self::Planned | Self::PlannedOwn)
     }
 
+    /// Between us and the pool, with no client's message before it?
+    pub fn is_about_pool(self) -> bool {
+        matches!(
+            self,
+            Self::Question | Self::CleanupClose | Self::CleanupSync
+        )
+    }
+
     /// Part of the question what a parameter is?
     pub fn is_reading(self) -> bool {
         READING.contains(&self)
@@ -180,8 +200,10 @@ pub struct InFlight {
     statements: usize,
     /// Batches sent.
     batch: u64,
-    /// One for each [`Expected::Refused`].
+    /// One for each [`Expected::Refused`] and [`Expected::RefusedUnnamed`].
     refusals: VecDeque<Box<Refusal>>,
+    /// One for each [`Expected::Describe`] and [`Expected::OwnDescribe`]: none where it is no matter.
+    described: VecDeque<Option<Arc<Source>>>,
     copies: usize,
     /// Answers that end a batch.
     ends: usize,
@@ -200,6 +222,8 @@ pub struct Skipped {
     pub synced: bool,
     /// A zone prefix, or what was left of it, was among them.
     pub prefix: bool,
+    /// Statements that were not parsed or closed under these names.
+    pub names: Vec<Box<[u8]>>,
 }
 
 impl InFlight {
@@ -221,6 +245,17 @@ impl InFlight {
     /// Are there unanswered batches before the one that is open?
     pub fn has_ended_batches(&self) -> bool {
         self.ends > 0
+    }
+
+    /// Batches sent so far.
+    pub fn batch(&self) -> u64 {
+        self.batch
+    }
+
+    /// Does the first unanswered change make the unnamed statement another?
+    pub fn parses_unnamed(&self) -> bool {
+        let first = self.changes.front();
+        first.is_some_and(|change| change.space == Space::Statement && change.name.is_empty())
     }
 
     /// Is a COPY FROM STDIN unanswered?
@@ -284,9 +319,26 @@ impl InFlight {
     }
 
     /// A message was replaced.
-    pub fn push_refused(&mut self, refusal: Box<Refusal>) {
+    pub fn push_refused(&mut self, expected: Expected, refusal: Box<Refusal>) {
         self.refusals.push_back(refusal);
-        self.push(Expected::Refused);
+        self.push(expected);
+    }
+
+    /// A Describe was sent.
+    pub fn push_describe(&mut self, expected: Expected, of: Option<Arc<Source>>) {
+        self.described.push_back(of);
+        self.push(expected);
+    }
+
+    /// What the Describe at the head is about.
+    pub fn described(&self) -> Option<&Source> {
+        self.described.front()?.as_deref()
+    }
+
+    /// The Describe at the head is answered.
+    pub fn pop_described(&mut self) {
+        self.pop();
+        self.described.pop_front();
     }
 
     /// The zone prefix was sent in this form.
@@ -350,9 +402,19 @@ impl InFlight {
             self.pop();
             skipped.prefix |= head.is_prefix();
             match head {
-                Expected::Parse | Expected::Bind | Expected::Close => drop(self.pop_change()),
-                Expected::Refused => drop(self.refusals.pop_front()),
+                Expected::Parse | Expected::FollowedParse | Expected::Bind | Expected::Close => {
+                    let change = self.pop_change();
+                    let named = |it: &Change| it.space == Space::Statement && !it.name.is_empty();
+                    let name = change.filter(named).map(|change| change.name);
+                    skipped.names.extend(name);
+                }
+                Expected::Refused | Expected::RefusedUnnamed => {
+                    drop(self.refusals.pop_front());
+                }
                 Expected::Execute => skipped.executes += 1,
+                Expected::Describe | Expected::OwnDescribe => {
+                    drop(self.described.pop_front());
+                }
                 Expected::NotedExecute => {
                     skipped.executes += 1;
                     skipped.noted += 1;
@@ -393,6 +455,9 @@ impl InFlight {
     pub fn settle(&mut self) {
         if self.queue.capacity() > 64 {
             self.queue.shrink_to(16);
+        }
+        if self.described.capacity() > 16 {
+            self.described.shrink_to(4);
         }
         if self.changes.capacity() > 16 {
             self.changes.shrink_to(4);

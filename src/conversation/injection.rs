@@ -3,6 +3,8 @@
 //! Within a batch the prediction is exact: if anything fails, the server skips the rest. Between
 //! batches it may be wrong only after transaction control; then the next batch waits for the answer.
 
+mod names;
+
 use std::sync::Arc;
 
 use super::Origins;
@@ -221,14 +223,6 @@ impl Injection {
             && control.any(|it| matches!(it, Commit { .. } | Rollback { .. } | TwoPhase))
     }
 
-    /// Is the prefix due ahead of a Parse of this statement? To read a query PostgreSQL takes a snapshot,
-    /// and modes must be set before.
-    pub fn due_at_parse(&self, facts: &Facts, failed: bool) -> bool {
-        let parameters = self.parameters.as_ref();
-        let modes = parameters.is_some_and(|parameters| parameters.modes().is_some());
-        modes && self.due_at_bind(facts, false, failed)
-    }
-
     /// Is the prefix due ahead of a Bind of this statement?
     /// `named`: the statement has a name.
     pub fn due_at_bind(&self, facts: &Facts, named: bool, failed: bool) -> bool {
@@ -300,8 +294,13 @@ impl Injection {
 
     /// Is it time to ask whether the pool follows names? Only while nothing is open or unanswered.
     pub fn is_curious(&self) -> bool {
-        let loses = self.zone.as_ref().is_some_and(|zone| zone.loses_names());
-        self.keeping.is_curious() && self.injects() && !loses
+        let of_use = self.injects() || self.keeping.has_names();
+        self.keeping.is_curious() && of_use && !self.loses_names()
+    }
+
+    /// Has a name been lost that should have stayed?
+    fn loses_names(&self) -> bool {
+        self.zone.as_ref().is_some_and(|zone| zone.loses_names())
     }
 
     /// Appends the question.
@@ -338,7 +337,7 @@ impl Injection {
 
     /// The pool does not know a name that it should have followed.
     pub fn name_lost(&mut self) {
-        self.keeping.forgets();
+        self.keeping.lost();
         if let Some(zone) = &self.zone {
             zone.name_lost();
         }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::client::{Message, Step};
 use super::in_flight::Expected;
 use super::names::Prepared;
+use super::prepared::is_named_parse;
 use super::splice::Splice;
 use super::{Batch, Context, Conversation, Observer};
 use crate::error::SqlState;
@@ -115,13 +116,22 @@ impl Conversation {
         reply: &mut Vec<u8>,
     ) -> Step {
         cx.observer.refused(&refusal, message.text());
+        let query = message.header.kind == b'Q';
         if self.is_idle() {
             self.error_reply(&refusal).put(reply);
             reply.extend_from_slice(READY_IDLE);
+            if query {
+                let gone = self.names.drop_unnamed();
+                self.statements.recycle(gone);
+            }
         } else {
             self.put_execute_of_nothing(out);
             out.insert().extend_from_slice(frame::SYNC);
-            self.in_flight.push_refused(refusal);
+            let expected = match query {
+                true => Expected::RefusedUnnamed,
+                false => Expected::Refused,
+            };
+            self.in_flight.push_refused(expected, refusal);
             self.in_flight.push(Expected::Sync);
             if let Some(injection) = &mut self.injection {
                 injection.batch_ended();
@@ -142,7 +152,12 @@ impl Conversation {
     ) -> Step {
         cx.observer.refused(&refusal, message.text());
         self.put_execute_of_nothing(out);
-        self.in_flight.push_refused(refusal);
+        let unnamed = message.header.kind == b'P' && !is_named_parse(message);
+        let expected = match unnamed {
+            true => Expected::RefusedUnnamed,
+            false => Expected::Refused,
+        };
+        self.in_flight.push_refused(expected, refusal);
         self.batch = Batch::Skipping;
         self.drop_message(message)
     }
@@ -192,7 +207,7 @@ impl Conversation {
         cx: &Context<'_, O>,
     ) {
         match prepared {
-            Some(Prepared { facts, text }) => {
+            Some(Prepared { facts, text, .. }) => {
                 cx.observer
                     .started(Some(facts), text.as_deref().unwrap_or(b""));
             }

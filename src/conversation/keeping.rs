@@ -22,6 +22,8 @@ enum Pool {
     Follows(Kept),
     /// It does not, or nobody knows.
     Forgets,
+    /// It has lost a name, or keeps outdated plans: not to be relied upon again.
+    Loses,
 }
 
 /// Has the pool got the statement?
@@ -37,6 +39,8 @@ enum Kept {
 #[derive(Debug)]
 pub struct Keeping {
     pool: Pool,
+    /// The client names its prepared statements.
+    named: bool,
 }
 
 impl Keeping {
@@ -48,7 +52,25 @@ impl Keeping {
         } else {
             Pool::Forgets
         };
-        Self { pool }
+        Self { pool, named: false }
+    }
+
+    /// The client names a prepared statement: the answer is of use at once.
+    pub fn named(&mut self) {
+        if let (false, Pool::Unasked(prefixes)) = (self.named, &mut self.pool) {
+            *prefixes = ASK_AFTER;
+        }
+        self.named = true;
+    }
+
+    /// Does it name its prepared statements?
+    pub fn has_names(&self) -> bool {
+        self.named
+    }
+
+    /// Does the pool follow names?
+    pub fn follows(&self) -> bool {
+        matches!(self.pool, Pool::Follows(_))
     }
 
     /// Is it time to ask the pool?
@@ -64,6 +86,11 @@ impl Keeping {
     /// The question failed, or PostgreSQL knows the name: it does not follow.
     pub fn forgets(&mut self) {
         self.pool = Pool::Forgets;
+    }
+
+    /// A name is gone that should have stayed, or its plan is outdated.
+    pub fn lost(&mut self) {
+        self.pool = Pool::Loses;
     }
 
     /// The question is answered to its end.
@@ -82,7 +109,7 @@ impl Keeping {
                 return Form::First;
             }
             Pool::Unasked(prefixes) => *prefixes = (*prefixes + 1).min(ASK_AFTER),
-            Pool::Asked | Pool::Forgets => {}
+            Pool::Asked | Pool::Forgets | Pool::Loses => {}
         }
         Form::Whole
     }
@@ -101,9 +128,9 @@ impl Keeping {
         }
     }
 
-    /// Another connection, perhaps to another pool; `Forgets` stays: it is always right.
+    /// Another connection, perhaps to another pool; `Loses` stays: it is always right.
     pub fn server_replaced(&mut self) {
-        if self.pool != Pool::Forgets {
+        if self.pool != Pool::Loses {
             self.pool = Pool::Unasked(ASK_AFTER);
         }
     }
@@ -150,7 +177,28 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_that_forgets_is_not_asked_again() {
+    fn a_client_that_names_its_statements_is_worth_asking_for_at_once() {
+        let mut keeping = Keeping::new(true);
+        assert!(!keeping.is_curious() && !keeping.follows());
+        keeping.named();
+        assert!(keeping.is_curious());
+        keeping.asked();
+        assert!(!keeping.follows() && !keeping.is_curious());
+        keeping.named();
+        keeping.answered();
+        assert!(keeping.follows() && !keeping.is_curious());
+        keeping.server_replaced();
+        assert!(keeping.is_curious() && !keeping.follows());
+        keeping.asked();
+        keeping.answered();
+        keeping.lost();
+        keeping.server_replaced();
+        keeping.named();
+        assert!(!keeping.is_curious() && !keeping.follows());
+    }
+
+    #[test]
+    fn a_pool_that_forgets_is_asked_again_when_it_is_another() {
         let mut keeping = Keeping::new(true);
         for _ in 0..ASK_AFTER {
             assert_eq!(keeping.next_form(), Form::Whole);
@@ -158,11 +206,14 @@ mod tests {
         keeping.asked();
         keeping.forgets();
         keeping.answered();
-        keeping.server_replaced();
         assert!(!keeping.is_curious());
         keeping.parsed();
         assert_eq!(keeping.next_form(), Form::Whole);
-        assert!(!Keeping::new(false).is_curious());
+        keeping.server_replaced();
+        assert!(keeping.is_curious());
+        let mut own = Keeping::new(false);
+        own.named();
+        assert!(!own.is_curious());
     }
 
     #[test]

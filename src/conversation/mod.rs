@@ -20,6 +20,7 @@ mod names;
 mod needs;
 mod observing;
 mod parameters;
+mod prepared;
 mod reading;
 mod record;
 mod reports;
@@ -41,6 +42,7 @@ use in_flight::InFlight;
 use injection::Injection;
 use names::Names;
 use observing::Onlooker;
+use prepared::Statements;
 pub use reading::local_form;
 pub use record::MAX_NAMES;
 use reports::Reports;
@@ -206,6 +208,7 @@ pub struct Conversation {
     status: TransactionStatus,
     in_flight: InFlight,
     names: Names,
+    statements: Statements,
     batch: Batch,
     client_body: Body,
     server_body: Body,
@@ -267,6 +270,7 @@ impl Conversation {
             status: TransactionStatus::Idle,
             in_flight: InFlight::default(),
             names: Names::default(),
+            statements: Statements::default(),
             batch: Batch::Closed,
             client_body: Body::default(),
             server_body: Body::default(),
@@ -336,9 +340,10 @@ impl Conversation {
         self.farewell || self.onlooker.is_some()
     }
 
-    /// The server connection was replaced while idle: what the old one knew is gone.
+    /// The server connection was replaced while idle: what the old one knew is gone. The client's
+    /// prepared statements are sent again.
     pub fn server_replaced(&mut self) {
-        self.names = Names::default();
+        self.unfollow();
         if let Some(injection) = &mut self.injection {
             injection.server_replaced();
         }

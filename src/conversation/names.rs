@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::in_flight::Space;
+use super::prepared::Source;
 use crate::sql::{Facts, weight};
 
 /// Prepared statements and portals that one client may hold.
@@ -22,13 +23,19 @@ pub struct Prepared {
     pub facts: Arc<Facts>,
     /// Its text, kept only on connections whose statements are recorded.
     pub text: Option<Arc<[u8]>>,
+    /// What says it to another server connection; of statements, where the connection is pooled.
+    pub source: Option<Arc<Source>>,
+    /// The pool knows the statement by the client's name, and says it again by itself.
+    pub followed: bool,
 }
 
 /// What a name and its meaning take, bytes: a little more than they really do.
 pub fn bytes_of(name: &[u8], meaning: Option<&Prepared>) -> usize {
     const ENTRY: usize = size_of::<(Box<[u8]>, Prepared)>() + 2 * size_of::<usize>();
     let meaning = meaning.map_or(0, |prepared| {
-        weight(&prepared.facts) + prepared.text.as_ref().map_or(0, |text| text.len())
+        weight(&prepared.facts)
+            + prepared.text.as_ref().map_or(0, |text| text.len())
+            + prepared.source.as_ref().map_or(0, |it| it.bytes())
     });
     ENTRY + name.len() + meaning
 }
@@ -75,13 +82,20 @@ impl Names {
     /// The server confirmed a Parse, Bind or Close: what the name stands for from now on. Not sooner:
     /// what the name stood for before is still there if the message failed (a portal behind
     /// ROLLBACK TO, too).
-    pub fn change(&mut self, space: Space, name: Box<[u8]>, meaning: Option<Prepared>) {
+    ///
+    /// Gives back what the unnamed statement or portal stood for.
+    pub fn change(
+        &mut self,
+        space: Space,
+        name: Box<[u8]>,
+        meaning: Option<Prepared>,
+    ) -> Option<Prepared> {
         let (unnamed, named) = match space {
             Space::Statement => (&mut self.unnamed, &mut self.statements),
             Space::Portal => (&mut self.portal, &mut self.portals),
         };
         match meaning {
-            meaning if name.is_empty() => *unnamed = meaning,
+            meaning if name.is_empty() => return std::mem::replace(unnamed, meaning),
             Some(prepared) => {
                 named.get_or_insert_default().insert(name, prepared);
             }
@@ -91,6 +105,27 @@ impl Names {
                 }
             }
         }
+        None
+    }
+
+    /// DEALLOCATE ALL: of the statements only the unnamed one is left.
+    pub fn deallocate_all(&mut self) {
+        self.statements = None;
+    }
+
+    /// The same for one name.
+    pub fn unfollow_one(&mut self, name: &[u8]) {
+        let entries = self.statements.as_mut().map(|map| &mut map.entries);
+        if let Some(prepared) = entries.and_then(|entries| entries.get_mut(name)) {
+            prepared.followed = false;
+        }
+    }
+
+    /// The pool has forgotten what it followed; what is kept here of the statements stays.
+    pub fn unfollow(&mut self) {
+        let all = self.statements.iter_mut();
+        let all = all.flat_map(|map| map.entries.values_mut());
+        all.for_each(|prepared| prepared.followed = false);
     }
 
     /// A zone prefix takes the unnamed portal.
@@ -98,9 +133,9 @@ impl Names {
         self.portal = None;
     }
 
-    /// A simple Query drops the unnamed statement.
-    pub fn drop_unnamed(&mut self) {
-        self.unnamed = None;
+    /// A simple Query drops the unnamed statement, and so does a Parse of it that fails.
+    pub fn drop_unnamed(&mut self) -> Option<Prepared> {
+        self.unnamed.take()
     }
 
     /// What a confirmed statement runs.
@@ -153,6 +188,8 @@ mod tests {
         let select = Prepared {
             facts: Arc::new(describe(b"select 1")),
             text: None,
+            source: None,
+            followed: false,
         };
         let mut names = Names::default();
         let one = |name: &str| bytes_of(name.as_bytes(), Some(&select));

@@ -99,6 +99,10 @@ impl Conversation {
         }
         let head = self.in_flight.head();
         let step = match (header.kind, head) {
+            (b'1', Some(E::FollowedParse)) => {
+                self.changed();
+                Step::Swallow
+            }
             // PostgreSQL knows our name: nobody has put another in its place.
             (b'D', Some(E::Question)) => self.of_injection(Injection::pool_forgets),
             (b'1' | b'2' | b'3' | b'C', Some(E::Question)) => Step::Swallow,
@@ -122,15 +126,20 @@ impl Conversation {
             (b'E', _) => return self.error(header, bytes, head, observer, out, to_server),
 
             (b'1', Some(E::Parse)) | (b'2', Some(E::Bind)) | (b'3', Some(E::Close)) => {
-                if let Some((space, name, meaning)) = self.in_flight.changed() {
-                    self.names.change(space, name, meaning);
-                }
+                self.changed();
                 Step::Carry
             }
             (b'V', Some(E::Call)) => Step::Carry,
-            (b't', Some(E::Describe)) => Step::Carry,
-            (b'T' | b'n', Some(E::Describe)) => self.answered(),
+            (b't' | b'T' | b'n', Some(E::Describe | E::OwnDescribe)) => {
+                return Ok(self.described(header, bytes));
+            }
+            (b'C', Some(E::Execute | E::Query | E::Guarded))
+                if self.remembers() && bytes.len() < header.total =>
+            {
+                return Ok(Step::More);
+            }
             (b'C' | b'I' | b's', Some(E::Execute)) => {
+                self.forget_deallocated(bytes);
                 self.statement_ended(observer, SqlState::SUCCESS);
                 self.copy_ended();
                 self.answered()
@@ -139,6 +148,7 @@ impl Conversation {
                 let Some(message) = bytes.get(..header.total) else {
                     return Ok(Step::More);
                 };
+                self.forget_deallocated(message);
                 self.noted_ended(message);
                 self.statement_ended(observer, SqlState::SUCCESS);
                 self.copy_ended();
@@ -149,7 +159,7 @@ impl Conversation {
                 self.reading_ended()?;
                 Step::Swallow
             }
-            (b'1', Some(E::ReadingParse))
+            (b'1', Some(E::OwnParse | E::ReadingParse))
             | (b'2', Some(E::ReadingBind))
             | (b'3', Some(E::ReadingClose | E::ReadingEnd)) => {
                 self.in_flight.pop();
@@ -160,6 +170,7 @@ impl Conversation {
                 let Some(message) = bytes.get(..header.total) else {
                     return Ok(Step::More);
                 };
+                self.forget_deallocated(message);
                 self.planned_ended(message)?;
                 match head {
                     Some(E::PlannedOwn) => Step::Swallow,
@@ -182,6 +193,7 @@ impl Conversation {
             (b'T', Some(E::GuardedRow)) => self.stage(E::GuardedTag),
             (b'C', Some(E::GuardedTag)) => self.stage(E::Guarded),
             (b'C', Some(E::Query | E::Guarded)) => {
+                self.forget_deallocated(bytes);
                 self.copy_ended();
                 Step::Carry
             }
@@ -205,7 +217,7 @@ impl Conversation {
         Step::Swallow
     }
 
-    fn answered(&mut self) -> Step {
+    pub(super) fn answered(&mut self) -> Step {
         self.in_flight.pop();
         Step::Carry
     }
@@ -274,7 +286,11 @@ impl Conversation {
         if head.is_query() {
             let outcome = std::mem::replace(&mut self.outcome, SqlState::SUCCESS);
             self.statement_ended(observer, outcome);
-            self.names.drop_unnamed();
+            let gone = self.names.drop_unnamed();
+            self.statements.recycle(gone);
+        }
+        if status == TransactionStatus::Idle {
+            self.statements.lost();
         }
         if head == Expected::Question {
             self.of_injection(Injection::question_answered);
@@ -354,7 +370,8 @@ impl Conversation {
             return Ok(self.query_failed(head, header, bytes, out));
         }
         match head {
-            Expected::Refused if fields.sqlstate == UNDEFINED_CURSOR => {
+            Expected::Refused | Expected::RefusedUnnamed if fields.sqlstate == UNDEFINED_CURSOR => {
+                self.statement_failed(head, fields.sqlstate);
                 if let Some(refusal) = self.in_flight.refused() {
                     self.error_reply(&refusal).put(out.insert());
                 }
@@ -368,6 +385,7 @@ impl Conversation {
             _ => {}
         }
         observer.server_error(fields.sqlstate);
+        self.statement_failed(head, fields.sqlstate);
         if head.is_prefix() {
             observer.injection_failed();
             self.of_injection(Injection::failed);
@@ -423,6 +441,7 @@ impl Conversation {
         if skipped.prefix {
             self.of_injection(Injection::name_doubted);
         }
+        self.names_were_skipped(skipped.names);
         self.forget_copy();
         for _ in 0..skipped.executes {
             self.statement_ended(observer, sqlstate);

@@ -94,6 +94,10 @@ pub struct Server {
     /// TO of what never was a savepoint, in a failed transaction (a prefix that went ahead of it fails
     /// sooner); an unnamed portal used again after a prefix took its place (refused).
     pub doubtful: bool,
+    /// A statement without rows was described in a failed transaction: PostgreSQL answers that, but takes
+    /// no Parse there, so that a statement that has to be sent again is answered with 25P02. Or one was
+    /// described before any other had run: the Parse takes a snapshot, and SET TRANSACTION comes too late.
+    pub described_in_vain: bool,
     /// Between the first message of a prefix and its Execute.
     in_prefix: bool,
     /// A prefix took the place of the client's unnamed portal.
@@ -125,6 +129,7 @@ impl Server {
             hit: None,
             violations: Vec::new(),
             doubtful: false,
+            described_in_vain: false,
             in_prefix: false,
             unnamed_taken: false,
             runs: 0,
@@ -154,8 +159,8 @@ impl Server {
     /// Whether a prefix falls depends on the message behind it: false until that is there.
     fn sees_prefix(&mut self, rest: &[u8]) -> bool {
         let ours = |frame: &Frame<'_>| match frame.kind {
-            b'C' => frame.body.starts_with(b"Spc_"),
-            b'B' => frame.body.starts_with(b"\0pc_"),
+            b'C' => frame.body.get(1..).is_some_and(is_prefix_name),
+            b'B' => frame.body.get(1..).is_some_and(is_prefix_name),
             _ => false,
         };
         let (frames, _) = frames::split(rest);
@@ -163,7 +168,9 @@ impl Server {
             Some(head) if !self.in_prefix && ours(head) => match (head.kind, frames.get(1)) {
                 (b'B', _) => 2,
                 (_, None) => return false,
-                (_, Some(second)) if second.kind != b'P' => return true,
+                (_, Some(second)) if second.kind != b'P' || !is_prefix_name(second.body) => {
+                    return true;
+                }
                 (_, Some(second)) if is_question(second) => {
                     self.in_prefix = true;
                     return true;
@@ -178,7 +185,10 @@ impl Server {
                 return true;
             }
         };
-        let Some(behind) = frames.get(length) else {
+        // A statement that is said again is no message of the client's.
+        let mut behind = frames[length.min(frames.len())..].iter();
+        let behind = behind.find(|frame| !matches!(frame.kind, b'P' | b'C'));
+        let Some(behind) = behind else {
             return false;
         };
         self.in_prefix = true;
@@ -288,7 +298,28 @@ impl Server {
         self.output.append(&mut self.buffered);
     }
 
+    /// Another server connection is given to the client's next transaction: what it prepared is gone,
+    /// unless the pool follows it, and its unnamed statement is somebody else's.
+    fn hand_on(&mut self) {
+        if self.place == Place::Alone || self.login == Login::Migrator {
+            return;
+        }
+        if self.pool != Pool::Follows {
+            let own = |name: &&String| !name.is_empty() && *name != PREFIX_NAME;
+            if let Some(name) = self.statements.keys().find(own) {
+                self.violations
+                    .push(format!("a statement is left on the server: {name}"));
+            }
+            self.statements.retain(|name, _| name == PREFIX_NAME);
+        }
+        let of_another = "drop table of_another_client".to_owned();
+        self.statements.insert(String::new(), of_another);
+    }
+
     fn ready(&mut self) {
+        if self.transaction == Transaction::None {
+            self.hand_on();
+        }
         let status = match self.transaction {
             Transaction::None | Transaction::Implicit => b"I",
             Transaction::Block => b"T",
@@ -327,6 +358,10 @@ impl Server {
             self.transaction = Transaction::Implicit;
         }
     }
+}
+
+fn is_prefix_name(body: &[u8]) -> bool {
+    body.starts_with(PREFIX_NAME.as_bytes())
 }
 
 fn is_question(parse: &Frame<'_>) -> bool {

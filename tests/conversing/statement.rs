@@ -105,6 +105,11 @@ impl Statement {
         !self.is_transaction_control() && *self != Self::SetLocal
     }
 
+    /// Does PostgreSQL take a snapshot to analyse it?
+    pub fn is_analyzed(&self) -> bool {
+        self.has_rows() || *self == Self::Insert
+    }
+
     /// Does it answer with rows?
     pub fn has_rows(&self) -> bool {
         matches!(

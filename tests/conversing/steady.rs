@@ -137,6 +137,15 @@ impl<O: Observer> Connection<O> {
         };
     }
 
+    /// The Parse of a name, which the pool is asked for if it was not yet: it follows names.
+    pub fn prepare(&mut self, batch: &[u8]) {
+        if self.client(batch) == 0 {
+            self.server(&[&prefixed(b"312C3"), READY].concat());
+            assert_eq!(self.client(batch), batch.len());
+        }
+        self.server(&[PARSED, READY].concat());
+    }
+
     /// The client's batch goes in; bytes used up (none: it waits for the answer of the pool).
     fn client(&mut self, batch: &[u8]) -> usize {
         let mut context = Context {

@@ -10,7 +10,8 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Config};
 
 use crate::support::rustls_connect::Connector;
-use crate::support::{Login, Stack};
+use crate::support::{Login, Pooler, Stack, Version};
+
 use crate::{NEW, OLD, no_table_was_created, stack, through_portcullis};
 
 async fn connect(login: &Login) -> Client {
@@ -150,7 +151,19 @@ fn tokio_postgres_unnamed() {
 
 #[test]
 fn tokio_postgres_prepared() {
-    let stack = stack(NEW);
+    prepared(NEW);
+}
+
+#[test]
+fn tokio_postgres_prepared_on_an_older_pool() {
+    // Which knows nothing of prepared statements by itself.
+    if through_portcullis() {
+        prepared(OLD);
+    }
+}
+
+fn prepared(versions: (Version, Pooler)) {
+    let stack = stack(versions);
     let login = stack.login("shop_acme", "shop");
     block_on(async {
         let mut client = connect(&login).await;

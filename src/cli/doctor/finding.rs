@@ -53,7 +53,7 @@ pub(super) const KINDS: &[Kind] = &[
     kind("leak-search-path", Word::Leak, CLOSED),
     kind("leak-role", Word::Leak, CLOSED),
     kind("leak-advisory-lock", Word::Leak, CLOSED),
-    kind("leak-named-statement", Word::Leak, STAYS),
+    kind("leak-named-statement", Word::Leak, CLOSED),
     kind("leak-sql-prepare", Word::Leak, CLOSED),
     kind("leak-temp-table", Word::Leak, CLOSED),
     kind("leak-listen", Word::Leak, CLOSED),

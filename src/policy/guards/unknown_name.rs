@@ -18,6 +18,28 @@ pub fn statement(who: &Who, name: &str) -> Refusal {
         .refuse(Guard::UnknownName, who, None)
 }
 
+/// The answer to Parse of a name that this connection has prepared already.
+pub fn taken(who: &Who, name: &str) -> Refusal {
+    /// PostgreSQL's `duplicate_prepared_statement`.
+    const DUPLICATE: SqlState = SqlState(*b"42P05");
+    let message = format!("prepared statement \"{}\" already exists", quoted(name));
+    Objection::new(message)
+        .sqlstate(DUPLICATE)
+        .detail("It was prepared on this connection")
+        .hint("Close it first, or use another name")
+        .refuse(Guard::UnknownName, who, None)
+}
+
+/// The answer to Bind of a statement that no longer returns what the client was told, in
+/// PostgreSQL's words.
+pub fn changed(who: &Who) -> Refusal {
+    Objection::new("cached plan must not change result type")
+        .sqlstate(SqlState::UNSUPPORTED)
+        .detail("The statement's parameters or columns have other types than when it was described")
+        .hint("Prepare it again")
+        .refuse(Guard::UnknownName, who, None)
+}
+
 /// The same for a portal.
 pub fn portal(who: &Who, name: &str) -> Refusal {
     /// PostgreSQL's `undefined_cursor`.
@@ -45,6 +67,11 @@ mod tests {
         assert_eq!(
             statement(&acme(), "").message,
             "unnamed prepared statement does not exist"
+        );
+        let refusal = taken(&acme(), "s1");
+        assert_eq!(
+            (&*refusal.message, refusal.sqlstate.as_str()),
+            ("prepared statement \"s1\" already exists", "42P05")
         );
         let refusal = portal(&acme(), "c\n1");
         assert_eq!(

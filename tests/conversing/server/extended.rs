@@ -13,6 +13,9 @@ impl Server {
             self.start();
             return Err(CANCELED);
         }
+        if name.is_empty() {
+            self.statements.remove("");
+        }
         if name != PREFIX_NAME
             && let Some(sqlstate) = statement::refusal(&sql, self.login, self.migration_open)
         {
@@ -20,9 +23,6 @@ impl Server {
             return Err(sqlstate);
         }
         self.start();
-        if name.is_empty() {
-            self.statements.remove("");
-        }
         let statements = statement::read(&sql);
         if statements.contains(&Statement::Unknown) || statements.len() > 1 {
             return Err("42601");
@@ -31,7 +31,7 @@ impl Server {
             if self.transaction == Transaction::Failed && !statement.is_exit() {
                 return Err(ABORTED);
             }
-            self.queried |= statement.takes_snapshot();
+            self.queried |= statement.is_analyzed();
             if *statement == Statement::Fails(At::Parse) {
                 return Err("42703");
             }
@@ -126,6 +126,10 @@ impl Server {
             return Err(ABORTED);
         }
         if kind == b'S' {
+            let failed = self.transaction == Transaction::Failed;
+            let mut statements = statement::read(&sql).into_iter();
+            let snapshot = !self.queried && statements.any(|it| it.is_analyzed());
+            self.described_in_vain |= failed || snapshot;
             self.put(b't', &[&[0, 0]]);
         }
         match rows {

@@ -5,13 +5,13 @@ use super::*;
 impl Server {
     pub(super) fn query(&mut self, body: &[u8]) {
         let text = text(body.strip_suffix(b"\0").unwrap_or(body));
+        self.statements.remove("");
         let refusal = statement::query_refusal(&text, self.login, self.migration_open);
         if let Some(sqlstate) = refusal {
             self.violate_if_behind(&format!("refused Query reached the server: {text}"));
             self.fail(sqlstate);
             return self.ready();
         }
-        self.statements.remove("");
         let fallen = self.place == Place::Alone
             && statement::mark(body).is_some_and(|mark| self.doomed.contains(&mark));
         let result = if fallen {

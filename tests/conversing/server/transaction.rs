@@ -51,7 +51,8 @@ impl Server {
                 "SET"
             }
             Statement::DeallocateAll => {
-                self.statements.clear();
+                // `DropAllPreparedStatements` knows the named ones only.
+                self.statements.retain(|name, _| name.is_empty());
                 "DEALLOCATE ALL"
             }
             Statement::Insert => "INSERT 0 1",

@@ -1,0 +1,43 @@
+//! What the names of the client's prepared statements, and the pool between, have to do with it.
+
+use super::Injection;
+use crate::sql::Facts;
+
+impl Injection {
+    /// The client names its prepared statements: it is worth asking the pool at once.
+    pub fn has_names(&mut self) {
+        self.keeping.named();
+    }
+
+    /// Does the pool follow the names of this client's statements? Where clients read the same text
+    /// by a search_path of their own it would give them one plan.
+    pub fn names_are_followed(&self) -> bool {
+        let parameters = self.parameters.as_ref().map(|it| it.record());
+        let own_path = parameters.is_some_and(|record| {
+            record.value("search_path").is_some()
+                || record.origins(Some("search_path")).next().is_some()
+        });
+        self.keeping.follows() && !self.loses_names() && !own_path
+    }
+
+    /// The pool has lost a name of the client's, or keeps an outdated plan behind it.
+    pub fn stop_following(&mut self) {
+        self.keeping.lost();
+    }
+
+    /// Is the prefix due ahead of a Parse of this statement? To read a query PostgreSQL takes a snapshot,
+    /// and modes must be set before.
+    /// Other parameters decide what names and constants mean; the zone decides nothing there.
+    pub fn due_at_parse(&self, facts: &Facts, failed: bool) -> bool {
+        let parameters = self.parameters.as_ref();
+        let set = parameters.is_some_and(|it| it.have_to_be_set() || it.modes().is_some());
+        set && self.is_due() && !failed && self.matters(facts)
+    }
+
+    /// May the server connection be given to another client behind what is unanswered? PgBouncer gives
+    /// it away with the last ReadyForQuery that it expects, and does not count what was sent behind that
+    /// without Sync (measured on 1.18): the rest of the batch would reach another server.
+    pub fn may_be_handed_on(&self) -> bool {
+        self.origins.is_some() && (self.unsettled || !self.in_transaction)
+    }
+}

@@ -1,0 +1,445 @@
+//! Prepared statements of a client whose server connection is handed on.
+//!
+//! Whoever gets the server connection next must find none of them there, and this client must find
+//! its own on whichever connection it is led to. So every Parse is remembered, and goes to the server
+//! as its *unnamed* statement; a Bind or Describe that meets another one there, or another
+//! connection, gets the remembered Parse ahead, whose ParseComplete nobody sees. That holds for the
+//! client's unnamed statement as well: in its next transaction it is gone, or another client's.
+//!
+//! Only where the pool follows names by itself (see `keeping`) they go through as they are.
+//!
+//! **What the server has.** Within a batch that is certain: if anything fails, the rest is skipped.
+//! Behind unanswered batches it is not, and the statement is sent again. It always may be: a portal
+//! keeps what it was bound to.
+
+mod description;
+mod loss;
+
+use std::sync::Arc;
+
+use description::Description;
+pub(super) use description::is_described_next;
+
+use super::client::{Message, Step};
+use super::in_flight::{Expected, Space};
+use super::names::{MAX_BYTES, Prepared};
+use super::splice::Splice;
+use super::{Batch, Context, Conversation, Observer};
+use crate::protocol::TransactionStatus;
+use crate::protocol::frame::{self, HEADER, cstr, put_cstr};
+use crate::sql::{Facts, Localized};
+
+/// More than this is not kept ready for the client's next unnamed statement, bytes.
+const MAX_SPARE: usize = 16 * 1024;
+
+/// With more names of which nobody knows whether the pool has them, none is left to it any more.
+const MAX_DOUBTED: usize = 64;
+
+/// A Parse that can be said again.
+#[derive(Debug, Default)]
+pub struct Source {
+    /// No two of one connection have the same.
+    id: u64,
+    /// The whole message, for the server's unnamed statement.
+    message: Vec<u8>,
+    /// A hash of what the client was told of parameters and columns.
+    given: Description,
+}
+
+impl Source {
+    /// What it takes, bytes.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.message.capacity()
+    }
+
+    /// Makes it a Parse of this text, in its local form if it has one; `types`: their count and they.
+    fn fill(&mut self, id: u64, text: &[u8], types: &[u8], localized: Option<&Localized>) {
+        self.id = id;
+        self.given = Description::default();
+        self.message.clear();
+        frame::message(&mut self.message, b'P', |out| {
+            out.push(0);
+            match localized {
+                Some(localized) => super::reading::put_localized(out, text, localized),
+                None => out.extend_from_slice(text),
+            }
+            out.push(0);
+            out.extend_from_slice(types);
+        });
+    }
+
+    /// Appends it as the Parse of a name.
+    fn put_named(&self, out: &mut Vec<u8>, name: &[u8]) {
+        frame::message(out, b'P', |out| {
+            out.extend_from_slice(name);
+            out.extend_from_slice(&self.message[HEADER..]);
+        });
+    }
+}
+
+/// The server's unnamed statement, once everything sent has run.
+#[derive(Debug)]
+struct There {
+    id: u64,
+    /// Batches before it was sent.
+    batch: u64,
+    /// Is it what the client was told?
+    check: Check,
+}
+
+/// What is known about a statement that was sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Check {
+    /// Nothing: the client asks for its description anew.
+    Unasked,
+    /// It was asked for its description.
+    Asked,
+    /// It has the one that the client was given, or the client was given none.
+    Same,
+    /// It has another.
+    Changed,
+}
+
+/// What one pooled connection knows about the statements on its server.
+#[derive(Debug, Default)]
+pub struct Statements {
+    there: Option<There>,
+    /// What takes names was sent, and may be unanswered.
+    deallocating: bool,
+    /// Names that the pool may have, and this client has not, or the other way round.
+    doubted: Vec<Box<[u8]>>,
+    /// Sources made so far.
+    made: u64,
+    /// Memory of an unnamed statement that is gone, for the next.
+    spare: Option<Arc<Source>>,
+}
+
+impl Statements {
+    /// Nobody knows what the server's unnamed statement is: an error, the end of a transaction,
+    /// a simple Query, Close, another server connection.
+    pub fn lost(&mut self) {
+        self.there = None;
+    }
+
+    /// An unnamed statement is gone: its memory serves the next one.
+    pub fn recycle(&mut self, gone: Option<Prepared>) {
+        let source = gone.and_then(|prepared| prepared.source);
+        let Some(mut source) = source.filter(|it| it.bytes() <= MAX_SPARE) else {
+            return;
+        };
+        if Arc::get_mut(&mut source).is_some() {
+            self.spare = Some(source);
+        }
+    }
+
+    /// Remembers a Parse; `unnamed`: one that will not last.
+    fn remember(
+        &mut self,
+        unnamed: bool,
+        text: &[u8],
+        types: &[u8],
+        localized: Option<&Localized>,
+    ) -> Arc<Source> {
+        self.made += 1;
+        let mut source = match unnamed {
+            true => self.spare.take().unwrap_or_default(),
+            false => Arc::default(),
+        };
+        match Arc::get_mut(&mut source) {
+            Some(source) => source.fill(self.made, text, types, localized),
+            None => {
+                let mut new = Source::default();
+                new.fill(self.made, text, types, localized);
+                source = Arc::new(new);
+            }
+        }
+        source
+    }
+}
+
+/// How a message calls the statement that it means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Called {
+    /// By the client's name.
+    ByName,
+    /// It is the server's unnamed one.
+    Unnamed,
+    /// Whether it still is what the client was told is not known yet.
+    Wait,
+    /// It is not.
+    Changed,
+}
+
+impl Conversation {
+    /// Is every Parse remembered?
+    pub(super) fn remembers(&self) -> bool {
+        self.replaceable
+    }
+
+    /// What is to be remembered of a Parse.
+    pub(super) fn remember(
+        &mut self,
+        name: &[u8],
+        text: &[u8],
+        types: &[u8],
+        facts: &Facts,
+    ) -> Option<Arc<Source>> {
+        if !self.remembers() {
+            return None;
+        }
+        let localized = match &self.injection {
+            Some(injection) if injection.localizes(facts) => {
+                facts.statements.first().and_then(super::reading::localized)
+            }
+            _ => None,
+        };
+        let unnamed = name.is_empty();
+        Some(self.statements.remember(unnamed, text, types, localized))
+    }
+
+    /// Do so many unanswered Parses wait to be remembered that no more may be sent?
+    pub(super) fn remembers_too_much(&self) -> bool {
+        self.remembers() && self.in_flight.pending_bytes() > MAX_BYTES
+    }
+
+    /// Does a name go to the pool as it is, which follows it?
+    pub(super) fn passes_names(&self) -> bool {
+        let injection = self.injection.as_ref();
+        !self.remembers() || injection.is_some_and(|injection| injection.names_are_followed())
+    }
+
+    /// May a Parse be left to the pool, which follows names? PgBouncer hangs when it comes in two pieces
+    /// behind a Sync that is not answered (see `Injection::holds_batches`), and answers it by itself where
+    /// PostgreSQL would not, in a failed transaction.
+    pub(super) fn hands_over(&self, name: &[u8]) -> bool {
+        self.remembers()
+            && self.passes_names()
+            && !self.statements.doubted.iter().any(|it| **it == *name)
+            && self.status != TransactionStatus::Failed
+            && !self.in_flight.has_ended_batches()
+    }
+
+    /// Sends the Parse of a statement. `meaning`: what its name will stand for.
+    pub(super) fn send_parse(
+        &mut self,
+        message: Message<'_>,
+        name: &[u8],
+        meaning: Prepared,
+        out: &mut Splice<'_>,
+    ) -> Step {
+        let facts = Arc::clone(&meaning.facts);
+        let source = meaning.source.clone();
+        let followed = meaning.followed;
+        self.in_flight
+            .push_change(Expected::Parse, Space::Statement, name, Some(meaning));
+        self.batch = Batch::Open;
+        match source.filter(|_| !followed) {
+            Some(source) => {
+                self.is_there(&source, Check::Same);
+                if name.is_empty() {
+                    return self.pass_parse(message, &facts, out);
+                }
+                out.insert().extend_from_slice(&source.message);
+                self.drop_message(message)
+            }
+            None => self.pass_parse(message, &facts, out),
+        }
+    }
+
+    /// Sends a Parse whose name is taken, for the errors that PostgreSQL looks for first.
+    pub(super) fn try_parse(&mut self, source: Option<&Source>, out: &mut Splice<'_>) {
+        if let Some(source) = source {
+            out.insert().extend_from_slice(&source.message);
+            self.in_flight.push(Expected::OwnParse);
+            self.statements.lost();
+            self.batch = Batch::Open;
+        }
+    }
+
+    fn is_there(&mut self, source: &Source, check: Check) {
+        self.statements.there = Some(There {
+            id: source.id,
+            batch: self.in_flight.batch(),
+            check,
+        });
+    }
+
+    /// Sees to it that the server has the statement when the next message reaches it. `anew`: its columns
+    /// are described to the client before it sees any.
+    pub(super) fn say_again(
+        &mut self,
+        name: &[u8],
+        prepared: &Prepared,
+        anew: bool,
+        out: &mut Splice<'_>,
+    ) -> Called {
+        let Some(source) = &prepared.source else {
+            return Called::ByName;
+        };
+        let settled = !self.in_flight.has_ended_batches();
+        if !name.is_empty() && self.passes_names() {
+            if prepared.followed {
+                return Called::ByName;
+            }
+            if self.hands_over(name) {
+                self.have_it_followed(name, prepared, source, out);
+                return Called::ByName;
+            }
+        }
+        let batch = self.in_flight.batch();
+        let there = self.statements.there.as_mut();
+        let relied_upon = source.given.is_relied_upon(anew);
+        let is_it = |it: &&mut There| {
+            let unknown = it.check == Check::Unasked && relied_upon;
+            it.id == source.id && (it.batch == batch || settled) && !unknown
+        };
+        match there.filter(is_it) {
+            Some(there) => {
+                there.batch = batch;
+                match there.check {
+                    Check::Same | Check::Unasked => return Called::Unnamed,
+                    Check::Changed => return Called::Changed,
+                    Check::Asked => {}
+                }
+            }
+            None => {
+                out.insert().extend_from_slice(&source.message);
+                self.in_flight.push(Expected::OwnParse);
+                self.batch = Batch::Open;
+                if !relied_upon {
+                    self.is_there(source, Check::Unasked);
+                    return Called::Unnamed;
+                }
+                self.is_there(source, Check::Asked);
+                self.ask_for_description(out.insert(), source);
+            }
+        }
+        self.ask_for_answers(out);
+        Called::Wait
+    }
+
+    /// A Parse, Bind or Close is confirmed.
+    pub(super) fn changed(&mut self) {
+        if let Some((space, name, meaning)) = self.in_flight.changed() {
+            let gone = self.names.change(space, name, meaning);
+            self.statements.recycle(gone);
+        }
+    }
+
+    /// Hands the statement to the pool, under the client's name.
+    fn have_it_followed(
+        &mut self,
+        name: &[u8],
+        prepared: &Prepared,
+        source: &Source,
+        out: &mut Splice<'_>,
+    ) {
+        source.put_named(out.insert(), name);
+        let meaning = Prepared {
+            followed: true,
+            ..prepared.clone()
+        };
+        let space = Space::Statement;
+        self.in_flight
+            .push_change(Expected::FollowedParse, space, name, Some(meaning));
+        self.batch = Batch::Open;
+    }
+
+    /// Carries a Bind, with the statement called so.
+    pub(super) fn pass_bind(
+        &mut self,
+        message: Message<'_>,
+        portal: &[u8],
+        name: &[u8],
+        called: Called,
+        out: &mut Splice<'_>,
+    ) -> Step {
+        if called == Called::ByName || name.is_empty() {
+            return self.pass(message, out);
+        }
+        let step = self.drop_message(message);
+        self.client_body.dropped = false;
+        let length = message.header.total - name.len() - 1;
+        let bytes = out.insert();
+        bytes.push(b'B');
+        bytes.extend_from_slice(&u32::try_from(length).unwrap_or(0).to_be_bytes());
+        put_cstr(bytes, portal);
+        bytes.push(0);
+        let behind = HEADER + portal.len() + 1 + name.len() + 1;
+        let there = message.header.total.min(message.bytes.len());
+        out.keep(message.at + behind..message.at + there);
+        step
+    }
+
+    /// Carries Describe of a statement, called so.
+    pub(super) fn pass_describe(
+        &mut self,
+        message: Message<'_>,
+        called: Called,
+        out: &mut Splice<'_>,
+    ) -> Step {
+        if called == Called::ByName {
+            return self.pass(message, out);
+        }
+        put_describe(out.insert());
+        self.drop_message(message)
+    }
+
+    /// Carries Close of a statement. The server has none of this name, unless the pool follows it:
+    /// then the answer comes from a portal that nobody has. (PgBouncer that follows names would answer
+    /// for a statement by itself, and sometimes before what was sent earlier; measured on 1.24.)
+    pub(super) fn pass_close(
+        &mut self,
+        message: Message<'_>,
+        name: &[u8],
+        followed: bool,
+        out: &mut Splice<'_>,
+    ) -> Step {
+        if name.is_empty() {
+            self.statements.lost();
+        }
+        if name.is_empty() || followed || !self.remembers() {
+            return self.pass(message, out);
+        }
+        let nowhere = self.nowhere;
+        frame::message(out.insert(), b'C', |out| {
+            out.push(b'P');
+            put_cstr(out, &nowhere);
+        });
+        self.drop_message(message)
+    }
+
+    /// The prefix that a Parse needs: names, and constants like dates, mean what the client's
+    /// parameters say.
+    pub(super) fn put_prefix_for_parse<O: Observer>(
+        &mut self,
+        facts: &Facts,
+        cx: &Context<'_, O>,
+        out: &mut Splice<'_>,
+    ) {
+        let failed = self.failed();
+        let injection = self.injection.as_ref();
+        if injection.is_some_and(|injection| injection.due_at_parse(facts, failed)) {
+            self.put_prefix(cx, out);
+            self.batch = Batch::Open;
+        }
+    }
+}
+
+/// Appends Describe of the server's unnamed statement.
+fn put_describe(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"D\0\0\0\x06S\0");
+}
+
+/// Is this the Parse of a statement with a name, as far as it is there?
+pub(super) fn is_named_parse(message: Message<'_>) -> bool {
+    message.header.kind == b'P' && message.bytes.get(HEADER).is_some_and(|byte| *byte != 0)
+}
+
+/// Name, text, and the types with their count, of a Parse's body.
+pub(super) fn parts(body: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let (name, rest) = cstr(body)?;
+    let (text, types) = cstr(rest)?;
+    let (count, each) = types.split_first_chunk::<2>()?;
+    (each.len() == 4 * usize::from(u16::from_be_bytes(*count))).then_some((name, text, types))
+}
