@@ -16,7 +16,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use portcullis::protocol::frame;
 use portcullis::protocol::frame::SYNC;
-use steady::{BOUND, Connection, GUARD, PARSED, READY, SELECT, Zone, answer, parse, query, run};
+use steady::{BOUND, Connection, GUARD, READY, SELECT, Zone, answer, parse, query, run};
 
 fn connection(zone: Zone) -> Connection<Counting> {
     Connection::new(zone, Counting::new())
@@ -42,11 +42,12 @@ fn conversation(criterion: &mut Criterion) {
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2));
     let simple = query(&SELECT.replace("$1", "56789"));
-    for zone in [Zone::None, Zone::Closed, Zone::Kept] {
+    for zone in [Zone::None, Zone::Closed, Zone::Kept, Zone::WithParameters] {
         let name = |what: &str| match zone {
             Zone::None => what.to_owned(),
             Zone::Closed => format!("{what} with a zone"),
             Zone::Kept => format!("{what} with a zone, its statement kept"),
+            Zone::WithParameters => format!("{what} with a zone and ten parameters"),
         };
         let prefixed = zone.answer();
         let guard = if zone == Zone::None { b"" } else { GUARD };
@@ -58,7 +59,7 @@ fn conversation(criterion: &mut Criterion) {
             &simple,
             &answered,
         );
-        let answered = [PARSED, &prefixed, BOUND, &answer(1), READY].concat();
+        let answered = [&zone.answer_to_parse(), BOUND, &answer(1), READY].concat();
         let extended = [parse(""), run("")].concat();
         bench(
             &mut group,
@@ -68,10 +69,8 @@ fn conversation(criterion: &mut Criterion) {
             &answered,
         );
         let mut prepared = connection(zone);
-        prepared.prepare(&[parse("s1"), SYNC.to_vec()].concat());
-        // Where the pool does not follow names, it is said again.
-        let again = if zone == Zone::Closed { PARSED } else { b"" };
-        let answered = [&prefixed, again, BOUND, &answer(1), READY].concat();
+        prepared.prepare(&[parse("s1"), SYNC.to_vec()].concat(), zone);
+        let answered = [&zone.answer_to_prepared(), BOUND, &answer(1), READY].concat();
         bench(
             &mut group,
             &name("prepared"),

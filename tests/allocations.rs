@@ -8,7 +8,7 @@ mod steady;
 
 use counting::Counting;
 use portcullis::protocol::frame::SYNC;
-use steady::{BOUND, Connection, GUARD, PARSED, READY, Zone, answer, parse, query, run};
+use steady::{BOUND, Connection, GUARD, READY, Zone, answer, parse, query, run};
 
 /// Allocations of a thousand round trips, after the first ones.
 fn allocations(connection: &mut Connection<Counting>, batch: &[u8], answer: &[u8]) -> u64 {
@@ -25,10 +25,10 @@ fn allocations(connection: &mut Connection<Counting>, batch: &[u8], answer: &[u8
 
 /// With every way that a login can stand to zones.
 fn allocates_nothing(first: Option<&[u8]>, batch: &[u8], wanted: impl Fn(Zone) -> Vec<u8>) {
-    for zone in [Zone::None, Zone::Closed, Zone::Kept] {
+    for zone in [Zone::None, Zone::Closed, Zone::Kept, Zone::WithParameters] {
         let mut connection = Connection::new(zone, Counting::new());
         if let Some(first) = first {
-            connection.prepare(first);
+            connection.prepare(first, zone);
         }
         assert_eq!(
             allocations(&mut connection, batch, &wanted(zone)),
@@ -42,9 +42,7 @@ fn allocates_nothing(first: Option<&[u8]>, batch: &[u8], wanted: impl Fn(Zone) -
 fn a_prepared_workload_allocates_nothing() {
     let first = [parse("s"), SYNC.to_vec()].concat();
     allocates_nothing(Some(&first), &run("s"), |zone| {
-        // Where the pool does not follow names, it is said again.
-        let again = if zone == Zone::Closed { PARSED } else { b"" };
-        [&zone.answer(), again, BOUND, &answer(1), READY].concat()
+        [&zone.answer_to_prepared(), BOUND, &answer(1), READY].concat()
     });
 }
 
@@ -52,7 +50,7 @@ fn a_prepared_workload_allocates_nothing() {
 fn nor_does_an_extended_one() {
     let batch = [parse(""), run("")].concat();
     allocates_nothing(None, &batch, |zone| {
-        [PARSED, &zone.answer(), BOUND, &answer(1), READY].concat()
+        [&zone.answer_to_parse(), BOUND, &answer(1), READY].concat()
     });
 }
 

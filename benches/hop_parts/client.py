@@ -42,7 +42,8 @@ class Client:
                     raise ServerError("no TLS")
             self.socket = tls_context(str(target.authority)).wrap_socket(self.socket, server_hostname="localhost")
         self.buffer = b""
-        parameters = f"user\0{target.user}\0database\0{target.database}\0\0".encode()
+        parameters = {"user": target.user, "database": target.database, "options": target.options}
+        parameters = "".join(f"{name}\0{value}\0" for name, value in parameters.items() if value).encode() + b"\0"
         self.socket.sendall(struct.pack("!II", len(parameters) + 8, 196608) + parameters)
         self.authenticate(target.password)
         self.until_ready()
@@ -84,6 +85,14 @@ class Client:
 
     def query(self, sql):
         self.send(b"Q", sql.encode() + b"\0")
+        self.until_ready()
+
+    def prepare(self, name, sql):
+        """Parse and Describe, as drivers prepare a statement."""
+        name = name.encode() + b"\0"
+        self.send(b"P", name + sql.encode() + b"\0\0\0")
+        self.send(b"D", b"S" + name)
+        self.send(b"S", b"")
         self.until_ready()
 
     def copy_in(self, sql, rows, times):

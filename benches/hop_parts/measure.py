@@ -181,8 +181,9 @@ class Bench:
             time.sleep(0.02)
         raise Unavailable("strace did not attach in time")
 
-    def idle_kib(self, hop, connections):
-        """Memory per connection that has run one query and is idle now."""
+    def idle_kib(self, hop, connections, tell):
+        """Memory per connection that has run one query and is idle now, to `tell`; where the hop keeps what belongs to
+        a connection, the same once each has set parameters and prepared statements."""
         Client(hop.target).close()
         time.sleep(0.5)
         before = pss_kib(hop.pid)
@@ -193,10 +194,28 @@ class Bench:
                 clients.append(client)
                 client.query("select 1")
             time.sleep(1)
-            return (pss_kib(hop.pid) - before) / connections
+            tell("idle connection", (pss_kib(hop.pid) - before) / connections)
+            if hop.keeps_state():
+                for client in clients:
+                    load(client)
+                time.sleep(1)
+                tell(LADEN, (pss_kib(hop.pid) - before) / connections)
         finally:
             for client in clients:
                 client.close()
+
+
+LADEN = "idle connection with 5 parameters and 20 prepared statements"
+
+
+def load(client):
+    """What LADEN says."""
+    for parameter in ("statement_timeout = '60s'", "lock_timeout = '10s'", "search_path = public", "work_mem = '8MB'",
+                      "timezone = 'Asia/Tokyo'"):
+        client.query(f"set {parameter}")
+    for number in range(20):
+        columns = "aid, abalance, filler from pgbench_accounts where aid = $1 and bid"
+        client.prepare(f"statement_{number}", f"select {columns} > {number} order by abalance")
 
 
 # What pgbench runs, by the workload's name.

@@ -2,7 +2,7 @@
 
 from statistics import median
 
-from .stack import HOPS
+from .stack import HOPS, INJECTS
 
 
 def medians(samples):
@@ -50,6 +50,7 @@ class Results:
         for pool in dict.fromkeys(key[0] for key in [*self.samples, *self.singles]):
             print(f"\nPool behind the hops: PgBouncer {pool}\n")
             self.print_cpu(pool)
+            self.print_injection(pool)
             self.print_latency(pool)
             self.print_singles(pool)
 
@@ -79,6 +80,17 @@ class Results:
             rows.append(row)
         title = "CPU of the hop, us per transaction (per MB: result, copy); then the ratio to HAProxy of the same kind"
         print(table(title, ["workload, clients", *(hop.name for hop in measured)], rows))
+
+    def print_injection(self, pool):
+        """What it costs to set something in every transaction."""
+        hops = [hop for hop in self.hops(pool) if hop.name in INJECTS]
+        rows = []
+        for label, values in self.rows(pool):
+            cpu = {hop.name: figures["cpu_us"] for hop, figures in values.items()}
+            if any(cpu.get(INJECTS[hop.name]) and cpu.get(hop.name) for hop in hops):
+                rows.append([label, *(ratio(cpu.get(hop.name), cpu.get(INJECTS[hop.name])) for hop in hops)])
+        if rows:
+            print(table("CPU of the hop, ratio to the same hop that injects nothing", ["workload, clients", *(h.name for h in hops)], rows))
 
     def print_latency(self, pool):
         hops = self.hops(pool)

@@ -24,6 +24,8 @@ class Target:
     user: str
     database: str
     authority: Path
+    options: str = ""
+    """For the server, in the startup packet."""
     password: str = PASSWORD
 
     def conninfo(self):
@@ -34,13 +36,17 @@ class Target:
             words.append(f"sslmode=verify-full sslrootcert={self.authority}")
             if self.direct:
                 words.append("sslnegotiation=direct")
+        if self.options:
+            words.append(f"options='{self.options}'")
         return " ".join(words + ["gssencmode=disable"])
 
 
-HOPS = ["direct", "haproxy", "pgbouncer", "portcullis", "portcullis-zone",
+HOPS = ["direct", "haproxy", "pgbouncer", "portcullis", "portcullis-zone", "portcullis-parameters",
         "haproxy-tls", "pgbouncer-tls", "portcullis-tls", "pgbouncer-tls-tls", "portcullis-tls-tls"]
 """`-tls`: towards the client; `-tls-tls`: towards the pool too, which HAProxy cannot do in PostgreSQL's protocol."""
 BOTH_LEGS = ("extended", "memory")
+INJECTS = {"portcullis-zone": "portcullis", "portcullis-parameters": "portcullis"}
+"""What sets something in every transaction, and the same hop that does not."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,13 @@ class Hop:
     only: tuple = ()
     """The workloads that it is measured with; empty: all."""
 
+    def keeps_state(self):
+        """Does it keep the parameters and prepared statements of a connection?"""
+        return self.name.startswith("portcullis")
+
     def takes(self, workload):
+        if workload == "memory" and self.name in INJECTS:
+            return False
         return (not self.only or workload in self.only) and (self.prepared or workload != "prepared")
 
 
@@ -87,8 +99,8 @@ class Stack:
             hops += [hop] if hop else []
         return [hop for hop in hops if hop.name in wanted]
 
-    def target(self, port, tls=False, direct=False, user="bench", database="bench"):
-        return Target(port, tls, direct, user, database, self.certificates.authority)
+    def target(self, port, tls=False, direct=False, user="bench", database="bench", options=""):
+        return Target(port, tls, direct, user, database, self.certificates.authority, options)
 
     def haproxy(self, name, pool, legs):
         if not self.programs.haproxy or (legs and not self.programs.direct_tls()):
@@ -119,7 +131,7 @@ class Stack:
         if not self.programs.portcullis:
             return None
         port, http = self.machine.port(), self.machine.port()
-        zone, tls = legs == ["zone"], "tls" in legs
+        tls = "tls" in legs
         text = PORTCULLIS.format(
             policy=self.machine.write(f"{self.name}/{name}/production.toml", policy()), port=port, http=http, pool=pool,
             userlist=self.userlist, c=self.certificates, client="require" if tls else "disable",
@@ -128,8 +140,11 @@ class Stack:
         config = self.machine.write(f"{self.name}/{name}.toml", text)
         command = [self.program(), "serve", "--config", config]
         pid = self.machine.start(f"{self.name}-{name}", command, lambda: is_ready(http)).pid
-        login = {"user": "bench_zone", "database": "tenants"} if zone else {}
-        return Hop(name, self.target(port, tls, **login), pid, base(legs), self.tracks, only(legs))
+        login = {"user": "bench_zone", "database": "tenants"} if name in INJECTS else {}
+        if legs == ["parameters"]:
+            login["options"] = " ".join(f"-c {parameter}" for parameter in PARAMETERS)
+        # It prepares statements on a pool of any version.
+        return Hop(name, self.target(port, tls, **login), pid, base(legs), only=only(legs))
 
     def program(self):
         """Portcullis where the servers' account can run it: root's home, say, is closed to it."""
@@ -281,6 +296,11 @@ hosts = ["localhost:{pool}"]
 [log]
 format = "json"
 """
+
+# Ten that Portcullis keeps for the client; the policy's ceilings allow them.
+PARAMETERS = ["statement_timeout=60s", "lock_timeout=10s", "idle_in_transaction_session_timeout=60s", "search_path=public",
+              "work_mem=8MB", "jit=off", "client_min_messages=warning", "intervalstyle=iso_8601", "random_page_cost=1.1",
+              "cursor_tuple_fraction=0.2"]
 
 # The logins that the hops are measured with, instead of those of policies/production.toml.
 LOGINS = """[login.bench]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use portcullis::conversation::splice::Splice;
-use portcullis::conversation::{Context, Conversation, Next, Observer, Setup};
+use portcullis::conversation::{Context, Conversation, Next, Observer, Origins, Setup};
 use portcullis::policy::{Policy, State, Who};
 use portcullis::protocol::frame::{SYNC, message, put_cstr};
 use portcullis::sql::FactsCache;
@@ -46,7 +46,23 @@ pub enum Zone {
     Closed,
     /// Its statement stays: the pool follows names.
     Kept,
+    /// The same, and the client has [`PARAMETERS`] of its own.
+    WithParameters,
 }
+
+/// What the client's startup packet sets; none of it is the server's default.
+const PARAMETERS: [(&str, &str); 10] = [
+    ("statement_timeout", "1min"),
+    ("lock_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "1min"),
+    ("search_path", "public"),
+    ("work_mem", "8MB"),
+    ("jit", "off"),
+    ("client_min_messages", "warning"),
+    ("intervalstyle", "iso_8601"),
+    ("random_page_cost", "1.1"),
+    ("cursor_tuple_fraction", "0.2"),
+];
 
 impl Zone {
     /// What the server answers to the prefix.
@@ -54,7 +70,24 @@ impl Zone {
         match self {
             Self::None => Vec::new(),
             Self::Closed => prefixed(b"312C3"),
-            Self::Kept => prefixed(b"2C"),
+            Self::Kept | Self::WithParameters => prefixed(b"2C"),
+        }
+    }
+
+    /// What it answers to what was prepared, ahead of Bind: where the pool does not follow names, or the
+    /// client has a search_path of its own, the statement is said again.
+    pub fn answer_to_prepared(self) -> Vec<u8> {
+        match self {
+            Self::Closed | Self::WithParameters => [&self.answer(), PARSED].concat(),
+            Self::None | Self::Kept => self.answer(),
+        }
+    }
+
+    /// What it answers to Parse: the client's parameters are set ahead of it.
+    pub fn answer_to_parse(self) -> Vec<u8> {
+        match self {
+            Self::WithParameters => [&self.answer(), PARSED].concat(),
+            _ => [PARSED, &self.answer()].concat(),
         }
     }
 }
@@ -85,8 +118,14 @@ impl<O: Observer> Connection<O> {
         let (policy, _) = Policy::parse(POLICY, "production.toml").expect("the policy is valid");
         let (name, database) = match zone {
             Zone::None => ("plain", "app"),
-            Zone::Closed | Zone::Kept => ("zoned", "shop"),
+            _ => ("zoned", "shop"),
         };
+        let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let kept = match zone {
+            Zone::WithParameters => PARAMETERS.map(pair).to_vec(),
+            _ => Vec::new(),
+        };
+        let pooled = Vec::new();
         let login = Arc::clone(&policy.logins[name]);
         let prefix = |zone: &str| Arc::new(Prefix::new(&[("app.tenant_id", zone)], None));
         let setup = Setup {
@@ -96,7 +135,7 @@ impl<O: Observer> Connection<O> {
             max_statement_bytes: 1 << 20,
             record: false,
             replaceable: true,
-            origins: Arc::default(),
+            origins: Arc::new(Origins { kept, pooled }),
             reported: Vec::new(),
             observes: false,
         };
@@ -128,23 +167,29 @@ impl<O: Observer> Connection<O> {
             self.server(&closed);
         }
         match zone {
-            Zone::Kept => self.server(&[&prefixed(b"312C3"), READY].concat()),
+            Zone::Kept | Zone::WithParameters => {
+                self.server(&[&prefixed(b"312C3"), READY].concat())
+            }
             _ => self.server(&[&prefixed(b"312"), &answer_row(), &prefixed(b"C3"), READY].concat()),
         };
         assert_eq!(self.client(&batch), batch.len());
         match zone {
-            Zone::Kept => self.server(&answer(&prefixed(b"312C"))),
+            Zone::Kept | Zone::WithParameters => self.server(&answer(&prefixed(b"312C"))),
             _ => self.server(&closed),
         };
     }
 
     /// The Parse of a name, which the pool is asked for if it was not yet: it follows names.
-    pub fn prepare(&mut self, batch: &[u8]) {
+    pub fn prepare(&mut self, batch: &[u8], zone: Zone) {
         if self.client(batch) == 0 {
             self.server(&[&prefixed(b"312C3"), READY].concat());
             assert_eq!(self.client(batch), batch.len());
         }
-        self.server(&[PARSED, READY].concat());
+        let parsed = match zone {
+            Zone::WithParameters => zone.answer_to_parse(),
+            _ => PARSED.to_vec(),
+        };
+        self.server(&[&parsed, READY].concat());
     }
 
     /// The client's batch goes in; bytes used up (none: it waits for the answer of the pool).
