@@ -28,6 +28,11 @@ fn rows() -> Vec<Feature> {
     rows
 }
 
+/// Those that are run here.
+fn rows_with_steps() -> impl Iterator<Item = Feature> {
+    rows().into_iter().filter(|row| !row.steps.is_empty())
+}
+
 /// All rows that differ are told at once.
 #[track_caller]
 fn none_differs(differing: &[String]) {
@@ -41,7 +46,7 @@ fn what_pgbouncer_does() {
     let mut differing = Vec::new();
     for (at, stack) in stacks().iter().enumerate() {
         let _alone = stack.alone();
-        for row in rows() {
+        for row in rows_with_steps() {
             for protocol in PROTOCOLS {
                 let (found, why) = through_pgbouncer(stack, &row, protocol);
                 let said = row.pgbouncer()[at];
@@ -62,7 +67,7 @@ fn what_portcullis_does() {
     let mut differing = Vec::new();
     for (at, stack) in stacks().iter().enumerate() {
         let _alone = stack.alone();
-        for row in rows() {
+        for row in rows_with_steps() {
             for protocol in PROTOCOLS {
                 for (route, said) in [("transaction", &row.portcullis), ("session", &row.session)] {
                     let (found, why) = through_portcullis(stack, &row, protocol, route);
@@ -77,7 +82,7 @@ fn what_portcullis_does() {
     none_differs(&differing);
 }
 
-/// A test that a row names is there.
+/// A test that a row names is there, and no test of these two files is without a row.
 #[test]
 fn the_tests_that_rows_name_exist() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
@@ -92,6 +97,18 @@ fn the_tests_that_rows_name_exist() {
                 text.contains(&format!("#[test]\nfn {function}("))
             });
             assert!(is_there, "{}: there is no test {test}", row.name);
+        }
+    }
+    let named: Vec<String> = rows().into_iter().flat_map(|row| row.tests).collect();
+    for (file, source) in [
+        ("features", "features/session.rs"),
+        ("interrupted", "interrupted.rs"),
+    ] {
+        let text = std::fs::read_to_string(tests.join(source)).expect("read a test");
+        for behind in text.split("#[test]\nfn ").skip(1) {
+            let (function, _) = behind.split_once('(').expect("a function");
+            let test = format!("{file}::{function}");
+            assert!(named.contains(&test), "no row names {test}");
         }
     }
 }
