@@ -7,9 +7,10 @@ mod support;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rustix::process::Signal;
 use support::fixture::ADMIN;
 use support::message::{self, Message, column, extended, failed, fine, kinds};
-use support::process::wait_until;
+use support::process::{RunAs, Server, command, wait_until};
 use support::{Pooler, Shared, Stack, StackOptions, Transport, Version, Wire};
 
 const VERSIONS: [(Version, Pooler); 2] = [
@@ -287,6 +288,47 @@ fn a_server_connection_that_is_old_enough_is_another_one() {
             }
             pids.len() >= 3
         });
+    }
+}
+
+#[test]
+fn a_server_connection_that_ended_is_another_one() {
+    let _alone = alone();
+    for stack in stacks() {
+        for at in BOTH {
+            let mut wire = client(&stack, at, LOGINS[0]);
+            let pid = column(&wire.query(PID));
+            stack.direct(
+                "postgres",
+                &format!("SELECT pg_terminate_backend({}, 20000)", pid[0]),
+            );
+            // PgBouncer has seen it when it has read the server's last words.
+            wait_until("the pool knows", || {
+                let rows = console(&stack).query("SHOW SERVERS");
+                !rows
+                    .iter()
+                    .any(|it| it.kind == b'D' && it.row().contains(&Some(pid[0].clone())))
+            });
+            assert_ne!(column(&wire.query(PID)), pid, "{at:?}");
+        }
+    }
+}
+
+#[test]
+fn a_restart_ends_the_clients_of_pgbouncer_and_not_those_of_portcullis() {
+    for (version, pooler) in VERSIONS {
+        let mut stack = start((version, pooler), "");
+        let [mut alone, mut through] = BOTH.map(|at| client(&stack, at, LOGINS[0]));
+        fine(&alone.query("SELECT 1"));
+        fine(&through.query("SET work_mem = '1MB'"));
+        stack.transaction.end();
+        let mut pgbouncer = command(RunAs::Server, "KILL", &pooler.program());
+        pgbouncer.arg(stack.file("pgbouncer-transaction/pgbouncer.ini"));
+        let log = stack.file("pgbouncer-again.log");
+        stack.transaction = Server::start("PgBouncer", pgbouncer, &log, Signal::KILL);
+        support::pool::wait(&mut stack.transaction, stack.transaction_port);
+        assert_eq!(alone.receive_to_end(), []);
+        assert_eq!(column(&through.query("SHOW work_mem")), ["1MB"]);
     }
 }
 
