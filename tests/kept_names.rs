@@ -189,8 +189,7 @@ fn the_pools_names_are_out_of_reach_of_sql() {
                 "EXECUTE \"PGBOUNCER_1\"('{app.tenant_id}', '{globex}')",
                 "EXPLAIN ANALYZE EXECUTE \"PGBOUNCER_1\"('{app.tenant_id}', '{globex}')",
                 "SELECT 1; EXECUTE U&\"PGBOUNCER\\005f1\"('{app.tenant_id}', '{globex}')",
-                "DEALLOCATE \"PGBOUNCER_1\"",
-                "DEALLOCATE PREPARE \"PGBOUNCER_1\"",
+                "DEALLOCATE \"PGBOUNCER_1\"; SELECT 1",
                 "PREPARE \"PGBOUNCER_1\" (text[], text[]) AS SELECT 1",
             ] {
                 assert_eq!(failed(&wire.query(sql)), ("0A000".into(), 'I'), "{sql}");
@@ -204,6 +203,16 @@ fn the_pools_names_are_out_of_reach_of_sql() {
                 }
                 assert_eq!(column(&wire.query(SEEN)), ["acme"], "behind {sql}");
                 fine(&wire.query("COMMIT"));
+            }
+            // DEALLOCATE alone is about the client's own names.
+            for sql in [
+                "DEALLOCATE \"PGBOUNCER_1\"",
+                "DEALLOCATE PREPARE U&\"PGBOUNCER\\005f1\"",
+            ] {
+                for run in ways() {
+                    assert_eq!(failed(&run(&mut wire, sql)), ("26000".into(), 'I'), "{sql}");
+                    assert_eq!(column(&wire.query(SEEN)), ["acme"], "behind {sql}");
+                }
             }
             // What must pass beside it: the protocol's own statements, and clearing up.
             fine(&wire.query("DEALLOCATE ALL"));

@@ -10,6 +10,7 @@ mod random;
 mod prepared {
     //! One file for each matter.
     mod alike;
+    mod deallocated;
     mod described;
     mod interleaved;
     mod kept;

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::answer::Answer;
-use super::doctor;
+use super::{doctor, transaction_mode};
 use crate::config::SETTINGS;
 use crate::config::problem::did_you_mean;
 use crate::policy::{Guard, always_enforced, guards, has_settings, schema};
@@ -15,7 +15,7 @@ use crate::policy::{Guard, always_enforced, guards, has_settings, schema};
 /// Pages about guards, configuration and policy.
 #[derive(Debug, Args)]
 pub struct HelpArgs {
-    /// guards, doctor, config, policy, policy-schema, or the id of a guard
+    /// guards, transaction-mode, doctor, config, policy, policy-schema, or the id of a guard
     topic: Option<String>,
     /// Print JSON
     #[arg(long)]
@@ -32,8 +32,12 @@ pub fn run(args: &HelpArgs) -> ExitCode {
 }
 
 /// Topics that are not guards.
-const TOPICS: [(&str, &str); 5] = [
+const TOPICS: [(&str, &str); 6] = [
     ("guards", "the guards, one line each"),
+    (
+        "transaction-mode",
+        "each feature of a session: behind PgBouncer, behind Portcullis",
+    ),
     ("doctor", "what portcullis doctor finds, by id"),
     ("config", "every setting of portcullis.toml"),
     ("policy", "a complete policy file with comments"),
@@ -47,6 +51,7 @@ fn page(topic: Option<&str>) -> Answer {
     match topic {
         None => Answer::clean(topics()),
         Some("guards") => Answer::clean(guard_list()),
+        Some("transaction-mode") => Answer::clean(transaction_mode::page()),
         Some("doctor") => Answer::clean(doctor::FINDINGS.to_owned()),
         Some("config") => Answer::clean(SETTINGS.to_owned()),
         Some("policy") => Answer::clean(include_str!("../../policies/production.toml").to_owned()),

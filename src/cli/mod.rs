@@ -21,6 +21,7 @@ pub mod report;
 pub mod serve;
 pub mod status;
 pub mod test;
+pub mod transaction_mode;
 
 use std::process::ExitCode;
 

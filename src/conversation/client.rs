@@ -284,6 +284,9 @@ impl Conversation {
             }
             Judged::Allowed(facts) => facts,
         };
+        if self.deallocates(&facts).is_some() {
+            return Ok(self.query_deallocate(message, &facts, cx, out, reply));
+        }
         let failed = self.failed();
         let batch_open = self.batch == Batch::Open;
         let form = match &self.injection {

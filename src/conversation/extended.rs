@@ -17,7 +17,7 @@ use crate::sql::Facts;
 const MAX_NAME: usize = 8 * 1024;
 
 /// What a statement's name stands for.
-enum Lookup {
+pub(super) enum Lookup {
     Known(Prepared),
     Wait,
     Unknown,
@@ -71,6 +71,7 @@ impl Conversation {
             source: self.remember(name, text, types, &facts),
             followed: !name.is_empty() && self.hands_over(name),
             text: self.record.then(|| text.into()),
+            deallocates: self.deallocates(&facts).is_some(),
             facts,
         };
         let taken = matches!(taken, Lookup::Known(_));
@@ -245,6 +246,9 @@ impl Conversation {
             if let Some(refusal) = refusal {
                 return Ok(self.refuse_extended(message, refusal, cx, out));
             }
+            if prepared.deallocates {
+                return Ok(self.execute_deallocate(message, &prepared.facts, cx, out));
+            }
             match self.note(&prepared.facts, out) {
                 Noted::No => {}
                 Noted::Yes => noted = Some(&prepared.facts),
@@ -307,7 +311,7 @@ impl Conversation {
     }
 
     /// What a statement's name stands for once everything sent has run.
-    fn lookup(&mut self, name: &[u8], out: &mut Splice<'_>) -> Lookup {
+    pub(super) fn lookup(&mut self, name: &[u8], out: &mut Splice<'_>) -> Lookup {
         if self.is_deallocating() {
             return self.wait_for_answers(out);
         }
@@ -398,7 +402,7 @@ fn wait_for_names(message: Message<'_>) -> Result<Step, Fatal> {
     Ok(Step::More((there + 1).min(message.header.total)))
 }
 
-fn unknown_statement(who: &Who, name: &[u8]) -> Box<Refusal> {
+pub(super) fn unknown_statement(who: &Who, name: &[u8]) -> Box<Refusal> {
     let name = String::from_utf8_lossy(name);
     Box::new(guards::unknown_name::statement(who, &name))
 }

@@ -38,6 +38,10 @@ pub enum Expected {
     NotedExecute,
     /// CloseComplete; the head of `closes` becomes unknown then.
     Close,
+    /// CommandComplete of what was sent for a DEALLOCATE; the head of `changes` becomes known then.
+    Deallocate,
+    /// The same of a Query, and ReadyForQuery.
+    DeallocatingQuery,
     /// ReadyForQuery.
     Sync,
     /// Anything up to ReadyForQuery.
@@ -118,7 +122,11 @@ impl Expected {
     pub fn is_query(self) -> bool {
         matches!(
             self,
-            Self::Query | Self::GuardedRow | Self::GuardedTag | Self::Guarded
+            Self::Query
+                | Self::GuardedRow
+                | Self::GuardedTag
+                | Self::Guarded
+                | Self::DeallocatingQuery
         ) || self.is_planned()
     }
 
@@ -378,6 +386,12 @@ impl InFlight {
         Some((change.space, change.name, change.meaning))
     }
 
+    /// The Query at the head has changed its name, or failed to: it is an ordinary one from here on.
+    pub fn deallocated(&mut self) -> Option<Box<[u8]>> {
+        self.replace_head(Expected::Query);
+        self.pop_change().map(|change| change.name)
+    }
+
     fn pop_change(&mut self) -> Option<Change> {
         let change = self.changes.pop_front()?;
         self.bytes -= change.bytes;
@@ -411,6 +425,7 @@ impl InFlight {
                 Expected::Refused | Expected::RefusedUnnamed => {
                     drop(self.refusals.pop_front());
                 }
+                Expected::Deallocate => drop(self.pop_change()),
                 Expected::Execute => skipped.executes += 1,
                 Expected::Describe | Expected::OwnDescribe => {
                     drop(self.described.pop_front());

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::client::{Message, Step};
 use super::in_flight::Expected;
 use super::names::Prepared;
-use super::prepared::is_named_parse;
+use super::prepared::{SEND_ALONE, is_named_parse};
 use super::splice::Splice;
 use super::{Batch, Context, Conversation, Observer};
 use crate::error::SqlState;
@@ -58,16 +58,21 @@ impl Conversation {
     /// under names that anybody can guess, and the one that sets a zone is among them. By SQL a client
     /// could run it with another zone, or put a statement of its own in the place of another client's:
     /// that is no matter of a guard that may be off.
+    ///
+    /// DEALLOCATE alone reaches the client's own (see `prepared::deallocated`), beside other statements none.
     fn reaches_for_names(&self, facts: &Facts, who: &Who) -> Option<Box<Refusal>> {
         const BY_SQL: ClassSet = ClassSet::of(Class::Prepare)
             .with(Class::Execute)
             .with(Class::Deallocate);
         if !facts.classes.intersects(BY_SQL)
             || !self.replaceable
-            || !who.zone_is_guarded()
             || who.observes()
+            || self.deallocates(facts).is_some()
         {
             return None;
+        }
+        if !who.zone_is_guarded() {
+            return self.deallocates_among_others(facts, who);
         }
         let mut statements = facts.statements.iter();
         // Whoever deallocates everything harms others no more than PgBouncer lets him.
@@ -82,7 +87,10 @@ impl Conversation {
             "What others have prepared is there as well, and what sets the {}",
             who.noun()
         ))
-        .hint("Let the driver prepare it by the protocol")
+        .hint(match statement.tag {
+            "DEALLOCATE" => SEND_ALONE,
+            _ => "Let the driver prepare it by the protocol",
+        })
         .at(statement.position);
         Some(Box::new(objection.refuse(
             Guard::ZoneParameter,

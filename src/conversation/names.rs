@@ -27,6 +27,8 @@ pub struct Prepared {
     pub source: Option<Arc<Source>>,
     /// The pool knows the statement by the client's name, and says it again by itself.
     pub followed: bool,
+    /// It is a DEALLOCATE that goes to the server as something else: see `prepared::deallocated`.
+    pub deallocates: bool,
 }
 
 /// What a name and its meaning take, bytes: a little more than they really do.
@@ -190,6 +192,7 @@ mod tests {
             text: None,
             source: None,
             followed: false,
+            deallocates: false,
         };
         let mut names = Names::default();
         let one = |name: &str| bytes_of(name.as_bytes(), Some(&select));

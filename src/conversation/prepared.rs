@@ -12,22 +12,25 @@
 //! Behind unanswered batches it is not, and the statement is sent again. It always may be: a portal
 //! keeps what it was bound to.
 
+mod deallocated;
 mod description;
 mod loss;
 
 use std::sync::Arc;
 
+pub(super) use deallocated::SEND_ALONE;
 use description::Description;
 pub(super) use description::is_described_next;
 
 use super::client::{Message, Step};
 use super::in_flight::{Expected, Space};
 use super::names::{MAX_BYTES, Prepared};
+use super::reading::put_edited;
 use super::splice::Splice;
 use super::{Batch, Context, Conversation, Observer};
 use crate::protocol::TransactionStatus;
 use crate::protocol::frame::{self, HEADER, cstr, put_cstr};
-use crate::sql::{Facts, Localized};
+use crate::sql::{Edit, Facts};
 
 /// More than this is not kept ready for the client's next unnamed statement, bytes.
 const MAX_SPARE: usize = 16 * 1024;
@@ -52,8 +55,8 @@ impl Source {
         size_of::<Self>() + self.message.capacity()
     }
 
-    /// Makes it a Parse of this text, in its local form if it has one; `types`: their count and they.
-    fn fill(&mut self, id: u64, text: &[u8], types: &[u8], localized: Option<&Localized>) {
+    /// Makes it a Parse of this text, with these edits; `types`: their count and they.
+    fn fill(&mut self, id: u64, text: &[u8], types: &[u8], edits: &[Edit]) {
         self.id = id;
         self.given = Description::default();
         self.message.clear();
@@ -62,10 +65,7 @@ impl Source {
             .reserve(HEADER + 1 + text.len() + 1 + types.len());
         frame::message(&mut self.message, b'P', |out| {
             out.push(0);
-            match localized {
-                Some(localized) => super::reading::put_localized(out, text, localized),
-                None => out.extend_from_slice(text),
-            }
+            put_edited(out, text, edits);
             out.push(0);
             out.extend_from_slice(types);
         });
@@ -141,7 +141,7 @@ impl Statements {
         unnamed: bool,
         text: &[u8],
         types: &[u8],
-        localized: Option<&Localized>,
+        edits: &[Edit],
     ) -> Arc<Source> {
         self.made += 1;
         let mut source = match unnamed {
@@ -149,10 +149,10 @@ impl Statements {
             false => Arc::default(),
         };
         match Arc::get_mut(&mut source) {
-            Some(source) => source.fill(self.made, text, types, localized),
+            Some(source) => source.fill(self.made, text, types, edits),
             None => {
                 let mut new = Source::default();
-                new.fill(self.made, text, types, localized);
+                new.fill(self.made, text, types, edits);
                 source = Arc::new(new);
             }
         }
@@ -190,14 +190,19 @@ impl Conversation {
         if !self.remembers() {
             return None;
         }
-        let localized = match &self.injection {
-            Some(injection) if injection.localizes(facts) => {
-                facts.statements.first().and_then(super::reading::localized)
-            }
-            _ => None,
-        };
+        let edits = self.edits(facts);
         let unnamed = name.is_empty();
-        Some(self.statements.remember(unnamed, text, types, localized))
+        Some(self.statements.remember(unnamed, text, types, edits))
+    }
+
+    /// What changes in the text of a Parse on its way to the server.
+    pub(super) fn edits<'f>(&self, facts: &'f Facts) -> &'f [Edit] {
+        let injection = self.injection.as_ref();
+        let localizes = injection.is_some_and(|injection| injection.localizes(facts));
+        let first = facts.statements.first();
+        let edited = first.filter(|_| localizes || self.deallocates(facts).is_some());
+        let localized = edited.and_then(|statement| statement.details.localized.as_deref());
+        localized.map_or(&[], |localized| &localized.edits)
     }
 
     /// Do so many unanswered Parses wait to be remembered that no more may be sent?

@@ -4,7 +4,7 @@
 
 use super::record::Record;
 use crate::protocol::frame::{HEADER, cstr, message, put_cstr};
-use crate::sql::{Facts, Localized, ParameterName, ParameterUse, Statement, describe};
+use crate::sql::{Edit, Facts, Localized, ParameterName, ParameterUse, Statement, describe};
 use crate::zone::NAME_LENGTH;
 
 /// Parameters that are not kept for the session: those of the running transaction, which leave nothing
@@ -59,10 +59,10 @@ pub fn sets(facts: &Facts) -> bool {
         .any(|statement| localized(statement).is_some())
 }
 
-/// Appends the text of a Parse, which has one statement, in its local form.
-pub fn put_localized(out: &mut Vec<u8>, text: &[u8], localized: &Localized) {
+/// Appends the text of one statement with its edits: in its local form.
+pub fn put_edited(out: &mut Vec<u8>, text: &[u8], edits: &[Edit]) {
     let mut at = 0;
-    for edit in &localized.edits {
+    for edit in edits {
         let place = edit.at as usize;
         out.extend_from_slice(&text[at..place]);
         out.extend_from_slice(edit.kind.text());
@@ -208,7 +208,7 @@ pub fn local_form(sent: &[u8], guard: &[u8]) -> Option<Vec<u8>> {
             let localized = facts.statements.first().and_then(localized)?;
             message(&mut out, b'P', |out| {
                 put_cstr(out, name);
-                put_localized(out, text, localized);
+                put_edited(out, text, &localized.edits);
                 out.push(0);
                 out.extend_from_slice(types);
             });

@@ -133,6 +133,9 @@ impl Conversation {
             (b't' | b'T' | b'n', Some(E::Describe | E::OwnDescribe)) => {
                 return Ok(self.described(header, bytes));
             }
+            (b'C', Some(head @ (E::Deallocate | E::DeallocatingQuery))) => {
+                return Ok(self.deallocated(head, out));
+            }
             (b'C', Some(E::Execute | E::Query | E::Guarded))
                 if self.remembers() && bytes.len() < header.total =>
             {
@@ -414,6 +417,10 @@ impl Conversation {
             Expected::GuardedRow | Expected::GuardedTag | Expected::Guarded => {
                 self.in_flight.replace_head(Expected::Guarded);
                 move_position(header, bytes, out)
+            }
+            Expected::DeallocatingQuery => {
+                drop(self.in_flight.deallocated());
+                Step::Carry
             }
             Expected::Planned | Expected::PlannedOwn => {
                 let step = self.move_position_in_plan(header, bytes, out);

@@ -55,21 +55,18 @@ impl Conversation {
         facts: &Facts,
         out: &mut Splice<'_>,
     ) -> Step {
-        let injection = self.injection.as_ref();
-        let localizes = injection.is_some_and(|injection| injection.localizes(facts));
-        let statement = facts.statements.first().filter(|_| localizes);
-        let localized = statement.and_then(reading::localized);
+        let edits = self.edits(facts);
         let parts = message.body().and_then(|body| {
             let (name, rest) = cstr(body)?;
             let (text, types) = cstr(rest)?;
             Some((name, text, types))
         });
-        let Some((localized, (name, text, types))) = localized.zip(parts) else {
+        let Some((name, text, types)) = parts.filter(|_| !edits.is_empty()) else {
             return self.pass(message, out);
         };
         frame::message(out.insert(), b'P', |out| {
             frame::put_cstr(out, name);
-            reading::put_localized(out, text, localized);
+            reading::put_edited(out, text, edits);
             out.push(0);
             out.extend_from_slice(types);
         });

@@ -14,6 +14,7 @@ use super::stream::{Backlog, Stream};
 use super::worker::Worker;
 use crate::error::SqlState;
 use crate::migration::Session;
+use crate::policy::RouteName;
 use crate::protocol::reply::ErrorReply;
 use crate::telemetry::log::ConnectionId;
 
@@ -32,6 +33,10 @@ pub(super) async fn leave(
     let farewell = match exit {
         Ok(Exit::NeedServer | Exit::ServerGone { told: true }) => None,
         Ok(Exit::Goodbye | Exit::ClientGone) if ready.identity.session.is_some() => {
+            stop_server(ready, worker).await;
+            None
+        }
+        Ok(Exit::ClientGone) if ready.identity.route == RouteName::Session => {
             stop_server(ready, worker).await;
             None
         }
@@ -118,7 +123,8 @@ async fn goodbye_to_server(pump: &mut Pump) {
 
 /// A migration session has ended, or one of its clients has left: what runs is cancelled, what is
 /// open is rolled back. PostgreSQL would go on with the statement of a client that is gone, and
-/// commit it when the session may be long over.
+/// commit it when the session may be long over. Nor must the locks of any client on the session route
+/// be held as long as its last statement runs.
 async fn stop_server(ready: &mut Ready, worker: &Rc<Worker>) {
     if ready.pump.is_idle() {
         goodbye_to_server(&mut ready.pump).await;

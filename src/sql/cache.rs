@@ -273,10 +273,10 @@ fn cost_of_details(details: &Details) -> usize {
         field.name.len() + size_of::<FieldTouch>() + of.sum::<usize>()
     });
     let extensions = extensions.map(|bytes| bytes + size_of::<ExtensionTouch>());
-    let localized = details
-        .localized
-        .iter()
-        .map(|localized| size_of::<Localized>() + localized.edits.len() * size_of::<Edit>());
+    let localized = details.localized.iter().map(|localized| {
+        let name = localized.deallocates.as_ref().map_or(0, |name| name.len());
+        size_of::<Localized>() + name + localized.edits.len() * size_of::<Edit>()
+    });
     let savepoint = details.savepoint.iter();
     let savepoint = savepoint.map(|savepoint| size_of::<Savepoint>() + savepoint.name.len());
     let role = details.role.iter().filter_map(|touch| touch.role.as_ref());

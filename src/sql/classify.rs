@@ -89,7 +89,7 @@ fn by_keyword(view: View<'_>, nesting: u32, found: &mut Statement) -> (&'static 
         b"import" => ("IMPORT FOREIGN SCHEMA", Class::Ddl),
         b"execute" => ("EXECUTE", Class::Execute),
         b"deallocate" => (
-            if view.is(1, "all") {
+            if view.is(1, "all") || (view.is(1, "prepare") && view.is(2, "all")) {
                 "DEALLOCATE ALL"
             } else {
                 "DEALLOCATE"

@@ -194,7 +194,8 @@ pub struct Details {
     /// SET ROLE, SET SESSION AUTHORIZATION, however spelled, and `set_config` of either. A computed
     /// name of a parameter could be that of a role, too: see the statement's parameters.
     pub role: Option<RoleTouch>,
-    /// What turns it into a statement that sets its parameters for its transaction only.
+    /// What turns it into a statement that sets its parameters for its transaction only, or that
+    /// deallocates nothing.
     pub localized: Option<Box<Localized>>,
     /// SAVEPOINT, RELEASE, ROLLBACK TO: of which.
     pub savepoint: Option<Box<Savepoint>>,

@@ -1,5 +1,6 @@
-//! Statements that set parameters for the session, in the form that ends with their transaction: what
-//! has to change in the text.
+//! Statements in the form that leaves nothing behind on a connection that is handed on: what sets
+//! parameters for the session, set for the transaction; DEALLOCATE of a name that the server does not
+//! know. What has to change in the text.
 
 use super::scan;
 use super::settings;
@@ -24,6 +25,10 @@ pub enum EditKind {
     Session,
     /// `set_config(n, v, false)` becomes `set_config(n, v, true )`.
     False,
+    /// `DEALLOCATE s` becomes `UNLISTEN   s`.
+    Deallocate,
+    /// `PREPARE` behind it goes.
+    Prepare,
 }
 
 impl EditKind {
@@ -33,6 +38,8 @@ impl EditKind {
             Self::Insert => b"LOCAL ",
             Self::Session => b"LOCAL  ",
             Self::False => b"true ",
+            Self::Deallocate => b"UNLISTEN  ",
+            Self::Prepare => b"       ",
         }
     }
 
@@ -40,13 +47,13 @@ impl EditKind {
     pub fn replaces(self) -> usize {
         match self {
             Self::Insert => 0,
-            Self::Session | Self::False => self.text().len(),
+            _ => self.text().len(),
         }
     }
 }
 
 /// How a statement that sets parameters for the session is turned into its transaction-local form; one
-/// that resets them stays as it is.
+/// that resets them stays as it is. Or DEALLOCATE, see `deallocates`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Localized {
     /// What changes in the text, in order.
@@ -55,6 +62,27 @@ pub struct Localized {
     pub end: u32,
     /// By `set_config`: the call may not be reached, and the parameter need not be known to the server.
     pub by_query: bool,
+    /// It is no parameter that is set: DEALLOCATE of this name, as PostgreSQL compares it.
+    pub deallocates: Option<Box<str>>,
+}
+
+/// DEALLOCATE of one name becomes UNLISTEN of it, which is as quiet and fails in the same transactions;
+/// where nobody can listen it does nothing. None where the name cannot be read.
+fn of_deallocate(view: View<'_>, end: u32) -> Option<Box<Localized>> {
+    let prepare = usize::from(view.is(1, "prepare") && view.tokens.len() > 2);
+    let name = view.name(1 + prepare)?.into_boxed_str();
+    let kinds = [EditKind::Deallocate, EditKind::Prepare];
+    let edit = |(at, kind): (usize, EditKind)| Edit {
+        at: view.tokens[at].start,
+        kind,
+    };
+    let edits = kinds.into_iter().enumerate().take(1 + prepare).map(edit);
+    Some(Box::new(Localized {
+        edits: edits.collect(),
+        end,
+        by_query: false,
+        deallocates: Some(name),
+    }))
 }
 
 /// Statements in which a call of `set_config` is made when they run, and at no other time.
@@ -69,6 +97,9 @@ pub(super) fn of(view: View<'_>, statement: &Statement) -> Option<Box<Localized>
     let for_session = |touch: &&ParameterTouch| touch.how == ParameterUse::Session;
     let count = statement.parameters.iter().filter(for_session).count();
     let end = view.tokens.last()?.end;
+    if statement.tag == "DEALLOCATE" {
+        return of_deallocate(view, end);
+    }
     if count == 0 {
         let resets = view.is(0, "reset") || view.is(0, "set");
         let reset = |touch: &ParameterTouch| touch.how == ParameterUse::Reset;
@@ -77,6 +108,7 @@ pub(super) fn of(view: View<'_>, statement: &Statement) -> Option<Box<Localized>
                 edits: Box::default(),
                 end,
                 by_query: false,
+                deallocates: None,
             })
         });
     }
@@ -93,6 +125,7 @@ pub(super) fn of(view: View<'_>, statement: &Statement) -> Option<Box<Localized>
             edits,
             end,
             by_query: false,
+            deallocates: None,
         }));
     }
     if !statement.classes.minus(QUERIES).is_empty() {
@@ -110,6 +143,7 @@ pub(super) fn of(view: View<'_>, statement: &Statement) -> Option<Box<Localized>
             edits,
             end,
             by_query: true,
+            deallocates: None,
         })
     })
 }

@@ -9,6 +9,11 @@ impl Injection {
         self.keeping.named();
     }
 
+    /// Was PREPARE run on this connection?
+    pub fn has_prepared_by_sql(&self) -> bool {
+        self.prepared_by_sql
+    }
+
     /// Does the pool follow the names of this client's statements? Where clients read the same text
     /// by a search_path of their own it would give them one plan.
     pub fn names_are_followed(&self) -> bool {

@@ -158,6 +158,7 @@ pub fn parameter(name: ParameterName, how: ParameterUse, value: Option<&str>) ->
             edits: Box::default(),
             end: 0,
             by_query: false,
+            deallocates: None,
         })
     });
     set.parameters.push(touch);

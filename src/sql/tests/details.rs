@@ -294,3 +294,48 @@ fn depth_changes_nothing_but_names() {
         assert_eq!(named, surface, "{text}");
     }
 }
+
+#[test]
+fn deallocate_of_a_name_is_seen_and_keeps_its_length() {
+    for (text, name, sent) in [
+        ("deallocate s", "s", "UNLISTEN   s"),
+        (
+            "/* a */ DEALLOCATE Prepare S",
+            "S",
+            "/* a */ UNLISTEN           S",
+        ),
+        ("deallocate \"S\"", "S", "UNLISTEN   \"S\""),
+        ("deallocate prepare", "prepare", "UNLISTEN   prepare"),
+        (
+            "deallocate prepare \"all\"",
+            "all",
+            "UNLISTEN           \"all\"",
+        ),
+        ("deallocate U&\"\\00e4\"", "ä", "UNLISTEN   U&\"\\00e4\""),
+    ] {
+        let localized = details(text).localized.expect(text);
+        let name = match name {
+            "S" if !text.contains('"') => "s",
+            name => name,
+        };
+        assert_eq!(localized.deallocates.as_deref(), Some(name), "{text}");
+        let mut edited = text.as_bytes().to_vec();
+        for edit in &localized.edits {
+            let at = edit.at as usize;
+            edited[at..at + edit.kind.replaces()].copy_from_slice(edit.kind.text());
+        }
+        assert_eq!(String::from_utf8_lossy(&edited), sent);
+    }
+    for text in [
+        "deallocate all",
+        "deallocate prepare all",
+        "select 1",
+        "unlisten s",
+    ] {
+        assert_eq!(details(text).localized, None, "{text}");
+    }
+    assert_eq!(
+        facts("deallocate prepare all").statements[0].tag,
+        "DEALLOCATE ALL"
+    );
+}
