@@ -20,7 +20,8 @@ const UNDEFINED_CURSOR: &[u8] = b"34000";
 
 /// `invalid_sql_statement_name`: what PostgreSQL answers to Bind of a statement that it does not know.
 const UNKNOWN_STATEMENT: &[u8] = b"26000";
-/// What PgBouncer ends the connection with then.
+/// What PgBouncer ends the connection with then; and what a walsender, which takes nothing of the extended
+/// protocol, answers to Execute.
 const PROTOCOL_VIOLATION: &[u8] = b"08P01";
 
 /// What to do with the message at the head.
@@ -204,6 +205,13 @@ impl Conversation {
                 self.copy.active = true;
                 Step::Carry
             }
+            // CopyBoth: data of the client is for the server until it says that it has ended.
+            (b'W', Some(E::Query)) if self.walsender => {
+                self.in_flight.begin_copy();
+                self.copy.active = true;
+                self.streaming = true;
+                Step::Carry
+            }
             (kind, _) => return Err(out_of_step(kind)),
         };
         Ok(step)
@@ -280,6 +288,7 @@ impl Conversation {
             return Err(out_of_step(b'Z'));
         };
         self.status = status;
+        self.streaming = false;
         self.copy_ended();
         self.in_flight.pop();
         self.parameters_ready(status == TransactionStatus::Idle, head.is_planned());
@@ -370,7 +379,10 @@ impl Conversation {
             return Ok(self.query_failed(head, header, bytes, out));
         }
         match head {
-            Expected::Refused | Expected::RefusedUnnamed if fields.sqlstate == UNDEFINED_CURSOR => {
+            Expected::Refused | Expected::RefusedUnnamed
+                if fields.sqlstate == UNDEFINED_CURSOR
+                    || (self.walsender && fields.sqlstate == PROTOCOL_VIOLATION) =>
+            {
                 self.statement_failed(head, fields.sqlstate);
                 if let Some(refusal) = self.in_flight.refused() {
                     self.error_reply(&refusal).put(out.insert());

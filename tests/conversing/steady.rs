@@ -98,6 +98,7 @@ impl<O: Observer> Connection<O> {
             origins: Arc::default(),
             reported: Vec::new(),
             observes: false,
+            walsender: false,
         };
         let mut connection = Self {
             conversation: Conversation::new(&setup),

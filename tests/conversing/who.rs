@@ -80,6 +80,7 @@ impl Login {
             origins: Arc::default(),
             reported: Vec::new(),
             observes: false,
+            walsender: false,
         }
     }
 }
