@@ -11,6 +11,7 @@ use super::client::{Message, Step};
 use super::in_flight::Expected;
 use super::names::Prepared;
 use super::prepared::is_named_parse;
+use super::server::Step as Answered;
 use super::splice::Splice;
 use super::{Batch, Context, Conversation, Observer};
 use crate::error::SqlState;
@@ -56,6 +57,14 @@ impl Conversation {
             },
             Verdict::Refuse(refusal) => Judged::Refused(refusal),
         }
+    }
+
+    /// CopyBoth: data of the client is for the server until it says that it has ended.
+    pub(super) fn stream_begins(&mut self) -> Answered {
+        self.in_flight.begin_copy();
+        self.copy.active = true;
+        self.streaming = true;
+        Answered::Carry
     }
 
     /// A walsender command is no SQL: nobody else has an opinion on it, and it is seldom sent twice.

@@ -17,7 +17,6 @@ pub const MAX_ERROR: usize = 32 * 1024;
 
 /// `undefined_cursor`: what Execute of a portal that does not exist is answered with.
 const UNDEFINED_CURSOR: &[u8] = b"34000";
-
 /// `invalid_sql_statement_name`: what PostgreSQL answers to Bind of a statement that it does not know.
 const UNKNOWN_STATEMENT: &[u8] = b"26000";
 /// What PgBouncer ends the connection with then; and what a walsender, which takes nothing of the extended
@@ -205,13 +204,7 @@ impl Conversation {
                 self.copy.active = true;
                 Step::Carry
             }
-            // CopyBoth: data of the client is for the server until it says that it has ended.
-            (b'W', Some(E::Query)) if self.walsender => {
-                self.in_flight.begin_copy();
-                self.copy.active = true;
-                self.streaming = true;
-                Step::Carry
-            }
+            (b'W', Some(E::Query)) if self.walsender => self.stream_begins(),
             (kind, _) => return Err(out_of_step(kind)),
         };
         Ok(step)

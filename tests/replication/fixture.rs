@@ -48,6 +48,8 @@ pub fn options() -> StackOptions {
     let defaults = StackOptions::default();
     StackOptions {
         replication: true,
+        // No client here says that it is alive.
+        postgresql: vec![("wal_sender_timeout", "0")],
         sql: defaults.sql.clone() + SQL,
         policy: format!("{POLICY}{LOGINS}"),
         users: vec![
@@ -69,10 +71,11 @@ pub struct Turn {
 }
 
 pub fn stacks() -> Turn {
-    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    // Who waits for its turn keeps them running.
+    let stacks = STACKS.get(options);
     Turn {
-        stacks: STACKS.get(options),
-        _turn: turn,
+        stacks,
+        _turn: TURN.lock().unwrap_or_else(PoisonError::into_inner),
     }
 }
 

@@ -8,8 +8,8 @@ use crate::policy::rule::may_name;
 use crate::policy::{Kind, Objection, State, Who};
 use crate::sql::walsender::{Command, Malformed, Setting, Walsender};
 use crate::sql::{
-    Class, ClassSet, Facts, ParameterName, ParameterTouch, RelationAct, RelationTouch, Statement,
-    is_catalog,
+    Class, ClassSet, Facts, ParameterName, ParameterTouch, ParameterUse, RelationAct,
+    RelationTouch, Statement, is_catalog,
 };
 
 /// What such a login may do by SQL: read, with all that a snapshot needs around it.
@@ -21,6 +21,9 @@ const READS: ClassSet = ClassSet::of(Class::Read)
     .with(Class::CopyOut)
     .with(Class::Explain)
     .with(Class::Deallocate);
+
+/// Functions of PostgreSQL's that change something, beside those that are guarded for everybody.
+const WRITES: [&str; 2] = ["nextval", "pg_notify"];
 
 /// The option of `pgoutput` that says what is streamed.
 const PUBLICATIONS: &str = "publication_names";
@@ -61,6 +64,13 @@ fn of_sql(statement: &Statement, who: &Who) -> Option<Objection> {
                 .hint("Use the replication protocol for slots, or leave the call out"),
         );
     }
+    let mut calls = details.calls.iter().flatten();
+    if calls.any(|call| WRITES.contains(&&*call.name)) {
+        let what = "a function that changes something";
+        return Some(Objection::new(format!(
+            "cannot call {what} as a replication login"
+        )));
+    }
     relations(statement, &who.login.replicates.relations).or_else(|| {
         functions::unlisted(
             statement,
@@ -75,8 +85,12 @@ fn cannot_set(name: &str) -> Objection {
         .hint("Write relations with their schema")
 }
 
-/// The name of a parameter that decides what names mean, or of any.
+/// The name of a parameter that decides what names mean, or of any. An empty search_path leaves only
+/// PostgreSQL's own: pg_recvlogical and its kind set that.
 fn finds_names(touch: &ParameterTouch) -> Option<&'static str> {
+    if touch.how == ParameterUse::Reset || touch.value.as_deref() == Some("") {
+        return None;
+    }
     match &touch.name {
         ParameterName::Named(name) => (**name == *"search_path").then_some("\"search_path\""),
         ParameterName::Dynamic => Some("a parameter whose name is computed"),

@@ -87,3 +87,66 @@ pub(super) fn fits(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::{Policy, RouteName};
+
+    const CDC: &str = r#"schema = 1
+environment = "test"
+[login.cdc]
+kind = "replication"
+databases = ["shop"]
+"#;
+
+    fn parsed(lines: &str) -> Result<Policy, Vec<String>> {
+        let read = Policy::parse(&format!("{CDC}{lines}"), "p.toml");
+        let words = |problems: Vec<crate::config::Problem>| {
+            problems.iter().map(|it| it.message.clone()).collect()
+        };
+        read.map(|(policy, _)| policy).map_err(words)
+    }
+
+    #[test]
+    fn a_login_says_what_it_replicates() {
+        let policy = parsed("").unwrap();
+        let login = &policy.logins["cdc"];
+        assert_eq!(login.route, RouteName::Replication);
+        assert_eq!(login.replicates.plugins, ["pgoutput".into()]);
+        assert!(login.replicates.relations.is_empty() && login.replicates.slots.is_none());
+        let lists = "relations = [\"public.a\"]\nslots = []\nplugins = []\npublications = [\"b*\"]\nroute = \"replication\"";
+        let policy = parsed(lists).unwrap();
+        let replicates = &policy.logins["cdc"].replicates;
+        assert_eq!(replicates.relations.len(), 1);
+        assert_eq!(replicates.slots.as_deref(), Some(&[][..]));
+        assert!(replicates.plugins.is_empty());
+    }
+
+    #[test]
+    fn kind_route_and_lists_go_together() {
+        let told = |lines: &str| parsed(lines).unwrap_err();
+        assert_eq!(
+            told("route = \"session\""),
+            ["a replication login works on the replication route"]
+        );
+        assert_eq!(
+            told(
+                "[zone]\nparameter = \"a.b\"\ndatabases = [\"shop\"]\n[login.a]\nkind = \"replication\"\ndatabases = [\"shop\"]\nzone = \"x\""
+            ),
+            ["a replication login has no zone: what it streams has the rows of all"]
+        );
+        assert_eq!(
+            told(
+                "[login.a]\nkind = \"service\"\ndatabases = [\"shop\"]\nroute = \"replication\"\nslots = [\"x\"]"
+            ),
+            [
+                "the replication route is for logins of kind \"replication\"",
+                "\"slots\" is for logins of kind \"replication\""
+            ]
+        );
+        assert_eq!(
+            told("relations = [\"a.b.c\"]"),
+            ["\"a.b.c\" is not a name with or without a schema"]
+        );
+    }
+}
