@@ -238,10 +238,6 @@ fn keys_of_later_versions_are_named() {
         ),
         [zone]
     );
-    assert_eq!(
-        told("\"plain\"", "\"signed\""),
-        ["6: protection \"signed\" is not supported in this version | protection = \"plain\""]
-    );
 }
 
 #[test]
