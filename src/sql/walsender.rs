@@ -318,8 +318,8 @@ impl<'t> Reader<'t> {
 }
 
 fn is_keyword(word: &[u8]) -> bool {
-    let is = |keyword: &&str| keyword.as_bytes() == word;
-    FIRST.iter().any(|keyword| is(keyword)) || OTHERS.iter().any(|keyword| is(keyword))
+    let mut keywords = FIRST.iter().chain(&OTHERS);
+    keywords.any(|keyword| keyword.as_bytes() == word)
 }
 
 /// A name without quotes as PostgreSQL stores it.

@@ -98,6 +98,11 @@ fn a_stream_carries_both_ways_and_ends_in_order() {
         );
         fine(&wire.query("DROP_REPLICATION_SLOT cdc_wire WAIT"));
         assert!(!exists(stack, "cdc_wire"));
+        let (_, metrics) = stack.http_get("/metrics");
+        let counted = |line: &str| {
+            line.contains("statements_total{") && line.contains("class=\"replication\"")
+        };
+        assert!(metrics.lines().any(counted), "{metrics}");
     }
 }
 
