@@ -373,7 +373,10 @@ fn startup_parameters_set_nothing_that_others_would_inherit() {
         ("session_authorization", "migrator", "42501"),
         ("client_encoding", "SJIS", "42501"),
         ("standard_conforming_strings", "off", "42501"),
-        ("replication", "database", "0A000"),
+        ("replication", "database", "42501"),
+        ("replication", "true", "42501"),
+        ("replication", "logical", "22023"),
+        ("options", "-c replication=database", "42704"),
         ("nonsense", "1", "42704"),
         ("work_mem", "much", "22023"),
     ];

@@ -15,7 +15,9 @@ use super::answer::Answer;
 use super::judged::{self, Finding, alone, cut, findings, one_line};
 use super::test::player::{messages, play};
 use super::test::upstream::Upstream;
-use crate::policy::{Guard, Mode, Objection, Phase, Refusal, State, Verdict, Who, decide};
+use crate::policy::{
+    Guard, Mode, Objection, Phase, Refusal, State, Verdict, Who, decide, decide_command,
+};
 use crate::sql::{Facts, Fingerprint, Statement};
 
 /// Longest text that is explained: the largest that `max_statement_bytes` allows.
@@ -158,7 +160,15 @@ struct Explained {
 
 impl Explanation {
     fn new(text: &[u8], who: Who, state: State) -> Self {
-        let facts = judged::facts(text);
+        let command = judged::command(text, &who);
+        let facts = match &command {
+            Some(command) => command.facts(text),
+            None => judged::facts(text),
+        };
+        let findings = |facts: &Facts| match &command {
+            Some(command) => judged::of_command(command, &who),
+            None => findings(facts, &who, state),
+        };
         let (refusal, upstream) = answer(text, &facts, &who, state);
         let lossy = String::from_utf8_lossy(text);
         let texts = cut(&lossy, &facts);
@@ -166,14 +176,14 @@ impl Explanation {
             text: one_line(text),
             relations: crate::sql::labels::relations(text),
             facts: statement.clone(),
-            findings: findings(&alone(statement, facts.fingerprint), &who, state),
+            findings: findings(&alone(statement, facts.fingerprint)),
         };
         let undescribed = facts.undescribed.is_some();
         let statements: Vec<Explained> = match undescribed {
             true => Vec::new(),
             false => facts.statements.iter().zip(texts).map(explained).collect(),
         };
-        let mut message = findings(&facts, &who, state);
+        let mut message = findings(&facts);
         // Off unless it is asked for: it would be told of every message of several statements.
         if who.policy.mode(Guard::MultiStatement) == Mode::Off {
             message.retain(|finding| finding.guard != Guard::MultiStatement);
@@ -220,7 +230,11 @@ impl Explained {
 fn answer(text: &[u8], facts: &Facts, who: &Who, state: State) -> (Option<Refusal>, Upstream) {
     let text = String::from_utf8_lossy(text);
     let played = play(who, state, &messages(&text, false));
-    let refusal = match decide(facts, who, state).verdict {
+    let decision = match judged::command(text.as_bytes(), who) {
+        Some(command) => decide_command(&command, facts, who),
+        None => decide(facts, who, state),
+    };
+    let refusal = match decision.verdict {
         Verdict::Refuse(refusal) => Some(*refusal),
         Verdict::Allow => played.refusal,
     };

@@ -9,6 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use crate::config::{Problem, read};
 use crate::policy::exception::exempt;
 use crate::policy::{Guard, Kind, Login, Mode, Objection, Phase, Policy, State, Who, guards};
+use crate::sql::walsender::{self, Walsender};
 use crate::sql::{Depth, Facts, Fingerprint, Statement, describe_at};
 
 /// A valid policy, and what is worth a look although it is valid.
@@ -110,6 +111,26 @@ pub(super) fn phases() -> impl TypedValueParser<Value = Phase> {
 /// The facts about the text of one message, as close as can be.
 pub(super) fn facts(text: &[u8]) -> Facts {
     describe_at(text, Depth::Names)
+}
+
+/// The walsender command that the text is on a replication connection of the login.
+pub(super) fn command(text: &[u8], who: &Who) -> Option<Walsender> {
+    match who.login.kind {
+        Kind::Replication => walsender::read(text),
+        _ => None,
+    }
+}
+
+/// What is objected to a walsender command.
+pub(super) fn of_command(command: &Walsender, who: &Who) -> Vec<Finding> {
+    let objection = guards::replication::command(command, who);
+    let finding = |objection| Finding {
+        guard: Guard::Replication,
+        objection,
+        exempt: false,
+        by_conversation: false,
+    };
+    objection.into_iter().map(finding).collect()
 }
 
 /// The mode of a guard for a login. An ended migration session is no matter of modes.

@@ -40,6 +40,8 @@ pub struct Config {
     pub transaction: Route,
     /// `[route.session]`
     pub session: Option<Route>,
+    /// `[route.replication]`
+    pub replication: Option<Route>,
     /// `[registry]` `path`: the SQLite file of migration sessions; without it there are none.
     pub registry: Option<PathBuf>,
     /// `[limits]`

@@ -82,7 +82,7 @@ impl Parser<'_> {
             .map_or_else(default_log, |table| self.log(table));
         self.reader.not_yet(&mut top, "audit");
         self.reader.finish(top);
-        let (transaction, session) = routes?;
+        let (transaction, session, replication) = routes?;
         Some(Config {
             path: path.to_owned(),
             policy: policy?,
@@ -93,6 +93,7 @@ impl Parser<'_> {
             auth: auth?,
             transaction,
             session,
+            replication,
             registry,
             limits,
             log,
@@ -210,7 +211,7 @@ impl Parser<'_> {
         })
     }
 
-    fn routes(&mut self, mut table: Table<'_>) -> Option<(Route, Option<Route>)> {
+    fn routes(&mut self, mut table: Table<'_>) -> Option<(Route, Option<Route>, Option<Route>)> {
         let transaction = self
             .reader
             .required_table(&mut table, "transaction")
@@ -219,9 +220,12 @@ impl Parser<'_> {
             .reader
             .table(&mut table, "session")
             .and_then(|table| self.route(table));
-        self.reader.not_yet(&mut table, "replication");
+        let replication = self
+            .reader
+            .table(&mut table, "replication")
+            .and_then(|table| self.route(table));
         self.reader.finish(table);
-        Some((transaction?, session))
+        Some((transaction?, session, replication))
     }
 
     fn route(&mut self, mut table: Table<'_>) -> Option<Route> {

@@ -222,10 +222,6 @@ fn keys_of_later_versions_are_named() {
         ["26: \"audit\" is not supported in this version | remove it"]
     );
     assert_eq!(
-        told("[route.session]", "[route.replication]"),
-        ["24: \"route.replication\" is not supported in this version | remove it"]
-    );
-    assert_eq!(
         told("[auth]", "[auth]\nauth_query = \"x\""),
         ["20: \"auth.auth_query\" is not supported in this version | remove it"]
     );

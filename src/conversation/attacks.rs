@@ -63,6 +63,7 @@ impl Attack {
             origins: Arc::default(),
             reported: Vec::new(),
             observes: false,
+            walsender: false,
         };
         Self {
             conversation: Conversation::new(&setup),

@@ -11,12 +11,14 @@ use super::client::{Message, Step};
 use super::in_flight::Expected;
 use super::names::Prepared;
 use super::prepared::{SEND_ALONE, is_named_parse};
+use super::server::Step as Answered;
 use super::splice::Splice;
 use super::{Batch, Context, Conversation, Observer};
 use crate::error::SqlState;
-use crate::policy::{Guard, Objection, Refusal, Verdict, Who, decide, guards};
+use crate::policy::{Guard, Objection, Refusal, Verdict, Who, decide, decide_command, guards};
 use crate::protocol::frame;
 use crate::protocol::reply::{ErrorReply, READY_IDLE, Severity};
+use crate::sql::walsender::{self, Walsender};
 use crate::sql::{Class, ClassSet, Facts, LONG_TEXT};
 
 /// The outcome for one text.
@@ -30,6 +32,9 @@ pub(super) enum Judged {
 impl Conversation {
     /// Describes and judges the text of a Query or Parse.
     pub(super) fn judge<O: Observer>(&mut self, text: &[u8], cx: &mut Context<'_, O>) -> Judged {
+        if let Some(command) = self.walsender.then(|| walsender::read(text)).flatten() {
+            return self.judge_command(&command, text, cx);
+        }
         let facts = match cx.described.take() {
             Some(facts) => {
                 cx.facts.admit(text, &facts);
@@ -50,6 +55,31 @@ impl Conversation {
                 None => Judged::Allowed(facts),
                 Some(refusal) => Judged::Refused(refusal),
             },
+            Verdict::Refuse(refusal) => Judged::Refused(refusal),
+        }
+    }
+
+    /// CopyBoth: data of the client is for the server until it says that it has ended.
+    pub(super) fn stream_begins(&mut self) -> Answered {
+        self.in_flight.begin_copy();
+        self.copy.active = true;
+        self.streaming = true;
+        Answered::Carry
+    }
+
+    /// A walsender command is no SQL: nobody else has an opinion on it, and it is seldom sent twice.
+    fn judge_command<O: Observer>(
+        &mut self,
+        command: &Walsender,
+        text: &[u8],
+        cx: &Context<'_, O>,
+    ) -> Judged {
+        let facts = command.facts(text);
+        self.judged += facts.extent();
+        let decision = decide_command(command, &facts, cx.who);
+        cx.observer.judged(&facts, &decision, text);
+        match decision.verdict {
+            Verdict::Allow => Judged::Allowed(Arc::new(facts)),
             Verdict::Refuse(refusal) => Judged::Refused(refusal),
         }
     }

@@ -119,6 +119,8 @@ pub struct Setup {
     /// The whole policy observes: the bytes of both sides go on unchanged. Not for recorded
     /// connections: what runs in a migration session is judged in any case.
     pub observes: bool,
+    /// A replication connection: what it sends may be a walsender command.
+    pub walsender: bool,
 }
 
 /// Why the client was not read to the end of the input.
@@ -201,6 +203,9 @@ pub struct Conversation {
     max_statement_bytes: usize,
     record: bool,
     replaceable: bool,
+    walsender: bool,
+    /// The server streams (CopyBoth), until its ReadyForQuery.
+    streaming: bool,
     /// Nothing is done here but to look on.
     onlooker: Option<Box<Onlooker>>,
     /// A portal of this name never exists.
@@ -246,7 +251,7 @@ impl Conversation {
     pub fn new(setup: &Setup) -> Self {
         let [statement, portal] = setup.random.map(crate::zone::name);
         let onlooker = (setup.observes && !setup.record)
-            .then(|| Box::new(Onlooker::new(setup.max_statement_bytes)));
+            .then(|| Box::new(Onlooker::new(setup.max_statement_bytes, setup.walsender)));
         let pooled = setup.replaceable && onlooker.is_none();
         let injects = pooled || setup.zone.is_some();
         Self {
@@ -254,6 +259,8 @@ impl Conversation {
             max_statement_bytes: setup.max_statement_bytes,
             record: setup.record,
             replaceable: pooled,
+            walsender: setup.walsender,
+            streaming: false,
             onlooker,
             nowhere: portal,
             injection: injects.then(|| {
@@ -317,6 +324,14 @@ impl Conversation {
             && self.batch == Batch::Closed
             && self.client_body.remaining == 0
             && self.server_body.remaining == 0
+    }
+
+    /// Does the server stream changes, which has no end of its own? The client has whole messages only.
+    pub fn is_streaming(&self) -> bool {
+        match &self.onlooker {
+            Some(onlooker) => onlooker.is_streaming(),
+            None => self.streaming && !self.server_body.is_halfway(),
+        }
     }
 
     /// Has the client been given whole messages only?

@@ -8,11 +8,11 @@
 use super::server::MAX_ERROR;
 use super::splice::Splice;
 use super::{Context, Next, Observer, Taken};
-use crate::policy::decide;
+use crate::policy::{decide, decide_command};
 use crate::protocol::TransactionStatus;
 use crate::protocol::error_fields;
 use crate::protocol::frame::{self, HEADER, Header, cstr};
-use crate::sql::LONG_TEXT;
+use crate::sql::{LONG_TEXT, walsender};
 
 /// Names and types of a Parse that is read: longer ones are carried unread.
 const MAX_BESIDE_TEXT: usize = 8 * 1024;
@@ -61,11 +61,15 @@ pub struct Onlooker {
     status: TransactionStatus,
     /// The server reads COPY data: it ignores Sync.
     copying: bool,
+    /// A replication connection.
+    walsender: bool,
+    /// The server streams (CopyBoth).
+    streaming: bool,
 }
 
 impl Onlooker {
     /// For a connection whose server has just reported ReadyForQuery, idle.
-    pub fn new(max_statement_bytes: usize) -> Self {
+    pub fn new(max_statement_bytes: usize, walsender: bool) -> Self {
         Self {
             max_statement_bytes,
             client: Stream::default(),
@@ -73,6 +77,8 @@ impl Onlooker {
             due: 0,
             status: TransactionStatus::Idle,
             copying: false,
+            walsender,
+            streaming: false,
         }
     }
 
@@ -85,6 +91,11 @@ impl Onlooker {
     /// Has the client all answers that it has asked for?
     pub fn is_answered(&self) -> bool {
         self.due == 0 && self.is_between_answers()
+    }
+
+    /// Does the server stream, and has the client whole messages only?
+    pub fn is_streaming(&self) -> bool {
+        self.streaming && self.is_between_answers()
     }
 
     /// Has the client been given whole messages only?
@@ -143,7 +154,7 @@ impl Onlooker {
                     total: header.total,
                 });
             };
-            if let Some(text) = judge(header.kind, body, cx) {
+            if let Some(text) = judge(header.kind, body, self.walsender, cx) {
                 return Some(Next::Describe(text));
             }
         }
@@ -178,6 +189,7 @@ impl Onlooker {
                 (b'Z', Some(body)) => self.ready(body),
                 (b'E', Some(body)) => observer.server_error(error_fields::read(body).sqlstate),
                 (b'G', _) => self.copying = true,
+                (b'W', _) => (self.copying, self.streaming) = (true, true),
                 _ => {}
             }
             at += self.server.pass(header, at, bytes.len(), out);
@@ -186,7 +198,7 @@ impl Onlooker {
 
     fn ready(&mut self, body: &[u8]) {
         self.due = self.due.saturating_sub(1);
-        self.copying = false;
+        (self.copying, self.streaming) = (false, false);
         if let [status] = body {
             self.status = TransactionStatus::from_byte(*status).unwrap_or(self.status);
         }
@@ -198,6 +210,7 @@ impl Onlooker {
 fn judge<O: Observer>(
     kind: u8,
     body: &[u8],
+    walsender: bool,
     cx: &mut Context<'_, O>,
 ) -> Option<std::ops::Range<usize>> {
     let start = match kind {
@@ -205,6 +218,12 @@ fn judge<O: Observer>(
         _ => 0,
     };
     let text = cstr(&body[start..])?.0;
+    if let Some(command) = walsender.then(|| walsender::read(text)).flatten() {
+        let facts = command.facts(text);
+        let decision = decide_command(&command, &facts, cx.who);
+        cx.observer.judged(&facts, &decision, text);
+        return None;
+    }
     let facts = match cx.described.take() {
         Some(facts) => {
             cx.facts.admit(text, &facts);

@@ -17,10 +17,10 @@ pub const MAX_ERROR: usize = 32 * 1024;
 
 /// `undefined_cursor`: what Execute of a portal that does not exist is answered with.
 const UNDEFINED_CURSOR: &[u8] = b"34000";
-
 /// `invalid_sql_statement_name`: what PostgreSQL answers to Bind of a statement that it does not know.
 const UNKNOWN_STATEMENT: &[u8] = b"26000";
-/// What PgBouncer ends the connection with then.
+/// What PgBouncer ends the connection with then; and what a walsender, which takes nothing of the extended
+/// protocol, answers to Execute.
 const PROTOCOL_VIOLATION: &[u8] = b"08P01";
 
 /// What to do with the message at the head.
@@ -207,6 +207,7 @@ impl Conversation {
                 self.copy.active = true;
                 Step::Carry
             }
+            (b'W', Some(E::Query)) if self.walsender => self.stream_begins(),
             (kind, _) => return Err(out_of_step(kind)),
         };
         Ok(step)
@@ -283,6 +284,7 @@ impl Conversation {
             return Err(out_of_step(b'Z'));
         };
         self.status = status;
+        self.streaming = false;
         self.copy_ended();
         self.in_flight.pop();
         self.parameters_ready(status == TransactionStatus::Idle, head.is_planned());
@@ -373,7 +375,10 @@ impl Conversation {
             return Ok(self.query_failed(head, header, bytes, out));
         }
         match head {
-            Expected::Refused | Expected::RefusedUnnamed if fields.sqlstate == UNDEFINED_CURSOR => {
+            Expected::Refused | Expected::RefusedUnnamed
+                if fields.sqlstate == UNDEFINED_CURSOR
+                    || (self.walsender && fields.sqlstate == PROTOCOL_VIOLATION) =>
+            {
                 self.statement_failed(head, fields.sqlstate);
                 if let Some(refusal) = self.in_flight.refused() {
                     self.error_reply(&refusal).put(out.insert());

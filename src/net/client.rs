@@ -340,6 +340,7 @@ impl Admitted {
             origins,
             reported: server.parameters,
             observes: identity.who.observes() && identity.session.is_none(),
+            walsender: settings.walsender,
         };
         let interrupt = Arc::new(Interrupt::default());
         let session = identity.session.clone();

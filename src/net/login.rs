@@ -196,24 +196,16 @@ fn admit(
         let reply = ErrorReply::fatal(SqlState::POLICY, message).detail(detail);
         return Err(Refused::new(LoginOutcome::NotGranted, reply));
     }
-    match login.kind {
-        Kind::Migrator if session.is_none() => {
-            let message = format!(
-                "login \"{}\" exists only inside a migration session",
-                login.name
-            );
-            let hint = format!(
-                "Run: portcullis migration run --database {database} --reason \"...\" -- <your tool>"
-            );
-            let reply = ErrorReply::fatal(SqlState::IDENTITY, message).hint(hint);
-            return Err(Refused::new(LoginOutcome::MigrationClosed, reply));
-        }
-        Kind::Replication => {
-            let message = "replication is not served by this version";
-            let reply = ErrorReply::fatal(SqlState::UNSUPPORTED, message);
-            return Err(Refused::new(LoginOutcome::NotGranted, reply));
-        }
-        _ => {}
+    if login.kind == Kind::Migrator && session.is_none() {
+        let message = format!(
+            "login \"{}\" exists only inside a migration session",
+            login.name
+        );
+        let hint = format!(
+            "Run: portcullis migration run --database {database} --reason \"...\" -- <your tool>"
+        );
+        let reply = ErrorReply::fatal(SqlState::IDENTITY, message).hint(hint);
+        return Err(Refused::new(LoginOutcome::MigrationClosed, reply));
     }
     let role = login
         .server_role

@@ -235,6 +235,7 @@ async fn check_routes(shared: &Shared) {
     let routes = [
         (RouteName::Transaction, "route.transaction", true),
         (RouteName::Session, "route.session", false),
+        (RouteName::Replication, "route.replication", false),
     ];
     for (name, check, required) in routes {
         let Some(route) = shared.route(name) else {

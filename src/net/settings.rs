@@ -4,7 +4,7 @@
 
 use crate::conversation::MAX_NAMES;
 use crate::error::SqlState;
-use crate::policy::{Kind, Refusal, RouteName, Who, guards};
+use crate::policy::{Guard, Kind, Refusal, RouteName, Who, guards};
 use crate::protocol::reply::ErrorReply;
 use crate::protocol::startup::Startup;
 use crate::sql::current_name;
@@ -20,6 +20,8 @@ pub struct Settings {
     pub session: Vec<(String, String)>,
     /// To be set in every transaction, since the server connection is handed on.
     pub kept: Vec<(String, String)>,
+    /// The client asks for replication, and may: `replication` is among the parameters for the startup packet.
+    pub walsender: bool,
 }
 
 impl Settings {
@@ -55,8 +57,10 @@ pub fn sort(
     let mut settings = Settings::default();
     if who.observes() && who.login.kind != Kind::Migrator {
         settings.startup = as_sent(startup);
+        settings.walsender = startup.get("replication") == Some("database");
         return Ok(settings);
     }
+    settings.walsender = replication(startup, who)?;
     for (name, value) in all(startup)? {
         let folded = name.to_ascii_lowercase();
         let zone = who.policy.zone.as_ref().map(|zone| &*zone.parameter);
@@ -72,23 +76,26 @@ pub fn sort(
                 if value
                     .parse()
                     .is_ok_and(|digits: i32| (1..=3).contains(&digits)) => {}
-            "replication" if is_false(&value) => {}
-            "replication" => {
-                let message = "replication is not served by this version";
-                return Err(Box::new(ErrorReply::fatal(SqlState::UNSUPPORTED, message)));
-            }
+            // In `options`, or in capitals: there it asks for nothing.
+            "replication" => return Err(unrecognized(&name)),
             folded if Some(folded) == zone => return Err(refused("zone-parameter", &name, &value)),
             folded if REFUSED.contains(&folded) => {
                 return Err(refused("role-change", &name, &value));
             }
             _ => {
-                if let Some(refusal) = guards::parameters::at_startup(who, &folded, &value) {
+                let denied = guards::replication::parameter_at_startup(who, &folded)
+                    .map(|objection| objection.refuse(Guard::Replication, who, None));
+                let denied =
+                    denied.or_else(|| guards::parameters::at_startup(who, &folded, &value));
+                if let Some(refusal) = denied {
                     return Err(Box::new(at_login(refusal)));
                 }
                 let folded = current_name(&folded).map_or(folded.clone(), str::to_owned);
                 match route {
                     RouteName::Transaction => settings.kept.push((folded, value)),
-                    _ => settings.session.push((folded, value)),
+                    RouteName::Session => settings.session.push((folded, value)),
+                    // PostgreSQL takes them all, and a walsender has no other way for us to set them.
+                    RouteName::Replication => settings.startup.push((folded, value)),
                 }
             }
         }
@@ -101,6 +108,10 @@ pub fn sort(
             SqlState::PROGRAM_LIMIT,
             message,
         )));
+    }
+    if settings.walsender {
+        let replication = ("replication".to_owned(), "database".to_owned());
+        settings.startup.push(replication);
     }
     let pinned = PINNED.map(|(name, value)| (name.to_owned(), value.to_owned()));
     settings.startup.extend(pinned);
@@ -116,8 +127,9 @@ fn all(startup: &Startup<'_>) -> Result<Vec<(String, String)>, Box<ErrorReply>> 
             all.extend(options(value)?);
         }
     }
-    let own =
-        |name: &str| matches!(name, "user" | "database" | "options") || name.starts_with("_pq_.");
+    let own = |name: &str| {
+        matches!(name, "user" | "database" | "options" | "replication") || name.starts_with("_pq_.")
+    };
     let others = startup.parameters.iter().filter(|(name, _)| !own(name));
     all.extend(others.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     Ok(all)
@@ -172,11 +184,58 @@ fn is_utf8(value: &str) -> bool {
     matches!(letters.as_str(), "utf8" | "unicode")
 }
 
-fn is_false(value: &str) -> bool {
-    matches!(
-        value.to_ascii_lowercase().as_str(),
-        "off" | "false" | "no" | "0"
-    )
+/// Does the client ask for replication, and may it? Read as PostgreSQL reads it, but that two values are
+/// one too many.
+fn replication(startup: &Startup<'_>, who: &Who) -> Result<bool, Box<ErrorReply>> {
+    let parameters = startup.parameters.iter();
+    let mut values = parameters.filter(|(name, _)| *name == "replication");
+    let Some((name, value)) = values.next() else {
+        return Ok(false);
+    };
+    let physical = match (*value, boolean(value)) {
+        _ if values.next().is_some() => {
+            let message = "\"replication\" is there twice";
+            return Err(Box::new(ErrorReply::fatal(SqlState::PROTOCOL, message)));
+        }
+        ("database", _) => false,
+        (_, Some(true)) => true,
+        (_, Some(false)) => return Ok(false),
+        (_, None) => {
+            let message = format!("invalid value for parameter \"{name}\": \"{value}\"");
+            let reply = ErrorReply::fatal(INVALID_VALUE, message)
+                .hint("Valid values are: \"false\", 0, \"true\", 1, \"database\".");
+            return Err(Box::new(reply));
+        }
+    };
+    match guards::replication::at_startup(who, physical) {
+        None => Ok(true),
+        Some(objection) => {
+            let refusal = objection.refuse(Guard::Replication, who, None);
+            Err(Box::new(at_login(refusal)))
+        }
+    }
+}
+
+/// PostgreSQL's `invalid_parameter_value` and `undefined_object`.
+const INVALID_VALUE: SqlState = SqlState(*b"22023");
+const UNDEFINED_OBJECT: SqlState = SqlState(*b"42704");
+
+fn unrecognized(name: &str) -> Box<ErrorReply> {
+    let message = format!("unrecognized configuration parameter \"{name}\"");
+    Box::new(ErrorReply::fatal(UNDEFINED_OBJECT, message))
+}
+
+/// PostgreSQL's spellings of a truth value: any beginning of a word that is of no other.
+fn boolean(text: &str) -> Option<bool> {
+    let text = text.to_ascii_lowercase();
+    let begins = |word: &str, least: usize| text.len() >= least && word.starts_with(&text);
+    match text.as_str() {
+        "1" => Some(true),
+        "0" => Some(false),
+        _ if begins("true", 1) || begins("yes", 1) || begins("on", 2) => Some(true),
+        _ if begins("false", 1) || begins("no", 1) || begins("off", 2) => Some(false),
+        _ => None,
+    }
 }
 
 /// The grammar of `options` (PostgreSQL's `pg_split_opts` and `process_postgres_switches`): words
@@ -288,6 +347,19 @@ mod tests {
             "-é",
         ] {
             assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn truth_has_the_spellings_of_postgresql() {
+        for text in ["t", "TRUE", "tr", "on", "ON", "y", "yes", "1"] {
+            assert_eq!(boolean(text), Some(true), "{text}");
+        }
+        for text in ["f", "False", "of", "off", "n", "no", "0"] {
+            assert_eq!(boolean(text), Some(false), "{text}");
+        }
+        for text in ["", "o", "truer", "2", " on", "databas", "database"] {
+            assert_eq!(boolean(text), None, "{text}");
         }
     }
 

@@ -144,7 +144,7 @@ pub struct Shared {
     /// What servers said of the roles behind logins.
     pub server_roles: Looks,
     /// Milliseconds since `started` of the last login at a server, by route.
-    reached: [AtomicU64; 2],
+    reached: [AtomicU64; 3],
     started: Instant,
 }
 
@@ -185,7 +185,7 @@ impl Shared {
             logged_in: AtomicUsize::new(0),
             login_counts: DashMap::new(),
             server_roles: Looks::default(),
-            reached: [const { AtomicU64::new(0) }; 2],
+            reached: [const { AtomicU64::new(0) }; 3],
             started: Instant::now(),
         })
     }
@@ -219,6 +219,7 @@ impl Shared {
         match route {
             RouteName::Transaction => Some(&self.config.transaction),
             RouteName::Session => self.config.session.as_ref(),
+            RouteName::Replication => self.config.replication.as_ref(),
         }
     }
 

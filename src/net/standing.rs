@@ -155,6 +155,9 @@ fn changed<'a>(old: &'a Who, new: &'a Who) -> Option<&'a str> {
         Some("allow_server_role")
     } else if zone(old) != zone(new) {
         Some(new.noun())
+    } else if is.kind == Kind::Replication && was.replicates != is.replicates {
+        // What streams was begun with the old lists.
+        Some("list of what it replicates")
     } else {
         None
     }

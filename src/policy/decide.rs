@@ -5,6 +5,7 @@ use super::rights::{in_migration_session, works_alone};
 use super::watch::is_plain;
 use super::{Decision, Guard, GuardSet, Mode, Refusal, State, Verdict, Who, guards};
 use crate::sql::Facts;
+use crate::sql::walsender::Walsender;
 
 /// Judges the text of one message. An allowed statement in a pipeline is judged again at Bind and
 /// Execute with the state of that moment.
@@ -54,6 +55,19 @@ pub fn decide(facts: &Facts, who: &Who, state: State) -> Decision {
     Decision {
         observed_rule: rule,
         ..allow(observed)
+    }
+}
+
+/// Judges a walsender command.
+pub fn decide_command(walsender: &Walsender, facts: &Facts, who: &Who) -> Decision {
+    let guard = Guard::Replication;
+    match guards::replication::command(walsender, who) {
+        None => allow(GuardSet::EMPTY),
+        Some(_) if who.policy.mode(guard) != Mode::Enforce => allow(GuardSet::EMPTY.with(guard)),
+        Some(objection) => refuse(
+            objection.refuse(guard, who, facts.fingerprint),
+            GuardSet::EMPTY,
+        ),
     }
 }
 

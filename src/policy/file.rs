@@ -8,7 +8,7 @@ use super::exception::Exception;
 use super::guards::server_role::Power;
 use super::network::Network;
 use super::options::Options;
-use super::pattern::NamePattern;
+use super::pattern::{NamePattern, Pattern};
 use super::quantity::Ceiling;
 use super::rule::Rule;
 use super::watch::Watch;
@@ -149,6 +149,8 @@ pub enum RouteName {
     Transaction,
     /// PgBouncer in session mode.
     Session,
+    /// PostgreSQL itself.
+    Replication,
 }
 
 /// `console`: what a login may do on the admin console.
@@ -180,6 +182,7 @@ impl RouteName {
         match self {
             Self::Transaction => "transaction",
             Self::Session => "session",
+            Self::Replication => "replication",
         }
     }
 }
@@ -204,7 +207,7 @@ pub struct Login {
     pub kind: Kind,
     /// `databases`: nothing else can be reached.
     pub databases: Vec<Box<str>>,
-    /// `route`. Default: transaction; migrators: session.
+    /// `route`. Default: transaction; migrators: session; kind replication: replication.
     pub route: RouteName,
     /// `zone = "value"`: fixed for every transaction of this login.
     pub zone: Option<Arc<str>>,
@@ -226,6 +229,8 @@ pub struct Login {
     pub fast_path: bool,
     /// Relations that it may not touch: its own `denied_relations`, and those of `[guards.denied-relations]` that concern it.
     pub denied_relations: Vec<NamePattern>,
+    /// What a login of kind replication may reach.
+    pub replicates: Replicates,
     /// What its statements are looked at for; worked out when the file is read.
     pub(super) watch: Watch,
     /// Line of `[login.NAME]`, from 1.
@@ -249,6 +254,19 @@ impl Login {
             None => self.networks.is_empty(),
         }
     }
+}
+
+/// What a login of kind replication may reach; of no use to others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replicates {
+    /// `relations`: what its SQL may read beside PostgreSQL's own catalogs.
+    pub relations: Vec<NamePattern>,
+    /// `slots`: the replication slots that it may make, use and remove; none: all.
+    pub slots: Option<Vec<Pattern>>,
+    /// `plugins`: the output plugins of the slots that it makes. Default pgoutput.
+    pub plugins: Vec<Box<str>>,
+    /// `publications`: what it may stream; none: all.
+    pub publications: Option<Vec<Pattern>>,
 }
 
 /// `[migrations]`

@@ -31,7 +31,7 @@ mod tests;
 use std::sync::Arc;
 
 pub use date::Date;
-pub use decide::decide;
+pub use decide::{decide, decide_command};
 pub use file::{
     ConsoleRole, Kind, Login, Mode, Policy, Protection, RouteName, Version, ZonePolicy,
 };
@@ -69,7 +69,8 @@ impl Who {
     pub fn zone_is_required(&self) -> bool {
         let needs =
             |zone: &file::ZonePolicy| zone.databases.iter().any(|name| **name == *self.database);
-        self.login.kind != Kind::Migrator && self.policy.zone.as_ref().is_some_and(needs)
+        matches!(self.login.kind, Kind::Service | Kind::Human)
+            && self.policy.zone.as_ref().is_some_and(needs)
     }
 
     /// The team's word for a zone.

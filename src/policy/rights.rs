@@ -64,5 +64,5 @@ pub(super) fn in_expand_session(who: &Who, state: State) -> bool {
 
 /// Kinds that may work without a migration session.
 pub(super) fn works_alone(kind: Kind) -> bool {
-    matches!(kind, Kind::Service | Kind::Human)
+    kind != Kind::Migrator
 }

@@ -48,6 +48,9 @@ pub fn check_together(config: &Config, policy: &Policy) -> Vec<Problem> {
         if login.route == RouteName::Session && config.session.is_none() {
             problems.push(lacks("has route \"session\"", "[route.session]"));
         }
+        if login.route == RouteName::Replication && config.replication.is_none() {
+            problems.push(lacks("has route \"replication\"", "[route.replication]"));
+        }
         if config.auth.key_file.is_none() {
             // A migrator proves itself with a token and another role's password is not known here:
             // in both cases PgBouncer must be shown a key of our own.

@@ -64,6 +64,11 @@ impl Watch {
         for (_, classes) in watched.iter().filter(|(on, _)| *on) {
             loud = loud.union(*classes);
         }
+        // Such a login may do so little that all it does is looked at.
+        let loud = match login.kind {
+            Kind::Replication => QUIET,
+            _ => loud,
+        };
         Self {
             quiet: QUIET.minus(loud),
             alone: on(Guard::MultiStatement),
@@ -129,7 +134,12 @@ fn depth(policy: &Policy) -> Depth {
         .logins
         .values()
         .any(|login| !login.denied_relations.is_empty());
-    let asked = (on(Guard::AppendOnly) && !options.append_only.is_empty())
+    let replicates = policy
+        .logins
+        .values()
+        .any(|login| login.kind == Kind::Replication);
+    let asked = replicates
+        || (on(Guard::AppendOnly) && !options.append_only.is_empty())
         || (on(Guard::DeniedRelations) && denied)
         || (on(Guard::Functions) && options.functions.is_some())
         || (on(Guard::DangerousFunctions) && !options.denied_functions.is_empty())

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use pg_raw_parse::nodes;
 
-use super::{Class, ClassSet, Details};
+use super::{Class, ClassSet, Details, QualifiedName};
 
 /// Tables and views of `pg_catalog` in PostgreSQL 15, 17 and 18 after initdb, sorted bytewise, but for
 /// `pg_settings`: an UPDATE of it is a SET.
@@ -46,6 +46,15 @@ pub(super) fn written(relation: Option<&nodes::RangeVar>, details: &mut Details)
         true => Class::Role,
         false => Class::Ddl,
     })
+}
+
+/// Is this a catalog or view of PostgreSQL's own, as far as the name tells? The catalogs of other
+/// versions are only with their schema.
+pub fn is_catalog(name: &QualifiedName) -> bool {
+    match name.schema.as_deref() {
+        None => *name.name == *"pg_settings" || RELATIONS.binary_search(&&*name.name).is_ok(),
+        Some(schema) => matches!(schema, "pg_catalog" | "information_schema"),
+    }
 }
 
 #[cfg(test)]

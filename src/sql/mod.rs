@@ -16,6 +16,7 @@
 //! 5. `fingerprint`: a name for what may be refused (`constants`: which of them are part of it).
 //!
 //! `localized` says what turns a SET for the session into one for its transaction.
+//! [`walsender`] reads the commands of replication connections, which are no SQL.
 //! [`redact`] makes a text that may be kept.
 //! [`labels`] (sqlparser) adds names for people, off the path and without a say.
 //! [`FactsCache`] remembers the facts of texts seen before.
@@ -54,6 +55,7 @@ mod touched;
 mod touched_by_utility;
 mod tree;
 mod view;
+pub mod walsender;
 mod words;
 
 #[cfg(test)]
@@ -61,6 +63,7 @@ mod tests;
 
 pub use bounds::{LONG_TEXT, MAX_COMMENT_DEPTH, MAX_OPERATOR_RUN, MAX_STATEMENTS};
 pub use cache::{FactsCache, weight};
+pub use catalogs::is_catalog;
 pub use describe::{describe, describe_at, first_opinion_alone};
 pub use details::*;
 pub use facts::*;

@@ -251,6 +251,7 @@ fn server(words: &[&[u8]]) -> Option<Vec<u8>> {
         [b"PortalSuspended"] => message(b's', &[]),
         [b"EmptyQueryResponse"] => message(b'I', &[]),
         [b"CopyInResponse"] => message(b'G', &[&[0, 0, 1, 0, 0]]),
+        [b"CopyBothResponse"] => message(b'W', &[&[0, 0, 0]]),
         [b"CopyOutResponse"] => message(b'H', &[&[0, 0, 1, 0, 0]]),
         [b"CopyData", data] => message(b'd', &[data]),
         [b"CopyDone"] => message(b'c', &[]),

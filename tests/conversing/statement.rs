@@ -149,6 +149,8 @@ pub fn refusal(text: &str, login: Login, migration_open: bool) -> Option<&'stati
     let forbidden = match login {
         Login::Migrator => !migration_open,
         Login::Plain | Login::Session | Login::Zoned => statements.contains(&Statement::Ddl),
+        // Only transcripts are about it.
+        Login::Replication => true,
     };
     forbidden.then_some("42501")
 }

@@ -138,6 +138,7 @@ impl<O: Observer> Connection<O> {
             origins: Arc::new(Origins { kept, pooled }),
             reported: Vec::new(),
             observes: false,
+            walsender: false,
         };
         let mut connection = Self {
             conversation: Conversation::new(&setup),

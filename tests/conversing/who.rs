@@ -1,4 +1,4 @@
-//! A policy and four logins.
+//! A policy and five logins.
 
 use std::sync::Arc;
 
@@ -28,6 +28,11 @@ route = "session"
 [login.migrator]
 kind = "migrator"
 databases = ["shop"]
+[login.cdc]
+kind = "replication"
+databases = ["tools"]
+relations = ["public.orders"]
+slots = ["cdc"]
 [guards]
 "#;
 
@@ -49,6 +54,8 @@ pub enum Login {
     Session,
     /// A migrator, in a session that may end.
     Migrator,
+    /// Logical decoding, on a replication connection.
+    Replication,
 }
 
 impl Login {
@@ -58,6 +65,7 @@ impl Login {
             "tools" => Some(Self::Plain),
             "jobs" => Some(Self::Session),
             "migrator" => Some(Self::Migrator),
+            "cdc" => Some(Self::Replication),
             _ => None,
         }
     }
@@ -68,6 +76,7 @@ impl Login {
             Self::Plain => ("tools", "tools"),
             Self::Session => ("jobs", "tools"),
             Self::Migrator => ("migrator", "shop"),
+            Self::Replication => ("cdc", "tools"),
         };
         let (policy, _) = Policy::parse(POLICY, "test.toml").expect("the policy above is valid");
         Who {
@@ -89,6 +98,7 @@ impl Login {
             origins: Arc::default(),
             reported: Vec::new(),
             observes: false,
+            walsender: self == Self::Replication,
         }
     }
 }

@@ -7,9 +7,10 @@ use std::process::Command;
 
 use rustix::process::Signal;
 
-use super::files::{Directory, copy_tree};
+use super::files::{Directory, copy_tree, give_to_server, write_secret};
 use super::parts::{Version, target};
 use super::process::{RunAs, Server, command, must_run};
+use super::tls::ServerCertificate;
 
 /// The superuser's password over TCP.
 pub const SUPERUSER_PASSWORD: &str = "superuser secret";
@@ -59,6 +60,30 @@ impl Cluster {
             socket,
         }
     }
+}
+
+/// Settings for logical decoding, and for TLS with this certificate.
+pub fn replicating(
+    directory: &Directory,
+    certificate: &ServerCertificate,
+) -> Vec<(&'static str, String)> {
+    let own = directory.for_server("postgresql-tls");
+    let copy = |from: &Path, name: &str| {
+        let to = own.join(name);
+        let text = std::fs::read_to_string(from).expect("read a certificate or key");
+        write_secret(&to, &text);
+        give_to_server(&to);
+        to.display().to_string()
+    };
+    vec![
+        ("wal_level", "logical".to_owned()),
+        ("ssl", "on".to_owned()),
+        (
+            "ssl_cert_file",
+            copy(&certificate.certificate, "server.crt"),
+        ),
+        ("ssl_key_file", copy(&certificate.key, "server.key")),
+    ]
 }
 
 fn is_ready(socket: &Path, port: u16) -> bool {

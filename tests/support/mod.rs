@@ -74,6 +74,8 @@ pub struct StackOptions {
     pub zone_keys: String,
     /// Whether Portcullis is started at all.
     pub proxy: bool,
+    /// `wal_level = logical`, and `[route.replication]` to PostgreSQL, which takes TLS.
+    pub replication: bool,
 }
 
 impl Default for StackOptions {
@@ -93,6 +95,7 @@ impl Default for StackOptions {
             keys: vec!["migrator"],
             zone_keys: String::new(),
             proxy: true,
+            replication: false,
         }
     }
 }
@@ -122,12 +125,17 @@ impl Stack {
     pub fn start(options: StackOptions) -> Self {
         let directory = Directory::new();
         let mut ports = Ports::lock();
-        let cluster = Cluster::start(
-            &directory,
-            options.version,
-            ports.next(),
-            &options.postgresql,
-        );
+        let authority = Authority::new(directory.path(), "ca");
+        let certificate = authority.issue(directory.path(), "server");
+        let replicating = options
+            .replication
+            .then(|| cluster::replicating(&directory, &certificate));
+        let replicating = replicating.iter().flatten();
+        let replicating = replicating.map(|(name, value)| (*name, value.as_str()));
+        let settings: Vec<_> = replicating
+            .chain(options.postgresql.iter().copied())
+            .collect();
+        let cluster = Cluster::start(&directory, options.version, ports.next(), &settings);
         let mut users = fixture::users();
         users.extend(options.users.iter().cloned());
         psql::superuser(
@@ -137,8 +145,6 @@ impl Stack {
         );
         let userlist = userlist(&cluster);
 
-        let authority = Authority::new(directory.path(), "ca");
-        let certificate = authority.issue(directory.path(), "server");
         let (transaction_port, session_port) = (ports.next(), ports.next());
         let start_pool = |mode, port| {
             let settings = pool_settings(
@@ -165,6 +171,7 @@ impl Stack {
                 http_port,
                 transaction_port,
                 session_port,
+                replication_port: options.replication.then_some(cluster.port),
                 policy: &options.policy,
                 limits: &options.limits,
                 client_tls: options.client_tls,

@@ -18,6 +18,8 @@ pub struct ProxySettings<'a> {
     pub http_port: u16,
     pub transaction_port: u16,
     pub session_port: u16,
+    /// PostgreSQL's, for `[route.replication]`.
+    pub replication_port: Option<u16>,
     pub policy: &'a str,
     /// Lines for `[limits]`.
     pub limits: &'a str,
@@ -148,6 +150,9 @@ fn config(path: &Path, settings: &ProxySettings) -> String {
         "require" => String::new(),
         _ => format!("ca_file = {authority:?}"),
     };
+    let replication = settings.replication_port.map_or_else(String::new, |port| {
+        format!("[route.replication]\nhosts = [\"127.0.0.1:{port}\"]")
+    });
     let directory = path.display();
     format!(
         r#"schema = 1
@@ -180,6 +185,8 @@ hosts = ["127.0.0.1:{transaction_port}"]
 
 [route.session]
 hosts = ["127.0.0.1:{session_port}"]
+
+{replication}
 
 [registry]
 path = "{directory}/registry.db"

@@ -456,3 +456,36 @@ fn exceptions_and_rules_are_told() {
         ruled.stdout
     );
 }
+
+#[test]
+fn what_a_replication_login_sends_is_a_command_by_its_first_word() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("cdc.toml");
+    let policy = "schema = 1\nenvironment = \"test\"\n[login.cdc]\nkind = \"replication\"\n\
+                  databases = [\"shop\"]\nrelations = [\"public.orders\"]\nslots = [\"cdc_*\"]\n";
+    std::fs::write(&path, policy).unwrap();
+    let explained =
+        |sql: &str| explained("", "cdc", sql, |args| args.policy = path.clone()).unwrap();
+    let passes = [
+        "IDENTIFY_SYSTEM",
+        "CREATE_REPLICATION_SLOT cdc_a LOGICAL pgoutput",
+        "SELECT * FROM public.orders",
+    ];
+    for sql in passes {
+        let answer = explained(sql);
+        assert_eq!(answer.code, 0, "{}", answer.stdout);
+    }
+    for sql in [
+        "DROP_REPLICATION_SLOT other",
+        "BASE_BACKUP",
+        "SELECT * FROM customers",
+    ] {
+        let answer = explained(sql);
+        assert_eq!(answer.code, 1, "{}", answer.stdout);
+        assert!(
+            answer.stdout.contains("   guards   replication"),
+            "{}",
+            answer.stdout
+        );
+    }
+}

@@ -10,7 +10,7 @@ use super::upstream::{self, Upstream};
 use crate::conversation::splice::Splice;
 use crate::conversation::{Context, Conversation, Next, Observer, Setup};
 use crate::error::SqlState;
-use crate::policy::{Decision, GuardSet, Refusal, RouteName, State, Who};
+use crate::policy::{Decision, GuardSet, Kind, Refusal, RouteName, State, Who};
 use crate::sql::{Facts, FactsCache, describe_at};
 use crate::zone::Prefix;
 use crate::zone::signed::Unsigned;
@@ -129,6 +129,7 @@ impl<'w> Player<'w> {
             reported: Vec::new(),
             replaceable: who.login.route == RouteName::Transaction,
             observes: who.observes(),
+            walsender: who.login.kind == Kind::Replication,
         };
         let mut facts = FactsCache::new(1 << 16, 1);
         facts.set_depth(who.policy.depth());

@@ -85,6 +85,7 @@ impl Connection {
             origins: Arc::default(),
             reported: Vec::new(),
             observes: true,
+            walsender: false,
         };
         Self {
             conversation: Conversation::new(&setup),

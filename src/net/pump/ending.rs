@@ -18,19 +18,21 @@ impl Pump {
         Ok(())
     }
 
-    /// Is it time to end, after what was answered last?
+    /// Is it time to end, after what was answered last? A stream has no end of its own: it is as good to
+    /// end now as later, and the client goes on with it elsewhere.
     pub(super) fn over(&self) -> Result<(), Exit> {
         self.let_go()?;
-        let idle = self.conversation.is_idle() && self.to_client.is_empty();
-        if self.interrupt.is_draining() && idle && self.from_client.is_empty() {
+        let idle = self.conversation.is_idle() && self.from_client.is_empty();
+        let ends = (idle || self.conversation.is_streaming()) && self.to_client.is_empty();
+        if self.interrupt.is_draining() && ends {
             return Err(Exit::Drained);
         }
         Ok(())
     }
 
     pub(super) fn let_go(&self) -> Result<(), Exit> {
-        let answered = self.conversation.is_answered() && self.to_client.is_empty();
-        if answered && self.standing.why_let_go().is_some() {
+        let answered = self.conversation.is_answered() || self.conversation.is_streaming();
+        if answered && self.to_client.is_empty() && self.standing.why_let_go().is_some() {
             return Err(Exit::LetGo);
         }
         Ok(())

@@ -6,7 +6,7 @@ use crate::policy::pattern::{NamePattern, spelled};
 use crate::policy::rights::in_migration_session;
 use crate::policy::rule::may_name;
 use crate::policy::{Objection, State, Who};
-use crate::sql::{Details, Facts, FieldTouch, QualifiedName};
+use crate::sql::{Details, Facts, FieldTouch, QualifiedName, Statement};
 
 /// Objects to calls of functions that are neither PostgreSQL's own nor listed, and to statements
 /// whose calls are not known. Without a list every function may be called. Migration sessions are not bound.
@@ -15,21 +15,25 @@ pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
     if in_migration_session(who, state) {
         return None;
     }
-    facts.statements.iter().find_map(|statement| {
-        let objection = match &statement.details.calls {
-            None if may_name(statement) => {
-                Objection::unknown_names(statement, "the functions that it calls are not known")
-            }
-            None => return None,
-            Some(calls) => match calls.iter().find(|call| !may_be_called(call, allowed)) {
-                Some(call) => Objection::new(format!("function {}() is not listed", spelled(call)))
-                    .detail(LISTED)
-                    .hint("Ask a DBA to list it"),
-                None => hidden(&statement.details, allowed)?,
-            },
-        };
-        Some(objection.at(statement.position))
-    })
+    let mut statements = facts.statements.iter();
+    statements.find_map(|statement| unlisted(statement, allowed))
+}
+
+/// Objects where a statement calls a function that is neither PostgreSQL's own nor one of `allowed`.
+pub(super) fn unlisted(statement: &Statement, allowed: &[NamePattern]) -> Option<Objection> {
+    let objection = match &statement.details.calls {
+        None if may_name(statement) => {
+            Objection::unknown_names(statement, "the functions that it calls are not known")
+        }
+        None => return None,
+        Some(calls) => match calls.iter().find(|call| !may_be_called(call, allowed)) {
+            Some(call) => Objection::new(format!("function {}() is not listed", spelled(call)))
+                .detail(LISTED)
+                .hint("Ask a DBA to list it"),
+            None => hidden(&statement.details, allowed)?,
+        },
+    };
+    Some(objection.at(statement.position))
 }
 
 const LISTED: &str = "The policy lists the functions that may be called beside PostgreSQL's own";
@@ -125,7 +129,7 @@ mod tests {
     use super::super::fixture::*;
     use super::*;
     use crate::policy::Guard;
-    use crate::sql::{Class, Details, Statement};
+    use crate::sql::{Class, Details};
 
     const GUARDS: &str =
         "[guards.functions]\nallow = [\"public.order_total\", \"audit_*\", \"crypto.*\"]";

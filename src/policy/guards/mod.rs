@@ -1,7 +1,7 @@
 //! The guards, one per file, and the order in which they are asked.
 //!
 //! A guard is a small pure function: facts, who, state -> an objection or none. It does not know its
-//! own mode. Two guards judge messages that carry no text ([`fast_path`], [`unknown_name`]); the
+//! own mode. [`replication`] judges walsender commands as well, which are no SQL. Two guards judge messages that carry no text ([`fast_path`], [`unknown_name`]); the
 //! conversation asks them by name. One judges the role behind a login ([`server_role`]), at login.
 
 pub mod append_only;
@@ -21,6 +21,7 @@ pub mod multi_statement;
 pub mod parameters;
 pub mod phase_expand;
 pub mod procedural;
+pub mod replication;
 pub mod role_change;
 pub mod rule;
 pub mod server_role;
@@ -44,7 +45,7 @@ pub type Judge = fn(&Facts, &Who, State) -> Option<Objection>;
 /// The guards that judge texts, in the order in which they are asked: first whether the text can be
 /// judged at all, then what it does, then whose rows it could see and what it leaves behind, then the
 /// operator's own rules.
-pub const TABLE: [(Guard, Judge); 24] = [
+pub const TABLE: [(Guard, Judge); 25] = [
     (Guard::StatementBounds, statement_bounds::judge),
     (Guard::UnknownStatement, unknown_statement::judge),
     (Guard::MultiStatement, multi_statement::judge),
@@ -61,6 +62,7 @@ pub const TABLE: [(Guard, Judge); 24] = [
     (Guard::HumanWrite, human_write::judge),
     (Guard::MissingWhere, missing_where::judge),
     (Guard::DeniedRelations, denied_relations::judge),
+    (Guard::Replication, replication::judge),
     (Guard::Functions, functions::judge),
     (Guard::ZoneNotGranted, zone_not_granted::judge),
     (Guard::ZoneParameter, zone_parameter::judge),
@@ -105,6 +107,7 @@ pub const fn page(guard: Guard) -> &'static str {
         Guard::Functions => include_str!("../../../policies/guards/functions.md"),
         Guard::Rule => include_str!("../../../policies/guards/rule.md"),
         Guard::PhaseExpand => include_str!("../../../policies/guards/phase-expand.md"),
+        Guard::Replication => include_str!("../../../policies/guards/replication.md"),
     }
 }
 

@@ -45,7 +45,7 @@ pub struct ServerRole {
 /// Is the role behind this login to be looked at? Not where the whole policy observes, as nothing is
 /// sent to the server then that the client did not send; nor where nothing could be refused.
 pub fn is_looked_at(who: &Who) -> bool {
-    matches!(who.login.kind, Kind::Service | Kind::Human)
+    who.login.kind != Kind::Migrator
         && !who.observes()
         && who.policy.mode(Guard::ServerRole) != Mode::Off
         && !allows(who, Power::Superuser)

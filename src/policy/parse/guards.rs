@@ -11,11 +11,12 @@ use crate::config::reader::{Located, Reader, Span, Table, Wrong, one_of};
 use crate::sql::FUNCTIONS;
 
 /// Guards that everything else stands on: what cannot be judged would pass all the others as well.
-pub(in crate::policy) const ALWAYS_ENFORCED: [Guard; 4] = [
+pub(in crate::policy) const ALWAYS_ENFORCED: [Guard; 5] = [
     Guard::FastPath,
     Guard::UnknownStatement,
     Guard::StatementBounds,
     Guard::UnknownName,
+    Guard::Replication,
 ];
 
 /// Is this a guard whose mode cannot be set?

@@ -14,15 +14,17 @@ use crate::migration::token::split_login;
 pub const MAX_ZONE: usize = 255;
 
 /// The words for `kind`.
-pub(in crate::policy) const KINDS: [(&str, Kind); 3] = [
+pub(in crate::policy) const KINDS: [(&str, Kind); 4] = [
     ("service", Kind::Service),
     ("human", Kind::Human),
     ("migrator", Kind::Migrator),
+    ("replication", Kind::Replication),
 ];
 /// The words for `route`.
-pub(in crate::policy) const ROUTES: [(&str, RouteName); 2] = [
+pub(in crate::policy) const ROUTES: [(&str, RouteName); 3] = [
     ("transaction", RouteName::Transaction),
     ("session", RouteName::Session),
+    ("replication", RouteName::Replication),
 ];
 /// The words for `console`.
 pub(in crate::policy) const CONSOLE_ROLES: [(&str, ConsoleRole); 3] = [
@@ -79,7 +81,8 @@ fn login(reader: &mut Reader<'_>, login_name: &str, mut table: Table<'_>) -> Opt
     });
     let ceilings = reader.table(&mut table, "ceilings");
     let ceilings = ceilings.map(|table| super::guards::ceilings(reader, table));
-    for key in ["relations", "functions", "allow"] {
+    let lists = super::replication::lists(reader, &mut table);
+    for key in ["functions", "allow"] {
         reader.not_yet(&mut table, key);
     }
     reader.finish(table);
@@ -99,10 +102,11 @@ fn login(reader: &mut Reader<'_>, login_name: &str, mut table: Table<'_>) -> Opt
             reader.error_with_help(allowed.span.clone(), message, help);
         }
     }
-    let default_route = if kind == Kind::Migrator {
-        RouteName::Session
-    } else {
-        RouteName::Transaction
+    super::replication::fits(reader, kind, route.as_ref(), zone.as_ref(), &lists);
+    let default_route = match kind {
+        Kind::Migrator => RouteName::Session,
+        Kind::Replication => RouteName::Replication,
+        Kind::Service | Kind::Human => RouteName::Transaction,
     };
     let login = Login {
         name: name?,
@@ -122,6 +126,7 @@ fn login(reader: &mut Reader<'_>, login_name: &str, mut table: Table<'_>) -> Opt
         ceilings,
         fast_path: fast_path.is_some_and(|functions| !functions.value.is_empty()),
         denied_relations: denied_relations.unwrap_or_default(),
+        replicates: lists.into_value(),
         watch: Watch::default(),
         line: reader.source.line(span.start),
     };
@@ -155,22 +160,11 @@ fn role(text: &str) -> Result<Box<str>, Wrong> {
 }
 
 pub(super) fn kind(text: &str) -> Result<Kind, Wrong> {
-    match text {
-        "replication" => Err(
-            Wrong::new("kind \"replication\" is not supported in this version")
-                .help("remove the login"),
-        ),
-        _ => one_of(text, &KINDS),
-    }
+    one_of(text, &KINDS)
 }
 
 pub(super) fn route(text: &str) -> Result<RouteName, Wrong> {
-    match text {
-        "replication" => Err(
-            Wrong::new("route \"replication\" is not supported in this version").help("remove it"),
-        ),
-        _ => one_of(text, &ROUTES),
-    }
+    one_of(text, &ROUTES)
 }
 
 fn migrator_fits(

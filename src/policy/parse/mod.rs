@@ -6,6 +6,7 @@ mod fit;
 mod guards;
 mod login;
 mod names;
+mod replication;
 mod rule;
 mod zone;
 

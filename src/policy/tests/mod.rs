@@ -203,7 +203,7 @@ fn unknown_keys_are_told_what_was_meant() {
     );
     assert_eq!(
         told("\"human\"", "\"person\""),
-        ["17: \"person\" is not known | one of: service, human, migrator"]
+        ["17: \"person\" is not known | one of: service, human, migrator, replication"]
     );
 }
 
@@ -215,8 +215,8 @@ fn keys_of_later_versions_are_named() {
         )]
     };
     assert_eq!(
-        told("console = \"dba\"", "relations = [\"t\"]"),
-        later(19, "login.boris.relations")
+        told("console = \"dba\"", "functions = [\"t\"]"),
+        later(19, "login.boris.functions")
     );
     assert_eq!(
         told("copy-file = \"off\"", "large-table = \"observe\""),
@@ -237,14 +237,6 @@ fn keys_of_later_versions_are_named() {
             "zone = { from = \"client\", values = \"any\" }"
         ),
         [zone]
-    );
-    assert_eq!(
-        told("\"human\"", "\"replication\""),
-        ["17: kind \"replication\" is not supported in this version | remove the login"]
-    );
-    assert_eq!(
-        told("\"session\"", "\"replication\""),
-        ["12: route \"replication\" is not supported in this version | remove it"]
     );
 }
 
