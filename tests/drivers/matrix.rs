@@ -18,7 +18,7 @@
 //! | `pipeline` | many statements sent ahead, one of them failing |
 //! | `concurrent` | 20 connections open at once, transactions and prepared statements in each |
 //! | `cursor` | a result read in pieces |
-//! | `batch`, `pool`, `large-objects`, `unnamed`, `hold` | what one client has beside: see its program |
+//! | `batch`, `pool`, `large-objects`, `unnamed`, `hold`, `sql-prepare`, `deallocate`, `find-or-create` | what one client has beside: see its program |
 //!
 //! `PORTCULLIS_TEST_DRIVERS=psycopg,sqlx` runs those whose names begin so. With
 //! `PORTCULLIS_TEST_TARGET=pgbouncer` the same programs run against PgBouncer alone.
@@ -56,6 +56,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("listen", "session-state"),
     ("hold", "zone-required"),
     ("sql-prepare", "session-state"),
+    ("deallocate", "zone-parameter"),
     ("find-or-create", "ddl-outside-migration"),
 ];
 
@@ -145,7 +146,7 @@ const DRIVERS: &[Driver] = &[
     Driver {
         name: "Ruby pg",
         command: || ruby("ruby_pg.rb"),
-        checks: "connect types ddl listen zone prepared savepoints recovery settings copy cancel pipeline concurrent",
+        checks: "connect types ddl listen zone prepared deallocate savepoints recovery settings copy cancel pipeline concurrent",
     },
 ];
 
@@ -180,8 +181,7 @@ fn rust(program: &str) -> Command {
                 command.env_remove(name);
             }
         }
-        let status = command
-            .status();
+        let status = command.status();
         assert!(status.expect("run cargo").success(), "could not build");
         target.join("debug")
     });
@@ -316,7 +316,9 @@ fn judge(
         (Some(Outcome::Ok), Some(Outcome::Ok)) if policy.is_some() => {
             Some("was expected to be refused by policy".to_owned())
         }
-        (Some(Outcome::Ok), Some(_)) if !expected => Some("is not in the list of checks".to_owned()),
+        (Some(Outcome::Ok), Some(_)) if !expected => {
+            Some("is not in the list of checks".to_owned())
+        }
         (Some(Outcome::Ok), Some(Outcome::Ok)) => None,
         (Some(Outcome::Ok), Some(Outcome::Refused { guard })) => match policy {
             Some((_, expected)) if expected == guard => None,
@@ -354,7 +356,13 @@ fn line(driver: &Driver, straight: &Run, found: &Run) -> (String, Vec<String>) {
     let others: Vec<String> = expected
         .iter()
         .copied()
-        .chain(found.outcomes.keys().map(String::as_str).filter(|name| !expected.contains(name)))
+        .chain(
+            found
+                .outcomes
+                .keys()
+                .map(String::as_str)
+                .filter(|name| !expected.contains(name)),
+        )
         .filter(|name| !COLUMNS.contains(name))
         .map(|name| format!("{name}: {}", cell(name)))
         .collect();
@@ -430,17 +438,25 @@ fn every_driver_on_a_pool_that_follows_names() {
 
 #[test]
 fn outcomes_are_read_and_judged() {
-    let found = outcomes("ok a\nnot ok b: first\nwas refused by guard \"g\" (x\nnot ok c: no\nok d\n");
+    let found =
+        outcomes("ok a\nnot ok b: first\nwas refused by guard \"g\" (x\nnot ok c: no\nok d\n");
     let refused = Outcome::Refused { guard: "g".into() };
-    let failed = Outcome::Failed { reason: "no".into() };
+    let failed = Outcome::Failed {
+        reason: "no".into(),
+    };
     assert_eq!(found["a"], Outcome::Ok);
     assert_eq!((&found["b"], &found["c"]), (&refused, &failed));
     assert_eq!(found["d"], Outcome::Ok);
     let ok = Some(&Outcome::Ok);
-    let session = Outcome::Refused { guard: "session-state".into() };
+    let session = Outcome::Refused {
+        guard: "session-state".into(),
+    };
     assert_eq!(judge("types", true, ok, ok).0, "ok");
     assert_eq!(judge("types", false, None, None).0, "-");
-    assert_eq!(judge("listen", true, ok, Some(&session)).0, "refused by policy (session-state)");
+    assert_eq!(
+        judge("listen", true, ok, Some(&session)).0,
+        "refused by policy (session-state)"
+    );
     for (check, straight, found) in [
         ("types", ok, None),
         ("types", ok, Some(&failed)),
@@ -449,6 +465,10 @@ fn outcomes_are_read_and_judged() {
         ("listen", ok, ok),
         ("listen", ok, Some(&refused)),
     ] {
-        assert_eq!(judge(check, true, straight, found).0, "FAILED", "{check} {found:?}");
+        assert_eq!(
+            judge(check, true, straight, found).0,
+            "FAILED",
+            "{check} {found:?}"
+        );
     }
 }

@@ -100,7 +100,11 @@ check 'prepared' do
     same(DB.exec_prepared('twice', [number]).getvalue(0, 0), (number * 2).to_s)
     same(DB.exec_prepared('tenant', [number]).getvalue(0, 0), "acme#{number}")
   end
-  DB.exec('DEALLOCATE twice')
+end
+
+check 'deallocate' do
+  DB.prepare('gone', 'SELECT 1')
+  DB.exec('DEALLOCATE gone')
 end
 
 check 'savepoints' do
