@@ -1,5 +1,6 @@
 //! What the client sends: judged, then carried, prefixed or replaced.
 
+use super::by_sql::Named;
 use super::in_flight::Expected;
 use super::injection::QueryForm;
 use super::judge::Judged;
@@ -305,6 +306,13 @@ impl Conversation {
         if let Some(refusal) = self.parameters_are_too_many(&facts, cx.who) {
             return Ok(self.refuse_simple(message, refusal, cx, out, reply));
         }
+        match self.judge_named(&facts, cx, out) {
+            Named::Allowed => {}
+            Named::Wait => return Ok(Step::Hold),
+            Named::Refused(refusal) => {
+                return Ok(self.refuse_simple(message, refusal, cx, out, reply));
+            }
+        }
         if matches!(form, QueryForm::Prefixed | QueryForm::PrefixedGuarded) {
             self.put_prefix(cx, out);
         }
@@ -323,6 +331,7 @@ impl Conversation {
         }
         self.statements.lost();
         self.may_deallocate(&facts);
+        self.note_names(&facts);
         if let Some(injection) = &mut self.injection {
             injection.queried(&facts, form);
         }

@@ -9,6 +9,7 @@
 
 #[cfg(test)]
 mod attacks;
+mod by_sql;
 mod client;
 mod extended;
 mod in_flight;
@@ -38,6 +39,7 @@ use crate::sql::Facts;
 use crate::sql::FactsCache;
 use crate::zone::{NAME_LENGTH, Prefix};
 
+use by_sql::BySql;
 use in_flight::InFlight;
 use injection::Injection;
 use names::Names;
@@ -208,6 +210,8 @@ pub struct Conversation {
     status: TransactionStatus,
     in_flight: InFlight,
     names: Names,
+    /// What the client has named by SQL; allocated with the first.
+    by_sql: Option<Box<BySql>>,
     statements: Statements,
     batch: Batch,
     client_body: Body,
@@ -270,6 +274,7 @@ impl Conversation {
             status: TransactionStatus::Idle,
             in_flight: InFlight::default(),
             names: Names::default(),
+            by_sql: None,
             statements: Statements::default(),
             batch: Batch::Closed,
             client_body: Body::default(),

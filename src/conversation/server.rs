@@ -309,9 +309,11 @@ impl Conversation {
     /// Everything is answered.
     fn settle(&mut self, to_server: &mut Vec<u8>) {
         self.in_flight.settle();
-        if self.status == TransactionStatus::Idle && self.batch == Batch::Closed {
+        let idle = self.status == TransactionStatus::Idle && self.batch == Batch::Closed;
+        if idle {
             self.names.transaction_ended();
         }
+        self.names_by_sql_settled(idle);
         let Some(injection) = &mut self.injection else {
             return;
         };
@@ -340,6 +342,7 @@ impl Conversation {
         let Some(beginning) = bytes.get(HEADER..header.total.min(MAX_ERROR)) else {
             return Ok(Step::More);
         };
+        self.names_by_sql_failed();
         let fields = error_fields::read(beginning);
         if head == Some(Expected::PrefixBind)
             && matches!(fields.sqlstate, UNKNOWN_STATEMENT | PROTOCOL_VIOLATION)
