@@ -1,4 +1,4 @@
-//! A policy and three logins.
+//! A policy and four logins.
 
 use std::sync::Arc;
 
@@ -20,6 +20,10 @@ zone = "acme"
 [login.tools]
 kind = "service"
 databases = ["tools"]
+[login.jobs]
+kind = "service"
+databases = ["tools"]
+route = "session"
 [login.migrator]
 kind = "migrator"
 databases = ["shop"]
@@ -40,6 +44,8 @@ pub enum Login {
     Zoned,
     /// A service on a database without zones.
     Plain,
+    /// The same on the session route: its server connection is its own.
+    Session,
     /// A migrator, in a session that may end.
     Migrator,
 }
@@ -49,6 +55,7 @@ impl Login {
         match name {
             "shop_acme" => Some(Self::Zoned),
             "tools" => Some(Self::Plain),
+            "jobs" => Some(Self::Session),
             "migrator" => Some(Self::Migrator),
             _ => None,
         }
@@ -58,6 +65,7 @@ impl Login {
         let (name, database) = match self {
             Self::Zoned => ("shop_acme", "shop"),
             Self::Plain => ("tools", "tools"),
+            Self::Session => ("jobs", "tools"),
             Self::Migrator => ("migrator", "shop"),
         };
         let (policy, _) = Policy::parse(POLICY, "test.toml").expect("the policy above is valid");
@@ -76,7 +84,7 @@ impl Login {
             zone,
             max_statement_bytes,
             record: self == Self::Migrator,
-            replaceable: self != Self::Migrator,
+            replaceable: matches!(self, Self::Zoned | Self::Plain),
             origins: Arc::default(),
             reported: Vec::new(),
             observes: false,
