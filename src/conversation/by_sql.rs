@@ -135,7 +135,8 @@ impl BySql {
 
     /// Everything is answered. `idle`: no transaction is open.
     fn settled(&mut self, idle: bool) {
-        if !self.takes_back && !(idle && self.passing) {
+        let ends = idle && self.passing;
+        if !self.takes_back && !ends {
             return;
         }
         self.takes_back = false;

@@ -215,6 +215,12 @@ impl Conversation {
         if self.in_flight.is_empty() {
             return false;
         }
+        if self.waits_for_rows() {
+            if self.batch == Batch::Open {
+                self.ask_for_answers(out);
+            }
+            return true;
+        }
         if self.in_flight.has_copy_in() {
             // PostgreSQL keeps the answer to a COPY of the extended protocol until Sync or Flush.
             if self.copy.ended && self.batch == Batch::Open {
@@ -306,6 +312,7 @@ impl Conversation {
         if let Some(refusal) = self.parameters_are_too_many(&facts, cx.who) {
             return Ok(self.refuse_simple(message, refusal, cx, out, reply));
         }
+        self.limit_rows(cx);
         match self.judge_named(&facts, cx, out) {
             Named::Allowed => {}
             Named::Wait => return Ok(Step::Hold),

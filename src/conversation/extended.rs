@@ -269,6 +269,7 @@ impl Conversation {
                 injection.executed(&prepared.facts);
             }
         }
+        self.limit_rows(cx);
         if self.record {
             self.record_execute(prepared.as_ref(), cx);
         }

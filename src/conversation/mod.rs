@@ -21,10 +21,12 @@ mod names;
 mod needs;
 mod observing;
 mod parameters;
+mod positions;
 mod prepared;
 mod reading;
 mod record;
 mod reports;
+mod rows;
 mod server;
 pub mod splice;
 mod virtualised;
@@ -49,6 +51,7 @@ pub use reading::local_form;
 pub use record::MAX_NAMES;
 use reports::Reports;
 pub use reports::put_reports;
+use rows::Rows;
 
 /// What happens on a connection, for counters and records. Called on the data path: must be cheap.
 pub trait Observer {
@@ -57,6 +60,8 @@ pub trait Observer {
     /// A refusal is on its way to the client. `text`: what the refused message says; empty where it
     /// has no text or is not there whole.
     fn refused(&self, refusal: &Refusal, text: &[u8]);
+    /// An observing guard would have refused something that is no text.
+    fn observed(&self, refusal: &Refusal);
     /// A zone prefix was sent.
     fn injected(&self);
     /// A zone prefix failed.
@@ -213,6 +218,8 @@ pub struct Conversation {
     /// What the client has named by SQL; allocated with the first.
     by_sql: Option<Box<BySql>>,
     statements: Statements,
+    /// Where the login may read so many rows at a time.
+    rows: Option<Box<Rows>>,
     batch: Batch,
     client_body: Body,
     server_body: Body,
@@ -276,6 +283,7 @@ impl Conversation {
             names: Names::default(),
             by_sql: None,
             statements: Statements::default(),
+            rows: None,
             batch: Batch::Closed,
             client_body: Body::default(),
             server_body: Body::default(),

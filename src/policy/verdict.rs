@@ -66,11 +66,13 @@ pub enum Guard {
     Rule,
     /// What takes something away from running code, in a migration session of phase expand.
     PhaseExpand,
+    /// More rows at a time than a login may read.
+    BulkExport,
 }
 
 impl Guard {
     /// All guards; `ALL[g as usize] == g`.
-    pub const ALL: [Guard; 27] = [
+    pub const ALL: [Guard; 28] = [
         Guard::DdlOutsideMigration,
         Guard::Procedural,
         Guard::CopyFile,
@@ -98,6 +100,7 @@ impl Guard {
         Guard::Functions,
         Guard::Rule,
         Guard::PhaseExpand,
+        Guard::BulkExport,
     ];
 
     /// The one id.
@@ -130,6 +133,7 @@ impl Guard {
             Guard::Functions => "functions",
             Guard::Rule => "rule",
             Guard::PhaseExpand => "phase-expand",
+            Guard::BulkExport => "bulk-export",
         }
     }
 

@@ -16,13 +16,18 @@ const DAYS: i64 = 90;
 const MAX_EXCEPTIONS: usize = 200;
 /// Guards that do not judge while the whole policy observes: they look at messages without a text, or
 /// have to ask the server.
-const UNSEEN: [Guard; 3] = [Guard::FastPath, Guard::UnknownName, Guard::ServerRole];
+const UNSEEN: [Guard; 4] = [
+    Guard::FastPath,
+    Guard::UnknownName,
+    Guard::ServerRole,
+    Guard::BulkExport,
+];
 
 /// What else is to be said where the whole policy observes.
 const WHOLE: &str = "\
 # Then mode = \"observe\" at the top of the policy can become mode = \"enforce\".
 # Not counted while it observes, as only an enforcing policy looks at them: parameters in startup
-# packets, roles behind logins, function calls without a text, names that nobody prepared, texts that are too long,
+# packets, roles behind logins, function calls without a text, names that nobody prepared, rows read, texts that are too long,
 # transactions that begin or end inside a query of several statements where a zone is set.
 ";
 

@@ -2,9 +2,11 @@
 //!
 //! A guard is a small pure function: facts, who, state -> an objection or none. It does not know its
 //! own mode. Two guards judge messages that carry no text ([`fast_path`], [`unknown_name`]); the
-//! conversation asks them by name. One judges the role behind a login ([`server_role`]), at login.
+//! conversation asks them by name. One judges the role behind a login ([`server_role`]), at login, and one
+//! counts what comes back ([`bulk_export`]).
 
 pub mod append_only;
+pub mod bulk_export;
 pub mod copy_file;
 pub mod copy_program;
 pub mod dangerous_functions;
@@ -105,6 +107,7 @@ pub const fn page(guard: Guard) -> &'static str {
         Guard::Functions => include_str!("../../../policies/guards/functions.md"),
         Guard::Rule => include_str!("../../../policies/guards/rule.md"),
         Guard::PhaseExpand => include_str!("../../../policies/guards/phase-expand.md"),
+        Guard::BulkExport => include_str!("../../../policies/guards/bulk-export.md"),
     }
 }
 
@@ -131,7 +134,7 @@ mod tests {
             let judged = TABLE.iter().filter(|(judged, _)| *judged == guard).count();
             let by_name = matches!(
                 guard,
-                Guard::FastPath | Guard::UnknownName | Guard::ServerRole
+                Guard::FastPath | Guard::UnknownName | Guard::ServerRole | Guard::BulkExport
             );
             assert_eq!(judged, usize::from(!by_name), "{}", guard.id());
         }
