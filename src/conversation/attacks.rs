@@ -30,6 +30,7 @@ impl Observer for Watching {
     fn refused(&self, _: &Refusal, _: &[u8]) {
         self.refused.set(self.refused.get() + 1);
     }
+    fn observed(&self, _: &Refusal) {}
     fn injected(&self) {}
     fn injection_failed(&self) {}
     fn server_error(&self, _: &[u8]) {}

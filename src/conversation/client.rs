@@ -1,5 +1,6 @@
 //! What the client sends: judged, then carried, prefixed or replaced.
 
+use super::by_sql::Named;
 use super::in_flight::Expected;
 use super::injection::QueryForm;
 use super::judge::Judged;
@@ -214,6 +215,12 @@ impl Conversation {
         if self.in_flight.is_empty() {
             return false;
         }
+        if self.waits_for_rows() {
+            if self.batch == Batch::Open {
+                self.ask_for_answers(out);
+            }
+            return true;
+        }
         if self.in_flight.has_copy_in() {
             // PostgreSQL keeps the answer to a COPY of the extended protocol until Sync or Flush.
             if self.copy.ended && self.batch == Batch::Open {
@@ -308,6 +315,14 @@ impl Conversation {
         if let Some(refusal) = self.parameters_are_too_many(&facts, cx.who) {
             return Ok(self.refuse_simple(message, refusal, cx, out, reply));
         }
+        self.limit_rows(cx);
+        match self.judge_named(&facts, cx, out) {
+            Named::Allowed => {}
+            Named::Wait => return Ok(Step::Hold),
+            Named::Refused(refusal) => {
+                return Ok(self.refuse_simple(message, refusal, cx, out, reply));
+            }
+        }
         if matches!(form, QueryForm::Prefixed | QueryForm::PrefixedGuarded) {
             self.put_prefix(cx, out);
         }
@@ -326,6 +341,7 @@ impl Conversation {
         }
         self.statements.lost();
         self.may_deallocate(&facts);
+        self.note_names(&facts);
         if let Some(injection) = &mut self.injection {
             injection.queried(&facts, form);
         }

@@ -1,5 +1,6 @@
 //! The extended protocol, client's side: Parse, Bind, Describe, Execute, Close.
 
+use super::by_sql::Named;
 use super::client::{Message, Step, bad_layout, has_copy_in, only_cstr};
 use super::in_flight::{Expected, Pending, Space};
 use super::judge::Judged;
@@ -227,7 +228,12 @@ impl Conversation {
                 return Ok(self.refuse_unnamed_portal(message, cx, out));
             }
             // Without Bind it can only be a cursor that an allowed statement declared.
-            Lookup::Unknown => None,
+            Lookup::Unknown => {
+                if let Some(refusal) = self.judge_cursor(portal, cx) {
+                    return Ok(self.refuse_extended(message, refusal, cx, out));
+                }
+                None
+            }
         };
         let facts = prepared.as_ref().map(|prepared| &*prepared.facts);
         if self
@@ -249,16 +255,25 @@ impl Conversation {
             if prepared.deallocates {
                 return Ok(self.execute_deallocate(message, &prepared.facts, cx, out));
             }
+            match self.judge_named(&prepared.facts, cx, out) {
+                Named::Allowed => {}
+                Named::Wait => return Ok(Step::Hold),
+                Named::Refused(refusal) => {
+                    return Ok(self.refuse_extended(message, refusal, cx, out));
+                }
+            }
             match self.note(&prepared.facts, out) {
                 Noted::No => {}
                 Noted::Yes => noted = Some(&prepared.facts),
                 Noted::Wait => return Ok(Step::Hold),
             }
             self.may_deallocate(&prepared.facts);
+            self.note_names(&prepared.facts);
             if let Some(injection) = &mut self.injection {
                 injection.executed(&prepared.facts);
             }
         }
+        self.limit_rows(cx);
         if self.record {
             self.record_execute(prepared.as_ref(), cx);
         }
@@ -328,7 +343,7 @@ impl Conversation {
     }
 
     /// The same for a portal.
-    fn lookup_portal(&mut self, name: &[u8], out: &mut Splice<'_>) -> Lookup {
+    pub(super) fn lookup_portal(&mut self, name: &[u8], out: &mut Splice<'_>) -> Lookup {
         let found = match self.in_flight.pending(Space::Portal, name) {
             Pending::Sure(prepared) => prepared,
             Pending::None => self.names.portal(name),
@@ -426,7 +441,7 @@ fn portal_without_zone(who: &Who, facts: Option<&Facts>) -> Box<Refusal> {
     Box::new(objection.refuse(Guard::ZoneRequired, who, fingerprint))
 }
 
-fn too_many_names(who: &Who) -> Box<Refusal> {
+pub(super) fn too_many_names(who: &Who) -> Box<Refusal> {
     let objection = Objection::new("too many prepared statements and portals on this connection")
         .sqlstate(SqlState::PROGRAM_LIMIT)
         .detail(format!(

@@ -58,6 +58,8 @@ pub enum Expected {
     Refused,
     /// The same, of a Query or of a Parse of the unnamed statement, which drop the one before it.
     RefusedUnnamed,
+    /// Execute of a portal that cannot exist, so that a transaction fails: an error that nobody sees.
+    Abort,
     /// The zone prefix: CloseComplete.
     PrefixClose,
     /// ParseComplete.
@@ -238,6 +240,14 @@ impl InFlight {
     /// Nothing unanswered?
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
+    }
+
+    /// Is anything unanswered that may give rows, or make a transaction fail?
+    pub fn has_running(&self) -> bool {
+        use Expected::{Abort, Call, Execute, NotedExecute};
+        let runs =
+            |it: Expected| matches!(it, Abort | Call | Execute | NotedExecute) || it.is_query();
+        self.queue.iter().any(|entry| runs(entry.expected))
     }
 
     /// Too many to take another message?

@@ -9,6 +9,7 @@
 
 #[cfg(test)]
 mod attacks;
+mod by_sql;
 mod client;
 mod extended;
 mod in_flight;
@@ -20,10 +21,12 @@ mod names;
 mod needs;
 mod observing;
 mod parameters;
+mod positions;
 mod prepared;
 mod reading;
 mod record;
 mod reports;
+mod rows;
 mod server;
 pub mod splice;
 mod virtualised;
@@ -39,6 +42,7 @@ use crate::sql::FactsCache;
 use crate::zone::signed::Signer;
 use crate::zone::{NAME_LENGTH, Prefix};
 
+use by_sql::BySql;
 use in_flight::InFlight;
 use injection::Injection;
 use names::Names;
@@ -48,6 +52,7 @@ pub use reading::local_form;
 pub use record::MAX_NAMES;
 use reports::Reports;
 pub use reports::put_reports;
+use rows::Rows;
 
 /// What happens on a connection, for counters and records. Called on the data path: must be cheap.
 pub trait Observer {
@@ -56,6 +61,8 @@ pub trait Observer {
     /// A refusal is on its way to the client. `text`: what the refused message says; empty where it
     /// has no text or is not there whole.
     fn refused(&self, refusal: &Refusal, text: &[u8]);
+    /// An observing guard would have refused something that is no text.
+    fn observed(&self, refusal: &Refusal);
     /// A zone prefix was sent.
     fn injected(&self);
     /// A zone prefix failed.
@@ -216,7 +223,11 @@ pub struct Conversation {
     status: TransactionStatus,
     in_flight: InFlight,
     names: Names,
+    /// What the client has named by SQL; allocated with the first.
+    by_sql: Option<Box<BySql>>,
     statements: Statements,
+    /// Where the login may read so many rows at a time.
+    rows: Option<Box<Rows>>,
     batch: Batch,
     client_body: Body,
     server_body: Body,
@@ -280,7 +291,9 @@ impl Conversation {
             status: TransactionStatus::Idle,
             in_flight: InFlight::default(),
             names: Names::default(),
+            by_sql: None,
             statements: Statements::default(),
+            rows: None,
             batch: Batch::Closed,
             client_body: Body::default(),
             server_body: Body::default(),

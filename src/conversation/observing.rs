@@ -5,10 +5,12 @@
 //! Nothing here may stand in anybody's way, so it knows little: where messages begin, and whether
 //! answers are due.
 
+use std::collections::HashSet;
+
 use super::server::MAX_ERROR;
 use super::splice::Splice;
 use super::{Context, Next, Observer, Taken};
-use crate::policy::{decide, decide_command};
+use crate::policy::{decide, decide_command, guards};
 use crate::protocol::TransactionStatus;
 use crate::protocol::error_fields;
 use crate::protocol::frame::{self, HEADER, Header, cstr};
@@ -16,6 +18,11 @@ use crate::sql::{LONG_TEXT, walsender};
 
 /// Names and types of a Parse that is read: longer ones are carried unread.
 const MAX_BESIDE_TEXT: usize = 8 * 1024;
+
+/// Names of prepared statements that are known.
+const MAX_NAMES: usize = 4096;
+/// What they may take, bytes.
+const MAX_NAME_BYTES: usize = 256 * 1024;
 
 /// One side's place in its stream.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,6 +72,37 @@ pub struct Onlooker {
     walsender: bool,
     /// The server streams (CopyBoth).
     streaming: bool,
+    /// Statements that the client has prepared; allocated with the first that has a name.
+    names: Option<Box<Names>>,
+}
+
+/// Names of prepared statements, some of which may not have come about.
+#[derive(Debug, Default)]
+struct Names {
+    known: HashSet<Box<[u8]>>,
+    bytes: usize,
+    /// There were too many: nobody can tell any more who is unknown.
+    given_up: bool,
+}
+
+impl Names {
+    fn add(&mut self, name: &[u8]) {
+        if self.given_up || self.known.contains(name) {
+            return;
+        }
+        self.bytes += name.len();
+        self.given_up = self.known.len() >= MAX_NAMES || self.bytes > MAX_NAME_BYTES;
+        match self.given_up {
+            true => self.known = HashSet::new(),
+            false => _ = self.known.insert(name.into()),
+        }
+    }
+
+    fn remove(&mut self, name: &[u8]) {
+        if self.known.remove(name) {
+            self.bytes -= name.len();
+        }
+    }
 }
 
 impl Onlooker {
@@ -79,6 +117,7 @@ impl Onlooker {
             copying: false,
             walsender,
             streaming: false,
+            names: None,
         }
     }
 
@@ -158,6 +197,18 @@ impl Onlooker {
                 return Some(Next::Describe(text));
             }
         }
+        if header.kind == b'F' {
+            const NUMBER: usize = HEADER + 4;
+            match bytes.get(HEADER..).and_then(|it| it.first_chunk()) {
+                None if header.total >= NUMBER => return Some(Next::Read { total: NUMBER }),
+                Some(number) if header.total >= NUMBER => {
+                    let refusal = guards::fast_path::judge(cx.who, u32::from_be_bytes(*number));
+                    refusal.iter().for_each(|it| cx.observer.observed(it));
+                }
+                _ => {}
+            }
+        }
+        self.follow(header, bytes, cx);
         match header.kind {
             b'Q' | b'F' => self.due += 1,
             b'S' => self.due += u64::from(!self.copying),
@@ -165,6 +216,33 @@ impl Onlooker {
             _ => {}
         }
         None
+    }
+
+    /// Follows the names of prepared statements, as far as messages are there: nothing waits for that.
+    fn follow<O: Observer>(&mut self, header: Header, bytes: &[u8], cx: &Context<'_, O>) {
+        let body = &bytes[HEADER..header.total.min(bytes.len())];
+        let name_in = |body| cstr(body).map(|(name, _)| name).filter(|it| !it.is_empty());
+        let (name, uses) = match (header.kind, body.split_first()) {
+            (b'P', _) => {
+                if let Some(name) = name_in(body) {
+                    self.names.get_or_insert_default().add(name);
+                }
+                return;
+            }
+            (b'C', Some((b'S', rest))) => (name_in(rest), false),
+            (b'D', Some((b'S', rest))) => (name_in(rest), true),
+            (b'B', _) => (cstr(body).and_then(|(_, rest)| name_in(rest)), true),
+            _ => return,
+        };
+        let Some(name) = name else { return };
+        let names = self.names.as_ref();
+        if uses && names.is_none_or(|it| !it.given_up && !it.known.contains(name)) {
+            let name = String::from_utf8_lossy(name);
+            cx.observer
+                .observed(&guards::unknown_name::statement(cx.who, &name));
+        } else if !uses && let Some(names) = &mut self.names {
+            names.remove(name);
+        }
     }
 
     /// What the server answered; the bytes used up.

@@ -3,6 +3,7 @@
 
 use super::in_flight::Expected;
 use super::injection::Injection;
+use super::positions::move_position;
 use super::splice::Splice;
 use super::{Batch, Body, Conversation, Copy, Fatal, Observer};
 use crate::error::SqlState;
@@ -10,7 +11,7 @@ use crate::protocol::error_fields;
 use crate::protocol::frame::{self, HEADER, Header};
 use crate::protocol::parameter_status;
 use crate::protocol::{TransactionStatus, frame::SYNC};
-use crate::zone::{QUERY_GUARD, put_cleanup};
+use crate::zone::put_cleanup;
 
 /// So much of an ErrorResponse is read; a longer one is carried as it is.
 pub const MAX_ERROR: usize = 32 * 1024;
@@ -63,7 +64,18 @@ impl Conversation {
             };
             let there = header.total.min(bytes.len());
             let said = to_server.len();
+            let left_out = self.leaves_out();
             let step = self.answer(header, bytes, observer, out, to_server)?;
+            let step = match step {
+                Step::Carry
+                    if left_out
+                        && !self.farewell
+                        && !matches!(header.kind, b'Z' | b'S' | b'A' | b'N') =>
+                {
+                    Step::Swallow
+                }
+                step => step,
+            };
             if self.client_body.is_halfway() && to_server.len() > said {
                 // It would end up in the middle of a message that the server still has to get.
                 return Err(out_of_step(header.kind));
@@ -97,6 +109,11 @@ impl Conversation {
             // PgBouncer adds an error of its own to the server's.
             return Ok(Step::Swallow);
         }
+        if matches!(header.kind, b'C' | b's')
+            && let Some(step) = self.rows_ended(header, bytes)
+        {
+            return Ok(step);
+        }
         let head = self.in_flight.head();
         let step = match (header.kind, head) {
             (b'1', Some(E::FollowedParse)) => {
@@ -110,7 +127,8 @@ impl Conversation {
                 return self.read_back_row(header, bytes);
             }
             // Rows, COPY data, and what may come at any moment.
-            (b'D' | b'd' | b'A', _) => Step::Carry,
+            (b'D' | b'd', _) => self.row(observer, out),
+            (b'A', _) => Step::Carry,
             (b'S', _) => return self.parameter_status(header, bytes),
             (b'N', Some(E::GuardedRow | E::GuardedTag | E::Guarded)) => {
                 return Ok(move_position(header, bytes, out));
@@ -244,7 +262,7 @@ impl Conversation {
     }
 
     /// What is at the head is over; if it is the COPY, no more data is for it.
-    fn copy_ended(&mut self) {
+    pub(super) fn copy_ended(&mut self) {
         self.in_flight.end_copy();
         self.forget_copy();
     }
@@ -304,7 +322,7 @@ impl Conversation {
             self.settle(to_server);
         }
         let ours = matches!(head, Expected::CleanupSync | Expected::Question);
-        if ours {
+        if ours || self.rows_ready(to_server) {
             return Ok(Step::Swallow);
         }
         self.put_news(out);
@@ -314,9 +332,11 @@ impl Conversation {
     /// Everything is answered.
     fn settle(&mut self, to_server: &mut Vec<u8>) {
         self.in_flight.settle();
-        if self.status == TransactionStatus::Idle && self.batch == Batch::Closed {
+        let idle = self.status == TransactionStatus::Idle && self.batch == Batch::Closed;
+        if idle {
             self.names.transaction_ended();
         }
+        self.names_by_sql_settled(idle);
         let Some(injection) = &mut self.injection else {
             return;
         };
@@ -345,6 +365,7 @@ impl Conversation {
         let Some(beginning) = bytes.get(HEADER..header.total.min(MAX_ERROR)) else {
             return Ok(Step::More);
         };
+        self.names_by_sql_failed();
         let fields = error_fields::read(beginning);
         if head == Some(Expected::PrefixBind)
             && matches!(fields.sqlstate, UNKNOWN_STATEMENT | PROTOCOL_VIOLATION)
@@ -386,6 +407,12 @@ impl Conversation {
                 self.batch_failed(observer, to_server, SqlState::POLICY, None);
                 return Ok(Step::Replaced);
             }
+            Expected::Abort => {
+                self.statement_failed(head, fields.sqlstate);
+                self.in_flight.pop();
+                self.batch_failed(observer, to_server, SqlState::PROGRAM_LIMIT, None);
+                return Ok(Step::Swallow);
+            }
             Expected::Question => return Ok(self.of_injection(Injection::question_failed)),
             Expected::CleanupClose | Expected::CleanupSync => {
                 return Err(Fatal::protocol("a name on the server could not be removed"));
@@ -401,42 +428,6 @@ impl Conversation {
         let sqlstate = SqlState::from_bytes(fields.sqlstate);
         self.batch_failed(observer, to_server, sqlstate, Some(head));
         Ok(Step::Carry)
-    }
-
-    fn move_position_in_plan(&self, header: Header, bytes: &[u8], out: &mut Splice<'_>) -> Step {
-        put_moved(header, bytes, out, |position| {
-            self.position_in_plan(position)
-        })
-    }
-
-    /// A simple Query failed; ReadyForQuery follows.
-    fn query_failed(
-        &mut self,
-        head: Expected,
-        header: Header,
-        bytes: &[u8],
-        out: &mut Splice<'_>,
-    ) -> Step {
-        self.copy_ended();
-        match head {
-            Expected::GuardedRow | Expected::GuardedTag | Expected::Guarded => {
-                self.in_flight.replace_head(Expected::Guarded);
-                move_position(header, bytes, out)
-            }
-            Expected::DeallocatingQuery => {
-                drop(self.in_flight.deallocated());
-                Step::Carry
-            }
-            Expected::Planned | Expected::PlannedOwn => {
-                let step = self.move_position_in_plan(header, bytes, out);
-                if !matches!(step, Step::More) {
-                    self.plan_failed();
-                    self.in_flight.replace_head(Expected::Planned);
-                }
-                step
-            }
-            _ => Step::Carry,
-        }
     }
 
     /// A message of an extended batch failed: the server skips up to Sync.
@@ -469,31 +460,6 @@ impl Conversation {
             self.miscounted = true;
         }
     }
-}
-
-/// Puts an error or notice out with its position counted in the client's own text.
-fn move_position(header: Header, bytes: &[u8], out: &mut Splice<'_>) -> Step {
-    let offset = u32::try_from(QUERY_GUARD.len()).unwrap_or(0);
-    put_moved(header, bytes, out, |position| {
-        position.checked_sub(offset).filter(|moved| *moved > 0)
-    })
-}
-
-/// The same with any move. Very long ones are carried as they are.
-fn put_moved(
-    header: Header,
-    bytes: &[u8],
-    out: &mut Splice<'_>,
-    moved: impl Fn(u32) -> Option<u32>,
-) -> Step {
-    if header.total > MAX_ERROR {
-        return Step::Carry;
-    }
-    let Some(message) = bytes.get(..header.total) else {
-        return Step::More;
-    };
-    error_fields::put_moved(out.insert(), message, moved);
-    Step::Replaced
 }
 
 /// The server said something that nothing in flight explains: from here on nobody knows what

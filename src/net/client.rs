@@ -25,7 +25,7 @@ use super::share::{Seat, Share};
 use super::standing::Standing;
 use super::stream::{Backlog, Stream};
 use super::worker::{Place, Worker, random};
-use crate::conversation::{Conversation, Origins, Setup, put_reports};
+use crate::conversation::{Conversation, Observer, Origins, Setup, put_reports};
 use crate::error::SqlState;
 use crate::policy::RouteName;
 use crate::protocol::reply::{self, ErrorReply};
@@ -344,18 +344,18 @@ impl Admitted {
         };
         let interrupt = Arc::new(Interrupt::default());
         let session = identity.session.clone();
+        let counts = Rc::clone(worker);
+        let watcher = Watcher::new(counts, connection, &identity.who, session.clone());
+        if let Some(refusal) = &settings.observed {
+            watcher.observed(refusal);
+        }
         let pump = Pump::new(pump::Parts {
             worker: Rc::clone(worker),
             client,
             server: server.stream,
             conversation: Conversation::new(&setup),
             who: identity.who.clone(),
-            watcher: Watcher::new(
-                Rc::clone(worker),
-                connection,
-                &identity.who,
-                session.clone(),
-            ),
+            watcher,
             session,
             interrupt: Arc::clone(&interrupt),
             standing: Standing::new(identity.generation),

@@ -157,6 +157,17 @@ impl Observer for Watcher {
         );
     }
 
+    fn observed(&self, refusal: &Refusal) {
+        self.worker.counters.observed(refusal.guard);
+        let told = Told {
+            guard: refusal.guard,
+            rule: refusal.rule.as_ref(),
+            fingerprint: refusal.fingerprint,
+            outcome: Outcome::Observed,
+        };
+        self.report(told, b"");
+    }
+
     fn injected(&self) {
         self.worker.counters.injection();
     }

@@ -4,7 +4,7 @@
 
 use crate::conversation::MAX_NAMES;
 use crate::error::SqlState;
-use crate::policy::{Guard, Kind, Refusal, RouteName, Who, guards};
+use crate::policy::{Guard, Kind, Objection, Refusal, RouteName, Who, guards};
 use crate::protocol::reply::ErrorReply;
 use crate::protocol::startup::Startup;
 use crate::sql::current_name;
@@ -22,6 +22,8 @@ pub struct Settings {
     pub kept: Vec<(String, String)>,
     /// The client asks for replication, and may: `replication` is among the parameters for the startup packet.
     pub walsender: bool,
+    /// What an enforcing policy would have refused.
+    pub observed: Option<Box<Refusal>>,
 }
 
 impl Settings {
@@ -54,13 +56,36 @@ pub fn sort(
     who: &Who,
     route: RouteName,
 ) -> Result<Settings, Box<ErrorReply>> {
-    let mut settings = Settings::default();
     if who.observes() && who.login.kind != Kind::Migrator {
-        settings.startup = as_sent(startup);
-        settings.walsender = startup.get("replication") == Some("database");
-        return Ok(settings);
+        return Ok(Settings {
+            startup: as_sent(startup),
+            walsender: startup.get("replication") == Some("database"),
+            observed: enforced(startup, who, route)
+                .err()
+                .and_then(|reply| objection(&reply, who)),
+            ..Settings::default()
+        });
     }
-    settings.walsender = replication(startup, who)?;
+    enforced(startup, who, route)
+}
+
+/// What a guard said, for the counters; none where no guard did.
+fn objection(reply: &ErrorReply, who: &Who) -> Option<Box<Refusal>> {
+    let guard = Guard::from_id(&reply.decided.as_ref()?.0)?;
+    let objection = Objection::new(reply.message.clone());
+    Some(Box::new(objection.refuse(guard, who, None)))
+}
+
+/// The same where the policy is enforced.
+fn enforced(
+    startup: &Startup<'_>,
+    who: &Who,
+    route: RouteName,
+) -> Result<Settings, Box<ErrorReply>> {
+    let mut settings = Settings {
+        walsender: replication(startup, who)?,
+        ..Settings::default()
+    };
     for (name, value) in all(startup)? {
         let folded = name.to_ascii_lowercase();
         let zone = who.policy.zone.as_ref().map(|zone| &*zone.parameter);

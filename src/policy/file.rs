@@ -219,6 +219,8 @@ pub struct Login {
     pub console: Option<ConsoleRole>,
     /// `max_connections`
     pub max_connections: Option<usize>,
+    /// `max_rows`: how many rows it may read at a time; none: as many as it likes.
+    pub max_rows: Option<u64>,
     /// `networks`: where it may come from; empty: from anywhere.
     pub networks: Vec<Network>,
     /// `roles`: what `SET LOCAL ROLE` may name.

@@ -69,6 +69,7 @@ fn login() -> Value {
             "allow_server_role": list("what guard server-role lets the role behind be", words("", &POWERS)),
             "console": words("what it may do on the console", &CONSOLE_ROLES),
             "max_connections": { "type": "integer", "minimum": 1, "maximum": 1_000_000 },
+            "max_rows": { "description": "how many rows it may read at a time; default any", "type": "integer", "minimum": 1, "maximum": 1_000_000_000 },
             "networks": list("where it may come from; default anywhere", text_of("10.20.0.0/16")),
             "roles": list("what SET LOCAL ROLE may name", name("a role")),
             "fast_path": list("what FunctionCall messages may call; services only", json!({ "enum": ["large-objects"] })),

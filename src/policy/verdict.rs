@@ -68,11 +68,13 @@ pub enum Guard {
     PhaseExpand,
     /// What logins of kind replication may do, and that no other replicates.
     Replication,
+    /// More rows at a time than a login may read.
+    BulkExport,
 }
 
 impl Guard {
     /// All guards; `ALL[g as usize] == g`.
-    pub const ALL: [Guard; 28] = [
+    pub const ALL: [Guard; 29] = [
         Guard::DdlOutsideMigration,
         Guard::Procedural,
         Guard::CopyFile,
@@ -101,6 +103,7 @@ impl Guard {
         Guard::Rule,
         Guard::PhaseExpand,
         Guard::Replication,
+        Guard::BulkExport,
     ];
 
     /// The one id.
@@ -134,6 +137,7 @@ impl Guard {
             Guard::Rule => "rule",
             Guard::PhaseExpand => "phase-expand",
             Guard::Replication => "replication",
+            Guard::BulkExport => "bulk-export",
         }
     }
 

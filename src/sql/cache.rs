@@ -10,8 +10,8 @@ use foldhash::fast::{FixedState, SeedableRandomState};
 use super::blank::blank;
 use super::{
     Class, ClassSet, Depth, Details, Edit, ExtensionAct, ExtensionTouch, Facts, FieldTouch,
-    HiddenCalls, Localized, ParameterName, ParameterTouch, QualifiedName, RelationTouch, Savepoint,
-    Statement, describe_at,
+    HiddenCalls, Localized, NameTouch, ParameterName, ParameterTouch, QualifiedName, RelationTouch,
+    RoleTouch, Savepoint, Statement, describe_at,
 };
 
 /// How many hashes of texts seen once are remembered (8 bytes each).
@@ -279,7 +279,12 @@ fn cost_of_details(details: &Details) -> usize {
     });
     let savepoint = details.savepoint.iter();
     let savepoint = savepoint.map(|savepoint| size_of::<Savepoint>() + savepoint.name.len());
-    let role = details.role.iter().filter_map(|touch| touch.role.as_ref());
+    let by_name = details.by_name.iter();
+    let by_name = by_name
+        .map(|touch| size_of::<NameTouch>() + touch.name.iter().map(|it| it.len()).sum::<usize>());
+    let role = details.role.iter();
+    let role =
+        role.map(|touch| size_of::<RoleTouch>() + touch.role.as_ref().map_or(0, |it| it.len()));
     relations.sum::<usize>()
         + calls.sum::<usize>()
         + details
@@ -291,7 +296,8 @@ fn cost_of_details(details: &Details) -> usize {
         + extensions.sum::<usize>()
         + localized.sum::<usize>()
         + savepoint.sum::<usize>()
-        + role.map(|name| name.len()).sum::<usize>()
+        + by_name.sum::<usize>()
+        + role.sum::<usize>()
         + details
             .takes_away
             .iter()

@@ -2,6 +2,7 @@
 //! a policy names ask for the parts that cost a walk of the whole tree ([`Depth`]).
 
 use super::Localized;
+use super::by_name::NameTouch;
 use super::takes_away::TakesAway;
 
 /// How closely a text is looked at.
@@ -193,12 +194,14 @@ pub struct Details {
     pub extensions: Vec<ExtensionTouch>,
     /// SET ROLE, SET SESSION AUTHORIZATION, however spelled, and `set_config` of either. A computed
     /// name of a parameter could be that of a role, too: see the statement's parameters.
-    pub role: Option<RoleTouch>,
+    pub role: Option<Box<RoleTouch>>,
     /// What turns it into a statement that sets its parameters for its transaction only, or that
     /// deallocates nothing.
     pub localized: Option<Box<Localized>>,
     /// SAVEPOINT, RELEASE, ROLLBACK TO: of which.
     pub savepoint: Option<Box<Savepoint>>,
+    /// The prepared statement or cursor that it names, and what it does to it.
+    pub by_name: Option<Box<NameTouch>>,
     /// Modes of the transaction that BEGIN, START TRANSACTION or SET TRANSACTION names.
     pub modes: Modes,
     /// The first thing that it takes away from code that still runs. Never of a query: what the

@@ -14,14 +14,12 @@ use pg_raw_parse::walk::{Recurse, walk_manual};
 use pg_raw_parse::{Node, nodes};
 
 use super::{
-    Class, ClassSet, Depth, Details, Undescribed, aliases, catalogs, surface, takes_away, touched,
+    Class, ClassSet, Depth, Details, Undescribed, aliases, by_name, catalogs, surface, takes_away,
+    touched,
 };
 
 /// Statements inside statements (EXPLAIN, PREPARE, DECLARE, COPY) deeper than this are unknown.
 const MAX_NESTING: u32 = 4;
-
-/// WITH HOLD (PostgreSQL's `nodes/parsenodes.h`).
-const CURSOR_OPT_HOLD: i32 = 0x20;
 
 /// How PostgreSQL's message ends where it wants more.
 pub(super) const END: &str = "at end of input";
@@ -132,6 +130,9 @@ fn of_statement(node: Node<'_>, below: bool, nesting: u32, details: &mut Details
     if nesting == 0 {
         return ClassSet::of(Class::Unknown);
     }
+    if let Some(touch) = by_name::touch(node) {
+        details.by_name = Some(touch);
+    }
     let mut inner = |node, class| of_statement(node, below, nesting - 1, details).with(class);
     match node {
         Node::SelectStmt(_) => query(node, Class::Read, below, details),
@@ -144,7 +145,7 @@ fn of_statement(node: Node<'_>, below: bool, nesting: u32, details: &mut Details
             ClassSet::of(Class::Explain).with(Class::Execute)
         }
         Node::PrepareStmt(prepare) => inner(prepare.query(), Class::Prepare),
-        Node::DeclareCursorStmt(declare) if declare.options & CURSOR_OPT_HOLD != 0 => {
+        Node::DeclareCursorStmt(declare) if by_name::holds(declare) => {
             inner(declare.query(), Class::Cursor).with(Class::SessionState)
         }
         Node::DeclareCursorStmt(declare) => inner(declare.query(), Class::Cursor),

@@ -10,7 +10,7 @@
 //!    the [`FUNCTIONS`] of `functions`; `names`: what is behind a spelling).
 //! 4. `grammar`: the second opinion, by libpg_query. From its tree come the [`Details`], too:
 //!    `surface`, `takes_away` (with `takes_away_by_alter`), and where they are asked for ([`Depth`]) `touched`, `touched_by_utility`, `fields`, `scopes` and `tree`;
-//!    `catalogs` knows PostgreSQL's own relations.
+//!    `catalogs` knows PostgreSQL's own relations; `by_name` the prepared statements and cursors that SQL names.
 //!    What it rejects for a comment where it looks ahead is given to it again: `ahead`.
 //!    What looked like a call of a guarded function may be none: `aliases`.
 //! 5. `fingerprint`: a name for what may be refused (`constants`: which of them are part of it).
@@ -25,6 +25,7 @@ mod ahead;
 mod aliases;
 mod blank;
 mod bounds;
+mod by_name;
 mod cache;
 mod catalogs;
 mod classify;
@@ -62,6 +63,7 @@ mod words;
 mod tests;
 
 pub use bounds::{LONG_TEXT, MAX_COMMENT_DEPTH, MAX_OPERATOR_RUN, MAX_STATEMENTS};
+pub use by_name::{NameAct, NameTouch};
 pub use cache::{FactsCache, weight};
 pub use catalogs::is_catalog;
 pub use describe::{describe, describe_at, first_opinion_alone};

@@ -25,6 +25,7 @@ impl Observer for Counting {
     fn refused(&self, refusal: &Refusal, _: &[u8]) {
         self.0.refusal(refusal.guard);
     }
+    fn observed(&self, _: &Refusal) {}
     fn injected(&self) {
         self.0.injection();
     }

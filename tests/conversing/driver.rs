@@ -34,6 +34,7 @@ impl Observer for Seen {
         self.refused.borrow_mut().push(refusal.guard.id());
     }
 
+    fn observed(&self, _: &Refusal) {}
     fn injected(&self) {
         self.injected.set(self.injected.get() + 1);
     }

@@ -14,15 +14,15 @@ use crate::sql::Fingerprint;
 const DAYS: i64 = 90;
 /// Exceptions suggested at most; a policy takes 1000.
 const MAX_EXCEPTIONS: usize = 200;
-/// Guards that do not judge while the whole policy observes: they look at messages without a text, or
-/// have to ask the server.
-const UNSEEN: [Guard; 3] = [Guard::FastPath, Guard::UnknownName, Guard::ServerRole];
+/// Guards that do not judge while the whole policy observes: they have to ask the server, or count what
+/// it answers.
+const UNSEEN: [Guard; 2] = [Guard::ServerRole, Guard::BulkExport];
 
 /// What else is to be said where the whole policy observes.
 const WHOLE: &str = "\
 # Then mode = \"observe\" at the top of the policy can become mode = \"enforce\".
-# Not counted while it observes, as only an enforcing policy looks at them: parameters in startup
-# packets, roles behind logins, function calls without a text, names that nobody prepared, texts that are too long,
+# Not counted while it observes, as only an enforcing policy looks at them: roles behind logins,
+# rows read, texts that are too long,
 # transactions that begin or end inside a query of several statements where a zone is set.
 ";
 

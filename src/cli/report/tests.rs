@@ -136,7 +136,7 @@ fn a_policy_that_observed_takes_what_is_suggested() {
         "# without exceptions, as constants may be passwords: 1 statement",
         "zone-parameter = \"observe\"  # would have refused 1 time; it takes no exceptions",
         "# unknown-statement is always enforced: would have refused 1 time",
-        "# fast-path is always enforced, and sees nothing while the whole policy observes",
+        "fast-path = \"enforce\"  # nothing would have been refused since 1970-01-01 00:00:01+00",
         "# server-role sees nothing while the whole policy observes",
         "# In [guards.parameters]: mode = \"observe\"  # would have refused 1 time; it takes no exceptions",
         "# 2 times, the last one 1970-01-01 00:00:02+00: DELETE FROM \"a b\"",

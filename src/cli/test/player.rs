@@ -83,6 +83,7 @@ impl Observer for Reports {
         self.refused.set(self.refused.get() + 1);
     }
 
+    fn observed(&self, _: &Refusal) {}
     fn injected(&self) {}
     fn injection_failed(&self) {}
     fn server_error(&self, _: &[u8]) {}

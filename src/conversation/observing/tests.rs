@@ -48,6 +48,7 @@ impl Observer for Counting {
     fn refused(&self, refusal: &Refusal, _: &[u8]) {
         panic!("refused: {}", refusal.message);
     }
+    fn observed(&self, _: &Refusal) {}
     fn injected(&self) {
         panic!("injected");
     }

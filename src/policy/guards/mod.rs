@@ -1,10 +1,12 @@
 //! The guards, one per file, and the order in which they are asked.
 //!
 //! A guard is a small pure function: facts, who, state -> an objection or none. It does not know its
-//! own mode. [`replication`] judges walsender commands as well, which are no SQL. Two guards judge messages that carry no text ([`fast_path`], [`unknown_name`]); the
-//! conversation asks them by name. One judges the role behind a login ([`server_role`]), at login.
+//! own mode. [`replication`] judges walsender commands as well, which are no SQL. Two guards judge messages
+//! that carry no text ([`fast_path`], [`unknown_name`]); the conversation asks them by name. One judges the
+//! role behind a login ([`server_role`]), at login, and one counts what comes back ([`bulk_export`]).
 
 pub mod append_only;
+pub mod bulk_export;
 pub mod copy_file;
 pub mod copy_program;
 pub mod dangerous_functions;
@@ -108,6 +110,7 @@ pub const fn page(guard: Guard) -> &'static str {
         Guard::Rule => include_str!("../../../policies/guards/rule.md"),
         Guard::PhaseExpand => include_str!("../../../policies/guards/phase-expand.md"),
         Guard::Replication => include_str!("../../../policies/guards/replication.md"),
+        Guard::BulkExport => include_str!("../../../policies/guards/bulk-export.md"),
     }
 }
 
@@ -134,7 +137,7 @@ mod tests {
             let judged = TABLE.iter().filter(|(judged, _)| *judged == guard).count();
             let by_name = matches!(
                 guard,
-                Guard::FastPath | Guard::UnknownName | Guard::ServerRole
+                Guard::FastPath | Guard::UnknownName | Guard::ServerRole | Guard::BulkExport
             );
             assert_eq!(judged, usize::from(!by_name), "{}", guard.id());
         }

@@ -206,18 +206,18 @@ mod tests {
             ("shop_api", false, false),
             ("shop_api", true, true),
         ] {
-            text.statements[0].details.role = Some(RoleTouch {
+            text.statements[0].details.role = Some(Box::new(RoleTouch {
                 role: Some(touch.0.into()),
                 local: touch.1,
                 authorization: touch.2,
-            });
+            }));
             refused(&text, &tester(), CLOSED);
         }
-        text.statements[0].details.role = Some(RoleTouch {
+        text.statements[0].details.role = Some(Box::new(RoleTouch {
             role: Some("shop_api".into()),
             local: true,
             authorization: false,
-        });
+        }));
         assert_allowed(&text, &tester(), CLOSED);
     }
 }

@@ -73,6 +73,7 @@ fn login(reader: &mut Reader<'_>, login_name: &str, mut table: Table<'_>) -> Opt
     });
     let console = reader.parsed(&mut table, "console", |text| one_of(text, &CONSOLE_ROLES));
     let max_connections = reader.integer(&mut table, "max_connections", 1..=1_000_000);
+    let max_rows = reader.integer(&mut table, "max_rows", 1..=1_000_000_000);
     let networks = values(reader.list(&mut table, "networks", network));
     let roles = values(reader.list(&mut table, "roles", role));
     let denied_relations = relations(reader, &mut table, "denied_relations");
@@ -121,6 +122,7 @@ fn login(reader: &mut Reader<'_>, login_name: &str, mut table: Table<'_>) -> Opt
         allow_server_role: values(allow_server_role).unwrap_or_default(),
         console: console.map(|console| console.value),
         max_connections: max_connections.and_then(|number| usize::try_from(number.value).ok()),
+        max_rows: max_rows.and_then(|number| u64::try_from(number.value).ok()),
         networks: networks.unwrap_or_default(),
         roles: roles.unwrap_or_default(),
         ceilings,

@@ -1,0 +1,132 @@
+//! Rows that a login with `max_rows` gets at a time. The first one too many becomes an error, and what
+//! the server says up to ReadyForQuery is left out. Where a transaction is open it is then made to fail, as
+//! it would have by an error of the server's own.
+//!
+//! Nothing is sent behind such a login's statement before that is answered, so nothing runs that the
+//! client would have to take for skipped.
+
+use super::in_flight::Expected;
+use super::server::Step;
+use super::splice::Splice;
+use super::{Batch, Context, Conversation, Observer};
+use crate::policy::guards::bulk_export;
+use crate::policy::{Guard, Mode, Who};
+use crate::protocol::TransactionStatus;
+use crate::protocol::frame::{self, HEADER, Header, SYNC};
+use std::sync::Arc;
+
+/// What is counted for one login.
+#[derive(Debug)]
+pub(super) struct Rows {
+    who: Who,
+    limit: u64,
+    /// Of the result that is coming in.
+    here: u64,
+    /// Read in parts since the transaction began.
+    in_parts: u64,
+    /// One too many has come since the last ReadyForQuery.
+    exceeded: bool,
+}
+
+impl Rows {
+    fn refuses(&self) -> bool {
+        self.exceeded && self.who.policy.mode(Guard::BulkExport) == Mode::Enforce
+    }
+}
+
+impl Conversation {
+    /// A statement is about to be sent: how many rows may it give?
+    pub(super) fn limit_rows<O: Observer>(&mut self, cx: &Context<'_, O>) {
+        let limit = bulk_export::limit(cx.who);
+        match (&mut self.rows, limit) {
+            (None, None) => {}
+            (_, None) => self.rows = None,
+            (Some(rows), Some(limit)) => {
+                rows.limit = limit;
+                if !Arc::ptr_eq(&rows.who.policy, &cx.who.policy) {
+                    rows.who = cx.who.clone();
+                }
+            }
+            (None, Some(limit)) => {
+                self.rows = Some(Box::new(Rows {
+                    who: cx.who.clone(),
+                    limit,
+                    here: 0,
+                    in_parts: 0,
+                    exceeded: false,
+                }));
+            }
+        }
+    }
+
+    /// Must whatever begins wait for the statement before it?
+    pub(super) fn waits_for_rows(&self) -> bool {
+        self.rows.is_some() && self.in_flight.has_running()
+    }
+
+    /// Is what the server says left out, because the client has been told that there was too much?
+    pub(super) fn leaves_out(&self) -> bool {
+        self.rows.as_ref().is_some_and(|rows| rows.refuses())
+    }
+
+    /// A row, or a line of COPY.
+    pub(super) fn row<O: Observer>(&mut self, observer: &O, out: &mut Splice<'_>) -> Step {
+        let Some(rows) = &mut self.rows else {
+            return Step::Carry;
+        };
+        rows.here += 1;
+        if rows.exceeded || rows.here + rows.in_parts <= rows.limit {
+            return Step::Carry;
+        }
+        rows.exceeded = true;
+        let refusal = bulk_export::refusal(&rows.who, rows.limit);
+        if !rows.refuses() {
+            observer.observed(&refusal);
+            return Step::Carry;
+        }
+        observer.refused(&refusal, b"");
+        self.error_reply(&refusal).put(out.insert());
+        if self.batch == Batch::Open {
+            self.batch = Batch::Skipping;
+        }
+        Step::Swallow
+    }
+
+    /// CommandComplete or PortalSuspended, which has to be there as a whole.
+    pub(super) fn rows_ended(&mut self, header: Header, bytes: &[u8]) -> Option<Step> {
+        let rows = self.rows.as_mut()?;
+        let Some(body) = bytes.get(HEADER..header.total) else {
+            return Some(Step::More);
+        };
+        let here = std::mem::take(&mut rows.here);
+        if header.kind == b's' || body.starts_with(b"FETCH ") {
+            rows.in_parts += here;
+        }
+        None
+    }
+
+    /// ReadyForQuery. True: the transaction has to fail first, and the client gets the next one instead.
+    pub(super) fn rows_ready(&mut self, to_server: &mut Vec<u8>) -> bool {
+        let fails = self.leaves_out() && self.status == TransactionStatus::Transaction;
+        let idle = self.status == TransactionStatus::Idle;
+        let holds = self.by_sql.as_ref().is_some_and(|names| names.holds());
+        let Some(rows) = &mut self.rows else {
+            return false;
+        };
+        rows.here = 0;
+        rows.exceeded = false;
+        if idle && !holds {
+            rows.in_parts = 0;
+        }
+        if fails {
+            frame::message(to_server, b'E', |out| {
+                frame::put_cstr(out, &self.nowhere);
+                out.extend_from_slice(&0u32.to_be_bytes());
+            });
+            to_server.extend_from_slice(SYNC);
+            self.in_flight.push(Expected::Abort);
+            self.in_flight.push(Expected::Sync);
+        }
+        fails
+    }
+}
