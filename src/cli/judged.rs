@@ -8,7 +8,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::config::{Problem, read};
 use crate::policy::exception::exempt;
-use crate::policy::{Guard, Kind, Login, Mode, Objection, Phase, Policy, State, Who, guards};
+use crate::policy::{
+    Chosen, Guard, Kind, Login, Mode, Objection, Phase, Policy, State, Who, guards,
+};
 use crate::sql::{Depth, Facts, Fingerprint, Statement, describe_at};
 
 /// A valid policy, and what is worth a look although it is valid.
@@ -98,6 +100,7 @@ pub(super) fn state(migration_open: bool) -> State {
         migration_open,
         phase: None,
         today: Some(crate::clock::today()),
+        chosen: Chosen::No,
     }
 }
 

@@ -189,7 +189,8 @@ impl Conversation {
         }
         let localized = match &self.injection {
             Some(injection) if injection.localizes(facts) => {
-                facts.statements.first().and_then(super::reading::localized)
+                let statement = facts.statements.first();
+                statement.and_then(|it| super::reading::localized(it, injection.keeps()))
             }
             _ => None,
         };

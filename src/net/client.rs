@@ -221,7 +221,10 @@ async fn log_in(
     Ok(Admitted {
         origins: Arc::new(Origins {
             kept,
-            pooled: settings.pooled().to_vec(),
+            pooled: match identity.route {
+                RouteName::Transaction => settings.pooled().to_vec(),
+                RouteName::Session => Vec::new(),
+            },
         }),
         identity,
         settings,
@@ -333,6 +336,10 @@ impl Admitted {
             connection,
             random,
             zone: identity.prefix.clone(),
+            chooses: identity
+                .who
+                .chosen_parameter()
+                .map(|_| identity.who.clone()),
             max_statement_bytes: worker.shared.config.limits.max_statement_bytes,
             record: identity.session.is_some(),
             replaceable: identity.route == RouteName::Transaction,

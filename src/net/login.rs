@@ -233,14 +233,13 @@ fn admit(
         Some(_) => RouteName::Session,
         None => login.route,
     };
-    let prefix = snapshot.prefixes.get(&login.name).cloned();
     let who = Who {
         policy: Arc::clone(&snapshot.files.policy),
         login,
         database: database.into(),
     };
     Ok(Identity {
-        prefix: prefix.filter(|_| who.zone_is_guarded()),
+        prefix: snapshot.prefix(&who),
         who,
         role,
         keys,

@@ -77,6 +77,12 @@ pub fn sort(
                 let message = "replication is not served by this version";
                 return Err(Box::new(ErrorReply::fatal(SqlState::UNSUPPORTED, message)));
             }
+            folded if Some(folded) == who.chosen_parameter() => {
+                if let Some(refusal) = guards::zone_not_granted::refusal(who, &value) {
+                    return Err(Box::new(at_login(refusal)));
+                }
+                settings.kept.push((folded.to_owned(), value));
+            }
             folded if Some(folded) == zone => return Err(refused("zone-parameter", &name, &value)),
             folded if REFUSED.contains(&folded) => {
                 return Err(refused("role-change", &name, &value));

@@ -17,7 +17,7 @@ use crate::auth::scram::{MockIterations, Verifier};
 use crate::clock::now;
 use crate::config::{Config, Endpoint, Route};
 use crate::migration::Sessions;
-use crate::policy::{Login, Policy, RouteName};
+use crate::policy::{Policy, RouteName, Who};
 use crate::telemetry::{Health, Telemetry};
 use crate::tls::ClientSide;
 use crate::zone::Prefix;
@@ -43,8 +43,8 @@ pub struct Files {
 pub struct Snapshot {
     /// What was read.
     pub files: Files,
-    /// The zone prefix of each login that has a fixed zone.
-    pub prefixes: HashMap<Box<str>, Arc<Prefix>>,
+    /// The zone prefix of each login and database where the zone does not depend on the client.
+    prefixes: HashMap<(Box<str>, Box<str>), Arc<Prefix>>,
     /// Iterations that users who do not exist pretend to have: those of the users who do.
     pub mock_iterations: MockIterations,
 }
@@ -53,12 +53,7 @@ impl Snapshot {
     /// Puts the parts together.
     pub fn new(files: Files) -> Self {
         let policy = &files.policy;
-        let prefix = |login: &Arc<Login>| {
-            let (zone, value) = (policy.zone.as_ref()?, login.zone.as_deref()?);
-            let prefix = Prefix::new(&[(&zone.parameter, value)]);
-            Some((login.name.clone(), Arc::new(prefix)))
-        };
-        let prefixes = policy.logins.values().filter_map(prefix).collect();
+        let prefixes = prefixes(policy);
         // Who is in no policy is a stranger too.
         let known = policy
             .logins
@@ -70,6 +65,39 @@ impl Snapshot {
             files,
         }
     }
+
+    /// What sets the zone of every transaction, where it does not depend on the client.
+    pub fn prefix(&self, who: &Who) -> Option<Arc<Prefix>> {
+        let key = (who.login.name.clone(), Box::from(&*who.database));
+        let prefix = self.prefixes.get(&key).cloned();
+        prefix.filter(|_| who.zone_is_guarded())
+    }
+}
+
+/// One for each login and zone: connections to several databases share it.
+fn prefixes(policy: &Arc<Policy>) -> HashMap<(Box<str>, Box<str>), Arc<Prefix>> {
+    let mut all = HashMap::new();
+    let Some(zone) = &policy.zone else {
+        return all;
+    };
+    for login in policy.logins.values() {
+        let mut made: Vec<(String, Arc<Prefix>)> = Vec::new();
+        for database in &login.databases {
+            let who = Who {
+                policy: Arc::clone(policy),
+                login: Arc::clone(login),
+                database: (&**database).into(),
+            };
+            let Some(value) = who.zone() else { continue };
+            let known = made.iter().find(|(it, _)| it == value);
+            let prefix = known.map(|(_, prefix)| Arc::clone(prefix));
+            let prefix =
+                prefix.unwrap_or_else(|| Arc::new(Prefix::new(&[(&zone.parameter, value)])));
+            made.push((value.to_owned(), Arc::clone(&prefix)));
+            all.insert((login.name.clone(), database.clone()), prefix);
+        }
+    }
+    all
 }
 
 /// Bytes that all connections together may hold of statements that have not arrived whole or wait

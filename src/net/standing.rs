@@ -153,7 +153,7 @@ fn changed<'a>(old: &'a Who, new: &'a Who) -> Option<&'a str> {
         Some("server_role")
     } else if server_role::is_looked_at(new) && lost(was, is) {
         Some("allow_server_role")
-    } else if zone(old) != zone(new) {
+    } else if !zone_carries_on(old, new) {
         Some(new.noun())
     } else {
         None
@@ -170,11 +170,18 @@ fn role(login: &Login) -> &str {
     login.server_role.as_deref().unwrap_or(&login.name)
 }
 
-/// The parameter and the value that every transaction carries, if any.
-fn zone(who: &Who) -> Option<(&str, &str)> {
-    let parameter = &who.policy.zone.as_ref()?.parameter;
-    let value = who.zone().filter(|_| who.zone_is_guarded())?;
-    Some((parameter, value))
+/// Is the zone, or what the client may choose from, what it was? More may be granted, never less: the
+/// client may be in the zone that is taken away.
+fn zone_carries_on(old: &Who, new: &Who) -> bool {
+    let is_same = match (old.zone_parameter(), new.zone_parameter()) {
+        (None, None) => return true,
+        (was, is) => was == is,
+    };
+    is_same
+        && match (&new.login.zone, &old.login.zone) {
+            (Some(new), Some(old)) => new.carries_on(old),
+            (new, old) => new.is_none() && old.is_none(),
+        }
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ fn complete() -> String {
         .collect();
     format!(
         "schema = 1\nenvironment = \"test\"\n[zone]\nparameter = \"a.b\"\ndatabases = [\"d\"]\n\
-         [login.l]\nkind = \"service\"\ndatabases = [\"d\"]\n{tables}[migrations]\n\
+         [login.l]\nkind = \"service\"\ndatabases = [\"d\"]\nzone = {{ from = \"client\", values = \"any\" }}\n{tables}[migrations]\n\
          [[rule]]\nid = \"r\"\nmessage = \"m\"\nwhen = {{ migration = true }}\n\
          [[exception]]\nguard = \"procedural\"\nlogin = \"l\"\nfingerprint = \"0123456789abcdef0123456789abcdef\"\nreason = \"r\"\nexpires = 2027-03-01\n"
     )

@@ -9,7 +9,7 @@ use foldhash::fast::{FixedState, SeedableRandomState};
 
 use super::blank::blank;
 use super::{
-    Class, ClassSet, Depth, Details, Edit, ExtensionAct, ExtensionTouch, Facts, FieldTouch,
+    Bound, Class, ClassSet, Depth, Details, Edit, ExtensionAct, ExtensionTouch, Facts, FieldTouch,
     HiddenCalls, Localized, ParameterName, ParameterTouch, QualifiedName, RelationTouch, Savepoint,
     Statement, describe_at,
 };
@@ -277,6 +277,8 @@ fn cost_of_details(details: &Details) -> usize {
         .localized
         .iter()
         .map(|localized| size_of::<Localized>() + localized.edits.len() * size_of::<Edit>());
+    let bound = details.bound.iter();
+    let bound = bound.map(|bound| size_of_val::<[Bound]>(bound));
     let savepoint = details.savepoint.iter();
     let savepoint = savepoint.map(|savepoint| size_of::<Savepoint>() + savepoint.name.len());
     let role = details.role.iter().filter_map(|touch| touch.role.as_ref());
@@ -290,6 +292,7 @@ fn cost_of_details(details: &Details) -> usize {
         + fields.sum::<usize>()
         + extensions.sum::<usize>()
         + localized.sum::<usize>()
+        + bound.sum::<usize>()
         + savepoint.sum::<usize>()
         + role.map(|name| name.len()).sum::<usize>()
         + details

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use pg_raw_parse::nodes;
 
-use super::{Class, ClassSet, Details};
+use super::{Class, ClassSet, Details, QualifiedName};
 
 /// Tables and views of `pg_catalog` in PostgreSQL 15, 17 and 18 after initdb, sorted bytewise, but for
 /// `pg_settings`: an UPDATE of it is a SET.
@@ -22,6 +22,15 @@ const ROLES: [&str; 8] = [
     "pg_shadow",
     "pg_user",
 ];
+
+/// Does the name mean a relation of PostgreSQL's own? Without a schema only one that has a name of
+/// PostgreSQL's: `pg_catalog` is searched first, but for temporary tables.
+pub fn is_catalog(name: &QualifiedName) -> bool {
+    match name.schema.as_deref() {
+        None => *name.name == *"pg_settings" || RELATIONS.binary_search(&&*name.name).is_ok(),
+        Some(schema) => matches!(schema, "pg_catalog" | "information_schema"),
+    }
+}
 
 /// What writing to `relation` is beside a write; adds to the details if it is more.
 ///

@@ -15,6 +15,7 @@
 //!    What looked like a call of a guarded function may be none: `aliases`.
 //! 5. `fingerprint`: a name for what may be refused (`constants`: which of them are part of it).
 //!
+//! `bound` says what is in the Bind message instead of the text;
 //! `localized` says what turns a SET for the session into one for its transaction.
 //! [`redact`] makes a text that may be kept.
 //! [`labels`] (sqlparser) adds names for people, off the path and without a say.
@@ -23,6 +24,7 @@
 mod ahead;
 mod aliases;
 mod blank;
+mod bound;
 mod bounds;
 mod cache;
 mod catalogs;
@@ -59,8 +61,10 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use bound::{Bound, resolve};
 pub use bounds::{LONG_TEXT, MAX_COMMENT_DEPTH, MAX_OPERATOR_RUN, MAX_STATEMENTS};
 pub use cache::{FactsCache, weight};
+pub use catalogs::is_catalog;
 pub use describe::{describe, describe_at, first_opinion_alone};
 pub use details::*;
 pub use facts::*;

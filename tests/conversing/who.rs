@@ -74,6 +74,7 @@ impl Login {
             connection: 0x2a,
             random: [0xaa, 0xbb],
             zone,
+            chooses: None,
             max_statement_bytes,
             record: self == Self::Migrator,
             replaceable: self != Self::Migrator,

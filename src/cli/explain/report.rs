@@ -124,7 +124,7 @@ pub(super) fn as_json(explanation: &Explanation) -> String {
     let value = json!({
         "login": who.login.name,
         "database": &*who.database,
-        "zone": who.zone().map(|zone| &**zone),
+        "zone": who.zone(),
         "statements": explanation.statements.iter().map(|statement| statement_json(statement, who)).collect::<Vec<_>>(),
         "message_guards": explanation.message.iter().map(|finding| finding_json(finding, who)).collect::<Vec<_>>(),
         "described": !explanation.undescribed,

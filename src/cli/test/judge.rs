@@ -32,7 +32,7 @@ pub(super) fn judge(case: &Case) -> Outcome {
 }
 
 fn failure(case: &Case) -> Option<Failure> {
-    let zone = case.who.zone().map(|zone| &**zone);
+    let zone = case.who.zone();
     if let Some(wanted) = case.zone.as_deref().filter(|wanted| Some(*wanted) != zone) {
         let has = zone.map_or_else(|| "no zone".to_owned(), |zone| format!("zone {zone}"));
         return Some(Failure {

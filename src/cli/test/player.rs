@@ -116,12 +116,12 @@ impl<'w> Player<'w> {
         // A policy that observes injects nothing.
         let zone = who.policy.zone.as_ref().zip(who.zone());
         let zone = zone.filter(|_| !who.observes());
-        let prefix =
-            zone.map(|(zone, value)| Arc::new(Prefix::new(&[(&*zone.parameter, &**value)])));
+        let prefix = zone.map(|(zone, value)| Arc::new(Prefix::new(&[(&*zone.parameter, value)])));
         let setup = Setup {
             connection: 1,
             random: RANDOM,
             zone: prefix.clone(),
+            chooses: None,
             max_statement_bytes: MAX_STATEMENT,
             record: false,
             origins: Arc::default(),
@@ -236,7 +236,7 @@ impl<'w> Player<'w> {
 
     fn finish(self) -> Played {
         let prefix = self.prefix.as_deref();
-        let zone = self.who.zone().map(|zone| &**zone);
+        let zone = self.who.zone();
         Played {
             errors: errors(&self.to_client),
             refusal: self.reports.refusal.take(),

@@ -38,6 +38,6 @@ impl Injection {
     /// it away with the last ReadyForQuery that it expects, and does not count what was sent behind that
     /// without Sync (measured on 1.18): the rest of the batch would reach another server.
     pub fn may_be_handed_on(&self) -> bool {
-        self.origins.is_some() && (self.unsettled || !self.in_transaction)
+        self.is_pooled() && (self.unsettled || !self.in_transaction)
     }
 }

@@ -4,13 +4,19 @@ use super::*;
 use crate::sql::describe;
 
 fn in_a_zone() -> Injection {
-    let prefix = Arc::new(Prefix::new(&[("app.tenant_id", "acme")]));
-    Injection::new(
-        Some(prefix),
-        crate::zone::name(1),
-        Some(Arc::default()),
-        false,
-    )
+    let setup = Setup {
+        connection: 1,
+        random: [1, 2],
+        zone: Some(Arc::new(Prefix::new(&[("app.tenant_id", "acme")]))),
+        chooses: None,
+        max_statement_bytes: 1 << 16,
+        record: false,
+        replaceable: true,
+        origins: Arc::default(),
+        reported: Vec::new(),
+        observes: false,
+    };
+    Injection::new(&setup, crate::zone::name(1), true, false)
 }
 
 #[test]

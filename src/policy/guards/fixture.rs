@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::policy::{Decision, Guard, GuardSet, Policy, Refusal, State, Verdict, Who, decide};
+use crate::policy::{
+    Chosen, Decision, Guard, GuardSet, Policy, Refusal, State, Verdict, Who, decide,
+};
 use crate::sql::{
     Class, ClassSet, Details, Facts, Fingerprint, Localized, ParameterName, ParameterTouch,
     ParameterUse, QualifiedName, RelationAct, RelationTouch, Statement, Undescribed,
@@ -69,12 +71,14 @@ pub const CLOSED: State = State {
     migration_open: false,
     phase: None,
     today: None,
+    chosen: Chosen::No,
 };
 /// An open migration session.
 pub const OPEN: State = State {
     migration_open: true,
     phase: None,
     today: None,
+    chosen: Chosen::No,
 };
 
 /// One statement of these classes at character 1.

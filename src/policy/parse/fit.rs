@@ -2,6 +2,7 @@
 
 use super::super::Guard;
 use super::super::file::{GuardSetting, Kind, Login, Mode, ZonePolicy};
+use super::super::zone::{ZoneSource, is_single};
 use super::zone::LocatedZone;
 use crate::config::reader::{Located, Reader, Span};
 
@@ -67,6 +68,7 @@ fn reachable(reader: &mut Reader<'_>, database: &Located<Box<str>>, logins: &[(L
 }
 
 fn has_zone(reader: &mut Reader<'_>, zone: &ZonePolicy, (login, span): &(Login, Span)) {
+    let zone_databases = &zone.databases;
     let zoned = login
         .databases
         .iter()
@@ -76,6 +78,26 @@ fn has_zone(reader: &mut Reader<'_>, zone: &ZonePolicy, (login, span): &(Login, 
         let message =
             format!("login \"{name}\" has no {noun} and can do nothing on database \"{database}\"");
         reader.warning(span.clone(), message, "give it zone = \"...\"");
+    }
+    let Some(ZoneSource::Database(pattern)) = &login.zone else {
+        return;
+    };
+    let nobodys = |database: &&Box<str>| {
+        let zone = pattern.starred(database);
+        zone.is_none_or(|zone| !is_single(zone)) && zone_databases.contains(database)
+    };
+    if let Some(database) = login.databases.iter().find(nobodys) {
+        let message = format!(
+            "database \"{database}\" does not fit the pattern \"{}\": login \"{}\" has no {} there",
+            pattern.as_str(),
+            login.name,
+            zone.noun
+        );
+        reader.warning(
+            span.clone(),
+            message,
+            "change the pattern, or the databases of the login",
+        );
     }
 }
 
