@@ -164,9 +164,19 @@ fn what_the_parser_refuses_does_not_fit() {
         ),
         ("environment = \"test\"", "", ".environment: missing"),
         (
-            "databases = [\"d\"]\n[guards",
-            "databases = [1]\n[guards",
+            "databases = [\"d\"]\nzone",
+            "databases = [1]\nzone",
             ".login.l.databases: integer",
+        ),
+        (
+            "values = \"any\" }",
+            "values = \"every\" }",
+            ".login.l.zone: none",
+        ),
+        (
+            "from = \"client\", values",
+            "from = \"nobody\", values",
+            ".login.l.zone: none",
         ),
         (
             "guard = \"procedural\"",

@@ -99,7 +99,7 @@ pub fn resolve<'v>(
     }
     if statement.parameters.iter().any(settings::is_role) {
         statement.classes = statement.classes.with(Class::RoleChange);
-        statement.details.role = settings::role(&statement.parameters);
+        statement.details.role = settings::role(&statement.parameters).map(Box::new);
     }
     statement.details.bound = None;
     facts.classes = facts.classes.union(statement.classes);

@@ -10,8 +10,8 @@ use foldhash::fast::{FixedState, SeedableRandomState};
 use super::blank::blank;
 use super::{
     Bound, Class, ClassSet, Depth, Details, Edit, ExtensionAct, ExtensionTouch, Facts, FieldTouch,
-    HiddenCalls, Localized, ParameterName, ParameterTouch, QualifiedName, RelationTouch, Savepoint,
-    Statement, describe_at,
+    HiddenCalls, Localized, ParameterName, ParameterTouch, QualifiedName, RelationTouch, RoleTouch,
+    Savepoint, Statement, describe_at,
 };
 
 /// How many hashes of texts seen once are remembered (8 bytes each).
@@ -281,7 +281,9 @@ fn cost_of_details(details: &Details) -> usize {
     let bound = bound.map(|bound| size_of_val::<[Bound]>(bound));
     let savepoint = details.savepoint.iter();
     let savepoint = savepoint.map(|savepoint| size_of::<Savepoint>() + savepoint.name.len());
-    let role = details.role.iter().filter_map(|touch| touch.role.as_ref());
+    let role = details.role.iter();
+    let role =
+        role.map(|touch| size_of::<RoleTouch>() + touch.role.as_ref().map_or(0, |it| it.len()));
     relations.sum::<usize>()
         + calls.sum::<usize>()
         + details
@@ -294,7 +296,7 @@ fn cost_of_details(details: &Details) -> usize {
         + localized.sum::<usize>()
         + bound.sum::<usize>()
         + savepoint.sum::<usize>()
-        + role.map(|name| name.len()).sum::<usize>()
+        + role.sum::<usize>()
         + details
             .takes_away
             .iter()

@@ -37,7 +37,7 @@ pub(super) fn statement(view: View<'_>) -> Statement {
     settings::bound(&mut found.parameters);
     if found.parameters.iter().any(settings::is_role) {
         found.classes = found.classes.with(Class::RoleChange);
-        found.details.role = settings::role(&found.parameters);
+        found.details.role = settings::role(&found.parameters).map(Box::new);
     }
     found.details.localized = localized::of(view, &found);
     found.details.bound = bound::of(view, &found);

@@ -193,7 +193,7 @@ pub struct Details {
     pub extensions: Vec<ExtensionTouch>,
     /// SET ROLE, SET SESSION AUTHORIZATION, however spelled, and `set_config` of either. A computed
     /// name of a parameter could be that of a role, too: see the statement's parameters.
-    pub role: Option<RoleTouch>,
+    pub role: Option<Box<RoleTouch>>,
     /// What turns it into a statement that sets its parameters for its transaction only.
     pub localized: Option<Box<Localized>>,
     /// Its parameters whose names or values are in the Bind message.

@@ -93,7 +93,7 @@ fn details(details: &Details) -> Vec<String> {
         words.push(format!("uses operator {}", operators.join(", ")));
     }
     words.extend(details.extensions.iter().map(extension));
-    words.extend(details.role.as_ref().map(role));
+    words.extend(details.role.as_deref().map(role));
     words.extend(details.takes_away.as_ref().map(takes_away));
     words
 }
@@ -171,7 +171,7 @@ pub(super) fn details_json(details: &Details) -> Value {
         "into": details.into,
         "temporary": details.temporary,
         "extensions": details.extensions.iter().map(extension).collect::<Vec<_>>(),
-        "role": details.role.as_ref().map(role),
+        "role": details.role.as_deref().map(role),
         "takes_away": details.takes_away.as_ref().map(takes_away),
     })
 }
@@ -225,11 +225,11 @@ mod tests {
                     version: Some("1.8".into()),
                 },
             }],
-            role: Some(RoleTouch {
+            role: Some(Box::new(RoleTouch {
                 role: Some("admin".into()),
                 local: true,
                 authorization: false,
-            }),
+            })),
             takes_away: Some(TakesAway {
                 what: "drop table \"t\"".into(),
                 loss: Loss::Gone,

@@ -70,7 +70,7 @@ fn goes_back(statement: &Statement) -> bool {
         touch.how == ParameterUse::Reset
             && matches!(&touch.name, ParameterName::Named(name) if **name != *"session_replication_role")
     };
-    let role = statement.details.role.as_ref();
+    let role = statement.details.role.as_deref();
     role.is_some_and(|touch| touch.role.is_none())
         && statement
             .parameters
@@ -206,18 +206,18 @@ mod tests {
             ("shop_api", false, false),
             ("shop_api", true, true),
         ] {
-            text.statements[0].details.role = Some(RoleTouch {
+            text.statements[0].details.role = Some(Box::new(RoleTouch {
                 role: Some(touch.0.into()),
                 local: touch.1,
                 authorization: touch.2,
-            });
+            }));
             refused(&text, &tester(), CLOSED);
         }
-        text.statements[0].details.role = Some(RoleTouch {
+        text.statements[0].details.role = Some(Box::new(RoleTouch {
             role: Some("shop_api".into()),
             local: true,
             authorization: false,
-        });
+        }));
         assert_allowed(&text, &tester(), CLOSED);
     }
 }
