@@ -3,9 +3,11 @@
 //!
 //! A value is checked before it is sent: what the text says by the guards, what is bound when it is
 //! bound. Whether one is set in the running transaction is predicted from what was sent; where that is
-//! wrong (a call that was not reached, a savepoint that was rolled back to), the transaction has the
-//! client's zone of before, or none, and then row-level security shows nothing.
+//! wrong (a call that was not reached), the transaction has the client's zone of before, or none, and
+//! then row-level security shows nothing.
 
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use super::client::Message;
@@ -13,7 +15,9 @@ use super::{Context, Conversation, Observer};
 use crate::policy::guards::{zone_not_granted, zone_parameter};
 use crate::policy::{Chosen, Guard, Refusal, State, Who};
 use crate::protocol::bind;
-use crate::sql::{Bound, Facts, ParameterName, ParameterUse, Statement, resolve};
+use crate::sql::{
+    Bound, Facts, ParameterName, ParameterUse, Savepoint, SavepointAct, Statement, resolve,
+};
 
 /// What is known of one client's choice.
 #[derive(Debug)]
@@ -23,7 +27,12 @@ pub struct Choice {
     who: Who,
     /// It was set in the running transaction.
     here: bool,
+    /// Those of the running transaction: a hash of the name, and was it set before it?
+    savepoints: Vec<(u64, bool)>,
 }
+
+/// Savepoints that are followed: behind one that is not, nothing counts as set that was set behind it.
+const MAX_SAVEPOINTS: usize = 1000;
 
 impl Choice {
     /// For a client that has set nothing yet.
@@ -32,6 +41,7 @@ impl Choice {
             parameter: who.chosen_parameter().unwrap_or_default().into(),
             who: who.clone(),
             here: false,
+            savepoints: Vec::new(),
         }
     }
 
@@ -62,20 +72,48 @@ impl Choice {
 
     /// A statement was sent to run.
     pub fn sent(&mut self, facts: &Facts) {
-        for touch in facts.statements.iter().flat_map(|it| &it.parameters) {
-            match (&touch.name, touch.how) {
-                (ParameterName::All, _) => self.here = false,
-                (ParameterName::Named(name), how) if *self.parameter == **name => {
-                    self.here = how != ParameterUse::Reset;
+        for statement in &facts.statements {
+            for touch in &statement.parameters {
+                match (&touch.name, touch.how) {
+                    (ParameterName::All, _) => self.here = false,
+                    (ParameterName::Named(name), how) if *self.parameter == **name => {
+                        self.here = how != ParameterUse::Reset;
+                    }
+                    _ => {}
                 }
-                _ => {}
             }
+            if let Some(savepoint) = &statement.details.savepoint {
+                self.follow(savepoint);
+            }
+        }
+    }
+
+    fn follow(&mut self, savepoint: &Savepoint) {
+        let mut hasher = DefaultHasher::new();
+        savepoint.name.hash(&mut hasher);
+        let name = hasher.finish();
+        if savepoint.act == SavepointAct::Set {
+            if self.savepoints.len() < MAX_SAVEPOINTS {
+                self.savepoints.push((name, self.here));
+            }
+            return;
+        }
+        let place = self.savepoints.iter().rposition(|(it, _)| *it == name);
+        match (savepoint.act, place) {
+            (SavepointAct::Release, Some(place)) => self.savepoints.truncate(place),
+            (SavepointAct::RollBackTo, Some(place)) => {
+                self.here = self.savepoints[place].1;
+                self.savepoints.truncate(place + 1);
+            }
+            (SavepointAct::RollBackTo, None) => self.here = false,
+            (_, _) => {}
         }
     }
 
     /// What was set in the transaction is gone with it.
     pub fn transaction_ended(&mut self) {
         self.here = false;
+        self.savepoints.clear();
     }
 }
 
