@@ -104,6 +104,14 @@ pub(super) fn state(migration_open: bool) -> State {
     }
 }
 
+/// Has a client that sets its zone itself set one?
+pub(super) fn chosen(zone: Option<&str>) -> Chosen {
+    match zone {
+        Some(_) => Chosen::Yes,
+        None => Chosen::No,
+    }
+}
+
 /// Reads a phase on the command line.
 pub(super) fn phases() -> impl TypedValueParser<Value = Phase> {
     PossibleValuesParser::new(Phase::ALL.map(Phase::id))

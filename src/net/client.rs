@@ -191,7 +191,8 @@ async fn log_in(
     let share = Share::take(&identity, worker)?;
     let route = identity.route;
     let sorted = settings::sort(&startup, &identity.who, route);
-    let mut settings = sorted.map_err(|reply| Refused::new(LoginOutcome::Protocol, reply))?;
+    let zones = worker.shared.config.log.zones;
+    let mut settings = sorted.map_err(|reply| Refused::settings(reply, zones))?;
     if identity.session.is_some() {
         let timeout = identity.who.policy.migrations.lock_timeout.to_string();
         settings

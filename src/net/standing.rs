@@ -273,6 +273,37 @@ zone = "acme"
     }
 
     #[test]
+    fn a_client_that_chooses_its_zone_may_be_granted_more_and_not_less() {
+        let from = |values: &str| POLICY.replace("zone = \"acme\"", &format!("zone = {values}"));
+        let old = from("{ from = \"client\", values = [\"a\", \"b\"] }");
+        let files = snapshot(&old, &["acme"]).files;
+        let who = Who {
+            login: Arc::clone(&files.policy.logins["acme"]),
+            policy: files.policy,
+            database: "shop".into(),
+        };
+        for (values, goes_on) in [
+            ("{ from = \"client\", values = [\"a\", \"b\"] }", true),
+            (
+                "{ from = \"client\", values = [\"a\", \"b\", \"c\"] }",
+                true,
+            ),
+            (
+                "{ from = \"client\", values = \"any\", all_zones = true }",
+                true,
+            ),
+            ("{ from = \"client\", values = [\"a\"] }", false),
+            ("{ from = \"client\", all_zones = true }", false),
+            ("{ from = \"database\", pattern = \"s*\" }", false),
+            ("\"a\"", false),
+        ] {
+            let new = snapshot(&from(values), &["acme"]);
+            let said = reconsider(&who, false, HERE, &new);
+            assert_eq!(said.is_ok(), goes_on, "{values}");
+        }
+    }
+
+    #[test]
     fn what_was_fixed_at_login_ends_the_connection_when_it_changes() {
         let other = "[login.acme]\nserver_role = \"x\"";
         for (old, new, why) in [

@@ -61,6 +61,20 @@ pub fn acme() -> Who {
     who("shop_acme", "shop")
 }
 
+/// A login that chooses its zone from what `zone` says; `shop` needs one.
+pub fn chooser(zone: &str) -> Who {
+    let login = format!(
+        "[login.shop_api]\nkind = \"service\"\ndatabases = [\"shop\"]\nzone = {{ from = \"client\", {zone} }}"
+    );
+    who_under(&policy(&login), "shop_api", "shop")
+}
+
+/// With a zone that the client has set.
+pub const CHOSEN: State = State {
+    chosen: Chosen::Yes,
+    ..CLOSED
+};
+
 /// A migrator.
 pub fn migrator() -> Who {
     who("migrator", "shop")

@@ -62,6 +62,7 @@ fn objection(who: &Who, value: &str) -> Objection {
 mod tests {
     use super::super::fixture::*;
     use crate::policy::Guard;
+    use crate::sql::{ParameterName, ParameterUse};
 
     #[test]
     fn somebody_elses_zone_is_refused_by_name() {
@@ -83,6 +84,34 @@ mod tests {
             Guard::ZoneNotGranted,
             message,
         );
+    }
+
+    #[test]
+    fn a_client_chooses_from_what_it_is_granted() {
+        let listed = chooser("values = [\"acme\", \"b-*\"]");
+        for value in ["acme", "b-1"] {
+            assert_allowed(&set("app.tenant_id", value), &listed, CLOSED);
+        }
+        for value in ["globex", "*", "", "ACME", "a\tb"] {
+            let message = format!("tenant \"{value}\" is not granted to login \"shop_api\"");
+            let message = message.replace('\t', " ");
+            for how in [ParameterUse::Session, ParameterUse::Local] {
+                let name = ParameterName::Named("app.tenant_id".into());
+                let asked = parameter(name, how, Some(value));
+                let refusal = refused(&asked, &listed, CHOSEN);
+                assert_eq!(refusal.guard, Guard::ZoneNotGranted);
+                if !value.contains('\t') {
+                    assert_eq!(refusal.message, message);
+                }
+            }
+        }
+        let all = chooser("values = \"any\", all_zones = true");
+        assert_allowed(&set("app.tenant_id", "*"), &all, CLOSED);
+        assert_allowed(&set("app.tenant_id", "globex"), &all, CLOSED);
+        let any = chooser("values = \"any\"");
+        let refusal = refused(&set("app.tenant_id", "*"), &any, CLOSED);
+        let hint = "all_zones = true in the policy grants it.";
+        assert_eq!(refusal.hint.as_deref(), Some(hint));
     }
 
     #[test]

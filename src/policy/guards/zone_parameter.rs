@@ -172,6 +172,64 @@ mod tests {
     }
 
     #[test]
+    fn a_client_that_chooses_may_set_what_can_be_read() {
+        let who = chooser("values = \"any\"");
+        for facts in [
+            set("app.tenant_id", "acme"),
+            parameter(zone(), ParameterUse::Local, Some("acme")),
+            parameter(zone(), ParameterUse::Reset, None),
+            parameter(ParameterName::All, ParameterUse::Reset, None),
+        ] {
+            assert_allowed(&facts, &who, CLOSED);
+        }
+        let mut elsewhere = set("app.tenant_id", "acme");
+        elsewhere.statements[0].details.localized = None;
+        let message = "cannot tell which tenant this sets";
+        for facts in [
+            elsewhere,
+            parameter(zone(), ParameterUse::Local, None),
+            parameter(zone(), ParameterUse::Session, None),
+            parameter(zone(), ParameterUse::Stored, Some("acme")),
+            parameter(ParameterName::Dynamic, ParameterUse::Local, Some("acme")),
+        ] {
+            assert_refused(&facts, &who, CHOSEN, Guard::ZoneParameter, message);
+        }
+    }
+
+    #[test]
+    fn what_is_bound_can_be_read_where_the_text_leaves_it_as_it_is() {
+        let who = chooser("values = \"any\"");
+        let readable = |text: &str| {
+            let facts = crate::sql::describe(text.as_bytes());
+            judge(&facts, &who, CHOSEN).is_none()
+        };
+        for text in [
+            "select set_config('app.tenant_id', $1, true)",
+            "select set_config('app.tenant_id', $1::text, false), set_config('a.b', $2, true)",
+            "with s as (select set_config('App.Tenant_id'::text, $2, true)) select $1::int from s",
+            "insert into t select set_config('app.tenant_id', $1, true)",
+        ] {
+            assert!(readable(text), "{text}");
+        }
+        for text in [
+            "select set_config('app.tenant_id', $1 || '', true)",
+            "select set_config('app.tenant_id', $1::varchar(3), true)",
+            "select set_config('app.tenant_id', $1::name, true)",
+            "select set_config('app.tenant_id', $1, true), $1::name",
+            "select set_config('app.tenant_id', $1, true), $01::name",
+            "select set_config('app.tenant_id', ($1), true)",
+            "select set_config('app.tenant_id', $1, $2)",
+            "select set_config($1, 'acme', true)",
+            "prepare p as select set_config('app.tenant_id', $1, true)",
+            "explain analyze select set_config('app.tenant_id', $1, true)",
+            "declare c cursor for select set_config('app.tenant_id', $1, true)",
+            "select set_config('app.tenant_id', $1, true, $2)",
+        ] {
+            assert!(!readable(text), "{text}");
+        }
+    }
+
+    #[test]
     fn other_parameters_other_databases_and_migrations_pass() {
         assert_allowed(&set("app.tenant", "x"), &acme(), CLOSED);
         assert_allowed(&set("app.tenant_id", "x"), &who("boris", "tools"), CLOSED);

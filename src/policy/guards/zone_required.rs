@@ -133,7 +133,7 @@ fn needs_zone(statement: &Statement) -> bool {
 mod tests {
     use super::super::fixture::*;
     use crate::policy::Guard;
-    use crate::sql::Class;
+    use crate::sql::{Class, RelationAct};
 
     #[test]
     fn without_a_zone_nothing_is_asked_of_a_zone_database() {
@@ -179,6 +179,61 @@ mod tests {
             &acme(),
             CLOSED,
         );
+    }
+
+    #[test]
+    fn a_client_that_chooses_is_asked_once_something_could_touch_rows() {
+        let who = chooser("values = \"any\"");
+        let judged = |text: &str, state| {
+            let facts = crate::sql::describe_at(text.as_bytes(), crate::sql::Depth::Names);
+            super::judge(&facts, &who, state).map(|objection| objection.position)
+        };
+        for text in [
+            "begin",
+            "savepoint s",
+            "set app.tenant_id = 'x'",
+            "show app.tenant_id",
+            "select version(), current_schema()",
+            "select oid from pg_catalog.pg_type",
+            "select * from pg_class, information_schema.tables",
+            "select set_config('app.tenant_id', 'x', true); select * from orders",
+            "discard all",
+            "deallocate all",
+        ] {
+            assert_eq!(judged(text, CLOSED), None, "{text}");
+        }
+        for (text, position) in [
+            ("select * from orders", 1),
+            ("select 1; table orders", 11),
+            ("select * from pg_type, public.pg_class", 1),
+            ("select * from pg_custom", 1),
+            ("insert into orders default values", 1),
+            ("set app.other = 'x'; table orders", 22),
+            ("table orders; set app.tenant_id = 'x'", 1),
+            ("explain select * from orders", 1),
+            ("fetch c", 1),
+            ("copy orders to stdout", 1),
+            ("lock orders", 1),
+            ("reset app.tenant_id; table orders", 22),
+        ] {
+            assert_eq!(judged(text, CLOSED), Some(position), "{text}");
+            assert_eq!(judged(text, CHOSEN), None, "{text}");
+        }
+        let refusal = refused(
+            &touches("SELECT", &[Class::Read], &[("orders", RelationAct::Read)]),
+            &who,
+            CLOSED,
+        );
+        assert!(
+            refusal.detail.starts_with(
+                "Login \"shop_api\" sets app.tenant_id itself and has not done so on this connection"
+            ),
+            "{}",
+            refusal.detail
+        );
+        let hint =
+            "SET app.tenant_id = '...' once per connection, or set_config() per transaction.";
+        assert_eq!(refusal.hint.as_deref(), Some(hint));
     }
 
     #[test]
