@@ -247,13 +247,14 @@ fn admit(
         Some(_) => RouteName::Session,
         None => login.route,
     };
+    let prefix = snapshot.prefix(&login, database).cloned();
     let who = Who {
         policy: Arc::clone(&snapshot.files.policy),
         login,
         database: database.into(),
     };
     Ok(Identity {
-        prefix: snapshot.prefix(&who),
+        prefix: prefix.filter(|_| who.zone_is_guarded()),
         who,
         role,
         keys,

@@ -17,10 +17,12 @@ use crate::auth::scram::{MockIterations, Verifier};
 use crate::clock::now;
 use crate::config::{Config, Endpoint, Route};
 use crate::migration::Sessions;
-use crate::policy::{Policy, RouteName, Who};
+use crate::policy::{Login, Policy, Protection, RouteName, ZonePolicy, ZoneSource};
 use crate::telemetry::{Health, Telemetry};
 use crate::tls::ClientSide;
-use crate::zone::Prefix;
+use crate::zone::keys::ZoneKeys;
+use crate::zone::signed::Audience;
+use crate::zone::{Entry, Prefix};
 
 /// What was read from files. A reload makes a copy with new parts.
 #[derive(Clone)]
@@ -33,18 +35,23 @@ pub struct Files {
     pub users: Arc<HashMap<Box<str>, Verifier>>,
     /// `key_file`.
     pub keys: Arc<ServerKeys>,
+    /// `zone_key_file`.
+    pub zone_keys: Arc<ZoneKeys>,
     /// TLS towards applications.
     pub client_tls: Option<ClientSide>,
     /// TLS towards PgBouncer.
     pub server_tls: Option<Arc<rustls::ClientConfig>>,
 }
 
+/// By database.
+type Prefixes = Vec<(Box<str>, Arc<Prefix>)>;
+
 /// Who may log in, and what they may do.
 pub struct Snapshot {
     /// What was read.
     pub files: Files,
-    /// The zone prefix of each login and database where the zone does not depend on the client.
-    prefixes: HashMap<(Box<str>, Box<str>), Arc<Prefix>>,
+    /// The zone prefixes of each login whose zone does not depend on the client.
+    prefixes: HashMap<Box<str>, Prefixes>,
     /// Iterations that users who do not exist pretend to have: those of the users who do.
     pub mock_iterations: MockIterations,
 }
@@ -53,7 +60,11 @@ impl Snapshot {
     /// Puts the parts together.
     pub fn new(files: Files) -> Self {
         let policy = &files.policy;
-        let prefixes = prefixes(policy);
+        let prefixes = |login: &Arc<Login>| {
+            let (zone, source) = (policy.zone.as_ref()?, login.zone.as_ref()?);
+            Some((login.name.clone(), prefixes(zone, login, source)))
+        };
+        let prefixes = policy.logins.values().filter_map(prefixes).collect();
         // Who is in no policy is a stranger too.
         let known = policy
             .logins
@@ -66,38 +77,42 @@ impl Snapshot {
         }
     }
 
-    /// What sets the zone of every transaction, where it does not depend on the client.
-    pub fn prefix(&self, who: &Who) -> Option<Arc<Prefix>> {
-        let key = (who.login.name.clone(), Box::from(&*who.database));
-        let prefix = self.prefixes.get(&key).cloned();
-        prefix.filter(|_| who.zone_is_guarded())
+    /// What sets the zone of a login in a database, if it has one that does not depend on the client.
+    pub fn prefix(&self, login: &Login, database: &str) -> Option<&Arc<Prefix>> {
+        let prefixes = self.prefixes.get(&login.name)?;
+        let found = prefixes.iter().find(|(name, _)| **name == *database);
+        found.map(|(_, prefix)| prefix)
     }
 }
 
-/// One for each login and zone: connections to several databases share it.
-fn prefixes(policy: &Arc<Policy>) -> HashMap<(Box<str>, Box<str>), Arc<Prefix>> {
-    let mut all = HashMap::new();
-    let Some(zone) = &policy.zone else {
-        return all;
+/// One for all databases with the same zone, unless tokens are for one of them alone.
+fn prefixes(zone: &ZonePolicy, login: &Login, source: &ZoneSource) -> Prefixes {
+    let role = login.server_role.as_ref().unwrap_or(&login.name);
+    let mut plain: Vec<(&str, Arc<Prefix>)> = Vec::new();
+    let mut of = |database| {
+        let value = source.on(database)?;
+        let values = [(&*zone.parameter, value)];
+        let prefix = match zone.protection {
+            Protection::Plain => {
+                let known = plain.iter().find(|(it, _)| *it == value);
+                let known = known.map(|(_, prefix)| Arc::clone(prefix));
+                known.unwrap_or_else(|| {
+                    let prefix = Arc::new(Prefix::new(&values, None));
+                    plain.push((value, Arc::clone(&prefix)));
+                    prefix
+                })
+            }
+            Protection::Signed => {
+                // A name that PostgreSQL cannot have has no audience, and no connection.
+                let audience = Arc::new(Audience::new(role, database).ok()?);
+                let zone = value.into();
+                Arc::new(Prefix::new(&values, Some(Entry { zone, audience })))
+            }
+        };
+        Some((database.into(), prefix))
     };
-    for login in policy.logins.values() {
-        let mut made: Vec<(String, Arc<Prefix>)> = Vec::new();
-        for database in &login.databases {
-            let who = Who {
-                policy: Arc::clone(policy),
-                login: Arc::clone(login),
-                database: (&**database).into(),
-            };
-            let Some(value) = who.zone() else { continue };
-            let known = made.iter().find(|(it, _)| it == value);
-            let prefix = known.map(|(_, prefix)| Arc::clone(prefix));
-            let prefix =
-                prefix.unwrap_or_else(|| Arc::new(Prefix::new(&[(&zone.parameter, value)])));
-            made.push((value.to_owned(), Arc::clone(&prefix)));
-            all.insert((login.name.clone(), database.clone()), prefix);
-        }
-    }
-    all
+    let databases = login.databases.iter().map(|database| &**database);
+    databases.filter_map(&mut of).collect()
 }
 
 /// Bytes that all connections together may hold of statements that have not arrived whole or wait

@@ -173,15 +173,18 @@ fn role(login: &Login) -> &str {
 /// Is the zone, or what the client may choose from, what it was? More may be granted, never less: the
 /// client may be in the zone that is taken away.
 fn zone_carries_on(old: &Who, new: &Who) -> bool {
-    let is_same = match (old.zone_parameter(), new.zone_parameter()) {
-        (None, None) => return true,
-        (was, is) => was == is,
+    let set = |who: &Who| {
+        let source = who.login.zone.clone()?;
+        let parameter: Box<str> = who.zone_parameter()?.into();
+        Some((parameter, who.policy.zone.as_ref()?.protection, source))
     };
-    is_same
-        && match (&new.login.zone, &old.login.zone) {
-            (Some(new), Some(old)) => new.carries_on(old),
-            (new, old) => new.is_none() && old.is_none(),
+    match (set(old), set(new)) {
+        (None, None) => true,
+        (Some((was, protected, old)), Some((is, protection, new))) => {
+            was == is && protected == protection && new.carries_on(&old)
         }
+        (None, Some(_)) | (Some(_), None) => false,
+    }
 }
 
 #[cfg(test)]
@@ -218,6 +221,7 @@ zone = "acme"
             policy_text: "".into(),
             users: Arc::new(users.collect::<HashMap<_, _>>()),
             keys: Arc::new(ServerKeys::parse("").unwrap()),
+            zone_keys: Arc::default(),
             client_tls: None,
             server_tls: None,
         })
@@ -312,6 +316,11 @@ zone = "acme"
             ("\"acme\"\n", "\"globex\"\n", "another tenant"),
             ("zone = \"acme\"\n", "", "another tenant"),
             ("app.tenant_id", "app.other", "another tenant"),
+            (
+                "[zone]",
+                "[zone]\nprotection = \"signed\"",
+                "another tenant",
+            ),
             ("\"service\"", "\"human\"", "another kind"),
             ("[login.acme]", other, "another server_role"),
             (

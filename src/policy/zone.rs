@@ -75,7 +75,7 @@ impl Grant {
 impl ZoneSource {
     /// The zone that every transaction on this database has; none where the client chooses, or where
     /// the database's name does not fit.
-    fn on<'z>(&'z self, database: &'z str) -> Option<&'z str> {
+    pub fn on<'z>(&'z self, database: &'z str) -> Option<&'z str> {
         match self {
             Self::Fixed(zone) => Some(zone),
             Self::Database(pattern) => pattern.starred(database).filter(|zone| is_single(zone)),

@@ -148,7 +148,7 @@ pub fn refusal(text: &str, login: Login, migration_open: bool) -> Option<&'stati
     }
     let forbidden = match login {
         Login::Migrator => !migration_open,
-        Login::Plain | Login::Zoned => statements.contains(&Statement::Ddl),
+        Login::Plain | Login::Session | Login::Zoned => statements.contains(&Statement::Ddl),
     };
     forbidden.then_some("42501")
 }

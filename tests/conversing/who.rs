@@ -1,9 +1,10 @@
-//! A policy and three logins.
+//! A policy and four logins.
 
 use std::sync::Arc;
 
 use portcullis::conversation::Setup;
 use portcullis::policy::{Policy, Who};
+use portcullis::zone::signed::Unsigned;
 use portcullis::zone::{Form, Prefix};
 
 /// `shop` needs a tenant, `tools` does not.
@@ -20,6 +21,10 @@ zone = "acme"
 [login.tools]
 kind = "service"
 databases = ["tools"]
+[login.jobs]
+kind = "service"
+databases = ["tools"]
+route = "session"
 [login.migrator]
 kind = "migrator"
 databases = ["shop"]
@@ -40,6 +45,8 @@ pub enum Login {
     Zoned,
     /// A service on a database without zones.
     Plain,
+    /// The same on the session route: its server connection is its own.
+    Session,
     /// A migrator, in a session that may end.
     Migrator,
 }
@@ -49,6 +56,7 @@ impl Login {
         match name {
             "shop_acme" => Some(Self::Zoned),
             "tools" => Some(Self::Plain),
+            "jobs" => Some(Self::Session),
             "migrator" => Some(Self::Migrator),
             _ => None,
         }
@@ -58,6 +66,7 @@ impl Login {
         let (name, database) = match self {
             Self::Zoned => ("shop_acme", "shop"),
             Self::Plain => ("tools", "tools"),
+            Self::Session => ("jobs", "tools"),
             Self::Migrator => ("migrator", "shop"),
         };
         let (policy, _) = Policy::parse(POLICY, "test.toml").expect("the policy above is valid");
@@ -77,7 +86,7 @@ impl Login {
             chooses: None,
             max_statement_bytes,
             record: self == Self::Migrator,
-            replaceable: self != Self::Migrator,
+            replaceable: matches!(self, Self::Zoned | Self::Plain),
             origins: Arc::default(),
             reported: Vec::new(),
             observes: false,
@@ -86,13 +95,13 @@ impl Login {
 }
 
 fn prefix() -> Prefix {
-    Prefix::new(&[("app.tenant_id", ZONE)])
+    Prefix::new(&[("app.tenant_id", ZONE)], None)
 }
 
 /// The messages that set the zone.
 pub fn prefix_bytes(form: Form) -> Vec<u8> {
     let mut bytes = Vec::new();
-    prefix().put(&mut bytes, &portcullis::zone::name(0xaa), form);
+    prefix().put(&mut bytes, &portcullis::zone::name(0xaa), form, &Unsigned);
     bytes
 }
 

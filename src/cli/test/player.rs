@@ -13,6 +13,7 @@ use crate::error::SqlState;
 use crate::policy::{Decision, GuardSet, Refusal, RouteName, State, Who};
 use crate::sql::{Facts, FactsCache, describe_at};
 use crate::zone::Prefix;
+use crate::zone::signed::Unsigned;
 
 /// Longest text of one message, bytes: the largest that `max_statement_bytes` allows.
 const MAX_STATEMENT: usize = 64 << 20;
@@ -129,7 +130,7 @@ impl<'w> Player<'w> {
         let value = who.zone().or(chosen.filter(|_| who.grant().is_some()));
         // A policy that observes injects nothing.
         let value = value.filter(|_| !parameter.is_empty() && !who.observes());
-        let prefix = value.map(|value| Arc::new(Prefix::new(&[(parameter, value)])));
+        let prefix = value.map(|value| Arc::new(Prefix::new(&[(parameter, value)], None)));
         let own = value.filter(|_| who.grant().is_some());
         let kept = own.map(|value| (parameter.to_owned(), value.to_owned()));
         let setup = Setup {
@@ -215,6 +216,7 @@ impl<'w> Player<'w> {
                 described: described.take(),
                 busy: false,
                 observer: &self.reports,
+                signer: &Unsigned,
             };
             let taken = self.conversation.from_client(
                 &self.from_client,

@@ -1,7 +1,7 @@
 //! What `[zone]`, the logins and the guards say together.
 
 use super::super::Guard;
-use super::super::file::{GuardSetting, Kind, Login, Mode, ZonePolicy};
+use super::super::file::{GuardSetting, Kind, Login, Mode, Protection, ZonePolicy};
 use super::super::zone::{ZoneSource, is_single};
 use super::zone::LocatedZone;
 use crate::config::reader::{Located, Reader, Span};
@@ -40,6 +40,11 @@ pub(super) fn with_zone(
             .iter()
             .for_each(|login| has_zone(reader, zone, login));
     }
+    if zone.protection == Protection::Signed {
+        logins
+            .iter()
+            .for_each(|login| is_signed(reader, zone, login));
+    }
     for guard in KEEP_ZONES {
         let GuardSetting { mode, line } = guards[guard as usize];
         if mode != Mode::Enforce {
@@ -50,6 +55,18 @@ pub(super) fn with_zone(
             );
             reader.warning_on_line(line, message, "enforce it where rows must stay apart");
         }
+    }
+}
+
+/// Tokens are made for the zone of a login.
+fn is_signed(reader: &mut Reader<'_>, zone: &ZonePolicy, (login, span): &(Login, Span)) {
+    if let Some(ZoneSource::Client(_)) = login.zone {
+        let message = format!(
+            "login \"{}\" sets its {} itself, which cannot be signed in this version",
+            login.name, zone.noun
+        );
+        let help = "protection = \"plain\", or a zone from the login or the database";
+        reader.error_with_help(span.clone(), message, help);
     }
 }
 

@@ -232,10 +232,6 @@ fn keys_of_later_versions_are_named() {
         later(27, "migrations.on_error")
     );
     assert_eq!(
-        told("\"plain\"", "\"signed\""),
-        ["6: protection \"signed\" is not supported in this version | protection = \"plain\""]
-    );
-    assert_eq!(
         told("\"human\"", "\"replication\""),
         ["17: kind \"replication\" is not supported in this version | remove the login"]
     );

@@ -137,3 +137,18 @@ fn a_database_that_does_not_fit_the_pattern_is_told() {
     let wanted = "database \"shop\" does not fit the pattern \"tenant_*\": login \"shop_acme\" has no tenant there";
     assert!(said.iter().any(|it| it == wanted), "{said:?}");
 }
+
+#[test]
+fn what_the_client_chooses_is_not_signed_yet() {
+    let text = COMPLETE
+        .replace(
+            "zone = \"acme\"",
+            "zone = { from = \"client\", values = \"any\" }",
+        )
+        .replace("\"plain\"", "\"signed\"");
+    let problems = parse(&text).unwrap_err();
+    let said: Vec<String> = problems.iter().map(line_of).collect();
+    let wanted =
+        "9: login \"shop_acme\" sets its tenant itself, which cannot be signed in this version";
+    assert!(said.iter().any(|it| it.starts_with(wanted)), "{said:?}");
+}
