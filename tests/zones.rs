@@ -8,7 +8,7 @@ mod zones {
 }
 
 use support::Wire;
-use support::message::{self, bind, column, error, execute, extended, failed, fine, parse};
+use support::message::{self, bind, column, execute, extended, failed, fine, parse};
 use zones::common::{SEEN, log_in, nothing_is_left, psql, refused, seen, stacks};
 
 #[test]
