@@ -163,7 +163,9 @@ fn named_later(facts: &mut Facts) {
         return;
     };
     let bound = statement.details.bound.take().unwrap_or_default();
-    let named = bound.iter().filter(|it| it.name.is_some() && it.value.is_some());
+    let named = bound
+        .iter()
+        .filter(|it| it.name.is_some() && it.value.is_some());
     let named: Vec<usize> = named.map(|it| usize::from(it.touch)).collect();
     let mut at = 0;
     statement.parameters.retain(|touch| {
