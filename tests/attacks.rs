@@ -59,6 +59,16 @@ fn protocol_newer() {
     run::family(&data::family("protocol"), NEW);
 }
 
+/// Of a client that has set its zone itself and may set no other.
+#[test]
+fn zone_chosen() {
+    for versions in [OLD, NEW] {
+        let mut family = data::family("zone");
+        family.chosen = Some("acme");
+        run::family(&family, versions);
+    }
+}
+
 #[test]
 fn zone_newer() {
     run::family(&data::family("zone"), NEW);

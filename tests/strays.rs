@@ -2,8 +2,10 @@
 
 mod support;
 
-use support::fixture::POLICY;
-use support::message::{self, Message, column, extended, failed, fine, kinds};
+use support::fixture::{POLICY, User, password};
+use support::message::{
+    self, Message, bind, column, execute, extended, failed, fine, kinds, parse,
+};
 use support::shared::VERSIONS;
 use support::{Stack, StackOptions, Wire};
 
@@ -13,7 +15,11 @@ fn start(number: usize) -> Stack {
     let globex = "[login.shop_globex]\n";
     let policy = POLICY.replace(globex, &format!("{globex}server_role = \"shop_acme\"\n"));
     assert_ne!(policy, POLICY);
+    let chooser = "[login.chooser]\nkind = \"service\"\ndatabases = [\"shop\"]\nserver_role = \"shop_acme\"\n";
+    let zones = "zone = { from = \"client\", values = [\"acme\", \"globex\"] }\n";
+    let policy = format!("{policy}{chooser}{zones}");
     Stack::start(StackOptions {
+        users: vec![User::new("chooser", &password("chooser"))],
         version,
         pooler,
         policy,
@@ -35,8 +41,20 @@ impl Dice {
     }
 }
 
+/// How a client comes to its zone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// It is the login's.
+    Login,
+    /// It sets it for its session.
+    Session,
+    /// It sets it in each transaction.
+    Each,
+}
+
 /// One client that runs transactions of random kinds.
 struct Client {
+    way: Way,
     wire: Wire,
     zone: &'static str,
     dice: Dice,
@@ -44,20 +62,102 @@ struct Client {
 }
 
 impl Client {
-    fn new(stack: &Stack, zone: &'static str, seed: u64) -> Self {
-        Self {
-            wire: Wire::login(&stack.login(&format!("shop_{zone}"), "shop")),
+    fn new(stack: &Stack, zone: &'static str, seed: u64, way: Way) -> Self {
+        let login = match way {
+            Way::Login => format!("shop_{zone}"),
+            Way::Session | Way::Each => "chooser".to_owned(),
+        };
+        let mut client = Self {
+            way,
+            wire: Wire::login(&stack.login(&login, "shop")),
             zone,
             dice: Dice(seed),
             written: 0,
+        };
+        if way == Way::Session {
+            client.choose();
+        }
+        client
+    }
+
+    /// For the session.
+    fn choose(&mut self) {
+        let zone = self.zone;
+        match self.dice.below(3) {
+            0 => fine(&self.run(&format!("SET app.tenant_id = '{zone}'"))),
+            1 => fine(&self.run(&format!(
+                "SELECT set_config('app.tenant_id', '{zone}', false)"
+            ))),
+            _ => {
+                let text = "SELECT set_config('app.tenant_id', $1, false)";
+                fine(&self.wire.batch(&extended(text, &[Some(zone)])))
+            }
+        };
+    }
+
+    /// Runs a statement in one of the two protocols, cut anywhere.
+    fn run(&mut self, sql: &str) -> Vec<Message> {
+        let bytes = match self.dice.below(2) {
+            0 => message::query(sql),
+            _ => [extended(sql, &[]), message::sync()].concat(),
+        };
+        self.cut(&bytes);
+        self.wire.receive_until(b'Z')
+    }
+
+    /// Sends it in two pieces or whole.
+    fn cut(&mut self, bytes: &[u8]) {
+        let size = 1 + self.dice.below(2 * bytes.len() as u64) as usize;
+        let (first, second) = bytes.split_at(size.min(bytes.len()));
+        self.wire.send(first);
+        if !second.is_empty() {
+            self.wire.send(second);
         }
     }
 
-    /// Runs a statement in one of the two protocols.
-    fn run(&mut self, sql: &str) -> Vec<Message> {
-        match self.dice.below(2) {
-            0 => self.wire.query(sql),
-            _ => self.wire.batch(&extended(sql, &[])),
+    /// A transaction that sets its zone itself.
+    fn own(&mut self) {
+        // Before it does, nothing is answered.
+        if self.dice.below(4) == 0 {
+            let said = self.run("SELECT tenant_id FROM orders");
+            assert_eq!(failed(&said), ("42501".into(), 'I'));
+        }
+        let text = "SELECT set_config('app.tenant_id', $1, true)";
+        let any = "SELECT set_config($1, $2, true)";
+        let name = Some("app.tenant_id");
+        let literal = format!("SET LOCAL app.tenant_id = '{}'", self.zone);
+        let set = match self.dice.below(3) {
+            0 => extended(text, &[Some(self.zone)]),
+            1 => extended(any, &[name, Some(self.zone)]),
+            _ => extended(&literal, &[]),
+        };
+        let end = ["COMMIT", "ROLLBACK", "SELECT 1/0"][self.dice.below(3) as usize];
+        let insert = format!("INSERT INTO orders (note) VALUES ('by {}')", self.zone);
+        let seen = "SELECT DISTINCT tenant_id FROM orders";
+        let look = [parse("", seen), bind("", "", &[]), execute("", 0)].concat();
+        let all = [
+            extended("BEGIN", &[]),
+            set,
+            extended(&insert, &[]),
+            look,
+            extended(end, &[]),
+            message::sync(),
+        ];
+        self.cut(&all.concat());
+        let answer = self.wire.receive_until(b'Z');
+        let last = answer.iter().filter(|message| message.kind == b'D').last();
+        let last = last.expect("a row").row().remove(0);
+        assert_eq!(last.as_deref(), Some(self.zone));
+        match end {
+            "COMMIT" => {
+                assert_eq!(fine(&answer), 'I');
+                self.written += 1;
+            }
+            "ROLLBACK" => assert_eq!(fine(&answer), 'I'),
+            _ => {
+                assert_eq!(failed(&answer), ("22012".into(), 'E'));
+                fine(&self.run("ROLLBACK"));
+            }
         }
     }
 
@@ -75,6 +175,17 @@ impl Client {
     }
 
     fn transaction(&mut self) {
+        match self.way {
+            Way::Each => return self.own(),
+            // From time to time anew, and once in a transaction that takes it back.
+            Way::Session if self.dice.below(16) == 0 => self.choose(),
+            Way::Session if self.dice.below(16) == 0 => {
+                fine(&self.run("BEGIN"));
+                fine(&self.run("SET app.tenant_id = 'acme'"));
+                fine(&self.run("ROLLBACK"));
+            }
+            Way::Session | Way::Login => {}
+        }
         match self.dice.below(8) {
             0 | 1 => self.written += self.insert(),
             2 => self.look(),
@@ -125,15 +236,17 @@ impl Client {
 }
 
 /// 1,000 transactions, two clients of each zone at once.
-fn interleave(number: usize) {
+fn interleave(number: usize, ways: [Way; 4]) {
     let stack = start(number);
     let written: Vec<(&str, usize)> = std::thread::scope(|scope| {
         let clients = [("acme", 1), ("globex", 2), ("acme", 3), ("globex", 4)];
+        let mut ways = ways.into_iter();
+        let clients = clients.map(|(zone, seed)| (zone, seed, ways.next().unwrap_or(Way::Login)));
         let running: Vec<_> = clients
-            .map(|(zone, seed)| {
+            .map(|(zone, seed, way)| {
                 let stack = &stack;
                 scope.spawn(move || {
-                    let mut client = Client::new(stack, zone, seed * 0x9e37_79b9);
+                    let mut client = Client::new(stack, zone, seed * 0x9e37_79b9, way);
                     (0..250).for_each(|_| client.transaction());
                     (zone, client.written)
                 })
@@ -174,17 +287,35 @@ fn no_zone_is_left(stack: &Stack) {
 
 #[test]
 fn no_row_strays_on_postgresql_15() {
-    interleave(0);
+    interleave(0, [Way::Login; 4]);
+}
+
+#[test]
+fn no_row_strays_between_clients_that_choose_on_postgresql_15() {
+    interleave(0, [Way::Session, Way::Session, Way::Each, Way::Each]);
+    interleave(0, [Way::Session, Way::Each, Way::Login, Way::Session]);
 }
 
 #[test]
 fn no_row_strays_on_postgresql_17() {
-    interleave(1);
+    interleave(1, [Way::Login; 4]);
+}
+
+#[test]
+fn no_row_strays_between_clients_that_choose_on_postgresql_17() {
+    interleave(1, [Way::Session, Way::Session, Way::Each, Way::Each]);
+    interleave(1, [Way::Session, Way::Each, Way::Login, Way::Session]);
 }
 
 #[test]
 fn no_row_strays_on_postgresql_18() {
-    interleave(2);
+    interleave(2, [Way::Login; 4]);
+}
+
+#[test]
+fn no_row_strays_between_clients_that_choose_on_postgresql_18() {
+    interleave(2, [Way::Session, Way::Session, Way::Each, Way::Each]);
+    interleave(2, [Way::Session, Way::Each, Way::Login, Way::Session]);
 }
 
 fn injections(stack: &Stack) -> u64 {

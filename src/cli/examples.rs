@@ -116,6 +116,7 @@ pub(super) const MIGRATION_CLOSE: &str = r#"Examples:
 /// `portcullis explain --help`
 pub(super) const EXPLAIN: &str = r#"Examples:
   portcullis explain --policy policies/production.toml --login shop_acme 'DROP TABLE orders'
+  portcullis explain --policy policies/production.toml --login shop_api --zone acme 'TABLE orders'
   portcullis explain --policy policies/production.toml --login migrator --migration --file 0007.sql
   portcullis explain --policy p.toml --login migrator --migration expand 'ALTER TABLE t DROP c'
   portcullis explain --policy policies/staging.toml --login shop_acme --database shop --json -
@@ -165,7 +166,7 @@ A case in production.test.toml, beside production.toml:
   [[case]]
   name   = "an application reads its own rows"
   login  = "shop_acme"
-  zone   = "acme"                 # the case fails if the login has another
+  zone   = "acme"                 # what the client has set; the case fails if the login has another
   sql    = "SELECT * FROM orders"
   expect = { allowed = true, upstream = ["set zone acme", "the client's bytes, unchanged"] }
 

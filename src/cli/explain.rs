@@ -13,7 +13,7 @@ use clap::Args;
 
 use super::answer::Answer;
 use super::judged::{self, Finding, alone, cut, findings, one_line};
-use super::test::player::{messages, play};
+use super::test::player::{messages, play_in};
 use super::test::upstream::Upstream;
 use crate::policy::{
     Guard, Mode, Objection, Phase, Refusal, State, Verdict, Who, decide, decide_command,
@@ -36,6 +36,9 @@ pub struct ExplainArgs {
     /// Which database [default: the first that the login may reach]
     #[arg(long)]
     database: Option<String>,
+    /// The zone that the client has set, of a login that sets it itself
+    #[arg(long)]
+    zone: Option<String>,
     /// As in an open migration session; PHASE, expand or contract: one that was opened for it
     #[arg(long, value_name = "PHASE", num_args = 0..=1)]
     migration: Option<Option<String>>,
@@ -61,6 +64,9 @@ fn explain(args: &ExplainArgs) -> Result<Answer, String> {
     let text = text(args.file.as_deref(), sql)?;
     let policy = judged::valid_policy(&args.policy)?;
     let who = judged::who(&policy, &args.login, args.database.as_deref())?;
+    if let Some(zone) = &args.zone {
+        may_be_in(&who, zone)?;
+    }
     let state = match migration {
         None => judged::state(false),
         Some(phase) => {
@@ -71,7 +77,10 @@ fn explain(args: &ExplainArgs) -> Result<Answer, String> {
             }
         }
     };
-    let explanation = Explanation::new(&text, who, state);
+    let zone = args.zone.as_deref();
+    let chosen = judged::chosen(zone);
+    let state = State { chosen, ..state };
+    let explanation = Explanation::new(&text, who, zone, state);
     let stdout = if args.json {
         report::as_json(&explanation)
     } else {
@@ -110,6 +119,20 @@ impl ExplainArgs {
     }
 }
 
+/// May the connection be in this zone?
+fn may_be_in(who: &Who, zone: &str) -> Result<(), String> {
+    let (login, noun) = (&who.login.name, who.noun());
+    match (who.grant(), who.zone()) {
+        (Some(grant), _) if grant.admits(zone) => Ok(()),
+        (None, Some(own)) if own == zone => Ok(()),
+        (Some(_), _) => Err(format!(
+            "{noun} \"{zone}\" is not granted to login \"{login}\""
+        )),
+        (None, Some(own)) => Err(format!("{noun} of login \"{login}\" is \"{own}\"")),
+        (None, None) => Err(format!("login \"{login}\" has no {noun}")),
+    }
+}
+
 fn text(file: Option<&Path>, sql: Option<&str>) -> Result<Vec<u8>, String> {
     let (name, read) = match (file, sql) {
         (Some(path), _) => (
@@ -135,6 +158,8 @@ fn all(from: impl std::io::Read) -> std::io::Result<Vec<u8>> {
 /// Everything there is to say about a text.
 struct Explanation {
     who: Who,
+    /// The zone that the client has set.
+    chosen: Option<String>,
     /// What the client is answered with.
     refusal: Option<Refusal>,
     /// What the server gets of the text as a simple query.
@@ -159,7 +184,7 @@ struct Explained {
 }
 
 impl Explanation {
-    fn new(text: &[u8], who: Who, state: State) -> Self {
+    fn new(text: &[u8], who: Who, zone: Option<&str>, state: State) -> Self {
         let command = judged::command(text, &who);
         let facts = match &command {
             Some(command) => command.facts(text),
@@ -169,7 +194,7 @@ impl Explanation {
             Some(command) => judged::of_command(command, &who),
             None => findings(facts, &who, state),
         };
-        let (refusal, upstream) = answer(text, &facts, &who, state);
+        let (refusal, upstream) = answer(text, &facts, &who, zone, state);
         let lossy = String::from_utf8_lossy(text);
         let texts = cut(&lossy, &facts);
         let explained = |(statement, text): (&Statement, &str)| Explained {
@@ -210,6 +235,7 @@ impl Explanation {
         }
         Self {
             who,
+            chosen: zone.map(str::to_owned),
             refusal,
             upstream,
             statements,
@@ -220,6 +246,13 @@ impl Explanation {
     }
 }
 
+impl Explanation {
+    /// The zone of the transaction, if it has one.
+    fn zone(&self) -> Option<&str> {
+        self.who.zone().or(self.chosen.as_deref())
+    }
+}
+
 impl Explained {
     fn has(&self, guard: Guard) -> bool {
         self.findings.iter().any(|finding| finding.guard == guard)
@@ -227,9 +260,15 @@ impl Explained {
 }
 
 /// What the conversation makes of the text as a simple query.
-fn answer(text: &[u8], facts: &Facts, who: &Who, state: State) -> (Option<Refusal>, Upstream) {
+fn answer(
+    text: &[u8],
+    facts: &Facts,
+    who: &Who,
+    zone: Option<&str>,
+    state: State,
+) -> (Option<Refusal>, Upstream) {
     let text = String::from_utf8_lossy(text);
-    let played = play(who, state, &messages(&text, false));
+    let played = play_in(who, zone, state, &messages(&text, false));
     let decision = match judged::command(text.as_bytes(), who) {
         Some(command) => decide_command(&command, facts, who),
         None => decide(facts, who, state),

@@ -8,7 +8,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::config::{Problem, read};
 use crate::policy::exception::exempt;
-use crate::policy::{Guard, Kind, Login, Mode, Objection, Phase, Policy, State, Who, guards};
+use crate::policy::{
+    Chosen, Guard, Kind, Login, Mode, Objection, Phase, Policy, State, Who, guards,
+};
 use crate::sql::walsender::{self, Walsender};
 use crate::sql::{Depth, Facts, Fingerprint, Statement, describe_at};
 
@@ -99,6 +101,15 @@ pub(super) fn state(migration_open: bool) -> State {
         migration_open,
         phase: None,
         today: Some(crate::clock::today()),
+        chosen: Chosen::No,
+    }
+}
+
+/// Has a client that sets its zone itself set one?
+pub(super) fn chosen(zone: Option<&str>) -> Chosen {
+    match zone {
+        Some(_) => Chosen::Yes,
+        None => Chosen::No,
     }
 }
 

@@ -208,6 +208,8 @@ pub struct Log {
     pub json: bool,
     /// `level`: error, warn, info or debug. Default info.
     pub level: String,
+    /// `zones`: zones may stand in log lines. Default false.
+    pub zones: bool,
 }
 
 /// Every setting, for `portcullis help config`.

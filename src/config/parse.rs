@@ -324,8 +324,10 @@ impl Parser<'_> {
                 ],
             )
         });
+        let zones = self.reader.boolean(&mut table, "zones");
         self.reader.finish(table);
         Log {
+            zones: zones.is_some_and(|zones| zones.value),
             json: format.map_or(defaults.json, |format| format.value),
             level: level.map_or(defaults.level, |level| level.value.to_owned()),
         }
@@ -381,6 +383,7 @@ fn default_limits() -> Limits {
 
 fn default_log() -> Log {
     Log {
+        zones: false,
         json: true,
         level: "info".to_owned(),
     }

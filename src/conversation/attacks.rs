@@ -58,6 +58,7 @@ impl Attack {
             connection: 1,
             random: [1, 2],
             zone: None,
+            chooses: None,
             max_statement_bytes: 1 << 20,
             record: false,
             replaceable: true,

@@ -88,6 +88,7 @@ impl Conversation {
         let mut at = 0;
         let misses = cx.facts.misses();
         self.judged = 0;
+        self.renew_choice(cx.who);
         loop {
             at += self.carry_body(at, input.len(), out);
             let bytes = &input[at..];
@@ -284,7 +285,7 @@ impl Conversation {
             return Ok(Step::More(message.header.total));
         };
         let text = only_cstr(body)?;
-        let facts = match self.judge(text, cx) {
+        let facts = match self.judge(text, None, cx) {
             Judged::Long => return Ok(Step::Describe(HEADER..HEADER + text.len())),
             Judged::Refused(refusal) => {
                 return Ok(self.refuse_simple(message, refusal, cx, out, reply));

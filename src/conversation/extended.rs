@@ -1,6 +1,7 @@
 //! The extended protocol, client's side: Parse, Bind, Describe, Execute, Close.
 
 use super::by_sql::Named;
+use super::choice::Read;
 use super::client::{Message, Step, bad_layout, has_copy_in, only_cstr};
 use super::in_flight::{Expected, Pending, Space};
 use super::judge::Judged;
@@ -43,7 +44,7 @@ impl Conversation {
             let refusal = self.too_long(cx.who);
             return Ok(self.refuse_extended(message, refusal, cx, out));
         }
-        let facts = match self.judge(text, cx) {
+        let facts = match self.judge(text, Some(types), cx) {
             Judged::Long => {
                 let start = HEADER + name.len() + 1;
                 return Ok(Step::Describe(start..start + text.len()));
@@ -102,7 +103,7 @@ impl Conversation {
         };
         within_bounds(portal)?;
         within_bounds(name)?;
-        let prepared = match self.lookup(name, out) {
+        let mut prepared = match self.lookup(name, out) {
             Lookup::Wait => return Ok(Step::Hold),
             Lookup::Unknown => {
                 let refusal = unknown_statement(cx.who, name);
@@ -110,6 +111,16 @@ impl Conversation {
             }
             Lookup::Known(prepared) => prepared,
         };
+        if self.chooses_just_now() {
+            self.wait_for_answers(out);
+            return Ok(Step::Hold);
+        }
+        match self.read_bound(&prepared.facts, message, cx.who) {
+            Read::Nothing => {}
+            Read::Facts(facts) => prepared.facts = facts,
+            Read::More(total) => return Ok(Step::More(total)),
+            Read::Refused(refusal) => return Ok(self.refuse_extended(message, refusal, cx, out)),
+        }
         if let Some(refusal) = self.judge_again(&prepared.facts, cx) {
             return Ok(self.refuse_extended(message, refusal, cx, out));
         }

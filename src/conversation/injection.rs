@@ -7,12 +7,13 @@ mod names;
 
 use std::sync::Arc;
 
-use super::Origins;
+use super::choice::Choice;
 use super::keeping::Keeping;
 use super::needs::{clears, may_remove_names, moves, needs_zone};
 use super::parameters::Parameters;
-use super::reading::{self, Behind};
+use super::reading::{self, Behind, Keeps};
 use super::record::Record;
+use super::{Origins, Setup};
 use crate::protocol::TransactionStatus;
 use crate::sql::{
     Class, Facts, ParameterName, ParameterTouch, ParameterUse, SavepointAct, Statement,
@@ -28,9 +29,13 @@ pub struct Injection {
     /// What sets the zone, if there is one.
     zone: Option<Arc<Prefix>>,
     name: [u8; NAME_LENGTH],
-    /// Parameters are kept here, since the server connection is handed on: with those of the startup
-    /// packet.
+    /// Parameters are kept here, since the server connection is handed on or the client sets its zone
+    /// itself: with those of the startup packet.
     origins: Option<Arc<Origins>>,
+    /// The server connection is handed on.
+    pooled: bool,
+    /// The zone that the client sets itself, where it does.
+    pub choice: Option<Box<Choice>>,
     /// Transactions are read-only where the client says nothing.
     reads_only: bool,
     /// Those that the client has, once it has set any, or reset any of the startup packet.
@@ -76,19 +81,16 @@ pub enum QueryForm {
 }
 
 impl Injection {
-    /// For a new server connection. `origins`: where it holds nothing of this client between
-    /// transactions, its startup parameters. `reads_only`: transactions are read-only by default.
-    pub fn new(
-        zone: Option<Arc<Prefix>>,
-        name: [u8; NAME_LENGTH],
-        origins: Option<Arc<Origins>>,
-        reads_only: bool,
-    ) -> Self {
-        let pooled = origins.is_some();
+    /// For a new server connection. `reads_only`: transactions are read-only by default.
+    pub fn new(setup: &Setup, name: [u8; NAME_LENGTH], pooled: bool, reads_only: bool) -> Self {
+        let choice = setup.chooses.as_ref().map(|who| Box::new(Choice::new(who)));
+        let keeps = pooled || choice.is_some();
         let mut injection = Self {
-            zone,
+            zone: setup.zone.clone(),
             name,
-            origins,
+            origins: keeps.then(|| Arc::clone(&setup.origins)),
+            pooled,
+            choice,
             reads_only,
             parameters: None,
             armed: false,
@@ -119,8 +121,33 @@ impl Injection {
             let record = origins.map(|it| Record::new(&it.kept, &it.pooled));
             let (reads_only, savepoints) = (self.reads_only, self.savepoints);
             let record = record.unwrap_or_default();
-            Box::new(Parameters::new(record, reads_only, savepoints as usize))
+            let choice = self.choice.as_ref().filter(|_| !self.pooled);
+            let only = choice.map(|choice| choice.parameter());
+            let savepoints = savepoints as usize;
+            Box::new(Parameters::new(record, only, reads_only, savepoints))
         })
+    }
+
+    /// Is the server connection handed on?
+    pub fn is_pooled(&self) -> bool {
+        self.pooled
+    }
+
+    /// Of which parameters values are kept.
+    pub fn keeps(&self) -> Keeps<'_> {
+        match &self.choice {
+            Some(choice) if !self.pooled => Keeps::Only(choice.name()),
+            _ => Keeps::All,
+        }
+    }
+
+    /// Has the client set its zone, for its session or in the running transaction?
+    pub fn has_chosen(&self) -> bool {
+        let Some(choice) = &self.choice else {
+            return false;
+        };
+        let record = self.parameters.as_ref().map(|it| it.record());
+        choice.is_set_here() || record.is_some_and(|it| it.value(choice.name()).is_some())
     }
 
     /// Does the statement reset what the client had in its startup packet?
@@ -261,7 +288,7 @@ impl Injection {
 
     /// Is the text sent in its local form, because it sets parameters that are kept here?
     pub fn localizes(&self, facts: &Facts) -> bool {
-        self.origins.is_some() && reading::sets(facts)
+        self.origins.is_some() && reading::sets(facts, self.keeps())
     }
 
     /// Appends the prefix; in which form?
@@ -349,6 +376,9 @@ impl Injection {
         if let Some(parameters) = &mut self.parameters {
             parameters.sent(facts);
         }
+        if let Some(choice) = &mut self.choice {
+            choice.sent(facts);
+        }
         self.prepared_by_sql |= facts.classes.has(Class::Prepare);
         if may_remove_names(facts) {
             self.keeping.doubted();
@@ -401,6 +431,9 @@ impl Injection {
     fn transaction_ended(&mut self, chain: bool) {
         self.armed = false;
         self.savepoints = 0;
+        if let Some(choice) = &mut self.choice {
+            choice.transaction_ended();
+        }
         if let Some(parameters) = &mut self.parameters {
             parameters.transaction_ended(chain);
         }

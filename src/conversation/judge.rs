@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::choice::{bound_otherwise, without_bound_names};
 use super::client::{Message, Step};
 use super::in_flight::Expected;
 use super::names::Prepared;
@@ -30,8 +31,13 @@ pub(super) enum Judged {
 }
 
 impl Conversation {
-    /// Describes and judges the text of a Query or Parse.
-    pub(super) fn judge<O: Observer>(&mut self, text: &[u8], cx: &mut Context<'_, O>) -> Judged {
+    /// Describes and judges the text of a Query or Parse. `types`: of a Parse, those that it declares.
+    pub(super) fn judge<O: Observer>(
+        &mut self,
+        text: &[u8],
+        types: Option<&[u8]>,
+        cx: &mut Context<'_, O>,
+    ) -> Judged {
         if let Some(command) = self.walsender.then(|| walsender::read(text)).flatten() {
             return self.judge_command(&command, text, cx);
         }
@@ -48,13 +54,18 @@ impl Conversation {
             },
         };
         self.judged += facts.extent();
-        let decision = decide(&facts, cx.who, cx.state);
+        let state = self.state(cx, types.is_none());
+        let without = types.and_then(|types| without_bound_names(&facts, types));
+        let decision = decide(without.as_ref().unwrap_or(&facts), cx.who, state);
         cx.observer.judged(&facts, &decision, text);
         match decision.verdict {
-            Verdict::Allow => match self.reaches_for_names(&facts, cx.who) {
-                None => Judged::Allowed(facts),
-                Some(refusal) => Judged::Refused(refusal),
-            },
+            Verdict::Allow => {
+                let otherwise = types.and_then(|types| bound_otherwise(&facts, types, cx.who));
+                match otherwise.or_else(|| self.reaches_for_names(&facts, cx.who)) {
+                    None => Judged::Allowed(facts),
+                    Some(refusal) => Judged::Refused(refusal),
+                }
+            }
             Verdict::Refuse(refusal) => Judged::Refused(refusal),
         }
     }
@@ -137,7 +148,7 @@ impl Conversation {
         cx: &Context<'_, O>,
     ) -> Option<Box<Refusal>> {
         self.judged += facts.extent();
-        match decide(facts, cx.who, cx.state).verdict {
+        match decide(facts, cx.who, self.state(cx, true)).verdict {
             Verdict::Allow => None,
             Verdict::Refuse(refusal) => Some(refusal),
         }

@@ -10,6 +10,7 @@
 #[cfg(test)]
 mod attacks;
 mod by_sql;
+mod choice;
 mod client;
 mod extended;
 mod in_flight;
@@ -110,8 +111,10 @@ pub struct Setup {
     pub connection: u32,
     /// Random, for the names that Portcullis uses on the server.
     pub random: [u64; 2],
-    /// What sets the login's zone, if it has one.
+    /// What sets the login's zone, if it has one that does not depend on the client.
     pub zone: Option<Arc<Prefix>>,
+    /// Who sets its zone itself; see [`Who::chosen_parameter`].
+    pub chooses: Option<Who>,
     /// Longest text of one Query or Parse, bytes.
     pub max_statement_bytes: usize,
     /// Record every statement (migration sessions).
@@ -264,7 +267,8 @@ impl Conversation {
         let onlooker = (setup.observes && !setup.record)
             .then(|| Box::new(Onlooker::new(setup.max_statement_bytes, setup.walsender)));
         let pooled = setup.replaceable && onlooker.is_none();
-        let injects = pooled || setup.zone.is_some();
+        let chooses = setup.chooses.is_some() && onlooker.is_none();
+        let injects = pooled || setup.zone.is_some() || chooses;
         Self {
             connection: setup.connection,
             max_statement_bytes: setup.max_statement_bytes,
@@ -275,14 +279,8 @@ impl Conversation {
             onlooker,
             nowhere: portal,
             injection: injects.then(|| {
-                let origins = pooled.then(|| Arc::clone(&setup.origins));
                 let reads_only = reports::says_read_only(&setup.reported);
-                Box::new(Injection::new(
-                    setup.zone.clone(),
-                    statement,
-                    origins,
-                    reads_only,
-                ))
+                Box::new(Injection::new(setup, statement, pooled, reads_only))
             }),
             reports: match pooled {
                 true => Reports::new(&setup.reported, &setup.origins.kept),

@@ -4,8 +4,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::choice::Choice;
 use super::modes;
-use super::reading::{self, Behind, Sent};
+use super::reading::{self, Behind, Keeps, Sent};
 use super::record::Record;
 use crate::protocol::frame::only_value;
 use crate::sql::{
@@ -31,6 +32,8 @@ struct Plan {
 #[derive(Debug, Default)]
 pub struct Parameters {
     record: Record,
+    /// Values are kept of this one only; none: of all.
+    only: Option<Arc<str>>,
     /// What sets all of them, and the zone; made when it is needed and until something changes.
     prefix: Option<Prefix>,
     /// Set by the client in the running transaction: not for a prefix to overwrite.
@@ -56,9 +59,14 @@ pub struct Parameters {
 /// goes on.
 const MAX_SAVEPOINTS: usize = 1000;
 
-/// There is no room for what the server has said.
+/// What the server has said cannot be kept.
 #[derive(Debug, PartialEq, Eq)]
-pub struct NoRoom;
+pub enum Unkept {
+    /// There is no room for it.
+    NoRoom,
+    /// It is a zone that the client may not have: something in the database has set it.
+    NotGranted,
+}
 
 /// Parameters whose meaning depends on others, and on which: they are set behind a prefix.
 const DEPENDENT: [(&str, &str); 2] = [
@@ -70,13 +78,25 @@ impl Parameters {
     /// For a client that begins with this. `reads_only`: its transactions are read-only where it says
     /// nothing.
     /// `savepoints`: so many have been set in the running transaction.
-    pub fn new(record: Record, reads_only: bool, savepoints: usize) -> Self {
+    /// `only`: values are kept of this one alone.
+    pub fn new(
+        record: Record,
+        only: Option<Arc<str>>,
+        reads_only: bool,
+        savepoints: usize,
+    ) -> Self {
         Self {
             record,
+            only,
             reads_only,
             savepoints: vec![Box::default(); savepoints.min(MAX_SAVEPOINTS)],
             ..Self::default()
         }
+    }
+
+    /// Of which values are kept.
+    pub fn keeps(&self) -> Keeps<'_> {
+        self.only.as_deref().map_or(Keeps::All, Keeps::Only)
     }
 
     /// What the client has set, as far as the server has confirmed it.
@@ -144,8 +164,8 @@ impl Parameters {
         };
         // What is said behind a RESET takes a snapshot, and modes must be set before.
         let snapshot = |it: &Statement| {
-            reading::localized(it).is_none()
-                && !reading::behind(it, Some(&self.record)).is_empty()
+            reading::localized(it, self.keeps()).is_none()
+                && !reading::behind(it, self.keeps(), Some(&self.record)).is_empty()
                 && self.modes().is_some()
         };
         let mut statements = facts.statements.iter();
@@ -217,7 +237,7 @@ impl Parameters {
             touches.any(|touch| touch.how == ParameterUse::Reset)
         };
         let mut statements = facts.statements.iter();
-        reading::sets(facts)
+        reading::sets(facts, self.keeps())
             || statements.any(|it| {
                 resets(it) || it.details.savepoint.is_some() || (undoes && it.transaction.is_some())
             })
@@ -225,10 +245,11 @@ impl Parameters {
 
     /// Is there room for what a statement sets, and for the savepoint that it sets?
     pub fn have_room_for(&self, facts: &Facts) -> bool {
-        let names = facts.statements.iter().flat_map(reading::names);
+        let names = facts.statements.iter();
+        let names = names.flat_map(|it| reading::names(it, self.keeps()));
         let asked = self.asked.iter().flatten().map(|name| &**name);
         let savepoint = |it: &Statement| it.details.savepoint.is_some();
-        let grows = reading::sets(facts)
+        let grows = reading::sets(facts, self.keeps())
             || (self.record.is_changed() && facts.statements.iter().any(savepoint));
         !grows || self.record.has_room_for(names.chain(asked))
     }
@@ -246,7 +267,7 @@ impl Parameters {
     /// Such statements were sent, in a Query.
     pub fn plan(&mut self, facts: &Arc<Facts>, guard: bool, sent: Sent) {
         for statement in &facts.statements {
-            let behind = reading::behind(statement, Some(&self.record));
+            let behind = reading::behind(statement, self.keeps(), Some(&self.record));
             let asked = behind.iter().map(|behind| behind.name.map(Box::from));
             self.asked.extend(asked);
         }
@@ -272,7 +293,9 @@ impl Parameters {
 
     /// Was the Execute that is answered next sent in another form than the client's?
     pub fn is_localized(&self) -> bool {
-        self.noted.front().is_some_and(|facts| reading::sets(facts))
+        self.noted
+            .front()
+            .is_some_and(|facts| reading::sets(facts, self.keeps()))
     }
 
     /// A DataRow of ours: its body.
@@ -290,22 +313,29 @@ impl Parameters {
     }
 
     /// The question behind an Execute is answered to its end.
-    pub fn answered(&mut self) -> Result<(), NoRoom> {
+    pub fn answered(&mut self, zone: Option<&Choice>) -> Result<(), Unkept> {
         let value = self.value.take();
-        match self.asked.pop_front().flatten().zip(value) {
+        let asked = self.asked.pop_front().flatten().zip(value);
+        match asked {
             // It was not reached, or is not known.
             None => Ok(()),
+            Some((name, value)) if zone.is_some_and(|zone| zone.is(&name) && value.is_empty()) => {
+                Ok(())
+            }
+            Some((name, value)) if zone.is_some_and(|zone| !zone.admits(&name, &value)) => {
+                Err(Unkept::NotGranted)
+            }
             Some((name, value)) if self.record.fits(&name, &value) => {
                 self.prefix = None;
                 self.record.set(&name, &value);
                 Ok(())
             }
-            Some(_) => Err(NoRoom),
+            Some(_) => Err(Unkept::NoRoom),
         }
     }
 
     /// A statement of the planned Query has ended.
-    pub fn statement_ended(&mut self, tag: &[u8]) -> Result<(), NoRoom> {
+    pub fn statement_ended(&mut self, tag: &[u8], zone: Option<&Choice>) -> Result<(), Unkept> {
         let Some(plan) = &mut self.plan else {
             return Ok(());
         };
@@ -313,7 +343,7 @@ impl Parameters {
             plan.own -= 1;
             return match std::mem::take(&mut plan.guard) {
                 true => Ok(()),
-                false => self.answered(),
+                false => self.answered(zone),
             };
         }
         let facts = Arc::clone(&plan.facts);

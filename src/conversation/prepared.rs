@@ -197,12 +197,18 @@ impl Conversation {
 
     /// What changes in the text of a Parse on its way to the server.
     pub(super) fn edits<'f>(&self, facts: &'f Facts) -> &'f [Edit] {
-        let injection = self.injection.as_ref();
-        let localizes = injection.is_some_and(|injection| injection.localizes(facts));
-        let first = facts.statements.first();
-        let edited = first.filter(|_| localizes || self.deallocates(facts).is_some());
-        let localized = edited.and_then(|statement| statement.details.localized.as_deref());
-        localized.map_or(&[], |localized| &localized.edits)
+        let Some(statement) = facts.statements.first() else {
+            return &[];
+        };
+        let injection = self.injection.as_ref().filter(|it| it.localizes(facts));
+        let local = injection.and_then(|it| super::reading::localized(statement, it.keeps()));
+        let deallocates = self.deallocates(facts).is_some();
+        let without = statement
+            .details
+            .localized
+            .as_deref()
+            .filter(|_| deallocates);
+        local.or(without).map_or(&[], |localized| &localized.edits)
     }
 
     /// Do so many unanswered Parses wait to be remembered that no more may be sent?

@@ -26,13 +26,33 @@ pub fn is_kept(name: &str) -> bool {
     !NOT_KEPT.contains(&name)
 }
 
+/// Of which parameters values are kept.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Keeps<'p> {
+    /// Of all: the server connection is handed on.
+    #[default]
+    All,
+    /// Of this one: the server connection is the client's own, and only its zone is set anew in every
+    /// transaction.
+    Only(&'p str),
+}
+
+impl Keeps<'_> {
+    fn has(self, name: &str) -> bool {
+        match self {
+            Self::All => is_kept(name),
+            Self::Only(parameter) => parameter == name,
+        }
+    }
+}
+
 /// The parameters that a statement sets for the session, and which are kept: each once.
-pub fn names(statement: &Statement) -> impl Iterator<Item = &str> {
-    let name = |at: usize| {
+pub fn names<'s>(statement: &'s Statement, keeps: Keeps<'_>) -> impl Iterator<Item = &'s str> {
+    let name = move |at: usize| {
         let touch = statement.parameters.get(at)?;
         match &touch.name {
             ParameterName::Named(name) if touch.how == ParameterUse::Session => {
-                Some(&**name).filter(|name| is_kept(name))
+                Some(&**name).filter(|name| keeps.has(name))
             }
             _ => None,
         }
@@ -46,17 +66,17 @@ pub fn names(statement: &Statement) -> impl Iterator<Item = &str> {
 }
 
 /// How the statement goes to the server in another form, if it does.
-pub fn localized(statement: &Statement) -> Option<&Localized> {
+pub fn localized<'s>(statement: &'s Statement, keeps: Keeps<'_>) -> Option<&'s Localized> {
     let localized = statement.details.localized.as_deref()?;
-    names(statement).next().map(|_| localized)
+    names(statement, keeps).next().map(|_| localized)
 }
 
 /// Does any statement set what is kept?
-pub fn sets(facts: &Facts) -> bool {
+pub fn sets(facts: &Facts, keeps: Keeps<'_>) -> bool {
     facts
         .statements
         .iter()
-        .any(|statement| localized(statement).is_some())
+        .any(|statement| localized(statement, keeps).is_some())
 }
 
 /// Appends the text of one statement with its edits: in its local form.
@@ -92,13 +112,17 @@ impl Behind<'static> {
 
 /// What is said behind a statement of the client's: a question for each parameter that it sets; where
 /// it resets some, what they had in the startup packet, which the server does not know.
-pub fn behind<'s>(statement: &'s Statement, record: Option<&Record>) -> Vec<Behind<'s>> {
-    if let Some(localized) = localized(statement) {
+pub fn behind<'s>(
+    statement: &'s Statement,
+    keeps: Keeps<'_>,
+    record: Option<&Record>,
+) -> Vec<Behind<'s>> {
+    if let Some(localized) = localized(statement, keeps) {
         let question = |name| Behind {
             text: question(name, localized),
             name: Some(name),
         };
-        return names(statement).map(question).collect();
+        return names(statement, keeps).map(question).collect();
     }
     let mut all = Vec::new();
     if let (Some(record), Some(_)) = (record, &statement.details.localized) {
@@ -139,6 +163,7 @@ pub fn put_query(
     guard: &[u8],
     text: &[u8],
     facts: &Facts,
+    keeps: Keeps<'_>,
     record: Option<&Record>,
 ) -> Sent {
     let mut sent = Sent::default();
@@ -152,7 +177,7 @@ pub fn put_query(
         insert(out, &mut place, guard);
     }
     for statement in &facts.statements {
-        let ours = behind(statement, record);
+        let ours = behind(statement, keeps, record);
         sent.behind.push(ours.len());
         let Some(localized) = statement
             .details
@@ -196,16 +221,17 @@ pub fn local_form(sent: &[u8], guard: &[u8]) -> Option<Vec<u8>> {
             let (text, _) = cstr(body)?;
             let facts = describe(text);
             message(&mut out, b'Q', |out| {
-                put_query(out, guard, text, &facts, None);
+                put_query(out, guard, text, &facts, Keeps::All, None);
                 out.push(0);
             });
-            sets(&facts).then_some(out)
+            sets(&facts, Keeps::All).then_some(out)
         }
         b'P' => {
             let (name, rest) = cstr(body)?;
             let (text, types) = cstr(rest)?;
             let facts = describe(text);
-            let localized = facts.statements.first().and_then(localized)?;
+            let statement = facts.statements.first();
+            let localized = localized(statement?, Keeps::All)?;
             message(&mut out, b'P', |out| {
                 put_cstr(out, name);
                 put_edited(out, text, &localized.edits);
@@ -286,7 +312,7 @@ mod tests {
     fn query(text: &str) -> (String, Vec<Move>) {
         let facts = describe(text.as_bytes());
         let mut out = Vec::new();
-        let sent = put_query(&mut out, b"", text.as_bytes(), &facts, None);
+        let sent = put_query(&mut out, b"", text.as_bytes(), &facts, Keeps::All, None);
         (String::from_utf8(out).unwrap(), sent.moves)
     }
 
@@ -312,7 +338,14 @@ mod tests {
         ] {
             let facts = describe(text.as_bytes());
             let mut out = Vec::new();
-            let said = put_query(&mut out, b"", text.as_bytes(), &facts, Some(&record));
+            let said = put_query(
+                &mut out,
+                b"",
+                text.as_bytes(),
+                &facts,
+                Keeps::All,
+                Some(&record),
+            );
             assert_eq!(String::from_utf8(out).unwrap(), sent);
             assert_eq!(said.behind, [usize::from(text != sent)]);
         }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::client::{Message, Step};
 use super::in_flight::{Expected, Skipped};
-use super::injection::QueryForm;
-use super::parameters::{NoRoom, Parameters};
+use super::injection::{Injection, QueryForm};
+use super::parameters::{Parameters, Unkept};
 use super::reading::{self, Sent};
 use super::record::{MAX_BYTES, MAX_NAMES};
 use super::server::{MAX_ERROR, Step as Answer};
@@ -134,7 +134,7 @@ impl Conversation {
         let Some(statement) = facts.statements.first() else {
             return;
         };
-        let all = reading::behind(statement, Some(parameters.record()));
+        let all = reading::behind(statement, parameters.keeps(), Some(parameters.record()));
         all.iter().for_each(|behind| parameters.ask(behind));
         for behind in &all {
             injection.put_behind(out.insert(), behind);
@@ -182,7 +182,14 @@ impl Conversation {
         let parameters = injection.begin_parameters();
         let mut sent = Sent::default();
         frame::message(out.insert(), b'Q', |out| {
-            sent = reading::put_query(out, guard, text, facts, Some(parameters.record()));
+            sent = reading::put_query(
+                out,
+                guard,
+                text,
+                facts,
+                parameters.keeps(),
+                Some(parameters.record()),
+            );
             out.push(0);
         });
         parameters.plan(facts, !guard.is_empty(), sent);
@@ -197,7 +204,7 @@ impl Conversation {
     /// The answer to a question of ours.
     pub(super) fn read_back_row(&mut self, header: Header, bytes: &[u8]) -> Result<Answer, Fatal> {
         if header.total > MAX_ERROR {
-            return Err(no_room(NoRoom));
+            return Err(unkept(Unkept::NoRoom));
         }
         let Some(message) = bytes.get(..header.total) else {
             return Ok(Answer::More);
@@ -252,7 +259,7 @@ impl Conversation {
     /// The server reports a parameter: is it ours to tell the client about it?
     pub(super) fn holds_report(&mut self, body: &[u8]) -> bool {
         let injection = self.injection.as_ref();
-        let kept = injection.is_some_and(|injection| injection.parameters.is_some());
+        let kept = injection.is_some_and(|it| it.parameters.is_some() && it.is_pooled());
         self.reports.reported(body, kept)
     }
 
@@ -261,7 +268,7 @@ impl Conversation {
         let Some(injection) = &self.injection else {
             return;
         };
-        if injection.parameters.is_some() {
+        if injection.parameters.is_some() && injection.is_pooled() {
             let effective = |name: &str| injection.effective(name, self.status);
             self.reports.put_news(|| out.insert(), effective);
         }
@@ -276,18 +283,28 @@ impl Conversation {
 
     /// The question behind an Execute is answered.
     pub(super) fn reading_ended(&mut self) -> Result<(), Fatal> {
-        match self.parameters() {
-            Some(parameters) => parameters.answered().map_err(no_room),
-            None => Ok(()),
+        match self.injection.as_deref_mut() {
+            Some(Injection {
+                parameters: Some(parameters),
+                choice,
+                ..
+            }) => parameters.answered(choice.as_deref()).map_err(unkept),
+            _ => Ok(()),
         }
     }
 
     /// A statement of a planned Query has ended; whose is the next?
     pub(super) fn planned_ended(&mut self, complete: &[u8]) -> Result<(), Fatal> {
-        let Some(parameters) = self.parameters() else {
+        let Some(Injection {
+            parameters: Some(parameters),
+            choice,
+            ..
+        }) = self.injection.as_deref_mut()
+        else {
             return Ok(());
         };
-        parameters.statement_ended(tag(complete)).map_err(no_room)?;
+        let ended = parameters.statement_ended(tag(complete), choice.as_deref());
+        ended.map_err(unkept)?;
         let stage = match parameters.expects_own() {
             true => Expected::PlannedOwn,
             false => Expected::Planned,
@@ -348,12 +365,18 @@ fn too_many_parameters(who: &Who) -> Box<Refusal> {
     Box::new(objection.refuse(Guard::SessionState, who, None))
 }
 
-fn no_room(_: NoRoom) -> Fatal {
-    Fatal {
-        sqlstate: SqlState::PROGRAM_LIMIT,
-        message: format!(
-            "the parameters of this connection exceed {} KB",
-            MAX_BYTES >> 10
-        ),
+fn unkept(why: Unkept) -> Fatal {
+    match why {
+        Unkept::NoRoom => Fatal {
+            sqlstate: SqlState::PROGRAM_LIMIT,
+            message: format!(
+                "the parameters of this connection exceed {} KB",
+                MAX_BYTES >> 10
+            ),
+        },
+        Unkept::NotGranted => Fatal {
+            sqlstate: SqlState::POLICY,
+            message: "something in the database has set a zone that is not granted".to_owned(),
+        },
     }
 }

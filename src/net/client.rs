@@ -192,7 +192,8 @@ async fn log_in(
     let share = Share::take(&identity, worker)?;
     let route = identity.route;
     let sorted = settings::sort(&startup, &identity.who, route);
-    let mut settings = sorted.map_err(|reply| Refused::new(LoginOutcome::Protocol, reply))?;
+    let zones = worker.shared.config.log.zones;
+    let mut settings = sorted.map_err(|reply| Refused::settings(reply, zones))?;
     if identity.session.is_some() {
         let timeout = identity.who.policy.migrations.lock_timeout.to_string();
         settings
@@ -222,7 +223,10 @@ async fn log_in(
     Ok(Admitted {
         origins: Arc::new(Origins {
             kept,
-            pooled: settings.pooled().to_vec(),
+            pooled: match identity.route {
+                RouteName::Transaction => settings.pooled().to_vec(),
+                RouteName::Session | RouteName::Replication => Vec::new(),
+            },
         }),
         identity,
         settings,
@@ -334,6 +338,10 @@ impl Admitted {
             connection,
             random,
             zone: identity.prefix.clone(),
+            chooses: identity
+                .who
+                .chosen_parameter()
+                .map(|_| identity.who.clone()),
             max_statement_bytes: worker.shared.config.limits.max_statement_bytes,
             record: identity.session.is_some(),
             replaceable: identity.route == RouteName::Transaction,

@@ -63,6 +63,20 @@ impl Refused {
         }
     }
 
+    /// Refused for its startup packet. `zones`: the log may name the zone that it asks for.
+    pub fn settings(reply: Box<ErrorReply>, zones: bool) -> Self {
+        let by = reply.decided.as_ref().map(|(by, ..)| by.to_string());
+        let by = by.filter(|by| !zones && by.starts_with("zone-"));
+        let refused = Self::new(LoginOutcome::Protocol, reply);
+        match by {
+            Some(guard) => Self {
+                why: format!("refused by guard \"{guard}\""),
+                ..refused
+            },
+            None => refused,
+        }
+    }
+
     fn gone(why: impl ToString) -> Self {
         Self {
             outcome: LoginOutcome::Protocol,

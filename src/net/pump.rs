@@ -28,7 +28,7 @@ use crate::conversation::splice::Splice;
 use crate::conversation::{self, Conversation, Fatal, Next};
 use crate::error::SqlState;
 use crate::migration::Session;
-use crate::policy::{State, Who};
+use crate::policy::{Chosen, State, Who};
 use crate::sql::Facts;
 use crate::telemetry::labels::Direction;
 
@@ -410,6 +410,8 @@ impl Pump {
                     phase: self.session.as_ref().and_then(|session| session.phase),
                     // Only exceptions go by the day.
                     today: (!self.who.policy.exceptions.is_empty()).then(crate::clock::today),
+                    // The conversation knows.
+                    chosen: Chosen::No,
                 },
                 facts: &mut facts,
                 described: self.described.take(),

@@ -103,6 +103,12 @@ fn enforced(
                     .is_ok_and(|digits: i32| (1..=3).contains(&digits)) => {}
             // In `options`, or in capitals: there it asks for nothing.
             "replication" => return Err(unrecognized(&name)),
+            folded if Some(folded) == who.chosen_parameter() => {
+                if let Some(refusal) = guards::zone_not_granted::refusal(who, &value) {
+                    return Err(Box::new(at_login(refusal)));
+                }
+                settings.kept.push((folded.to_owned(), value));
+            }
             folded if Some(folded) == zone => return Err(refused("zone-parameter", &name, &value)),
             folded if REFUSED.contains(&folded) => {
                 return Err(refused("role-change", &name, &value));

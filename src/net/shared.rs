@@ -17,7 +17,7 @@ use crate::auth::scram::{MockIterations, Verifier};
 use crate::clock::now;
 use crate::config::{Config, Endpoint, Route};
 use crate::migration::Sessions;
-use crate::policy::{Login, Policy, Protection, RouteName, ZonePolicy};
+use crate::policy::{Login, Policy, Protection, RouteName, ZonePolicy, ZoneSource};
 use crate::telemetry::{Health, Telemetry};
 use crate::tls::ClientSide;
 use crate::zone::keys::ZoneKeys;
@@ -50,7 +50,7 @@ type Prefixes = Vec<(Box<str>, Arc<Prefix>)>;
 pub struct Snapshot {
     /// What was read.
     pub files: Files,
-    /// The zone prefixes of each login that has a fixed zone.
+    /// The zone prefixes of each login whose zone does not depend on the client.
     prefixes: HashMap<Box<str>, Prefixes>,
     /// Iterations that users who do not exist pretend to have: those of the users who do.
     pub mock_iterations: MockIterations,
@@ -61,8 +61,8 @@ impl Snapshot {
     pub fn new(files: Files) -> Self {
         let policy = &files.policy;
         let prefixes = |login: &Arc<Login>| {
-            let (zone, value) = (policy.zone.as_ref()?, login.zone.as_deref()?);
-            Some((login.name.clone(), prefixes(zone, login, value)))
+            let (zone, source) = (policy.zone.as_ref()?, login.zone.as_ref()?);
+            Some((login.name.clone(), prefixes(zone, login, source)))
         };
         let prefixes = policy.logins.values().filter_map(prefixes).collect();
         // Who is in no policy is a stranger too.
@@ -77,7 +77,7 @@ impl Snapshot {
         }
     }
 
-    /// What sets the fixed zone of a login in a database, if it has one.
+    /// What sets the zone of a login in a database, if it has one that does not depend on the client.
     pub fn prefix(&self, login: &Login, database: &str) -> Option<&Arc<Prefix>> {
         let prefixes = self.prefixes.get(&login.name)?;
         let found = prefixes.iter().find(|(name, _)| **name == *database);
@@ -85,14 +85,23 @@ impl Snapshot {
     }
 }
 
-/// One for all databases, unless tokens are for one of them alone.
-fn prefixes(zone: &ZonePolicy, login: &Login, value: &str) -> Prefixes {
-    let values = [(&*zone.parameter, value)];
-    let plain = Arc::new(Prefix::new(&values, None));
+/// One for all databases with the same zone, unless tokens are for one of them alone.
+fn prefixes(zone: &ZonePolicy, login: &Login, source: &ZoneSource) -> Prefixes {
     let role = login.server_role.as_ref().unwrap_or(&login.name);
-    let of = |database: &str| {
+    let mut plain: Vec<(&str, Arc<Prefix>)> = Vec::new();
+    let mut of = |database| {
+        let value = source.on(database)?;
+        let values = [(&*zone.parameter, value)];
         let prefix = match zone.protection {
-            Protection::Plain => Arc::clone(&plain),
+            Protection::Plain => {
+                let known = plain.iter().find(|(it, _)| *it == value);
+                let known = known.map(|(_, prefix)| Arc::clone(prefix));
+                known.unwrap_or_else(|| {
+                    let prefix = Arc::new(Prefix::new(&values, None));
+                    plain.push((value, Arc::clone(&prefix)));
+                    prefix
+                })
+            }
             Protection::Signed => {
                 // A name that PostgreSQL cannot have has no audience, and no connection.
                 let audience = Arc::new(Audience::new(role, database).ok()?);
@@ -103,7 +112,7 @@ fn prefixes(zone: &ZonePolicy, login: &Login, value: &str) -> Prefixes {
         Some((database.into(), prefix))
     };
     let databases = login.databases.iter().map(|database| &**database);
-    databases.filter_map(of).collect()
+    databases.filter_map(&mut of).collect()
 }
 
 /// Bytes that all connections together may hold of statements that have not arrived whole or wait

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use super::shared::Snapshot;
 use super::worker::Worker;
 use crate::policy::guards::server_role;
-use crate::policy::{Kind, Login, Protection, Who};
+use crate::policy::{Kind, Login, Who};
 use crate::sql::Depth;
 
 /// A batch that stays open keeps the policy it began under for so long after a new one was noticed.
@@ -153,7 +153,7 @@ fn changed<'a>(old: &'a Who, new: &'a Who) -> Option<&'a str> {
         Some("server_role")
     } else if server_role::is_looked_at(new) && lost(was, is) {
         Some("allow_server_role")
-    } else if zone(old) != zone(new) {
+    } else if !zone_carries_on(old, new) {
         Some(new.noun())
     } else if is.kind == Kind::Replication && was.replicates != is.replicates {
         // What streams was begun with the old lists.
@@ -173,11 +173,21 @@ fn role(login: &Login) -> &str {
     login.server_role.as_deref().unwrap_or(&login.name)
 }
 
-/// The parameter and the value that every transaction carries, if any, and how they are protected.
-fn zone(who: &Who) -> Option<(&str, &str, Protection)> {
-    let policy = who.policy.zone.as_ref()?;
-    let value = who.zone().filter(|_| who.zone_is_guarded())?;
-    Some((&policy.parameter, value, policy.protection))
+/// Is the zone, or what the client may choose from, what it was? More may be granted, never less: the
+/// client may be in the zone that is taken away.
+fn zone_carries_on(old: &Who, new: &Who) -> bool {
+    let set = |who: &Who| {
+        let source = who.login.zone.clone()?;
+        let parameter: Box<str> = who.zone_parameter()?.into();
+        Some((parameter, who.policy.zone.as_ref()?.protection, source))
+    };
+    match (set(old), set(new)) {
+        (None, None) => true,
+        (Some((was, protected, old)), Some((is, protection, new))) => {
+            was == is && protected == protection && new.carries_on(&old)
+        }
+        (None, Some(_)) | (Some(_), None) => false,
+    }
 }
 
 #[cfg(test)]
@@ -267,6 +277,37 @@ zone = "acme"
             assert!(Arc::ptr_eq(&who.policy, &new.files.policy));
         }
         assert!(reconsider(&acme(), true, HERE, &snapshot(POLICY, &[])).is_ok());
+    }
+
+    #[test]
+    fn a_client_that_chooses_its_zone_may_be_granted_more_and_not_less() {
+        let from = |values: &str| POLICY.replace("zone = \"acme\"", &format!("zone = {values}"));
+        let old = from("{ from = \"client\", values = [\"a\", \"b\"] }");
+        let files = snapshot(&old, &["acme"]).files;
+        let who = Who {
+            login: Arc::clone(&files.policy.logins["acme"]),
+            policy: files.policy,
+            database: "shop".into(),
+        };
+        for (values, goes_on) in [
+            ("{ from = \"client\", values = [\"a\", \"b\"] }", true),
+            (
+                "{ from = \"client\", values = [\"a\", \"b\", \"c\"] }",
+                true,
+            ),
+            (
+                "{ from = \"client\", values = \"any\", all_zones = true }",
+                true,
+            ),
+            ("{ from = \"client\", values = [\"a\"] }", false),
+            ("{ from = \"client\", all_zones = true }", false),
+            ("{ from = \"database\", pattern = \"s*\" }", false),
+            ("\"a\"", false),
+        ] {
+            let new = snapshot(&from(values), &["acme"]);
+            let said = reconsider(&who, false, HERE, &new);
+            assert_eq!(said.is_ok(), goes_on, "{values}");
+        }
     }
 
     #[test]

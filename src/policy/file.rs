@@ -12,6 +12,7 @@ use super::pattern::{NamePattern, Pattern};
 use super::quantity::Ceiling;
 use super::rule::Rule;
 use super::watch::Watch;
+use super::zone::ZoneSource;
 use super::{Guard, Who};
 use crate::sql::Depth;
 
@@ -209,8 +210,8 @@ pub struct Login {
     pub databases: Vec<Box<str>>,
     /// `route`. Default: transaction; migrators: session; kind replication: replication.
     pub route: RouteName,
-    /// `zone = "value"`: fixed for every transaction of this login.
-    pub zone: Option<Arc<str>>,
+    /// `zone`: where the zone of its transactions comes from.
+    pub zone: Option<ZoneSource>,
     /// `server_role`: the PostgreSQL role behind this login, when it is another one.
     pub server_role: Option<Box<str>>,
     /// `allow_server_role`: what the role behind may be, although guard `server-role` refuses it.

@@ -24,6 +24,7 @@ mod sieve;
 mod together;
 mod verdict;
 mod watch;
+pub mod zone;
 
 #[cfg(test)]
 mod tests;
@@ -37,10 +38,11 @@ pub use file::{
 };
 pub use network::Network;
 pub use objection::Objection;
-pub use parse::{CONSOLE_DATABASE, MAX_ZONE, always_enforced, has_settings};
+pub use parse::{CONSOLE_DATABASE, always_enforced, has_settings};
 pub use phase::Phase;
 pub use together::{check_together, check_zone_keys};
 pub use verdict::*;
+pub use zone::{Grant, MAX_ZONE, ZoneSource};
 
 /// Who asks: fixed for a client connection between policy reloads.
 #[derive(Clone, Debug)]
@@ -53,32 +55,6 @@ pub struct Who {
     pub database: Arc<str>,
 }
 
-impl Who {
-    /// The zone that every transaction of this connection carries.
-    pub fn zone(&self) -> Option<&Arc<str>> {
-        self.login.zone.as_ref()
-    }
-
-    /// Is this a service or a person on a database that needs a zone, or one that has a zone anyway?
-    /// Then the zone parameter belongs to Portcullis alone.
-    pub fn zone_is_guarded(&self) -> bool {
-        self.login.kind != Kind::Migrator && (self.login.zone.is_some() || self.zone_is_required())
-    }
-
-    /// Is this a service or a person on a database that needs a zone?
-    pub fn zone_is_required(&self) -> bool {
-        let needs =
-            |zone: &file::ZonePolicy| zone.databases.iter().any(|name| **name == *self.database);
-        matches!(self.login.kind, Kind::Service | Kind::Human)
-            && self.policy.zone.as_ref().is_some_and(needs)
-    }
-
-    /// The team's word for a zone.
-    pub fn noun(&self) -> &str {
-        self.policy.zone.as_ref().map_or("zone", |zone| &zone.noun)
-    }
-}
-
 /// What changes between two statements of the same connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct State {
@@ -88,4 +64,18 @@ pub struct State {
     pub phase: Option<Phase>,
     /// The day, for exceptions that expire; not known: no exception holds.
     pub today: Option<Date>,
+    /// Of a login that sets its zone itself: has it?
+    pub chosen: Chosen,
+}
+
+/// What is known about the zone of a client that sets it itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Chosen {
+    /// It has set none.
+    #[default]
+    No,
+    /// It has set one.
+    Yes,
+    /// Nothing runs yet: it is asked again when something does.
+    Later,
 }

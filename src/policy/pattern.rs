@@ -59,6 +59,19 @@ impl Pattern {
             && (first == last || self.search(text))
     }
 
+    /// What stands in `text` for the one star; none where it does not fit, or there is not one star.
+    pub fn starred<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let (first, last) = self.stars?;
+        let rest = text.strip_prefix(&self.text[..first])?;
+        let found = rest.strip_suffix(&self.text[last + 1..])?;
+        (first == last).then_some(found)
+    }
+
+    /// Is there nothing in it but stars?
+    pub fn is_anything(&self) -> bool {
+        self.text.bytes().all(|byte| byte == b'*')
+    }
+
     /// Does the whole of `text` fit a pattern with stars?
     fn search(&self, text: &[u8]) -> bool {
         let pattern = self.text.as_bytes();

@@ -5,11 +5,12 @@ use serde_json::{Map, Value, json};
 
 use super::exception::EXEMPTIBLE;
 use super::parse::{
-    ALWAYS_ENFORCED, CONSOLE_ROLES, FILE_MODES, KINDS, MAX_RULES, MAX_TEXT, MAX_ZONE, MODES,
+    ALWAYS_ENFORCED, CONSOLE_ROLES, FILE_MODES, KINDS, MAX_RULES, MAX_TEXT, MAX_VALUES, MODES,
     POWERS, ROUTES,
 };
+use super::pattern::MAX_PATTERN;
 use super::quantity::{BOUNDED, Measure};
-use super::{Guard, Phase};
+use super::{Guard, MAX_ZONE, Phase};
 use crate::sql::{Class, FUNCTIONS};
 
 /// The schema as text, with a line break at its end.
@@ -64,7 +65,7 @@ fn login() -> Value {
             "kind": words("carries the rights", &KINDS),
             "databases": list("nothing else can be reached", name("a database")),
             "route": words("where it leads; default transaction, for migrators session, for kind replication replication", &ROUTES),
-            "zone": { "description": "set for every transaction", "type": "string", "minLength": 1, "maxLength": MAX_ZONE },
+            "zone": login_zone(),
             "server_role": name("the PostgreSQL role behind the login, where it is another one"),
             "allow_server_role": list("what guard server-role lets the role behind be", words("", &POWERS)),
             "console": words("what it may do on the console", &CONSOLE_ROLES),
@@ -82,6 +83,27 @@ fn login() -> Value {
         }),
         &["kind", "databases"],
     )
+}
+
+fn login_zone() -> Value {
+    let value = || json!({ "type": "string", "minLength": 1, "maxLength": MAX_ZONE });
+    let pattern = json!({ "type": "string", "minLength": 1, "maxLength": MAX_PATTERN });
+    let values = json!({ "anyOf": [{ "const": "any" }, { "type": "array", "minItems": 1, "maxItems": MAX_VALUES, "items": pattern }] });
+    let client = table(
+        "the client sets the parameter itself: in its startup packet, by SET or by set_config()",
+        json!({
+            "from": { "const": "client" },
+            "values": values,
+            "all_zones": { "description": "the value * too, which is every zone at once", "type": "boolean" },
+        }),
+        &["from"],
+    );
+    let database = table(
+        "what stands for the star in the name of the database",
+        json!({ "from": { "const": "database" }, "pattern": text_of("tenant_*") }),
+        &["from", "pattern"],
+    );
+    json!({ "description": "set for every transaction, or where it comes from", "anyOf": [value(), client, database] })
 }
 
 fn guards() -> Value {

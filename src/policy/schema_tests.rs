@@ -20,7 +20,7 @@ fn complete() -> String {
         .collect();
     format!(
         "schema = 1\nenvironment = \"test\"\n[zone]\nparameter = \"a.b\"\ndatabases = [\"d\"]\n\
-         [login.l]\nkind = \"service\"\ndatabases = [\"d\"]\n{tables}[migrations]\n\
+         [login.l]\nkind = \"service\"\ndatabases = [\"d\"]\nzone = {{ from = \"client\", values = \"any\" }}\n{tables}[migrations]\n\
          [[rule]]\nid = \"r\"\nmessage = \"m\"\nwhen = {{ migration = true }}\n\
          [[exception]]\nguard = \"procedural\"\nlogin = \"l\"\nfingerprint = \"0123456789abcdef0123456789abcdef\"\nreason = \"r\"\nexpires = 2027-03-01\n"
     )
@@ -164,9 +164,19 @@ fn what_the_parser_refuses_does_not_fit() {
         ),
         ("environment = \"test\"", "", ".environment: missing"),
         (
-            "databases = [\"d\"]\n[guards",
-            "databases = [1]\n[guards",
+            "databases = [\"d\"]\nzone",
+            "databases = [1]\nzone",
             ".login.l.databases: integer",
+        ),
+        (
+            "values = \"any\" }",
+            "values = \"every\" }",
+            ".login.l.zone: none",
+        ),
+        (
+            "from = \"client\", values",
+            "from = \"nobody\", values",
+            ".login.l.zone: none",
         ),
         (
             "guard = \"procedural\"",

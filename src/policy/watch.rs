@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::file::{Kind, Login, Mode, Policy, RouteName};
+use super::guards::zone_required;
 use super::rights::QUIET;
 use super::rule::NAMING;
 use super::sieve::Sieve;
-use super::{Guard, Who};
+use super::{Guard, State, Who, zone};
 use crate::sql::{Class, ClassSet, Depth, Facts};
 
 /// For one login.
@@ -78,7 +79,7 @@ impl Watch {
 }
 
 /// Reads, writes and the like, which no guard and no rule has an opinion on: nearly all traffic.
-pub(super) fn is_plain(facts: &Facts, who: &Who) -> bool {
+pub(super) fn is_plain(facts: &Facts, who: &Who, state: State) -> bool {
     let quiet = who.login.watch.quiet;
     let is_quiet = |classes: ClassSet| !classes.is_empty() && classes.minus(quiet).is_empty();
     facts.undescribed.is_none()
@@ -94,7 +95,7 @@ pub(super) fn is_plain(facts: &Facts, who: &Who) -> bool {
                     Some(crate::sql::TransactionControl::TwoPhase)
                 )
         })
-        && (who.login.zone.is_some() || !who.zone_is_required())
+        && zone_required::has_zone(who, state)
 }
 
 /// Works out what a policy that has just been read looks at.
@@ -143,7 +144,9 @@ fn depth(policy: &Policy) -> Depth {
         || (on(Guard::DeniedRelations) && denied)
         || (on(Guard::Functions) && options.functions.is_some())
         || (on(Guard::DangerousFunctions) && !options.denied_functions.is_empty())
-        || (on(Guard::Rule) && policy.rules.iter().any(|rule| rule.when.asks_names()));
+        || (on(Guard::Rule) && policy.rules.iter().any(|rule| rule.when.asks_names()))
+        // What a client asks before it has chosen its zone may name nothing that has one.
+        || (on(Guard::ZoneRequired) && policy.logins.values().any(|it| chooses(it)));
     // An exception knows a statement by its fingerprint, which plain writes have only so.
     let writes = [Guard::HumanWrite, Guard::Rule, Guard::SessionState];
     let excepted = policy
@@ -154,4 +157,8 @@ fn depth(policy: &Policy) -> Depth {
         true => Depth::Names,
         false => Depth::Surface,
     }
+}
+
+fn chooses(login: &Login) -> bool {
+    matches!(login.zone, Some(zone::ZoneSource::Client(_)))
 }

@@ -3,6 +3,7 @@
 //!
 //! Source: PostgreSQL documentation, chapter "Frontend/Backend Protocol", section "Message Formats".
 
+pub mod bind;
 pub mod error_fields;
 pub mod frame;
 pub mod parameter_status;

@@ -9,7 +9,7 @@ use foldhash::fast::{FixedState, SeedableRandomState};
 
 use super::blank::blank;
 use super::{
-    Class, ClassSet, Depth, Details, Edit, ExtensionAct, ExtensionTouch, Facts, FieldTouch,
+    Bound, Class, ClassSet, Depth, Details, Edit, ExtensionAct, ExtensionTouch, Facts, FieldTouch,
     HiddenCalls, Localized, NameTouch, ParameterName, ParameterTouch, QualifiedName, RelationTouch,
     RoleTouch, Savepoint, Statement, describe_at,
 };
@@ -282,6 +282,8 @@ fn cost_of_details(details: &Details) -> usize {
     let by_name = details.by_name.iter();
     let by_name = by_name
         .map(|touch| size_of::<NameTouch>() + touch.name.iter().map(|it| it.len()).sum::<usize>());
+    let bound = details.bound.iter();
+    let bound = bound.map(|bound| size_of_val::<[Bound]>(bound));
     let role = details.role.iter();
     let role =
         role.map(|touch| size_of::<RoleTouch>() + touch.role.as_ref().map_or(0, |it| it.len()));
@@ -295,6 +297,7 @@ fn cost_of_details(details: &Details) -> usize {
         + fields.sum::<usize>()
         + extensions.sum::<usize>()
         + localized.sum::<usize>()
+        + bound.sum::<usize>()
         + savepoint.sum::<usize>()
         + by_name.sum::<usize>()
         + role.sum::<usize>()

@@ -23,6 +23,16 @@ const ROLES: [&str; 8] = [
     "pg_user",
 ];
 
+/// Does the name mean a relation of PostgreSQL's own? Without a schema only one that has a name of
+/// PostgreSQL's: `pg_catalog` is searched first, but for temporary tables. The catalogs of other versions are
+/// only with their schema.
+pub fn is_catalog(name: &QualifiedName) -> bool {
+    match name.schema.as_deref() {
+        None => *name.name == *"pg_settings" || RELATIONS.binary_search(&&*name.name).is_ok(),
+        Some(schema) => matches!(schema, "pg_catalog" | "information_schema"),
+    }
+}
+
 /// What writing to `relation` is beside a write; adds to the details if it is more.
 ///
 /// Without a schema a name of PostgreSQL's means its own relation: `pg_catalog` is searched first.
@@ -46,15 +56,6 @@ pub(super) fn written(relation: Option<&nodes::RangeVar>, details: &mut Details)
         true => Class::Role,
         false => Class::Ddl,
     })
-}
-
-/// Is this a catalog or view of PostgreSQL's own, as far as the name tells? The catalogs of other
-/// versions are only with their schema.
-pub fn is_catalog(name: &QualifiedName) -> bool {
-    match name.schema.as_deref() {
-        None => *name.name == *"pg_settings" || RELATIONS.binary_search(&&*name.name).is_ok(),
-        Some(schema) => matches!(schema, "pg_catalog" | "information_schema"),
-    }
 }
 
 #[cfg(test)]

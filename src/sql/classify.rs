@@ -1,5 +1,6 @@
 //! The first opinion: what a statement does, by its leading keywords.
 
+use super::bound;
 use super::localized;
 use super::nested;
 use super::objects::{self, Verb};
@@ -39,6 +40,7 @@ pub(super) fn statement(view: View<'_>) -> Statement {
         found.details.role = settings::role(&found.parameters).map(Box::new);
     }
     found.details.localized = localized::of(view, &found);
+    found.details.bound = bound::of(view, &found);
     found
 }
 

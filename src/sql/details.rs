@@ -1,9 +1,9 @@
 //! What a statement does it to: relations, functions, extensions, roles. Only guards and rules that
 //! a policy names ask for the parts that cost a walk of the whole tree ([`Depth`]).
 
-use super::Localized;
 use super::by_name::NameTouch;
 use super::takes_away::TakesAway;
+use super::{Bound, Localized};
 
 /// How closely a text is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -198,6 +198,8 @@ pub struct Details {
     /// What turns it into a statement that sets its parameters for its transaction only, or that
     /// deallocates nothing.
     pub localized: Option<Box<Localized>>,
+    /// Its parameters whose names or values are in the Bind message.
+    pub bound: Option<Box<[Bound]>>,
     /// SAVEPOINT, RELEASE, ROLLBACK TO: of which.
     pub savepoint: Option<Box<Savepoint>>,
     /// The prepared statement or cursor that it names, and what it does to it.
@@ -226,6 +228,7 @@ impl Details {
         self.temporary |= first.temporary;
         self.role = first.role;
         self.localized = first.localized;
+        self.bound = first.bound;
         self.savepoint = first.savepoint;
         self.modes = first.modes;
     }

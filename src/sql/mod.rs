@@ -15,6 +15,7 @@
 //!    What looked like a call of a guarded function may be none: `aliases`.
 //! 5. `fingerprint`: a name for what may be refused (`constants`: which of them are part of it).
 //!
+//! `bound` says what is in the Bind message instead of the text;
 //! `localized` says what turns a SET for the session into one for its transaction.
 //! [`walsender`] reads the commands of replication connections, which are no SQL.
 //! [`redact`] makes a text that may be kept.
@@ -24,6 +25,7 @@
 mod ahead;
 mod aliases;
 mod blank;
+mod bound;
 mod bounds;
 mod by_name;
 mod cache;
@@ -62,6 +64,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use bound::{Bound, resolve};
 pub use bounds::{LONG_TEXT, MAX_COMMENT_DEPTH, MAX_OPERATOR_RUN, MAX_STATEMENTS};
 pub use by_name::{NameAct, NameTouch};
 pub use cache::{FactsCache, weight};

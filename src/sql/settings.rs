@@ -106,7 +106,7 @@ pub(super) fn modes(view: View<'_>) -> Modes {
 
 /// A longer value is not kept (bytes): facts stay in memory as long as a prepared statement, and no
 /// guard wants to allow a value of that length.
-const MAX_VALUE: usize = 512;
+pub(super) const MAX_VALUE: usize = 512;
 
 /// A longer name counts as computed (bytes): PostgreSQL's own have less than 64.
 const MAX_NAME: usize = 512;
@@ -123,10 +123,22 @@ fn constant(view: View<'_>, at: usize) -> Option<Box<str>> {
     if token.kind.is_name() {
         return view.name(at).map(String::into_boxed_str);
     }
-    let number = (token.kind == Kind::Number).then(|| token.of(view.text));
-    number
-        .and_then(|number| std::str::from_utf8(number).ok())
-        .map(Box::from)
+    let number = (token.kind == Kind::Number).then(|| token.of(view.text))?;
+    as_shown(std::str::from_utf8(number).ok()?)
+}
+
+/// The text that PostgreSQL makes of a number: `007` and `0x7` are 7, and what is no integer of 32
+/// bits stays as it was written.
+fn as_shown(number: &str) -> Option<Box<str>> {
+    let decimal = number.bytes().all(|byte| byte.is_ascii_digit());
+    if decimal {
+        let integer: Option<i32> = number.parse().ok();
+        return Some(integer.map_or_else(|| number.into(), |it| it.to_string().into()));
+    }
+    let plain = number
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-'));
+    plain.then(|| number.into())
 }
 
 /// SESSION AUTHORIZATION or SESSION CHARACTERISTICS, and not `SET SESSION characteristics = 1`.
@@ -239,7 +251,7 @@ fn parameter(view: View<'_>, at: usize) -> (ParameterName, usize) {
 }
 
 /// PostgreSQL compares parameter names without regard to ASCII case, quoted or not.
-fn named(mut name: String) -> ParameterName {
+pub(super) fn named(mut name: String) -> ParameterName {
     if name.len() > MAX_NAME {
         return ParameterName::Dynamic;
     }
@@ -337,8 +349,9 @@ pub(super) fn set_config(view: View<'_>, at: usize) -> ParameterTouch {
         ParameterName::Dynamic
     };
     // The second argument, if it is one string and nothing else.
+    let cast = view.is_sign(comma + 2, "::") && view.is(comma + 3, "text");
     let literal = view.kind(comma + 1).is_some_and(Kind::is_string)
-        && view.is_kind(comma + 2, Kind::Comma)
+        && view.is_kind(if cast { comma + 4 } else { comma + 2 }, Kind::Comma)
         && name != ParameterName::Dynamic;
     let value = literal.then(|| constant(view, comma + 1)).flatten();
     // `..., true)`, and nothing else, is local: `true or false` and `is_local => ...` are not read.

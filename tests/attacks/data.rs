@@ -10,6 +10,9 @@ use serde::Deserialize;
 pub struct Family {
     #[serde(skip)]
     pub name: String,
+    /// The zone that shop_acme sets itself, in its startup packet, and may set; none: it is fixed.
+    #[serde(skip)]
+    pub chosen: Option<&'static str>,
     /// What a superuser adds to the database before it is frozen.
     #[serde(default)]
     pub fixture: String,

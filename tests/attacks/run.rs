@@ -97,12 +97,19 @@ impl<'f> Range<'f> {
         root.attributes = "SUPERUSER".into();
         // shop_root is a superuser and shop_acme owns a table, so that nothing else stands in their way.
         let login = "\n[login.shop_root]\nkind = \"service\"\ndatabases = [\"shop\"]\nzone = \"acme\"\nfast_path = [\"large-objects\"]\n\n[guards]\nserver-role = \"off\"\n[guards.parameters]\nceilings = { statement_timeout = \"15min\", idle_in_transaction_session_timeout = \"10min\", work_mem = \"64MB\", max_parallel_workers_per_gather = \"4\" }\n[guards.denied-relations]\nservice = [\"public.cards\"]\n[guards.append-only]\nrelations = [\"public.journal\"]\n";
+        let policy = match family.chosen {
+            None => fixture::POLICY.to_owned(),
+            Some(zone) => {
+                let chosen = format!("zone = {{ from = \"client\", values = [\"{zone}\"] }}");
+                fixture::POLICY.replacen("zone = \"acme\"", &chosen, 1)
+            }
+        };
         let stack = Stack::start(StackOptions {
             users: vec![root],
             // The next client gets the connection that the attacker had.
             pool_size: 1,
             sql: format!("{}{PRIVILEGES}{}", fixture::SQL, family.fixture),
-            policy: format!("{}{login}{}", fixture::POLICY, family.policy),
+            policy: format!("{policy}{login}{}", family.policy),
             postgresql: vec![
                 ("max_prepared_transactions", "4"),
                 ("wal_level", "logical"),
@@ -164,7 +171,11 @@ impl<'f> Range<'f> {
                     refusals(&answers)
                 ));
             }
-            if let Some(guard) = &attack.refused
+            // Who may choose may set its own zone, and back; other zones are another guard's.
+            if let Some(guard) = attack
+                .refused
+                .as_ref()
+                .filter(|_| self.family.chosen.is_none())
                 && !refusals(&answers)
                     .iter()
                     .any(|(found, words)| found == guard || words.starts_with(guard))
@@ -243,10 +254,12 @@ impl<'f> Range<'f> {
             _ => Transport::SslRequest,
         };
         let login = self.stack.login_at(port, user, "shop");
-        let startup: Vec<(&str, &str)> = attack
-            .startup
-            .iter()
+        let own = self.family.chosen.filter(|_| user == "shop_acme");
+        let own = own.filter(|_| leg != Leg::Proof && attack.startup.is_empty());
+        let startup = attack.startup.iter();
+        let startup: Vec<(&str, &str)> = startup
             .map(|(name, value)| (name.as_str(), value.as_str()))
+            .chain(own.map(|zone| ("app.tenant_id", zone)))
             .collect();
         let mut wire = match Wire::try_login(&login, transport, &startup) {
             Ok(wire) => wire,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use portcullis::conversation::splice::Splice;
 use portcullis::conversation::{Context, Conversation, Fatal, Next, Observer};
 use portcullis::error::SqlState;
-use portcullis::policy::{Decision, Refusal, State, Who};
+use portcullis::policy::{Chosen, Decision, Refusal, State, Who};
 use portcullis::sql::{Facts, FactsCache, describe};
 
 use super::who::Login;
@@ -171,6 +171,7 @@ impl Driver {
                     phase: None,
                     migration_open: self.migration_open,
                     today: None,
+                    chosen: Chosen::No,
                 },
                 facts: &mut self.facts,
                 described: described.take(),

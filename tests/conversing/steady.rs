@@ -131,7 +131,8 @@ impl<O: Observer> Connection<O> {
         let setup = Setup {
             connection: 1,
             random: [1, 2],
-            zone: login.zone.as_deref().map(prefix),
+            zone: login.zone.as_ref().map(|_| prefix("acme")),
+            chooses: None,
             max_statement_bytes: 1 << 20,
             record: false,
             replaceable: true,

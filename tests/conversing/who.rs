@@ -92,6 +92,7 @@ impl Login {
             connection: 0x2a,
             random: [0xaa, 0xbb],
             zone,
+            chooses: None,
             max_statement_bytes,
             record: self == Self::Migrator,
             replaceable: matches!(self, Self::Zoned | Self::Plain),

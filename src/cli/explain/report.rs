@@ -15,7 +15,7 @@ use crate::zone::QUERY_GUARD;
 pub(super) fn as_text(explanation: &Explanation) -> String {
     let mut text = String::new();
     for (at, statement) in explanation.statements.iter().enumerate() {
-        explain(&mut text, at + 1, statement, &explanation.who);
+        explain(&mut text, at + 1, statement, explanation);
     }
     if explanation.statements.is_empty() && explanation.message.is_empty() {
         text.push_str("nothing to execute: white space and comments only\n   verdict  allowed\n");
@@ -46,14 +46,15 @@ fn server_gets(text: &mut String, upstream: &Upstream) {
     let _ = writeln!(text, "PostgreSQL gets:  {}", words.join(" + "));
 }
 
-fn explain(text: &mut String, number: usize, statement: &Explained, who: &Who) {
+fn explain(text: &mut String, number: usize, statement: &Explained, explanation: &Explanation) {
+    let who = &explanation.who;
     let _ = writeln!(text, "{number:<2} {}", statement.text);
     let _ = writeln!(text, "   facts    {}", facts::line(&statement.facts));
     if !statement.relations.is_empty() && statement.facts.details.relations.is_none() {
         let _ = writeln!(text, "   names    {}", statement.relations.join(", "));
     }
     let refused = enforced(&statement.findings, who);
-    if let (Some(zone), None) = (who.zone(), refused) {
+    if let (Some(zone), None) = (explanation.zone(), refused) {
         let parameter = who.policy.zone.as_ref().map_or("", |zone| &zone.parameter);
         let _ = writeln!(
             text,
@@ -124,7 +125,7 @@ pub(super) fn as_json(explanation: &Explanation) -> String {
     let value = json!({
         "login": who.login.name,
         "database": &*who.database,
-        "zone": who.zone().map(|zone| &**zone),
+        "zone": explanation.zone(),
         "statements": explanation.statements.iter().map(|statement| statement_json(statement, who)).collect::<Vec<_>>(),
         "message_guards": explanation.message.iter().map(|finding| finding_json(finding, who)).collect::<Vec<_>>(),
         "described": !explanation.undescribed,

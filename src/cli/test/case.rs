@@ -19,7 +19,7 @@ pub(super) struct Case {
     /// Its line, from 1.
     pub line: u32,
     pub who: Who,
-    /// The zone that the case says its login has.
+    /// The zone that the case says its login has, or that the client has set.
     pub zone: Option<String>,
     /// The migration session that the connection belongs to.
     pub migration: Migration,
@@ -41,6 +41,7 @@ impl Case {
     pub fn state(&self) -> State {
         State {
             phase: self.migration.phase,
+            chosen: judged::chosen(self.zone.as_deref()),
             ..judged::state(self.migration.open)
         }
     }

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::player::{messages, play};
+use super::player::{messages, play, play_in};
 use super::step::{Step, bind, execute, function_call, parse, query};
 use crate::cli::judged::{self, findings};
-use crate::policy::{Guard, Kind, Mode, Policy, Who};
+use crate::policy::zone::{ALL_ZONES, Values};
+use crate::policy::{Grant, Guard, Kind, Mode, Policy, Who};
 
 /// What came of a policy's invariants.
 #[derive(Debug, Default)]
@@ -28,14 +29,18 @@ enum Tried {
     Outside,
     /// And migrators inside one.
     Always,
-    /// Those whose zone is Portcullis's business.
+    /// Those whose zone is Portcullis's business. `{another}` is a zone that is not theirs.
     Zoned,
+    /// Of them those that do not set it themselves.
+    Fixed,
+    /// Of them those that all zones are not granted to.
+    NotAll,
 }
 
 /// What a login must not get through: a name, a text, and who is tried with it. `{zone}` becomes the
 /// zone parameter.
-const REFUSED: [(&str, &str, Tried); 32] = {
-    use Tried::{Always, Outside, Zoned};
+const REFUSED: [(&str, &str, Tried); 34] = {
+    use Tried::{Always, Fixed, NotAll, Outside, Zoned};
     [
         ("CREATE TABLE", "CREATE TABLE t (id int)", Outside),
         ("DROP TABLE", "DROP TABLE orders", Outside),
@@ -103,26 +108,32 @@ const REFUSED: [(&str, &str, Tried); 32] = {
             Always,
         ),
         ("not SQL", "SELCT 1", Outside),
-        ("SET of the zone", "SET {zone} = 'another'", Zoned),
+        ("SET of the zone", "SET {zone} = '{another}'", Zoned),
         (
             "SET LOCAL of the zone",
-            "SET LOCAL {zone} = 'another'",
+            "SET LOCAL {zone} = '{another}'",
             Zoned,
         ),
-        ("RESET of the zone", "RESET {zone}", Zoned),
+        ("RESET of the zone", "RESET {zone}", Fixed),
+        ("SET of every zone", "SET {zone} = '*'", NotAll),
+        (
+            "set_config of every zone",
+            "SELECT set_config('{zone}', '*', true)",
+            NotAll,
+        ),
         (
             "set_config of the zone",
-            "SELECT set_config('{zone}', 'another', true)",
+            "SELECT set_config('{zone}', '{another}', true)",
             Zoned,
         ),
         (
             "set_config of a computed name",
-            "SELECT set_config(n, 'another', true) FROM t",
+            "SELECT set_config(n, '{another}', true) FROM t",
             Zoned,
         ),
         (
             "UPDATE pg_settings",
-            "UPDATE pg_settings SET setting = 'another' WHERE name = '{zone}'",
+            "UPDATE pg_settings SET setting = '{another}' WHERE name = '{zone}'",
             Zoned,
         ),
     ]
@@ -143,9 +154,19 @@ pub(super) fn invariants(policy: &Arc<Policy>) -> Invariants {
 
 fn one(who: &Who, found: &mut Invariants) {
     let zone = who.policy.zone.as_ref().map_or("", |zone| &zone.parameter);
+    let grant = who.grant();
+    // No zone at all: that is granted to nobody.
+    let another = if grant.is_some() { "" } else { "another" };
+    let guarded = !zone.is_empty() && who.zone_is_guarded();
     for (name, text, tried) in REFUSED {
-        let text = text.replace("{zone}", zone);
-        if tried != Tried::Zoned || (!zone.is_empty() && who.zone_is_guarded()) {
+        let text = text.replace("{zone}", zone).replace("{another}", another);
+        let is_tried = match tried {
+            Tried::Outside | Tried::Always => true,
+            Tried::Zoned => guarded,
+            Tried::Fixed => guarded && grant.is_none(),
+            Tried::NotAll => guarded && !grant.is_some_and(|grant| grant.all_zones),
+        };
+        if is_tried {
             refused(who, false, name, &text, found);
         }
         if tried == Tried::Always && who.login.kind == Kind::Migrator {
@@ -244,9 +265,10 @@ fn ends_with_its_session(who: &Who, found: &mut Invariants) {
     }
 }
 
-/// Whatever runs for a login with a zone runs with it.
+/// Whatever runs for a login with a zone runs with it; and nothing of a table before it has one.
 fn carries_its_zone(who: &Who, found: &mut Invariants) {
-    let (Some(zone), Some(_)) = (who.zone(), &who.policy.zone) else {
+    let chosen = who.grant().map(one_of);
+    let (Some(zone), Some(_)) = (who.zone().or(chosen.as_deref()), &who.policy.zone) else {
         return;
     };
     let set = format!("set zone {zone}");
@@ -257,7 +279,7 @@ fn carries_its_zone(who: &Who, found: &mut Invariants) {
         block.into(),
     ];
     for steps in ways {
-        let played = play(who, judged::state(false), &steps);
+        let played = play_in(who, chosen.as_deref(), judged::state(false), &steps);
         if played.errors.is_empty() && played.upstream.words.contains(&set) {
             found.held += 1;
         } else {
@@ -269,6 +291,21 @@ fn carries_its_zone(who: &Who, found: &mut Invariants) {
                 &what,
             );
         }
+    }
+    if chosen.is_some() && who.zone_is_required() {
+        let name = "a table before the zone is set";
+        refused(who, false, name, "SELECT * FROM orders", found);
+    }
+}
+
+/// A zone that is granted.
+fn one_of(grant: &Grant) -> String {
+    match &grant.values {
+        Values::Any => "acme".to_owned(),
+        Values::Listed(all) => match all.first() {
+            Some(pattern) => pattern.as_str().replace('*', "1"),
+            None => ALL_ZONES.to_owned(),
+        },
     }
 }
 

@@ -1,7 +1,7 @@
 //! Did a case come out as it should, for the right reason?
 
 use super::case::{Case, Expect, Script};
-use super::player::{Played, messages, play};
+use super::player::{Played, messages, play_in};
 use crate::cli::judged;
 
 /// What came of a case.
@@ -32,8 +32,15 @@ pub(super) fn judge(case: &Case) -> Outcome {
 }
 
 fn failure(case: &Case) -> Option<Failure> {
-    let zone = case.who.zone().map(|zone| &**zone);
-    if let Some(wanted) = case.zone.as_deref().filter(|wanted| Some(*wanted) != zone) {
+    let zone = case.who.zone();
+    if let (Some(wanted), Some(grant)) = (&case.zone, case.who.grant()) {
+        if !grant.admits(wanted) {
+            return Some(Failure {
+                expected: format!("zone {wanted}"),
+                got: format!("it is not granted to login \"{}\"", case.who.login.name),
+            });
+        }
+    } else if let Some(wanted) = case.zone.as_deref().filter(|wanted| Some(*wanted) != zone) {
         let has = zone.map_or_else(|| "no zone".to_owned(), |zone| format!("zone {zone}"));
         return Some(Failure {
             expected: format!("zone {wanted}"),
@@ -41,7 +48,10 @@ fn failure(case: &Case) -> Option<Failure> {
         });
     }
     match &case.script {
-        Script::Steps(steps) => compare(&case.expect, &play(&case.who, case.state(), steps), ""),
+        Script::Steps(steps) => {
+            let played = play_in(&case.who, case.zone.as_deref(), case.state(), steps);
+            compare(&case.expect, &played, "")
+        }
         Script::Sql(sql) => {
             let one = judged::facts(sql.as_bytes()).statements.len() <= 1;
             let simple = !matches!(
@@ -56,7 +66,9 @@ fn failure(case: &Case) -> Option<Failure> {
             ways.into_iter()
                 .filter(|(taken, ..)| *taken)
                 .find_map(|(_, extended, way)| {
-                    let played = play(&case.who, case.state(), &messages(sql, extended));
+                    let zone = case.zone.as_deref();
+                    let steps = messages(sql, extended);
+                    let played = play_in(&case.who, zone, case.state(), &steps);
                     compare(&case.expect, &played, way)
                 })
         }

@@ -8,7 +8,7 @@ use super::server::{Seen, Server, errors};
 use super::step::{Message, Step, sync};
 use super::upstream::{self, Upstream};
 use crate::conversation::splice::Splice;
-use crate::conversation::{Context, Conversation, Next, Observer, Setup};
+use crate::conversation::{Context, Conversation, Next, Observer, Origins, Setup};
 use crate::error::SqlState;
 use crate::policy::{Decision, GuardSet, Kind, Refusal, RouteName, State, Who};
 use crate::sql::{Facts, FactsCache, describe_at};
@@ -41,7 +41,17 @@ pub(in crate::cli) struct Played {
 
 /// Plays the steps; a batch that is left open gets its Sync. `state`: at the beginning.
 pub(in crate::cli) fn play(who: &Who, state: State, steps: &[Step]) -> Played {
-    let mut player = Player::new(who, state);
+    play_in(who, None, state, steps)
+}
+
+/// The same for a client that has set its zone; `zone`: of a login that may.
+pub(in crate::cli) fn play_in(
+    who: &Who,
+    zone: Option<&str>,
+    state: State,
+    steps: &[Step],
+) -> Played {
+    let mut player = Player::new(who, zone, state);
     let mut open_batch = false;
     for step in steps {
         match step {
@@ -99,6 +109,8 @@ struct Player<'w> {
     reports: Reports,
     server: Server,
     prefix: Option<Arc<Prefix>>,
+    /// Of every transaction, whoever says so.
+    zone: Option<String>,
     /// Every message of the client, and whether it was refused.
     sent: Vec<(Vec<u8>, bool)>,
     /// Of the message at hand, not taken yet.
@@ -114,19 +126,25 @@ struct Player<'w> {
 }
 
 impl<'w> Player<'w> {
-    fn new(who: &'w Who, state: State) -> Self {
+    fn new(who: &'w Who, chosen: Option<&str>, state: State) -> Self {
+        let parameter = who.zone_parameter().unwrap_or_default();
+        let value = who.zone().or(chosen.filter(|_| who.grant().is_some()));
         // A policy that observes injects nothing.
-        let zone = who.policy.zone.as_ref().zip(who.zone());
-        let zone = zone.filter(|_| !who.observes());
-        let prefix =
-            zone.map(|(zone, value)| Arc::new(Prefix::new(&[(&*zone.parameter, &**value)], None)));
+        let value = value.filter(|_| !parameter.is_empty() && !who.observes());
+        let prefix = value.map(|value| Arc::new(Prefix::new(&[(parameter, value)], None)));
+        let own = value.filter(|_| who.grant().is_some());
+        let kept = own.map(|value| (parameter.to_owned(), value.to_owned()));
         let setup = Setup {
             connection: 1,
             random: RANDOM,
-            zone: prefix.clone(),
+            zone: prefix.clone().filter(|_| own.is_none()),
+            chooses: who.chosen_parameter().map(|_| who.clone()),
             max_statement_bytes: MAX_STATEMENT,
             record: false,
-            origins: Arc::default(),
+            origins: Arc::new(Origins {
+                kept: kept.into_iter().collect(),
+                pooled: Vec::new(),
+            }),
             reported: Vec::new(),
             replaceable: who.login.route == RouteName::Transaction,
             observes: who.observes(),
@@ -142,6 +160,7 @@ impl<'w> Player<'w> {
             reports: Reports::default(),
             server: Server::new(),
             prefix,
+            zone: value.map(str::to_owned),
             sent: Vec::new(),
             from_client: Vec::new(),
             from_server: Vec::new(),
@@ -240,7 +259,7 @@ impl<'w> Player<'w> {
 
     fn finish(self) -> Played {
         let prefix = self.prefix.as_deref();
-        let zone = self.who.zone().map(|zone| &**zone);
+        let zone = self.zone.as_deref();
         Played {
             errors: errors(&self.to_client),
             refusal: self.reports.refusal.take(),

@@ -18,6 +18,13 @@ impl<'t> Table<'t> {
         self.entries.contains_key(key)
     }
 
+    /// Is the value of a key a text?
+    pub fn has_text(&self, key: &str) -> bool {
+        self.entries
+            .get(key)
+            .is_some_and(|(_, value)| value.get_ref().is_str())
+    }
+
     /// Is nothing left in it?
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

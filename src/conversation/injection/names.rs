@@ -54,6 +54,6 @@ impl Injection {
     /// without Sync: the rest of the batch reaches another server, and the next client of the connection reads
     /// the answers (measured). 1.24 counts every message, and hangs over random batches sent so.
     pub fn may_be_handed_on(&self) -> bool {
-        self.origins.is_some() && (self.unsettled || !self.in_transaction)
+        self.is_pooled() && (self.unsettled || !self.in_transaction)
     }
 }

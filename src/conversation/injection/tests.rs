@@ -5,13 +5,20 @@ use crate::sql::describe;
 use crate::zone::signed::Unsigned;
 
 fn in_a_zone() -> Injection {
-    let prefix = Arc::new(Prefix::new(&[("app.tenant_id", "acme")], None));
-    Injection::new(
-        Some(prefix),
-        crate::zone::name(1),
-        Some(Arc::default()),
-        false,
-    )
+    let setup = Setup {
+        connection: 1,
+        random: [1, 2],
+        zone: Some(Arc::new(Prefix::new(&[("app.tenant_id", "acme")], None))),
+        chooses: None,
+        max_statement_bytes: 1 << 16,
+        record: false,
+        replaceable: true,
+        walsender: false,
+        origins: Arc::default(),
+        reported: Vec::new(),
+        observes: false,
+    };
+    Injection::new(&setup, crate::zone::name(1), true, false)
 }
 
 #[test]

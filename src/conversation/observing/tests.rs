@@ -80,6 +80,7 @@ impl Connection {
             connection: 1,
             random: [1, 2],
             zone: Some(Arc::new(Prefix::new(&[("app.tenant_id", "acme")], None))),
+            chooses: None,
             max_statement_bytes: MAX,
             record,
             replaceable: true,

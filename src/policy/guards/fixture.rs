@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::policy::{Decision, Guard, GuardSet, Policy, Refusal, State, Verdict, Who, decide};
+use crate::policy::{
+    Chosen, Decision, Guard, GuardSet, Policy, Refusal, State, Verdict, Who, decide,
+};
 use crate::sql::{
     Class, ClassSet, Details, Facts, Fingerprint, Localized, ParameterName, ParameterTouch,
     ParameterUse, QualifiedName, RelationAct, RelationTouch, Statement, Undescribed,
@@ -59,6 +61,20 @@ pub fn acme() -> Who {
     who("shop_acme", "shop")
 }
 
+/// A login that chooses its zone from what `zone` says; `shop` needs one.
+pub fn chooser(zone: &str) -> Who {
+    let login = format!(
+        "[login.shop_api]\nkind = \"service\"\ndatabases = [\"shop\"]\nzone = {{ from = \"client\", {zone} }}"
+    );
+    who_under(&policy(&login), "shop_api", "shop")
+}
+
+/// With a zone that the client has set.
+pub const CHOSEN: State = State {
+    chosen: Chosen::Yes,
+    ..CLOSED
+};
+
 /// A migrator.
 pub fn migrator() -> Who {
     who("migrator", "shop")
@@ -69,12 +85,14 @@ pub const CLOSED: State = State {
     migration_open: false,
     phase: None,
     today: None,
+    chosen: Chosen::No,
 };
 /// An open migration session.
 pub const OPEN: State = State {
     migration_open: true,
     phase: None,
     today: None,
+    chosen: Chosen::No,
 };
 
 /// One statement of these classes at character 1.

@@ -70,7 +70,7 @@ fn goes_back(statement: &Statement) -> bool {
         touch.how == ParameterUse::Reset
             && matches!(&touch.name, ParameterName::Named(name) if **name != *"session_replication_role")
     };
-    let role = statement.details.role.as_ref();
+    let role = statement.details.role.as_deref();
     role.is_some_and(|touch| touch.role.is_none())
         && statement
             .parameters

@@ -2,39 +2,67 @@
 
 use super::zone_parameter::touches;
 use crate::policy::objection::quoted;
-use crate::policy::{Objection, State, Who};
+use crate::policy::zone::ALL_ZONES;
+use crate::policy::{Guard, Mode, Objection, Refusal, State, Who};
 use crate::sql::{Facts, ParameterName, ParameterUse};
 
-/// Objects to a zone that is named in the text and is not the login's own.
+/// Objects to a zone that is named in the text and is not the login's own, or not one of those that it
+/// may choose from. What is bound is asked about by [`is_granted`] when it is bound.
 pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
-    let own = who.zone().map(|zone| &**zone);
-    touches(facts, who).find_map(|(statement, touch)| {
+    touches(facts, who).find_map(|touch| {
+        let (statement, touch) = (touch.statement, touch.touch);
         let asked = matches!(touch.name, ParameterName::Named(_))
             && matches!(touch.how, ParameterUse::Session | ParameterUse::Local);
-        let value = touch
-            .value
-            .as_deref()
-            .filter(|value| asked && Some(*value) != own)?;
-        Some(
-            Objection::new(format!(
-                "{} \"{}\" is not granted to login \"{}\"",
-                who.noun(),
-                quoted(value),
-                who.login.name
-            ))
-            .hint(format!(
-                "Leave it out: Portcullis sets the {} of every transaction",
-                who.noun()
-            ))
-            .at(statement.position),
-        )
+        let value = touch.value.as_deref().filter(|_| asked)?;
+        (!is_granted(who, value)).then(|| objection(who, value).at(statement.position))
     })
+}
+
+/// Is this the login's own zone, or one that it may choose?
+pub fn is_granted(who: &Who, value: &str) -> bool {
+    match who.grant() {
+        Some(grant) => grant.admits(value),
+        None => who.zone() == Some(value),
+    }
+}
+
+/// The refusal of a zone that was bound or stands in the startup packet, and is not granted; none where
+/// the guard does not enforce.
+pub fn refusal(who: &Who, value: &str) -> Option<Refusal> {
+    let enforces = who.policy.mode(Guard::ZoneNotGranted) == Mode::Enforce;
+    let refused = enforces && !is_granted(who, value);
+    refused.then(|| objection(who, value).refuse(Guard::ZoneNotGranted, who, None))
+}
+
+fn objection(who: &Who, value: &str) -> Objection {
+    let noun = who.noun();
+    let objection = Objection::new(format!(
+        "{noun} \"{}\" is not granted to login \"{}\"",
+        quoted(value),
+        who.login.name
+    ));
+    if who.grant().is_none() {
+        return objection.hint(format!(
+            "Leave it out: Portcullis sets the {noun} of every transaction"
+        ));
+    }
+    match value {
+        ALL_ZONES => objection
+            .detail(format!("It would be every {noun} at once"))
+            .hint("all_zones = true in the policy grants it"),
+        "" => objection.hint(format!(
+            "An empty {noun} is none: RESET {}, or name one",
+            who.zone_parameter().unwrap_or_default()
+        )),
+        _ => objection.hint("Set one that the policy grants to this login: \"values\" of its zone"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::fixture::*;
     use crate::policy::Guard;
+    use crate::sql::{ParameterName, ParameterUse};
 
     #[test]
     fn somebody_elses_zone_is_refused_by_name() {
@@ -56,6 +84,34 @@ mod tests {
             Guard::ZoneNotGranted,
             message,
         );
+    }
+
+    #[test]
+    fn a_client_chooses_from_what_it_is_granted() {
+        let listed = chooser("values = [\"acme\", \"b-*\"]");
+        for value in ["acme", "b-1"] {
+            assert_allowed(&set("app.tenant_id", value), &listed, CLOSED);
+        }
+        for value in ["globex", "*", "", "ACME", "a\tb"] {
+            let message = format!("tenant \"{value}\" is not granted to login \"shop_api\"");
+            let message = message.replace('\t', " ");
+            for how in [ParameterUse::Session, ParameterUse::Local] {
+                let name = ParameterName::Named("app.tenant_id".into());
+                let asked = parameter(name, how, Some(value));
+                let refusal = refused(&asked, &listed, CHOSEN);
+                assert_eq!(refusal.guard, Guard::ZoneNotGranted);
+                if !value.contains('\t') {
+                    assert_eq!(refusal.message, message);
+                }
+            }
+        }
+        let all = chooser("values = \"any\", all_zones = true");
+        assert_allowed(&set("app.tenant_id", "*"), &all, CLOSED);
+        assert_allowed(&set("app.tenant_id", "globex"), &all, CLOSED);
+        let any = chooser("values = \"any\"");
+        let refusal = refused(&set("app.tenant_id", "*"), &any, CLOSED);
+        let hint = "all_zones = true in the policy grants it.";
+        assert_eq!(refusal.hint.as_deref(), Some(hint));
     }
 
     #[test]

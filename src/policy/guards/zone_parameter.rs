@@ -1,16 +1,27 @@
 //! `zone-parameter`: only Portcullis sets the parameter that row-level security reads.
 
 use crate::policy::{Objection, State, Who};
-use crate::sql::{Facts, ParameterName, ParameterTouch, ParameterUse, Statement};
+use crate::sql::{Bound, Facts, ParameterName, ParameterTouch, ParameterUse, Statement};
 
 /// Objects to setting, resetting or discarding the zone parameter, and to parameters whose name is
 /// computed: it could be this one. RESET ALL and DISCARD ALL take the zone away from what stands
 /// behind them in the same message; as its last statement they are how drivers tidy up, and whatever
 /// comes next gets the zone again.
+///
+/// A login that chooses its zone may set and reset it, where the value can be read: which one it may
+/// be is asked by `zone-not-granted`.
 pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
     let last = facts.statements.last()?.position;
-    let (statement, _) = touches(facts, who)
-        .find(|(statement, touch)| statement.position != last || !clears(touch))?;
+    let chooses = who.grant().is_some();
+    let statement = touches(facts, who)
+        .find(|touch| {
+            let tidies = touch.statement.position == last && clears(touch.touch);
+            !tidies && !(chooses && touch.is_readable())
+        })?
+        .statement;
+    if chooses {
+        return Some(unreadable(who).at(statement.position));
+    }
     let (noun, login) = (who.noun(), &who.login.name);
     let message = match who.zone() {
         Some(_) => {
@@ -27,34 +38,73 @@ pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
     )
 }
 
+/// The objection to a zone that cannot be read before it is set.
+pub fn unreadable(who: &Who) -> Objection {
+    let (noun, parameter) = (who.noun(), who.zone_parameter().unwrap_or_default());
+    Objection::new(format!("cannot tell which {noun} this sets"))
+        .detail(format!(
+            "The {noun} must be a string constant, or a bound value of type text"
+        ))
+        .hint(format!(
+            "SET {parameter} = '...', or SELECT set_config('{parameter}', $1, true)"
+        ))
+}
+
 /// RESET ALL, DISCARD ALL: every parameter goes back to what the session began with.
 fn clears(touch: &ParameterTouch) -> bool {
     touch.name == ParameterName::All && touch.how == ParameterUse::Reset
 }
 
+/// A place where the zone parameter is touched, or may be.
+pub(super) struct Touch<'f> {
+    pub statement: &'f Statement,
+    pub touch: &'f ParameterTouch,
+    /// What of it is in the Bind message.
+    bound: Option<&'f Bound>,
+}
+
+impl Touch<'_> {
+    /// Can it be told, now or from the Bind message, what is set? Or is it set back?
+    fn is_readable(&self) -> bool {
+        let told =
+            self.touch.value.is_some() || self.bound.is_some_and(|bound| bound.value.is_some());
+        let named = matches!(self.touch.name, ParameterName::Named(_));
+        named
+            && match self.touch.how {
+                ParameterUse::Reset => true,
+                ParameterUse::Local => told,
+                // It is set for one transaction after the other, or not at all.
+                ParameterUse::Session => told && self.statement.details.localized.is_some(),
+                ParameterUse::Stored => false,
+            }
+    }
+}
+
 /// Every place where a login whose zone is guarded touches the zone parameter, or may do so.
-pub(super) fn touches<'f>(
-    facts: &'f Facts,
-    who: &Who,
-) -> impl Iterator<Item = (&'f Statement, &'f ParameterTouch)> {
-    let parameter = who
-        .policy
-        .zone
-        .as_ref()
-        .filter(|_| who.zone_is_guarded())
-        .map(|zone| &*zone.parameter);
-    let is_zone = move |touch: &&ParameterTouch| match (&touch.name, parameter) {
+pub(super) fn touches<'f>(facts: &'f Facts, who: &Who) -> impl Iterator<Item = Touch<'f>> {
+    let parameter = who.zone_parameter();
+    facts.statements.iter().flat_map(move |statement| {
+        let all = statement.parameters.iter().enumerate();
+        let all = all.filter(move |(_, touch)| may_be(touch, parameter));
+        all.map(move |(at, touch)| Touch {
+            statement,
+            touch,
+            bound: bound(statement, at),
+        })
+    })
+}
+
+fn may_be(touch: &ParameterTouch, parameter: Option<&str>) -> bool {
+    match (&touch.name, parameter) {
         (_, None) => false,
         (ParameterName::Named(name), Some(parameter)) => **name == *parameter,
         (ParameterName::All | ParameterName::Dynamic, Some(_)) => true,
-    };
-    facts.statements.iter().flat_map(move |statement| {
-        statement
-            .parameters
-            .iter()
-            .filter(is_zone)
-            .map(move |touch| (statement, touch))
-    })
+    }
+}
+
+fn bound(statement: &Statement, at: usize) -> Option<&Bound> {
+    let mut all = statement.details.bound.iter().flatten();
+    all.find(|bound| usize::from(bound.touch) == at)
 }
 
 #[cfg(test)]
@@ -119,6 +169,64 @@ mod tests {
             Guard::ZoneParameter,
             message,
         );
+    }
+
+    #[test]
+    fn a_client_that_chooses_may_set_what_can_be_read() {
+        let who = chooser("values = \"any\"");
+        for facts in [
+            set("app.tenant_id", "acme"),
+            parameter(zone(), ParameterUse::Local, Some("acme")),
+            parameter(zone(), ParameterUse::Reset, None),
+            parameter(ParameterName::All, ParameterUse::Reset, None),
+        ] {
+            assert_allowed(&facts, &who, CLOSED);
+        }
+        let mut elsewhere = set("app.tenant_id", "acme");
+        elsewhere.statements[0].details.localized = None;
+        let message = "cannot tell which tenant this sets";
+        for facts in [
+            elsewhere,
+            parameter(zone(), ParameterUse::Local, None),
+            parameter(zone(), ParameterUse::Session, None),
+            parameter(zone(), ParameterUse::Stored, Some("acme")),
+            parameter(ParameterName::Dynamic, ParameterUse::Local, Some("acme")),
+        ] {
+            assert_refused(&facts, &who, CHOSEN, Guard::ZoneParameter, message);
+        }
+    }
+
+    #[test]
+    fn what_is_bound_can_be_read_where_the_text_leaves_it_as_it_is() {
+        let who = chooser("values = \"any\"");
+        let readable = |text: &str| {
+            let facts = crate::sql::describe(text.as_bytes());
+            judge(&facts, &who, CHOSEN).is_none()
+        };
+        for text in [
+            "select set_config('app.tenant_id', $1, true)",
+            "select set_config('app.tenant_id', $1::text, false), set_config('a.b', $2, true)",
+            "with s as (select set_config('App.Tenant_id'::text, $2, true)) select $1::int from s",
+            "insert into t select set_config('app.tenant_id', $1, true)",
+        ] {
+            assert!(readable(text), "{text}");
+        }
+        for text in [
+            "select set_config('app.tenant_id', $1 || '', true)",
+            "select set_config('app.tenant_id', $1::varchar(3), true)",
+            "select set_config('app.tenant_id', $1::name, true)",
+            "select set_config('app.tenant_id', $1, true), $1::name",
+            "select set_config('app.tenant_id', $1, true), $01::name",
+            "select set_config('app.tenant_id', ($1), true)",
+            "select set_config('app.tenant_id', $1, $2)",
+            "select set_config($1, 'acme', true)",
+            "prepare p as select set_config('app.tenant_id', $1, true)",
+            "explain analyze select set_config('app.tenant_id', $1, true)",
+            "declare c cursor for select set_config('app.tenant_id', $1, true)",
+            "select set_config('app.tenant_id', $1, true, $2)",
+        ] {
+            assert!(!readable(text), "{text}");
+        }
     }
 
     #[test]

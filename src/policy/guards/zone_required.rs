@@ -1,14 +1,18 @@
 //! `zone-required`: without a zone nothing is asked of a database whose rows belong to zones.
 
 use crate::error::SqlState;
-use crate::policy::{Guard, Objection, Refusal, RouteName, State, Who};
-use crate::sql::{Class, Facts, Fingerprint};
+use crate::policy::{Chosen, Guard, Objection, Refusal, RouteName, State, Who};
+use crate::sql::{
+    Class, ClassSet, Facts, Fingerprint, ParameterName, ParameterTouch, ParameterUse, Statement,
+    is_catalog,
+};
 
-/// Objects to every statement of a service or person without a zone on a zone database; and to
+/// Objects to every statement of a service or person without a zone on a zone database (of a login that
+/// sets its zone itself: to every one that could read or write rows before it has); and to
 /// cursors WITH HOLD behind a pool: their rows outlive the transaction and its zone, and whoever gets
 /// the server connection next can fetch them.
-pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
-    nobodys_zone(facts, who).or_else(|| held(facts, who))
+pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
+    nobodys_zone(facts, who, state).or_else(|| held(facts, who))
 }
 
 fn held(facts: &Facts, who: &Who) -> Option<Objection> {
@@ -50,31 +54,86 @@ pub fn transaction_control(
     .refuse(Guard::ZoneRequired, who, fingerprint)
 }
 
-fn nobodys_zone(facts: &Facts, who: &Who) -> Option<Objection> {
-    let statement = facts.statements.first()?;
-    if who.zone().is_some() || !who.zone_is_required() {
+/// Has the transaction a zone, or needs it none?
+pub fn has_zone(who: &Who, state: State) -> bool {
+    let chosen = who.grant().is_some() && state.chosen != Chosen::No;
+    who.zone().is_some() || chosen || !who.zone_is_required()
+}
+
+fn nobodys_zone(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
+    if has_zone(who, state) {
         return None;
     }
     let noun = who.noun();
+    let objection = Objection::new(format!(
+        "database \"{}\" needs a {noun} and this transaction has none",
+        who.database
+    ));
+    let login = &who.login.name;
+    let Some(parameter) = who.chosen_parameter() else {
+        let statement = facts.statements.first()?;
+        let objection = match &who.login.zone {
+            None => objection
+                .detail(format!("The policy gives login \"{login}\" no {noun}"))
+                .hint("Give the login a zone in the policy"),
+            Some(_) => objection
+                .detail(format!(
+                    "The name of the database does not fit the pattern of login \"{login}\""
+                ))
+                .hint("Mend the pattern in the policy"),
+        };
+        return Some(objection.at(statement.position));
+    };
+    let statement = first_without(facts, parameter)?;
     Some(
-        Objection::new(format!(
-            "database \"{}\" needs a {noun} and this transaction has none",
-            who.database
-        ))
-        .detail(format!(
-            "The policy gives login \"{}\" no {noun}",
-            who.login.name
-        ))
-        .hint("Give the login a zone in the policy")
-        .at(statement.position),
+        objection
+            .detail(format!(
+                "Login \"{login}\" sets {parameter} itself and has not done so on this connection"
+            ))
+            .hint(format!(
+                "SET {parameter} = '...' once per connection, or set_config() per transaction"
+            ))
+            .at(statement.position),
     )
+}
+
+/// The first statement that needs a zone and has none set ahead of it in the message.
+fn first_without<'f>(facts: &'f Facts, parameter: &str) -> Option<&'f Statement> {
+    let is = |touch: &ParameterTouch| {
+        matches!(&touch.name, ParameterName::Named(name) if **name == *parameter)
+            && matches!(touch.how, ParameterUse::Session | ParameterUse::Local)
+    };
+    let until = |statement: &&Statement| !statement.parameters.iter().any(is);
+    facts
+        .statements
+        .iter()
+        .take_while(until)
+        .find(|it| needs_zone(it))
+}
+
+/// Could it read or write rows of somebody's? Not: what moves the transaction, sets or shows
+/// parameters, tidies up, and what reads PostgreSQL's own catalogs alone.
+fn needs_zone(statement: &Statement) -> bool {
+    const NONE: ClassSet = ClassSet::of(Class::Transaction)
+        .with(Class::Parameter)
+        .with(Class::Show)
+        .with(Class::Deallocate)
+        .with(Class::Notify)
+        .with(Class::RoleChange);
+    let classes = statement.classes;
+    if classes.minus(NONE).is_empty() || statement.tag == "DISCARD ALL" {
+        return classes.is_empty();
+    }
+    let relations = statement.details.relations.as_ref();
+    let own = relations.is_some_and(|all| all.iter().all(|touch| is_catalog(&touch.relation)));
+    !own || !classes.minus(NONE.with(Class::Read)).is_empty()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::fixture::*;
     use crate::policy::Guard;
-    use crate::sql::Class;
+    use crate::sql::{Class, RelationAct};
 
     #[test]
     fn without_a_zone_nothing_is_asked_of_a_zone_database() {
@@ -120,6 +179,61 @@ mod tests {
             &acme(),
             CLOSED,
         );
+    }
+
+    #[test]
+    fn a_client_that_chooses_is_asked_once_something_could_touch_rows() {
+        let who = chooser("values = \"any\"");
+        let judged = |text: &str, state| {
+            let facts = crate::sql::describe_at(text.as_bytes(), crate::sql::Depth::Names);
+            super::judge(&facts, &who, state).map(|objection| objection.position)
+        };
+        for text in [
+            "begin",
+            "savepoint s",
+            "set app.tenant_id = 'x'",
+            "show app.tenant_id",
+            "select version(), current_schema()",
+            "select oid from pg_catalog.pg_type",
+            "select * from pg_class, information_schema.tables",
+            "select set_config('app.tenant_id', 'x', true); select * from orders",
+            "discard all",
+            "deallocate all",
+        ] {
+            assert_eq!(judged(text, CLOSED), None, "{text}");
+        }
+        for (text, position) in [
+            ("select * from orders", 1),
+            ("select 1; table orders", 11),
+            ("select * from pg_type, public.pg_class", 1),
+            ("select * from pg_custom", 1),
+            ("insert into orders default values", 1),
+            ("set app.other = 'x'; table orders", 22),
+            ("table orders; set app.tenant_id = 'x'", 1),
+            ("explain select * from orders", 1),
+            ("fetch c", 1),
+            ("copy orders to stdout", 1),
+            ("lock orders", 1),
+            ("reset app.tenant_id; table orders", 22),
+        ] {
+            assert_eq!(judged(text, CLOSED), Some(position), "{text}");
+            assert_eq!(judged(text, CHOSEN), None, "{text}");
+        }
+        let refusal = refused(
+            &touches("SELECT", &[Class::Read], &[("orders", RelationAct::Read)]),
+            &who,
+            CLOSED,
+        );
+        assert!(
+            refusal.detail.starts_with(
+                "Login \"shop_api\" sets app.tenant_id itself and has not done so on this connection"
+            ),
+            "{}",
+            refusal.detail
+        );
+        let hint =
+            "SET app.tenant_id = '...' once per connection, or set_config() per transaction.";
+        assert_eq!(refusal.hint.as_deref(), Some(hint));
     }
 
     #[test]

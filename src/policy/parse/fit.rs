@@ -1,7 +1,8 @@
 //! What `[zone]`, the logins and the guards say together.
 
 use super::super::Guard;
-use super::super::file::{GuardSetting, Kind, Login, Mode, ZonePolicy};
+use super::super::file::{GuardSetting, Kind, Login, Mode, Protection, ZonePolicy};
+use super::super::zone::{ZoneSource, is_single};
 use super::zone::LocatedZone;
 use crate::config::reader::{Located, Reader, Span};
 
@@ -39,6 +40,11 @@ pub(super) fn with_zone(
             .iter()
             .for_each(|login| has_zone(reader, zone, login));
     }
+    if zone.protection == Protection::Signed {
+        logins
+            .iter()
+            .for_each(|login| is_signed(reader, zone, login));
+    }
     for guard in KEEP_ZONES {
         let GuardSetting { mode, line } = guards[guard as usize];
         if mode != Mode::Enforce {
@@ -49,6 +55,18 @@ pub(super) fn with_zone(
             );
             reader.warning_on_line(line, message, "enforce it where rows must stay apart");
         }
+    }
+}
+
+/// Tokens are made for the zone of a login.
+fn is_signed(reader: &mut Reader<'_>, zone: &ZonePolicy, (login, span): &(Login, Span)) {
+    if let Some(ZoneSource::Client(_)) = login.zone {
+        let message = format!(
+            "login \"{}\" sets its {} itself, which cannot be signed in this version",
+            login.name, zone.noun
+        );
+        let help = "protection = \"plain\", or a zone from the login or the database";
+        reader.error_with_help(span.clone(), message, help);
     }
 }
 
@@ -67,6 +85,7 @@ fn reachable(reader: &mut Reader<'_>, database: &Located<Box<str>>, logins: &[(L
 }
 
 fn has_zone(reader: &mut Reader<'_>, zone: &ZonePolicy, (login, span): &(Login, Span)) {
+    let zone_databases = &zone.databases;
     let zoned = login
         .databases
         .iter()
@@ -76,6 +95,26 @@ fn has_zone(reader: &mut Reader<'_>, zone: &ZonePolicy, (login, span): &(Login, 
         let message =
             format!("login \"{name}\" has no {noun} and can do nothing on database \"{database}\"");
         reader.warning(span.clone(), message, "give it zone = \"...\"");
+    }
+    let Some(ZoneSource::Database(pattern)) = &login.zone else {
+        return;
+    };
+    let nobodys = |database: &&Box<str>| {
+        let zone = pattern.starred(database);
+        zone.is_none_or(|zone| !is_single(zone)) && zone_databases.contains(database)
+    };
+    if let Some(database) = login.databases.iter().find(nobodys) {
+        let message = format!(
+            "database \"{database}\" does not fit the pattern \"{}\": login \"{}\" has no {} there",
+            pattern.as_str(),
+            login.name,
+            zone.noun
+        );
+        reader.warning(
+            span.clone(),
+            message,
+            "change the pattern, or the databases of the login",
+        );
     }
 }
 

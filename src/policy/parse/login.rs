@@ -1,17 +1,14 @@
 //! `[login.NAME]`.
 
-use std::sync::Arc;
-
 use super::super::file::{ConsoleRole, Kind, Login, RouteName};
 use super::super::guards::server_role::Power;
 use super::super::network::Network;
 use super::super::watch::Watch;
+use super::super::zone::ZoneSource;
 use super::names::{databases, name, relations, values};
+use super::source;
 use crate::config::reader::{Located, Reader, Span, Table, Wrong, one_of};
 use crate::migration::token::split_login;
-
-/// Longest zone value, in bytes.
-pub const MAX_ZONE: usize = 255;
 
 /// The words for `kind`.
 pub(in crate::policy) const KINDS: [(&str, Kind); 4] = [
@@ -64,7 +61,7 @@ fn login(reader: &mut Reader<'_>, login_name: &str, mut table: Table<'_>) -> Opt
     let kind = reader.parsed(&mut table, "kind", kind);
     let databases = databases(reader, &mut table);
     let route = reader.parsed(&mut table, "route", route);
-    let zone = login_zone(reader, &mut table);
+    let zone = source::zone(reader, &mut table);
     let server_role = reader.parsed(&mut table, "server_role", |text| {
         self::name(text, "the name of a role")
     });
@@ -172,7 +169,7 @@ pub(super) fn route(text: &str) -> Result<RouteName, Wrong> {
 fn migrator_fits(
     reader: &mut Reader<'_>,
     route: Option<&Located<RouteName>>,
-    zone: Option<&Located<Arc<str>>>,
+    zone: Option<&Located<ZoneSource>>,
     console: Option<&Located<ConsoleRole>>,
 ) {
     if let Some(Located {
@@ -200,35 +197,5 @@ fn migrator_fits(
             "a migrator cannot use the console",
             help,
         );
-    }
-}
-
-fn login_zone(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Option<Located<Arc<str>>> {
-    if let Some(span) = table.span_of_table("zone") {
-        let help = "a fixed zone is supported: zone = \"acme\"";
-        reader.error_with_help(
-            span,
-            "a zone chosen by the client is not supported in this version",
-            help,
-        );
-        table.skip("zone");
-        return None;
-    }
-    reader.parsed(table, "zone", zone_value)
-}
-
-/// A zone's grammar: 1 to [`MAX_ZONE`] bytes, no control characters; `*` is not one.
-fn zone_value(text: &str) -> Result<Arc<str>, Wrong> {
-    match text {
-        "" => Err(Wrong::new("a zone must not be empty").help("without a zone: remove the key")),
-        "*" => Err(Wrong::new("zone \"*\" would grant all zones at once")
-            .help("all zones is no zone; name one")),
-        _ if text.len() > MAX_ZONE => {
-            Err(Wrong::new(format!("a zone has at most {MAX_ZONE} bytes")))
-        }
-        _ if text.chars().any(char::is_control) => {
-            Err(Wrong::new("a zone must not contain control characters"))
-        }
-        _ => Ok(text.into()),
     }
 }

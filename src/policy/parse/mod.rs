@@ -8,6 +8,7 @@ mod login;
 mod names;
 mod replication;
 mod rule;
+mod source;
 mod zone;
 
 use std::collections::HashMap;
@@ -22,12 +23,12 @@ use crate::config::units::{duration, duration_within};
 use crate::sql::Depth;
 pub(super) use guards::{ALWAYS_ENFORCED, MODES};
 pub use guards::{always_enforced, has_settings};
-pub use login::MAX_ZONE;
 use login::logins;
 pub(super) use login::{CONSOLE_ROLES, KINDS, POWERS, ROUTES};
 pub use names::CONSOLE_DATABASE;
 use names::name;
 pub(super) use rule::{MAX_RULES, MAX_TEXT};
+pub(super) use source::MAX_VALUES;
 use zone::zone;
 
 impl Policy {

@@ -1,9 +1,8 @@
 //! What logins of kind replication say beside other logins.
 
-use std::sync::Arc;
-
 use super::super::file::{Kind, Replicates, RouteName};
 use super::super::pattern::{NamePattern, Pattern};
+use super::super::zone::ZoneSource;
 use super::names::{name, name_pattern, pattern, values};
 use crate::config::reader::{Located, Reader, Table};
 
@@ -45,7 +44,7 @@ pub(super) fn fits(
     reader: &mut Reader<'_>,
     kind: Kind,
     route: Option<&Located<RouteName>>,
-    zone: Option<&Located<Arc<str>>>,
+    zone: Option<&Located<ZoneSource>>,
     lists: &Lists,
 ) {
     let replicates = kind == Kind::Replication;

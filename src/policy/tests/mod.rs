@@ -4,6 +4,7 @@ mod guards;
 mod observing;
 mod rules;
 mod verdicts;
+mod zones;
 
 use std::time::Duration;
 
@@ -92,8 +93,8 @@ fn a_complete_file_is_read() {
         (Kind::Service, RouteName::Session, 9)
     );
     assert_eq!(
-        (acme.zone.as_deref(), acme.server_role.as_deref()),
-        (Some("acme"), Some("shop"))
+        (&acme.zone, acme.server_role.as_deref()),
+        (&Some(ZoneSource::Fixed("acme".into())), Some("shop"))
     );
     assert_eq!(acme.max_connections, Some(200));
     let boris = &policy.logins["boris"];
@@ -230,14 +231,6 @@ fn keys_of_later_versions_are_named() {
         told("max_ttl = \"2h\"", "on_error = \"latch\""),
         later(27, "migrations.on_error")
     );
-    let zone = "13: a zone chosen by the client is not supported in this version | a fixed zone is supported: zone = \"acme\"";
-    assert_eq!(
-        told(
-            "zone = \"acme\"",
-            "zone = { from = \"client\", values = \"any\" }"
-        ),
-        [zone]
-    );
 }
 
 #[test]
@@ -269,32 +262,7 @@ fn what_must_be_there_is_told() {
 }
 
 #[test]
-fn zones_have_a_grammar() {
-    assert_eq!(
-        told("\"acme\"", "\"*\""),
-        ["13: zone \"*\" would grant all zones at once | all zones is no zone; name one"]
-    );
-    assert_eq!(
-        told("\"acme\"", "\"\""),
-        ["13: a zone must not be empty | without a zone: remove the key"]
-    );
-    assert_eq!(
-        told("\"acme\"", "\"a\\nb\""),
-        ["13: a zone must not contain control characters"]
-    );
-    assert_eq!(
-        told("acme\"", &format!("{}\"", "x".repeat(256)))[1..],
-        [] as [String; 0]
-    );
-    let longest = COMPLETE.replace("\"acme\"", &format!("\"{}\"", "x".repeat(255)));
-    assert_eq!(
-        parse(&longest).unwrap().0.logins["shop_acme"]
-            .zone
-            .as_ref()
-            .unwrap()
-            .len(),
-        255
-    );
+fn the_zone_parameter_has_a_grammar() {
     let help = "two words with a dot, of letters, digits and _: \"app.tenant_id\"";
     for name in ["tenant", "role", "app.", "app.1x", "app.a b", "a.b;"] {
         assert_eq!(

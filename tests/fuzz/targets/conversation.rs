@@ -14,7 +14,7 @@ use conversing::server::{Place, Server};
 use conversing::who::{Login, PREFIX_NAME};
 use input::Act;
 use portcullis::policy::{State, Verdict, decide};
-use portcullis::sql::describe;
+use portcullis::sql::{Facts, ParameterUse, describe};
 
 /// Output is at most this many times the input: the longest answer to the shortest message is a
 /// refusal of about 500 bytes to a message of 5.
@@ -122,8 +122,12 @@ fn check_texts(played: &Played, login: Login) {
         };
         let text = text.expect("a text");
         let text = text.strip_prefix(b"select where false;").unwrap_or(text);
+        let mut facts = describe(text);
+        if frame.kind == b'P' {
+            named_later(&mut facts);
+        }
         let verdict = decide(
-            &describe(text),
+            &facts,
             &who,
             State {
                 migration_open,
@@ -151,4 +155,22 @@ fn check_same(one: &[u8], other: &[u8], whole: &Played, cut: &Played) {
         one.len().max(other.len())
     };
     assert_eq!(one.get(..length), other.get(..length));
+}
+
+/// Parameters for one transaction whose names and values are bound are judged when they are bound.
+fn named_later(facts: &mut Facts) {
+    let Some(statement) = facts.statements.first_mut() else {
+        return;
+    };
+    let bound = statement.details.bound.take().unwrap_or_default();
+    let named = bound
+        .iter()
+        .filter(|it| it.name.is_some() && it.value.is_some());
+    let named: Vec<usize> = named.map(|it| usize::from(it.touch)).collect();
+    let mut at = 0;
+    statement.parameters.retain(|touch| {
+        let is_named = named.contains(&at) && touch.how == ParameterUse::Local;
+        at += 1;
+        !is_named
+    });
 }

@@ -1,0 +1,242 @@
+//! Where the zone of a login comes from, and which zones it may have.
+
+use std::sync::Arc;
+
+use super::Who;
+use super::file::Kind;
+use super::pattern::Pattern;
+
+/// Longest zone, in bytes.
+pub const MAX_ZONE: usize = 255;
+
+/// Every zone at once, as row-level security reads it: granted by `all_zones`, and never a pattern.
+pub const ALL_ZONES: &str = "*";
+
+/// `zone` of a login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ZoneSource {
+    /// `zone = "acme"`: fixed for every transaction.
+    Fixed(Arc<str>),
+    /// `{ from = "database", pattern = "tenant_*" }`: what stands in the database's name for the star.
+    Database(Pattern),
+    /// `{ from = "client", ... }`: the client sets the parameter itself, to what it is granted.
+    Client(Grant),
+}
+
+/// The zones that a client may choose from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// `values`
+    pub values: Values,
+    /// `all_zones`: the sentinel, which is every zone at once.
+    pub all_zones: bool,
+}
+
+/// `values`: single zones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// `"any"`: any one zone.
+    Any,
+    /// These, and what fits a pattern; may be empty, where all zones are granted and no single one.
+    Listed(Box<[Pattern]>),
+}
+
+/// Can this be a zone? 1 to [`MAX_ZONE`] bytes, no control characters.
+pub fn is_zone(value: &str) -> bool {
+    !value.is_empty() && value.len() <= MAX_ZONE && !value.chars().any(char::is_control)
+}
+
+impl Grant {
+    /// Is this zone, or every zone, granted? Compared byte by byte.
+    pub fn admits(&self, value: &str) -> bool {
+        if value == ALL_ZONES {
+            return self.all_zones;
+        }
+        is_zone(value)
+            && match &self.values {
+                Values::Any => true,
+                Values::Listed(patterns) => patterns.iter().any(|pattern| pattern.fits(value)),
+            }
+    }
+
+    /// Is everything granted that `other` grants, as far as the words tell?
+    fn covers(&self, other: &Self) -> bool {
+        let values = match (&self.values, &other.values) {
+            (Values::Any, _) => true,
+            (Values::Listed(_), Values::Any) => false,
+            (Values::Listed(mine), Values::Listed(theirs)) => {
+                theirs.iter().all(|pattern| mine.contains(pattern))
+            }
+        };
+        values && (self.all_zones || !other.all_zones)
+    }
+}
+
+impl ZoneSource {
+    /// The zone that every transaction on this database has; none where the client chooses, or where
+    /// the database's name does not fit.
+    pub fn on<'z>(&'z self, database: &'z str) -> Option<&'z str> {
+        match self {
+            Self::Fixed(zone) => Some(zone),
+            Self::Database(pattern) => pattern.starred(database).filter(|zone| is_single(zone)),
+            Self::Client(_) => None,
+        }
+    }
+
+    /// May a connection that was admitted with `old` go on with this one?
+    pub fn carries_on(&self, old: &Self) -> bool {
+        match (self, old) {
+            (Self::Client(new), Self::Client(old)) => new.covers(old),
+            (new, old) => new == old,
+        }
+    }
+}
+
+/// Is it one zone, and not all of them?
+pub fn is_single(value: &str) -> bool {
+    is_zone(value) && value != ALL_ZONES
+}
+
+impl Who {
+    /// The zone that every transaction of this connection carries, whatever the client does.
+    pub fn zone(&self) -> Option<&str> {
+        self.login.zone.as_ref()?.on(&self.database)
+    }
+
+    /// What the client may choose from, where it chooses.
+    pub fn grant(&self) -> Option<&Grant> {
+        match &self.login.zone {
+            Some(ZoneSource::Client(grant)) => Some(grant),
+            _ => None,
+        }
+    }
+
+    /// The parameter that the client sets itself, where it does.
+    pub fn chosen_parameter(&self) -> Option<&str> {
+        self.grant()?;
+        self.zone_parameter()
+    }
+
+    /// The parameter that row-level security reads, where this connection's zone is guarded.
+    pub fn zone_parameter(&self) -> Option<&str> {
+        let zone = self.policy.zone.as_ref()?;
+        self.zone_is_guarded().then_some(&*zone.parameter)
+    }
+
+    /// Is this a service or a person on a database that needs a zone, or one that has a zone anyway?
+    /// Then the zone parameter is guarded.
+    pub fn zone_is_guarded(&self) -> bool {
+        self.login.kind != Kind::Migrator && (self.login.zone.is_some() || self.zone_is_required())
+    }
+
+    /// Is this a service or a person on a database that needs a zone?
+    pub fn zone_is_required(&self) -> bool {
+        let needs = |zone: &super::file::ZonePolicy| {
+            zone.databases.iter().any(|name| **name == *self.database)
+        };
+        matches!(self.login.kind, Kind::Service | Kind::Human)
+            && self.policy.zone.as_ref().is_some_and(needs)
+    }
+
+    /// The team's word for a zone.
+    pub fn noun(&self) -> &str {
+        self.policy.zone.as_ref().map_or("zone", |zone| &zone.noun)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant(values: &[&str], all_zones: bool) -> Grant {
+        let patterns = values.iter().map(|text| Pattern::new(text));
+        let values = match values {
+            ["any"] => Values::Any,
+            _ => Values::Listed(patterns.collect()),
+        };
+        Grant { values, all_zones }
+    }
+
+    #[test]
+    fn the_sentinel_is_a_grant_of_its_own_and_nothing_empty_or_strange_is_a_zone() {
+        let long = "x".repeat(MAX_ZONE + 1);
+        for (values, all, value, admitted) in [
+            (&["any"][..], false, "acme", true),
+            (&["any"], false, "*", false),
+            (&["any"], true, "*", true),
+            (&["any"], true, "", false),
+            (&["any"], false, "a\nb", false),
+            (&["any"], false, &long, false),
+            (&["any"], false, &long[1..], true),
+            (&["any"], false, "**", true),
+            (&["acme", "b-*"], false, "acme", true),
+            (&["acme", "b-*"], false, "ACME", false),
+            (&["acme", "b-*"], false, "acme ", false),
+            (&["acme", "b-*"], false, "b-1", true),
+            (&["acme", "b-*"], false, "b-", true),
+            (&["acme", "b-*"], false, "xb-1", false),
+            (&["acme", "b-*"], false, "*", false),
+            (&["acme", "b-*"], false, "", false),
+            (&[], true, "*", true),
+            (&[], true, "acme", false),
+        ] {
+            let granted = grant(values, all).admits(value);
+            assert_eq!(granted, admitted, "{values:?} {all} {value:?}");
+        }
+    }
+
+    #[test]
+    fn the_zone_is_what_stands_in_the_databases_name_for_the_star() {
+        let zone = |pattern: &str, database: &str| {
+            let source = ZoneSource::Database(Pattern::new(pattern));
+            source.on(database).map(str::to_owned)
+        };
+        assert_eq!(zone("tenant_*", "tenant_acme").as_deref(), Some("acme"));
+        assert_eq!(zone("*_shop", "acme_shop").as_deref(), Some("acme"));
+        assert_eq!(zone("t_*_db", "t_acme_db").as_deref(), Some("acme"));
+        for (pattern, database) in [
+            ("tenant_*", "tenant_"),
+            ("tenant_*", "shop"),
+            ("tenant_*", "tenant_*"),
+            ("ab*ba", "aba"),
+            ("shop", "shop"),
+        ] {
+            assert_eq!(zone(pattern, database), None, "{pattern} {database}");
+        }
+    }
+
+    #[test]
+    fn a_wider_grant_ends_no_connection_and_a_narrower_one_does() {
+        let client = |values: &[&str], all| ZoneSource::Client(grant(values, all));
+        for (old, new, carried) in [
+            (client(&["a"], false), client(&["a", "b-*"], false), true),
+            (client(&["a", "b-*"], false), client(&["a"], false), false),
+            (client(&["a"], false), client(&["any"], false), true),
+            (client(&["any"], false), client(&["a"], false), false),
+            (client(&["any"], true), client(&["any"], false), false),
+            (client(&["any"], false), client(&["any"], true), true),
+            (
+                client(&["any"], false),
+                ZoneSource::Fixed("a".into()),
+                false,
+            ),
+            (
+                ZoneSource::Fixed("a".into()),
+                client(&["any"], false),
+                false,
+            ),
+            (
+                ZoneSource::Fixed("a".into()),
+                ZoneSource::Fixed("a".into()),
+                true,
+            ),
+            (
+                ZoneSource::Fixed("a".into()),
+                ZoneSource::Fixed("b".into()),
+                false,
+            ),
+        ] {
+            assert_eq!(new.carries_on(&old), carried, "{old:?} {new:?}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Logins that choose their zone, over one server connection, and what the next client of it finds.
+
+use std::process::Command;
+use std::sync::Arc;
+
+use crate::support::fixture::{self, POLICY, User, password};
+use crate::support::message::{self, Message, column, error, extended, failed, fine};
+use crate::support::psql::Psql;
+use crate::support::shared::OnEveryVersion;
+use crate::support::{self, Stack, StackOptions, Transport, Wire};
+
+static STACKS: OnEveryVersion = OnEveryVersion::new();
+
+/// One role, and so one pool with one connection, for all of them.
+const LOGINS: &str = r#"
+[login.picky]
+kind = "service"
+databases = ["shop"]
+zone = { from = "client", values = ["acme", "globex", "t-*"] }
+server_role = "shop_acme"
+
+[login.free]
+kind = "service"
+databases = ["shop"]
+zone = { from = "client", values = "any", all_zones = true }
+server_role = "shop_acme"
+
+[login.own]
+kind = "service"
+databases = ["shop"]
+route = "session"
+zone = { from = "client", values = ["acme", "globex"] }
+server_role = "shop_acme"
+
+[login.named]
+kind = "service"
+databases = ["shop"]
+zone = { from = "database", pattern = "s*p" }
+server_role = "shop_acme"
+"#;
+
+const SQL: &str = "
+\\connect shop
+SET ROLE migrator;
+CREATE POLICY every_zone ON orders USING (current_setting('app.tenant_id', true) = '*');
+INSERT INTO orders (tenant_id, note) VALUES ('ho', 'by the name of the database'), ('', 'nobody''s');
+RESET ROLE;
+";
+
+pub fn stacks() -> Vec<Arc<Stack>> {
+    STACKS.get(|| StackOptions {
+        sql: format!("{}{SQL}", fixture::SQL),
+        policy: format!("{POLICY}{LOGINS}"),
+        users: ["picky", "free", "own", "named"]
+            .map(|name| User::new(name, &password(name)))
+            .to_vec(),
+        pool_size: 1,
+        keys: vec!["migrator", "shop_acme"],
+        ..StackOptions::default()
+    })
+}
+
+pub const SEEN: &str = "SELECT DISTINCT tenant_id FROM orders ORDER BY 1";
+
+/// The zones whose rows are seen, the same in both protocols.
+#[track_caller]
+pub fn seen(wire: &mut Wire) -> Vec<String> {
+    let simple = wire.query(SEEN);
+    fine(&simple);
+    let bound = wire.batch(&extended(SEEN, &[]));
+    fine(&bound);
+    assert_eq!(column(&simple), column(&bound));
+    column(&simple)
+}
+
+#[track_caller]
+pub fn log_in(stack: &Stack, login: &str, parameters: &[(&str, &str)]) -> Wire {
+    Wire::login_with(
+        &stack.login(login, "shop"),
+        Transport::SslRequest,
+        parameters,
+    )
+}
+
+/// The next client of the server connection sees nothing, asked past Portcullis and through it.
+#[track_caller]
+pub fn nothing_is_left(stack: &Stack) {
+    let mut past = Wire::login(&stack.login_at(stack.transaction_port, "shop_acme", "shop"));
+    let zone = "SELECT coalesce(current_setting('app.tenant_id', true), '')";
+    assert_eq!(column(&past.query(zone)), [""]);
+    assert_eq!(
+        column(&past.query(SEEN)),
+        ["".to_owned(); 1],
+        "the row without a zone"
+    );
+    let mut next = log_in(stack, "picky", &[]);
+    let (refused, _) = failed(&next.query(SEEN));
+    assert_eq!(refused, "42501");
+    assert_eq!(
+        column(&next.query("SHOW app.tenant_id"))
+            .first()
+            .map_or("", |it| it),
+        "",
+        "SHOW"
+    );
+}
+
+/// It is refused by this guard, and the connection is well afterwards.
+#[track_caller]
+pub fn refused(wire: &mut Wire, what: &[Message], guard: &str) {
+    let error = error(what).unwrap_or_else(|| panic!("not refused: {}", message::kinds(what)));
+    let by = (error.field(b'R').unwrap_or_default(), error.sqlstate());
+    assert_eq!(by.0, guard, "{error:?}");
+    if what.last().expect("an answer").transaction() != 'I' {
+        fine(&wire.query("ROLLBACK"));
+    }
+}
+
+pub fn psql(stack: &Stack, login: &str, options: &str, sql: &str) -> Psql {
+    let login = stack.login(login, "shop");
+    let mut command = Command::new("psql");
+    command.args([
+        "-XAtq",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-v",
+        "VERBOSITY=verbose",
+        "-f",
+        "-",
+    ]);
+    command.envs(login.environment()).env("PGOPTIONS", options);
+    support::psql::with_input(command, sql).into()
+}
