@@ -36,6 +36,7 @@ use crate::policy::{Decision, Refusal, State, Who};
 use crate::protocol::TransactionStatus;
 use crate::sql::Facts;
 use crate::sql::FactsCache;
+use crate::zone::signed::Signer;
 use crate::zone::{NAME_LENGTH, Prefix};
 
 use in_flight::InFlight;
@@ -82,6 +83,8 @@ pub struct Context<'a, O: Observer> {
     pub busy: bool,
     /// Where events go.
     pub observer: &'a O,
+    /// Makes the tokens of the signed level.
+    pub signer: &'a dyn Signer,
 }
 
 /// The parameters of a client's startup packet, on a server connection that is handed on.
