@@ -1,6 +1,6 @@
 //! Walsender commands: what a replication connection may send beside SQL.
 //!
-//! PostgreSQL looks at the first token of a Query: is it one of [`FIRST`], written exactly so, the text is
+//! PostgreSQL looks at the first token of a Query: is it one of ten (`FIRST`), written exactly so, the text is
 //! a command and nothing else; any other text is SQL. Its scanner for that knows no comments, folds no
 //! keyword, and is older than most of SQL's ways to write a name; it is the same in PostgreSQL 15, 17 and
 //! 18, but for `ALTER_REPLICATION_SLOT` and `UPLOAD_MANIFEST`, which 15 does not know (there they are SQL
