@@ -212,3 +212,44 @@ fn the_pools_names_are_out_of_reach_of_sql() {
         }
     }
 }
+
+/// A statement prepared and run in one batch, whose Parse comes in a write of its own.
+fn prepared_in_two_pieces(wire: &mut Wire, name: &str, sql: &str) -> Vec<Message> {
+    let run = [
+        message::bind("", name, &[]),
+        message::describe(b'P', ""),
+        message::execute("", 0),
+        message::sync(),
+    ];
+    wire.send(&message::parse(name, sql));
+    // Long enough for PgBouncer to read it; whether the answer comes already is its own matter.
+    wire.is_quiet_for(std::time::Duration::from_millis(20));
+    wire.send(&run.concat());
+    wire.receive_until(b'Z')
+}
+
+/// A client's first transaction, on a server connection that has met its statements: PgBouncer answers
+/// the Parse by itself, and a Close sooner. The prefix that closes its name does not stand between.
+#[test]
+fn a_statement_that_others_have_prepared_is_answered_in_order() {
+    for number in 0..VERSIONS.len() {
+        let stack = start(number);
+        for round in 0..3 {
+            let mut wire = acme(&stack);
+            let mut run =
+                |name: &str, sql: &str| fine(&prepared_in_two_pieces(&mut wire, name, sql));
+            run("seen", SEEN);
+            run("begin", "BEGIN");
+            run("insert", &insert("known"));
+            run("commit", "COMMIT");
+            drop(wire);
+            let mut wire = acme(&stack);
+            let mut run =
+                |name: &str, sql: &str| fine(&prepared_in_two_pieces(&mut wire, name, sql));
+            run("begin", "BEGIN");
+            run("insert", &insert("known"));
+            run("commit", "COMMIT");
+            written(&stack, "known", 2 * round + 2);
+        }
+    }
+}

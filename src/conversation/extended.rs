@@ -78,7 +78,7 @@ impl Conversation {
             let refusal = too_many_names(cx.who);
             return Ok(self.refuse_extended(message, refusal, cx, out));
         }
-        self.put_prefix_for_parse(&meaning.facts, cx, out);
+        self.put_prefix_for_parse(&meaning.facts, meaning.followed, cx, out);
         if taken {
             self.try_parse(meaning.source.as_deref(), out);
             let refusal = taken_name(cx.who, name);
@@ -189,7 +189,7 @@ impl Conversation {
         if self.must_know(&prepared.facts, out) {
             return Step::Hold;
         }
-        self.put_prefix_for_parse(&prepared.facts, cx, out);
+        self.put_prefix_for_parse(&prepared.facts, false, cx, out);
         let called = self.say_again(name, &prepared, false, out);
         match called {
             Called::Wait => return Step::Hold,

@@ -73,6 +73,11 @@ impl Keeping {
         matches!(self.pool, Pool::Follows(_))
     }
 
+    /// Has the pool got the zone's statement, so that the prefix names it and no more?
+    pub fn is_kept(&self) -> bool {
+        self.pool == Pool::Follows(Kept::Yes)
+    }
+
     /// Is it time to ask the pool?
     pub fn is_curious(&self) -> bool {
         self.pool == Pool::Unasked(ASK_AFTER)
@@ -158,7 +163,9 @@ mod tests {
         let mut keeping = follows();
         assert_eq!(keeping.next_form(), Form::First);
         assert_eq!(keeping.next_form(), Form::First);
+        assert!(!keeping.is_kept());
         keeping.parsed();
+        assert!(keeping.is_kept());
         assert_eq!(keeping.next_form(), Form::Again);
         assert!(!keeping.is_curious());
     }

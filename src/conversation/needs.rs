@@ -47,6 +47,18 @@ fn takes_no_snapshot(statement: &Statement) -> bool {
     !classes.is_empty() && classes.minus(NONE).is_empty() && statement.functions.is_empty()
 }
 
+/// Does PostgreSQL take a snapshot already to read it, so that no SET TRANSACTION may follow?
+pub fn is_analyzed(facts: &Facts) -> bool {
+    const READ: ClassSet = ClassSet::of(Class::Read)
+        .with(Class::Write)
+        .with(Class::Explain);
+    facts.undescribed.is_none()
+        && facts.statements.iter().all(|statement| {
+            let classes = statement.classes;
+            statement.tag == "CALL" || (!classes.is_empty() && classes.minus(READ).is_empty())
+        })
+}
+
 /// DEALLOCATE ALL and DISCARD ALL make PgBouncer forget what it follows for this client, too.
 pub fn may_remove_names(facts: &Facts) -> bool {
     let classes = &facts.classes;

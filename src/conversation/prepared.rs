@@ -410,16 +410,20 @@ impl Conversation {
     }
 
     /// The prefix that a Parse needs: names, and constants like dates, mean what the client's
-    /// parameters say.
+    /// parameters say. `followed`: the Parse is left to the pool.
     pub(super) fn put_prefix_for_parse<O: Observer>(
         &mut self,
         facts: &Facts,
+        followed: bool,
         cx: &Context<'_, O>,
         out: &mut Splice<'_>,
     ) {
         let failed = self.failed();
         let injection = self.injection.as_ref();
-        if injection.is_some_and(|injection| injection.due_at_parse(facts, failed)) {
+        if injection.is_some_and(|injection| {
+            injection.due_at_parse(facts, failed)
+                || (followed && injection.due_at_followed_parse(facts, failed))
+        }) {
             self.put_prefix(cx, out);
             self.batch = Batch::Open;
         }

@@ -100,6 +100,8 @@ pub struct Server {
     pub described_in_vain: bool,
     /// Between the first message of a prefix and its Execute.
     in_prefix: bool,
+    /// The highest mark of a message so far.
+    latest: u32,
     /// A prefix took the place of the client's unnamed portal.
     unnamed_taken: bool,
     /// Statements that ran.
@@ -131,6 +133,7 @@ impl Server {
             doubtful: false,
             described_in_vain: false,
             in_prefix: false,
+            latest: 0,
             unnamed_taken: false,
             runs: 0,
         }
@@ -185,9 +188,12 @@ impl Server {
                 return true;
             }
         };
-        // A statement that is said again is no message of the client's.
+        // A statement that is said again is no message of the client's: its mark was seen before.
         let mut behind = frames[length.min(frames.len())..].iter();
-        let behind = behind.find(|frame| !matches!(frame.kind, b'P' | b'C'));
+        let behind = behind.find(|frame| match frame.kind {
+            b'P' => statement::mark(frame.body).is_some_and(|mark| mark > self.latest),
+            kind => kind != b'C',
+        });
         let Some(behind) = behind else {
             return false;
         };
@@ -211,6 +217,9 @@ impl Server {
     }
 
     fn take(&mut self, frame: &Frame<'_>) {
+        if let Some(mark) = statement::mark(frame.body) {
+            self.latest = self.latest.max(mark);
+        }
         if let Some(simple) = self.copy {
             return self.take_copy(frame, simple);
         }

@@ -1,6 +1,7 @@
 //! What the names of the client's prepared statements, and the pool between, have to do with it.
 
 use super::Injection;
+use crate::conversation::needs::is_analyzed;
 use crate::sql::Facts;
 
 impl Injection {
@@ -32,6 +33,15 @@ impl Injection {
         let parameters = self.parameters.as_ref();
         let set = parameters.is_some_and(|it| it.have_to_be_set() || it.modes().is_some());
         set && self.is_due() && !failed && self.matters(facts)
+    }
+
+    /// Is the prefix due ahead of the Parse of a statement that is left to the pool? PgBouncer answers a
+    /// Parse of a text that the server connection has met, and Close, by itself; when they come in two
+    /// reads, Close first (measured on 1.24.1). So as long as the prefix closes its own name it does not
+    /// stand behind such a Parse, unless SET TRANSACTION could still come between that and its Bind.
+    pub fn due_at_followed_parse(&self, facts: &Facts, failed: bool) -> bool {
+        let due = self.is_due() && !self.keeping.is_kept() && !failed;
+        due && is_analyzed(facts) && self.matters(facts)
     }
 
     /// May the server connection be given to another client behind what is unanswered? PgBouncer gives

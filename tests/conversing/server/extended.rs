@@ -23,6 +23,11 @@ impl Server {
             return Err(sqlstate);
         }
         self.start();
+        if self.place == Place::Alone
+            && statement::mark(sql.as_bytes()).is_some_and(|mark| self.doomed.contains(&mark))
+        {
+            return Err(CANCELED);
+        }
         let statements = statement::read(&sql);
         if statements.contains(&Statement::Unknown) || statements.len() > 1 {
             return Err("42601");
