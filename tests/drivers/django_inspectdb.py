@@ -3,7 +3,7 @@
 import os
 
 import django
-from checks import DATABASE, HOST, PASSWORD, PORT, PREPARED, USER
+from checks import DATABASE, HOST, PASSWORD, PORT, USER
 from django.conf import settings
 
 settings.configure(
@@ -15,8 +15,8 @@ settings.configure(
             "USER": USER,
             "PASSWORD": PASSWORD,
             "NAME": DATABASE,
-            # Not by name before PgBouncer 1.21; cursors WITH HOLD do not go with transaction mode.
-            "OPTIONS": {"prepare_threshold": 5 if PREPARED else None, "sslmode": os.environ["PGSSLMODE"]},
+            # Cursors WITH HOLD do not go with transaction mode.
+            "OPTIONS": {"prepare_threshold": 5, "sslmode": os.environ["PGSSLMODE"]},
             "DISABLE_SERVER_SIDE_CURSORS": True,
         }
     },

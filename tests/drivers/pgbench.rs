@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use crate::support::{Psql, Stack, psql};
-use crate::{NEW, OLD, stack, through_portcullis};
+use crate::{NEW, OLD, stack};
 
 const CLIENTS: u32 = 8;
 const TRANSACTIONS: u32 = 25;
@@ -49,25 +49,15 @@ fn is_consistent(stack: &Stack, runs: u32) {
 }
 
 #[test]
-fn pgbench_simple_extended_and_prepared_on_an_older_pool() {
-    let stack = stack(OLD);
-    with_tables(&stack);
-    // The older pool alone has no prepared statements.
-    let protocols = &["simple", "extended", "prepared"][..2 + usize::from(through_portcullis())];
-    for protocol in protocols {
-        run(&stack, &["-M", protocol]);
+fn pgbench_simple_extended_and_prepared() {
+    for versions in [OLD, NEW] {
+        let stack = stack(versions);
+        with_tables(&stack);
+        for protocol in ["simple", "extended", "prepared"] {
+            run(&stack, &["-M", protocol]);
+        }
+        is_consistent(&stack, 3);
     }
-    is_consistent(&stack, protocols.len() as u32);
-}
-
-#[test]
-fn pgbench_simple_extended_and_prepared_on_a_newer_pool() {
-    let stack = stack(NEW);
-    with_tables(&stack);
-    for protocol in ["simple", "extended", "prepared"] {
-        run(&stack, &["-M", protocol]);
-    }
-    is_consistent(&stack, 3);
 }
 
 #[test]

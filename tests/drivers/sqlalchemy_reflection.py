@@ -1,7 +1,6 @@
 """What SQLAlchemy finds out about a schema, printed."""
 
 import sqlalchemy
-from checks import PREPARED
 
 
 def describe(connection):
@@ -32,9 +31,7 @@ def describe(connection):
     connection.rollback()
 
 
-# Before PgBouncer 1.21 nothing is prepared by name.
-options = {"prepare_threshold": 5 if PREPARED else None}
-engine = sqlalchemy.create_engine("postgresql+psycopg://", connect_args=options)
+engine = sqlalchemy.create_engine("postgresql+psycopg://", connect_args={"prepare_threshold": 5})
 with engine.connect() as connection:
     describe(connection)
     print("isolation", connection.get_isolation_level(), engine.dialect.server_version_info)

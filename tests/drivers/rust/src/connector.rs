@@ -1,13 +1,13 @@
-//! rustls for tokio-postgres: verifies the chain and the name, offers channel binding.
+//! rustls for tokio-postgres: verifies the chain and the name.
 
 use std::io;
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::Socket;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect};
@@ -17,8 +17,17 @@ use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect};
 pub struct Connector(Arc<ClientConfig>);
 
 impl Connector {
-    pub fn new(authority: &Path) -> Self {
-        Self(super::wire::client_config(authority))
+    pub fn new(authority: &str) -> Self {
+        let mut roots = RootCertStore::empty();
+        let certificate = CertificateDer::from_pem_file(authority).expect("read the authority");
+        roots.add(certificate).expect("an authority");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("protocol versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Self(Arc::new(config))
     }
 }
 
@@ -29,18 +38,12 @@ impl MakeTlsConnect<Socket> for Connector {
 
     fn make_tls_connect(&mut self, host: &str) -> io::Result<Connect> {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-        Ok(Connect {
-            config: self.0.clone(),
-            name,
-        })
+        Ok(Connect(self.0.clone(), name))
     }
 }
 
 /// One handshake to come.
-pub struct Connect {
-    config: Arc<ClientConfig>,
-    name: ServerName<'static>,
-}
+pub struct Connect(Arc<ClientConfig>, ServerName<'static>);
 
 impl TlsConnect<Socket> for Connect {
     type Stream = Stream;
@@ -48,8 +51,8 @@ impl TlsConnect<Socket> for Connect {
     type Future = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
 
     fn connect(self, socket: Socket) -> Self::Future {
-        let connector = tokio_rustls::TlsConnector::from(self.config);
-        Box::pin(async move { connector.connect(self.name, socket).await.map(Stream) })
+        let connector = tokio_rustls::TlsConnector::from(self.0);
+        Box::pin(async move { connector.connect(self.1, socket).await.map(Stream) })
     }
 }
 
