@@ -42,17 +42,22 @@ fn source(file: &str) -> String {
     format!("{}/tests/drivers/{file}", env!("CARGO_MANIFEST_DIR"))
 }
 
+/// What `deploy/parts drivers` makes last is there.
+fn fetched() {
+    let last = parts::parts().join("drivers/node/node_modules/portcullis-prisma");
+    parts::present(&last, "drivers");
+}
+
 fn python(file: &str) -> Command {
-    let interpreter = parts::parts().join("drivers/python/bin/python");
-    parts::present(&interpreter, "drivers");
-    let mut command = Command::new(interpreter);
+    fetched();
+    let mut command = Command::new(parts::parts().join("drivers/python/bin/python"));
     command.arg("-B").arg(source(file));
     command
 }
 
 fn node(file: &str) -> Command {
+    fetched();
     let modules = parts::parts().join("drivers/node/node_modules");
-    parts::present(&modules.join("pg"), "drivers");
     let mut command = Command::new("node");
     command.arg(source(file)).env("NODE_PATH", modules);
     command

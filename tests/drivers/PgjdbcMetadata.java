@@ -10,8 +10,6 @@ import java.util.Properties;
 
 /** What pgjdbc, and every tool on top of it, finds out about a schema, printed. */
 public class PgjdbcMetadata {
-    static final boolean PREPARED = System.getenv("DRIVER_PREPARED").equals("1");
-
     static void print(String what, ResultSet rows) throws SQLException {
         System.out.println("## " + what);
         ResultSetMetaData columns = rows.getMetaData();
@@ -32,7 +30,6 @@ public class PgjdbcMetadata {
         properties.setProperty("sslmode", System.getenv("PGSSLMODE"));
         properties.setProperty("sslrootcert", System.getenv("PGSSLROOTCERT"));
         properties.setProperty("ApplicationName", "metadata");
-        if (!PREPARED) properties.setProperty("prepareThreshold", "0");
         String url = "jdbc:postgresql://" + System.getenv("PGHOST") + ":" + System.getenv("PGPORT") + "/" + System.getenv("PGDATABASE");
         try (Connection db = DriverManager.getConnection(url, properties)) {
             DatabaseMetaData data = db.getMetaData();

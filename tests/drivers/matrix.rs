@@ -404,7 +404,9 @@ fn matrix(versions: (Version, Pooler)) {
     let other_ca = other.certificate().display().to_string();
     let mut table = format!("{versions:?}, pool of 2\n| | {} | |\n", COLUMNS.join(" | "));
     let mut wrong = Vec::new();
-    for driver in DRIVERS.iter().filter(|driver| wanted(driver)) {
+    let drivers: Vec<&Driver> = DRIVERS.iter().filter(|driver| wanted(driver)).collect();
+    assert!(!drivers.is_empty(), "no client of such a name");
+    for driver in drivers {
         let start = std::time::Instant::now();
         let straight = run(driver, &stack, &straight, &other_ca);
         let middle = start.elapsed();

@@ -23,7 +23,6 @@ pub mod ports;
 pub mod process;
 pub mod proxy;
 pub mod psql;
-pub mod rustls_connect;
 pub mod scram;
 pub mod shared;
 pub mod tls;

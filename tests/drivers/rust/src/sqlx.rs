@@ -189,7 +189,12 @@ async fn savepoints(db: &PgPool) -> Checked {
 async fn recovery(db: &PgPool) -> Checked {
     let divide = || sqlx::query("SELECT 1 / $1::int").bind(0);
     fails_with("22012", divide().execute(db).await)?;
-    fails_with("42P01", sqlx::query("SELECT 1 FROM driver_nothing").execute(db).await)?;
+    fails_with(
+        "42P01",
+        sqlx::query("SELECT 1 FROM driver_nothing")
+            .execute(db)
+            .await,
+    )?;
     fails_with("42601", db.execute("SELEC 1").await)?;
     let taken = sqlx::query("INSERT INTO orders (id, note) VALUES (1, $1)").bind("driver lost");
     fails_with("23505", taken.execute(db).await)?;
@@ -198,7 +203,10 @@ async fn recovery(db: &PgPool) -> Checked {
     fails_with("22012", divide().execute(&mut *transaction).await)?;
     fails_with("25P02", transaction.execute("SELECT 1").await)?;
     transaction.rollback().await?;
-    let two: i32 = sqlx::query_scalar("SELECT $1::int").bind(2).fetch_one(db).await?;
+    let two: i32 = sqlx::query_scalar("SELECT $1::int")
+        .bind(2)
+        .fetch_one(db)
+        .await?;
     same(two, 2)
 }
 
@@ -216,7 +224,9 @@ async fn settings(db: &PgPool) -> Checked {
         same(time_zone(&mut db).await?, "Asia/Tokyo".into())?;
     }
     let mut transaction = db.begin().await?;
-    transaction.execute("SET TimeZone TO 'Asia/Tbilisi'").await?;
+    transaction
+        .execute("SET TimeZone TO 'Asia/Tbilisi'")
+        .await?;
     same(time_zone(&mut transaction).await?, "Asia/Tbilisi".into())?;
     transaction.rollback().await?;
     same(time_zone(&mut db).await?, "Asia/Tokyo".into())?;

@@ -128,10 +128,7 @@ async fn zone(db: &Client) -> Checked {
         vec!["acme"],
     )?;
     let count = "SELECT count(*) FROM orders WHERE tenant_id = $1";
-    same(
-        db.query_one(count, &[&"globex"]).await?.get::<_, i64>(0),
-        0,
-    )?;
+    same(db.query_one(count, &[&"globex"]).await?.get::<_, i64>(0), 0)?;
     let insert = format!("{INSERT} RETURNING tenant_id");
     same(
         db.query_one(&insert, &[&"driver insert"])
@@ -214,7 +211,9 @@ async fn recovery(db: &mut Client) -> Checked {
     fails_with("25P02", transaction.query("SELECT 1", &[]).await)?;
     transaction.rollback().await?;
     same(
-        db.query_one("SELECT $1::int", &[&2]).await?.get::<_, i32>(0),
+        db.query_one("SELECT $1::int", &[&2])
+            .await?
+            .get::<_, i32>(0),
         2,
     )
 }
@@ -359,7 +358,9 @@ fn main() {
         checks.run("zone", Box::pin(zone(&db))).await;
         checks.run("prepared", Box::pin(prepared(&db))).await;
         checks.run("unnamed", Box::pin(unnamed(&db))).await;
-        checks.run("savepoints", Box::pin(savepoints(&mut db))).await;
+        checks
+            .run("savepoints", Box::pin(savepoints(&mut db)))
+            .await;
         checks.run("recovery", Box::pin(recovery(&mut db))).await;
         checks.run("settings", Box::pin(settings(&mut db))).await;
         checks.run("copy", Box::pin(copy(&db))).await;
