@@ -96,9 +96,10 @@ fn token_of(key: &Key, zone: &str, role: &str, database: &str, offset: i64) -> S
     nonce[8..].copy_from_slice(&(now.subsec_nanos() as u64).to_be_bytes());
     let issued = (now.as_micros() as i64 + offset) as u64;
     let audience = Audience::new(role, database).expect("an audience");
-    key.token(zone, &audience, issued, &nonce)
-        .expect("a token")
-        .to_string()
+    let mut token = Vec::new();
+    key.put_token(zone, &audience, issued, &nonce, &mut token)
+        .expect("a token");
+    String::from_utf8(token).expect("ASCII")
 }
 
 fn key(id: &str, byte: u8) -> Key {

@@ -9,7 +9,7 @@ mod tests;
 
 /// Splits off what stands in quotes at the start of a text; `""` does not close them, and stays
 /// doubled in the result.
-fn split_quoted(text: &str) -> Option<(&str, &str)> {
+pub(crate) fn split_quoted(text: &str) -> Option<(&str, &str)> {
     let inner = text.strip_prefix('"')?;
     let mut from = 0;
     loop {

@@ -11,7 +11,8 @@ use super::answer::Answer;
 use super::test as cases;
 use crate::clock::today;
 use crate::config::{Config, Problem, read};
-use crate::policy::{Date, Policy, check_together};
+use crate::net::load;
+use crate::policy::{Date, Policy, check_together, check_zone_keys};
 
 /// Where the packages put the configuration.
 const DEFAULT: &str = "/etc/portcullis/portcullis.toml";
@@ -115,6 +116,10 @@ impl Run {
         };
         if let Some(policy) = self.policy(&config.policy, &text) {
             self.problems.extend(check_together(&config, &policy));
+            self.problems.extend(match load::zone_keys(&config) {
+                Ok(keys) => check_zone_keys(&config, &policy, &keys),
+                Err(problem) => vec![problem],
+            });
         }
     }
 

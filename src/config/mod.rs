@@ -166,6 +166,8 @@ pub struct Auth {
     pub auth_file: PathBuf,
     /// `key_file`: server keys made by `portcullis keys add`.
     pub key_file: Option<PathBuf>,
+    /// `zone_key_file`: what signs the zones of a policy with protection "signed".
+    pub zone_key_file: Option<PathBuf>,
 }
 
 /// `[route.*]`: an upstream pool.

@@ -200,11 +200,13 @@ impl Parser<'_> {
         );
         let auth_file = self.path(&mut table, "auth_file");
         let key_file = self.path(&mut table, "key_file");
+        let zone_key_file = self.path(&mut table, "zone_key_file");
         self.reader.not_yet(&mut table, "auth_query");
         self.reader.finish(table);
         Some(Auth {
             auth_file: auth_file?,
             key_file,
+            zone_key_file,
         })
     }
 

@@ -9,6 +9,7 @@ use crate::error::SqlState;
 use crate::policy::{Decision, Policy, Refusal, State, Who};
 use crate::protocol::frame::{self, SYNC, message, put_cstr};
 use crate::sql::{Facts, FactsCache, LONG_TEXT, describe};
+use crate::zone::signed::Unsigned;
 
 const POLICY: &str = r#"
 schema = 1
@@ -89,6 +90,7 @@ impl Attack {
             described: self.described.take(),
             busy: std::mem::take(&mut self.busy),
             observer: &self.watching,
+            signer: &Unsigned,
         };
         let mut out = Splice::new(input, &mut scratch);
         let taken = self

@@ -379,7 +379,7 @@ impl Conversation {
     pub(super) fn put_prefix<O: Observer>(&mut self, cx: &Context<'_, O>, out: &mut Splice<'_>) {
         self.put_modes(out);
         if let Some(injection) = &mut self.injection {
-            let form = injection.put(out.insert());
+            let form = injection.put(out.insert(), cx.signer);
             self.in_flight.push_prefix(form);
             // The prefix takes the unnamed portal: what was bound to it must not seem to be there.
             self.in_flight.unbind(b"");

@@ -18,6 +18,7 @@ use crate::sql::{
     Class, Facts, ParameterName, ParameterTouch, ParameterUse, SavepointAct, Statement,
     TransactionControl,
 };
+use crate::zone::signed::Signer;
 use crate::zone::{Form, NAME_LENGTH, Prefix, put_question};
 
 /// What is set in every transaction of one connection: its zone, and the parameters of a client whose
@@ -264,10 +265,10 @@ impl Injection {
     }
 
     /// Appends the prefix; in which form?
-    pub fn put(&mut self, out: &mut Vec<u8>) -> Form {
+    pub fn put(&mut self, out: &mut Vec<u8>, signer: &dyn Signer) -> Form {
         let form = self.keeping.next_form();
         let name = &self.name;
-        let mut put = |prefix: &Prefix| prefix.put(out, name, form);
+        let mut put = |prefix: &Prefix| prefix.put(out, name, form, signer);
         match (&mut self.parameters, &self.zone) {
             (Some(parameters), zone) if parameters.have_to_be_set() || zone.is_none() => {
                 parameters.put_prefix(zone.as_deref(), put);

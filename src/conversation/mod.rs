@@ -39,6 +39,7 @@ use crate::policy::{Decision, Refusal, State, Who};
 use crate::protocol::TransactionStatus;
 use crate::sql::Facts;
 use crate::sql::FactsCache;
+use crate::zone::signed::Signer;
 use crate::zone::{NAME_LENGTH, Prefix};
 
 use by_sql::BySql;
@@ -89,6 +90,8 @@ pub struct Context<'a, O: Observer> {
     pub busy: bool,
     /// Where events go.
     pub observer: &'a O,
+    /// Makes the tokens of the signed level.
+    pub signer: &'a dyn Signer,
 }
 
 /// The parameters of a client's startup packet, on a server connection that is handed on.

@@ -154,6 +154,7 @@ impl Parameters {
 
     /// The prefix is being sent. `zone`: what is to be set beside the parameters.
     pub fn put_prefix(&mut self, zone: Option<&Prefix>, put: impl FnOnce(&Prefix)) {
+        let entry = zone.and_then(Prefix::entry);
         let zone = zone.map_or(&[][..], Prefix::values);
         let zone = zone.iter().map(|(name, value)| (&**name, &**value));
         // They are set: what is said in this transaction from here on is not about them.
@@ -161,13 +162,14 @@ impl Parameters {
         if !self.touched.is_empty() || named.access {
             let all = zone.chain(self.to_set());
             let read_only = self.read_only_but(named);
-            return put(&Prefix::new(&all.chain(read_only).collect::<Vec<_>>()));
+            let all: Vec<_> = all.chain(read_only).collect();
+            return put(&Prefix::new(&all, entry.cloned()));
         }
         let read_only = self.read_only_but(named);
         let record = &self.record;
         put(self.prefix.get_or_insert_with(|| {
             let values: Vec<_> = zone.chain(record.applied()).chain(read_only).collect();
-            Prefix::new(&values)
+            Prefix::new(&values, entry.cloned())
         }));
     }
 

@@ -11,8 +11,9 @@ use crate::auth::keys::ServerKeys;
 use crate::auth::scram::Verifier;
 use crate::auth::userlist::{self, Userlist};
 use crate::config::{Config, Problem, SslMode};
-use crate::policy::{Policy, Version, check_together};
+use crate::policy::{Policy, Version, check_together, check_zone_keys};
 use crate::tls::{self, ClientSide};
+use crate::zone::keys::ZoneKeys;
 
 /// A valid policy file.
 pub struct PolicyFile {
@@ -24,7 +25,7 @@ pub struct PolicyFile {
     pub warnings: Vec<Problem>,
 }
 
-/// The users of `auth_file` and the keys of `key_file`.
+/// The users of `auth_file` and the keys of `key_file` and `zone_key_file`.
 pub struct Users {
     /// Who may log in.
     pub users: Arc<HashMap<Box<str>, Verifier>>,
@@ -32,6 +33,8 @@ pub struct Users {
     pub problems: Vec<userlist::Problem>,
     /// Server keys; none without a `key_file`.
     pub keys: Arc<ServerKeys>,
+    /// What signs zones; none without a `zone_key_file`.
+    pub zone_keys: Arc<ZoneKeys>,
 }
 
 /// TLS on both legs.
@@ -54,6 +57,10 @@ pub fn policy(config: &Config, number: u64) -> Result<PolicyFile, Vec<Problem>> 
     policy.help_url = config.help_url.as_deref().map(Into::into);
     policy.version = Some(version(&text, number));
     warnings.extend(check_together(config, &policy));
+    warnings.extend(match zone_keys(config) {
+        Ok(keys) => check_zone_keys(config, &policy, &keys),
+        Err(problem) => vec![problem],
+    });
     if warnings.iter().any(Problem::is_error) {
         return Err(warnings);
     }
@@ -73,10 +80,10 @@ fn version(text: &str, number: u64) -> Version {
     Version { number, digest }
 }
 
-/// Reads `auth_file` and `key_file`.
+/// Reads `auth_file`, `key_file` and `zone_key_file`.
 ///
 /// # Errors
-/// What keeps one of them from being read, or the first line of `key_file` that is not understood.
+/// What keeps one of them from being read, or the first line of a key file that is not understood.
 pub fn users(config: &Config) -> Result<Users, String> {
     let text = tls::files::read_secret(&config.auth.auth_file).map_err(error)?;
     let list = Userlist::parse(&text);
@@ -84,7 +91,22 @@ pub fn users(config: &Config) -> Result<Users, String> {
         users: Arc::new(list.users),
         problems: list.problems,
         keys: Arc::new(keys(config)?),
+        zone_keys: Arc::new(zone_keys(config).map_err(|problem| problem.to_string())?),
     })
+}
+
+/// Reads `zone_key_file`; none: no keys.
+///
+/// # Errors
+/// It cannot be read, others may read it, or the first line that is not understood.
+pub fn zone_keys(config: &Config) -> Result<ZoneKeys, Problem> {
+    let Some(path) = &config.auth.zone_key_file else {
+        return Ok(ZoneKeys::default());
+    };
+    let wrong =
+        |problem: &dyn Display| Problem::error(&path.display().to_string(), problem.to_string());
+    let text = tls::files::read_secret(path).map_err(|problem| wrong(&problem))?;
+    ZoneKeys::parse(&text).map_err(|problem| wrong(&problem))
 }
 
 fn keys(config: &Config) -> Result<ServerKeys, String> {
@@ -149,6 +171,7 @@ pub fn files(policy: PolicyFile, users: &Users, tls: Tls) -> Files {
         policy_text: policy.text,
         users: Arc::clone(&users.users),
         keys: Arc::clone(&users.keys),
+        zone_keys: Arc::clone(&users.zone_keys),
         client_tls: tls.client,
         server_tls: tls.server,
     }

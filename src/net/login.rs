@@ -233,7 +233,7 @@ fn admit(
         Some(_) => RouteName::Session,
         None => login.route,
     };
-    let prefix = snapshot.prefixes.get(&login.name).cloned();
+    let prefix = snapshot.prefix(&login, database).cloned();
     let who = Who {
         policy: Arc::clone(&snapshot.files.policy),
         login,

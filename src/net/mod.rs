@@ -28,6 +28,7 @@ pub mod server_role;
 pub mod settings;
 pub mod share;
 pub mod shared;
+mod signer;
 mod stall;
 mod standing;
 pub mod stream;

@@ -415,6 +415,7 @@ impl Pump {
                 described: self.described.take(),
                 busy: std::mem::take(&mut self.busy),
                 observer: &self.watcher,
+                signer: &*self.worker,
             };
             let taken = self
                 .conversation

@@ -12,7 +12,7 @@ use super::shared::{Files as Parts, Shared, Snapshot};
 use super::worker::WorkerHandle;
 use crate::auth::userlist;
 use crate::config::{Config, Problem, Severity};
-use crate::policy::Policy;
+use crate::policy::{Policy, check_zone_keys};
 use crate::telemetry::Counters;
 use crate::telemetry::health::State;
 use crate::telemetry::labels::{Files, Reload};
@@ -89,7 +89,11 @@ fn paths(config: &Config, files: Files) -> Vec<&Path> {
     let (auth, tls) = (&config.auth, &config.client_tls);
     let optional = match files {
         Files::Policy => vec![Some(&config.policy)],
-        Files::Users => vec![Some(&auth.auth_file), auth.key_file.as_ref()],
+        Files::Users => vec![
+            Some(&auth.auth_file),
+            auth.key_file.as_ref(),
+            auth.zone_key_file.as_ref(),
+        ],
         Files::Tls => vec![
             tls.cert_file.as_ref(),
             tls.key_file.as_ref(),
@@ -207,7 +211,9 @@ impl Reloader {
             }
         }
         if which.users {
-            match load::users(config).and_then(complete) {
+            let policy = found.policy.as_ref().map(|file| &file.policy);
+            let signs = |users: Users| signs(config, policy.unwrap_or(&self.policy()), users);
+            match load::users(config).and_then(complete).and_then(signs) {
                 Ok(users) => found.users = Some(users),
                 Err(problem) => {
                     let (state, text) = (State::Degraded, problem.clone());
@@ -254,6 +260,7 @@ impl Reloader {
             );
             parts.users = users.users;
             parts.keys = users.keys;
+            parts.zone_keys = users.zone_keys;
             new = true;
         }
         if let Some(tls) = found.tls {
@@ -293,6 +300,15 @@ impl Reloader {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Without the key of a database nobody could enter a zone there.
+fn signs(config: &Config, policy: &Policy, users: Users) -> Result<Users, String> {
+    let problems = check_zone_keys(config, policy, &users.zone_keys);
+    match problems.is_empty() {
+        true => Ok(users),
+        false => Err(load::told(&problems)),
+    }
 }
 
 /// A userlist that is read only to its middle says nothing about those behind, and who is not in it

@@ -17,10 +17,12 @@ use crate::auth::scram::{MockIterations, Verifier};
 use crate::clock::now;
 use crate::config::{Config, Endpoint, Route};
 use crate::migration::Sessions;
-use crate::policy::{Login, Policy, RouteName};
+use crate::policy::{Login, Policy, Protection, RouteName, ZonePolicy};
 use crate::telemetry::{Health, Telemetry};
 use crate::tls::ClientSide;
-use crate::zone::Prefix;
+use crate::zone::keys::ZoneKeys;
+use crate::zone::signed::Audience;
+use crate::zone::{Entry, Prefix};
 
 /// What was read from files. A reload makes a copy with new parts.
 #[derive(Clone)]
@@ -33,18 +35,23 @@ pub struct Files {
     pub users: Arc<HashMap<Box<str>, Verifier>>,
     /// `key_file`.
     pub keys: Arc<ServerKeys>,
+    /// `zone_key_file`.
+    pub zone_keys: Arc<ZoneKeys>,
     /// TLS towards applications.
     pub client_tls: Option<ClientSide>,
     /// TLS towards PgBouncer.
     pub server_tls: Option<Arc<rustls::ClientConfig>>,
 }
 
+/// By database.
+type Prefixes = Vec<(Box<str>, Arc<Prefix>)>;
+
 /// Who may log in, and what they may do.
 pub struct Snapshot {
     /// What was read.
     pub files: Files,
-    /// The zone prefix of each login that has a fixed zone.
-    pub prefixes: HashMap<Box<str>, Arc<Prefix>>,
+    /// The zone prefixes of each login that has a fixed zone.
+    prefixes: HashMap<Box<str>, Prefixes>,
     /// Iterations that users who do not exist pretend to have: those of the users who do.
     pub mock_iterations: MockIterations,
 }
@@ -53,12 +60,11 @@ impl Snapshot {
     /// Puts the parts together.
     pub fn new(files: Files) -> Self {
         let policy = &files.policy;
-        let prefix = |login: &Arc<Login>| {
+        let prefixes = |login: &Arc<Login>| {
             let (zone, value) = (policy.zone.as_ref()?, login.zone.as_deref()?);
-            let prefix = Prefix::new(&[(&zone.parameter, value)]);
-            Some((login.name.clone(), Arc::new(prefix)))
+            Some((login.name.clone(), prefixes(zone, login, value)))
         };
-        let prefixes = policy.logins.values().filter_map(prefix).collect();
+        let prefixes = policy.logins.values().filter_map(prefixes).collect();
         // Who is in no policy is a stranger too.
         let known = policy
             .logins
@@ -70,6 +76,34 @@ impl Snapshot {
             files,
         }
     }
+
+    /// What sets the fixed zone of a login in a database, if it has one.
+    pub fn prefix(&self, login: &Login, database: &str) -> Option<&Arc<Prefix>> {
+        let prefixes = self.prefixes.get(&login.name)?;
+        let found = prefixes.iter().find(|(name, _)| **name == *database);
+        found.map(|(_, prefix)| prefix)
+    }
+}
+
+/// One for all databases, unless tokens are for one of them alone.
+fn prefixes(zone: &ZonePolicy, login: &Login, value: &str) -> Prefixes {
+    let values = [(&*zone.parameter, value)];
+    let plain = Arc::new(Prefix::new(&values, None));
+    let role = login.server_role.as_ref().unwrap_or(&login.name);
+    let of = |database: &str| {
+        let prefix = match zone.protection {
+            Protection::Plain => Arc::clone(&plain),
+            Protection::Signed => {
+                // A name that PostgreSQL cannot have has no audience, and no connection.
+                let audience = Arc::new(Audience::new(role, database).ok()?);
+                let zone = value.into();
+                Arc::new(Prefix::new(&values, Some(Entry { zone, audience })))
+            }
+        };
+        Some((database.into(), prefix))
+    };
+    let databases = login.databases.iter().map(|database| &**database);
+    databases.filter_map(of).collect()
 }
 
 /// Bytes that all connections together may hold of statements that have not arrived whole or wait

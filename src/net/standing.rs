@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use super::shared::Snapshot;
 use super::worker::Worker;
 use crate::policy::guards::server_role;
-use crate::policy::{Kind, Login, Who};
+use crate::policy::{Kind, Login, Protection, Who};
 use crate::sql::Depth;
 
 /// A batch that stays open keeps the policy it began under for so long after a new one was noticed.
@@ -170,11 +170,11 @@ fn role(login: &Login) -> &str {
     login.server_role.as_deref().unwrap_or(&login.name)
 }
 
-/// The parameter and the value that every transaction carries, if any.
-fn zone(who: &Who) -> Option<(&str, &str)> {
-    let parameter = &who.policy.zone.as_ref()?.parameter;
+/// The parameter and the value that every transaction carries, if any, and how they are protected.
+fn zone(who: &Who) -> Option<(&str, &str, Protection)> {
+    let policy = who.policy.zone.as_ref()?;
     let value = who.zone().filter(|_| who.zone_is_guarded())?;
-    Some((parameter, value))
+    Some((&policy.parameter, value, policy.protection))
 }
 
 #[cfg(test)]
@@ -211,6 +211,7 @@ zone = "acme"
             policy_text: "".into(),
             users: Arc::new(users.collect::<HashMap<_, _>>()),
             keys: Arc::new(ServerKeys::parse("").unwrap()),
+            zone_keys: Arc::default(),
             client_tls: None,
             server_tls: None,
         })
@@ -274,6 +275,11 @@ zone = "acme"
             ("\"acme\"\n", "\"globex\"\n", "another tenant"),
             ("zone = \"acme\"\n", "", "another tenant"),
             ("app.tenant_id", "app.other", "another tenant"),
+            (
+                "[zone]",
+                "[zone]\nprotection = \"signed\"",
+                "another tenant",
+            ),
             ("\"service\"", "\"human\"", "another kind"),
             ("[login.acme]", other, "another server_role"),
             (

@@ -16,6 +16,7 @@ use tokio::task::LocalSet;
 use super::client;
 use super::interrupt::Interrupt;
 use super::shared::{Shared, Snapshot};
+use super::signer::Nonces;
 use crate::sql::FactsCache;
 use crate::telemetry::Counters;
 use crate::telemetry::labels::Rejected;
@@ -58,6 +59,8 @@ pub struct Worker {
     pub handshakes: Semaphore,
     /// The connections that can be interrupted, by number.
     pub interrupts: RefCell<HashMap<u32, Arc<Interrupt>>>,
+    /// For the tokens of zones.
+    pub nonces: Nonces,
     /// Draining?
     pub draining: Cell<bool>,
     /// What was read from files, as this worker knows it, and its generation.
@@ -190,6 +193,7 @@ impl Worker {
             facts: RefCell::new(facts),
             handshakes: Semaphore::new(HANDSHAKES),
             interrupts: RefCell::default(),
+            nonces: Nonces::default(),
             draining: Cell::new(false),
             generation: Cell::new(generation),
             snapshot: RefCell::new(snapshot),

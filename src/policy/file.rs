@@ -115,6 +115,18 @@ pub struct ZonePolicy {
     pub databases: Vec<Box<str>>,
     /// `noun`: the team's own word for a zone. Default "zone".
     pub noun: Box<str>,
+    /// `protection`: what keeps others from setting it. Default plain.
+    pub protection: Protection,
+}
+
+/// `protection`: what a row-level policy can rely on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protection {
+    /// `plain`: the parameter itself. The guards keep clients from setting it; code inside the database could.
+    #[default]
+    Plain,
+    /// `signed`: a token with the proxy's MAC, which `portcullis.enter()` of deploy/sql verifies.
+    Signed,
 }
 
 /// `kind`: carries the class rights of a login.

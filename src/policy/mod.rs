@@ -32,12 +32,14 @@ use std::sync::Arc;
 
 pub use date::Date;
 pub use decide::decide;
-pub use file::{ConsoleRole, Kind, Login, Mode, Policy, RouteName, Version};
+pub use file::{
+    ConsoleRole, Kind, Login, Mode, Policy, Protection, RouteName, Version, ZonePolicy,
+};
 pub use network::Network;
 pub use objection::Objection;
 pub use parse::{CONSOLE_DATABASE, MAX_ZONE, always_enforced, has_settings};
 pub use phase::Phase;
-pub use together::check_together;
+pub use together::{check_together, check_zone_keys};
 pub use verdict::*;
 
 /// Who asks: fixed for a client connection between policy reloads.

@@ -49,7 +49,7 @@ fn zone() -> Value {
         "the row-level security context of a transaction",
         json!({
             "parameter": text_of("what row-level security reads, two words with a dot: app.tenant_id"),
-            "protection": { "enum": ["plain"] },
+            "protection": { "enum": ["plain", "signed"] },
             "databases": list("here, services and people without a zone are refused", name("a database")),
             "noun": text_of("the word your people use; errors use it too"),
         }),

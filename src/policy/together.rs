@@ -1,7 +1,11 @@
 //! What configuration and policy must agree on.
 
-use super::{Kind, Login, Policy, RouteName};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{Kind, Login, Policy, Protection, RouteName};
 use crate::config::{Config, Problem, SslMode};
+use crate::zone::keys::ZoneKeys;
 
 /// Everything that the policy asks for and the configuration does not provide, in the order of the
 /// policy file. Lines are those of the policy, which is named as the configuration names it.
@@ -71,6 +75,35 @@ pub fn check_together(config: &Config, policy: &Policy) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// Databases whose zones are to be signed, and there is no key for them. `keys`: what `zone_key_file` says.
+pub fn check_zone_keys(config: &Config, policy: &Policy, keys: &ZoneKeys) -> Vec<Problem> {
+    let Some(zone) = &policy.zone else {
+        return Vec::new();
+    };
+    if zone.protection != Protection::Signed {
+        return Vec::new();
+    }
+    let zoned = |login: &&Arc<Login>| login.kind != Kind::Migrator;
+    let databases = policy.logins.values().filter(zoned).flat_map(|login| {
+        let databases = login.databases.iter();
+        databases.filter(|database| login.zone.is_some() || zone.databases.contains(database))
+    });
+    let databases = databases.map(|database| &**database);
+    let databases: BTreeSet<&str> = databases.filter(|it| keys.of(it).is_none()).collect();
+    let problem = |database: &&str| {
+        let message = format!(
+            "[zone] protection = \"signed\", but there is no key for database \"{database}\" in {}",
+            config.auth.zone_key_file.as_ref().map_or_else(
+                || "\"auth.zone_key_file\"".into(),
+                |it| it.display().to_string()
+            ),
+        );
+        Problem::error(&config.policy.display().to_string(), message)
+            .with_help("SELECT portcullis.add_key('k1') in that database returns its secret")
+    };
+    databases.iter().map(problem).collect()
 }
 
 /// TLS that verifies nobody, where the data are real.

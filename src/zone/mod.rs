@@ -3,13 +3,19 @@
 //! Ahead of the client's untouched batch goes, without Sync: Close, Parse, Bind, Execute, Close of
 //! one constant text, or those of them that a [`Form`] needs. The values are bound, never spliced;
 //! names are this connection's own.
+//!
+//! At the signed level the same statement enters the zone with a token of this transaction's own
+//! ([`signed`]), which is bound like the values.
 
+pub mod keys;
 pub mod signed;
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::protocol::frame::{message, put_cstr};
+use signed::{Audience, Signer};
 
 /// Sets any number of parameters for the transaction; answers `SELECT 0`.
 /// (ANDed calls of set_config would set only the first.)
@@ -19,6 +25,12 @@ use crate::protocol::frame::{message, put_cstr};
 /// pg_catalog's, and only when it is not qualified.)
 const TEXT: &[u8] = b"select 1 from unnest($1::pg_catalog.text[],$2::pg_catalog.text[]) t(n,v) \
 where pg_catalog.set_config(n,v,true) is null";
+
+/// The same at the signed level, where the name that is empty stands for the token.
+const SIGNED_TEXT: &[u8] =
+    b"select 1 from unnest($1::pg_catalog.text[],$2::pg_catalog.text[]) t(n,v) \
+where case when n operator(pg_catalog.=) '' then portcullis.enter(v) is null \
+else pg_catalog.set_config(n,v,true) is null end";
 
 /// Goes before the text of a simple Query that runs in an implicit transaction: on PostgreSQL 18 a
 /// single-statement Query behind an unfinished extended prefix loses its write while answering
@@ -59,13 +71,34 @@ pub struct Prefix {
     names: [usize; 4],
     /// Bind and Execute.
     again: Range<usize>,
+    /// The token that it enters the zone with.
+    token: Option<Token>,
     /// A name was lost that should have stayed.
     loses_names: AtomicBool,
 }
 
+/// What a transaction enters at the signed level.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The zone.
+    pub zone: Box<str>,
+    /// Whom its tokens are for.
+    pub audience: Arc<Audience>,
+}
+
+/// Where the token goes.
+#[derive(Debug)]
+struct Token {
+    entry: Entry,
+    /// Its place in the bytes.
+    at: usize,
+    /// The lengths that do not know of it: the Bind's, and the second value's.
+    lengths: [usize; 2],
+}
+
 impl Prefix {
-    /// The prefix that sets each (name, value).
-    pub fn new(values: &[(&str, &str)]) -> Self {
+    /// The prefix that sets each (name, value), and enters the zone of `entry` before, if there is one.
+    pub fn new(values: &[(&str, &str)], entry: Option<Entry>) -> Self {
         let mut bytes = Vec::new();
         let mut names = [0; 4];
         let blank = |out: &mut Vec<u8>| {
@@ -79,13 +112,21 @@ impl Prefix {
         });
         message(&mut bytes, b'P', |out| {
             names[1] = blank(out);
-            put_cstr(out, TEXT);
+            put_cstr(out, entry.as_ref().map_or(TEXT, |_| SIGNED_TEXT));
             out.extend_from_slice(&0u16.to_be_bytes());
         });
         let bind = bytes.len();
+        let mut second = 0;
         message(&mut bytes, b'B', |out| {
             names[2] = out.len() + 1; // behind the unnamed portal's NUL
-            put_arrays(out, &[b'_'; NAME_LENGTH], values);
+            let entered = entry.iter().map(|_| ("", ""));
+            let all: Vec<_> = entered.chain(values.iter().copied()).collect();
+            second = put_arrays(out, &[b'_'; NAME_LENGTH], &all);
+        });
+        let token = entry.map(|entry| Token {
+            entry,
+            at: second + 4 + 2, // behind `{"`
+            lengths: [bind + 1, second],
         });
         message(&mut bytes, b'E', |out| {
             put_cstr(out, b"");
@@ -104,6 +145,7 @@ impl Prefix {
             bytes: bytes.into(),
             names,
             again,
+            token,
             loses_names: AtomicBool::new(false),
         }
     }
@@ -113,17 +155,44 @@ impl Prefix {
         &self.values
     }
 
-    /// Appends the prefix under the connection's name.
-    pub fn put(&self, out: &mut Vec<u8>, name: &[u8; NAME_LENGTH], form: Form) {
+    /// What it enters, at the signed level.
+    pub fn entry(&self) -> Option<&Entry> {
+        self.token.as_ref().map(|token| &token.entry)
+    }
+
+    /// Appends the prefix under the connection's name, with a new token of `signer`'s at the signed level.
+    pub fn put(
+        &self,
+        out: &mut Vec<u8>,
+        name: &[u8; NAME_LENGTH],
+        form: Form,
+        signer: &dyn Signer,
+    ) {
         let part = match form {
             Form::Whole => 0..self.bytes.len(),
             Form::First => 0..self.again.end,
             Form::Again => self.again.clone(),
         };
         let start = out.len();
-        out.extend_from_slice(&self.bytes[part.clone()]);
+        let mut longer = 0;
+        match &self.token {
+            None => out.extend_from_slice(&self.bytes[part.clone()]),
+            Some(token) => {
+                out.extend_from_slice(&self.bytes[part.start..token.at]);
+                let Entry { zone, audience } = &token.entry;
+                let before = out.len();
+                signer.put_token(zone, audience, out);
+                longer = out.len() - before;
+                out.extend_from_slice(&self.bytes[token.at..part.end]);
+                for at in token.lengths {
+                    lengthen(&mut out[start + at - part.start..], longer);
+                }
+            }
+        }
         for at in self.names.into_iter().filter(|at| part.contains(at)) {
-            out[start + at - part.start..][..NAME_LENGTH].copy_from_slice(name);
+            let behind = self.token.as_ref().is_some_and(|token| at > token.at);
+            let moved = if behind { longer } else { 0 };
+            out[start + at - part.start + moved..][..NAME_LENGTH].copy_from_slice(name);
         }
     }
 
@@ -136,6 +205,14 @@ impl Prefix {
     /// Was a name lost that should have stayed?
     pub fn loses_names(&self) -> bool {
         self.loses_names.load(Ordering::Relaxed)
+    }
+}
+
+/// A length of the protocol, made longer.
+fn lengthen(bytes: &mut [u8], by: usize) {
+    if let Some(length) = bytes.first_chunk_mut::<4>() {
+        let by = u32::try_from(by).unwrap_or(u32::MAX);
+        *length = u32::from_be_bytes(*length).saturating_add(by).to_be_bytes();
     }
 }
 
@@ -203,7 +280,9 @@ from unnest($1::pg_catalog.text[],$2::pg_catalog.text[]) t(n,v)"
         put_cstr(out, text);
         out.extend_from_slice(&0u16.to_be_bytes());
     });
-    message(out, b'B', |out| put_arrays(out, b"", values));
+    message(out, b'B', |out| {
+        put_arrays(out, b"", values);
+    });
     message(out, b'E', |out| {
         put_cstr(out, b"");
         out.extend_from_slice(&0u32.to_be_bytes());
@@ -211,18 +290,21 @@ from unnest($1::pg_catalog.text[],$2::pg_catalog.text[]) t(n,v)"
     out.extend_from_slice(crate::protocol::frame::SYNC);
 }
 
-/// The rest of a Bind to the unnamed portal, from the statement's name on.
-fn put_arrays(out: &mut Vec<u8>, statement: &[u8], values: &[(&str, &str)]) {
+/// A Bind to the unnamed portal: the names and the values, as two arrays. Where does the length of the
+/// second stand?
+fn put_arrays(out: &mut Vec<u8>, statement: &[u8], values: &[(&str, &str)]) -> usize {
     put_cstr(out, b""); // the unnamed portal
     put_cstr(out, statement);
     out.extend_from_slice(&0u16.to_be_bytes()); // all values are text
     out.extend_from_slice(&2u16.to_be_bytes());
     put_value(out, array(values.iter().map(|(name, _)| *name)).as_bytes());
+    let second = out.len();
     put_value(
         out,
         array(values.iter().map(|(_, value)| *value)).as_bytes(),
     );
     out.extend_from_slice(&0u16.to_be_bytes());
+    second
 }
 
 fn put_value(out: &mut Vec<u8>, value: &[u8]) {
@@ -249,6 +331,7 @@ fn array<'a>(elements: impl Iterator<Item = &'a str>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::signed::Unsigned;
     use super::*;
     use crate::protocol::frame::header;
 
@@ -274,18 +357,52 @@ mod tests {
     #[test]
     fn every_form_of_the_prefix_is_whole_messages_under_the_name_and_no_sync() {
         let name = name(0xfeed_0000_0000_0001);
-        let prefix = Prefix::new(&[("app.tenant_id", "acme")]);
+        let plain = Prefix::new(&[("app.tenant_id", "acme")], None);
         for (form, wanted, names) in [
             (Form::Whole, &b"CPBEC"[..], 4),
             (Form::First, b"CPBE", 3),
             (Form::Again, b"BE", 1),
         ] {
             let mut out = b"ahead".to_vec();
-            prefix.put(&mut out, &name, form);
+            plain.put(&mut out, &name, form, &Unsigned);
             assert_eq!(kinds(&out[5..]), wanted);
             let places = out.windows(NAME_LENGTH).filter(|w| *w == name);
             assert_eq!(places.count(), names, "{form:?}");
             assert!(!out.windows(4).any(|w| w == b"____"), "{form:?}");
+        }
+    }
+
+    struct Long;
+
+    impl Signer for Long {
+        fn put_token(&self, zone: &str, _: &Audience, out: &mut Vec<u8>) {
+            out.extend_from_slice(zone.as_bytes());
+            out.extend_from_slice(&[b'x'; 300]);
+        }
+    }
+
+    #[test]
+    fn a_token_stands_ahead_of_the_values_and_all_lengths_know_of_it() {
+        let name = name(1);
+        let audience = Arc::new(Audience::new("app", "shop").unwrap());
+        let zone = "acme".into();
+        let prefix = Prefix::new(&[("app.tenant_id", "acme")], Some(Entry { zone, audience }));
+        for (form, wanted, names) in [
+            (Form::Whole, &b"CPBEC"[..], 4),
+            (Form::First, b"CPBE", 3),
+            (Form::Again, b"BE", 1),
+        ] {
+            let mut out = b"ahead".to_vec();
+            prefix.put(&mut out, &name, form, &Long);
+            assert_eq!(kinds(&out[5..]), wanted);
+            let places = out.windows(NAME_LENGTH).filter(|w| *w == name);
+            assert_eq!(places.count(), names, "{form:?}");
+            let token = format!("acme{}", "x".repeat(300));
+            let values = format!("{{\"{token}\",\"acme\"}}");
+            let length = u32::try_from(values.len()).unwrap().to_be_bytes();
+            let bound = [&length[..], values.as_bytes()].concat();
+            let found = out.windows(bound.len()).filter(|w| *w == bound);
+            assert_eq!(found.count(), 1, "{form:?}");
         }
     }
 

@@ -11,6 +11,7 @@ use portcullis::policy::{Decision, Refusal, State, Who};
 use portcullis::sql::{Facts, FactsCache, describe};
 
 use super::who::Login;
+use portcullis::zone::signed::Unsigned;
 
 /// Longest text, bytes: short, so that tests reach it.
 pub const MAX_STATEMENT: usize = 64 * 1024;
@@ -175,6 +176,7 @@ impl Driver {
                 described: described.take(),
                 busy: false,
                 observer: &self.seen,
+                signer: &Unsigned,
             };
             let taken = self.conversation.from_client(
                 &self.from_client,

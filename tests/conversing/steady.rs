@@ -9,6 +9,7 @@ use portcullis::policy::{Policy, State, Who};
 use portcullis::protocol::frame::{SYNC, message, put_cstr};
 use portcullis::sql::FactsCache;
 use portcullis::zone::Prefix;
+use portcullis::zone::signed::Unsigned;
 
 const POLICY: &str = r#"
 schema = 1
@@ -87,7 +88,7 @@ impl<O: Observer> Connection<O> {
             Zone::Closed | Zone::Kept => ("zoned", "shop"),
         };
         let login = Arc::clone(&policy.logins[name]);
-        let prefix = |zone: &str| Arc::new(Prefix::new(&[("app.tenant_id", zone)]));
+        let prefix = |zone: &str| Arc::new(Prefix::new(&[("app.tenant_id", zone)], None));
         let setup = Setup {
             connection: 1,
             random: [1, 2],
@@ -155,6 +156,7 @@ impl<O: Observer> Connection<O> {
             described: None,
             busy: false,
             observer: &self.observer,
+            signer: &Unsigned,
         };
         let mut out = Splice::new(batch, &mut self.scratch);
         let taken = self

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use portcullis::conversation::Setup;
 use portcullis::policy::{Policy, Who};
+use portcullis::zone::signed::Unsigned;
 use portcullis::zone::{Form, Prefix};
 
 /// `shop` needs a tenant, `tools` does not.
@@ -93,13 +94,13 @@ impl Login {
 }
 
 fn prefix() -> Prefix {
-    Prefix::new(&[("app.tenant_id", ZONE)])
+    Prefix::new(&[("app.tenant_id", ZONE)], None)
 }
 
 /// The messages that set the zone.
 pub fn prefix_bytes(form: Form) -> Vec<u8> {
     let mut bytes = Vec::new();
-    prefix().put(&mut bytes, &portcullis::zone::name(0xaa), form);
+    prefix().put(&mut bytes, &portcullis::zone::name(0xaa), form, &Unsigned);
     bytes
 }
 

@@ -70,6 +70,8 @@ pub struct StackOptions {
     pub server_tls: &'static str,
     /// Roles that get a server key (`portcullis keys add`); they must be among the users.
     pub keys: Vec<&'static str>,
+    /// The text of `zone_key_file`; empty: there is none.
+    pub zone_keys: String,
     /// Whether Portcullis is started at all.
     pub proxy: bool,
 }
@@ -89,6 +91,7 @@ impl Default for StackOptions {
             client_tls: "require",
             server_tls: "verify-full",
             keys: vec!["migrator"],
+            zone_keys: String::new(),
             proxy: true,
         }
     }
@@ -170,6 +173,7 @@ impl Stack {
                 authority: authority.certificate(),
                 userlist: &userlist,
                 keys: &keys(&options.keys, &users),
+                zone_keys: &options.zone_keys,
             };
             proxy::start(&directory, &settings)
         });

@@ -30,6 +30,8 @@ pub struct ProxySettings<'a> {
     pub userlist: &'a str,
     /// Roles with a server key, and their passwords.
     pub keys: &'a [(String, String)],
+    /// The text of `zone_key_file`, if there is one.
+    pub zone_keys: &'a str,
 }
 
 /// The program under test.
@@ -43,6 +45,9 @@ pub fn start(directory: &Directory, settings: &ProxySettings) -> Server {
     write_secret(&path.join("userlist.txt"), settings.userlist);
     write_secret(&path.join("policy.toml"), settings.policy);
     write_secret(&path.join("portcullis.toml"), &config(path, settings));
+    if !settings.zone_keys.is_empty() {
+        write_secret(&path.join("zone-keys"), settings.zone_keys);
+    }
     for (role, password) in settings.keys {
         add_key(path, role, password);
     }
@@ -131,6 +136,10 @@ fn config(path: &Path, settings: &ProxySettings) -> String {
         [] => String::new(),
         _ => format!("key_file = {:?}", key_file(path)),
     };
+    let zone_keys = match settings.zone_keys {
+        "" => String::new(),
+        _ => format!("zone_key_file = \"{}/zone-keys\"", path.display()),
+    };
     let certificate = &settings.certificate.certificate;
     let key = &settings.certificate.key;
     let authority = settings.authority;
@@ -164,6 +173,7 @@ sslmode = "{server_tls}"
 [auth]
 auth_file = "{directory}/userlist.txt"
 {keys}
+{zone_keys}
 
 [route.transaction]
 hosts = ["127.0.0.1:{transaction_port}"]

@@ -13,6 +13,7 @@ use crate::error::SqlState;
 use crate::policy::{Decision, GuardSet, Refusal, RouteName, State, Who};
 use crate::sql::{Facts, FactsCache, describe_at};
 use crate::zone::Prefix;
+use crate::zone::signed::Unsigned;
 
 /// Longest text of one message, bytes: the largest that `max_statement_bytes` allows.
 const MAX_STATEMENT: usize = 64 << 20;
@@ -118,7 +119,7 @@ impl<'w> Player<'w> {
         let zone = who.policy.zone.as_ref().zip(who.zone());
         let zone = zone.filter(|_| !who.observes());
         let prefix =
-            zone.map(|(zone, value)| Arc::new(Prefix::new(&[(&*zone.parameter, &**value)])));
+            zone.map(|(zone, value)| Arc::new(Prefix::new(&[(&*zone.parameter, &**value)], None)));
         let setup = Setup {
             connection: 1,
             random: RANDOM,
@@ -197,6 +198,7 @@ impl<'w> Player<'w> {
                 described: described.take(),
                 busy: false,
                 observer: &self.reports,
+                signer: &Unsigned,
             };
             let taken = self.conversation.from_client(
                 &self.from_client,

@@ -2,6 +2,7 @@
 
 use crate::conversation::local_form;
 use crate::protocol::frame::{self, HEADER};
+use crate::zone::signed::Unsigned;
 use crate::zone::{Form, Prefix, QUERY_GUARD, name, put_question};
 
 use super::player::RANDOM;
@@ -93,7 +94,7 @@ pub(super) fn read(
 
 fn put(prefix: &Prefix, form: Form) -> Vec<u8> {
     let mut bytes = Vec::new();
-    prefix.put(&mut bytes, &name(RANDOM[0]), form);
+    prefix.put(&mut bytes, &name(RANDOM[0]), form, &Unsigned);
     bytes
 }
 
@@ -186,7 +187,7 @@ mod tests {
     use crate::cli::test::step::{bind, execute, parse, query, sync};
 
     fn sets() -> Prefix {
-        Prefix::new(&[("a.b", "acme")])
+        Prefix::new(&[("a.b", "acme")], None)
     }
 
     fn prefix() -> Vec<u8> {

@@ -10,6 +10,7 @@ use crate::policy::{Decision, Policy, Refusal, State, Verdict, Who};
 use crate::protocol::frame::{SYNC, message, put_cstr};
 use crate::sql::{Facts, FactsCache, describe};
 use crate::zone::Prefix;
+use crate::zone::signed::Unsigned;
 
 const POLICY: &str = r#"
 schema = 1
@@ -78,7 +79,7 @@ impl Connection {
         let setup = Setup {
             connection: 1,
             random: [1, 2],
-            zone: Some(Arc::new(Prefix::new(&[("app.tenant_id", "acme")]))),
+            zone: Some(Arc::new(Prefix::new(&[("app.tenant_id", "acme")], None))),
             max_statement_bytes: MAX,
             record,
             replaceable: true,
@@ -108,6 +109,7 @@ impl Connection {
             described: None,
             busy: false,
             observer: &self.counting,
+            signer: &Unsigned,
         };
         let mut out = Splice::new(input, &mut scratch);
         let conversation = &mut self.conversation;
@@ -130,6 +132,7 @@ impl Connection {
                     described: described.take(),
                     busy: false,
                     observer: &self.counting,
+                    signer: &Unsigned,
                 };
                 let mut out = Splice::new(&held, &mut scratch);
                 let conversation = &mut self.conversation;

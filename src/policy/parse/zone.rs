@@ -1,6 +1,6 @@
 //! `[zone]`.
 
-use super::super::file::ZonePolicy;
+use super::super::file::{Protection, ZonePolicy};
 use super::names::{MAX_NAME, databases};
 use crate::config::reader::{Located, Reader, Table, Wrong, one_of};
 
@@ -14,12 +14,11 @@ pub(super) fn zone(reader: &mut Reader<'_>, mut table: Table<'_>) -> Option<Loca
     let parameter = reader.parsed(&mut table, "parameter", parameter);
     let databases = databases(reader, &mut table);
     let noun = reader.parsed(&mut table, "noun", noun);
-    let _ = reader.parsed(&mut table, "protection", |text| match text {
-        "signed" => Err(
-            Wrong::new("protection \"signed\" is not supported in this version")
-                .help("protection = \"plain\""),
-        ),
-        _ => one_of(text, &[("plain", ())]),
+    let protection = reader.parsed(&mut table, "protection", |text| {
+        one_of(
+            text,
+            &[("plain", Protection::Plain), ("signed", Protection::Signed)],
+        )
     });
     reader.finish(table);
     let databases = databases?;
@@ -33,6 +32,7 @@ pub(super) fn zone(reader: &mut Reader<'_>, mut table: Table<'_>) -> Option<Loca
             parameter: parameter?.value,
             databases: names,
             noun,
+            protection: protection.map_or_else(Protection::default, |it| it.value),
         },
         databases,
     ))

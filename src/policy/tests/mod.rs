@@ -239,10 +239,6 @@ fn keys_of_later_versions_are_named() {
         [zone]
     );
     assert_eq!(
-        told("\"plain\"", "\"signed\""),
-        ["6: protection \"signed\" is not supported in this version | protection = \"plain\""]
-    );
-    assert_eq!(
         told("\"human\"", "\"replication\""),
         ["17: kind \"replication\" is not supported in this version | remove the login"]
     );
