@@ -149,3 +149,26 @@ fn a_pipeline_over_many_syncs() {
         nothing_is_left(&mut wire);
     }
 }
+
+/// The second batch is cut before its Sync. PgBouncer 1.18 alone gives the connection away in between, and
+/// the client that gets it reads the answers of this one.
+#[test]
+fn a_batch_that_is_cut_behind_another_stays_its_clients() {
+    for stack in stacks() {
+        for name in ["", "n"] {
+            let [mut first, mut other] = [plain(&stack), plain(&stack)];
+            let one = [message::parse(name, "SELECT 'one'"), run(name, &[])].concat();
+            let two = [message::parse("", "SELECT 'two'"), run("", &[])].concat();
+            // Also once it is known what the pool does.
+            for _ in 0..3 {
+                first.send(&[&*one, &message::sync(), &two].concat());
+                assert_eq!(column(&first.receive_until(b'Z')), ["one"]);
+                other.send(&message::query("SELECT 'other'"));
+                first.send(&message::sync());
+                assert_eq!(column(&first.receive_until(b'Z')), ["two"]);
+                assert_eq!(column(&other.receive_until(b'Z')), ["other"]);
+                fine(&first.batch(&message::close(b'S', name)));
+            }
+        }
+    }
+}

@@ -34,9 +34,10 @@ impl Injection {
         set && self.is_due() && !failed && self.matters(facts)
     }
 
-    /// May the server connection be given to another client behind what is unanswered? PgBouncer gives
+    /// May the server connection be given to another client behind what is unanswered? PgBouncer 1.18 gives
     /// it away with the last ReadyForQuery that it expects, and does not count what was sent behind that
-    /// without Sync (measured on 1.18): the rest of the batch would reach another server.
+    /// without Sync: the rest of the batch reaches another server, and the next client of the connection reads
+    /// the answers (measured). 1.24 counts every message, and hangs over random batches sent so.
     pub fn may_be_handed_on(&self) -> bool {
         self.is_pooled() && (self.unsettled || !self.in_transaction)
     }
