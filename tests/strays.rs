@@ -145,7 +145,7 @@ impl Client {
         ];
         self.cut(&all.concat());
         let answer = self.wire.receive_until(b'Z');
-        let last = answer.iter().filter(|message| message.kind == b'D').last();
+        let last = answer.iter().rfind(|message| message.kind == b'D');
         let last = last.expect("a row").row().remove(0);
         assert_eq!(last.as_deref(), Some(self.zone));
         match end {

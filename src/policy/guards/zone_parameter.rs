@@ -16,7 +16,7 @@ pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
     let statement = touches(facts, who)
         .find(|touch| {
             let tidies = touch.statement.position == last && clears(touch.touch);
-            !tidies && !(chooses && touch.is_readable())
+            !(tidies || (chooses && touch.is_readable()))
         })?
         .statement;
     if chooses {

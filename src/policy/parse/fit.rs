@@ -99,11 +99,13 @@ fn has_zone(reader: &mut Reader<'_>, zone: &ZonePolicy, (login, span): &(Login, 
     let Some(ZoneSource::Database(pattern)) = &login.zone else {
         return;
     };
-    let nobodys = |database: &&Box<str>| {
+    let nobodys = |database: &str| {
         let zone = pattern.starred(database);
-        zone.is_none_or(|zone| !is_single(zone)) && zone_databases.contains(database)
+        let needed = zone_databases.iter().any(|needed| **needed == *database);
+        needed && zone.is_none_or(|zone| !is_single(zone))
     };
-    if let Some(database) = login.databases.iter().find(nobodys) {
+    let mut databases = login.databases.iter();
+    if let Some(database) = databases.find(|database| nobodys(database)) {
         let message = format!(
             "database \"{database}\" does not fit the pattern \"{}\": login \"{}\" has no {} there",
             pattern.as_str(),
