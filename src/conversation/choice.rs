@@ -16,7 +16,7 @@ use crate::policy::guards::{zone_not_granted, zone_parameter};
 use crate::policy::{Chosen, Guard, Refusal, State, Who};
 use crate::protocol::bind;
 use crate::sql::{
-    Bound, Facts, ParameterName, ParameterUse, Savepoint, SavepointAct, Statement, resolve,
+    Bound, Bounds, Facts, ParameterName, ParameterUse, Savepoint, SavepointAct, Statement, resolve,
 };
 
 /// What is known of one client's choice.
@@ -207,7 +207,7 @@ pub(super) fn without_bound_names(facts: &Facts, types: &[u8]) -> Option<Facts> 
     Some(rest)
 }
 
-fn renumbered(statement: &Statement, gone: impl Fn(usize) -> bool) -> Option<Box<[Bound]>> {
+fn renumbered(statement: &Statement, gone: impl Fn(usize) -> bool) -> Option<Box<Bounds>> {
     let all = bound(statement).filter(|(bound, _)| !gone(usize::from(bound.touch)));
     let all = all.map(|(bound, _)| {
         let before = (0..usize::from(bound.touch)).filter(|at| gone(*at)).count();
@@ -216,7 +216,7 @@ fn renumbered(statement: &Statement, gone: impl Fn(usize) -> bool) -> Option<Box
             ..*bound
         }
     });
-    Some(all.collect())
+    Some(Box::new(Bounds(all.collect())))
 }
 
 /// A zone that will be bound with a type that is not read byte by byte.
@@ -228,7 +228,7 @@ pub(super) fn bound_otherwise(facts: &Facts, types: &[u8], who: &Who) -> Option<
 }
 
 fn bound(statement: &Statement) -> impl Iterator<Item = (&Bound, &ParameterName)> {
-    let all = statement.details.bound.iter().flatten();
+    let all = statement.details.bound.iter().flat_map(|it| it.0.iter());
     all.filter_map(|bound| {
         let touch = statement.parameters.get(usize::from(bound.touch))?;
         Some((bound, &touch.name))

@@ -17,13 +17,17 @@ pub struct Bound {
     pub value: Option<u16>,
 }
 
+/// Those of a statement; few statements have any.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bounds(pub Box<[Bound]>);
+
 /// What runs its calls when it is executed with what was bound: not PREPARE, nor DECLARE, which have
 /// values of their own or run later.
 const QUERIES: ClassSet = ClassSet::of(Class::Read).with(Class::Write);
 
 /// Those of a statement. A bound value that stands in it more than once is not read: its type, and so
 /// what becomes of it, would be decided elsewhere.
-pub(super) fn of(view: View<'_>, statement: &Statement) -> Option<Box<[Bound]>> {
+pub(super) fn of(view: View<'_>, statement: &Statement) -> Option<Box<Bounds>> {
     if statement.parameters.is_empty() || !statement.classes.minus(QUERIES).is_empty() {
         return None;
     }
@@ -45,7 +49,7 @@ pub(super) fn of(view: View<'_>, statement: &Statement) -> Option<Box<[Bound]>> 
             .then_some(bound)
     });
     let all: Box<[Bound]> = all.collect();
-    (!all.is_empty()).then_some(all)
+    (!all.is_empty()).then(|| Box::new(Bounds(all)))
 }
 
 /// The argument that begins at `at`: which bound value it is, if it is one, and where its comma stands.

@@ -9,9 +9,9 @@ use foldhash::fast::{FixedState, SeedableRandomState};
 
 use super::blank::blank;
 use super::{
-    Bound, Class, ClassSet, Depth, Details, Edit, ExtensionAct, ExtensionTouch, Facts, FieldTouch,
-    HiddenCalls, Localized, NameTouch, ParameterName, ParameterTouch, QualifiedName, RelationTouch,
-    RoleTouch, Savepoint, Statement, describe_at,
+    Bound, Bounds, Class, ClassSet, Depth, Details, Edit, ExtensionAct, ExtensionTouch, Facts,
+    FieldTouch, HiddenCalls, Localized, NameTouch, ParameterName, ParameterTouch, QualifiedName,
+    RelationTouch, RoleTouch, Savepoint, Statement, describe_at,
 };
 
 /// How many hashes of texts seen once are remembered (8 bytes each).
@@ -283,7 +283,7 @@ fn cost_of_details(details: &Details) -> usize {
     let by_name = by_name
         .map(|touch| size_of::<NameTouch>() + touch.name.iter().map(|it| it.len()).sum::<usize>());
     let bound = details.bound.iter();
-    let bound = bound.map(|bound| size_of_val::<[Bound]>(bound));
+    let bound = bound.map(|bound| size_of::<Bounds>() + size_of_val::<[Bound]>(&bound.0));
     let role = details.role.iter();
     let role =
         role.map(|touch| size_of::<RoleTouch>() + touch.role.as_ref().map_or(0, |it| it.len()));

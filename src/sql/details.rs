@@ -3,7 +3,7 @@
 
 use super::by_name::NameTouch;
 use super::takes_away::TakesAway;
-use super::{Bound, Localized};
+use super::{Bounds, Localized};
 
 /// How closely a text is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -199,7 +199,7 @@ pub struct Details {
     /// deallocates nothing.
     pub localized: Option<Box<Localized>>,
     /// Its parameters whose names or values are in the Bind message.
-    pub bound: Option<Box<[Bound]>>,
+    pub bound: Option<Box<Bounds>>,
     /// SAVEPOINT, RELEASE, ROLLBACK TO: of which.
     pub savepoint: Option<Box<Savepoint>>,
     /// The prepared statement or cursor that it names, and what it does to it.

@@ -64,7 +64,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use bound::{Bound, resolve};
+pub use bound::{Bound, Bounds, resolve};
 pub use bounds::{LONG_TEXT, MAX_COMMENT_DEPTH, MAX_OPERATOR_RUN, MAX_STATEMENTS};
 pub use by_name::{NameAct, NameTouch};
 pub use cache::{FactsCache, weight};

@@ -103,7 +103,7 @@ fn may_be(touch: &ParameterTouch, parameter: Option<&str>) -> bool {
 }
 
 fn bound(statement: &Statement, at: usize) -> Option<&Bound> {
-    let mut all = statement.details.bound.iter().flatten();
+    let mut all = statement.details.bound.iter().flat_map(|it| it.0.iter());
     all.find(|bound| usize::from(bound.touch) == at)
 }
 
