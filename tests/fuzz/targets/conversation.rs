@@ -162,10 +162,9 @@ fn named_later(facts: &mut Facts) {
     let Some(statement) = facts.statements.first_mut() else {
         return;
     };
-    let bound = statement.details.bound.take().unwrap_or_default();
-    let named = bound
-        .iter()
-        .filter(|it| it.name.is_some() && it.value.is_some());
+    let bound = statement.details.bound.take();
+    let bound = bound.iter().flat_map(|it| it.0.iter());
+    let named = bound.filter(|it| it.name.is_some() && it.value.is_some());
     let named: Vec<usize> = named.map(|it| usize::from(it.touch)).collect();
     let mut at = 0;
     statement.parameters.retain(|touch| {
