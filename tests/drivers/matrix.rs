@@ -56,7 +56,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("listen", "session-state"),
     ("hold", "zone-required"),
     ("sql-prepare", "session-state"),
-    ("deallocate", "zone-parameter"),
     ("find-or-create", "ddl-outside-migration"),
 ];
 

@@ -105,6 +105,7 @@ end
 check 'deallocate' do
   DB.prepare('gone', 'SELECT 1')
   DB.exec('DEALLOCATE gone')
+  fails_with('26000') { DB.exec_prepared('gone') }
 end
 
 check 'savepoints' do
