@@ -16,6 +16,8 @@ impl SqlState {
     pub const SYNTAX: Self = Self(*b"42601");
     /// `undefined_pstatement`: no such prepared statement.
     pub const UNDEFINED_STATEMENT: Self = Self(*b"26000");
+    /// `name_too_long`.
+    pub const NAME_TOO_LONG: Self = Self(*b"42622");
     /// `program_limit_exceeded`: a message or statement is too large or too complex.
     pub const PROGRAM_LIMIT: Self = Self(*b"54000");
     /// `protocol_violation`.

@@ -213,16 +213,17 @@ fn a_long_text_too_many_is_refused_and_nothing_else() {
     assert_eq!(kinds(&out), b"Q");
 }
 
-/// Names as long as they may be: they are counted in bytes, too, and given back with Close.
+/// Long texts under many names: they are counted in bytes, too, and given back with Close.
 #[test]
-fn a_hoard_of_long_names_is_bounded() {
+fn a_hoard_of_long_texts_is_bounded() {
     const PARSED: &[u8] = b"1\0\0\0\x04Z\0\0\0\x05I";
     const CLOSED: &[u8] = b"3\0\0\0\x04Z\0\0\0\x05I";
     let mut attack = Attack::new();
-    let name = |number: usize| format!("{number:08}").repeat(1000);
+    let name = |number: usize| format!("{number:08}");
+    let text = format!("select 1 --{}", "x".repeat(8000));
     let ask = |attack: &mut Attack, number: usize| {
         let mut batch = Vec::new();
-        parse_named(&mut batch, &name(number), "select 1");
+        parse_named(&mut batch, &name(number), &text);
         batch.extend_from_slice(SYNC);
         attack.client(&batch).0
     };

@@ -22,8 +22,6 @@ const MAX_MEANINGS: usize = 1024;
 const MAX_BYTES: usize = 1024 * 1024;
 /// From this length on a name may be one that PostgreSQL has cut (at 63 bytes, or before a character).
 const MAYBE_CUT: usize = 60;
-/// Longer names are cut, bytes.
-const MAX_NAME: usize = 63;
 
 /// One thing that a name may stand for.
 #[derive(Debug)]
@@ -282,8 +280,17 @@ impl Conversation {
         portal: &[u8],
         cx: &Context<'_, O>,
     ) -> Option<Box<Refusal>> {
-        let name = &portal[..portal.len().min(MAX_NAME)];
-        self.judge_meanings(Space::Portal, name, cx).1
+        self.judge_meanings(Space::Portal, portal, cx).1
+    }
+
+    /// Judges what SQL has prepared under a statement's name: behind DEALLOCATE the name may stand for that,
+    /// and no longer for what was parsed under it.
+    pub(super) fn judge_prepared_by_sql<O: Observer>(
+        &mut self,
+        name: &[u8],
+        cx: &Context<'_, O>,
+    ) -> Option<Box<Refusal>> {
+        self.judge_meanings(Space::Statement, name, cx).1
     }
 
     /// Is the name known, and is anything that it may stand for refused by now?

@@ -31,6 +31,9 @@ pub struct Choice {
     savepoints: Vec<(u64, bool)>,
 }
 
+/// What is known of the running transaction.
+pub type Here = (bool, Vec<(u64, bool)>);
+
 /// Savepoints that are followed: behind one that is not, nothing counts as set that was set behind it.
 const MAX_SAVEPOINTS: usize = 1000;
 
@@ -108,6 +111,16 @@ impl Choice {
             (SavepointAct::RollBackTo, None) => self.here = false,
             (_, _) => {}
         }
+    }
+
+    /// What is known of the running transaction.
+    pub fn here(&self) -> Here {
+        (self.here, self.savepoints.clone())
+    }
+
+    /// It goes on, and this is known of it.
+    pub fn go_back(&mut self, here: Here) {
+        (self.here, self.savepoints) = here;
     }
 
     /// What was set in the transaction is gone with it.

@@ -3,7 +3,7 @@
 use super::by_sql::Named;
 use super::in_flight::Expected;
 use super::injection::QueryForm;
-use super::judge::Judged;
+use super::judge::{Judged, blindly};
 use super::prepared::is_named_parse;
 use super::splice::Splice;
 use super::{Batch, Body, Context, Conversation, Copy, Fatal, Next, Observer, Taken};
@@ -172,7 +172,7 @@ impl Conversation {
             b'B' => self.bind(message, cx, out),
             b'D' => self.describe(message, cx, out),
             b'E' => self.execute(message, cx, out),
-            b'C' => self.close(message, out),
+            b'C' => self.close(message, cx, out),
             b'S' => self.sync(message, out),
             b'H' => self.flush(message, out),
             b'd' | b'c' | b'f' => Ok(self.copy_data(message, out)),
@@ -317,6 +317,10 @@ impl Conversation {
             return Ok(self.refuse_simple(message, refusal, cx, out, reply));
         }
         self.limit_rows(cx);
+        if self.goes_back_blindly(&facts) {
+            let refusal = blindly(cx.who, &facts);
+            return Ok(self.refuse_simple(message, refusal, cx, out, reply));
+        }
         match self.judge_named(&facts, cx, out) {
             Named::Allowed => {}
             Named::Wait => return Ok(Step::Hold),

@@ -4,8 +4,8 @@ use super::by_sql::Named;
 use super::choice::Read;
 use super::client::{Message, Step, bad_layout, has_copy_in, only_cstr};
 use super::in_flight::{Expected, Pending, Space};
-use super::judge::Judged;
-use super::names::{MAX_BYTES, MAX_NAMES, Prepared, bytes_of};
+use super::judge::{Judged, blindly};
+use super::names::{MAX_BYTES, MAX_NAMES, Prepared, bytes_of, is_cut, name_too_long};
 use super::prepared::{self, Called};
 use super::splice::Splice;
 use super::virtualised::Noted;
@@ -43,6 +43,9 @@ impl Conversation {
         if name.len() > MAX_NAME || text.len() > self.max_statement_bytes {
             let refusal = self.too_long(cx.who);
             return Ok(self.refuse_extended(message, refusal, cx, out));
+        }
+        if is_cut(name) {
+            return Ok(self.refuse_extended(message, name_too_long(cx.who), cx, out));
         }
         let facts = match self.judge(text, Some(types), cx) {
             Judged::Long => {
@@ -103,6 +106,9 @@ impl Conversation {
         };
         within_bounds(portal)?;
         within_bounds(name)?;
+        if is_cut(portal) || is_cut(name) {
+            return Ok(self.refuse_extended(message, name_too_long(cx.who), cx, out));
+        }
         let mut prepared = match self.lookup(name, out) {
             Lookup::Wait => return Ok(Step::Hold),
             Lookup::Unknown => {
@@ -121,7 +127,9 @@ impl Conversation {
             Read::More(total) => return Ok(Step::More(total)),
             Read::Refused(refusal) => return Ok(self.refuse_extended(message, refusal, cx, out)),
         }
-        if let Some(refusal) = self.judge_again(&prepared.facts, cx) {
+        let refusal = self.judge_again(&prepared.facts, cx);
+        let refusal = refusal.or_else(|| self.judge_prepared_by_sql(name, cx));
+        if let Some(refusal) = refusal {
             return Ok(self.refuse_extended(message, refusal, cx, out));
         }
         if !self.room_for_a_name(portal, Some(&prepared)) {
@@ -167,6 +175,9 @@ impl Conversation {
         let Some((kind, name)) = kind_and_name(message)? else {
             return wait_for_names(message);
         };
+        if is_cut(name) {
+            return Ok(self.refuse_extended(message, name_too_long(cx.who), cx, out));
+        }
         if kind == b'S' {
             return Ok(self.describe_statement(message, name, cx, out));
         }
@@ -232,6 +243,9 @@ impl Conversation {
         if rows.len() != 4 {
             return Err(bad_layout());
         }
+        if is_cut(portal) {
+            return Ok(self.refuse_extended(message, name_too_long(cx.who), cx, out));
+        }
         let prepared = match self.lookup_portal(portal, out) {
             Lookup::Known(prepared) => Some(prepared),
             Lookup::Wait => return Ok(Step::Hold),
@@ -266,6 +280,10 @@ impl Conversation {
             if prepared.deallocates {
                 return Ok(self.execute_deallocate(message, &prepared.facts, cx, out));
             }
+            if self.goes_back_blindly(&prepared.facts) {
+                let refusal = blindly(cx.who, &prepared.facts);
+                return Ok(self.refuse_extended(message, refusal, cx, out));
+            }
             match self.judge_named(&prepared.facts, cx, out) {
                 Named::Allowed => {}
                 Named::Wait => return Ok(Step::Hold),
@@ -281,6 +299,10 @@ impl Conversation {
             self.may_deallocate(&prepared.facts);
             self.note_names(&prepared.facts);
             if let Some(injection) = &mut self.injection {
+                if noted.is_some() {
+                    // What is touched from here on is remembered.
+                    injection.begin_parameters();
+                }
                 injection.executed(&prepared.facts);
             }
         }
@@ -301,14 +323,18 @@ impl Conversation {
         Ok(step)
     }
 
-    pub(super) fn close(
+    pub(super) fn close<O: Observer>(
         &mut self,
         message: Message<'_>,
+        cx: &Context<'_, O>,
         out: &mut Splice<'_>,
     ) -> Result<Step, Fatal> {
         let Some((kind, name)) = kind_and_name(message)? else {
             return wait_for_names(message);
         };
+        if is_cut(name) {
+            return Ok(self.refuse_extended(message, name_too_long(cx.who), cx, out));
+        }
         let mut followed = false;
         if kind == b'S' && self.remembers() {
             followed = match self.lookup(name, out) {

@@ -4,6 +4,7 @@
 //! batches it may be wrong only after transaction control; then the next batch waits for the answer.
 
 mod names;
+mod skipped;
 
 use std::sync::Arc;
 
@@ -19,6 +20,8 @@ use crate::sql::{
     Class, Facts, ParameterName, ParameterTouch, ParameterUse, SavepointAct, Statement,
     TransactionControl,
 };
+use skipped::{Before, Failed};
+
 use crate::zone::signed::Signer;
 use crate::zone::{Form, NAME_LENGTH, Prefix, put_question};
 
@@ -61,6 +64,9 @@ pub struct Injection {
     /// PREPARE was run: behind DEALLOCATE a name can stand for another statement than the one that was
     /// parsed under it. SQL can prepare only what a zone matters for.
     prepared_by_sql: bool,
+    /// What was known before the first unanswered statement that ends the transaction: it may be skipped.
+    before: Option<Box<Before>>,
+    last_failed: Failed,
     keeping: Keeping,
 }
 
@@ -102,6 +108,8 @@ impl Injection {
             asked_in_vain: false,
             removes_names: false,
             prepared_by_sql: false,
+            before: None,
+            last_failed: Failed::Known,
             keeping: Keeping::new(pooled),
         };
         if injection
@@ -270,9 +278,7 @@ impl Injection {
     /// `batch_open`: extended messages without Sync stand before it.
     pub fn query_form(&self, facts: &Facts, failed: bool, batch_open: bool) -> QueryForm {
         let implicit = !self.in_transaction;
-        let matters = self.injects() || self.is_unanswered() || self.localizes(facts);
-        let mixed = || facts.statements.iter().any(|s| moves(s.transaction));
-        if matters && facts.statements.len() > 1 && mixed() {
+        if facts.statements.len() > 1 && self.mixes(facts) {
             return QueryForm::Mixed;
         }
         if failed || !self.matters(facts) {
@@ -415,10 +421,12 @@ impl Injection {
                     self.in_transaction = true;
                 }
                 TransactionControl::Commit { chain } | TransactionControl::Rollback { chain } => {
+                    self.remember();
                     self.transaction_ended(chain);
                     self.in_transaction = chain;
                 }
                 TransactionControl::TwoPhase => {
+                    self.remember();
                     self.transaction_ended(false);
                     self.in_transaction = false;
                 }
@@ -459,6 +467,7 @@ impl Injection {
 
     /// Everything is answered: the server's word replaces the prediction.
     pub fn settled(&mut self, status: TransactionStatus) {
+        self.recall(status);
         self.unsettled = self.leftover || self.asked_in_vain;
         self.in_transaction = status != TransactionStatus::Idle;
         if !self.in_transaction {

@@ -276,3 +276,12 @@ fn too_busy(who: &Who) -> Box<Refusal> {
         .hint("Try again");
     Box::new(objection.refuse(Guard::StatementBounds, who, None))
 }
+
+/// ROLLBACK TO in a failed transaction of which nobody knows what is set in it.
+pub(super) fn blindly(who: &Who, facts: &Facts) -> Box<Refusal> {
+    let objection = Objection::new("cannot go back to a savepoint behind this batch")
+        .sqlstate(SqlState::UNSUPPORTED)
+        .detail("A batch has ended a transaction, begun another and failed, so that it is not known which one goes on")
+        .hint("Send ROLLBACK");
+    Box::new(objection.refuse(Guard::SessionState, who, facts.fingerprint))
+}

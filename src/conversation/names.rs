@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use super::in_flight::Space;
 use super::prepared::Source;
+use crate::error::SqlState;
+use crate::policy::{Guard, Objection, Refusal, Who};
 use crate::sql::{Facts, weight};
 
 /// Prepared statements and portals that one client may hold.
@@ -15,6 +17,9 @@ pub const MAX_NAMES: usize = 20_000;
 /// What they may take, bytes: names, descriptions (counted for each name, though they are shared), and
 /// texts where they are recorded. As many as [`MAX_NAMES`] of ordinary statements fit.
 pub const MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// PostgreSQL keeps so many bytes of a name: two that are longer may be the same there, and are others here.
+const LONGEST_NAME: usize = 63;
 
 /// What a prepared statement runs.
 #[derive(Clone, Debug)]
@@ -29,6 +34,21 @@ pub struct Prepared {
     pub followed: bool,
     /// It is a DEALLOCATE that goes to the server as something else: see `prepared::deallocated`.
     pub deallocates: bool,
+}
+
+/// Would PostgreSQL cut it?
+pub fn is_cut(name: &[u8]) -> bool {
+    name.len() > LONGEST_NAME
+}
+
+/// The refusal of such a name.
+pub fn name_too_long(who: &Who) -> Box<Refusal> {
+    let message = format!("name of a prepared statement or portal exceeds {LONGEST_NAME} bytes");
+    let objection = Objection::new(message)
+        .sqlstate(SqlState::NAME_TOO_LONG)
+        .detail("PostgreSQL cuts names there, so that two of them could be the same")
+        .hint("Use a shorter name");
+    Box::new(objection.refuse(Guard::StatementBounds, who, None))
 }
 
 /// What a name and its meaning take, bytes: a little more than they really do.

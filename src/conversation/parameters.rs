@@ -229,6 +229,16 @@ impl Parameters {
         };
     }
 
+    /// What the client has touched and named in the running transaction.
+    pub fn touched(&self) -> (Vec<Box<str>>, Modes) {
+        (self.touched.clone(), self.named)
+    }
+
+    /// It goes on, and this was touched and named in it.
+    pub fn touch_again(&mut self, before: (Vec<Box<str>>, Modes)) {
+        (self.touched, self.named) = before;
+    }
+
     /// Can the answer to this change the record?
     pub fn would_change(&self, facts: &Facts) -> bool {
         let undoes = self.record.is_changed() || self.is_in_savepoint() || self.is_unanswered();

@@ -124,6 +124,12 @@ impl Conversation {
         }
     }
 
+    /// Does it go back into a transaction of which nobody knows what is set in it?
+    pub(super) fn goes_back_blindly(&self, facts: &Facts) -> bool {
+        let injection = self.injection.as_ref();
+        injection.is_some_and(|injection| injection.goes_back_blindly(facts))
+    }
+
     /// Behind an Execute that was noted: what it sets is read back.
     pub(super) fn read_back(&mut self, facts: &Arc<Facts>, out: &mut Splice<'_>) {
         let Some(injection) = &mut self.injection else {

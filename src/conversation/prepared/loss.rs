@@ -52,11 +52,18 @@ impl Conversation {
         }
     }
 
-    /// A statement has ended: DEALLOCATE ALL and DISCARD ALL take the names. `complete` begins with
-    /// its whole CommandComplete.
+    /// A statement has ended: DEALLOCATE ALL and DISCARD ALL take the names, and a transaction may be over.
+    /// `complete` begins with its whole CommandComplete.
     pub(in crate::conversation) fn forget_deallocated(&mut self, complete: &[u8]) {
         let tags: [&[u8]; 2] = [b"DEALLOCATE ALL\0", b"DISCARD ALL\0"];
+        let ends: [&[u8]; 3] = [b"COMMIT\0", b"ROLLBACK\0", b"PREPARE TRANSACTION\0"];
         let tag = complete.get(HEADER..).unwrap_or_default();
+        if complete[0] == b'C'
+            && ends.iter().any(|it| tag.starts_with(it))
+            && let Some(injection) = &mut self.injection
+        {
+            injection.ended_at_server();
+        }
         if self.remembers() && complete[0] == b'C' && tags.iter().any(|it| tag.starts_with(it)) {
             self.names.deallocate_all();
         }
