@@ -318,7 +318,7 @@ impl Pump {
             return Ok(false);
         }
         match &mut self.waiting {
-            Waiting::Answers => return Ok(false),
+            Waiting::Answers => return self.held_back(cx),
             Waiting::Again => {
                 self.waiting = Waiting::Bytes;
                 self.ask_again(cx, scratch)?;
@@ -326,7 +326,11 @@ impl Pump {
             }
             Waiting::Description(receiver) => {
                 let Poll::Ready(described) = Pin::new(receiver).poll(cx) else {
-                    return Ok(false);
+                    // Where nothing runs there is nothing to stop: a description does not take long.
+                    return match self.conversation.is_answered() {
+                        true => Ok(false),
+                        false => self.held_back(cx),
+                    };
                 };
                 self.described = Some(described.map_err(|_| not_described())?);
                 self.waiting = Waiting::Bytes;

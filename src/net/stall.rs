@@ -42,6 +42,22 @@ impl Stall {
         }
         over
     }
+
+    /// Wakes the task within `limit`, for one that waits for what wakes nobody. To be asked whenever it
+    /// waits so, and only while the peer is owed nothing.
+    pub fn wake_within(&mut self, limit: Duration, cx: &mut Context<'_>) {
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        let latest = Instant::now() + limit;
+        if timer.is_elapsed() || timer.deadline() > latest {
+            timer.as_mut().reset(latest);
+        }
+        if timer.as_mut().poll(cx).is_ready() {
+            timer.as_mut().reset(latest);
+            let _ = timer.as_mut().poll(cx);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -88,6 +104,16 @@ mod tests {
         run(async || {
             let mut stall = Stall::default();
             for _ in 0..2 {
+                let mut asked = false;
+                let woken = std::future::poll_fn(|cx| {
+                    stall.wake_within(LIMIT, cx);
+                    match std::mem::replace(&mut asked, true) {
+                        true => std::task::Poll::Ready(()),
+                        false => std::task::Poll::Pending,
+                    }
+                });
+                let limit = Duration::from_secs(15);
+                tokio::time::timeout(limit, woken).await.expect("woken");
                 let woken = std::future::poll_fn(|cx| match stall.poll(1, LIMIT, cx) {
                     true => std::task::Poll::Ready(()),
                     false => std::task::Poll::Pending,

@@ -10,6 +10,17 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
+/// What is known of the end of what a peer sends, without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The peer has ended its side, whatever of it was not read yet.
+    Reached,
+    /// Nothing to read. What comes next, be it the end, wakes the task.
+    NotYet,
+    /// Something to read, and no end yet: it will not wake the task.
+    Behind,
+}
+
 /// One leg of a connection.
 #[derive(Debug)]
 pub enum Stream {
@@ -53,6 +64,15 @@ impl Stream {
             Poll::Ready(Ok(ready)) => ready.is_read_closed(),
             Poll::Ready(Err(_)) => true,
             Poll::Pending => false,
+        }
+    }
+
+    /// Looks for the end of what the peer sends without reading: TCP's, which is there with TLS too.
+    pub fn poll_end(&self, cx: &mut Context<'_>) -> End {
+        match self.socket().poll_read_ready(cx) {
+            Poll::Pending => End::NotYet,
+            Poll::Ready(Ok(())) if !self.is_hung_up(cx) => End::Behind,
+            Poll::Ready(_) => End::Reached,
         }
     }
 }

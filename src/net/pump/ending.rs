@@ -1,9 +1,14 @@
 //! When a pump must stop: told from outside, let go after a reload, left by the server or the client.
 
 use std::task::Context;
+use std::time::Duration;
 
 use super::{Exit, Pump};
 use crate::net::standing::Circumstances;
+use crate::net::stream::End;
+
+/// How often it is looked whether a client is still there, of which there is more to read than is read.
+const LOOK: Duration = Duration::from_secs(1);
 
 impl Pump {
     pub(super) fn heed_interrupt(&mut self, cx: &Context<'_>) -> Result<(), Exit> {
@@ -91,5 +96,19 @@ impl Pump {
             true => Err(Exit::ClientGone),
             false => Ok(()),
         }
+    }
+
+    /// While a message waits the client is not read. If it ends its side now, that is what it is where
+    /// nothing waits: it is gone, whatever of it was not read yet, and what runs for it is not waited
+    /// for. Costs no system call. An end that TCP still keeps behind more than the sockets hold is not seen
+    /// until TCP gives the client up. Always false: there is nothing to do.
+    pub(super) fn held_back(&mut self, cx: &mut Context<'_>) -> Result<bool, Exit> {
+        match self.client.poll_end(cx) {
+            End::Reached => return Err(Exit::ClientGone),
+            End::NotYet => {}
+            // Behind what is unread the end wakes nobody.
+            End::Behind => self.stall.wake_within(LOOK, cx),
+        }
+        Ok(false)
     }
 }
