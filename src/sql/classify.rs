@@ -25,6 +25,7 @@ pub(super) fn statement(view: View<'_>) -> Statement {
         tag: "",
         position: 0,
         transaction: None,
+        unlocks_all: false,
         parameters: Vec::new(),
         functions: Vec::new(),
         details: Details::default(),
@@ -41,7 +42,7 @@ pub(super) fn statement(view: View<'_>) -> Statement {
     }
     found.details.localized = localized::of(view, &found);
     found.details.bound = bound::of(view, &found);
-    found.details.unlocks_all = found.functions == ["pg_advisory_unlock_all"] && calls_alone(view);
+    found.unlocks_all = found.functions == ["pg_advisory_unlock_all"] && calls_alone(view);
     found
 }
 

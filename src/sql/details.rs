@@ -185,8 +185,6 @@ pub struct Details {
     pub missing_where: bool,
     /// SELECT ... FOR UPDATE, NO KEY UPDATE, SHARE or KEY SHARE.
     pub row_lock: bool,
-    /// `SELECT pg_advisory_unlock_all()` and nothing else.
-    pub unlocks_all: bool,
     /// SELECT INTO, CREATE TABLE AS.
     pub into: bool,
     /// Creates something temporary: CREATE TEMP TABLE, VIEW or SEQUENCE, SELECT INTO TEMP, anything
@@ -232,7 +230,6 @@ impl Details {
         self.localized = first.localized;
         self.bound = first.bound;
         self.savepoint = first.savepoint;
-        self.unlocks_all = first.unlocks_all;
         self.modes = first.modes;
     }
 

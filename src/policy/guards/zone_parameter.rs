@@ -64,7 +64,7 @@ fn last_that_does_more(facts: &Facts) -> u32 {
 fn tidies(statement: &Statement) -> bool {
     let resets = |touch: &ParameterTouch| touch.how == ParameterUse::Reset;
     let gives_back = match statement.tag {
-        "SELECT" => return statement.details.unlocks_all,
+        "SELECT" => return statement.unlocks_all,
         "CLOSE CURSOR" | "UNLISTEN" | "DISCARD PLANS" | "DISCARD SEQUENCES" | "DISCARD TEMP"
         | "DEALLOCATE ALL" => statement.parameters.is_empty(),
         "SET" | "RESET" => {
