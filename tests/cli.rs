@@ -106,6 +106,7 @@ fn exit_codes_are_those_of_grep_and_the_answer_is_on_stdout() {
 #[test]
 fn programs_get_json_of_the_same_with_the_same_code() {
     let work = work();
+    std::fs::create_dir(work.path().join("empty")).expect("create a directory");
     for (code, line, key) in [
         (0, "test --json policies", "policies"),
         (1, "test --json {}/good.toml", "failures"),
@@ -118,6 +119,17 @@ fn programs_get_json_of_the_same_with_the_same_code() {
             "init --json --from {}/pgbouncer.ini --output {}/out",
             "written",
         ),
+        (2, &format!("{EXPLAIN} nobody --json VACUUM"), "error"),
+        (
+            2,
+            "explain --policy {}/wrong.toml --login a --json VACUUM",
+            "error",
+        ),
+        (2, "lint --json --policy {}/wrong.toml {}", "error"),
+        (2, "lint --format json {}/none", "error"),
+        (2, "init --json --from {}/none.ini --output {}/no", "error"),
+        (2, "test --json {}/empty", "error"),
+        (2, "report --json --config {}/none.toml", "error"),
         (2, "keys list --json --key-file {}/none", "error"),
         (2, "console --json --console {}/none SHOW", "error"),
         (2, "migration list --json --console {}/none", "error"),
@@ -149,4 +161,19 @@ fn what_was_written_by_init_passes_check_and_has_no_cases_yet() {
     assert!(tested.stderr.contains(none), "{}", tested.stderr);
     let open = "not enforced by ddl-outside-migration (observe): ";
     assert!(tested.stdout.contains(open), "{}", tested.stdout);
+}
+
+#[test]
+fn a_statement_to_explain_may_begin_with_a_comment() {
+    for (text, code) in [("-- a comment\nselect 1", 0), ("--x\nvacuum", 1)] {
+        let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+            .args(["explain", "--policy", "policies/production.toml"])
+            .args(["--login", "shop_acme", text, "--json"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .expect("run portcullis");
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert!(value.get("statements").is_some(), "{text}");
+    }
 }

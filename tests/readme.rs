@@ -67,6 +67,39 @@ fn its_help_topics_are_there_and_its_example_is_refused() {
     let (status, said) = portcullis(&arguments);
     assert_eq!(status, Some(1), "{said}");
     assert!(said.contains("ddl-outside-migration"), "{said}");
+    let shown = readme.split_once(line).expect("it is there").1;
+    let shown = shown.lines().skip(2).take_while(|line| !line.is_empty());
+    let shown: Vec<&str> = shown.map(|line| line.trim_start_matches("    ")).collect();
+    assert_eq!(shown.len(), 4, "{shown:?}");
+    for line in shown {
+        let line = line.trim();
+        assert!(
+            said.lines().any(|said| said.trim() == line),
+            "{line}\n{said}"
+        );
+    }
+}
+
+#[test]
+fn what_it_shows_of_check_and_test_is_what_they_print() {
+    let readme = readme();
+    for command in ["check policies/production.toml", "test policies"] {
+        let typed = format!("    $ portcullis {command}\n");
+        let shown: Vec<&str> = between(&readme, &typed, "\n\n")
+            .flat_map(|block| block.lines())
+            .map(str::trim)
+            .take_while(|line| !line.starts_with('$'))
+            .filter(|line| *line != "...")
+            .collect();
+        assert_eq!(shown.len(), 1, "{command}: {shown:?}");
+        let arguments: Vec<&str> = command.split(' ').collect();
+        let (status, said) = portcullis(&arguments);
+        assert_eq!(status, Some(0), "{said}");
+        assert!(
+            said.lines().any(|line| line == shown[0]),
+            "{shown:?}\n{said}"
+        );
+    }
 }
 
 #[test]

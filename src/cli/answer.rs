@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use serde_json::json;
+
 /// The outcome of a command that only reads and judges.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Answer {
@@ -29,6 +31,17 @@ impl Answer {
             stderr,
             code: 2,
             ..Self::default()
+        }
+    }
+
+    /// It could not be done; for programs the same as JSON on stdout, as `{"error": {"message": ...}}`.
+    pub fn failed_as(json: bool) -> impl FnOnce(String) -> Self {
+        move |message| match json {
+            true => Self {
+                stdout: format!("{:#}\n", json!({ "error": { "message": message } })),
+                ..Self::failed(message)
+            },
+            false => Self::failed(message),
         }
     }
 

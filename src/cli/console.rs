@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use serde_json::json;
+
 use super::client::Client;
 use super::output::{COULD_NOT, as_json, as_table, fail, say, tell};
 use crate::config::Config;
@@ -33,7 +35,10 @@ impl ConsoleAt {
     /// Connects; on failure everything has been said.
     pub fn connect(&self, json: bool) -> Result<Client, ExitCode> {
         let path = self.path().map_err(|problem| {
-            tell(&problem);
+            match json {
+                true => say(&json!({ "error": { "message": problem } }).to_string()),
+                false => tell(&problem),
+            }
             ExitCode::from(COULD_NOT)
         })?;
         Client::connect(&path).map_err(|error| fail(&error, json))

@@ -49,13 +49,15 @@ pub struct ExplainArgs {
     #[arg(long)]
     json: bool,
     /// The text, judged as one message; - reads it from stdin
-    #[arg(required_unless_present_any = ["file", "migration"])]
+    #[arg(required_unless_present_any = ["file", "migration"], allow_hyphen_values = true)]
     sql: Option<String>,
 }
 
 /// Prints the verdict. 0: allowed; 1: refused; 2: it could not be judged.
 pub fn run(args: &ExplainArgs) -> ExitCode {
-    explain(args).unwrap_or_else(Answer::failed).print()
+    explain(args)
+        .unwrap_or_else(Answer::failed_as(args.json))
+        .print()
 }
 
 /// `Err`: what could not be done.

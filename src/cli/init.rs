@@ -41,7 +41,9 @@ pub struct InitArgs {
 
 /// Writes the files. 0: written; 2: could not (then nothing is).
 pub fn run(args: &InitArgs) -> ExitCode {
-    init(args).unwrap_or_else(Answer::failed).print()
+    init(args)
+        .unwrap_or_else(Answer::failed_as(args.json))
+        .print()
 }
 
 /// `Err`: what could not be done.

@@ -69,7 +69,8 @@ enum Format {
 
 /// Prints what would be refused. 0: nothing; 1: something; 2: a file could not be read.
 pub fn run(args: &LintArgs) -> ExitCode {
-    lint(args).unwrap_or_else(Answer::failed).print()
+    let json = args.json || args.format == Format::Json;
+    lint(args).unwrap_or_else(Answer::failed_as(json)).print()
 }
 
 /// What was found in one file.

@@ -45,7 +45,7 @@ pub fn run(args: &StatusArgs) -> ExitCode {
 fn status(args: &StatusArgs) -> Answer {
     let report = match ask(args) {
         Ok(report) => report,
-        Err(problem) => return Answer::failed(problem),
+        Err(problem) => return Answer::failed_as(args.json)(problem),
     };
     let ready = report["status"] == "ready";
     let stdout = match (args.ready, args.json) {

@@ -48,7 +48,9 @@ pub struct TestArgs {
 /// Runs the cases. 0: all as expected; 1: some are not; 2: a file could not be used, or a path has no
 /// case.
 pub fn run(args: &TestArgs) -> ExitCode {
-    test(args).unwrap_or_else(Answer::failed).print()
+    test(args)
+        .unwrap_or_else(Answer::failed_as(args.json))
+        .print()
 }
 
 /// Is this a step of a case?

@@ -25,6 +25,7 @@ pub(super) fn statement(view: View<'_>) -> Statement {
         tag: "",
         position: 0,
         transaction: None,
+        unlocks_all: false,
         parameters: Vec::new(),
         functions: Vec::new(),
         details: Details::default(),
@@ -41,7 +42,21 @@ pub(super) fn statement(view: View<'_>) -> Statement {
     }
     found.details.localized = localized::of(view, &found);
     found.details.bound = bound::of(view, &found);
+    found.unlocks_all = found.functions == ["pg_advisory_unlock_all"] && calls_alone(view);
     found
+}
+
+/// Is it `SELECT f()` or `SELECT pg_catalog.f()`, and not a token more?
+fn calls_alone(view: View<'_>) -> bool {
+    let at = match view.is(1, "pg_catalog") && view.is_kind(2, Kind::Dot) {
+        true => 3,
+        false => 1,
+    };
+    view.is(0, "select")
+        && view.is_name(at)
+        && view.is_kind(at + 1, Kind::Open)
+        && view.is_kind(at + 2, Kind::Close)
+        && view.tokens.len() == at + 3
 }
 
 /// Classes that are refused for what they do, however they are wrapped.

@@ -234,6 +234,8 @@ pub struct Statement {
     pub position: u32,
     /// What it does to the transaction, if it controls one.
     pub transaction: Option<TransactionControl>,
+    /// `SELECT pg_advisory_unlock_all()` and nothing else.
+    pub unlocks_all: bool,
     /// Parameters set or reset anywhere in it, `set_config` calls included.
     pub parameters: Vec<ParameterTouch>,
     /// Names of guarded functions called in it (dynamic SQL, files, large objects, session locks,

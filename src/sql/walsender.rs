@@ -129,6 +129,7 @@ impl Walsender {
                 tag: self.tag,
                 position: 1,
                 transaction: None,
+                unlocks_all: false,
                 parameters: Vec::new(),
                 functions: Vec::new(),
                 details: Details::default(),

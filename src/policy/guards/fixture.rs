@@ -104,6 +104,7 @@ pub fn statement(tag: &'static str, classes: &[Class]) -> Statement {
         tag,
         position: 1,
         transaction: None,
+        unlocks_all: false,
         parameters: Vec::new(),
         functions: Vec::new(),
         details: Details::default(),

@@ -1,22 +1,24 @@
 //! `zone-parameter`: only Portcullis sets the parameter that row-level security reads.
 
 use crate::policy::{Objection, State, Who};
-use crate::sql::{Bound, Facts, ParameterName, ParameterTouch, ParameterUse, Statement};
+use crate::sql::{
+    Bound, Class, ClassSet, Facts, ParameterName, ParameterTouch, ParameterUse, Statement,
+};
 
 /// Objects to setting, resetting or discarding the zone parameter, and to parameters whose name is
 /// computed: it could be this one. RESET ALL and DISCARD ALL take the zone away from what stands
-/// behind them in the same message; as its last statement they are how drivers tidy up, and whatever
-/// comes next gets the zone again.
+/// behind them in the same message; as its last statement, and RESET ALL before others that only tidy
+/// up, they are what drivers and pools send between two users, and whatever comes next gets the zone again.
 ///
 /// A login that chooses its zone may set and reset it, where the value can be read: which one it may
 /// be is asked by `zone-not-granted`.
 pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
-    let last = facts.statements.last()?.position;
+    let before = last_that_does_more(facts);
     let chooses = who.grant().is_some();
     let statement = touches(facts, who)
         .find(|touch| {
-            let tidies = touch.statement.position == last && clears(touch.touch);
-            !(tidies || (chooses && touch.is_readable()))
+            let clears = touch.statement.position >= before && clears(touch.touch);
+            !(clears || (chooses && touch.is_readable()))
         })?
         .statement;
     if chooses {
@@ -48,6 +50,35 @@ pub fn unreadable(who: &Who) -> Objection {
         .hint(format!(
             "SET {parameter} = '...', or SELECT set_config('{parameter}', $1, true)"
         ))
+}
+
+/// The position of the last statement that does more than tidy up; 0: none does.
+fn last_that_does_more(facts: &Facts) -> u32 {
+    let mut behind = facts.statements.iter().rev();
+    let does_more = behind.find(|statement| !tidies(statement));
+    does_more.map_or(0, |statement| statement.position)
+}
+
+/// Does it only give back what a session has, without a look at any row? Of calls only that of
+/// `pg_advisory_unlock_all`. Not DISCARD ALL, which the server runs in no message of several.
+fn tidies(statement: &Statement) -> bool {
+    let resets = |touch: &ParameterTouch| touch.how == ParameterUse::Reset;
+    let gives_back = match statement.tag {
+        "SELECT" => return statement.unlocks_all,
+        "CLOSE CURSOR" | "UNLISTEN" | "DISCARD PLANS" | "DISCARD SEQUENCES" | "DISCARD TEMP"
+        | "DEALLOCATE ALL" => statement.parameters.is_empty(),
+        "SET" | "RESET" => {
+            !statement.parameters.is_empty() && statement.parameters.iter().all(resets)
+        }
+        _ => false,
+    };
+    const OTHERS: ClassSet = ClassSet::of(Class::Cursor)
+        .with(Class::Notify)
+        .with(Class::SessionState)
+        .with(Class::Deallocate)
+        .with(Class::Parameter)
+        .with(Class::RoleChange);
+    gives_back && statement.functions.is_empty() && statement.classes.minus(OTHERS).is_empty()
 }
 
 /// RESET ALL, DISCARD ALL: every parameter goes back to what the session began with.
@@ -112,7 +143,6 @@ mod tests {
     use super::super::fixture::*;
     use super::*;
     use crate::policy::Guard;
-    use crate::sql::Class;
 
     const MESSAGE: &str =
         "tenant of login \"shop_acme\" is fixed and cannot be set, reset or discarded";
@@ -143,18 +173,47 @@ mod tests {
     }
 
     #[test]
-    fn what_resets_everything_may_only_be_the_last_statement_of_a_message() {
-        let reset = || {
-            let mut facts = parameter(ParameterName::All, ParameterUse::Reset, None);
-            facts.statements.remove(0)
-        };
-        let select = || statement("SELECT", &[Class::Read]);
-        for statements in [vec![reset()], vec![select(), reset()]] {
-            assert_allowed(&message(statements), &acme(), CLOSED);
+    fn behind_what_resets_everything_may_only_stand_what_tidies_up() {
+        let objection = |text: &str| judge(&crate::sql::describe(text.as_bytes()), &acme(), CLOSED);
+        for text in [
+            "reset all",
+            "select 1; reset all",
+            "select 1; discard all",
+            "reset all; reset all",
+            "set session authorization default; reset all; close all; unlisten *; select pg_advisory_unlock_all(); discard sequences; discard temp",
+            "reset all; set session authorization default",
+            "reset all; reset role; reset work_mem; set jit to default; discard plans; deallocate all; close c",
+            "reset all; select pg_catalog.pg_advisory_unlock_all();",
+        ] {
+            assert!(objection(text).is_none(), "{text}");
         }
-        for statements in [vec![reset(), select()], vec![reset(), reset()]] {
-            let facts = message(statements);
-            assert_refused(&facts, &acme(), CLOSED, Guard::ZoneParameter, MESSAGE);
+        for text in [
+            "reset all; select * from orders",
+            "reset all; close all; select f()",
+            "reset all; select pg_advisory_unlock_all(), f()",
+            "reset all; select pg_advisory_unlock_all() from orders",
+            "reset all; select pg_advisory_unlock_all() where f()",
+            "reset all; select public.pg_advisory_unlock_all()",
+            "reset all; select pg_advisory_unlock_all(note) from orders",
+            "reset all; select pg_advisory_unlock_all() union select 1 from orders",
+            "reset all; (select pg_advisory_unlock_all())",
+            "reset all; explain select pg_advisory_unlock_all()",
+            "reset all; table orders",
+            "reset all; insert into orders default values",
+            "reset all; fetch c",
+            "reset all; execute p",
+            "reset all; deallocate p",
+            "reset all; set work_mem = '1MB'",
+            "reset all; set constraints all immediate",
+            "reset all; notify changes",
+            "reset all; commit",
+            "reset all; discard all",
+            "reset all; unlisten *; show app.tenant_id",
+            "reset all; reset app.tenant_id",
+            "discard all; select 1",
+        ] {
+            let objection = objection(text).unwrap_or_else(|| panic!("allowed: {text}"));
+            assert_eq!(objection.message, MESSAGE, "{text}");
         }
     }
 
