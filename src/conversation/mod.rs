@@ -358,9 +358,10 @@ impl Conversation {
         self.replaceable && self.is_idle()
     }
 
-    /// Must the server connection be given up now, before anything else is sent?
+    /// Must the server connection be given up now, before anything else is sent? Behind a goodbye, too: the end
+    /// of the connection may come after the client's next statement.
     pub fn must_be_replaced(&self) -> bool {
-        self.miscounted && self.is_replaceable()
+        (self.miscounted || self.farewell) && self.is_replaceable()
     }
 
     /// The server said goodbye (FATAL), and the client has been told unless it is replaced. Where

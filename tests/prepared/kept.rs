@@ -141,17 +141,20 @@ fn a_server_connection_that_is_replaced_while_idle() {
         ];
         fine(&wire.batch(&parse.concat()));
         for round in 0..3 {
-            stack.direct(
+            let ended = stack.direct(
                 "postgres",
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'app' AND usename = 'shop_plain'",
+                "SELECT CASE WHEN pg_terminate_backend(pid) THEN pid END FROM pg_stat_activity WHERE datname = 'app' AND usename = 'shop_plain'",
             );
-            wait_until("the pool's connection is gone", || {
-                let sql = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'shop_plain'";
-                stack.direct("postgres", sql) == "0\n"
+            let login = stack.login_at(stack.transaction_port, ADMIN, "pgbouncer");
+            let mut console = Wire::login(&login);
+            wait_until("the pool knows that its connection is gone", || {
+                let servers = console.query("SHOW SERVERS");
+                let rows = servers.iter().filter(|it| it.kind == b'D');
+                let mut cells = rows.flat_map(|row| row.row()).flatten();
+                !cells.any(|cell| ended.lines().any(|pid| pid == cell))
             });
             if round == 1 {
-                let login = stack.login_at(stack.transaction_port, ADMIN, "pgbouncer");
-                fine(&Wire::login(&login).query("RECONNECT"));
+                fine(&console.query("RECONNECT"));
             }
             assert_eq!(column(&wire.batch(&run("s", &[Some("1")]))), ["s1"]);
             assert_eq!(column(&wire.batch(&run("", &[]))), ["unnamed"]);
@@ -163,7 +166,8 @@ fn a_server_connection_that_is_replaced_while_idle() {
         let mut console = Wire::login(&login);
         fine(&console.query("KILL app"));
         fine(&console.query("RESUME app"));
-        assert_eq!(column(&wire.batch(&run("s", &[Some("2")]))), ["s2"]);
+        let answer = wire.batch(&run("s", &[Some("2")]));
+        assert_eq!(column(&answer), ["s2"], "{answer:?}");
         assert_eq!(column(&wire.batch(&run("", &[]))), ["unnamed"]);
         let again = [
             message::close(b'S', "s"),
