@@ -449,9 +449,11 @@ fn put_describe(out: &mut Vec<u8>) {
     out.extend_from_slice(b"D\0\0\0\x06S\0");
 }
 
-/// Is this the Parse of a statement with a name, as far as it is there?
+/// Is this the Parse of a statement with a name? Not before it is all there: nothing may depend on how a
+/// message is cut.
 pub(super) fn is_named_parse(message: Message<'_>) -> bool {
-    message.header.kind == b'P' && message.bytes.get(HEADER).is_some_and(|byte| *byte != 0)
+    let named = |body: &[u8]| body.first().is_some_and(|byte| *byte != 0);
+    message.header.kind == b'P' && message.body().is_some_and(named)
 }
 
 /// Name, text, and the types with their count, of a Parse's body.
