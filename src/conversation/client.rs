@@ -245,10 +245,11 @@ impl Conversation {
     /// the client has just sent waits for the answer.
     fn asks_pool(&mut self, message: Message<'_>, out: &mut Splice<'_>) -> bool {
         let idle = self.is_idle();
+        let is_read = !self.is_too_long(message);
         let Some(injection) = &mut self.injection else {
             return false;
         };
-        if self.replaceable && is_named_parse(message) {
+        if self.replaceable && is_read && is_named_parse(message) {
             injection.has_names();
         }
         if self.in_flight.head().is_some_and(Expected::is_about_pool) {

@@ -26,13 +26,18 @@ pub(super) enum Lookup {
 }
 
 impl Conversation {
+    /// Is a Parse refused without being read?
+    pub(super) fn is_too_long(&self, message: Message<'_>) -> bool {
+        message.header.total > HEADER + self.max_statement_bytes + MAX_NAME
+    }
+
     pub(super) fn parse<O: Observer>(
         &mut self,
         message: Message<'_>,
         cx: &mut Context<'_, O>,
         out: &mut Splice<'_>,
     ) -> Result<Step, Fatal> {
-        if message.header.total > HEADER + self.max_statement_bytes + MAX_NAME {
+        if self.is_too_long(message) {
             let refusal = self.too_long(cx.who);
             return Ok(self.refuse_extended(message, refusal, cx, out));
         }
