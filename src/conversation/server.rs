@@ -160,7 +160,7 @@ impl Conversation {
                 return Ok(Step::More);
             }
             (b'C' | b'I' | b's', Some(E::Execute)) => {
-                self.forget_deallocated(bytes);
+                self.note_tag(bytes);
                 self.statement_ended(observer, SqlState::SUCCESS);
                 self.copy_ended();
                 self.answered()
@@ -169,7 +169,7 @@ impl Conversation {
                 let Some(message) = bytes.get(..header.total) else {
                     return Ok(Step::More);
                 };
-                self.forget_deallocated(message);
+                self.note_tag(message);
                 self.noted_ended(message);
                 self.statement_ended(observer, SqlState::SUCCESS);
                 self.copy_ended();
@@ -191,7 +191,7 @@ impl Conversation {
                 let Some(message) = bytes.get(..header.total) else {
                     return Ok(Step::More);
                 };
-                self.forget_deallocated(message);
+                self.note_tag(message);
                 self.planned_ended(message)?;
                 match head {
                     Some(E::PlannedOwn) => Step::Swallow,
@@ -214,7 +214,7 @@ impl Conversation {
             (b'T', Some(E::GuardedRow)) => self.stage(E::GuardedTag),
             (b'C', Some(E::GuardedTag)) => self.stage(E::Guarded),
             (b'C', Some(E::Query | E::Guarded)) => {
-                self.forget_deallocated(bytes);
+                self.note_tag(bytes);
                 self.copy_ended();
                 Step::Carry
             }

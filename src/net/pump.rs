@@ -318,7 +318,10 @@ impl Pump {
             return Ok(false);
         }
         match &mut self.waiting {
-            Waiting::Answers => return self.held_back(cx),
+            Waiting::Answers => {
+                self.held_back(cx)?;
+                return Ok(false);
+            }
             Waiting::Again => {
                 self.waiting = Waiting::Bytes;
                 self.ask_again(cx, scratch)?;
@@ -327,10 +330,10 @@ impl Pump {
             Waiting::Description(receiver) => {
                 let Poll::Ready(described) = Pin::new(receiver).poll(cx) else {
                     // Where nothing runs there is nothing to stop: a description does not take long.
-                    return match self.conversation.is_answered() {
-                        true => Ok(false),
-                        false => self.held_back(cx),
-                    };
+                    if !self.conversation.is_answered() {
+                        self.held_back(cx)?;
+                    }
+                    return Ok(false);
                 };
                 self.described = Some(described.map_err(|_| not_described())?);
                 self.waiting = Waiting::Bytes;

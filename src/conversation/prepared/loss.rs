@@ -54,7 +54,7 @@ impl Conversation {
 
     /// A statement has ended: DEALLOCATE ALL and DISCARD ALL take the names, and a transaction may be over.
     /// `complete` begins with its whole CommandComplete.
-    pub(in crate::conversation) fn forget_deallocated(&mut self, complete: &[u8]) {
+    pub(in crate::conversation) fn note_tag(&mut self, complete: &[u8]) {
         let tags: [&[u8]; 2] = [b"DEALLOCATE ALL\0", b"DISCARD ALL\0"];
         let ends: [&[u8]; 3] = [b"COMMIT\0", b"ROLLBACK\0", b"PREPARE TRANSACTION\0"];
         let tag = complete.get(HEADER..).unwrap_or_default();

@@ -101,14 +101,14 @@ impl Pump {
     /// While a message waits the client is not read. If it ends its side now, that is what it is where
     /// nothing waits: it is gone, whatever of it was not read yet, and what runs for it is not waited
     /// for. Costs no system call. An end that TCP still keeps behind more than the sockets hold is not seen
-    /// until TCP gives the client up. Always false: there is nothing to do.
-    pub(super) fn held_back(&mut self, cx: &mut Context<'_>) -> Result<bool, Exit> {
+    /// until TCP gives the client up.
+    pub(super) fn held_back(&mut self, cx: &mut Context<'_>) -> Result<(), Exit> {
         match self.client.poll_end(cx) {
             End::Reached => return Err(Exit::ClientGone),
             End::NotYet => {}
             // Behind what is unread the end wakes nobody.
             End::Behind => self.stall.wake_within(LOOK, cx),
         }
-        Ok(false)
+        Ok(())
     }
 }
