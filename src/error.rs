@@ -12,6 +12,8 @@ impl SqlState {
     pub const POLICY: Self = Self(*b"42501");
     /// `feature_not_supported`: transaction mode cannot do it.
     pub const UNSUPPORTED: Self = Self(*b"0A000");
+    /// `object_not_in_prerequisite_state`: PostgreSQL's word for a number that no sequence gave this session.
+    pub const NOT_YET_DEFINED: Self = Self(*b"55000");
     /// `syntax_error`.
     pub const SYNTAX: Self = Self(*b"42601");
     /// `undefined_pstatement`: no such prepared statement.

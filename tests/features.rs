@@ -12,6 +12,7 @@ mod script;
 mod features {
     //! The rows, and what they cannot say.
     pub mod outcome;
+    pub mod sequences;
     pub mod session;
     pub mod stack;
 }
@@ -82,7 +83,7 @@ fn what_portcullis_does() {
     none_differs(&differing);
 }
 
-/// A test that a row names is there, and no test of these two files is without a row.
+/// A test that a row names is there, and no test of these files is without a row.
 #[test]
 fn the_tests_that_rows_name_exist() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
@@ -101,6 +102,7 @@ fn the_tests_that_rows_name_exist() {
     }
     let named: Vec<String> = rows().into_iter().flat_map(|row| row.tests).collect();
     for (file, source) in [
+        ("features", "features/sequences.rs"),
         ("features", "features/session.rs"),
         ("interrupted", "interrupted.rs"),
     ] {

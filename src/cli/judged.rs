@@ -102,6 +102,7 @@ pub(super) fn state(migration_open: bool) -> State {
         phase: None,
         today: Some(crate::clock::today()),
         chosen: Chosen::No,
+        first: true,
     }
 }
 

@@ -163,7 +163,13 @@ impl Conversation {
             },
             _ => cx.state.chosen,
         };
-        State { chosen, ..cx.state }
+        let injection = self.injection.as_ref();
+        let first = runs && injection.is_some_and(|injection| injection.is_first());
+        State {
+            chosen,
+            first,
+            ..cx.state
+        }
     }
 
     /// Does it depend on unanswered messages whether the client has a zone?

@@ -47,6 +47,8 @@ pub struct Injection {
     armed: bool,
     /// The next statement runs in an explicit transaction.
     in_transaction: bool,
+    /// Something was sent in that transaction that reads or writes.
+    has_run: bool,
     /// RESET ALL took the zone from the transaction; what was bound before it would run without.
     cleared: bool,
     /// Savepoints of the transaction, as far as is known before there are parameters.
@@ -101,6 +103,7 @@ impl Injection {
             parameters: None,
             armed: false,
             in_transaction: false,
+            has_run: false,
             cleared: false,
             savepoints: 0,
             unsettled: false,
@@ -433,11 +436,13 @@ impl Injection {
                 TransactionControl::Savepoint | TransactionControl::SetTransaction => {}
             }
         }
+        self.has_run |= needs_zone(facts);
     }
 
     /// What was set in the transaction is gone with it.
     fn transaction_ended(&mut self, chain: bool) {
         self.armed = false;
+        self.has_run = false;
         self.savepoints = 0;
         if let Some(choice) = &mut self.choice {
             choice.transaction_ended();
@@ -474,25 +479,6 @@ impl Injection {
             self.transaction_ended(false);
             self.cleared = false;
         }
-    }
-
-    /// The prefix failed or was cancelled.
-    pub fn failed(&mut self) {
-        self.leftover = true;
-        self.unsettled = true;
-    }
-
-    /// A question about a parameter failed.
-    pub fn reading_failed(&mut self) {
-        self.asked_in_vain = true;
-        self.unsettled = true;
-    }
-
-    /// The names that must be removed before anything else is sent, once.
-    pub fn take_leftovers(&mut self) -> Vec<[u8; NAME_LENGTH]> {
-        let own = std::mem::take(&mut self.leftover).then_some(self.name);
-        let asked = std::mem::take(&mut self.asked_in_vain).then(|| self.reading_name());
-        own.into_iter().chain(asked).collect()
     }
 }
 

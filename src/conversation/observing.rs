@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use super::server::MAX_ERROR;
 use super::splice::Splice;
 use super::{Context, Next, Observer, Taken};
-use crate::policy::{decide, decide_command, guards};
+use crate::policy::{State, decide, decide_command, guards};
 use crate::protocol::TransactionStatus;
 use crate::protocol::error_fields;
 use crate::protocol::frame::{self, HEADER, Header, cstr};
@@ -66,6 +66,8 @@ pub struct Onlooker {
     /// ReadyForQuery that were asked for and have not come.
     due: u64,
     status: TransactionStatus,
+    /// Something was run since the last Sync.
+    has_run: bool,
     /// The server reads COPY data: it ignores Sync.
     copying: bool,
     /// A replication connection.
@@ -114,6 +116,7 @@ impl Onlooker {
             server: Stream::default(),
             due: 0,
             status: TransactionStatus::Idle,
+            has_run: false,
             copying: false,
             walsender,
             streaming: false,
@@ -193,7 +196,8 @@ impl Onlooker {
                     total: header.total,
                 });
             };
-            if let Some(text) = judge(header.kind, body, self.walsender, cx) {
+            let first = !self.has_run && self.due == 0 && self.status == TransactionStatus::Idle;
+            if let Some(text) = judge(header.kind, body, self.walsender, first, cx) {
                 return Some(Next::Describe(text));
             }
         }
@@ -209,6 +213,11 @@ impl Onlooker {
             }
         }
         self.follow(header, bytes, cx);
+        match header.kind {
+            b'E' => self.has_run = true,
+            b'Q' | b'S' => self.has_run = false,
+            _ => {}
+        }
         match header.kind {
             b'Q' | b'F' => self.due += 1,
             b'S' => self.due += u64::from(!self.copying),
@@ -289,6 +298,7 @@ fn judge<O: Observer>(
     kind: u8,
     body: &[u8],
     walsender: bool,
+    first: bool,
     cx: &mut Context<'_, O>,
 ) -> Option<std::ops::Range<usize>> {
     let start = match kind {
@@ -314,8 +324,9 @@ fn judge<O: Observer>(
             None => return Some(HEADER + start..HEADER + start + text.len()),
         },
     };
+    let state = State { first, ..cx.state };
     cx.observer
-        .judged(&facts, &decide(&facts, cx.who, cx.state), text);
+        .judged(&facts, &decide(&facts, cx.who, state), text);
     None
 }
 

@@ -419,6 +419,7 @@ impl Pump {
                     today: (!self.who.policy.exceptions.is_empty()).then(crate::clock::today),
                     // The conversation knows.
                     chosen: Chosen::No,
+                    first: false,
                 },
                 facts: &mut facts,
                 described: self.described.take(),

@@ -66,6 +66,8 @@ pub struct State {
     pub today: Option<Date>,
     /// Of a login that sets its zone itself: has it?
     pub chosen: Chosen,
+    /// Nothing has read or written in the transaction before the statement, which runs now.
+    pub first: bool,
 }
 
 /// What is known about the zone of a client that sets it itself.

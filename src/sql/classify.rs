@@ -10,8 +10,8 @@ use super::token::Kind;
 use super::view::View;
 use super::words::Words;
 use super::{
-    Class, ClassSet, Details, ParameterName, ParameterTouch, ParameterUse, Savepoint, SavepointAct,
-    Statement, TransactionControl,
+    Class, ClassSet, Details, FunctionGroup, ParameterName, ParameterTouch, ParameterUse,
+    Savepoint, SavepointAct, Statement, TransactionControl, group,
 };
 
 /// Statements inside statements (EXPLAIN, PREPARE, DECLARE, COPY) deeper than this are unknown;
@@ -26,6 +26,7 @@ pub(super) fn statement(view: View<'_>) -> Statement {
         position: 0,
         transaction: None,
         unlocks_all: false,
+        recalls: false,
         parameters: Vec::new(),
         functions: Vec::new(),
         details: Details::default(),
@@ -43,7 +44,30 @@ pub(super) fn statement(view: View<'_>) -> Statement {
     found.details.localized = localized::of(view, &found);
     found.details.bound = bound::of(view, &found);
     found.unlocks_all = found.functions == ["pg_advisory_unlock_all"] && calls_alone(view);
+    found.recalls = !found.classes.has(Class::Write)
+        && found.functions.iter().any(|name| is_recall(name))
+        && scan::calls_only(view, |name| {
+            is_recall(name) || DRAWS_NOTHING.contains(&name)
+        });
     found
+}
+
+/// What is called around `currval()` and `lastval()`, or looks like a call.
+const DRAWS_NOTHING: [&str; 10] = [
+    "pg_get_serial_sequence",
+    "coalesce",
+    "cast",
+    "greatest",
+    "quote_ident",
+    "as",
+    "in",
+    "exists",
+    "values",
+    "select",
+];
+
+fn is_recall(function: &str) -> bool {
+    group(function) == Some(FunctionGroup::SessionNumbers)
 }
 
 /// Is it `SELECT f()` or `SELECT pg_catalog.f()`, and not a token more?

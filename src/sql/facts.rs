@@ -236,6 +236,9 @@ pub struct Statement {
     pub transaction: Option<TransactionControl>,
     /// `SELECT pg_advisory_unlock_all()` and nothing else.
     pub unlocks_all: bool,
+    /// It only asks for numbers that sequences gave this session: `currval()`, `lastval()`, and nothing that
+    /// could draw a number itself.
+    pub recalls: bool,
     /// Parameters set or reset anywhere in it, `set_config` calls included.
     pub parameters: Vec<ParameterTouch>,
     /// Names of guarded functions called in it (dynamic SQL, files, large objects, session locks,

@@ -23,6 +23,8 @@ pub enum FunctionGroup {
     ExtensionDdl,
     /// Moves a sequence.
     Sequences,
+    /// The numbers that sequences gave this session.
+    SessionNumbers,
     /// Changes a parameter of the session that its statement does not name.
     SessionSettings,
 }
@@ -107,6 +109,7 @@ pub const FUNCTIONS: &[(&str, FunctionGroup)] = &[
     ("crosstab3", DynamicSql),
     ("crosstab4", DynamicSql),
     ("crosstabn", DynamicSql),
+    ("currval", SessionNumbers),
     ("cursor_to_xml", DynamicSql),
     ("cursor_to_xmlschema", DynamicSql),
     ("database_to_xml", DynamicSql),
@@ -160,6 +163,7 @@ pub const FUNCTIONS: &[(&str, FunctionGroup)] = &[
     ("inherit_template_properties", ExtensionDdl),
     ("install_missing_indexes", ExtensionDdl),
     ("isolate_tenant_to_new_shard", ExtensionDdl),
+    ("lastval", SessionNumbers),
     ("lo_close", LargeObjects),
     ("lo_creat", LargeObjects),
     ("lo_create", LargeObjects),

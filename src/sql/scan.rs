@@ -38,6 +38,14 @@ pub(super) fn places_of<'v>(
     (0..view.tokens.len()).filter(move |&at| called(view, at) == Some(function))
 }
 
+/// Is every name that stands before a parenthesis one of these? Other ways to call a function are not
+/// looked for.
+pub(super) fn calls_only(view: View<'_>, known: impl Fn(&str) -> bool) -> bool {
+    (1..view.tokens.len())
+        .filter(|&open| view.is_kind(open, Kind::Open) && view.is_name(open - 1))
+        .all(|open| view.name(open - 1).is_some_and(|name| known(&name)))
+}
+
 /// The guarded function that is called at `at`, as far as tokens can tell: `f(x)`, or `(x).f`,
 /// PostgreSQL's other way to write it. Guarded views count wherever they are named.
 pub(super) fn called(view: View<'_>, at: usize) -> Option<&'static str> {

@@ -130,6 +130,7 @@ impl Walsender {
                 position: 1,
                 transaction: None,
                 unlocks_all: false,
+                recalls: false,
                 parameters: Vec::new(),
                 functions: Vec::new(),
                 details: Details::default(),

@@ -84,7 +84,7 @@ fn outcome(
         panic!("{}: no login at PostgreSQL", row.name);
     };
 
-    let neighbour = Neighbour::new(features, login, route);
+    let neighbour = Neighbour::new(features, login, transport, route);
     neighbour.reconnect();
     let mut left = Vec::new();
     let mut look = || {
@@ -330,12 +330,14 @@ fn words(message: &Message) -> String {
 struct Neighbour<'f> {
     features: &'f Features,
     login: Login,
+    /// The way that the client goes. What nobody can take from the connection must not be seen this way.
+    way: (Login, Transport),
     /// On a connection of one's own.
     fresh: Vec<String>,
 }
 
 impl<'f> Neighbour<'f> {
-    fn new(features: &'f Features, login: &Login, route: Route) -> Self {
+    fn new(features: &'f Features, login: &Login, transport: Transport, route: Route) -> Self {
         let stack = &features.stack;
         let at = |port| Login {
             port,
@@ -349,6 +351,7 @@ impl<'f> Neighbour<'f> {
         Self {
             features,
             login: at(port),
+            way: (login.clone(), transport),
             fresh,
         }
     }
@@ -363,6 +366,11 @@ impl<'f> Neighbour<'f> {
         let mut found = Self::sees(&self.login);
         // A custom parameter that was set once, be it for a transaction, is there and empty from then on.
         found.retain(|line| !self.fresh.contains(line) && !line.ends_with(" = "));
+        let (login, transport) = &self.way;
+        let mut wire = Wire::login_with(login, *transport, &[("application_name", "neighbour")]);
+        if !column(&wire.query("SELECT lastval()")).is_empty() {
+            found.push("lastval".to_owned());
+        }
         found
     }
 
@@ -382,10 +390,6 @@ impl<'f> Neighbour<'f> {
         let answer = wire.query(ALL);
         // A client that died may hold the only connection for a moment longer; PgBouncer waits for it.
         fine(&answer);
-        let mut all = column(&answer);
-        if !column(&wire.query("SELECT lastval()")).is_empty() {
-            all.push("lastval".to_owned());
-        }
-        all
+        column(&answer)
     }
 }

@@ -1,6 +1,13 @@
 -- What belongs to a session or a transaction, and the strings that drivers send when a connection
 -- goes back to its pool.
 
+-- The number of a row, asked for where it was inserted.
+
+BEGIN;
+INSERT INTO orders (note) VALUES ('numbered');
+SELECT lastval() = currval(pg_get_serial_sequence('orders', 'id'));
+ROLLBACK;
+
 -- Harmless settings for one transaction.
 
 BEGIN;

@@ -3,6 +3,7 @@
 use super::Injection;
 use crate::conversation::needs::is_analyzed;
 use crate::sql::Facts;
+use crate::zone::NAME_LENGTH;
 
 impl Injection {
     /// The client names its prepared statements: it is worth asking the pool at once.
@@ -55,5 +56,24 @@ impl Injection {
     /// the answers (measured). 1.24 counts every message, and hangs over random batches sent so.
     pub fn may_be_handed_on(&self) -> bool {
         self.is_pooled() && (self.unsettled || !self.in_transaction)
+    }
+
+    /// The prefix failed or was cancelled.
+    pub fn failed(&mut self) {
+        self.leftover = true;
+        self.unsettled = true;
+    }
+
+    /// A question about a parameter failed.
+    pub fn reading_failed(&mut self) {
+        self.asked_in_vain = true;
+        self.unsettled = true;
+    }
+
+    /// The names that must be removed before anything else is sent, once.
+    pub fn take_leftovers(&mut self) -> Vec<[u8; NAME_LENGTH]> {
+        let own = std::mem::take(&mut self.leftover).then_some(self.name);
+        let asked = std::mem::take(&mut self.asked_in_vain).then(|| self.reading_name());
+        own.into_iter().chain(asked).collect()
     }
 }

@@ -46,6 +46,11 @@ impl Injection {
         }));
     }
 
+    /// Has nothing that reads or writes been sent in the transaction that the next statement runs in?
+    pub fn is_first(&self) -> bool {
+        !self.has_run
+    }
+
     /// The server has ended a transaction, or gone back to a savepoint.
     pub fn ended_at_server(&mut self) {
         if let Some(before) = &mut self.before {

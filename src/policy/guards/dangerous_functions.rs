@@ -93,10 +93,12 @@ fn hidden(details: &Details, is_denied: impl Fn(&QualifiedName) -> bool) -> Opti
 
 /// Watched by others, or by nobody yet.
 fn is_free(name: &str) -> bool {
-    use FunctionGroup::{LargeObjects, Sequences, SessionLocks, SessionSettings, Settings};
+    use FunctionGroup::{
+        LargeObjects, Sequences, SessionLocks, SessionNumbers, SessionSettings, Settings,
+    };
     matches!(
         group(name),
-        Some(Settings | LargeObjects | SessionLocks | Sequences | SessionSettings)
+        Some(Settings | LargeObjects | SessionLocks | Sequences | SessionNumbers | SessionSettings)
     )
 }
 

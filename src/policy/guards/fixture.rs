@@ -86,6 +86,7 @@ pub const CLOSED: State = State {
     phase: None,
     today: None,
     chosen: Chosen::No,
+    first: false,
 };
 /// An open migration session.
 pub const OPEN: State = State {
@@ -93,6 +94,7 @@ pub const OPEN: State = State {
     phase: None,
     today: None,
     chosen: Chosen::No,
+    first: false,
 };
 
 /// One statement of these classes at character 1.
@@ -105,6 +107,7 @@ pub fn statement(tag: &'static str, classes: &[Class]) -> Statement {
         position: 1,
         transaction: None,
         unlocks_all: false,
+        recalls: false,
         parameters: Vec::new(),
         functions: Vec::new(),
         details: Details::default(),

@@ -1,5 +1,7 @@
 //! `session-state`: a pooled connection is handed on as it was found.
 
+mod numbers;
+
 use crate::error::SqlState;
 use crate::policy::rights::in_migration_session;
 use crate::policy::{Guard, Mode, Objection, RouteName, State, Who};
@@ -10,7 +12,7 @@ use crate::sql::{
 
 /// Objects, on the transaction route, to what stays on the server connection when the transaction is
 /// over: LISTEN, LOAD, cursors WITH HOLD, SQL-level PREPARE and EXECUTE, temporary tables, session
-/// advisory locks, `set_limit()`, and parameters set for the session where that cannot be turned into a setting for the
+/// advisory locks, `set_limit()`, `currval()` and `lastval()` where nothing has run before them in their transaction, and parameters set for the session where that cannot be turned into a setting for the
 /// transaction (elsewhere it is, and kept for the client). On every route it objects to prepared transactions, which outlive even the
 /// connection.
 ///
@@ -20,11 +22,12 @@ pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
         return None;
     }
     let pooled = who.login.route == RouteName::Transaction;
-    facts.statements.iter().find_map(|statement| {
+    let found = facts.statements.iter().find_map(|statement| {
         let objection =
             two_phase(statement).or_else(|| pooled.then(|| stays(statement, who)).flatten())?;
         Some(objection.at(statement.position))
-    })
+    });
+    found.or_else(|| pooled.then(|| numbers::judge(facts, state)).flatten())
 }
 
 fn two_phase(statement: &Statement) -> Option<Objection> {
