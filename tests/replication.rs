@@ -2,6 +2,8 @@
 
 #[path = "replication/fixture.rs"]
 mod fixture;
+#[path = "replication/pooled.rs"]
+mod pooled;
 #[path = "replication/refused.rs"]
 mod refused;
 #[path = "replication/streams.rs"]
