@@ -262,3 +262,84 @@ fn a_statement_that_others_have_prepared_is_answered_in_order() {
         }
     }
 }
+
+/// The same with statements that PostgreSQL does not analyze when it parses them: SET TRANSACTION could
+/// still come between Parse and Bind, so the prefix stands ahead of Bind. (Ahead of Parse with SHOW: a
+/// parameter that the server connection has never met cannot be shown.)
+#[test]
+fn an_utility_statement_that_others_have_prepared_is_answered_in_order() {
+    const COPY: &str = "COPY (SELECT DISTINCT tenant_id FROM orders) TO STDOUT";
+    const DECLARE: &str = "DECLARE seen CURSOR FOR SELECT DISTINCT tenant_id FROM orders";
+    for number in 0..VERSIONS.len() {
+        let stack = start(number);
+        for first in [
+            "SHOW app.tenant_id",
+            COPY,
+            DECLARE,
+            "SAVEPOINT one",
+            "SELECT 1",
+        ] {
+            for _ in 0..3 {
+                let mut wire = acme(&stack);
+                let mut run = |name: &str, sql: &str| {
+                    let answer = prepared_in_two_pieces(&mut wire, name, sql);
+                    fine(&answer);
+                    answer
+                };
+                if first != DECLARE && first != "SAVEPOINT one" {
+                    run("alone", first);
+                }
+                run("begin", "BEGIN");
+                let answer = run("first", first);
+                if first == COPY {
+                    let rows = answer.iter().filter(|it| it.kind == b'd');
+                    let rows: Vec<_> = rows.map(|it| it.body.as_slice()).collect();
+                    assert_eq!(rows, [b"acme\n"]);
+                }
+                if first == DECLARE {
+                    assert_eq!(column(&run("fetch", "FETCH ALL FROM seen")), ["acme"]);
+                }
+                assert_eq!(column(&run("seen", SEEN)), ["acme"]);
+                run("commit", "COMMIT");
+            }
+        }
+    }
+}
+
+/// The same in one batch that comes in two reads.
+#[test]
+fn what_others_have_prepared_is_answered_in_order_within_a_batch() {
+    let two = |first: &str| {
+        let each = |(name, sql): (&str, &str)| {
+            [
+                message::parse(name, sql),
+                message::bind("", name, &[]),
+                message::execute("", 0),
+            ]
+            .concat()
+        };
+        let end = [
+            each(("seen", SEEN)),
+            each(("commit", "COMMIT")),
+            message::sync(),
+        ];
+        let begin = [each(("begin", "BEGIN")), message::parse("first", first)];
+        let run = [message::bind("", "first", &[]), message::execute("", 0)];
+        [begin.concat(), [run.concat(), end.concat()].concat()]
+    };
+    for number in 0..VERSIONS.len() {
+        let stack = start(number);
+        for first in ["SHOW app.tenant_id", "SAVEPOINT one", "SELECT 1"] {
+            for _ in 0..3 {
+                let mut wire = acme(&stack);
+                let [one, other] = two(first);
+                wire.send(&one);
+                wire.is_quiet_for(std::time::Duration::from_millis(20));
+                wire.send(&other);
+                let answer = wire.receive_until(b'Z');
+                assert_eq!(fine(&answer), 'I');
+                assert!(column(&answer).contains(&"acme".to_owned()), "{first}");
+            }
+        }
+    }
+}

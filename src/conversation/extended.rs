@@ -79,7 +79,7 @@ impl Conversation {
         }
         let meaning = Prepared {
             source: self.remember(name, text, types, &facts),
-            followed: !name.is_empty() && self.hands_over(name),
+            followed: !name.is_empty() && self.hands_over_now(name, &facts),
             text: self.record.then(|| text.into()),
             deallocates: self.deallocates(&facts).is_some(),
             facts,

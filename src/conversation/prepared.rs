@@ -233,6 +233,15 @@ impl Conversation {
             && !self.in_flight.has_ended_batches()
     }
 
+    /// May this Parse be left to the pool already? Not where a prefix that closes its own name comes between
+    /// it and its Bind: it is handed over with that.
+    pub(super) fn hands_over_now(&self, name: &[u8], facts: &Facts) -> bool {
+        let failed = self.failed();
+        let injection = self.injection.as_ref();
+        let between = injection.is_some_and(|it| it.closes_behind_parse(facts, failed));
+        !between && self.hands_over(name)
+    }
+
     /// Sends the Parse of a statement. `meaning`: what its name will stand for.
     pub(super) fn send_parse(
         &mut self,

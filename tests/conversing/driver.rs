@@ -172,6 +172,7 @@ impl Driver {
                     migration_open: self.migration_open,
                     today: None,
                     chosen: Chosen::No,
+                    first: false,
                 },
                 facts: &mut self.facts,
                 described: described.take(),

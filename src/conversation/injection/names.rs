@@ -34,11 +34,13 @@ impl Injection {
 
     /// Is the prefix due ahead of a Parse of this statement? To read a query PostgreSQL takes a snapshot,
     /// and modes must be set before.
-    /// Other parameters decide what names and constants mean; the zone decides nothing there.
+    /// Other parameters decide what names and constants mean; the zone decides nothing there, but SHOW of its
+    /// parameter fails where no transaction of the server connection has set it yet.
     pub fn due_at_parse(&self, facts: &Facts, failed: bool) -> bool {
         let parameters = self.parameters.as_ref();
         let set = parameters.is_some_and(|it| it.have_to_be_set() || it.modes().is_some());
-        set && self.is_due() && !failed && self.matters(facts)
+        let shows = facts.statements.iter().any(|it| it.tag == "SHOW");
+        (set || shows) && self.is_due() && !failed && self.matters(facts)
     }
 
     /// Is the prefix due ahead of the Parse of a statement that is left to the pool? PgBouncer answers a
@@ -48,6 +50,13 @@ impl Injection {
     pub fn due_at_followed_parse(&self, facts: &Facts, failed: bool) -> bool {
         let due = self.is_due() && !self.keeping.is_kept() && !failed;
         due && is_analyzed(facts) && self.matters(facts)
+    }
+
+    /// Will a prefix that closes its own name stand between the Parse of this statement and its Bind? That is
+    /// the exception above: what PgBouncer would answer early must not be in flight then.
+    pub fn closes_behind_parse(&self, facts: &Facts, failed: bool) -> bool {
+        let due = self.is_due() && !self.keeping.is_kept() && !failed;
+        due && !is_analyzed(facts) && self.matters(facts)
     }
 
     /// May the server connection be given to another client behind what is unanswered? PgBouncer 1.18 gives
