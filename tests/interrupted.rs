@@ -448,3 +448,49 @@ fn a_full_pool_is_told_as_by_pgbouncer_and_the_next_finds_it_free() {
         assert_eq!(column(&wire.query("SELECT 'free'")), ["free"]);
     }
 }
+
+/// PostgreSQL answers what was sent before the client ended its side of the connection. Behind PgBouncer and
+/// Portcullis it is gone, since one that is gone looks no different; what runs for it is not waited for.
+#[test]
+fn who_has_ended_his_side_is_gone() {
+    const WAIT: &str = "SELECT 'late' FROM pg_advisory_xact_lock(72707370)";
+    const WAITING: &str = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 72707370 AND NOT granted";
+    for stack in stacks() {
+        let _alone = alone();
+        let direct = stack.login_at(stack.cluster.port, "shop_plain", "app");
+        let waits = |count: &str| {
+            wait_until("they wait for the lock", || {
+                stack.direct("app", WAITING).trim() == count
+            });
+        };
+        let hold = || {
+            let mut holder = Wire::login_with(&direct, Transport::Plain, &[]);
+            fine(&holder.query("BEGIN"));
+            fine(&holder.query(WAIT));
+            holder
+        };
+        let ask = |wire: &mut Wire| {
+            wire.send(&message::query(WAIT));
+            waits("1");
+            let ended = wire.tcp().shutdown(std::net::Shutdown::Write);
+            ended.expect("end the sending side");
+        };
+        let mut holder = hold();
+        let mut wire = Wire::login_with(&direct, Transport::Plain, &[]);
+        ask(&mut wire);
+        fine(&holder.query("COMMIT"));
+        assert_eq!(column(&wire.receive_until(b'Z')), ["late"]);
+
+        for at in BOTH {
+            let mut holder = hold();
+            let mut wire = client(&stack, at, LOGINS[0]);
+            ask(&mut wire);
+            let told = wire.receive_to_end();
+            assert!(!kinds(&told).contains('D'), "{at:?}: {told:?}");
+            fine(&holder.query("COMMIT"));
+            waits("0");
+            let mut next = client(&stack, at, LOGINS[0]);
+            assert_eq!(column(&next.query("SELECT 'next'")), ["next"]);
+        }
+    }
+}

@@ -373,3 +373,33 @@ fn who_is_turned_away_is_counted_by_why() {
     becomes(&stack, "client_connections", 0.0);
     Wire::login(&login);
 }
+
+#[test]
+fn clients_are_counted_by_route() {
+    let stack = Stack::start(StackOptions::default());
+    let series = |route: &str| format!("route_client_connections{{route=\"{route}\"}}");
+    let plain = stack.login("shop_plain", "app");
+    let first = Wire::login(&plain);
+    let second = Wire::login(&plain);
+    becomes(&stack, &series("transaction"), 2.0);
+    let migrator = migration::open(&stack, "app");
+    let third = Wire::login(&migrator);
+    becomes(&stack, &series("session"), 1.0);
+    // Who is not let in is on none.
+    let mut stranger = plain.clone();
+    stranger.password = "wrong".into();
+    assert!(Wire::try_login(&stranger, Transport::SslRequest, &[]).is_err());
+    drop(first);
+    becomes(&stack, &series("transaction"), 1.0);
+    drop((second, third));
+    becomes(&stack, &series("transaction"), 0.0);
+    becomes(&stack, &series("session"), 0.0);
+    let now = scrape(&stack);
+    let count = |family: &str, route: &str| {
+        now[&format!("route_client_connections_{family}_total{{route=\"{route}\"}}")]
+    };
+    assert_eq!(count("opened", "transaction"), 2.0);
+    assert_eq!(count("closed", "transaction"), 2.0);
+    assert_eq!(count("opened", "session"), 1.0);
+    assert_eq!(count("opened", "replication"), 0.0);
+}

@@ -392,6 +392,7 @@ async fn stay(mut ready: Box<Ready>, worker: &Rc<Worker>, connection: u32) {
     if worker.draining.get() {
         ready.interrupt.drain();
     }
+    worker.counters.route_entered(ready.identity.route);
     let watch = ready.identity.session.as_ref().map(|session| {
         let (session, interrupt) = (Arc::clone(session), Arc::clone(&ready.interrupt));
         tokio::task::spawn_local(async move {
@@ -422,6 +423,7 @@ async fn stay(mut ready: Box<Ready>, worker: &Rc<Worker>, connection: u32) {
     }
     worker.interrupts.borrow_mut().remove(&connection);
     worker.counters.server_closed();
+    worker.counters.route_left(ready.identity.route);
     // Boxed for the same reason.
     Box::pin(leave(&mut ready, exit, worker, connection)).await;
 }

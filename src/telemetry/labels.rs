@@ -179,6 +179,11 @@ pub static GUARD: Label = Label {
     name: "guard",
     values: &GUARD_WORDS,
 };
+/// Which servers a client is led to; in the order of [`RouteName`](crate::policy::RouteName).
+pub static ROUTE: Label = Label {
+    name: "route",
+    values: &["transaction", "session", "replication"],
+};
 /// Why a client was turned away.
 pub static REJECTED: Label = Label {
     name: "reason",

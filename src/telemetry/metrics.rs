@@ -20,7 +20,7 @@ use super::labels::{
 use super::latency::{self, Histogram};
 use super::report::Report;
 use super::table::{self, Family, Kind, TALLIED, Tallied};
-use crate::policy::{Guard, Version};
+use crate::policy::{Guard, RouteName, Version};
 use crate::sql::ClassSet;
 
 /// What one thread has counted. The alignment keeps two threads off one cache line.
@@ -57,6 +57,16 @@ impl Counters {
     /// A client that was [opened](Self::client_opened) is gone.
     pub fn client_closed(&self) {
         self.add(Tallied::ClientsClosed, 0, 1);
+    }
+
+    /// A client was let in that this route leads to its server.
+    pub fn route_entered(&self, route: RouteName) {
+        self.add(Tallied::RoutesEntered, route as usize, 1);
+    }
+
+    /// A client that was [let in](Self::route_entered) is gone.
+    pub fn route_left(&self, route: RouteName) {
+        self.add(Tallied::RoutesLeft, route as usize, 1);
     }
 
     /// A client was turned away for being one too many.
@@ -292,6 +302,7 @@ impl Telemetry {
         let (sum, most) = open.fold((0, 0), |(sum, most), open| (sum + open, most.max(open)));
         self.gauge(&table::CLIENTS, sum as f64);
         self.gauge(&table::BUSIEST, most as f64);
+        self.publish_routes(&threads);
         self.publish_shared();
         let version = *self
             .policy_version
@@ -336,6 +347,26 @@ impl Telemetry {
                 self.counter(family, labels.collect(), value);
                 cell += 1;
             }
+        }
+    }
+
+    fn publish_routes(&self, threads: &[Arc<Cells>]) {
+        let family = &table::ROUTE_CLIENTS;
+        for series in 0..family.series() {
+            let read =
+                |thread: &Cells, row: Tallied| thread.tallies[row.offset() + series].load(Relaxed);
+            let open = threads.iter().map(|thread| {
+                // Read in this order the difference cannot fall below 0.
+                let left = read(thread, Tallied::RoutesLeft);
+                read(thread, Tallied::RoutesEntered).saturating_sub(left)
+            });
+            let open: u64 = open.sum();
+            let labels = family.labels_of(series).into_iter();
+            let labels = labels.map(|(name, value)| Label::new(name, value));
+            let key = Key::from_parts(family.name, labels.collect::<Vec<_>>());
+            self.recorder
+                .register_gauge(&key, &METADATA)
+                .set(open as f64);
         }
     }
 

@@ -139,6 +139,7 @@ fn every_counter_lands_in_its_own_series() {
     counters.client_rejected(Rejected::Arriving);
     counters.let_go();
     counters.reload(Files::Users, Reload::Failed);
+    counters.route_entered(RouteName::Replication);
     counters.server_opened();
     counters.server_closed();
     counters.server_lost();
@@ -165,6 +166,11 @@ fn every_counter_lands_in_its_own_series() {
         (r#"observed_refusals_total{guard="unknown-name"}"#, 1.0),
         (r#"refusals_total{guard="ddl-outside-migration"}"#, 1.0),
         (r#"reloads_total{files="users",outcome="failed"}"#, 1.0),
+        (
+            r#"route_client_connections_opened_total{route="replication"}"#,
+            1.0,
+        ),
+        (r#"route_client_connections{route="replication"}"#, 1.0),
         ("server_connections_closed_total", 1.0),
         ("server_connections_failed_total", 1.0),
         ("server_connections_lost_total", 1.0),

@@ -109,6 +109,10 @@ tallied! {
         "Clients turned away for being too many: logged in (max_client_conn, SQLSTATE 53300), or arriving (closed at accept).";
     ClientsLetGo: "portcullis_client_connections_let_go_total", [],
         "Client connections ended because a reload changed what they were admitted with.";
+    RoutesEntered: "portcullis_route_client_connections_opened_total", [ROUTE],
+        "Clients that were let in, by the route that leads to their server.";
+    RoutesLeft: "portcullis_route_client_connections_closed_total", [ROUTE],
+        "Clients that were let in and are gone, by the route that led to their server.";
     Reloads: "portcullis_reloads_total", [FILES, RELOAD],
         "Files read again while running, by what came of it; after a failure nothing has changed.";
     Handshakes: "portcullis_handshakes_total", [KIND, HANDSHAKE],
@@ -173,6 +177,13 @@ pub static CLIENTS: Family = gauge(
     "portcullis_client_connections",
     "Client connections open now.",
 );
+/// Clients that are in, by route.
+pub static ROUTE_CLIENTS: Family = Family {
+    name: "portcullis_route_client_connections",
+    kind: Kind::Gauge,
+    labels: &[&labels::ROUTE],
+    help: "Clients that are in now, by the route that leads to their server.",
+};
 /// Client connections of one worker.
 pub static BUSIEST: Family = gauge(
     "portcullis_worker_client_connections_max",
@@ -237,9 +248,10 @@ pub static ADDED_LATENCY: Family = Family {
 };
 
 /// The families that are not kept per thread, and those that are made from several counters.
-pub static OTHERS: [&Family; 14] = [
+pub static OTHERS: [&Family; 15] = [
     &BUILD_INFO,
     &CLIENTS,
+    &ROUTE_CLIENTS,
     &BUSIEST,
     &WORKERS,
     &CONFIG_VERSION,
