@@ -113,7 +113,10 @@ fn what_was_refused_is_told_by_login_guard_and_statement() {
         table.stdout
     );
     assert_eq!(ask(&stack, &["--login", "shop_globex"]).status, 0);
-    assert_eq!(ask(&stack, &["--guard", "missing-were"]).status, 2);
+    let slip = ask(&stack, &["--guard", "missing-were", "--json"]);
+    assert_eq!(slip.status, 2);
+    let slip: Value = serde_json::from_str(&slip.stdout).expect("JSON");
+    assert!(slip["error"]["message"].is_string(), "{slip}");
     // All of it was seen just now, none of it in a year to come.
     assert_eq!(rows(&stack, &["--since", "1h"]).len(), all.len());
     assert_eq!(rows(&stack, &["--since", "2020-01-01"]).len(), all.len());

@@ -5,6 +5,8 @@ pub(super) const SERVE: &str = r#"Examples:
   portcullis serve --config portcullis.toml
   portcullis check /etc/portcullis/portcullis.toml
 
+It answers nothing, so there is no --json: its log is JSON unless [log] format = "text".
+
 0: stopped in good order; 2: could not start."#;
 
 /// `portcullis doctor --help`
@@ -202,6 +204,8 @@ Steps:
   describe statement NAME; describe portal NAME; execute; execute PORTAL; close statement NAME;
   close portal NAME; copy data: TEXT; copy done; copy fail; function call; flush; sync
 
+All steps are of one connection: what it sets with constants holds for the steps that follow.
+
 0: as expected; 1: something is not; 2: a file could not be used, or there was no case."#;
 
 #[cfg(test)]
@@ -274,6 +278,21 @@ mod tests {
             let taught = help.is_some_and(|help| help.starts_with("Examples:\n"));
             assert!(taught, "{}", command.get_name());
         }
+    }
+
+    #[test]
+    fn every_command_that_answers_does_so_in_json() {
+        let command = <Arguments as clap::CommandFactory>::command();
+        let mut open: Vec<&clap::Command> = command.get_subcommands().collect();
+        let mut without = Vec::new();
+        while let Some(command) = open.pop() {
+            open.extend(command.get_subcommands());
+            let takes_json = command.get_arguments().any(|it| it.get_id() == "json");
+            if !takes_json && !command.has_subcommands() {
+                without.push(command.get_name());
+            }
+        }
+        assert_eq!(without, ["serve"]);
     }
 
     /// The steps that `portcullis test --help` lists.

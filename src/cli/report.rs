@@ -9,9 +9,10 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
+use super::answer::Answer as Failed;
 use super::client::{Answer, Client, ClientError};
 use super::console::ConsoleAt;
-use super::output::{COULD_NOT, REFUSED, as_json, as_table, fail, say, tell};
+use super::output::{COULD_NOT, REFUSED, as_json, as_table, fail, say};
 use crate::policy::Guard;
 
 /// `portcullis report`
@@ -63,8 +64,7 @@ pub fn run(args: &ReportArgs) -> ExitCode {
         }
     };
     if let Some(problem) = args.guard.as_deref().and_then(|id| found.unknown(id)) {
-        tell(&problem);
-        return ExitCode::from(COULD_NOT);
+        return Failed::failed_as(args.json)(problem).print();
     }
     found.keep(args.login.as_deref(), args.guard.as_deref());
     if let Some(since) = &args.since {
@@ -107,8 +107,8 @@ impl Found {
             return None;
         }
         Some(format!(
-            "error: no guard is called \"{id}\", and no rule of that name has refused anything\n  \
-             hint    portcullis help guards"
+            "no guard is called \"{id}\", and no rule of that name has refused anything; \
+             portcullis help guards lists the guards"
         ))
     }
 

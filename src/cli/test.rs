@@ -4,6 +4,7 @@
 mod case;
 mod invariants;
 mod judge;
+mod parameters;
 pub(super) mod player;
 mod report;
 mod server;
