@@ -127,6 +127,22 @@ fn programs_get_json_of_the_same_with_the_same_code() {
         ),
         (2, "lint --json --policy {}/wrong.toml {}", "error"),
         (2, "lint --format json {}/none", "error"),
+        (0, "help --json guards", "0"),
+        (2, "help --json nothing", "error"),
+        (2, "status --json --config {}/none", "error"),
+        (2, "doctor --json host={}/none", "error"),
+        (2, "migration show --json --console {}/none mig_1", "error"),
+        (2, "migration close --json --console {}/none mig_1", "error"),
+        (
+            2,
+            "migration open --json --console {}/none --database d --reason r",
+            "error",
+        ),
+        (
+            2,
+            "migration run --json --console {}/none --database d --reason r -- true",
+            "error",
+        ),
         (2, "init --json --from {}/none.ini --output {}/no", "error"),
         (2, "test --json {}/empty", "error"),
         (2, "report --json --config {}/none.toml", "error"),
@@ -138,7 +154,96 @@ fn programs_get_json_of_the_same_with_the_same_code() {
         assert_eq!(said.code, code, "{line}\n{}", said.stderr);
         let value: serde_json::Value = serde_json::from_str(&said.stdout)
             .unwrap_or_else(|error| panic!("{line}: {error}\n{}", said.stdout));
-        assert!(value.get(key).is_some(), "{line}\n{}", said.stdout);
+        let place = key.parse().ok().and_then(|at: usize| value.get(at));
+        let found = place.or_else(|| value.get(key));
+        assert!(found.is_some(), "{line}\n{}", said.stdout);
+    }
+}
+
+#[test]
+fn what_could_not_be_linted_is_a_valid_document_that_says_so() {
+    let work = work();
+    for what in [
+        "--policy {}/none.toml {}",
+        "{}/none.sql",
+        "--login nobody {}",
+    ] {
+        let said = portcullis(work.path(), &format!("lint --format sarif {what}"));
+        assert_eq!(said.code, 2, "{what}");
+        let value: serde_json::Value = serde_json::from_str(&said.stdout).expect("JSON");
+        // What the schema of SARIF 2.1.0 requires: version and runs; tool.driver.name of a run;
+        // executionSuccessful of an invocation; message of a notification.
+        assert_eq!(value["version"], "2.1.0");
+        let run = &value["runs"][0];
+        assert_eq!(run["tool"]["driver"]["name"], "portcullis");
+        assert_eq!(run["results"], serde_json::json!([]));
+        let invocation = &run["invocations"][0];
+        assert_eq!(invocation["executionSuccessful"], false);
+        assert_eq!(invocation["exitCode"], 2);
+        let notification = &invocation["toolExecutionNotifications"][0];
+        assert_eq!(notification["level"], "error");
+        let text = notification["message"]["text"].as_str().expect("a text");
+        assert!(said.stderr.contains(text), "{text}\n{}", said.stderr);
+
+        let said = portcullis(work.path(), &format!("lint --format junit {what}"));
+        assert_eq!(said.code, 2, "{what}");
+        let start = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n";
+        assert!(said.stdout.starts_with(start), "{}", said.stdout);
+        for part in [" errors=\"1\">", "<error message=\"", "</testsuites>\n"] {
+            assert_eq!(
+                said.stdout.matches(part).count(),
+                1,
+                "{part}\n{}",
+                said.stdout
+            );
+        }
+    }
+    let said = portcullis(work.path(), "lint --format sarif {}/clean.sql");
+    let value: serde_json::Value = serde_json::from_str(&said.stdout).expect("JSON");
+    let invocation = &value["runs"][0]["invocations"][0];
+    assert_eq!(invocation["executionSuccessful"], true);
+
+    let report = work.path().join("report.xml");
+    std::fs::create_dir(work.path().join("empty")).expect("create a directory");
+    let said = portcullis(work.path(), "test --junit {}/report.xml {}/empty");
+    assert_eq!(said.code, 2, "{}", said.stderr);
+    let written = std::fs::read_to_string(report).expect("a report");
+    assert!(written.contains("<error message=\""), "{written}");
+}
+
+#[test]
+fn a_mistyped_option_is_never_taken_for_a_text() {
+    let work = work();
+    for (line, near) in [
+        (
+            "explain --polcy policies/production.toml --login shop_acme VACUUM",
+            "--policy",
+        ),
+        (
+            "explain --policy=policies/production.toml --login shop_acme --jsn",
+            "--json",
+        ),
+        (
+            "explain --policy policies/production.toml --login migrator --migration --jsn",
+            "--json",
+        ),
+        (
+            "explain --policy policies/production.toml --login shop_acme --flie=x",
+            "--file",
+        ),
+        ("console --jsno SHOW", "--json"),
+        ("lint --polcy=x {}", "--policy"),
+        ("test --jnuit=x policies", "--junit"),
+        ("check --jsno policies", "--json"),
+        ("report --sinec=1h", "--since"),
+        ("doctor --raed-only host=localhost", "--read-only"),
+        ("migration run --reson=x -- true", "--reason"),
+    ] {
+        let said = portcullis(work.path(), line);
+        assert_eq!((said.code, &*said.stdout), (2, ""), "{line}");
+        for part in ["unexpected argument", near] {
+            assert!(said.stderr.contains(part), "{line}\n{}", said.stderr);
+        }
     }
 }
 
@@ -165,7 +270,11 @@ fn what_was_written_by_init_passes_check_and_has_no_cases_yet() {
 
 #[test]
 fn a_statement_to_explain_may_begin_with_a_comment() {
-    for (text, code) in [("-- a comment\nselect 1", 0), ("--x\nvacuum", 1)] {
+    for (text, code) in [
+        ("-- a comment\nselect 1", 0),
+        ("--x\nvacuum", 1),
+        ("-- nothing else", 0),
+    ] {
         let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
             .args(["explain", "--policy", "policies/production.toml"])
             .args(["--login", "shop_acme", text, "--json"])

@@ -113,7 +113,18 @@ fn what_was_refused_is_told_by_login_guard_and_statement() {
         table.stdout
     );
     assert_eq!(ask(&stack, &["--login", "shop_globex"]).status, 0);
-    assert_eq!(ask(&stack, &["--guard", "missing-were"]).status, 2);
+    let slip = ask(&stack, &["--guard", "missing-were", "--json"]);
+    assert_eq!(slip.status, 2);
+    let slip: Value = serde_json::from_str(&slip.stdout).expect("JSON");
+    assert!(slip["error"]["message"].is_string(), "{slip}");
+    // All of it was seen just now, none of it in a year to come.
+    assert_eq!(rows(&stack, &["--since", "1h"]).len(), all.len());
+    assert_eq!(rows(&stack, &["--since", "2020-01-01"]).len(), all.len());
+    let later = ask(&stack, &["--since", "9999-12-31 23:59"]);
+    assert_eq!(later.status, 0, "{}", later.stderr);
+    let none = "of statements seen since 9999-12-31 23:59:00+00: 0 refused, 0 would have been.";
+    assert!(later.stdout.contains(none), "{}", later.stdout);
+    assert_eq!(ask(&stack, &["--since", "yesterday"]).status, 2);
     let console = finished(portcullis(&stack, &["console", "SHOW REPORT"])).ok();
     assert!(console.contains("(5 rows)"), "{console}");
     assert!(!console.contains("s3cret"), "{console}");

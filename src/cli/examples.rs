@@ -5,6 +5,8 @@ pub(super) const SERVE: &str = r#"Examples:
   portcullis serve --config portcullis.toml
   portcullis check /etc/portcullis/portcullis.toml
 
+It answers nothing, so there is no --json: its log is JSON unless [log] format = "text".
+
 0: stopped in good order; 2: could not start."#;
 
 /// `portcullis doctor --help`
@@ -74,12 +76,16 @@ pub(super) const CONSOLE: &str = r#"Examples:
 pub(super) const REPORT: &str = r#"Examples:
   portcullis report
   portcullis report --login shop_acme --guard missing-where
-  portcullis report --json
+  portcullis report --since 24h
+  portcullis report --since "2026-11-21 08:00" --json
   portcullis report --suggest > suggested.toml
 
 Counted since the proxy's start: by login, database, guard or rule, and statement. With mode
 "observe" (a guard's, or the whole policy's) a statement is "observed": it passed, and would be
 refused. Statements are shown without their constants.
+
+--since leaves out statements that were last seen before it; those that are shown keep the counts
+since the start.
 
 --suggest enforces guards that objected to nothing, and has an exception for every other
 statement that can have one: give each a reason, or remove it, and then run portcullis check.
@@ -121,6 +127,8 @@ pub(super) const EXPLAIN: &str = r#"Examples:
   portcullis explain --policy p.toml --login migrator --migration expand 'ALTER TABLE t DROP c'
   portcullis explain --policy policies/staging.toml --login shop_acme --database shop --json -
 
+A text may begin with a comment: two hyphens and a blank, or more than one line.
+
 Every guard that objects is listed, also those that only observe or are off. The page of a guard:
   portcullis help ddl-outside-migration
 
@@ -148,7 +156,8 @@ Every statement is judged by itself, as in an open migration session; with --pha
 was opened for it. Guards that only observe give warnings. The page of a guard:
   portcullis help copy-program
 
-0: nothing would be refused; 1: something would; 2: a file could not be read."#;
+0: nothing would be refused; 1: something would; 2: a file could not be read, which the formats for
+programs say as well (SARIF: executionSuccessful; JUnit: <error>)."#;
 
 /// `portcullis test --help`
 pub(super) const TEST: &str = r#"Examples:
@@ -176,6 +185,13 @@ A case in production.test.toml, beside production.toml:
   steps  = ["open migration", "parse s1: DROP TABLE t", "bind s1", "close migration", "execute"]
   expect = { refused = "ddl-outside-migration", at = "execute" }
 
+At the top of the file:
+  policies     = ["production.toml", "staging.toml"]   # its policies [default: called like it]
+  not_enforced = ["missing-where"]                     # guards that are meant to be off or observe
+
+Every policy is tried with what none may let through, for each login on each database. A guard that
+would refuse it and is not enforced is a failure, unless not_enforced names it.
+
 expect:
   allowed or refused; sqlstate; message and hint: a part of each; at: parse, bind, describe,
   execute, query or function call; upstream: all that the server gets, "set zone ...",
@@ -187,6 +203,8 @@ Steps:
   open migration; close migration; query: SQL; parse NAME: SQL; bind NAME; bind NAME to PORTAL;
   describe statement NAME; describe portal NAME; execute; execute PORTAL; close statement NAME;
   close portal NAME; copy data: TEXT; copy done; copy fail; function call; flush; sync
+
+All steps are of one connection: what it sets with constants holds for the steps that follow.
 
 0: as expected; 1: something is not; 2: a file could not be used, or there was no case."#;
 
@@ -260,6 +278,22 @@ mod tests {
             let taught = help.is_some_and(|help| help.starts_with("Examples:\n"));
             assert!(taught, "{}", command.get_name());
         }
+    }
+
+    #[test]
+    fn every_command_that_answers_does_so_in_json() {
+        let mut command = <Arguments as clap::CommandFactory>::command();
+        command.build(); // then a command has the options of the one above it
+        let mut open: Vec<&clap::Command> = command.get_subcommands().collect();
+        let mut without = Vec::new();
+        while let Some(command) = open.pop() {
+            open.extend(command.get_subcommands());
+            let takes_json = command.get_arguments().any(|it| it.get_id() == "json");
+            if !takes_json && !command.has_subcommands() {
+                without.push(command.get_name());
+            }
+        }
+        assert_eq!(without, ["serve"]);
     }
 
     /// The steps that `portcullis test --help` lists.

@@ -5,6 +5,8 @@ mod report;
 #[cfg(test)]
 mod tests;
 
+use std::convert::Infallible;
+use std::ffi::OsString;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -40,7 +42,7 @@ pub struct ExplainArgs {
     #[arg(long)]
     zone: Option<String>,
     /// As in an open migration session; PHASE, expand or contract: one that was opened for it
-    #[arg(long, value_name = "PHASE", num_args = 0..=1)]
+    #[arg(long, value_name = "PHASE", num_args = 0..=1, value_parser = unmarked)]
     migration: Option<Option<String>>,
     /// Read the text from a file
     #[arg(long, value_name = "FILE", conflicts_with = "sql")]
@@ -49,8 +51,37 @@ pub struct ExplainArgs {
     #[arg(long)]
     json: bool,
     /// The text, judged as one message; - reads it from stdin
-    #[arg(required_unless_present_any = ["file", "migration"], allow_hyphen_values = true)]
+    #[arg(required_unless_present_any = ["file", "migration"], value_parser = unmarked)]
     sql: Option<String>,
+}
+
+/// Stands before a text that begins with a comment, while the command line is read: no argument of a
+/// process can hold it.
+const MARK: char = '\0';
+
+/// Marks the texts of `explain` that begin with a comment, so that they are not taken for options. What
+/// begins with two hyphens and is one word on one line is an option, if a mistyped one.
+pub(super) fn comments_are_texts(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = arguments.collect();
+    if arguments.get(1).is_some_and(|word| word == "explain") {
+        for argument in arguments.iter_mut().skip(2) {
+            if let Some(text) = argument.to_str().filter(|text| is_comment(text)) {
+                *argument = format!("{MARK}{text}").into();
+            }
+        }
+    }
+    arguments
+}
+
+fn is_comment(text: &str) -> bool {
+    let blank = |rest: &str| rest.starts_with(|c: char| c.is_ascii_whitespace());
+    let rest = text.strip_prefix("--");
+    rest.is_some_and(|rest| blank(rest) || rest.contains(['\n', '\r']))
+}
+
+/// The argument without its mark.
+fn unmarked(text: &str) -> Result<String, Infallible> {
+    Ok(text.strip_prefix(MARK).unwrap_or(text).to_owned())
 }
 
 /// Prints the verdict. 0: allowed; 1: refused; 2: it could not be judged.

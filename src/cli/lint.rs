@@ -69,8 +69,22 @@ enum Format {
 
 /// Prints what would be refused. 0: nothing; 1: something; 2: a file could not be read.
 pub fn run(args: &LintArgs) -> ExitCode {
-    let json = args.json || args.format == Format::Json;
-    lint(args).unwrap_or_else(Answer::failed_as(json)).print()
+    lint(args).unwrap_or_else(|why| failed(args, why)).print()
+}
+
+/// It could not be done: said in the form that was asked for, so that what reads it need not guess.
+fn failed(args: &LintArgs, why: String) -> Answer {
+    let stdout = match args.format {
+        Format::Junit => report::junit_of_failure(&why),
+        Format::Sarif => report::sarif_of_failure(&why),
+        Format::Text | Format::Json => {
+            return Answer::failed_as(args.json || args.format == Format::Json)(why);
+        }
+    };
+    Answer {
+        stdout,
+        ..Answer::failed(why)
+    }
 }
 
 /// What was found in one file.

@@ -96,7 +96,7 @@ enum Command {
 
 /// Runs the command line. 0: clean; 1: found or refused; 2: could not.
 pub fn main() -> ExitCode {
-    match Arguments::parse().command {
+    match Arguments::parse_from(explain::comments_are_texts(std::env::args_os())).command {
         Some(Command::Doctor(args)) => doctor::run(&args),
         Some(Command::Init(args)) => init::run(&args),
         Some(Command::Serve(args)) => serve::run(&args),

@@ -1,5 +1,6 @@
 //! `portcullis report`: what guards refused, or would have refused, in the running proxy.
 
+mod since;
 mod suggest;
 #[cfg(test)]
 mod tests;
@@ -8,9 +9,10 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
+use super::answer::Answer as Failed;
 use super::client::{Answer, Client, ClientError};
 use super::console::ConsoleAt;
-use super::output::{COULD_NOT, REFUSED, as_json, as_table, fail, say, tell};
+use super::output::{COULD_NOT, REFUSED, as_json, as_table, fail, say};
 use crate::policy::Guard;
 
 /// `portcullis report`
@@ -23,11 +25,14 @@ pub struct ReportArgs {
     /// Only by this guard or rule
     #[arg(long, value_name = "ID")]
     pub guard: Option<String>,
+    /// Only statements seen within this time, or since this moment in UTC
+    #[arg(long, value_name = "DURATION|TIMESTAMP")]
+    pub since: Option<since::Since>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
     /// Print what the policy could say instead: modes for the guards, and exceptions to fill in
-    #[arg(long, conflicts_with_all = ["login", "guard", "json"])]
+    #[arg(long, conflicts_with_all = ["login", "guard", "since", "json"])]
     pub suggest: bool,
     /// Where the console is.
     #[command(flatten)]
@@ -40,6 +45,8 @@ struct Found {
     guards: Answer,
     /// `SHOW REPORT`
     rows: Answer,
+    /// Statements that were last seen before are left out.
+    seen_since: Option<String>,
 }
 
 /// Runs `portcullis report`. 0: nothing; 1: something was refused, or would have been; 2: could not.
@@ -57,10 +64,12 @@ pub fn run(args: &ReportArgs) -> ExitCode {
         }
     };
     if let Some(problem) = args.guard.as_deref().and_then(|id| found.unknown(id)) {
-        tell(&problem);
-        return ExitCode::from(COULD_NOT);
+        return Failed::failed_as(args.json)(problem).print();
     }
     found.keep(args.login.as_deref(), args.guard.as_deref());
+    if let Some(since) = &args.since {
+        found.keep_seen(since.moment(crate::clock::now()));
+    }
     say(&match (args.suggest, args.json) {
         (true, _) => suggest::policy(&found, crate::clock::today()),
         (false, true) => found.as_json(),
@@ -77,7 +86,11 @@ fn ask(client: &mut Client) -> Result<Found, ClientError> {
     let answers = client.query("SHOW GUARDS; SHOW REPORT")?;
     let [guards, rows] = <[Answer; 2]>::try_from(answers)
         .map_err(|_| ClientError::Protocol("two answers were expected"))?;
-    Ok(Found { guards, rows })
+    Ok(Found {
+        guards,
+        rows,
+        seen_since: None,
+    })
 }
 
 /// The value of a column by its name.
@@ -94,8 +107,8 @@ impl Found {
             return None;
         }
         Some(format!(
-            "error: no guard is called \"{id}\", and no rule of that name has refused anything\n  \
-             hint    portcullis help guards"
+            "no guard is called \"{id}\", and no rule of that name has refused anything; \
+             portcullis help guards lists the guards"
         ))
     }
 
@@ -107,6 +120,14 @@ impl Found {
                 && guard.is_none_or(|id| is(row, "guard", id) || is(row, "rule", id))
         });
         self.rows.rows = rows;
+    }
+
+    /// What was last seen before the moment is left out. A row without times stays: it could be of then.
+    fn keep_seen(&mut self, moment: String) {
+        let mut rows = std::mem::take(&mut self.rows.rows);
+        rows.retain(|row| value(&self.rows, row, "last_at").is_none_or(|last| *last >= *moment));
+        self.rows.rows = rows;
+        self.seen_since = Some(moment);
     }
 
     fn since(&self) -> &str {
@@ -126,6 +147,7 @@ impl Found {
     fn as_json(&self) -> String {
         json!({
             "since": self.since(),
+            "seen_since": self.seen_since,
             "refused": self.count("refused"),
             "observed": self.count("observed"),
             "guards": as_json(&self.guards),
@@ -135,9 +157,13 @@ impl Found {
     }
 
     fn as_text(&self) -> String {
+        let seen = self.seen_since.as_ref();
         let head = format!(
-            "Since {}: {} refused, {} would have been.",
+            "Since {}{}: {} refused, {} would have been.",
             self.since(),
+            seen.map_or_else(String::new, |moment| {
+                format!(", of statements seen since {moment}")
+            }),
             self.count("refused"),
             self.count("observed")
         );

@@ -4,6 +4,7 @@
 mod case;
 mod invariants;
 mod judge;
+mod parameters;
 pub(super) mod player;
 mod report;
 mod server;
@@ -12,6 +13,7 @@ mod step;
 mod tests;
 pub(super) mod upstream;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -19,7 +21,7 @@ use clap::Args;
 
 use super::answer::Answer;
 use super::judged;
-use super::junit::junit;
+use super::junit::{JunitCase, JunitResult, junit};
 use crate::config::{Problem, read};
 use invariants::{Invariants, invariants};
 use judge::{Outcome, judge};
@@ -29,8 +31,8 @@ const ENDING: &str = ".test.toml";
 /// Most files of one directory that are looked at.
 pub(super) const MAX_FILES: usize = 10_000;
 
-/// Runs the cases of NAME.test.toml for the policy NAME.toml beside it, and what every policy must
-/// keep. Nothing is connected to.
+/// Runs the cases of NAME.test.toml for the policy NAME.toml beside it, or for those that the file names,
+/// and what every policy must keep. Nothing is connected to.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::TEST)]
 pub struct TestArgs {
@@ -48,9 +50,21 @@ pub struct TestArgs {
 /// Runs the cases. 0: all as expected; 1: some are not; 2: a file could not be used, or a path has no
 /// case.
 pub fn run(args: &TestArgs) -> ExitCode {
-    test(args)
-        .unwrap_or_else(Answer::failed_as(args.json))
-        .print()
+    test(args).unwrap_or_else(|why| failed(args, why)).print()
+}
+
+/// It could not be done; a report that was asked for says so, too.
+fn failed(args: &TestArgs, why: String) -> Answer {
+    if let Some(file) = &args.junit {
+        let case = JunitCase {
+            file: "portcullis test".to_owned(),
+            name: "the cases can be run".to_owned(),
+            result: JunitResult::Error(why.clone()),
+        };
+        // If it cannot be written either, that is one reason more for the same exit code.
+        let _ = std::fs::write(file, junit(&[case]));
+    }
+    Answer::failed_as(args.json)(why)
 }
 
 /// Is this a step of a case?
@@ -64,8 +78,8 @@ pub(super) fn is_step(text: &str) -> bool {
 struct Tested {
     /// As it was named to us.
     policy: PathBuf,
-    /// The file of cases, if there is one.
-    cases: Option<PathBuf>,
+    /// The files of cases.
+    cases: Vec<PathBuf>,
     outcomes: Vec<Outcome>,
     invariants: Invariants,
     /// Why one of the files could not be used.
@@ -137,15 +151,18 @@ fn test(args: &TestArgs) -> Result<Answer, String> {
 /// directory in alphabetical order.
 fn policies_of(path: &Path) -> Result<Vec<PathBuf>, String> {
     if !path.is_dir() {
-        return Ok(vec![policy_of(path)]);
+        return Ok(match is_cases(path) {
+            true => named_by(path),
+            false => vec![path.to_owned()],
+        });
     }
     let unreadable = |error: std::io::Error| format!("could not read {}: {error}", path.display());
     let mut files: Vec<PathBuf> = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(unreadable)?.take(MAX_FILES) {
-        let file = entry.map_err(unreadable)?.path();
-        let is_toml = file.extension().is_some_and(|ending| ending == "toml");
-        if is_toml && (is_cases(&file) || is_policy(&file)) {
-            files.push(policy_of(&file));
+    for file in toml_files(path).map_err(unreadable)? {
+        if is_cases(&file) {
+            files.extend(named_by(&file));
+        } else if is_policy(&file) {
+            files.push(file);
         }
     }
     files.sort_unstable();
@@ -156,17 +173,70 @@ fn policies_of(path: &Path) -> Result<Vec<PathBuf>, String> {
     }
 }
 
+/// The TOML files of a directory.
+fn toml_files(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory)?.take(MAX_FILES) {
+        let file = entry?.path();
+        if file.extension().is_some_and(|ending| ending == "toml") {
+            files.push(file);
+        }
+    }
+    Ok(files)
+}
+
+/// The policies of a file of cases: those that it names, or the one that is called like it.
+fn named_by(cases: &Path) -> Vec<PathBuf> {
+    let names = read(cases).map_or_else(|_| Vec::new(), |text| case::policies(&text));
+    match names.is_empty() {
+        true => vec![policy_of(cases)],
+        false => {
+            let files = names.iter().map(|name| cases.with_file_name(name));
+            files.collect()
+        }
+    }
+}
+
+/// The files of cases of a policy: those beside it that name it, in alphabetical order.
+fn cases_of(policy: &Path) -> Vec<PathBuf> {
+    let directory = match policy.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut files: Vec<PathBuf> = toml_files(directory)
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|file| is_cases(file))
+        .filter(|file| {
+            let mut policies = named_by(file).into_iter();
+            policies.any(|named| named.file_name() == policy.file_name())
+        })
+        // Written as the policy is.
+        .map(|file| policy.with_file_name(name(&file)))
+        .collect();
+    files.sort_unstable();
+    files
+}
+
 /// Is it called like a file of cases?
 pub(super) fn is_cases(path: &Path) -> bool {
     name(path).ends_with(ENDING)
 }
 
-/// What is wrong with a file of cases, or with its policy.
+/// What is wrong with a file of cases, or with its policies; each problem once.
 pub(super) fn problems_of_cases(path: &Path, text: &str) -> Vec<Problem> {
     let shown = path.display().to_string();
-    let cases =
-        judged::policy(&policy_of(path)).and_then(|(policy, _)| case::cases(text, &shown, &policy));
-    cases.err().unwrap_or_default()
+    let mut problems: Vec<Problem> = Vec::new();
+    for policy in named_by(path) {
+        let cases =
+            judged::policy(&policy).and_then(|(policy, _)| case::cases(text, &shown, &policy));
+        for problem in cases.err().unwrap_or_default() {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+    }
+    problems
 }
 
 fn name(path: &Path) -> &str {
@@ -192,7 +262,7 @@ fn is_policy(path: &Path) -> bool {
 
 fn test_policy(path: PathBuf) -> Tested {
     let mut tested = Tested {
-        cases: None,
+        cases: Vec::new(),
         outcomes: Vec::new(),
         invariants: Invariants::default(),
         problems: Vec::new(),
@@ -206,16 +276,19 @@ fn test_policy(path: PathBuf) -> Tested {
         }
     };
     tested.invariants = invariants(&policy);
-    let stem = tested.policy.with_extension("");
-    let file = stem.with_file_name(format!("{}{ENDING}", name(&stem)));
-    if !file.exists() {
-        return tested;
+    let mut not_enforced = BTreeSet::new();
+    for file in cases_of(&tested.policy) {
+        let shown = file.display().to_string();
+        match read(&file).and_then(|text| case::cases(&text, &shown, &policy)) {
+            Ok(found) => {
+                not_enforced.extend(found.not_enforced);
+                let outcomes = found.cases.iter().map(|case| judge(case, &shown));
+                tested.outcomes.extend(outcomes);
+            }
+            Err(problems) => tested.problems.extend(problems),
+        }
+        tested.cases.push(file);
     }
-    let shown = file.display().to_string();
-    match read(&file).and_then(|text| case::cases(&text, &shown, &policy)) {
-        Ok(cases) => tested.outcomes = cases.iter().map(judge).collect(),
-        Err(problems) => tested.problems = problems,
-    }
-    tested.cases = Some(file);
+    tested.invariants.meant(&policy, &not_enforced);
     tested
 }

@@ -125,6 +125,15 @@ impl NamePattern {
         })
     }
 
+    /// A name that fits, as SQL writes it: in quotes, `x` for each star.
+    pub fn example(&self) -> String {
+        let quoted = |part: &Pattern| format!("\"{}\"", part.as_str().replace('*', "x"));
+        match &self.schema {
+            Some(schema) => format!("{}.{}", quoted(schema), quoted(&self.name)),
+            None => quoted(&self.name),
+        }
+    }
+
     /// Does it mean everything in a schema? Then a name without a schema always fits.
     pub fn is_whole_schema(&self) -> bool {
         self.schema.is_some() && &*self.name.text == "*"

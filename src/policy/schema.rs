@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::exception::EXEMPTIBLE;
 use super::parse::{
     ALWAYS_ENFORCED, CONSOLE_ROLES, FILE_MODES, KINDS, MAX_RULES, MAX_TEXT, MAX_VALUES, MODES,
-    POWERS, ROUTES,
+    PARAMETER_USES, POWERS, ROUTES,
 };
 use super::pattern::MAX_PATTERN;
 use super::quantity::{BOUNDED, Measure};
@@ -191,8 +191,17 @@ fn rule() -> Value {
             "class": one_or_more(json!({ "enum": class })),
             "tag": one_or_more(name("DROP TABLE; * is any run of characters")),
             "relation": one_or_more(relation()),
+            "reads": one_or_more(relation()),
+            "writes": one_or_more(relation()),
             "function": one_or_more(relation()),
             "parameter": one_or_more(name("a parameter; * is any run of characters")),
+            "parameter_use": one_or_more(words("how it touches the parameter", &PARAMETER_USES)),
+            "extension": one_or_more(name("an extension; * is any run of characters")),
+            "role": one_or_more(name("of SET ROLE; * is any run of characters")),
+            "missing_where": { "description": "an UPDATE or DELETE without WHERE", "type": "boolean" },
+            "row_lock": { "description": "FOR UPDATE and the like", "type": "boolean" },
+            "into": { "description": "SELECT INTO, CREATE TABLE AS", "type": "boolean" },
+            "several_statements": { "description": "one of several of its message", "type": "boolean" },
         }),
         &[],
     );

@@ -61,10 +61,11 @@ impl Sieve {
         &self.rules
     }
 
-    /// The first rule that holds for a statement.
+    /// The first rule that holds for a statement; `alone`: it is the only one of its message.
     pub(super) fn first(
         &self,
         statement: &Statement,
+        alone: bool,
         who: &Who,
         state: State,
     ) -> Option<&Arc<Rule>> {
@@ -81,7 +82,7 @@ impl Sieve {
         self.relations.find(relations, &mut found);
         self.functions
             .find(calls.map(<[QualifiedName]>::iter), &mut found);
-        let holds = |rule: &&Arc<Rule>| rule.when.holds(statement, who, state);
+        let holds = |rule: &&Arc<Rule>| rule.when.holds(statement, alone, who, state);
         found.find_map(|at| self.rules.get(at).filter(holds))
     }
 }
@@ -179,7 +180,7 @@ mod tests {
     use crate::sql::{Class, RelationAct};
 
     /// What a rule can go by. Of each kind of handle, with and without schemas, alone and in lists.
-    const WHEN: [&str; 18] = [
+    const WHEN: [&str; 21] = [
         "relation = \"orders\"",
         "relation = \"public.orders\"",
         "relation = \"audit_*\"",
@@ -198,6 +199,9 @@ mod tests {
         "class = \"ddl\"",
         "tag = \"TRUNC*\"",
         "parameter = \"work_mem\"",
+        "reads = \"orders\"",
+        "writes = \"cards\", relation = \"*_log\"",
+        "missing_where = false, tag = \"DELETE\"",
     ];
     const NAMES: [&str; 11] = [
         "orders",
@@ -242,8 +246,8 @@ mod tests {
     /// The first rule that holds: found here, and by asking every one.
     fn both(who: &Who, one: &Statement) -> [Option<Arc<str>>; 2] {
         let mut all = who.policy.rules.iter();
-        let asked = all.find(|rule| rule.when.holds(one, who, CLOSED));
-        let found = who.login.watch.rules.first(one, who, CLOSED);
+        let asked = all.find(|rule| rule.when.holds(one, true, who, CLOSED));
+        let found = who.login.watch.rules.first(one, true, who, CLOSED);
         [found, asked].map(|rule| rule.map(|rule| rule.id.clone()))
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Linted;
 use super::judge::Found;
 use crate::cli::judged::count;
-use crate::cli::junit::{JunitCase, junit};
+use crate::cli::junit::{JunitCase, JunitResult, junit};
 
 /// Every problem with its file.
 fn all(linted: &[Linted]) -> impl Iterator<Item = (&str, &Found)> {
@@ -86,22 +86,22 @@ pub(super) fn as_json(linted: &[Linted]) -> String {
 pub(super) fn as_junit(linted: &[Linted]) -> String {
     let mut cases = Vec::new();
     for file in linted {
-        let mut case = |name: String, failure: Option<String>| {
+        let mut case = |name: String, result| {
             cases.push(JunitCase {
                 file: file.file.clone(),
                 name,
-                failure,
+                result,
             });
         };
         let errors: Vec<&Found> = file.found.iter().filter(|found| found.is_error()).collect();
         if errors.is_empty() {
-            case("nothing would be refused".to_owned(), None);
+            case("nothing would be refused".to_owned(), JunitResult::Passed);
         }
         for found in errors {
             let place = format!("line {}, column {}", found.line, found.column);
             let hint = found.hint.as_deref().unwrap_or_default();
             let message = format!("{} [{}] {hint}", found.message, &*found.guard);
-            case(place, Some(message.trim_end().to_owned()));
+            case(place, JunitResult::Failed(message.trim_end().to_owned()));
         }
     }
     junit(&cases)
@@ -132,6 +132,26 @@ pub(super) fn as_sarif(linted: &[Linted]) -> String {
             }}],
         })
     };
+    sarif(
+        rules.collect(),
+        all(linted).map(result).collect(),
+        &json!({ "executionSuccessful": true }),
+    )
+}
+
+/// The same where it could not be linted, for the reason that is told.
+pub(super) fn sarif_of_failure(why: &str) -> String {
+    let notification = json!({ "level": "error", "message": { "text": why } });
+    let invocation = json!({
+        "executionSuccessful": false,
+        "exitCode": 2,
+        "toolExecutionNotifications": [notification],
+    });
+    sarif(Vec::new(), Vec::new(), &invocation)
+}
+
+/// A log of one run (SARIF 2.1.0, sections 3.13, 3.14 and 3.20).
+fn sarif(rules: Vec<Value>, results: Vec<Value>, invocation: &Value) -> String {
     let value = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -139,13 +159,23 @@ pub(super) fn as_sarif(linted: &[Linted]) -> String {
             "tool": { "driver": {
                 "name": "portcullis",
                 "version": env!("CARGO_PKG_VERSION"),
-                "rules": rules.collect::<Vec<_>>(),
+                "rules": rules,
             }},
+            "invocations": [invocation],
             "columnKind": "unicodeCodePoints",
-            "results": all(linted).map(result).collect::<Vec<_>>(),
+            "results": results,
         }],
     });
     format!("{value:#}\n")
+}
+
+/// One case that could not be looked at, for the reason that is told.
+pub(super) fn junit_of_failure(why: &str) -> String {
+    junit(&[JunitCase {
+        file: "portcullis lint".to_owned(),
+        name: "the files can be linted".to_owned(),
+        result: JunitResult::Error(why.to_owned()),
+    }])
 }
 
 /// A path as a relative or absolute reference (RFC 3986).

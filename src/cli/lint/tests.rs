@@ -161,6 +161,10 @@ fn programs_get_the_same() {
         sarif["runs"][0]["tool"]["driver"]["rules"][0]["id"],
         result["ruleId"]
     );
+    assert_eq!(
+        sarif["runs"][0]["invocations"][0]["executionSuccessful"],
+        true
+    );
     let junit = with(Format::Junit);
     assert!(
         junit

@@ -96,6 +96,29 @@ fn rows_are_counted_filtered_and_shown() {
     );
 }
 
+#[test]
+fn what_was_last_seen_before_is_left_out() {
+    // All were counted two seconds after 1970 began.
+    let counted = [(Guard::MissingWhere, Observed, 1)];
+    let mut found = told(&policy("enforce", ""), &counted);
+    found.keep_seen("1970-01-01 00:00:02+00".into());
+    assert_eq!(
+        found.as_text().lines().next(),
+        Some(
+            "Since 1970-01-01 00:00:00+00, of statements seen since 1970-01-01 00:00:02+00: \
+             0 refused, 1 would have been."
+        )
+    );
+    found.rows.rows[0][9] = None;
+    found.keep_seen("2026-11-21 00:00:00+00".into());
+    assert_eq!(found.rows.rows.len(), 1);
+    let mut found = told(&policy("enforce", ""), &counted);
+    found.keep_seen("1970-01-01 00:00:03+00".into());
+    assert!(found.rows.rows.is_empty());
+    let json: serde_json::Value = serde_json::from_str(&found.as_json()).expect("JSON");
+    assert_eq!(json["seen_since"], "1970-01-01 00:00:03+00");
+}
+
 /// What is suggested, in a policy that takes it.
 fn taken(mode: &str, guards: &str, counted: &[(Guard, Outcome, u8)]) -> (String, Policy) {
     let found = told(&policy(mode, guards), counted);
@@ -171,6 +194,7 @@ fn where_nobody_answers_the_report_could_not_be_had() {
     let args = ReportArgs {
         login: None,
         guard: None,
+        since: None,
         json: false,
         suggest: false,
         at: ConsoleAt {

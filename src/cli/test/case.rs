@@ -1,5 +1,7 @@
-//! `NAME.test.toml` -> [`Case`]s.
+//! `NAME.test.toml` -> [`Cases`].
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::step::{PLACES, Step, step};
@@ -7,10 +9,19 @@ use super::upstream::{LOCAL, NOTHING, PART, PIECES, UNCHANGED};
 use crate::cli::judged;
 use crate::config::Problem;
 use crate::config::reader::{Reader, Span, Table, Wrong, one_of};
-use crate::policy::{Guard, Phase, Policy, State, Who};
+use crate::policy::{Guard, Mode, Phase, Policy, State, Who};
 
 /// Most cases of one file.
 const MAX_CASES: usize = 10_000;
+
+/// A file of cases.
+#[derive(Debug)]
+pub(super) struct Cases {
+    /// `[[case]]`, in its order.
+    pub cases: Vec<Case>,
+    /// `not_enforced`: the guards that are meant not to refuse.
+    pub not_enforced: BTreeSet<Guard>,
+}
 
 /// One `[[case]]`.
 #[derive(Debug)]
@@ -74,18 +85,32 @@ pub(super) struct Expect {
     pub observed: Option<Vec<String>>,
 }
 
-/// The cases of a file for a policy, in its order.
+/// `policies`: the files beside it that a file of cases names; empty where it names none. What is wrong
+/// with them is told by [`cases`].
+pub(super) fn policies(text: &str) -> Vec<String> {
+    let (tree, _) = toml::de::DeTable::parse_recoverable(text);
+    let list = tree.get_ref().get("policies");
+    let list = list.and_then(|list| list.get_ref().as_array());
+    let names = list.into_iter().flatten();
+    let names = names.filter_map(|item| item.get_ref().as_str());
+    names.filter_map(|name| policy_file(name).ok()).collect()
+}
+
+/// What a file of cases says for one of its policies.
 ///
 /// # Errors
 /// Every problem of the file at once.
-pub(super) fn cases(
-    text: &str,
-    file: &str,
-    policy: &Arc<Policy>,
-) -> Result<Vec<Case>, Vec<Problem>> {
+pub(super) fn cases(text: &str, file: &str, policy: &Arc<Policy>) -> Result<Cases, Vec<Problem>> {
     let tree = Reader::tree(file, text)?;
     let mut reader = Reader::new(file, text);
     let mut top = Table::top(tree.get_ref());
+    if let Some(named) = reader.list(&mut top, "policies", policy_file)
+        && named.value.is_empty()
+    {
+        let help = "policies = [\"production.toml\", \"staging.toml\"]";
+        reader.error_with_help(named.span, "\"policies\" names no policy", help);
+    }
+    let not_enforced = not_enforced(&mut reader, &mut top, policy);
     let tables = reader.tables(&mut top, "case", MAX_CASES);
     reader.finish(top);
     if tables.is_empty() {
@@ -97,9 +122,45 @@ pub(super) fn cases(
         .collect();
     let (problems, _) = reader.into_problems();
     match problems.is_empty() {
-        true => Ok(cases.into_iter().flatten().collect()),
+        true => Ok(Cases {
+            cases: cases.into_iter().flatten().collect(),
+            not_enforced,
+        }),
         false => Err(problems),
     }
+}
+
+/// The name of a policy in the same directory.
+fn policy_file(text: &str) -> Result<String, Wrong> {
+    let path = Path::new(text);
+    let plain = path.file_name().is_some_and(|name| name == text);
+    match plain && text.ends_with(".toml") && !super::is_cases(path) {
+        true => Ok(text.to_owned()),
+        false => Err(Wrong::new(format!(
+            "\"{text}\" is not the file of a policy beside this one"
+        ))
+        .help("its name without directories: \"production.toml\"")),
+    }
+}
+
+/// A guard that is enforced has no place in the list: it would hide that it is turned off one day.
+fn not_enforced(reader: &mut Reader<'_>, top: &mut Table<'_>, policy: &Policy) -> BTreeSet<Guard> {
+    let known = |id: &str| guard(id).map(|_| id.to_owned());
+    let Some(list) = reader.list(top, "not_enforced", known) else {
+        return BTreeSet::new();
+    };
+    let mut guards = BTreeSet::new();
+    for item in list.value {
+        let Some(guard) = Guard::from_id(&item.value) else {
+            continue;
+        };
+        if policy.mode(guard) == Mode::Enforce {
+            let message = format!("guard \"{}\" is enforced by {}", item.value, policy.file);
+            reader.error_with_help(item.span, message, "remove it here");
+        }
+        guards.insert(guard);
+    }
+    guards
 }
 
 /// `None`: an error was noted. So it is with every function below.

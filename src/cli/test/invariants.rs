@@ -1,145 +1,43 @@
 //! What every policy must keep, whatever else it says: tried for each of its logins on each of its
-//! databases. Where a guard that would keep it is not enforced, that is said and not a failure.
+//! databases. A guard that would keep it and is not enforced is a failure, unless the cases say that this
+//! is meant.
+
+mod settings;
+#[cfg(test)]
+mod tests;
+mod texts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::player::{messages, play, play_in};
 use super::step::{Step, bind, execute, function_call, parse, query};
-use crate::cli::judged::{self, findings};
+use crate::cli::judged::{self, Finding, findings};
 use crate::policy::zone::{ALL_ZONES, Values};
-use crate::policy::{Grant, Guard, Kind, Mode, Policy, Who};
+use crate::policy::{Grant, Guard, Kind, Mode, Phase, Policy, RouteName, State, Who};
+use texts::{REFUSED, Tried};
 
 /// What came of a policy's invariants.
 #[derive(Debug, Default)]
 pub(super) struct Invariants {
     /// How many were tried and held.
     pub held: usize,
-    /// What was let through although no guard is off: a sentence each.
+    /// What was let through and is not meant to be: a sentence each.
     pub broken: Vec<String>,
-    /// What is let through because guards are off or observe: those guards, and for each the
-    /// statements.
-    pub open: BTreeMap<String, BTreeSet<String>>,
+    /// What is let through because guards are off or observe: those guards in words, and what.
+    pub open: BTreeMap<String, Open>,
 }
 
-/// Who is tried with a statement.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Tried {
-    /// Everybody outside a migration session.
-    Outside,
-    /// And migrators inside one.
-    Always,
-    /// Those whose zone is Portcullis's business. `{another}` is a zone that is not theirs.
-    Zoned,
-    /// Of them those that do not set it themselves.
-    Fixed,
-    /// Of them those that all zones are not granted to.
-    NotAll,
+/// What is let through because guards are not enforced.
+#[derive(Debug, Default)]
+pub(super) struct Open {
+    /// Names of what was tried.
+    pub statements: BTreeSet<String>,
+    /// The guards; those that an exception lets it past are not among them.
+    guards: BTreeSet<Guard>,
 }
 
-/// What a login must not get through: a name, a text, and who is tried with it. `{zone}` becomes the
-/// zone parameter.
-const REFUSED: [(&str, &str, Tried); 34] = {
-    use Tried::{Always, Fixed, NotAll, Outside, Zoned};
-    [
-        ("CREATE TABLE", "CREATE TABLE t (id int)", Outside),
-        ("DROP TABLE", "DROP TABLE orders", Outside),
-        ("ALTER TABLE", "ALTER TABLE orders ADD note text", Outside),
-        ("TRUNCATE", "TRUNCATE orders", Outside),
-        ("SELECT INTO", "SELECT 1 AS id INTO t", Outside),
-        (
-            "DDL in EXPLAIN ANALYZE",
-            "EXPLAIN ANALYZE CREATE TABLE t AS SELECT 1",
-            Outside,
-        ),
-        (
-            "DDL in PREPARE",
-            "PREPARE p AS CREATE TABLE t AS SELECT 1",
-            Outside,
-        ),
-        ("DDL behind a query", "SELECT 1; DROP TABLE orders", Outside),
-        (
-            "CREATE FUNCTION",
-            "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-            Outside,
-        ),
-        ("CREATE ROLE", "CREATE ROLE r SUPERUSER", Outside),
-        ("GRANT", "GRANT ALL ON orders TO PUBLIC", Outside),
-        (
-            "ALTER ROLE SET",
-            "ALTER ROLE CURRENT_USER SET search_path = 'x'",
-            Outside,
-        ),
-        ("ALTER SYSTEM", "ALTER SYSTEM SET work_mem = '1GB'", Outside),
-        ("VACUUM FULL", "VACUUM FULL orders", Outside),
-        ("DO", "DO $$ BEGIN PERFORM 1; END $$", Outside),
-        ("CALL", "CALL p()", Outside),
-        ("COPY TO PROGRAM", "COPY orders TO PROGRAM 'true'", Always),
-        (
-            "COPY FROM PROGRAM",
-            "COPY orders FROM PROGRAM 'true'",
-            Always,
-        ),
-        ("COPY TO a file", "COPY orders TO '/tmp/x'", Outside),
-        (
-            "pg_read_file",
-            "SELECT pg_read_file('/etc/passwd')",
-            Outside,
-        ),
-        (
-            "query_to_xml",
-            "SELECT query_to_xml('DROP TABLE orders', true, true, '')",
-            Outside,
-        ),
-        ("SET ROLE", "SET ROLE postgres", Outside),
-        (
-            "SET SESSION AUTHORIZATION",
-            "SET SESSION AUTHORIZATION postgres",
-            Outside,
-        ),
-        (
-            "standard_conforming_strings",
-            "SET standard_conforming_strings = off",
-            Always,
-        ),
-        (
-            "client_encoding",
-            "SELECT set_config('client_encoding', 'SJIS', false)",
-            Always,
-        ),
-        ("not SQL", "SELCT 1", Outside),
-        ("SET of the zone", "SET {zone} = '{another}'", Zoned),
-        (
-            "SET LOCAL of the zone",
-            "SET LOCAL {zone} = '{another}'",
-            Zoned,
-        ),
-        ("RESET of the zone", "RESET {zone}", Fixed),
-        ("SET of every zone", "SET {zone} = '*'", NotAll),
-        (
-            "set_config of every zone",
-            "SELECT set_config('{zone}', '*', true)",
-            NotAll,
-        ),
-        (
-            "set_config of the zone",
-            "SELECT set_config('{zone}', '{another}', true)",
-            Zoned,
-        ),
-        (
-            "set_config of a computed name",
-            "SELECT set_config(n, '{another}', true) FROM t",
-            Zoned,
-        ),
-        (
-            "UPDATE pg_settings",
-            "UPDATE pg_settings SET setting = '{another}' WHERE name = '{zone}'",
-            Zoned,
-        ),
-    ]
-};
-
-/// Tries them all.
+/// Tries them all, and says what is let through. [`Invariants::meant`] has to follow.
 pub(super) fn invariants(policy: &Arc<Policy>) -> Invariants {
     let mut found = Invariants::default();
     for login in judged::logins(policy) {
@@ -158,25 +56,38 @@ fn one(who: &Who, found: &mut Invariants) {
     // No zone at all: that is granted to nobody.
     let another = if grant.is_some() { "" } else { "another" };
     let guarded = !zone.is_empty() && who.zone_is_guarded();
+    let kind = who.login.kind;
+    let shared = kind != Kind::Migrator && who.login.route == RouteName::Transaction;
     for (name, text, tried) in REFUSED {
         let text = text.replace("{zone}", zone).replace("{another}", another);
         let is_tried = match tried {
             Tried::Outside | Tried::Always => true,
+            Tried::Shared => shared,
+            Tried::People => kind == Kind::Human,
+            Tried::Expand => false,
             Tried::Zoned => guarded,
             Tried::Fixed => guarded && grant.is_none(),
             Tried::NotAll => guarded && !grant.is_some_and(|grant| grant.all_zones),
         };
         if is_tried {
-            refused(who, false, name, &text, found);
+            refused(who, outside(), name, &text, found);
         }
-        if tried == Tried::Always && who.login.kind == Kind::Migrator {
-            refused(who, true, name, &text, found);
-        }
+        let inside = match tried {
+            _ if kind != Kind::Migrator => continue,
+            Tried::Always => judged::state(true),
+            Tried::Expand => State {
+                phase: Some(Phase::Expand),
+                ..judged::state(true)
+            },
+            _ => continue,
+        };
+        refused(who, inside, name, &text, found);
     }
     fast_path(who, found);
-    match who.login.kind {
+    settings::kept(who, found);
+    match kind {
         Kind::Migrator => {
-            refused(who, false, "SELECT", "SELECT 1", found);
+            refused(who, outside(), "SELECT", "SELECT 1", found);
             ends_with_its_session(who, found);
         }
         _ => carries_its_zone(who, found),
@@ -184,39 +95,26 @@ fn one(who: &Who, found: &mut Invariants) {
 }
 
 /// In every way in which a client can send it.
-pub(super) fn refused(
-    who: &Who,
-    migration_open: bool,
-    name: &str,
-    text: &str,
-    found: &mut Invariants,
-) {
+pub(super) fn refused(who: &Who, state: State, name: &str, text: &str, found: &mut Invariants) {
     let facts = judged::facts(text.as_bytes());
     let one = facts.statements.len() <= 1;
     let through = [false, true]
         .into_iter()
         .filter(|extended| one || !extended)
         .any(|extended| {
-            play(
-                who,
-                judged::state(migration_open),
-                &messages(text, extended),
-            )
-            .refused_at
-            .is_none()
+            let played = play(who, state, &messages(text, extended));
+            played.refused_at.is_none()
         });
     if !through {
         found.held += 1;
         return;
     }
-    let state = judged::state(migration_open);
-    let lax = findings(&facts, who, state)
+    let lax: Vec<Finding> = findings(&facts, who, state)
         .into_iter()
         .filter(|finding| !finding.refuses(who) && finding.guard != Guard::MultiStatement)
-        .map(|finding| format!("{} ({})", finding.id(), finding.word(who)));
-    let lax: Vec<String> = lax.collect();
+        .collect();
     if lax.is_empty() {
-        let inside = if migration_open {
+        let inside = if state.migration_open {
             " in a migration session"
         } else {
             ""
@@ -225,15 +123,26 @@ pub(super) fn refused(
         found.broken.push(format!(
             "login \"{login}\" on \"{database}\"{inside} gets {name} through: {text}"
         ));
-    } else {
-        let statements = found.open.entry(lax.join(" and ")).or_default();
-        statements.insert(name.to_owned());
+        return;
     }
+    let words = lax
+        .iter()
+        .map(|finding| format!("{} ({})", finding.id(), finding.word(who)));
+    let words: Vec<String> = words.collect();
+    let open = found.open.entry(words.join(" and ")).or_default();
+    open.statements.insert(name.to_owned());
+    let meant = lax.iter().filter(|finding| !finding.exempt);
+    open.guards.extend(meant.map(|finding| finding.guard));
+}
+
+/// Outside a migration session.
+fn outside() -> State {
+    judged::state(false)
 }
 
 fn fast_path(who: &Who, found: &mut Invariants) {
     let call = [Step::Send(function_call())];
-    match play(who, judged::state(false), &call).refused_at {
+    match play(who, outside(), &call).refused_at {
         Some(_) => found.held += 1,
         None => {
             let what = "gets a FunctionCall through";
@@ -279,7 +188,7 @@ fn carries_its_zone(who: &Who, found: &mut Invariants) {
         block.into(),
     ];
     for steps in ways {
-        let played = play_in(who, chosen.as_deref(), judged::state(false), &steps);
+        let played = play_in(who, chosen.as_deref(), outside(), &steps);
         if played.errors.is_empty() && played.upstream.words.contains(&set) {
             found.held += 1;
         } else {
@@ -294,7 +203,7 @@ fn carries_its_zone(who: &Who, found: &mut Invariants) {
     }
     if chosen.is_some() && who.zone_is_required() {
         let name = "a table before the zone is set";
-        refused(who, false, name, "SELECT * FROM orders", found);
+        refused(who, outside(), name, "SELECT * FROM orders", found);
     }
 }
 
@@ -312,17 +221,59 @@ fn one_of(grant: &Grant) -> String {
 impl Invariants {
     /// Something that a single guard should have kept; `name`: of it, `what` the login does.
     fn missed(&mut self, who: &Who, guard: Guard, name: &str, what: &str) {
-        let word = match judged::mode(guard, who) {
+        match judged::mode(guard, who) {
             Mode::Enforce => {
                 let (login, database) = (&who.login.name, &who.database);
                 self.broken
                     .push(format!("login \"{login}\" on \"{database}\" {what}"));
-                return;
             }
-            Mode::Observe => "observe",
-            Mode::Off => "off",
-        };
-        let statements = self.open.entry(format!("{} ({word})", guard.id()));
-        statements.or_default().insert(name.to_owned());
+            mode => self.let_through(guard, mode, name),
+        }
+    }
+
+    /// The same of what cannot be played: the mode of the guard is all that there is to look at.
+    fn not_kept(&mut self, who: &Who, guard: Guard, name: &str) {
+        let mode = judged::mode(guard, who);
+        if mode != Mode::Enforce {
+            self.let_through(guard, mode, name);
+        }
+    }
+
+    fn let_through(&mut self, guard: Guard, mode: Mode, name: &str) {
+        let words = format!("{} ({})", guard.id(), mode.id());
+        let open = self.open.entry(words).or_default();
+        open.statements.insert(name.to_owned());
+        open.guards.insert(guard);
+    }
+
+    /// A guard that is not enforced and of which the cases do not say that this is meant breaks what it
+    /// should keep. Where the whole file observes, the file itself says so.
+    pub fn meant(&mut self, policy: &Policy, not_enforced: &BTreeSet<Guard>) {
+        if policy.observes {
+            return;
+        }
+        let mut missing: BTreeMap<Guard, BTreeSet<String>> = BTreeMap::new();
+        self.open.retain(|_, open| {
+            let slips = open.guards.difference(not_enforced);
+            let slips: Vec<Guard> = slips.copied().collect();
+            for guard in &slips {
+                let statements = missing.entry(*guard).or_default();
+                statements.extend(open.statements.iter().cloned());
+            }
+            slips.is_empty()
+        });
+        for (guard, statements) in missing {
+            let (id, line) = (guard.id(), policy.guards[guard as usize].line);
+            let word = match policy.mode(guard) {
+                Mode::Off => "is off",
+                _ => "only observes",
+            };
+            let statements: Vec<String> = statements.into_iter().collect();
+            self.broken.push(format!(
+                "guard \"{id}\" {word} (line {line}), which lets through: {}; \
+                 enforce it, or say in the cases that it is meant: not_enforced = [\"{id}\"]",
+                statements.join(", ")
+            ));
+        }
     }
 }

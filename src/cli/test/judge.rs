@@ -8,6 +8,8 @@ use crate::cli::judged;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Outcome {
     pub name: String,
+    /// The file of cases.
+    pub file: String,
     /// Of the case in its file.
     pub line: u32,
     /// `None`: as expected.
@@ -22,10 +24,11 @@ pub(super) struct Failure {
 }
 
 /// Plays a case. A text goes as a simple Query and, where it is one statement, through the extended
-/// protocol; both must come out as expected.
-pub(super) fn judge(case: &Case) -> Outcome {
+/// protocol; both must come out as expected. `file`: that it stands in.
+pub(super) fn judge(case: &Case, file: &str) -> Outcome {
     Outcome {
         name: case.name.clone(),
+        file: file.to_owned(),
         line: case.line,
         failure: failure(case),
     }

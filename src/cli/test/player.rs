@@ -265,7 +265,13 @@ impl<'w> Player<'w> {
             refusal: self.reports.refusal.take(),
             refused_at: self.refused_at,
             observed: *self.reports.observed.borrow(),
-            upstream: upstream::read(&self.to_server, prefix, zone, &self.sent),
+            upstream: upstream::read(
+                &self.to_server,
+                prefix,
+                zone,
+                self.who.zone_parameter(),
+                &self.sent,
+            ),
             broken: self.broken,
         }
     }

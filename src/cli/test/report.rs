@@ -1,12 +1,14 @@
 //! What `portcullis test` prints.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::{Outcome, Tested};
 use crate::cli::judged::count;
-use crate::cli::junit::JunitCase;
+use crate::cli::junit::{JunitCase, JunitResult};
 
 /// A line for each policy and each failure, and a summary.
 pub(super) fn as_text(tested: &[Tested]) -> String {
@@ -53,18 +55,18 @@ fn one(text: &mut String, tested: &Tested) {
         .iter()
         .filter(|outcome| outcome.failure.is_none())
         .count();
-    let cases = match &tested.cases {
-        Some(_) if !tested.problems.is_empty() => "the cases could not be read".to_owned(),
-        Some(_) => format!(
+    let cases = match tested.cases[..] {
+        [] => "no cases beside it".to_owned(),
+        _ if !tested.problems.is_empty() => "the cases could not be read".to_owned(),
+        _ => format!(
             "{passed} of {} as expected",
             count(tested.outcomes.len(), "case")
         ),
-        None => "no cases beside it".to_owned(),
     };
     let held = tested.invariants.held;
     let _ = writeln!(text, "{policy}: {cases}, {} kept", count(held, "invariant"));
-    for (guards, statements) in &tested.invariants.open {
-        let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+    for (guards, open) in &tested.invariants.open {
+        let statements: Vec<&str> = open.statements.iter().map(String::as_str).collect();
         let _ = writeln!(
             text,
             "  not enforced by {guards}: {}",
@@ -79,18 +81,27 @@ fn one(text: &mut String, tested: &Tested) {
             let _ = writeln!(
                 text,
                 "FAILED {}:{}: {}: {why}",
-                file(tested),
+                outcome.file,
                 outcome.line,
-                outcome.name
+                label(outcome, tested)
             );
         }
     }
 }
 
-/// The file of cases.
+/// The first file of cases.
 fn file(tested: &Tested) -> String {
-    let file = tested.cases.as_ref().unwrap_or(&tested.policy);
+    let file = tested.cases.first().unwrap_or(&tested.policy);
     file.display().to_string()
+}
+
+/// What a case is called; one of a file that has several policies with the name of the policy.
+fn label(outcome: &Outcome, tested: &Tested) -> String {
+    let (file, policy) = (Path::new(&outcome.file), &tested.policy);
+    match super::policy_of(file).file_name() == policy.file_name() {
+        true => outcome.name.clone(),
+        false => format!("{} ({})", outcome.name, super::name(policy)),
+    }
 }
 
 fn failure(outcome: &Outcome) -> Option<String> {
@@ -115,6 +126,7 @@ fn policy_json(tested: &Tested) -> Value {
     let outcome = |outcome: &Outcome| {
         json!({
             "name": outcome.name,
+            "file": outcome.file,
             "line": outcome.line,
             "passed": outcome.failure.is_none(),
             "expected": outcome.failure.as_ref().map(|failure| &failure.expected),
@@ -130,14 +142,16 @@ fn policy_json(tested: &Tested) -> Value {
             "help": problem.help,
         })
     };
+    let open = tested.invariants.open.iter();
+    let open = open.map(|(guards, open)| (guards, &open.statements));
     json!({
         "policy": tested.policy.display().to_string(),
-        "file": tested.cases.as_ref().map(|file| file.display().to_string()),
+        "files": tested.cases.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
         "cases": tested.outcomes.iter().map(outcome).collect::<Vec<_>>(),
         "invariants": {
             "kept": tested.invariants.held,
             "broken": tested.invariants.broken,
-            "not_enforced": tested.invariants.open,
+            "not_enforced": open.collect::<BTreeMap<_, _>>(),
         },
         "problems": tested.problems.iter().map(problem).collect::<Vec<_>>(),
     })
@@ -147,25 +161,29 @@ fn policy_json(tested: &Tested) -> Value {
 pub(super) fn junit_cases(tested: &[Tested]) -> Vec<JunitCase> {
     let mut cases = Vec::new();
     for policy in tested {
-        let file = file(policy);
-        let mut case = |name: &str, failure: Option<String>| {
-            cases.push(JunitCase {
-                file: file.clone(),
-                name: name.to_owned(),
-                failure,
-            });
+        let mut case = |file: String, name: String, failure: Option<String>| {
+            let result = failure.map_or(JunitResult::Passed, JunitResult::Failed);
+            cases.push(JunitCase { file, name, result });
         };
         for problem in &policy.problems {
             let place = format!("{}:{}: {}", problem.file, problem.line, problem.message);
-            case("the file can be used", Some(place));
+            case(file(policy), "the file can be used".to_owned(), Some(place));
         }
         let broken = &policy.invariants.broken;
         if policy.invariants.held > 0 || !broken.is_empty() {
+            let name = match policy.cases[..] {
+                [] => "what every policy must keep".to_owned(),
+                _ => format!(
+                    "what every policy must keep ({})",
+                    super::name(&policy.policy)
+                ),
+            };
             let failure = (!broken.is_empty()).then(|| broken.join("; "));
-            case("what every policy must keep", failure);
+            case(file(policy), name, failure);
         }
         for outcome in &policy.outcomes {
-            case(&outcome.name, failure(outcome));
+            let name = label(outcome, policy);
+            case(outcome.file.clone(), name, failure(outcome));
         }
     }
     cases

@@ -1,8 +1,9 @@
 //! A well-behaved server, as far as a case needs one: it runs everything, and knows transactions,
-//! portals, COPY FROM STDIN and skip-to-Sync (PostgreSQL documentation, "Message Flow").
+//! portals, parameters, COPY FROM STDIN and skip-to-Sync (PostgreSQL documentation, "Message Flow").
 
 use std::collections::BTreeMap;
 
+use super::parameters::Parameters;
 use crate::cli::judged;
 use crate::protocol::TransactionStatus;
 use crate::protocol::error_fields;
@@ -34,6 +35,7 @@ pub(super) struct Server {
     statements: BTreeMap<Vec<u8>, Vec<u8>>,
     /// The text behind each portal.
     portals: BTreeMap<Vec<u8>, Vec<u8>>,
+    parameters: Parameters,
 }
 
 impl Server {
@@ -48,6 +50,7 @@ impl Server {
             copy: None,
             statements: BTreeMap::new(),
             portals: BTreeMap::new(),
+            parameters: Parameters::default(),
         }
     }
 
@@ -133,7 +136,7 @@ impl Server {
         let text = self.portals.get(portal).cloned().ok_or(NO_PORTAL)?;
         match judged::facts(&text).statements.first() {
             None => self.put(b'I', |_| {}),
-            Some(statement) => self.run(statement, false)?,
+            Some(statement) => self.run(statement, &String::from_utf8_lossy(&text), false)?,
         }
         Ok(())
     }
@@ -157,12 +160,13 @@ impl Server {
             }
             None => text,
         };
-        let statements = judged::facts(text).statements;
-        if statements.is_empty() {
+        let facts = judged::facts(text);
+        if facts.statements.is_empty() {
             self.put(b'I', |_| {});
         }
-        for statement in &statements {
-            if let Err(sqlstate) = self.run(statement, true) {
+        let text = String::from_utf8_lossy(text);
+        for (statement, text) in facts.statements.iter().zip(judged::cut(&text, &facts)) {
+            if let Err(sqlstate) = self.run(statement, text, true) {
                 self.fail(sqlstate);
                 break;
             }
@@ -182,7 +186,7 @@ impl Server {
         }
     }
 
-    fn run(&mut self, statement: &Statement, simple: bool) -> Result<(), Failure> {
+    fn run(&mut self, statement: &Statement, text: &str, simple: bool) -> Result<(), Failure> {
         use TransactionControl as Control;
         self.admit(std::slice::from_ref(statement))?;
         match statement.transaction {
@@ -192,6 +196,9 @@ impl Server {
                 | Control::Rollback { chain: true },
             ) => self.status = TransactionStatus::Transaction,
             Some(Control::Commit { .. } | Control::Rollback { .. } | Control::TwoPhase) => {
+                let back = matches!(statement.transaction, Some(Control::Rollback { .. }));
+                self.parameters
+                    .ended(back || self.status == TransactionStatus::Failed);
                 self.status = TransactionStatus::Idle;
                 self.portals.clear();
             }
@@ -199,6 +206,14 @@ impl Server {
                 self.status = TransactionStatus::Transaction;
             }
             _ => {}
+        }
+        self.parameters.apply(statement);
+        if let Some(value) = self.parameters.asked(text) {
+            let row = row_of(value);
+            if simple {
+                self.put(b'T', |out| out.extend_from_slice(&[0, 0]));
+            }
+            self.put(b'D', |out| out.extend_from_slice(&row));
         }
         if statement.classes.has(Class::CopyIn) {
             self.put(b'G', |out| out.extend_from_slice(&[0, 0, 0]));
@@ -248,7 +263,10 @@ impl Server {
         });
         self.flush();
         match self.status {
-            TransactionStatus::Idle => self.portals.clear(),
+            TransactionStatus::Idle => {
+                self.portals.clear();
+                self.parameters.ended(true);
+            }
             _ => self.status = TransactionStatus::Failed,
         }
     }
@@ -261,10 +279,20 @@ impl Server {
         };
         if status == b'I' {
             self.portals.clear();
+            self.parameters.ended(false);
         }
         self.put(b'Z', |out| out.push(status));
         self.flush();
     }
+}
+
+/// One column, as text.
+fn row_of(value: &str) -> Vec<u8> {
+    let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
+    let mut row = vec![0, 1];
+    row.extend_from_slice(&length.to_be_bytes());
+    row.extend_from_slice(value.as_bytes());
+    row
 }
 
 fn kind_and_name(body: &[u8]) -> Option<(u8, &[u8])> {

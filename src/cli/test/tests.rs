@@ -7,7 +7,7 @@ const POLICY: &str = "schema = 1\nenvironment = \"test\"\n[zone]\nparameter = \"
     [login.migrator]\nkind = \"migrator\"\ndatabases = [\"shop\"]\n";
 
 /// Tests a policy with these cases in a directory of its own; its name is taken out of the answer.
-fn tested(policy: &str, cases: &str, json: bool) -> (Answer, String) {
+pub(super) fn tested(policy: &str, cases: &str, json: bool) -> (Answer, String) {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("p.toml"), policy).unwrap();
     if !cases.is_empty() {
@@ -190,19 +190,39 @@ fn mistakes_in_a_file_of_cases_are_told_with_their_lines() {
     assert!(xml.contains("name=\"the file can be used\""), "{xml}");
 }
 
+const CASE: &str =
+    "[[case]]\nname = \"a\"\nlogin = \"jobs\"\nsql = \"SELECT 1\"\nexpect = { allowed = true }\n";
+
 #[test]
-fn what_is_not_enforced_is_said_and_no_failure() {
+fn a_guard_that_is_not_enforced_fails_unless_the_cases_say_that_it_is_meant() {
     let lax = format!("{POLICY}[guards]\nprocedural = \"off\"\ncopy-program = \"observe\"\n");
-    let (answer, _) = tested(&lax, "", false);
+    let (answer, xml) = tested(&lax, CASE, false);
+    let said = "FAILED p.toml: guard \"procedural\" is off (line 17), which lets through: CALL, DO; \
+        enforce it, or say in the cases that it is meant: not_enforced = [\"procedural\"]\n\
+        FAILED p.toml: guard \"copy-program\" only observes (line 18), which lets through: \
+        COPY FROM PROGRAM, COPY TO PROGRAM; enforce it";
+    assert!(answer.stdout.contains(said), "{}", answer.stdout);
+    assert_eq!(answer.code, 1);
+    assert!(xml.contains("guard &quot;procedural&quot; is off"), "{xml}");
+
+    let meant = format!("not_enforced = [\"procedural\", \"copy-program\"]\n{CASE}");
+    let (answer, _) = tested(&lax, &meant, false);
     let said = "  not enforced by copy-program (observe): COPY FROM PROGRAM, COPY TO PROGRAM\n  not enforced by procedural (off): CALL, DO\n\
-        1 policy, 0 cases: every invariant kept\n";
+        1 policy, 1 case: all as expected\n";
     assert!(answer.stdout.ends_with(said), "{}", answer.stdout);
-    assert_eq!(answer.code, 2);
-    assert!(
-        answer.stderr.starts_with("no case was run for "),
-        "{}",
-        answer.stderr
-    );
+    assert_eq!(answer.code, 0);
+
+    // What is enforced again must be taken off the list, and a word that is no guard is a mistake.
+    for (list, said) in [
+        ("copy-file", "guard \"copy-file\" is enforced by p.toml"),
+        ("copyfile", "there is no guard \"copyfile\""),
+    ] {
+        let cases = format!("not_enforced = [\"{list}\"]\n{CASE}");
+        let (answer, _) = tested(POLICY, &cases, false);
+        assert_eq!(answer.code, 2, "{}", answer.stdout);
+        let place = format!("error: {said}\n  --> p.test.toml:1:17");
+        assert!(answer.stdout.contains(&place), "{}", answer.stdout);
+    }
     let (strict, _) = tested(POLICY, "", false);
     assert!(!strict.stdout.contains("not enforced"), "{}", strict.stdout);
     assert!(
@@ -211,6 +231,86 @@ fn what_is_not_enforced_is_said_and_no_failure() {
         strict.stdout
     );
     assert_eq!(strict.code, 2);
+    assert!(
+        strict.stderr.starts_with("no case was run for "),
+        "{}",
+        strict.stderr
+    );
+}
+
+#[test]
+fn a_file_of_cases_can_be_for_several_policies() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let lax = format!("{POLICY}[guards]\nprocedural = \"off\"\n");
+    for (name, text) in [
+        ("a.toml", POLICY),
+        ("b.toml", &lax),
+        ("c.toml", POLICY),
+        (
+            "a.test.toml",
+            &format!(
+                "policies = [\"a.toml\", \"b.toml\"]\n{CASE}[[case]]\nname = \"no code\"\nlogin = \"jobs\"\nsql = \"CALL p()\"\n\
+                 expect = {{ refused = \"procedural\" }}\n"
+            ),
+        ),
+        (
+            "b.test.toml",
+            &format!("not_enforced = [\"procedural\"]\n{CASE}"),
+        ),
+    ] {
+        std::fs::write(at(name), text).unwrap();
+    }
+    let run = |path: PathBuf| {
+        let args = TestArgs {
+            paths: vec![path],
+            json: false,
+            junit: None,
+        };
+        let answer = test(&args).unwrap();
+        let prefix = format!("{}/", directory.path().display());
+        (answer.code, answer.stdout.replace(&prefix, ""))
+    };
+    let (code, said) = run(at("a.toml"));
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.starts_with("a.toml: 2 of 2 cases as expected, "),
+        "{said}"
+    );
+    // Its own cases, and those that name it; a failure says under which policy.
+    for path in ["b.toml", "b.test.toml"] {
+        let (code, said) = run(at(path));
+        assert_eq!(code, 1, "{said}");
+        assert!(
+            said.starts_with("b.toml: 2 of 3 cases as expected, "),
+            "{said}"
+        );
+        let failed =
+            "\nFAILED a.test.toml:7: no code (b.toml): expected refused by procedural; got allowed";
+        assert!(said.contains(failed), "{said}");
+    }
+    let (code, said) = run(at("a.test.toml"));
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("2 policies, 5 cases: 1 failure"), "{said}");
+    assert_eq!(run(at("c.toml")).0, 2);
+
+    for (list, said) in [
+        ("[\"none.toml\"]", "could not read the file"),
+        (
+            "[\"../p.toml\"]",
+            "is not the file of a policy beside this one",
+        ),
+        (
+            "[\"a.test.toml\"]",
+            "is not the file of a policy beside this one",
+        ),
+        ("[]", "\"policies\" names no policy"),
+    ] {
+        std::fs::write(at("a.test.toml"), format!("policies = {list}\n{CASE}")).unwrap();
+        let (code, told) = run(at("a.test.toml"));
+        assert_eq!(code, 2, "{told}");
+        assert!(told.contains(said), "{list}: {told}");
+    }
 }
 
 #[test]
@@ -234,7 +334,8 @@ fn what_gets_through_although_nothing_is_off_breaks_an_invariant() {
     let (policy, _) = Policy::parse(POLICY, "p.toml").unwrap();
     let who = judged::who(&policy.into(), "jobs", None).unwrap();
     let mut found = Invariants::default();
-    invariants::refused(&who, false, "SELECT", "SELECT 1", &mut found);
+    let outside = judged::state(false);
+    invariants::refused(&who, outside, "SELECT", "SELECT 1", &mut found);
     assert_eq!(
         (found.held, found.broken),
         (
@@ -254,6 +355,7 @@ fn json_and_junit_have_the_same() {
     let policy = &value["policies"][0];
     assert_eq!(policy["cases"][0]["passed"], true);
     assert_eq!(policy["cases"][1]["line"], 6);
+    assert_eq!(policy["cases"][1]["file"], policy["files"][0]);
     assert_eq!(policy["cases"][1]["expected"], "allowed");
     assert!(policy["invariants"]["kept"].as_u64() > Some(50));
     assert!(

@@ -1,7 +1,7 @@
 //! What the server got, in words.
 
 use crate::conversation::local_form;
-use crate::protocol::frame::{self, HEADER};
+use crate::protocol::frame::{self, HEADER, cstr};
 use crate::zone::signed::Unsigned;
 use crate::zone::{Form, Prefix, QUERY_GUARD, name, put_question};
 
@@ -31,8 +31,8 @@ pub(in crate::cli) struct Upstream {
     pub guarded: bool,
 }
 
-/// Reads what was written to the server. `prefix`: what sets `zone`; `sent`: the client's messages, and
-/// whether each was refused.
+/// Reads what was written to the server. `prefix`: what sets `zone`, of a login that has one from the
+/// beginning; `parameter`: that of the zone; `sent`: the client's messages, and whether each was refused.
 ///
 /// Portcullis adds: the prefix, and the question whether its name may stay; [`QUERY_GUARD`] ahead of the text of a simple Query; Flush and Sync;
 /// and Execute of a portal that never exists, in the place of a refused message.
@@ -40,6 +40,7 @@ pub(super) fn read(
     bytes: &[u8],
     prefix: Option<&Prefix>,
     zone: Option<&str>,
+    parameter: Option<&str>,
     sent: &[(Vec<u8>, bool)],
 ) -> Upstream {
     let mut walk = Walk {
@@ -50,8 +51,9 @@ pub(super) fn read(
         guarded: false,
         local: false,
         piece: None,
-        own: prefix.map(zone_of).unwrap_or_default(),
-        set: false,
+        bound: false,
+        parameter,
+        zones: Vec::new(),
     };
     // The first form begins like the whole one.
     let forms = [Form::Whole, Form::First, Form::Again];
@@ -63,7 +65,7 @@ pub(super) fn read(
         let ahead = |bytes: &&Vec<u8>| !bytes.is_empty() && walk.rest.starts_with(bytes);
         if let Some(prefix) = forms.iter().find(ahead) {
             walk.rest = &walk.rest[prefix.len()..];
-            walk.set = true;
+            walk.zones.extend(zone.map(str::to_owned));
         } else if ahead(&&question) {
             walk.rest = &walk.rest[question.len()..];
         } else if !walk.message() {
@@ -76,9 +78,14 @@ pub(super) fn read(
     };
     let any = sent.iter().enumerate().any(carried);
     let all = walk.reached.iter().all(|reached| *reached);
-    let set = walk.set;
     let mut words: Vec<String> = Vec::new();
-    words.extend(zone.filter(|_| set).map(|zone| format!("set zone {zone}")));
+    for zone in &walk.zones {
+        let word = format!("set zone {zone}");
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    let set = !words.is_empty();
     let rest = match (strange, all, any) {
         (true, _, _) => Some(OTHER),
         (false, true, _) if walk.piece.is_some() => Some(PIECES),
@@ -113,10 +120,12 @@ struct Walk<'b> {
     local: bool,
     /// A text went in pieces; how many bytes of the latest have come.
     piece: Option<usize>,
-    /// How the zone stands in a prefix that sets parameters of the client, too.
-    own: Vec<u8>,
-    /// The zone was set.
-    set: bool,
+    /// A Bind of ours to the unnamed portal came, and not yet its Execute.
+    bound: bool,
+    /// The parameter of the zone.
+    parameter: Option<&'b str>,
+    /// The zones that were set, in order.
+    zones: Vec<String>,
 }
 
 impl Walk<'_> {
@@ -135,10 +144,17 @@ impl Walk<'_> {
         }
         let digits = &name(RANDOM[0])[1..];
         if matches!(header.kind, b'C' | b'P' | b'B') && has(body, digits) {
-            self.set |= header.kind == b'B' && !self.own.is_empty() && has(body, &self.own);
+            let parameter = self.parameter.filter(|_| header.kind == b'B');
+            let set = parameter.and_then(|parameter| set_in(body, parameter));
+            self.zones.extend(set);
+            self.bound = header.kind == b'B';
             return true;
         }
         let unnamed = header.kind == b'E' && body == [0; 5];
+        // The client's own Execute looks the same.
+        if std::mem::take(&mut self.bound) && unnamed {
+            return true;
+        }
         if header.kind == b'E' && has(body, digits) {
             return true;
         }
@@ -225,12 +241,41 @@ fn has(body: &[u8], part: &[u8]) -> bool {
     body.windows(part.len()).any(|window| window == part)
 }
 
-/// The value of the zone, as it stands at the beginning of a prefix's array.
-fn zone_of(prefix: &Prefix) -> Vec<u8> {
-    let value = prefix.values().first();
-    value.map_or(Vec::new(), |(_, value)| {
-        format!("{{\"{value}\"").into_bytes()
-    })
+/// What the Bind of a prefix sets a parameter to, among those of the client.
+fn set_in(body: &[u8], parameter: &str) -> Option<String> {
+    let (_, rest) = cstr(body)?;
+    let (_, rest) = cstr(rest)?;
+    let rest = rest.strip_prefix(&[0, 0, 0, 2])?; // no formats, two values
+    let (names, rest) = value(rest)?;
+    let (values, _) = value(rest)?;
+    let mut pairs = elements(names).into_iter().zip(elements(values));
+    let (_, value) = pairs.find(|(name, _)| name == parameter)?;
+    Some(value)
+}
+
+/// A value of a Bind, and what is behind it.
+fn value(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+    let (value, rest) = rest.split_at_checked(length)?;
+    Some((std::str::from_utf8(value).ok()?, rest))
+}
+
+/// The elements of an array whose elements are all quoted.
+fn elements(array: &str) -> Vec<String> {
+    let mut elements = Vec::new();
+    let mut open: Option<String> = None;
+    let mut characters = array.chars();
+    while let Some(c) = characters.next() {
+        match (&mut open, c) {
+            (None, '"') => open = Some(String::new()),
+            (None, _) => {}
+            (Some(element), '\\') => element.extend(characters.next()),
+            (Some(_), '"') => elements.extend(open.take()),
+            (Some(element), c) => element.push(c),
+        }
+    }
+    elements
 }
 
 #[cfg(test)]
@@ -247,7 +292,7 @@ mod tests {
     }
 
     fn words(bytes: &[u8], sent: &[(Vec<u8>, bool)]) -> Vec<String> {
-        read(bytes, Some(&sets()), Some("acme"), sent).words
+        read(bytes, Some(&sets()), Some("acme"), Some("a.b"), sent).words
     }
 
     #[test]
@@ -286,6 +331,28 @@ mod tests {
             [OTHER]
         );
         assert_eq!(words(&begin, &sent), [NOTHING]);
+    }
+
+    #[test]
+    fn the_zone_is_found_among_the_parameters_of_the_client() {
+        let select = query("select 1").bytes;
+        let sent = [(select.clone(), false)];
+        let with = |values: &[(&str, &str)]| {
+            [put(&Prefix::new(values, None), Form::Whole), select.clone()].concat()
+        };
+        let all = with(&[("x", "}\",\\"), ("a.b", "g\"\\x"), ("y", "")]);
+        assert_eq!(words(&all, &sent), ["set zone g\"\\x", UNCHANGED]);
+        assert_eq!(words(&with(&[("x", "a.b")]), &sent), [UNCHANGED]);
+        let twice = [
+            with(&[("a.b", "acme"), ("x", "1")]),
+            with(&[("a.b", "globex")]),
+        ]
+        .concat();
+        let sent = [(select.clone(), false), (select.clone(), false)];
+        assert_eq!(
+            words(&twice, &sent),
+            ["set zone acme", "set zone globex", UNCHANGED]
+        );
     }
 
     #[test]

@@ -9,8 +9,9 @@ use crate::sql::Facts;
 /// Objects to the first statement for which a rule holds.
 pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
     let rules = &who.login.watch.rules;
+    let alone = facts.statements.len() < 2;
     facts.statements.iter().find_map(|statement| {
-        let rule = rules.first(statement, who, state)?;
+        let rule = rules.first(statement, alone, who, state)?;
         Some(objection(rule).at(statement.position))
     })
 }
@@ -135,11 +136,151 @@ mod tests {
     }
 
     #[test]
+    fn what_is_read_is_told_from_what_is_written() {
+        let moves = touches(
+            "INSERT",
+            &[Class::Write],
+            &[
+                ("notes", RelationAct::Read),
+                ("public.orders", RelationAct::Insert),
+                ("t", RelationAct::Lock),
+                ("u", RelationAct::Define),
+            ],
+        );
+        for (holds, does_not) in [
+            ("reads = \"notes\"", "reads = \"orders\""),
+            ("writes = [\"x\", \"public.*\"]", "writes = \"notes\""),
+            ("reads = \"*\", writes = \"orders\"", "reads = \"t\""),
+            ("relation = \"t\"", "writes = [\"t\", \"u\"]"),
+        ] {
+            let rule = format!("when = {{ {holds} }}");
+            own(&moves, "shop_acme", CLOSED, &rule);
+            let rule = format!("when = {{ {does_not} }}");
+            assert_allowed(&moves, &login("shop_acme", &rule), CLOSED);
+        }
+        for act in [
+            RelationAct::Update,
+            RelationAct::Delete,
+            RelationAct::Truncate,
+        ] {
+            let text = touches("DELETE", &[Class::Write], &[("orders", act)]);
+            own(&text, "shop_acme", CLOSED, "when = { writes = \"orders\" }");
+        }
+    }
+
+    #[test]
+    fn how_a_parameter_is_touched_can_be_asked_for() {
+        let rule = "when = { parameter = \"enable_*\", parameter_use = [\"session\", \"reset\"] }";
+        let touch = |name: &str, how| parameter(ParameterName::Named(name.into()), how, None);
+        for how in [ParameterUse::Session, ParameterUse::Reset] {
+            own(&touch("enable_sort", how), "migrator", OPEN, rule);
+        }
+        let who = login("migrator", rule);
+        assert_allowed(&touch("enable_sort", ParameterUse::Local), &who, OPEN);
+        assert_allowed(&touch("timezone", ParameterUse::Session), &who, OPEN);
+        // One parameter must have both.
+        let mut two = touch("enable_sort", ParameterUse::Local);
+        let other = touch("timezone", ParameterUse::Session);
+        let parameters = other.statements[0].parameters.clone();
+        two.statements[0].parameters.extend(parameters);
+        assert_allowed(&two, &who, OPEN);
+        let rule = "when = { parameter_use = \"local\" }";
+        own(&two, "migrator", OPEN, rule);
+        assert_allowed(&other, &login("migrator", rule), OPEN);
+    }
+
+    /// The facts of a text, as the proxy finds them for a policy with this rule.
+    fn described(text: &str, who: &Who) -> Facts {
+        crate::sql::describe_at(text.as_bytes(), who.policy.depth())
+    }
+
+    #[test]
+    fn the_shape_of_a_statement_can_be_asked_for() {
+        for (condition, holds, does_not) in [
+            (
+                "missing_where = true",
+                "WITH d AS (DELETE FROM t) SELECT 1",
+                "DELETE FROM t WHERE a",
+            ),
+            (
+                "missing_where = false, tag = \"UPDATE\"",
+                "UPDATE t SET a = 1 WHERE b",
+                "UPDATE t SET a = 1",
+            ),
+            (
+                "row_lock = true",
+                "SELECT FROM t FOR UPDATE",
+                "SELECT FROM t",
+            ),
+            (
+                "row_lock = true",
+                "SELECT (SELECT 1 FROM t FOR SHARE)",
+                "SELECT 1 AS for",
+            ),
+            ("into = true", "SELECT 1 INTO t", "INSERT INTO t VALUES (1)"),
+            (
+                "into = true",
+                "CREATE TABLE t AS SELECT 1",
+                "CREATE TABLE t ()",
+            ),
+            (
+                "several_statements = true",
+                "SELECT 1; SELECT 2",
+                "SELECT 1;",
+            ),
+            (
+                "several_statements = false, class = \"read\"",
+                "SELECT 1",
+                "SELECT 1; SELECT 2",
+            ),
+            (
+                "extension = \"PG_*\"",
+                "DROP EXTENSION \"PG_x\"",
+                "DROP EXTENSION pg_x",
+            ),
+            (
+                "extension = [\"pg_trgm\", \"citext\"]",
+                "CREATE EXTENSION IF NOT EXISTS Citext",
+                "CREATE EXTENSION pgcrypto",
+            ),
+            (
+                "role = \"app_*\"",
+                "SET LOCAL ROLE app_read",
+                "SET LOCAL ROLE postgres",
+            ),
+            (
+                "role = \"app_*\"",
+                "SELECT set_config('role', 'app_read', true)",
+                "RESET ROLE",
+            ),
+            (
+                "role = \"app_*\"",
+                "SET SESSION AUTHORIZATION app_x",
+                "SET ROLE NONE",
+            ),
+            // What cannot be told could be meant.
+            (
+                "role = \"app_*\"",
+                "SELECT set_config('role', $1, true)",
+                "SET LOCAL work_mem = '1MB'",
+            ),
+        ] {
+            let rule = format!("when = {{ {condition} }}");
+            let who = login("migrator", &rule);
+            let text = described(holds, &who);
+            own(&text, "migrator", OPEN, &rule);
+            assert_allowed(&described(does_not, &who), &who, OPEN);
+        }
+    }
+
+    #[test]
     fn what_is_not_known_could_be_meant() {
         let unknown = facts("SELECT", &[Class::Read]);
         for rule in [
             "when = { relation = \"orders\" }",
             "when = { function = \"f\" }",
+            "when = { reads = \"orders\" }",
+            "when = { writes = \"orders\" }",
         ] {
             own(&unknown, "shop_acme", CLOSED, rule);
             assert_allowed(

@@ -6,13 +6,6 @@ use super::super::zone::{ZoneSource, is_single};
 use super::zone::LocatedZone;
 use crate::config::reader::{Located, Reader, Span};
 
-/// Guards without which a login could choose its zone, or act as somebody without one.
-const KEEP_ZONES: [Guard; 3] = [
-    Guard::ZoneParameter,
-    Guard::RoleChange,
-    Guard::LexingParameters,
-];
-
 /// A zone is a value of a parameter that nobody named.
 pub(super) fn without_zone(reader: &mut Reader<'_>, logins: &[(Login, Span)]) {
     for (login, span) in logins.iter().filter(|(login, _)| login.zone.is_some()) {
@@ -44,17 +37,6 @@ pub(super) fn with_zone(
         logins
             .iter()
             .for_each(|login| is_signed(reader, zone, login));
-    }
-    for guard in KEEP_ZONES {
-        let GuardSetting { mode, line } = guards[guard as usize];
-        if mode != Mode::Enforce {
-            let message = format!(
-                "a login can leave its {} while guard \"{}\" does not refuse",
-                zone.noun,
-                guard.id()
-            );
-            reader.warning_on_line(line, message, "enforce it where rows must stay apart");
-        }
     }
 }
 

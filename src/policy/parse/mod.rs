@@ -4,6 +4,7 @@
 mod exception;
 mod fit;
 mod guards;
+mod isolation;
 mod login;
 mod names;
 mod replication;
@@ -27,7 +28,7 @@ use login::logins;
 pub(super) use login::{CONSOLE_ROLES, KINDS, POWERS, ROUTES};
 pub use names::CONSOLE_DATABASE;
 use names::name;
-pub(super) use rule::{MAX_RULES, MAX_TEXT};
+pub(super) use rule::{MAX_RULES, MAX_TEXT, PARAMETER_USES};
 pub(super) use source::MAX_VALUES;
 use zone::zone;
 
@@ -79,6 +80,9 @@ fn policy(reader: &mut Reader<'_>, mut top: Table<'_>) -> Option<Policy> {
     }
     if let Some(zone) = zone.as_ref().filter(|_| !reader.has_errors()) {
         fit::with_zone(reader, zone, &logins, &guards);
+    }
+    if !reader.has_errors() {
+        isolation::kept_apart(reader, zone.as_ref(), &logins, &guards, &options);
     }
     let observes = mode.is_some_and(|mode| fit::observing(reader, &mode));
     let mut policy = Policy {

@@ -12,7 +12,7 @@ use super::names::{name_pattern, pattern, relations, values};
 use crate::config::problem::did_you_mean;
 use crate::config::reader::{Located, Reader, Span, Table, Wrong, one_of};
 use crate::error::SqlState;
-use crate::sql::{Class, ClassSet, tags};
+use crate::sql::{Class, ClassSet, ParameterUse, tags};
 
 /// Most rules of a policy.
 pub(in crate::policy) const MAX_RULES: usize = 1000;
@@ -20,6 +20,14 @@ pub(in crate::policy) const MAX_RULES: usize = 1000;
 pub(in crate::policy) const MAX_TEXT: usize = 300;
 /// Longest id, in bytes.
 const MAX_ID: usize = 63;
+
+/// The words for `parameter_use`.
+pub(in crate::policy) const PARAMETER_USES: [(&str, ParameterUse); 4] = [
+    ("session", ParameterUse::Session),
+    ("local", ParameterUse::Local),
+    ("reset", ParameterUse::Reset),
+    ("stored", ParameterUse::Stored),
+];
 
 pub(super) fn rules(
     reader: &mut Reader<'_>,
@@ -82,15 +90,24 @@ fn when(reader: &mut Reader<'_>, mut table: Table<'_>, logins: &[(Login, Span)])
     let class = reader.one_or_more(&mut table, "class", class);
     let tag = reader.one_or_more(&mut table, "tag", tag);
     known_tags(reader, tag.as_ref());
+    let parameter_use = |text: &str| one_of(text, &PARAMETER_USES);
+    let mut boolean = |reader: &mut Reader<'_>, key| {
+        let said = reader.boolean(&mut table, key)?;
+        Some(said.value)
+    };
+    let (migration, missing_where) = (
+        boolean(reader, "migration"),
+        boolean(reader, "missing_where"),
+    );
+    let (row_lock, into) = (boolean(reader, "row_lock"), boolean(reader, "into"));
+    let several_statements = boolean(reader, "several_statements");
     let when = When {
         login: values(login),
         kind: values(reader.one_or_more(&mut table, "kind", kind)),
         database: values(reader.one_or_more(&mut table, "database", pattern)),
         environment: values(reader.one_or_more(&mut table, "environment", pattern)),
         route: values(reader.one_or_more(&mut table, "route", route)),
-        migration: reader
-            .boolean(&mut table, "migration")
-            .map(|migration| migration.value),
+        migration,
         phase: values(reader.one_or_more(&mut table, "phase", |text| one_of(text, &Phase::WORDS))),
         class: values(class).map(|classes| {
             let all = classes.into_iter();
@@ -98,8 +115,17 @@ fn when(reader: &mut Reader<'_>, mut table: Table<'_>, logins: &[(Login, Span)])
         }),
         tag: values(tag),
         relation: relations(reader, &mut table, "relation"),
+        reads: relations(reader, &mut table, "reads"),
+        writes: relations(reader, &mut table, "writes"),
         function: values(reader.one_or_more(&mut table, "function", name_pattern)),
         parameter: values(reader.one_or_more(&mut table, "parameter", parameter)),
+        parameter_use: values(reader.one_or_more(&mut table, "parameter_use", parameter_use)),
+        extension: values(reader.one_or_more(&mut table, "extension", pattern)),
+        role: values(reader.one_or_more(&mut table, "role", pattern)),
+        missing_where,
+        row_lock,
+        into,
+        several_statements,
     };
     reader.finish(table);
     if empty {
