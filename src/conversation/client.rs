@@ -10,7 +10,7 @@ use super::{Batch, Body, Context, Conversation, Copy, Fatal, Next, Observer, Tak
 use crate::error::SqlState;
 use crate::policy::guards;
 use crate::protocol::frame::{self, HEADER, Header, cstr};
-use crate::sql::LONG_TEXT;
+use crate::sql::{Facts, LONG_TEXT};
 use crate::zone::QUERY_GUARD;
 
 /// What became of the message at the head.
@@ -304,14 +304,7 @@ impl Conversation {
             None => QueryForm::Verbatim,
         };
         if form == QueryForm::Mixed {
-            let control = facts.statements.iter().find(|s| s.transaction.is_some());
-            let (tag, position) = control.map_or(("", 0), |s| (s.tag, s.position));
-            let refusal = guards::zone_required::transaction_control(
-                cx.who,
-                tag,
-                position,
-                facts.fingerprint,
-            );
+            let refusal = guards::zone_required::among_others(cx.who, &facts);
             let refusal = Box::new(refusal);
             return Ok(self.refuse_simple(message, refusal, cx, out, reply));
         }
@@ -331,7 +324,7 @@ impl Conversation {
             }
         }
         if matches!(form, QueryForm::Prefixed | QueryForm::PrefixedGuarded) {
-            self.put_prefix(cx, out);
+            self.put_prefix(&facts, cx, out);
         }
         let copy_in = has_copy_in(&facts);
         if self.put_planned(body, &facts, form, out) {
@@ -386,10 +379,16 @@ impl Conversation {
         Ok(self.pass(message, out))
     }
 
-    pub(super) fn put_prefix<O: Observer>(&mut self, cx: &Context<'_, O>, out: &mut Splice<'_>) {
+    /// The prefix that is due ahead of a statement.
+    pub(super) fn put_prefix<O: Observer>(
+        &mut self,
+        facts: &Facts,
+        cx: &Context<'_, O>,
+        out: &mut Splice<'_>,
+    ) {
         self.put_modes(out);
         if let Some(injection) = &mut self.injection {
-            let form = injection.put(out.insert(), cx.signer);
+            let form = injection.put(out.insert(), facts, cx.signer);
             self.in_flight.push_prefix(form);
             // The prefix takes the unnamed portal: what was bound to it must not seem to be there.
             self.in_flight.unbind(b"");

@@ -106,7 +106,12 @@ fn prefixes(zone: &ZonePolicy, login: &Login, source: &ZoneSource) -> Prefixes {
                 // A name that PostgreSQL cannot have has no audience, and no connection.
                 let audience = Arc::new(Audience::new(role, database).ok()?);
                 let zone = value.into();
-                Arc::new(Prefix::new(&values, Some(Entry { zone, audience })))
+                let entry = Entry {
+                    zone,
+                    audience,
+                    parameter: None,
+                };
+                Arc::new(Prefix::new(&values, Some(entry)))
             }
         };
         Some((database.into(), prefix))

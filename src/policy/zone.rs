@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Who;
-use super::file::Kind;
+use super::file::{Kind, Protection};
 use super::pattern::Pattern;
 
 /// Longest zone, in bytes.
@@ -136,6 +136,12 @@ impl Who {
         };
         matches!(self.login.kind, Kind::Service | Kind::Human)
             && self.policy.zone.as_ref().is_some_and(needs)
+    }
+
+    /// Does row-level security rely on tokens?
+    pub fn zone_is_signed(&self) -> bool {
+        let zone = self.policy.zone.as_ref();
+        zone.is_some_and(|zone| zone.protection == Protection::Signed)
     }
 
     /// The team's word for a zone.

@@ -27,7 +27,7 @@ fn what_resets_everything_takes_the_zone_with_it_until_it_is_set_again() {
     for text in ["reset all", "select 1; reset all"] {
         let mut injection = in_a_zone();
         injection.executed(&describe(b"begin"));
-        injection.put(&mut Vec::new(), &Unsigned);
+        injection.put(&mut Vec::new(), &describe(b"select 1"), &Unsigned);
         assert!(!injection.due_at_bind(&select, false, false));
         injection.executed(&describe(text.as_bytes()));
         assert!(injection.due_at_bind(&select, false, false), "{text}");
@@ -38,7 +38,7 @@ fn what_resets_everything_takes_the_zone_with_it_until_it_is_set_again() {
         // What was bound before it, and cursors of SQL's, would run without.
         assert!(injection.lost_to_portal(Some(&select)) && injection.lost_to_portal(None));
         assert!(!injection.lost_to_portal(Some(&describe(b"commit"))));
-        injection.put(&mut Vec::new(), &Unsigned);
+        injection.put(&mut Vec::new(), &describe(b"select 1"), &Unsigned);
         assert!(!injection.lost_to_portal(Some(&select)));
     }
     // It would fail behind a prefix.
@@ -62,7 +62,7 @@ fn what_may_have_ended_the_transaction_inside_takes_the_zone_with_it() {
         let facts = describe(text.as_bytes());
         let mut injection = in_a_zone();
         assert!(injection.due_at_bind(&facts, false, false), "{text}");
-        injection.put(&mut Vec::new(), &Unsigned);
+        injection.put(&mut Vec::new(), &describe(b"select 1"), &Unsigned);
         injection.executed(&facts);
         assert!(injection.due_at_bind(&select, false, false), "{text}");
         assert!(injection.holds_batches(), "{text}");
@@ -116,7 +116,7 @@ fn what_takes_no_snapshot_needs_no_zone() {
 fn a_query_keeps_the_zone_within_its_batch() {
     let select = describe(b"select 1");
     let mut injection = in_a_zone();
-    injection.put(&mut Vec::new(), &Unsigned);
+    injection.put(&mut Vec::new(), &describe(b"select 1"), &Unsigned);
     injection.executed(&select);
     assert!(!injection.due_at_bind(&select, false, false));
     assert!(!injection.due_at_bind(&describe(b"commit"), false, false));

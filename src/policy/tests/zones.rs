@@ -139,16 +139,15 @@ fn a_database_that_does_not_fit_the_pattern_is_told() {
 }
 
 #[test]
-fn what_the_client_chooses_is_not_signed_yet() {
-    let text = COMPLETE
-        .replace(
-            "zone = \"acme\"",
-            "zone = { from = \"client\", values = \"any\" }",
-        )
-        .replace("\"plain\"", "\"signed\"");
-    let problems = parse(&text).unwrap_err();
+fn what_the_client_chooses_may_be_signed_and_what_is_too_long_for_a_token_not() {
+    let signed = |zone: &str| {
+        let text = COMPLETE.replace("zone = \"acme\"", &format!("zone = {zone}"));
+        parse(&text.replace("\"plain\"", "\"signed\""))
+    };
+    signed("{ from = \"client\", values = \"any\" }").unwrap();
+    signed(&format!("\"{}\"", "z".repeat(200))).unwrap();
+    let problems = signed(&format!("\"{}\"", "z".repeat(201))).unwrap_err();
     let said: Vec<String> = problems.iter().map(line_of).collect();
-    let wanted =
-        "9: login \"shop_acme\" sets its tenant itself, which cannot be signed in this version";
+    let wanted = "9: the tenant of login \"shop_acme\" is too long to be signed";
     assert!(said.iter().any(|it| it.starts_with(wanted)), "{said:?}");
 }
