@@ -31,7 +31,7 @@ impl Pair {
     }
 
     fn client_side(&self) -> ClientSide {
-        super::client_side(&self.cert_pem(), &self.key_pem()).unwrap()
+        super::client_side(&self.cert_pem(), &self.key_pem(), None).unwrap()
     }
 }
 

@@ -1,7 +1,7 @@
 //! `zone-required`: without a zone nothing is asked of a database whose rows belong to zones.
 
 use crate::error::SqlState;
-use crate::policy::{Chosen, Guard, Objection, Refusal, RouteName, State, Who};
+use crate::policy::{Chosen, Guard, Objection, Refusal, RouteName, State, Who, ZoneSource};
 use crate::sql::{
     Class, ClassSet, Facts, ParameterName, ParameterTouch, ParameterUse, Statement, is_catalog,
 };
@@ -83,6 +83,11 @@ fn nobodys_zone(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
             None => objection
                 .detail(format!("The policy gives login \"{login}\" no {noun}"))
                 .hint("Give the login a zone in the policy"),
+            Some(ZoneSource::Certificate(_)) => objection
+                .detail(format!(
+                    "The certificate of login \"{login}\" says no {noun}"
+                ))
+                .hint("Connect with a certificate that does: sslcert and sslkey"),
             Some(_) => objection
                 .detail(format!(
                     "The name of the database does not fit the pattern of login \"{login}\""

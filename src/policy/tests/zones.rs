@@ -102,15 +102,19 @@ fn what_a_choice_lacks_is_told() {
         ),
         (
             "{ from = \"certificate\", values = \"any\" }",
-            "13: a zone from a client certificate is not supported in this version | zone = \"acme\", or from = \"client\" or \"database\"",
+            "13: missing key \"field\" in [login.shop_acme.zone] | field = \"cn\"",
+        ),
+        (
+            "{ from = \"certificate\", field = \"cn\", pattern = \"acme\" }",
+            "13: \"acme\" does not say where the zone stands | the name with one * for the zone: pattern = \"tenant_*\"",
         ),
         (
             "{ from = \"database\", pattern = \"shop\" }",
-            "13: \"shop\" does not say where the zone stands | the name of the databases with one * for the zone: pattern = \"tenant_*\"",
+            "13: \"shop\" does not say where the zone stands | the name with one * for the zone: pattern = \"tenant_*\"",
         ),
         (
             "{ from = \"database\", pattern = \"*\" }",
-            "13: \"*\" does not say where the zone stands | the name of the databases with one * for the zone: pattern = \"tenant_*\"",
+            "13: \"*\" does not say where the zone stands | the name with one * for the zone: pattern = \"tenant_*\"",
         ),
     ] {
         assert_eq!(said(text), [wrong], "{text}");
