@@ -22,6 +22,17 @@ pub enum Enter {
     Said(Arc<str>),
 }
 
+impl Enter {
+    /// Does a prefix that was made before enter the same? What is said is looked at each time.
+    pub fn is_of(&self, prefix: &Prefix) -> bool {
+        match (self, prefix.entry()) {
+            (Self::No, None) => true,
+            (Self::Kept, Some(entry)) => entry.parameter.is_none(),
+            (_, _) => false,
+        }
+    }
+}
+
 /// What is known about the running transaction.
 #[derive(Debug)]
 pub struct Entering {
@@ -84,12 +95,19 @@ impl Entering {
         }
     }
 
-    /// The entry; `kept`: the zone that is kept.
-    pub fn entry(&self, enter: &Enter, kept: Option<&str>) -> Option<Entry> {
+    /// What sets these values, and enters.
+    pub fn prefix(&self, enter: &Enter, values: &[(&str, &str)]) -> Prefix {
+        Prefix::of_choice(values, self.entry(enter, values))
+    }
+
+    fn entry(&self, enter: &Enter, values: &[(&str, &str)]) -> Option<Entry> {
         let audience = self.audience.clone()?;
         let (zone, parameter) = match enter {
             Enter::No => return None,
-            Enter::Kept => (kept?, None),
+            Enter::Kept => {
+                let mut values = values.iter();
+                (values.find(|(name, _)| **name == *self.parameter)?.1, None)
+            }
             Enter::Said(zone) => (&**zone, Some(Arc::clone(&self.parameter))),
         };
         Some(Entry {
@@ -97,11 +115,6 @@ impl Entering {
             audience,
             parameter,
         })
-    }
-
-    /// The parameter.
-    pub fn parameter(&self) -> &str {
-        &self.parameter
     }
 
     /// The prefix that enters and sets nothing.
@@ -112,7 +125,7 @@ impl Entering {
             (_, _) => false,
         };
         if !same {
-            self.prefix = Some(Prefix::of_choice(&[], self.entry(enter, None)));
+            self.prefix = Some(self.prefix(enter, &[]));
         }
         if let Some(prefix) = &self.prefix {
             put(prefix);

@@ -183,19 +183,8 @@ impl Parameters {
     /// The same for a client that sets its zone itself, where zones are signed: it is among the
     /// parameters. `enter`: what it enters.
     pub fn put_prefix_of(&mut self, entering: &Entering, enter: &Enter, put: impl FnOnce(&Prefix)) {
-        let same = |prefix: &Prefix| match (enter, prefix.entry()) {
-            (Enter::No, None) => true,
-            (Enter::Kept, Some(entry)) => entry.parameter.is_none(),
-            (_, _) => false,
-        };
-        self.prefix = self.prefix.take().filter(same);
-        let name = entering.parameter();
-        let make = |values: &[(&str, &str)]| {
-            let kept = values.iter().find(|(it, _)| *it == name);
-            let entry = entering.entry(enter, kept.map(|(_, value)| *value));
-            Prefix::of_choice(values, entry)
-        };
-        self.put(&[], make, put);
+        self.prefix = self.prefix.take().filter(|prefix| enter.is_of(prefix));
+        self.put(&[], |values| entering.prefix(enter, values), put);
     }
 
     fn put(
