@@ -281,6 +281,15 @@ fn a_transaction_has_one_zone() {
                 refused(&mut wire, &said, "zone-required");
             }
             assert_eq!(column(&run(&mut wire, SEEN)), ["acme"]);
+            // Within a transaction it goes in pieces.
+            let set = "SELECT set_config('app.tenant_id', 'globex', true)";
+            let said = wire.query(&format!("BEGIN; {set}; {SEEN}; COMMIT"));
+            fine(&said);
+            assert_eq!(column(&said), ["globex", "globex"]);
+            fine(&wire.query("BEGIN"));
+            let said = wire.query(&format!("{set}; {SEEN}; ROLLBACK; {SEEN}"));
+            fine(&said);
+            assert_eq!(column(&said), ["globex", "globex", "acme"]);
             fine(&wire.query("SET work_mem = '3MB'; SET app.tenant_id = 'globex'"));
             assert_eq!(column(&run(&mut wire, SEEN)), ["globex"]);
         }

@@ -4,7 +4,7 @@ use super::Injection;
 use crate::conversation::choice::Choice;
 use crate::conversation::entering::{Enter, Entering};
 use crate::conversation::needs::{matters_to, needs_zone};
-use crate::sql::{Facts, TransactionControl};
+use crate::sql::{Facts, Statement, TransactionControl};
 use crate::zone::signed::Signer;
 use crate::zone::{Form, Prefix};
 
@@ -60,11 +60,15 @@ impl Injection {
     /// Does a text of several statements set the zone among others that it matters for? Between them it
     /// cannot be entered.
     pub(super) fn sets_among_others(&self, facts: &Facts) -> bool {
-        let Some(choice) = self.choice.as_ref().filter(|it| it.entering().is_some()) else {
-            return false;
-        };
-        let mut others = facts.statements.iter().filter(|it| !choice.sets_by(it));
-        choice.sets(facts) && others.any(matters_to)
+        let (mut sets, mut others) = (facts.statements.iter(), facts.statements.iter());
+        sets.any(|it| self.enters_behind(it))
+            && others.any(|it| matters_to(it) && !self.enters_behind(it))
+    }
+
+    /// Is what the statement sets entered behind it?
+    pub fn enters_behind(&self, statement: &Statement) -> bool {
+        let choice = self.choice.as_ref().filter(|it| it.entering().is_some());
+        choice.is_some_and(|choice| choice.sets_by(statement))
     }
 
     /// Appends the prefix that is due ahead of a statement; in which form?
@@ -108,8 +112,7 @@ impl Injection {
     /// Would a portal that was bound before run without its zone? `facts`: of its statement, if known.
     pub fn lost_to_portal(&self, facts: Option<&Facts>) -> bool {
         // A savepoint is no matter of rows, and in a failed transaction nothing was cleared.
-        let savepoint =
-            |it: &crate::sql::Statement| it.transaction == Some(TransactionControl::Savepoint);
+        let savepoint = |it: &Statement| it.transaction == Some(TransactionControl::Savepoint);
         let matters = |facts: &Facts| needs_zone(facts) && !facts.statements.iter().all(savepoint);
         let behind = self.entering().is_some_and(Entering::is_behind);
         let sets = |facts: &Facts| self.choice.as_ref().is_some_and(|it| it.sets(facts));

@@ -33,8 +33,8 @@ fn held(facts: &Facts, who: &Who) -> Option<Objection> {
     )
 }
 
-/// The refusal of statements in one message between which a zone must be set: those that move the
-/// transaction, or (where zones are signed) set it.
+/// The refusal of statements in one message between which something must be set and which mean another thing
+/// one by one: they move the transaction, or (where zones are signed) set the zone.
 pub fn among_others(who: &Who, facts: &Facts) -> Refusal {
     let mut all = facts.statements.iter();
     let control = all.find(|statement| statement.transaction.is_some());
@@ -44,17 +44,17 @@ pub fn among_others(who: &Who, facts: &Facts) -> Refusal {
             "cannot execute {tag} together with other statements"
         ))
         .detail(format!(
-            "The {noun} is set once the transaction has begun"
+            "The {noun} is set in each transaction, and these statements cannot be sent one by one"
         ))
         .hint(format!("Send {tag} in a message of its own"))
         .at(*position),
         None => Objection::new(format!(
-            "cannot set the {noun} together with other statements"
+            "cannot set the {noun} together with other statements outside of a transaction"
         ))
         .detail(format!(
             "Where the {noun} is signed it is entered behind the statement that sets it"
         ))
-        .hint("Send that statement in a message of its own, behind BEGIN if it is for one transaction"),
+        .hint("Send BEGIN first, or that statement in a message of its own"),
     };
     objection
         .sqlstate(SqlState::UNSUPPORTED)
