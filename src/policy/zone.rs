@@ -333,4 +333,44 @@ mod tests {
             assert_eq!(new.carries_on(&old), carried, "{old:?} {new:?}");
         }
     }
+
+    #[test]
+    fn a_certificate_says_one_zone_or_none() {
+        let certificate = |values: &[&str]| Certificate {
+            field: Field::CommonName,
+            pattern: Pattern::new("t_*"),
+            values: grant(values, false).values,
+            zone: None,
+        };
+        let read = |values: &[&str], names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let zone = certificate(values).read(&names);
+            zone.map(|zone| zone.to_string())
+        };
+        assert_eq!(read(&["any"], &["t_a"]), Ok("a".to_owned()));
+        assert_eq!(read(&["a"], &["x", "t_a", "t_a"]), Ok("a".to_owned()));
+        for (values, names, why) in [
+            (&["any"][..], &[][..], NoZone::NoName),
+            (&["any"], &["T_a", "xt_a"], NoZone::NoName),
+            (&["any"], &["t_a", "t_b"], NoZone::Several),
+            (&["a"], &["t_a", "t_b"], NoZone::Several),
+            (&["a"], &["t_b"], NoZone::NotGranted),
+            (&["any"], &["t_"], NoZone::NotGranted),
+            (&["any"], &["t_*"], NoZone::NotGranted),
+            (&["any"], &["t_a\0"], NoZone::NotGranted),
+        ] {
+            assert_eq!(read(values, names), Err(why), "{values:?} {names:?}");
+        }
+        let of = |values: &[&str], zone: Option<&str>| {
+            let zone = zone.map(Arc::from);
+            ZoneSource::Certificate(Certificate {
+                zone,
+                ..certificate(values)
+            })
+        };
+        let old = of(&["a", "b"], Some("a"));
+        assert!(of(&["a"], None).carries_on(&old) && of(&["any"], None).carries_on(&old));
+        assert!(!of(&["b"], None).carries_on(&old));
+        assert!(!of(&["a"], None).carries_on(&of(&["a", "b"], None)));
+    }
 }

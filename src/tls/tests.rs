@@ -3,6 +3,7 @@
 mod client_side;
 mod end_point;
 mod files;
+mod names;
 mod server_side;
 
 use std::sync::Arc;
