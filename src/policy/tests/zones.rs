@@ -101,7 +101,7 @@ fn what_a_choice_lacks_is_told() {
             "13: a zone must not be empty | without a zone: remove the key",
         ),
         (
-            "{ from = \"certificate\", values = \"any\" }",
+            "{ from = \"certificate\", pattern = \"t_*\" }",
             "13: missing key \"field\" in [login.shop_acme.zone] | field = \"cn\"",
         ),
         (
