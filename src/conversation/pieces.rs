@@ -101,8 +101,8 @@ impl Conversation {
     }
 }
 
-/// More transaction control than this in one text is refused: each piece is as long as all before it.
-const MAX_CONTROL: usize = 64;
+/// More statements that stand alone than this in one text are refused: each piece is as long as all before it.
+const MAX_ALONE: usize = 64;
 
 /// Can pieces of their own do what the statements do together? `open`: in a transaction block. Not where
 /// a transaction block takes in, or undoes, what stood before it in the same text, nor where a zone that is
@@ -110,8 +110,10 @@ const MAX_CONTROL: usize = 64;
 fn can_be_cut(statements: &[Statement], open: bool, enters: impl Fn(&Statement) -> bool) -> bool {
     use TransactionControl::{Begin, Commit, Rollback, Savepoint, SetTransaction, TwoPhase};
     let (mut open, mut before) = (open, false);
-    let control = statements.iter().filter(|it| moves(it.transaction));
-    let few = control.count() <= MAX_CONTROL;
+    let alone = statements
+        .iter()
+        .filter(|it| moves(it.transaction) || enters(it));
+    let few = alone.count() <= MAX_ALONE;
     few && statements.iter().all(|statement| {
         let joined = !open && before;
         let (can, now_open) = match statement.transaction {
