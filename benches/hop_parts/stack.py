@@ -41,11 +41,11 @@ class Target:
         return " ".join(words + ["gssencmode=disable"])
 
 
-HOPS = ["direct", "haproxy", "pgbouncer", "portcullis", "portcullis-zone", "portcullis-parameters",
+HOPS = ["direct", "haproxy", "pgbouncer", "portcullis", "portcullis-zone", "portcullis-signed", "portcullis-parameters",
         "haproxy-tls", "pgbouncer-tls", "portcullis-tls", "pgbouncer-tls-tls", "portcullis-tls-tls"]
 """`-tls`: towards the client; `-tls-tls`: towards the pool too, which HAProxy cannot do in PostgreSQL's protocol."""
 BOTH_LEGS = ("extended", "memory")
-INJECTS = {"portcullis-zone": "portcullis", "portcullis-parameters": "portcullis"}
+INJECTS = {"portcullis-zone": "portcullis", "portcullis-signed": "portcullis", "portcullis-parameters": "portcullis"}
 """What sets something in every transaction, and the same hop that does not."""
 
 
@@ -131,16 +131,17 @@ class Stack:
         if not self.programs.portcullis:
             return None
         port, http = self.machine.port(), self.machine.port()
-        tls = "tls" in legs
+        tls, signed = "tls" in legs, legs == ["signed"]
         text = PORTCULLIS.format(
-            policy=self.machine.write(f"{self.name}/{name}/production.toml", policy()), port=port, http=http, pool=pool,
+            policy=self.machine.write(f"{self.name}/{name}/production.toml", policy(signed)), port=port, http=http, pool=pool,
             userlist=self.userlist, c=self.certificates, client="require" if tls else "disable",
             server="verify-full" if len(legs) == 2 else "disable",
+            zone_keys=f'zone_key_file = "{self.machine.write(f"{self.name}/{name}/zone-keys", ZONE_KEY)}"' if signed else "",
         )
         config = self.machine.write(f"{self.name}/{name}.toml", text)
         command = [self.program(), "serve", "--config", config]
         pid = self.machine.start(f"{self.name}-{name}", command, lambda: is_ready(http)).pid
-        login = {"user": "bench_zone", "database": "tenants"} if name in INJECTS else {}
+        login = {"user": "bench_zone", "database": "bench" if signed else "tenants"} if name in INJECTS else {}
         if legs == ["parameters"]:
             login["options"] = " ".join(f"-c {parameter}" for parameter in PARAMETERS)
         # It prepares statements on a pool of any version.
@@ -186,6 +187,8 @@ class Database:
                          f"grant all on all tables in schema public to {user}")
         self.execute(machine, "create unlogged table copied (id int, filler text)",
                      f"grant insert, select on copied to {', '.join(USERS)}", "vacuum analyze", "checkpoint")
+        machine.run(*self.psql, "-d", "bench", "-f", REPOSITORY / "deploy/sql/zone.sql")
+        self.execute(machine, f"select portcullis.add_key('k1', '\\x{ZONE_SECRET}')")
         # From here on every login proves itself, as in production.
         (data / "pg_hba.conf").write_text("host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
         self.execute(machine, "select pg_reload_conf()")
@@ -289,6 +292,7 @@ ca_file = "{c.authority}"
 
 [auth]
 auth_file = "{userlist}"
+{zone_keys}
 
 [route.transaction]
 hosts = ["localhost:{pool}"]
@@ -301,6 +305,11 @@ format = "json"
 PARAMETERS = ["statement_timeout=60s", "lock_timeout=10s", "idle_in_transaction_session_timeout=60s", "search_path=public",
               "work_mem=8MB", "jit=off", "client_min_messages=warning", "intervalstyle=iso_8601", "random_page_cost=1.1",
               "cursor_tuple_fraction=0.2"]
+
+# What signs the zones of `portcullis-signed`. A token is for the database by the name that the client gives,
+# so that login does not go by the pool's other name for it.
+ZONE_SECRET = "07" * 32
+ZONE_KEY = f'"bench" "k1" "{ZONE_SECRET}"\n'
 
 # The logins that the hops are measured with, instead of those of policies/production.toml.
 LOGINS = """[login.bench]
@@ -315,7 +324,7 @@ zone = "acme"
 """
 
 
-def policy():
+def policy(signed=False):
     """policies/production.toml as it is shipped: its guards, rules and zone, with the logins of the bench."""
     shipped = (REPOSITORY / "policies/production.toml").read_text()
     text, changed = re.subn(r'^databases( *)= \["shop"\]', r'databases\1= ["tenants"]', shipped, count=1, flags=re.MULTILINE)
@@ -323,4 +332,9 @@ def policy():
     text, removed = re.subn(r"^\[login\.[^\n]*\n.*?(?=^\[(?!login))", LOGINS, text, count=1, flags=re.MULTILINE | re.DOTALL)
     if not (changed and removed):
         raise RuntimeError("policies/production.toml has no zone for database shop, or no logins, any more")
+    if signed:
+        text = text.replace('"tenants"', '"bench"')
+        text, changed = re.subn(r'^protection( *)= "plain"', r'protection\1= "signed"', text, count=1, flags=re.MULTILINE)
+        if not changed:
+            raise RuntimeError("policies/production.toml has no zone with protection \"plain\" any more")
     return text

@@ -9,7 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use crate::config::{Problem, read};
 use crate::policy::exception::exempt;
 use crate::policy::{
-    Chosen, Guard, Kind, Login, Mode, Objection, Phase, Policy, State, Who, guards,
+    Chosen, Guard, Kind, Login, Mode, Objection, Phase, Policy, State, Who, guards, with_zone,
 };
 use crate::sql::walsender::{self, Walsender};
 use crate::sql::{Depth, Facts, Fingerprint, Statement, describe_at};
@@ -69,7 +69,8 @@ pub(super) fn who(
     }
     Ok(Who {
         database: database.into(),
-        login,
+        // Nobody has connected: any certificate stands for those that say a zone.
+        login: with_zone(&login, Some("certificate".into())),
         policy: Arc::clone(policy),
     })
 }

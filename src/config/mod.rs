@@ -150,6 +150,8 @@ pub struct ClientTls {
     pub cert_file: Option<PathBuf>,
     /// `key_file`: PEM, mode 0600 or 0640.
     pub key_file: Option<PathBuf>,
+    /// `ca_file`: PEM; applications are asked for a certificate of these authorities.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// `[server_tls]`: towards PgBouncer.

@@ -157,11 +157,13 @@ impl Parser<'_> {
         }
         let cert_file = self.path(&mut table, "cert_file");
         let key_file = self.path(&mut table, "key_file");
+        let ca_file = self.path(&mut table, "ca_file");
         self.reader.finish(table);
         Some(ClientTls {
             sslmode,
             cert_file,
             key_file,
+            ca_file,
         })
     }
 

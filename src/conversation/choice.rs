@@ -11,6 +11,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use super::client::Message;
+use super::entering::Entering;
 use super::{Context, Conversation, Observer};
 use crate::policy::guards::{zone_not_granted, zone_parameter};
 use crate::policy::{Chosen, Guard, Refusal, State, Who};
@@ -25,14 +26,25 @@ pub struct Choice {
     parameter: Arc<str>,
     /// With what is granted now.
     who: Who,
-    /// It was set in the running transaction.
-    here: bool,
-    /// Those of the running transaction: a hash of the name, and was it set before it?
-    savepoints: Vec<(u64, bool)>,
+    here: Set,
+    /// Those of the running transaction: a hash of the name, and what was set before it.
+    savepoints: Vec<(u64, Set)>,
+    /// Where zones are signed.
+    entering: Option<Entering>,
+}
+
+/// Was it set in the running transaction?
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Set {
+    /// No.
+    #[default]
+    Not,
+    /// To this; none: to what is not looked at here.
+    To(Option<Arc<str>>),
 }
 
 /// What is known of the running transaction.
-pub type Here = (bool, Vec<(u64, bool)>);
+pub type Here = (Set, Vec<(u64, Set)>);
 
 /// Savepoints that are followed: behind one that is not, nothing counts as set that was set behind it.
 const MAX_SAVEPOINTS: usize = 1000;
@@ -40,12 +52,52 @@ const MAX_SAVEPOINTS: usize = 1000;
 impl Choice {
     /// For a client that has set nothing yet.
     pub fn new(who: &Who) -> Self {
+        let parameter: Arc<str> = who.chosen_parameter().unwrap_or_default().into();
         Self {
-            parameter: who.chosen_parameter().unwrap_or_default().into(),
+            entering: Entering::new(who, &parameter),
+            parameter,
             who: who.clone(),
-            here: false,
+            here: Set::Not,
             savepoints: Vec::new(),
         }
+    }
+
+    /// What is known about entering it, where it is signed.
+    pub fn entering(&self) -> Option<&Entering> {
+        self.entering.as_ref()
+    }
+
+    /// The same.
+    pub fn entering_mut(&mut self) -> Option<&mut Entering> {
+        self.entering.as_mut()
+    }
+
+    /// What was set in the running transaction, if that may be signed.
+    pub fn said(&self) -> Option<Arc<str>> {
+        match &self.here {
+            Set::To(Some(zone)) if self.admits(&self.parameter, zone) => Some(Arc::clone(zone)),
+            _ => None,
+        }
+    }
+
+    /// Does any statement set it?
+    pub fn sets(&self, facts: &Facts) -> bool {
+        facts.statements.iter().any(|it| self.sets_by(it))
+    }
+
+    /// Does the statement set it?
+    pub fn sets_by(&self, statement: &Statement) -> bool {
+        let is = |name: &ParameterName| matches!(name, ParameterName::Named(it) if self.is(it));
+        let mut touches = statement.parameters.iter();
+        touches.any(|touch| {
+            is(&touch.name) && matches!(touch.how, ParameterUse::Session | ParameterUse::Local)
+        })
+    }
+
+    /// May it turn out to set it, when names are bound?
+    pub fn may_set(&self, facts: &Facts) -> bool {
+        let mut all = facts.statements.first().into_iter().flat_map(bound);
+        all.any(|(_, name)| *name == ParameterName::Dynamic)
     }
 
     /// The parameter.
@@ -70,7 +122,7 @@ impl Choice {
 
     /// Was it set in the running transaction, as far as was sent?
     pub fn is_set_here(&self) -> bool {
-        self.here
+        self.here != Set::Not
     }
 
     /// A statement was sent to run.
@@ -78,9 +130,12 @@ impl Choice {
         for statement in &facts.statements {
             for touch in &statement.parameters {
                 match (&touch.name, touch.how) {
-                    (ParameterName::All, _) => self.here = false,
+                    (ParameterName::All, _) => {
+                        self.here = Set::Not;
+                        self.leave();
+                    }
                     (ParameterName::Named(name), how) if *self.parameter == **name => {
-                        self.here = how != ParameterUse::Reset;
+                        self.set(how, touch.value.as_deref());
                     }
                     _ => {}
                 }
@@ -91,42 +146,67 @@ impl Choice {
         }
     }
 
+    fn set(&mut self, how: ParameterUse, value: Option<&str>) {
+        let value = value.filter(|_| self.entering.is_some());
+        self.here = match how {
+            ParameterUse::Reset => Set::Not,
+            _ => Set::To(value.map(Arc::from)),
+        };
+        if let Some(entering) = &mut self.entering {
+            entering.set();
+        }
+    }
+
+    /// What was entered may be gone.
+    pub fn leave(&mut self) {
+        if let Some(entering) = &mut self.entering {
+            entering.leave();
+        }
+    }
+
     fn follow(&mut self, savepoint: &Savepoint) {
         let mut hasher = DefaultHasher::new();
         savepoint.name.hash(&mut hasher);
         let name = hasher.finish();
         if savepoint.act == SavepointAct::Set {
             if self.savepoints.len() < MAX_SAVEPOINTS {
-                self.savepoints.push((name, self.here));
+                self.savepoints.push((name, self.here.clone()));
             }
             return;
+        }
+        if savepoint.act == SavepointAct::RollBackTo {
+            self.leave();
         }
         let place = self.savepoints.iter().rposition(|(it, _)| *it == name);
         match (savepoint.act, place) {
             (SavepointAct::Release, Some(place)) => self.savepoints.truncate(place),
             (SavepointAct::RollBackTo, Some(place)) => {
-                self.here = self.savepoints[place].1;
+                self.here = self.savepoints[place].1.clone();
                 self.savepoints.truncate(place + 1);
             }
-            (SavepointAct::RollBackTo, None) => self.here = false,
+            (SavepointAct::RollBackTo, None) => self.here = Set::Not,
             (_, _) => {}
         }
     }
 
     /// What is known of the running transaction.
     pub fn here(&self) -> Here {
-        (self.here, self.savepoints.clone())
+        (self.here.clone(), self.savepoints.clone())
     }
 
     /// It goes on, and this is known of it.
     pub fn go_back(&mut self, here: Here) {
         (self.here, self.savepoints) = here;
+        self.leave();
     }
 
     /// What was set in the transaction is gone with it.
     pub fn transaction_ended(&mut self) {
-        self.here = false;
+        self.here = Set::Not;
         self.savepoints.clear();
+        if let Some(entering) = &mut self.entering {
+            entering.transaction_ended();
+        }
     }
 }
 
@@ -301,6 +381,9 @@ fn read(
             resolved.push((bound.touch, Some(name), Some(value)));
         } else if let Some(refusal) = zone_not_granted::refusal(who, value) {
             return Err(Box::new(refusal));
+        } else if who.zone_is_signed() {
+            // The transaction will enter it.
+            resolved.push((bound.touch, None, Some(value)));
         }
     }
     if resolved.is_empty() {

@@ -7,7 +7,7 @@ use super::{Batch, Body, Context, Conversation, Copy, Fatal, Next, Observer, Tak
 use crate::error::SqlState;
 use crate::policy::guards;
 use crate::protocol::frame::{self, HEADER, Header, cstr};
-use crate::sql::LONG_TEXT;
+use crate::sql::{Facts, LONG_TEXT};
 
 /// What became of the message at the head.
 pub(super) enum Step {
@@ -297,10 +297,16 @@ impl Conversation {
         Ok(self.pass(message, out))
     }
 
-    pub(super) fn put_prefix<O: Observer>(&mut self, cx: &Context<'_, O>, out: &mut Splice<'_>) {
+    /// The prefix that is due ahead of a statement.
+    pub(super) fn put_prefix<O: Observer>(
+        &mut self,
+        facts: &Facts,
+        cx: &Context<'_, O>,
+        out: &mut Splice<'_>,
+    ) {
         self.put_modes(out);
         if let Some(injection) = &mut self.injection {
-            let form = injection.put(out.insert(), cx.signer);
+            let form = injection.put(out.insert(), facts, cx.signer);
             self.in_flight.push_prefix(form);
             // The prefix takes the unnamed portal: what was bound to it must not seem to be there.
             self.in_flight.unbind(b"");

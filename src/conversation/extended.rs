@@ -148,7 +148,7 @@ impl Conversation {
         let injection = self.injection.as_ref();
         let named = !name.is_empty();
         if injection.is_some_and(|i| i.due_at_bind(&prepared.facts, named, failed)) {
-            self.put_prefix(cx, out);
+            self.put_prefix(&prepared.facts, cx, out);
         }
         let anew = prepared::is_described_next(message, portal);
         let called = self.say_again(name, &prepared, anew, out);
@@ -475,7 +475,7 @@ fn taken_name(who: &Who, name: &[u8]) -> Box<Refusal> {
 
 fn portal_without_zone(who: &Who, facts: Option<&Facts>) -> Box<Refusal> {
     let objection = Objection::new(format!(
-        "cannot run a portal from before RESET ALL without its {}",
+        "cannot run a portal from before RESET ALL, or from before its {} was set",
         who.noun()
     ))
     .hint("Bind it again");

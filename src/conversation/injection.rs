@@ -4,6 +4,7 @@
 //! batches it may be wrong only after transaction control; then the next batch waits for the answer.
 
 mod names;
+mod putting;
 mod skipped;
 
 use std::sync::Arc;
@@ -17,13 +18,11 @@ use super::record::Record;
 use super::{Origins, Setup};
 use crate::protocol::TransactionStatus;
 use crate::sql::{
-    Class, Facts, ParameterName, ParameterTouch, ParameterUse, SavepointAct, Statement,
-    TransactionControl,
+    Class, Facts, ParameterName, ParameterTouch, ParameterUse, SavepointAct, TransactionControl,
 };
 use skipped::{Before, Failed};
 
-use crate::zone::signed::Signer;
-use crate::zone::{Form, NAME_LENGTH, Prefix, put_question};
+use crate::zone::{NAME_LENGTH, Prefix, put_question};
 
 /// What is set in every transaction of one connection: its zone, and the parameters of a client whose
 /// server connection is pooled.
@@ -197,7 +196,7 @@ impl Injection {
     /// in two pieces behind a Sync that is not answered yet (measured on 1.24.1).
     pub fn holds_batches(&self) -> bool {
         self.is_unanswered()
-            || (self.injects() && (self.unsettled || !self.in_transaction || !self.armed))
+            || (self.injects() && (self.unsettled || !self.in_transaction || !self.is_settled_in()))
     }
 
     /// What a parameter is for the client, where that is not what the server has now: what is set
@@ -220,16 +219,6 @@ impl Injection {
         parameters.is_some_and(|parameters| parameters.is_unanswered())
     }
 
-    /// Is there anything to set in a transaction?
-    fn injects(&self) -> bool {
-        let parameters = self.parameters.as_ref();
-        self.zone.is_some() || parameters.is_some_and(|parameters| parameters.have_to_be_set())
-    }
-
-    fn is_due(&self) -> bool {
-        !self.armed && self.injects()
-    }
-
     /// Does a prefix matter for what the statement does?
     fn matters(&self, facts: &Facts) -> bool {
         let parameters = self.parameters.as_ref();
@@ -241,7 +230,7 @@ impl Injection {
     /// or whether it is understood?
     pub fn must_know(&self, facts: &Facts) -> bool {
         let due = self.removes_names && self.injects();
-        (self.is_unanswered() || due) && !self.armed && self.matters(facts)
+        (self.is_unanswered() || due) && !self.is_settled_in() && self.matters(facts)
     }
 
     /// Would a name of ours not be understood?
@@ -266,28 +255,21 @@ impl Injection {
     /// `named`: the statement has a name.
     pub fn due_at_bind(&self, facts: &Facts, named: bool, failed: bool) -> bool {
         let unsure = named && self.prepared_by_sql;
-        self.is_due() && !failed && (unsure || self.matters(facts))
-    }
-
-    /// Would a portal that was bound before run without its zone? `facts`: of its statement, if known.
-    pub fn lost_to_portal(&self, facts: Option<&Facts>) -> bool {
-        // A savepoint is no matter of rows, and in a failed transaction nothing was cleared.
-        let savepoint = |it: &Statement| it.transaction == Some(TransactionControl::Savepoint);
-        let matters = |facts: &Facts| needs_zone(facts) && !facts.statements.iter().all(savepoint);
-        self.cleared && self.zone.is_some() && facts.is_none_or(matters)
+        self.is_due(facts) && !failed && (unsure || self.matters(facts))
     }
 
     /// How a simple Query must go. `failed`: the transaction is known to have failed.
     /// `batch_open`: extended messages without Sync stand before it.
     pub fn query_form(&self, facts: &Facts, failed: bool, batch_open: bool) -> QueryForm {
         let implicit = !self.in_transaction;
-        if facts.statements.len() > 1 && self.mixes(facts) {
+        let several = facts.statements.len() > 1;
+        if several && (self.mixes(facts) || self.sets_among_others(facts)) {
             return QueryForm::Mixed;
         }
         if failed || !self.matters(facts) {
             return QueryForm::Verbatim;
         }
-        match (self.is_due(), implicit) {
+        match (self.is_due(facts), implicit) {
             (false, true) if self.armed && batch_open => QueryForm::Guarded,
             (false, _) => QueryForm::Verbatim,
             (true, true) => QueryForm::PrefixedGuarded,
@@ -298,23 +280,6 @@ impl Injection {
     /// Is the text sent in its local form, because it sets parameters that are kept here?
     pub fn localizes(&self, facts: &Facts) -> bool {
         self.origins.is_some() && reading::sets(facts, self.keeps())
-    }
-
-    /// Appends the prefix; in which form?
-    pub fn put(&mut self, out: &mut Vec<u8>, signer: &dyn Signer) -> Form {
-        let form = self.keeping.next_form();
-        let name = &self.name;
-        let mut put = |prefix: &Prefix| prefix.put(out, name, form, signer);
-        match (&mut self.parameters, &self.zone) {
-            (Some(parameters), zone) if parameters.have_to_be_set() || zone.is_none() => {
-                parameters.put_prefix(zone.as_deref(), put);
-            }
-            (_, Some(zone)) => put(zone),
-            (_, None) => {}
-        }
-        self.armed = true;
-        self.cleared = false;
-        form
     }
 
     /// Appends what is said behind an Execute.
@@ -398,6 +363,7 @@ impl Injection {
             // knows what a text without description does. The server's word will tell.
             self.unsettled = true;
             self.armed = false;
+            self.leave();
         }
         if clears(facts) {
             self.armed = false;
@@ -420,7 +386,10 @@ impl Injection {
                 TransactionControl::Begin => {
                     // Set again even if this batch has set it already: harmless, and the same everywhere.
                     // Not where a transaction is open: there BEGIN only warns.
-                    self.armed &= self.in_transaction;
+                    if !self.in_transaction {
+                        self.armed = false;
+                        self.leave();
+                    }
                     self.in_transaction = true;
                 }
                 TransactionControl::Commit { chain } | TransactionControl::Rollback { chain } => {
@@ -437,6 +406,12 @@ impl Injection {
             }
         }
         self.has_run |= needs_zone(facts);
+    }
+
+    fn leave(&mut self) {
+        if let Some(choice) = &mut self.choice {
+            choice.leave();
+        }
     }
 
     /// What was set in the transaction is gone with it.

@@ -12,6 +12,7 @@ mod attacks;
 mod by_sql;
 mod choice;
 mod client;
+mod entering;
 mod extended;
 mod in_flight;
 mod injection;

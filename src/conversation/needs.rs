@@ -6,17 +6,18 @@ use crate::sql::{Class, ClassSet, Facts, ParameterName, Statement, TransactionCo
 /// Not: BEGIN, COMMIT, ROLLBACK, SET TRANSACTION (which a query before it would break), what takes no
 /// snapshot, an empty query.
 pub fn needs_zone(facts: &Facts) -> bool {
+    facts.undescribed.is_some() || facts.statements.iter().any(matters_to)
+}
+
+/// The same of one statement.
+pub fn matters_to(statement: &Statement) -> bool {
     use TransactionControl::{Begin, Commit, Rollback, SetTransaction, TwoPhase};
-    let unknown = facts.undescribed.is_some();
-    unknown
-        || facts.statements.iter().any(|statement| {
-            !matches!(
-                statement.transaction,
-                Some(Begin | Commit { .. } | Rollback { .. } | SetTransaction | TwoPhase)
-            ) && !takes_no_snapshot(statement)
-                && !is_about_constraints(statement)
-                && !discards_all(statement)
-        })
+    !matches!(
+        statement.transaction,
+        Some(Begin | Commit { .. } | Rollback { .. } | SetTransaction | TwoPhase)
+    ) && !takes_no_snapshot(statement)
+        && !is_about_constraints(statement)
+        && !discards_all(statement)
 }
 
 /// SET CONSTRAINTS can run triggers at once, but only those of statements that got the prefix themselves.

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::choice::Choice;
+use super::entering::{Enter, Entering};
 use super::modes;
 use super::reading::{self, Behind, Keeps, Sent};
 use super::record::Record;
@@ -174,8 +175,24 @@ impl Parameters {
 
     /// The prefix is being sent. `zone`: what is to be set beside the parameters.
     pub fn put_prefix(&mut self, zone: Option<&Prefix>, put: impl FnOnce(&Prefix)) {
-        let entry = zone.and_then(Prefix::entry);
-        let zone = zone.map_or(&[][..], Prefix::values);
+        let entry = || zone.and_then(Prefix::entry).cloned();
+        let values = zone.map_or(&[][..], Prefix::values);
+        self.put(values, |values| Prefix::new(values, entry()), put);
+    }
+
+    /// The same for a client that sets its zone itself, where zones are signed: it is among the
+    /// parameters. `enter`: what it enters.
+    pub fn put_prefix_of(&mut self, entering: &Entering, enter: &Enter, put: impl FnOnce(&Prefix)) {
+        self.prefix = self.prefix.take().filter(|prefix| enter.is_of(prefix));
+        self.put(&[], |values| entering.prefix(enter, values), put);
+    }
+
+    fn put(
+        &mut self,
+        zone: &[(Box<str>, Box<str>)],
+        make: impl FnOnce(&[(&str, &str)]) -> Prefix,
+        put: impl FnOnce(&Prefix),
+    ) {
         let zone = zone.iter().map(|(name, value)| (&**name, &**value));
         // They are set: what is said in this transaction from here on is not about them.
         let named = std::mem::replace(&mut self.named, Modes::ALL);
@@ -183,13 +200,13 @@ impl Parameters {
             let all = zone.chain(self.to_set());
             let read_only = self.read_only_but(named);
             let all: Vec<_> = all.chain(read_only).collect();
-            return put(&Prefix::new(&all, entry.cloned()));
+            return put(&make(&all));
         }
         let read_only = self.read_only_but(named);
         let record = &self.record;
         put(self.prefix.get_or_insert_with(|| {
             let values: Vec<_> = zone.chain(record.applied()).chain(read_only).collect();
-            Prefix::new(&values, entry.cloned())
+            make(&values)
         }));
     }
 

@@ -44,10 +44,11 @@ impl Conversation {
         let whole = cx.facts.describe(text);
         let open = self.status != TransactionStatus::Idle;
         let begins = pieces.sent == 0;
-        if begins && (self.batch == Batch::Open || !can_be_cut(&whole.statements, open)) {
+        let enters = |it: &Statement| self.enters_behind(it);
+        if begins && (self.batch == Batch::Open || !can_be_cut(&whole.statements, open, enters)) {
             return self.refuse_mixed(message, &whole, cx, out, reply);
         }
-        let end = end(&whole.statements, pieces.sent);
+        let end = end(&whole.statements, pieces.sent, enters);
         let Some(body) = cut(text, &whole.statements, pieces.sent, end) else {
             return self.refuse_mixed(message, &whole, cx, out, reply);
         };
@@ -77,6 +78,12 @@ impl Conversation {
         Step::Hold
     }
 
+    /// Is what the statement sets entered behind it? Then it stands alone.
+    fn enters_behind(&self, statement: &Statement) -> bool {
+        let injection = self.injection.as_ref();
+        injection.is_some_and(|injection| injection.enters_behind(statement))
+    }
+
     /// The client gets an error for what is running.
     pub(super) fn piece_failed(&mut self) {
         if let Some(pieces) = self.pieces.as_mut().filter(|pieces| pieces.running) {
@@ -94,22 +101,25 @@ impl Conversation {
     }
 }
 
-/// More transaction control than this in one text is refused: each piece is as long as all before it.
-const MAX_CONTROL: usize = 64;
+/// More statements that stand alone than this in one text are refused: each piece is as long as all before it.
+const MAX_ALONE: usize = 64;
 
 /// Can pieces of their own do what the statements do together? `open`: in a transaction block. Not where
-/// a transaction block takes in, or undoes, what stood before it in the same text.
-fn can_be_cut(statements: &[Statement], open: bool) -> bool {
+/// a transaction block takes in, or undoes, what stood before it in the same text, nor where a zone that is
+/// entered behind its statement (`enters`) is set in no transaction block.
+fn can_be_cut(statements: &[Statement], open: bool, enters: impl Fn(&Statement) -> bool) -> bool {
     use TransactionControl::{Begin, Commit, Rollback, Savepoint, SetTransaction, TwoPhase};
     let (mut open, mut before) = (open, false);
-    let control = statements.iter().filter(|it| moves(it.transaction));
-    let few = control.count() <= MAX_CONTROL;
+    let alone = statements
+        .iter()
+        .filter(|it| moves(it.transaction) || enters(it));
+    let few = alone.count() <= MAX_ALONE;
     few && statements.iter().all(|statement| {
         let joined = !open && before;
         let (can, now_open) = match statement.transaction {
             None | Some(Savepoint) => {
                 before = true;
-                return !statement.classes.has(Class::CopyIn);
+                return !statement.classes.has(Class::CopyIn) && (open || !enters(statement));
             }
             Some(SetTransaction) => (open, open),
             Some(Begin) => (!joined, true),
@@ -124,13 +134,15 @@ fn can_be_cut(statements: &[Statement], open: bool) -> bool {
     })
 }
 
-/// Behind the last statement of the piece that starts with `from`: what moves the transaction stands alone.
-fn end(statements: &[Statement], from: usize) -> usize {
+/// Behind the last statement of the piece that starts with `from`: what moves the transaction stands alone,
+/// and what `enters`.
+fn end(statements: &[Statement], from: usize, enters: impl Fn(&Statement) -> bool) -> usize {
+    let alone = |statement: &Statement| moves(statement.transaction) || enters(statement);
     let mut behind = statements.iter().enumerate().skip(from);
     match behind.next() {
-        Some((_, first)) if moves(first.transaction) => from + 1,
+        Some((_, first)) if alone(first) => from + 1,
         _ => behind
-            .find(|(_, statement)| moves(statement.transaction))
+            .find(|(_, statement)| alone(statement))
             .map_or(statements.len(), |(at, _)| at),
     }
 }

@@ -225,8 +225,11 @@ impl Conversation {
     /// May a Parse be left to the pool, which follows names? PgBouncer hangs when it comes in two pieces
     /// behind a Sync that is not answered (see `Injection::holds_batches`), and answers it by itself where
     /// PostgreSQL would not, in a failed transaction.
-    pub(super) fn hands_over(&self, name: &[u8]) -> bool {
-        self.remembers()
+    /// Nor where it is not known before Bind whether a prefix is due.
+    pub(super) fn hands_over(&self, name: &[u8], facts: &Facts) -> bool {
+        let injection = self.injection.as_ref();
+        !injection.is_some_and(|injection| injection.may_set_zone(facts))
+            && self.remembers()
             && self.passes_names()
             && !self.statements.doubted.iter().any(|it| **it == *name)
             && self.status != TransactionStatus::Failed
@@ -239,7 +242,7 @@ impl Conversation {
         let failed = self.failed();
         let injection = self.injection.as_ref();
         let between = injection.is_some_and(|it| it.closes_behind_parse(facts, failed));
-        !between && self.hands_over(name)
+        !between && self.hands_over(name, facts)
     }
 
     /// Sends the Parse of a statement. `meaning`: what its name will stand for.
@@ -304,7 +307,7 @@ impl Conversation {
             if prepared.followed {
                 return Called::ByName;
             }
-            if self.hands_over(name) {
+            if self.hands_over(name, &prepared.facts) {
                 self.have_it_followed(name, prepared, source, out);
                 return Called::ByName;
             }
@@ -449,7 +452,7 @@ impl Conversation {
             injection.due_at_parse(facts, failed)
                 || (followed && injection.due_at_followed_parse(facts, failed))
         }) {
-            self.put_prefix(cx, out);
+            self.put_prefix(facts, cx, out);
             self.batch = Batch::Open;
         }
     }

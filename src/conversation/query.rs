@@ -67,7 +67,7 @@ impl Conversation {
         )
     }
 
-    /// Refuses a text that begins or ends transactions among other statements.
+    /// Refuses a text that begins or ends transactions, or sets a signed zone, among other statements.
     pub(super) fn refuse_mixed<O: Observer>(
         &mut self,
         message: Message<'_>,
@@ -76,10 +76,7 @@ impl Conversation {
         out: &mut Splice<'_>,
         reply: &mut Vec<u8>,
     ) -> Step {
-        let control = facts.statements.iter().find(|s| s.transaction.is_some());
-        let (tag, position) = control.map_or(("", 0), |s| (s.tag, s.position));
-        let refusal =
-            guards::zone_required::transaction_control(cx.who, tag, position, facts.fingerprint);
+        let refusal = guards::zone_required::among_others(cx.who, facts);
         self.refuse_simple(message, Box::new(refusal), cx, out, reply)
     }
 
@@ -115,7 +112,7 @@ impl Conversation {
             Named::Refused(refusal) => return Sending::Refused(refusal),
         }
         if matches!(form, QueryForm::Prefixed | QueryForm::PrefixedGuarded) {
-            self.put_prefix(cx, out);
+            self.put_prefix(facts, cx, out);
         }
         let copy_in = has_copy_in(facts);
         let guarded = matches!(form, QueryForm::Guarded | QueryForm::PrefixedGuarded);

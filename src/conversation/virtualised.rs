@@ -153,6 +153,9 @@ impl Conversation {
         let Some(injection) = &mut self.injection else {
             return;
         };
+        if injection.is_armed() {
+            return;
+        }
         let modes = injection.parameters.as_mut().and_then(|parameters| {
             let modes = parameters.modes()?;
             parameters.ask(&modes);

@@ -142,8 +142,13 @@ fn client_tls(config: &Config) -> Result<Option<ClientSide>, String> {
     };
     let cert_pem = read(cert)?;
     let key_pem = tls::files::read_secret(key).map_err(error)?;
-    let made = tls::client_side(&cert_pem, key_pem.as_bytes());
-    made.map(Some).map_err(|problem| in_file(cert, problem))
+    let ca = files.ca_file.as_deref();
+    let ca_pem = ca.map(read).transpose()?;
+    let made = tls::client_side(&cert_pem, key_pem.as_bytes(), ca_pem.as_deref());
+    made.map(Some).map_err(|problem| match (&problem, ca) {
+        (tls::TlsError::ClientCa(_), Some(ca)) => in_file(ca, problem),
+        _ => in_file(cert, problem),
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {

@@ -1,6 +1,5 @@
 //! Who is asking: SCRAM with the client, then what the policy grants them.
 
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,11 +13,12 @@ use crate::auth::scram::{self, Keys, ScramError, ServerExchange, mock_verifier};
 use crate::error::SqlState;
 use crate::migration::Session;
 use crate::migration::token::split_login;
-use crate::policy::{Kind, Login, RouteName, Who};
+use crate::policy::{Guard, Kind, Login, NoZone, RouteName, Who, ZoneSource, with_zone};
 use crate::protocol::frame::{self, HEADER, cstr};
 use crate::protocol::reply::{self, ErrorReply};
 use crate::protocol::startup::Startup;
 use crate::telemetry::labels::LoginOutcome;
+use crate::tls::names::names;
 use crate::zone::Prefix;
 
 /// The largest password message.
@@ -130,8 +130,8 @@ pub async fn authenticate(
         // The mock exchange cannot succeed; if it ever did, this is still a stranger.
         return Err(wrong(user, true, &ScramError::WrongProof));
     };
-    let address = hello.stream.peer_address();
-    let mut identity = admit(candidate, &client_key, database, address, &snapshot)?;
+    let stream = &hello.stream;
+    let mut identity = admit(candidate, &client_key, database, stream, &snapshot)?;
     identity.generation = generation;
     let mut out = Vec::new();
     reply::put_sasl_final(&mut out, &server_final);
@@ -179,9 +179,10 @@ fn admit(
     candidate: Candidate,
     client_key: &[u8; 32],
     database: &str,
-    address: Option<IpAddr>,
+    stream: &Stream,
     snapshot: &Snapshot,
 ) -> Result<Identity, Refused> {
+    let (address, certificate) = (stream.peer_address(), stream.peer_certificate());
     let Candidate {
         login,
         verifier,
@@ -221,6 +222,7 @@ fn admit(
         let reply = ErrorReply::fatal(SqlState::IDENTITY, message).hint(hint);
         return Err(Refused::new(LoginOutcome::MigrationClosed, reply));
     }
+    let login = in_zone(login, certificate, snapshot)?;
     let role = login
         .server_role
         .clone()
@@ -239,7 +241,7 @@ fn admit(
         Some(_) => RouteName::Session,
         None => login.route,
     };
-    let prefix = snapshot.prefix(&login, database).cloned();
+    let prefix = snapshot.prefix(&login, database);
     let who = Who {
         policy: Arc::clone(&snapshot.files.policy),
         login,
@@ -254,6 +256,60 @@ fn admit(
         session,
         generation: 0,
     })
+}
+
+/// The login, with the zone that the certificate says where it is to. Whatever the mode of the guard: without
+/// one it could do nothing. Not where the whole policy observes.
+fn in_zone(
+    login: Arc<Login>,
+    certificate: Option<&[u8]>,
+    snapshot: &Snapshot,
+) -> Result<Arc<Login>, Refused> {
+    let source = login.zone.as_ref().and_then(ZoneSource::certificate);
+    let Some(source) = source.filter(|_| login.kind != Kind::Migrator) else {
+        return Ok(login);
+    };
+    let policy = &snapshot.files.policy;
+    let found = match certificate {
+        Some(certificate) => source.read(&names(certificate, source.field)).map_err(Some),
+        None => Err(None),
+    };
+    match found {
+        Ok(zone) => Ok(with_zone(&login, Some(zone))),
+        Err(_) if policy.observes => Ok(login),
+        Err(why) => {
+            let noun = policy.zone.as_ref().map_or("zone", |zone| &zone.noun);
+            Err(without_zone(&login, noun, why))
+        }
+    }
+}
+
+/// None of the names is told: others may read the log.
+fn without_zone(login: &Login, noun: &str, why: Option<NoZone>) -> Refused {
+    let (detail, hint) = match why {
+        None => (
+            "The client has shown no certificate.".to_owned(),
+            "Set sslcert and sslkey (with a TLS connection).",
+        ),
+        Some(NoZone::NoName) => (
+            format!("No name in the client's certificate fits the pattern of the {noun}."),
+            "Connect with a certificate that names one.",
+        ),
+        Some(NoZone::Several) => (
+            format!("The names in the client's certificate say more than one {noun}."),
+            "Connect with a certificate that names one.",
+        ),
+        Some(NoZone::NotGranted) => (
+            format!("The policy does not grant it the {noun} in the client's certificate."),
+            "Name it in \"values\" of the login's zone, or connect with another certificate.",
+        ),
+    };
+    let message = format!("login \"{}\" has no {noun} on this connection", login.name);
+    let mut reply = ErrorReply::fatal(SqlState::IDENTITY, message)
+        .detail(detail)
+        .hint(hint);
+    reply.decided = Some((Guard::ZoneNotGranted.id().into(), String::new(), 0));
+    Refused::new(LoginOutcome::NotGranted, reply)
 }
 
 /// The files are not named: the client reads this.

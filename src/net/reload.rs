@@ -97,6 +97,7 @@ fn paths(config: &Config, files: Files) -> Vec<&Path> {
         Files::Tls => vec![
             tls.cert_file.as_ref(),
             tls.key_file.as_ref(),
+            tls.ca_file.as_ref(),
             config.server_tls.ca_file.as_ref(),
         ],
     };

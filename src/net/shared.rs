@@ -77,38 +77,50 @@ impl Snapshot {
         }
     }
 
-    /// What sets the zone of a login in a database, if it has one that does not depend on the client.
-    pub fn prefix(&self, login: &Login, database: &str) -> Option<&Arc<Prefix>> {
+    /// What sets the zone of a login in a database, if it has one that does not depend on what the client
+    /// sends. One that comes from a certificate is of this connection alone.
+    pub fn prefix(&self, login: &Login, database: &str) -> Option<Arc<Prefix>> {
+        let source = login.zone.as_ref()?;
+        if source.certificate().is_some() {
+            let zone = self.files.policy.zone.as_ref()?;
+            return prefix(zone, login, database, source.on(database)?);
+        }
         let prefixes = self.prefixes.get(&login.name)?;
         let found = prefixes.iter().find(|(name, _)| **name == *database);
-        found.map(|(_, prefix)| prefix)
+        found.map(|(_, prefix)| Arc::clone(prefix))
     }
+}
+
+/// Sets this zone; none for a name that PostgreSQL cannot have, which has no audience, and no connection.
+fn prefix(zone: &ZonePolicy, login: &Login, database: &str, value: &str) -> Option<Arc<Prefix>> {
+    let entry = match zone.protection {
+        Protection::Plain => None,
+        Protection::Signed => {
+            let role = login.server_role.as_ref().unwrap_or(&login.name);
+            Some(Entry {
+                zone: value.into(),
+                audience: Arc::new(Audience::new(role, database).ok()?),
+                parameter: None,
+            })
+        }
+    };
+    let values = [(&*zone.parameter, value)];
+    Some(Arc::new(Prefix::new(&values, entry)))
 }
 
 /// One for all databases with the same zone, unless tokens are for one of them alone.
 fn prefixes(zone: &ZonePolicy, login: &Login, source: &ZoneSource) -> Prefixes {
-    let role = login.server_role.as_ref().unwrap_or(&login.name);
     let mut plain: Vec<(&str, Arc<Prefix>)> = Vec::new();
     let mut of = |database| {
         let value = source.on(database)?;
-        let values = [(&*zone.parameter, value)];
-        let prefix = match zone.protection {
-            Protection::Plain => {
-                let known = plain.iter().find(|(it, _)| *it == value);
-                let known = known.map(|(_, prefix)| Arc::clone(prefix));
-                known.unwrap_or_else(|| {
-                    let prefix = Arc::new(Prefix::new(&values, None));
-                    plain.push((value, Arc::clone(&prefix)));
-                    prefix
-                })
-            }
-            Protection::Signed => {
-                // A name that PostgreSQL cannot have has no audience, and no connection.
-                let audience = Arc::new(Audience::new(role, database).ok()?);
-                let zone = value.into();
-                Arc::new(Prefix::new(&values, Some(Entry { zone, audience })))
-            }
+        let known = plain.iter().find(|(it, _)| *it == value);
+        let prefix = match known {
+            Some((_, prefix)) => Arc::clone(prefix),
+            None => prefix(zone, login, database, value)?,
         };
+        if zone.protection == Protection::Plain {
+            plain.push((value, Arc::clone(&prefix)));
+        }
         Some((database.into(), prefix))
     };
     let databases = login.databases.iter().map(|database| &**database);

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use super::shared::Snapshot;
 use super::worker::Worker;
 use crate::policy::guards::server_role;
-use crate::policy::{Kind, Login, Who};
+use crate::policy::{Kind, Login, Who, ZoneSource, with_zone};
 use crate::sql::Depth;
 
 /// A batch that stays open keeps the policy it began under for so long after a new one was noticed.
@@ -124,9 +124,11 @@ fn reconsider(
             "The policy no longer admits login \"{name}\" from this address."
         ));
     }
+    // The certificate of a connection does not change.
+    let certificate = who.login.zone.as_ref().and_then(ZoneSource::certificate);
     let new = Who {
         policy: Arc::clone(&files.policy),
-        login: Arc::clone(login),
+        login: with_zone(login, certificate.and_then(|it| it.zone.clone())),
         database: Arc::clone(&who.database),
     };
     let closer = who.policy.depth() == Depth::Surface && new.policy.depth() == Depth::Names;

@@ -51,6 +51,15 @@ impl Stream {
         }
     }
 
+    /// The certificate that the peer has shown, verified in the handshake; DER.
+    pub fn peer_certificate(&self) -> Option<&[u8]> {
+        let Self::Tls(tls) = self else {
+            return None;
+        };
+        let (_, connection) = tls.get_ref();
+        Some(connection.peer_certificates()?.first()?)
+    }
+
     /// Where the peer is; `None` when it has gone.
     pub fn peer_address(&self) -> Option<IpAddr> {
         let address = self.socket().peer_addr().ok()?;

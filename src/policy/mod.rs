@@ -42,7 +42,7 @@ pub use parse::{CONSOLE_DATABASE, always_enforced, has_settings};
 pub use phase::Phase;
 pub use together::{check_together, check_zone_keys};
 pub use verdict::*;
-pub use zone::{Grant, MAX_ZONE, ZoneSource};
+pub use zone::{Certificate, Field, Grant, MAX_ZONE, NoZone, ZoneSource, with_zone};
 
 /// Who asks: fixed for a client connection between policy reloads.
 #[derive(Clone, Debug)]

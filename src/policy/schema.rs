@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::exception::EXEMPTIBLE;
 use super::parse::{
-    ALWAYS_ENFORCED, CONSOLE_ROLES, FILE_MODES, KINDS, MAX_RULES, MAX_TEXT, MAX_VALUES, MODES,
-    PARAMETER_USES, POWERS, ROUTES,
+    ALWAYS_ENFORCED, CONSOLE_ROLES, FIELDS, FILE_MODES, KINDS, MAX_RULES, MAX_TEXT, MAX_VALUES,
+    MODES, PARAMETER_USES, POWERS, ROUTES,
 };
 use super::pattern::MAX_PATTERN;
 use super::quantity::{BOUNDED, Measure};
@@ -93,7 +93,7 @@ fn login_zone() -> Value {
         "the client sets the parameter itself: in its startup packet, by SET or by set_config()",
         json!({
             "from": { "const": "client" },
-            "values": values,
+            "values": values.clone(),
             "all_zones": { "description": "the value * too, which is every zone at once", "type": "boolean" },
         }),
         &["from"],
@@ -103,7 +103,17 @@ fn login_zone() -> Value {
         json!({ "from": { "const": "database" }, "pattern": text_of("tenant_*") }),
         &["from", "pattern"],
     );
-    json!({ "description": "set for every transaction, or where it comes from", "anyOf": [value(), client, database] })
+    let certificate = table(
+        "what stands for the star in a name of the client's certificate",
+        json!({
+            "from": { "const": "certificate" },
+            "field": words("the subject's common name; or subjectAltName's DNS names and URIs", &FIELDS),
+            "pattern": text_of("tenant_*"),
+            "values": values,
+        }),
+        &["from", "field", "pattern"],
+    );
+    json!({ "description": "set for every transaction, or where it comes from", "anyOf": [value(), client, database, certificate] })
 }
 
 fn guards() -> Value {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Kind, Login, Policy, Protection, RouteName};
+use super::{Kind, Login, Policy, Protection, RouteName, ZoneSource};
 use crate::config::{Config, Problem, SslMode};
 use crate::zone::keys::ZoneKeys;
 
@@ -69,6 +69,16 @@ pub fn check_together(config: &Config, policy: &Policy) -> Vec<Problem> {
                 ))
             }));
         }
+        if matches!(login.zone, Some(ZoneSource::Certificate(_))) && !asks_for_certificates(config)
+        {
+            let problem = lacks(
+                "has its zone from client certificates",
+                "\"client_tls.ca_file\"",
+            );
+            problems.push(
+                problem.with_help("ca_file in [client_tls]: the authority of those certificates"),
+            );
+        }
         if login.console.is_some() && config.listen.console.is_none() {
             let message = format!(
                 "login \"{}\" may use the console, but {config_file} has no \"listen.console\"",
@@ -107,6 +117,11 @@ pub fn check_zone_keys(config: &Config, policy: &Policy, keys: &ZoneKeys) -> Vec
             .with_help("SELECT portcullis.add_key('k1') in that database returns its secret")
     };
     databases.iter().map(problem).collect()
+}
+
+fn asks_for_certificates(config: &Config) -> bool {
+    let tls = &config.client_tls;
+    tls.sslmode != SslMode::Disable && tls.ca_file.is_some()
 }
 
 /// TLS that verifies nobody, where the data are real.

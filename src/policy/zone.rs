@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Who;
-use super::file::Kind;
+use super::file::{Kind, Login, Protection};
 use super::pattern::Pattern;
 
 /// Longest zone, in bytes.
@@ -19,8 +19,65 @@ pub enum ZoneSource {
     Fixed(Arc<str>),
     /// `{ from = "database", pattern = "tenant_*" }`: what stands in the database's name for the star.
     Database(Pattern),
+    /// `{ from = "certificate", ... }`: what stands in a name of the client's certificate for the star.
+    Certificate(Certificate),
     /// `{ from = "client", ... }`: the client sets the parameter itself, to what it is granted.
     Client(Grant),
+}
+
+/// `field`: what of a client certificate is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// `cn`: the common name of the subject.
+    CommonName,
+    /// `san`: DNS names and URIs of subjectAltName.
+    AlternativeName,
+}
+
+/// Where a zone stands in client certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// `field`
+    pub field: Field,
+    /// `pattern`
+    pub pattern: Pattern,
+    /// `values`: which zones it may be; default any one.
+    pub values: Values,
+    /// The one of this connection; none in a policy, which is of no connection.
+    pub zone: Option<Arc<str>>,
+}
+
+/// Why a certificate says no zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoZone {
+    /// No name fits the pattern.
+    NoName,
+    /// Several names say several zones.
+    Several,
+    /// It is none of the values.
+    NotGranted,
+}
+
+impl Certificate {
+    /// The zone that these names say.
+    pub fn read(&self, names: &[String]) -> Result<Arc<str>, NoZone> {
+        let mut zones = names.iter().filter_map(|name| self.pattern.starred(name));
+        let zone = zones.next().ok_or(NoZone::NoName)?;
+        if zones.any(|other| other != zone) {
+            return Err(NoZone::Several);
+        }
+        let admitted = self.values.admit(zone);
+        admitted.then(|| zone.into()).ok_or(NoZone::NotGranted)
+    }
+
+    /// Would the connection with the zone of `old` be given it again?
+    fn carries_on(&self, old: &Self) -> bool {
+        let granted = match &old.zone {
+            Some(zone) => self.values.admit(zone),
+            None => self.values == old.values,
+        };
+        granted && (self.field, &self.pattern) == (old.field, &old.pattern)
+    }
 }
 
 /// The zones that a client may choose from.
@@ -46,17 +103,24 @@ pub fn is_zone(value: &str) -> bool {
     !value.is_empty() && value.len() <= MAX_ZONE && !value.chars().any(char::is_control)
 }
 
+impl Values {
+    /// Is it one zone, and one of these?
+    fn admit(&self, value: &str) -> bool {
+        is_single(value)
+            && match self {
+                Self::Any => true,
+                Self::Listed(patterns) => patterns.iter().any(|pattern| pattern.fits(value)),
+            }
+    }
+}
+
 impl Grant {
     /// Is this zone, or every zone, granted? Compared byte by byte.
     pub fn admits(&self, value: &str) -> bool {
         if value == ALL_ZONES {
             return self.all_zones;
         }
-        is_zone(value)
-            && match &self.values {
-                Values::Any => true,
-                Values::Listed(patterns) => patterns.iter().any(|pattern| pattern.fits(value)),
-            }
+        self.values.admit(value)
     }
 
     /// Is everything granted that `other` grants, as far as the words tell?
@@ -79,7 +143,16 @@ impl ZoneSource {
         match self {
             Self::Fixed(zone) => Some(zone),
             Self::Database(pattern) => pattern.starred(database).filter(|zone| is_single(zone)),
+            Self::Certificate(certificate) => certificate.zone.as_deref(),
             Self::Client(_) => None,
+        }
+    }
+
+    /// What is said about certificates.
+    pub fn certificate(&self) -> Option<&Certificate> {
+        match self {
+            Self::Certificate(certificate) => Some(certificate),
+            _ => None,
         }
     }
 
@@ -87,8 +160,23 @@ impl ZoneSource {
     pub fn carries_on(&self, old: &Self) -> bool {
         match (self, old) {
             (Self::Client(new), Self::Client(old)) => new.covers(old),
+            (Self::Certificate(new), Self::Certificate(old)) => new.carries_on(old),
             (new, old) => new == old,
         }
+    }
+}
+
+/// The login with the zone of one connection, where that comes from its certificate.
+pub fn with_zone(login: &Arc<Login>, zone: Option<Arc<str>>) -> Arc<Login> {
+    match login.zone.as_ref().and_then(ZoneSource::certificate) {
+        Some(certificate) => Arc::new(Login {
+            zone: Some(ZoneSource::Certificate(Certificate {
+                zone,
+                ..certificate.clone()
+            })),
+            ..Login::clone(login)
+        }),
+        None => Arc::clone(login),
     }
 }
 
@@ -136,6 +224,12 @@ impl Who {
         };
         matches!(self.login.kind, Kind::Service | Kind::Human)
             && self.policy.zone.as_ref().is_some_and(needs)
+    }
+
+    /// Does row-level security rely on tokens?
+    pub fn zone_is_signed(&self) -> bool {
+        let zone = self.policy.zone.as_ref();
+        zone.is_some_and(|zone| zone.protection == Protection::Signed)
     }
 
     /// The team's word for a zone.
@@ -238,5 +332,45 @@ mod tests {
         ] {
             assert_eq!(new.carries_on(&old), carried, "{old:?} {new:?}");
         }
+    }
+
+    #[test]
+    fn a_certificate_says_one_zone_or_none() {
+        let certificate = |values: &[&str]| Certificate {
+            field: Field::CommonName,
+            pattern: Pattern::new("t_*"),
+            values: grant(values, false).values,
+            zone: None,
+        };
+        let read = |values: &[&str], names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let zone = certificate(values).read(&names);
+            zone.map(|zone| zone.to_string())
+        };
+        assert_eq!(read(&["any"], &["t_a"]), Ok("a".to_owned()));
+        assert_eq!(read(&["a"], &["x", "t_a", "t_a"]), Ok("a".to_owned()));
+        for (values, names, why) in [
+            (&["any"][..], &[][..], NoZone::NoName),
+            (&["any"], &["T_a", "xt_a"], NoZone::NoName),
+            (&["any"], &["t_a", "t_b"], NoZone::Several),
+            (&["a"], &["t_a", "t_b"], NoZone::Several),
+            (&["a"], &["t_b"], NoZone::NotGranted),
+            (&["any"], &["t_"], NoZone::NotGranted),
+            (&["any"], &["t_*"], NoZone::NotGranted),
+            (&["any"], &["t_a\0"], NoZone::NotGranted),
+        ] {
+            assert_eq!(read(values, names), Err(why), "{values:?} {names:?}");
+        }
+        let of = |values: &[&str], zone: Option<&str>| {
+            let zone = zone.map(Arc::from);
+            ZoneSource::Certificate(Certificate {
+                zone,
+                ..certificate(values)
+            })
+        };
+        let old = of(&["a", "b"], Some("a"));
+        assert!(of(&["a"], None).carries_on(&old) && of(&["any"], None).carries_on(&old));
+        assert!(!of(&["b"], None).carries_on(&old));
+        assert!(!of(&["a"], None).carries_on(&of(&["a", "b"], None)));
     }
 }

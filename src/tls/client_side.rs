@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use rustls::server::NoServerSessionStorage;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoClientAuth, NoServerSessionStorage, WebPkiClientVerifier};
 
-use super::{ALPN, TlsError, chain, end_point_hash, key, provider};
+use super::{ALPN, TlsError, chain, end_point_hash, key, provider, roots};
 
 /// Largest TLS record that is sent to applications: 8187 bytes of data and, as rustls counts, the
 /// header's 5.
@@ -29,10 +30,16 @@ pub struct ClientSide {
 }
 
 /// Makes the applications' side from a PEM chain (the server's certificate first) and its PEM key.
+/// `ca_pem`: applications are asked for a certificate, and may have none. One that they show must be valid now
+/// and come from one of these authorities, as with PostgreSQL's `ssl_ca_file`: else the handshake fails.
 ///
 /// # Errors
-/// Anything but a usable certificate with its own key.
-pub fn client_side(cert_pem: &[u8], key_pem: &[u8]) -> Result<ClientSide, TlsError> {
+/// Anything but a usable certificate with its own key, and usable authorities.
+pub fn client_side(
+    cert_pem: &[u8],
+    key_pem: &[u8],
+    ca_pem: Option<&[u8]>,
+) -> Result<ClientSide, TlsError> {
     let chain = chain(cert_pem)?;
     let end_point = chain
         .first()
@@ -40,7 +47,7 @@ pub fn client_side(cert_pem: &[u8], key_pem: &[u8]) -> Result<ClientSide, TlsErr
     let mut config = rustls::ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(TlsError::Settings)?
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier(ca_pem)?)
         .with_single_cert(chain, key(key_pem)?)
         .map_err(TlsError::Pair)?;
     config.alpn_protocols = vec![ALPN.to_vec()];
@@ -52,4 +59,19 @@ pub fn client_side(cert_pem: &[u8], key_pem: &[u8]) -> Result<ClientSide, TlsErr
         config: Arc::new(config),
         end_point,
     })
+}
+
+fn verifier(ca_pem: Option<&[u8]>) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let Some(pem) = ca_pem else {
+        return Ok(Arc::new(NoClientAuth));
+    };
+    let unusable = |error: &dyn std::fmt::Display| TlsError::ClientCa(error.to_string());
+    let roots = roots(pem).map_err(|error| match error {
+        TlsError::NoCa => unusable(&"it holds no certificate"),
+        error => unusable(&error),
+    })?;
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| unusable(&error))
 }

@@ -17,6 +17,7 @@
 mod client_side;
 mod end_point;
 pub mod files;
+pub mod names;
 mod server_side;
 
 #[cfg(test)]
@@ -50,8 +51,10 @@ pub enum TlsError {
     Pair(rustls::Error),
     /// The CA file is not PEM.
     CaPem(&'static str),
-    /// The sslmode needs a CA file, and there is none or none in it.
+    /// The sslmode needs a CA file and there is none, or there is no certificate in it.
     NoCa,
+    /// The CA file for applications cannot be used.
+    ClientCa(String),
     /// A certificate in the CA file cannot be used.
     Ca(rustls::Error),
     /// The sslmode has no meaning towards PgBouncer.
@@ -72,6 +75,7 @@ impl fmt::Display for TlsError {
             Self::Pair(error) => write!(f, "certificate and key cannot be used: {error}"),
             Self::CaPem(error) => write!(f, "CA file is not PEM: {error}"),
             Self::NoCa => f.write_str("verify-ca and verify-full need a CA certificate"),
+            Self::ClientCa(error) => write!(f, "CA file for applications cannot be used: {error}"),
             Self::Ca(error) => write!(f, "CA certificate cannot be used: {error}"),
             Self::Mode => f.write_str("sslmode allow has no meaning towards PgBouncer"),
             Self::Settings(error) => write!(f, "TLS settings cannot be used: {error}"),

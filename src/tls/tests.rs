@@ -3,6 +3,7 @@
 mod client_side;
 mod end_point;
 mod files;
+mod names;
 mod server_side;
 
 use std::sync::Arc;
@@ -31,7 +32,7 @@ impl Pair {
     }
 
     fn client_side(&self) -> ClientSide {
-        super::client_side(&self.cert_pem(), &self.key_pem()).unwrap()
+        super::client_side(&self.cert_pem(), &self.key_pem(), None).unwrap()
     }
 }
 

@@ -32,6 +32,18 @@ const SIGNED_TEXT: &[u8] =
 where case when n operator(pg_catalog.=) '' then portcullis.enter(v) is null \
 else pg_catalog.set_config(n,v,true) is null end";
 
+/// The same where the client sets its zone itself: behind a `=` stands the name of the parameter, and the
+/// token's zone is entered only if that is what the parameter is by then. What is no token reaches
+/// `portcullis.enter()` in any case, which refuses it.
+const CHOSEN_TEXT: &[u8] =
+    b"select 1 from unnest($1::pg_catalog.text[],$2::pg_catalog.text[]) t(n,v) \
+where case when n operator(pg_catalog.=) '' then portcullis.enter(v) is null \
+when pg_catalog.starts_with(n,'=') then case \
+when pg_catalog.split_part(v,'.',5) operator(pg_catalog.=) any (array['',pg_catalog.encode(\
+pg_catalog.convert_to(pg_catalog.current_setting(pg_catalog.substr(n,2),true),'UTF8'),'hex')]) \
+then portcullis.enter(v) is null end \
+else pg_catalog.set_config(n,v,true) is null end";
+
 /// Goes before the text of a simple Query that runs in an implicit transaction: on PostgreSQL 18 a
 /// single-statement Query behind an unfinished extended prefix loses its write while answering
 /// success; a multi-statement Query is safe. Its RowDescription and `SELECT 0` are swallowed.
@@ -84,6 +96,8 @@ pub struct Entry {
     pub zone: Box<str>,
     /// Whom its tokens are for.
     pub audience: Arc<Audience>,
+    /// Only where this parameter is the zone by then. In a prefix [`of_choice`](Prefix::of_choice).
+    pub parameter: Option<Arc<str>>,
 }
 
 /// Where the token goes.
@@ -99,6 +113,19 @@ struct Token {
 impl Prefix {
     /// The prefix that sets each (name, value), and enters the zone of `entry` before, if there is one.
     pub fn new(values: &[(&str, &str)], entry: Option<Entry>) -> Self {
+        let text = entry.as_ref().map_or(TEXT, |_| SIGNED_TEXT);
+        Self::with_text(text, values, entry)
+    }
+
+    /// The same for a client that sets its zone itself, at the signed level: of one text, whether it enters
+    /// a zone or not.
+    pub fn of_choice(values: &[(&str, &str)], entry: Option<Entry>) -> Self {
+        Self::with_text(CHOSEN_TEXT, values, entry)
+    }
+
+    fn with_text(text: &[u8], values: &[(&str, &str)], entry: Option<Entry>) -> Self {
+        let condition = entry.as_ref().and_then(|entry| entry.parameter.as_ref());
+        let entered = condition.map_or_else(String::new, |parameter| format!("={parameter}"));
         let mut bytes = Vec::new();
         let mut names = [0; 4];
         let blank = |out: &mut Vec<u8>| {
@@ -112,14 +139,14 @@ impl Prefix {
         });
         message(&mut bytes, b'P', |out| {
             names[1] = blank(out);
-            put_cstr(out, entry.as_ref().map_or(TEXT, |_| SIGNED_TEXT));
+            put_cstr(out, text);
             out.extend_from_slice(&0u16.to_be_bytes());
         });
         let bind = bytes.len();
         let mut second = 0;
         message(&mut bytes, b'B', |out| {
             names[2] = out.len() + 1; // behind the unnamed portal's NUL
-            let entered = entry.iter().map(|_| ("", ""));
+            let entered = entry.iter().map(|_| (&*entered, ""));
             let all: Vec<_> = entered.chain(values.iter().copied()).collect();
             second = put_arrays(out, &[b'_'; NAME_LENGTH], &all);
         });
@@ -179,7 +206,7 @@ impl Prefix {
             None => out.extend_from_slice(&self.bytes[part.clone()]),
             Some(token) => {
                 out.extend_from_slice(&self.bytes[part.start..token.at]);
-                let Entry { zone, audience } = &token.entry;
+                let Entry { zone, audience, .. } = &token.entry;
                 let before = out.len();
                 signer.put_token(zone, audience, out);
                 longer = out.len() - before;
@@ -386,7 +413,12 @@ mod tests {
         let name = name(1);
         let audience = Arc::new(Audience::new("app", "shop").unwrap());
         let zone = "acme".into();
-        let prefix = Prefix::new(&[("app.tenant_id", "acme")], Some(Entry { zone, audience }));
+        let entry = Entry {
+            zone,
+            audience,
+            parameter: None,
+        };
+        let prefix = Prefix::new(&[("app.tenant_id", "acme")], Some(entry));
         for (form, wanted, names) in [
             (Form::Whole, &b"CPBEC"[..], 4),
             (Form::First, b"CPBE", 3),

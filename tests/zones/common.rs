@@ -12,7 +12,7 @@ use crate::support::{self, Stack, StackOptions, Transport, Wire};
 static STACKS: OnEveryVersion = OnEveryVersion::new();
 
 /// One role, and so one pool with one connection, for all of them.
-const LOGINS: &str = r#"
+pub const LOGINS: &str = r#"
 [login.picky]
 kind = "service"
 databases = ["shop"]

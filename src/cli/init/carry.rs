@@ -235,7 +235,7 @@ impl Carried {
             "allow" | "prefer" => "allow",
             "require" => "require",
             "verify-ca" | "verify-full" => {
-                let why = "Portcullis asks for no certificates and has none to show to PgBouncer: use client_tls_sslmode = require there";
+                let why = "Portcullis demands no certificates and has none to show to PgBouncer: use client_tls_sslmode = require there";
                 self.lose(entry, why);
                 "require"
             }

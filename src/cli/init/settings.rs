@@ -31,7 +31,9 @@ const KNOWN: [(&str, Fate); 23] = [
     ("ignore_startup_parameters", Fate::Carried),
     (
         "client_tls_ca_file",
-        Fate::Lost("Portcullis asks applications for no certificates"),
+        Fate::Lost(
+            "Portcullis asks applications for certificates only where a zone comes from them: ca_file in [client_tls]",
+        ),
     ),
     ("client_tls_protocols", Fate::Lost(TLS_FIXED)),
     ("client_tls_ciphers", Fate::Lost(TLS_FIXED)),

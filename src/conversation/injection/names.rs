@@ -40,7 +40,7 @@ impl Injection {
         let parameters = self.parameters.as_ref();
         let set = parameters.is_some_and(|it| it.have_to_be_set() || it.modes().is_some());
         let shows = facts.statements.iter().any(|it| it.tag == "SHOW");
-        (set || shows) && self.is_due() && !failed && self.matters(facts)
+        (set || shows) && !self.armed && self.is_due(facts) && !failed && self.matters(facts)
     }
 
     /// Is the prefix due ahead of the Parse of a statement that is left to the pool? PgBouncer answers a
@@ -48,14 +48,14 @@ impl Injection {
     /// reads, Close first (measured on 1.24.1). So as long as the prefix closes its own name it does not
     /// stand behind such a Parse, unless SET TRANSACTION could still come between that and its Bind.
     pub fn due_at_followed_parse(&self, facts: &Facts, failed: bool) -> bool {
-        let due = self.is_due() && !self.keeping.is_kept() && !failed;
+        let due = self.is_due(facts) && !self.keeping.is_kept() && !failed;
         due && is_analyzed(facts) && self.matters(facts)
     }
 
     /// Will a prefix that closes its own name stand between the Parse of this statement and its Bind? That is
     /// the exception above: what PgBouncer would answer early must not be in flight then.
     pub fn closes_behind_parse(&self, facts: &Facts, failed: bool) -> bool {
-        let due = self.is_due() && !self.keeping.is_kept() && !failed;
+        let due = self.is_due(facts) && !self.keeping.is_kept() && !failed;
         due && !is_analyzed(facts) && self.matters(facts)
     }
 

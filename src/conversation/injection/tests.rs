@@ -27,7 +27,7 @@ fn what_resets_everything_takes_the_zone_with_it_until_it_is_set_again() {
     for text in ["reset all", "select 1; reset all"] {
         let mut injection = in_a_zone();
         injection.executed(&describe(b"begin"));
-        injection.put(&mut Vec::new(), &Unsigned);
+        injection.put(&mut Vec::new(), &describe(b"select 1"), &Unsigned);
         assert!(!injection.due_at_bind(&select, false, false));
         injection.executed(&describe(text.as_bytes()));
         assert!(injection.due_at_bind(&select, false, false), "{text}");
@@ -38,7 +38,7 @@ fn what_resets_everything_takes_the_zone_with_it_until_it_is_set_again() {
         // What was bound before it, and cursors of SQL's, would run without.
         assert!(injection.lost_to_portal(Some(&select)) && injection.lost_to_portal(None));
         assert!(!injection.lost_to_portal(Some(&describe(b"commit"))));
-        injection.put(&mut Vec::new(), &Unsigned);
+        injection.put(&mut Vec::new(), &describe(b"select 1"), &Unsigned);
         assert!(!injection.lost_to_portal(Some(&select)));
     }
     // It would fail behind a prefix.
@@ -62,7 +62,7 @@ fn what_may_have_ended_the_transaction_inside_takes_the_zone_with_it() {
         let facts = describe(text.as_bytes());
         let mut injection = in_a_zone();
         assert!(injection.due_at_bind(&facts, false, false), "{text}");
-        injection.put(&mut Vec::new(), &Unsigned);
+        injection.put(&mut Vec::new(), &describe(b"select 1"), &Unsigned);
         injection.executed(&facts);
         assert!(injection.due_at_bind(&select, false, false), "{text}");
         assert!(injection.holds_batches(), "{text}");
@@ -116,10 +116,98 @@ fn what_takes_no_snapshot_needs_no_zone() {
 fn a_query_keeps_the_zone_within_its_batch() {
     let select = describe(b"select 1");
     let mut injection = in_a_zone();
-    injection.put(&mut Vec::new(), &Unsigned);
+    injection.put(&mut Vec::new(), &describe(b"select 1"), &Unsigned);
     injection.executed(&select);
     assert!(!injection.due_at_bind(&select, false, false));
     assert!(!injection.due_at_bind(&describe(b"commit"), false, false));
     injection.batch_ended();
     assert!(injection.due_at_bind(&select, false, false));
+}
+
+const SIGNED: &str = r#"schema = 1
+environment = "test"
+[zone]
+parameter = "app.tenant_id"
+databases = ["shop"]
+protection = "signed"
+[login.api]
+kind = "service"
+databases = ["shop"]
+zone = { from = "client", values = ["acme", "globex"] }
+"#;
+
+fn signed() -> Injection {
+    let (policy, _) = crate::policy::Policy::parse(SIGNED, "p.toml").unwrap();
+    let who = crate::policy::Who {
+        login: Arc::clone(&policy.logins["api"]),
+        policy: Arc::new(policy),
+        database: "shop".into(),
+    };
+    let setup = Setup {
+        connection: 1,
+        random: [1, 2],
+        zone: None,
+        chooses: Some(who),
+        max_statement_bytes: 1 << 16,
+        record: false,
+        replaceable: true,
+        walsender: false,
+        origins: Arc::default(),
+        reported: Vec::new(),
+        observes: false,
+    };
+    Injection::new(&setup, crate::zone::name(1), true, false)
+}
+
+#[test]
+fn what_the_client_sets_is_entered_behind_it_and_ahead_of_the_next_statement() {
+    let select = describe(b"select * from orders");
+    for text in [
+        "set local app.tenant_id = 'acme'",
+        "select set_config('app.tenant_id', 'acme', true)",
+        "set app.tenant_id = 'acme'",
+    ] {
+        let mut injection = signed();
+        let sets = describe(text.as_bytes());
+        injection.executed(&describe(b"begin"));
+        assert!(!injection.due_at_bind(&select, false, false));
+        assert!(!injection.due_at_bind(&sets, false, false), "{text}");
+        injection.executed(&sets);
+        assert!(injection.lost_to_portal(Some(&select)), "bound before");
+        assert!(injection.due_at_bind(&select, false, false), "{text}");
+        assert!(!injection.due_at_bind(&sets, false, false), "{text}");
+        assert!(injection.holds_batches());
+        injection.put(&mut Vec::new(), &select, &Unsigned);
+        assert!(!injection.due_at_bind(&select, false, false));
+        assert!(!injection.lost_to_portal(Some(&select)) && !injection.lost_to_portal(None));
+        // Whatever may have taken the mark away.
+        for again in ["rollback to s", "reset all", text] {
+            let again = describe(again.as_bytes());
+            injection.executed(&describe(b"savepoint s"));
+            injection.executed(&sets);
+            injection.executed(&again);
+            if injection.has_chosen() {
+                assert!(injection.due_at_bind(&select, false, false), "{again:?}");
+                injection.put(&mut Vec::new(), &select, &Unsigned);
+            }
+        }
+        injection.executed(&describe(b"commit"));
+        assert!(!injection.due_at_bind(&select, false, false), "{text}");
+    }
+}
+
+#[test]
+fn what_would_be_entered_between_two_statements_of_a_message_is_not_sent_as_one() {
+    for (text, mixed) in [
+        ("set local app.tenant_id = 'acme'; select 1", true),
+        ("select 1; set app.tenant_id = 'acme'", true),
+        ("set work_mem = '1MB'; set app.tenant_id = 'acme'", false),
+        ("select 1; select 2", false),
+    ] {
+        let form = signed().query_form(&describe(text.as_bytes()), false, false);
+        assert_eq!(form == QueryForm::Mixed, mixed, "{text}");
+    }
+    // Names that are bound may be the zone's: nothing is entered ahead of them, nor left to the pool.
+    let bound = describe(b"select set_config($1, $2, true)");
+    assert!(signed().may_set_zone(&bound) && !in_a_zone().may_set_zone(&bound));
 }

@@ -5,6 +5,7 @@ use crate::policy::objection::quoted;
 use crate::policy::zone::ALL_ZONES;
 use crate::policy::{Guard, Mode, Objection, Refusal, State, Who};
 use crate::sql::{Facts, ParameterName, ParameterUse};
+use crate::zone::signed::LONGEST_ZONE;
 
 /// Objects to a zone that is named in the text and is not the login's own, or not one of those that it
 /// may choose from. What is bound is asked about by [`is_granted`] when it is bound.
@@ -18,10 +19,14 @@ pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
     })
 }
 
-/// Is this the login's own zone, or one that it may choose?
+/// Is this the login's own zone, or one that it may choose? Of one that is signed it must be possible to
+/// make a token.
 pub fn is_granted(who: &Who, value: &str) -> bool {
     match who.grant() {
-        Some(grant) => grant.admits(value),
+        Some(grant) => {
+            let signed = who.zone_is_signed();
+            grant.admits(value) && (!signed || value.len() <= LONGEST_ZONE)
+        }
         None => who.zone() == Some(value),
     }
 }

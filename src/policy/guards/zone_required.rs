@@ -1,10 +1,9 @@
 //! `zone-required`: without a zone nothing is asked of a database whose rows belong to zones.
 
 use crate::error::SqlState;
-use crate::policy::{Chosen, Guard, Objection, Refusal, RouteName, State, Who};
+use crate::policy::{Chosen, Guard, Objection, Refusal, RouteName, State, Who, ZoneSource};
 use crate::sql::{
-    Class, ClassSet, Facts, Fingerprint, ParameterName, ParameterTouch, ParameterUse, Statement,
-    is_catalog,
+    Class, ClassSet, Facts, ParameterName, ParameterTouch, ParameterUse, Statement, is_catalog,
 };
 
 /// Objects to every statement of a service or person without a zone on a zone database (of a login that
@@ -34,25 +33,32 @@ fn held(facts: &Facts, who: &Who) -> Option<Objection> {
     )
 }
 
-/// The refusal of transaction control beside other statements, where something must be set in between and they
-/// mean another thing one by one.
-pub fn transaction_control(
-    who: &Who,
-    tag: &str,
-    position: u32,
-    fingerprint: Option<Fingerprint>,
-) -> Refusal {
-    Objection::new(format!(
-        "cannot execute {tag} together with other statements"
-    ))
-    .sqlstate(SqlState::UNSUPPORTED)
-    .detail(format!(
-        "The {} is set in each transaction, and these statements cannot be sent one by one",
-        who.noun()
-    ))
-    .hint(format!("Send {tag} in a message of its own"))
-    .at(position)
-    .refuse(Guard::ZoneRequired, who, fingerprint)
+/// The refusal of statements in one message between which something must be set and which mean another thing
+/// one by one: they move the transaction, or (where zones are signed) set the zone.
+pub fn among_others(who: &Who, facts: &Facts) -> Refusal {
+    let mut all = facts.statements.iter();
+    let control = all.find(|statement| statement.transaction.is_some());
+    let noun = who.noun();
+    let objection = match control {
+        Some(Statement { tag, position, .. }) => Objection::new(format!(
+            "cannot execute {tag} together with other statements"
+        ))
+        .detail(format!(
+            "The {noun} is set in each transaction, and these statements cannot be sent one by one"
+        ))
+        .hint(format!("Send {tag} in a message of its own"))
+        .at(*position),
+        None => Objection::new(format!(
+            "cannot set the {noun} together with other statements outside of a transaction"
+        ))
+        .detail(format!(
+            "Where the {noun} is signed it is entered behind the statement that sets it"
+        ))
+        .hint("Send BEGIN first, or that statement in a message of its own"),
+    };
+    objection
+        .sqlstate(SqlState::UNSUPPORTED)
+        .refuse(Guard::ZoneRequired, who, facts.fingerprint)
 }
 
 /// Has the transaction a zone, or needs it none?
@@ -77,6 +83,11 @@ fn nobodys_zone(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
             None => objection
                 .detail(format!("The policy gives login \"{login}\" no {noun}"))
                 .hint("Give the login a zone in the policy"),
+            Some(ZoneSource::Certificate(_)) => objection
+                .detail(format!(
+                    "The certificate of login \"{login}\" says no {noun}"
+                ))
+                .hint("Connect with a certificate that does: sslcert and sslkey"),
             Some(_) => objection
                 .detail(format!(
                     "The name of the database does not fit the pattern of login \"{login}\""
@@ -134,7 +145,7 @@ fn needs_zone(statement: &Statement) -> bool {
 mod tests {
     use super::super::fixture::*;
     use crate::policy::Guard;
-    use crate::sql::{Class, RelationAct};
+    use crate::sql::{Class, RelationAct, TransactionControl};
 
     #[test]
     fn without_a_zone_nothing_is_asked_of_a_zone_database() {
@@ -247,7 +258,9 @@ mod tests {
 
     #[test]
     fn transaction_control_beside_other_statements_is_refused_in_its_name() {
-        let refusal = super::transaction_control(&acme(), "BEGIN", 1, None);
+        let mut begin = facts("BEGIN", &[Class::Transaction]);
+        begin.statements[0].transaction = Some(TransactionControl::Begin);
+        let refusal = super::among_others(&acme(), &begin);
         assert_eq!(
             refusal.message,
             "cannot execute BEGIN together with other statements"

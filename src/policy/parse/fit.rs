@@ -5,6 +5,7 @@ use super::super::file::{GuardSetting, Kind, Login, Mode, Protection, ZonePolicy
 use super::super::zone::{ZoneSource, is_single};
 use super::zone::LocatedZone;
 use crate::config::reader::{Located, Reader, Span};
+use crate::zone::signed::LONGEST_ZONE;
 
 /// A zone is a value of a parameter that nobody named.
 pub(super) fn without_zone(reader: &mut Reader<'_>, logins: &[(Login, Span)]) {
@@ -40,14 +41,16 @@ pub(super) fn with_zone(
     }
 }
 
-/// Tokens are made for the zone of a login.
+/// A token has less room than a parameter.
 fn is_signed(reader: &mut Reader<'_>, zone: &ZonePolicy, (login, span): &(Login, Span)) {
-    if let Some(ZoneSource::Client(_)) = login.zone {
-        let message = format!(
-            "login \"{}\" sets its {} itself, which cannot be signed in this version",
-            login.name, zone.noun
-        );
-        let help = "protection = \"plain\", or a zone from the login or the database";
+    let fixed = match &login.zone {
+        Some(ZoneSource::Fixed(fixed)) => fixed,
+        _ => return,
+    };
+    if fixed.len() > LONGEST_ZONE {
+        let (name, noun) = (&login.name, &zone.noun);
+        let message = format!("the {noun} of login \"{name}\" is too long to be signed");
+        let help = format!("at most {LONGEST_ZONE} bytes");
         reader.error_with_help(span.clone(), message, help);
     }
 }

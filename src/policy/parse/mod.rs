@@ -29,7 +29,7 @@ pub(super) use login::{CONSOLE_ROLES, KINDS, POWERS, ROUTES};
 pub use names::CONSOLE_DATABASE;
 use names::name;
 pub(super) use rule::{MAX_RULES, MAX_TEXT, PARAMETER_USES};
-pub(super) use source::MAX_VALUES;
+pub(super) use source::{FIELDS, MAX_VALUES};
 use zone::zone;
 
 impl Policy {

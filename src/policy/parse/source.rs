@@ -1,17 +1,21 @@
 //! `zone` of a login: a fixed one, or where it comes from.
 
 use super::super::pattern::{MAX_PATTERN, Pattern};
-use super::super::zone::{ALL_ZONES, Grant, MAX_ZONE, Values, ZoneSource};
+use super::super::zone::{ALL_ZONES, Certificate, Field, Grant, MAX_ZONE, Values, ZoneSource};
 use crate::config::reader::{Located, Reader, Span, Table, Wrong, one_of};
 
 /// Most zones and patterns that one login may list.
 pub const MAX_VALUES: usize = 1000;
+
+/// `field` of a certificate.
+pub const FIELDS: [(&str, Field); 2] = [("cn", Field::CommonName), ("san", Field::AlternativeName)];
 
 /// Where the zone is said by something else.
 #[derive(Clone, Copy)]
 enum From {
     Client,
     Database,
+    Certificate,
 }
 
 /// Takes the key `zone`.
@@ -36,7 +40,7 @@ fn source(reader: &mut Reader<'_>, mut table: Table<'_>, span: &Span) -> Option<
     let from = reader.parsed(&mut table, "from", from);
     let read = match from.map(|from| from.value) {
         None => {
-            for key in ["values", "all_zones", "pattern"] {
+            for key in ["values", "all_zones", "pattern", "field"] {
                 table.skip(key);
             }
             None
@@ -44,25 +48,41 @@ fn source(reader: &mut Reader<'_>, mut table: Table<'_>, span: &Span) -> Option<
         Some(From::Client) => client(reader, &mut table, span),
         Some(From::Database) => {
             reader.require(&table, "pattern", "pattern = \"tenant_*\"");
-            let pattern = reader.parsed(&mut table, "pattern", database_pattern);
+            let pattern = reader.parsed(&mut table, "pattern", one_star);
             pattern.map(|pattern| ZoneSource::Database(pattern.value))
         }
+        Some(From::Certificate) => certificate(reader, &mut table),
     };
     reader.finish(table);
     read
 }
 
 fn from(text: &str) -> Result<From, Wrong> {
-    match text {
-        "certificate" => Err(Wrong::new(
-            "a zone from a client certificate is not supported in this version",
-        )
-        .help("zone = \"acme\", or from = \"client\" or \"database\"")),
-        _ => one_of(
-            text,
-            &[("client", From::Client), ("database", From::Database)],
-        ),
-    }
+    one_of(
+        text,
+        &[
+            ("client", From::Client),
+            ("database", From::Database),
+            ("certificate", From::Certificate),
+        ],
+    )
+}
+
+fn certificate(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Option<ZoneSource> {
+    reader.require(table, "field", "field = \"cn\"");
+    reader.require(table, "pattern", "pattern = \"tenant_*\"");
+    let field = reader.parsed(table, "field", |text| one_of(text, &FIELDS));
+    let pattern = reader.parsed(table, "pattern", one_star);
+    let values = match table.has("values") {
+        true => values(reader, table),
+        false => Some(Values::Any),
+    };
+    Some(ZoneSource::Certificate(Certificate {
+        field: field?.value,
+        pattern: pattern?.value,
+        values: values?,
+        zone: None,
+    }))
 }
 
 fn client(reader: &mut Reader<'_>, table: &mut Table<'_>, span: &Span) -> Option<ZoneSource> {
@@ -129,13 +149,13 @@ fn value(text: &str) -> Result<Pattern, Wrong> {
     Ok(pattern)
 }
 
-fn database_pattern(text: &str) -> Result<Pattern, Wrong> {
+fn one_star(text: &str) -> Result<Pattern, Wrong> {
     let pattern = Pattern::new(text);
     let one = text.bytes().filter(|byte| *byte == b'*').count() == 1;
     if !one || pattern.is_anything() || text.len() > MAX_PATTERN {
         return Err(
             Wrong::new(format!("\"{text}\" does not say where the zone stands"))
-                .help("the name of the databases with one * for the zone: pattern = \"tenant_*\""),
+                .help("the name with one * for the zone: pattern = \"tenant_*\""),
         );
     }
     Ok(pattern)

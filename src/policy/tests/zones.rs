@@ -101,16 +101,20 @@ fn what_a_choice_lacks_is_told() {
             "13: a zone must not be empty | without a zone: remove the key",
         ),
         (
-            "{ from = \"certificate\", values = \"any\" }",
-            "13: a zone from a client certificate is not supported in this version | zone = \"acme\", or from = \"client\" or \"database\"",
+            "{ from = \"certificate\", pattern = \"t_*\" }",
+            "13: missing key \"field\" in [login.shop_acme.zone] | field = \"cn\"",
+        ),
+        (
+            "{ from = \"certificate\", field = \"cn\", pattern = \"acme\" }",
+            "13: \"acme\" does not say where the zone stands | the name with one * for the zone: pattern = \"tenant_*\"",
         ),
         (
             "{ from = \"database\", pattern = \"shop\" }",
-            "13: \"shop\" does not say where the zone stands | the name of the databases with one * for the zone: pattern = \"tenant_*\"",
+            "13: \"shop\" does not say where the zone stands | the name with one * for the zone: pattern = \"tenant_*\"",
         ),
         (
             "{ from = \"database\", pattern = \"*\" }",
-            "13: \"*\" does not say where the zone stands | the name of the databases with one * for the zone: pattern = \"tenant_*\"",
+            "13: \"*\" does not say where the zone stands | the name with one * for the zone: pattern = \"tenant_*\"",
         ),
     ] {
         assert_eq!(said(text), [wrong], "{text}");
@@ -139,16 +143,15 @@ fn a_database_that_does_not_fit_the_pattern_is_told() {
 }
 
 #[test]
-fn what_the_client_chooses_is_not_signed_yet() {
-    let text = COMPLETE
-        .replace(
-            "zone = \"acme\"",
-            "zone = { from = \"client\", values = \"any\" }",
-        )
-        .replace("\"plain\"", "\"signed\"");
-    let problems = parse(&text).unwrap_err();
+fn what_the_client_chooses_may_be_signed_and_what_is_too_long_for_a_token_not() {
+    let signed = |zone: &str| {
+        let text = COMPLETE.replace("zone = \"acme\"", &format!("zone = {zone}"));
+        parse(&text.replace("\"plain\"", "\"signed\""))
+    };
+    signed("{ from = \"client\", values = \"any\" }").unwrap();
+    signed(&format!("\"{}\"", "z".repeat(200))).unwrap();
+    let problems = signed(&format!("\"{}\"", "z".repeat(201))).unwrap_err();
     let said: Vec<String> = problems.iter().map(line_of).collect();
-    let wanted =
-        "9: login \"shop_acme\" sets its tenant itself, which cannot be signed in this version";
+    let wanted = "9: the tenant of login \"shop_acme\" is too long to be signed";
     assert!(said.iter().any(|it| it.starts_with(wanted)), "{said:?}");
 }

@@ -93,7 +93,7 @@ fn the_end_point_is_that_of_the_first_certificate() {
     let authority = Authority::new("CA");
     let pair = authority.issue(&for_host(HOST));
     let chain = [pair.cert_pem(), authority.pem.clone()].concat();
-    let side = client_side(&chain, &pair.key_pem()).unwrap();
+    let side = client_side(&chain, &pair.key_pem(), None).unwrap();
     assert_eq!(side.end_point, end_point_hash(pair.certificate.der()));
     assert!(side.end_point.is_some());
 
@@ -110,30 +110,30 @@ fn certificates_and_keys_that_cannot_be_used() {
     let pair = authority.issue(&for_host(HOST));
     let other = authority.issue(&for_host(HOST));
     let (certificate, key) = (pair.cert_pem(), pair.key_pem());
-    assert!(client_side(&certificate, &key).is_ok());
+    assert!(client_side(&certificate, &key, None).is_ok());
     assert!(matches!(
-        client_side(&certificate, &other.key_pem()),
+        client_side(&certificate, &other.key_pem(), None),
         Err(TlsError::Pair(_))
     ));
     assert!(matches!(
-        client_side(b"", &key),
+        client_side(b"", &key, None),
         Err(TlsError::NoCertificate)
     ));
     assert!(matches!(
-        client_side(&key, &key),
+        client_side(&key, &key, None),
         Err(TlsError::NoCertificate)
     ));
     assert!(matches!(
-        client_side(&certificate, b""),
+        client_side(&certificate, b"", None),
         Err(TlsError::KeyPem(_))
     ));
     assert!(matches!(
-        client_side(&certificate, &certificate),
+        client_side(&certificate, &certificate, None),
         Err(TlsError::KeyPem(_))
     ));
     let half = &certificate[..certificate.len() / 2];
     assert!(matches!(
-        client_side(half, &key),
+        client_side(half, &key, None),
         Err(TlsError::CertificatePem(_))
     ));
 }
@@ -151,7 +151,7 @@ fn errors_show_nothing_of_the_key() {
         key.replace("-----END", "-----"),
         key.replace(&secret[..8], "!!!!!!!!"),
     ] {
-        let error = client_side(&pair.cert_pem(), bad.as_bytes()).unwrap_err();
+        let error = client_side(&pair.cert_pem(), bad.as_bytes(), None).unwrap_err();
         let text = format!("{error} {error:?}");
         assert!(!text.contains(&secret[8..24]), "{text}");
     }

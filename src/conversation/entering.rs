@@ -1,0 +1,134 @@
+//! The zone of a client that sets it itself, at the signed level: a transaction enters it with a token,
+//! behind the statement that has set it and ahead of the next one that a zone matters for. So a transaction
+//! has one zone; PostgreSQL refuses another.
+//!
+//! What the client has said in the running transaction is entered where the server has it, too: behind a
+//! call that was not reached there is nothing to enter, and no row is seen.
+
+use std::sync::Arc;
+
+use crate::policy::Who;
+use crate::zone::signed::Audience;
+use crate::zone::{Entry, Prefix};
+
+/// What a prefix enters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Enter {
+    /// Nothing.
+    No,
+    /// The zone that is kept, which the same prefix sets.
+    Kept,
+    /// This one, where the server has it.
+    Said(Arc<str>),
+}
+
+impl Enter {
+    /// Does a prefix that was made before enter the same? What is said is looked at each time.
+    pub fn is_of(&self, prefix: &Prefix) -> bool {
+        match (self, prefix.entry()) {
+            (Self::No, None) => true,
+            (Self::Kept, Some(entry)) => entry.parameter.is_none(),
+            (_, _) => false,
+        }
+    }
+}
+
+/// What is known about the running transaction.
+#[derive(Debug)]
+pub struct Entering {
+    parameter: Arc<str>,
+    /// None: a name that PostgreSQL cannot have, and so no connection.
+    audience: Option<Arc<Audience>>,
+    /// It has entered what it can.
+    entered: bool,
+    /// The zone was set since something was entered: a portal from before would run with another.
+    behind: bool,
+    /// What enters and sets nothing else; made when it is needed and until it is another zone.
+    prefix: Option<Prefix>,
+}
+
+impl Entering {
+    /// Where the zones of this client are signed.
+    pub fn new(who: &Who, parameter: &Arc<str>) -> Option<Self> {
+        let role = who.login.server_role.as_ref().unwrap_or(&who.login.name);
+        who.zone_is_signed().then(|| Self {
+            parameter: Arc::clone(parameter),
+            audience: Audience::new(role, &who.database).ok().map(Arc::new),
+            entered: false,
+            behind: false,
+            prefix: None,
+        })
+    }
+
+    /// Is there nothing to enter until something changes?
+    pub fn has_entered(&self) -> bool {
+        self.entered
+    }
+
+    /// Would a portal that was bound before run without its zone, or with another?
+    pub fn is_behind(&self) -> bool {
+        self.behind
+    }
+
+    /// The mark may be gone; to enter the same zone again changes nothing.
+    pub fn leave(&mut self) {
+        self.entered = false;
+    }
+
+    /// The client's statement sets the zone.
+    pub fn set(&mut self) {
+        self.entered = false;
+        self.behind = true;
+    }
+
+    /// Another transaction follows.
+    pub fn transaction_ended(&mut self) {
+        self.entered = false;
+        self.behind = false;
+    }
+
+    /// A prefix was sent.
+    pub fn sent(&mut self, enter: &Enter) {
+        if *enter != Enter::No {
+            self.entered = true;
+            self.behind = false;
+        }
+    }
+
+    /// What sets these values, and enters.
+    pub fn prefix(&self, enter: &Enter, values: &[(&str, &str)]) -> Prefix {
+        Prefix::of_choice(values, self.entry(enter, values))
+    }
+
+    fn entry(&self, enter: &Enter, values: &[(&str, &str)]) -> Option<Entry> {
+        let audience = self.audience.clone()?;
+        let (zone, parameter) = match enter {
+            Enter::No => return None,
+            Enter::Kept => {
+                let mut values = values.iter();
+                (values.find(|(name, _)| **name == *self.parameter)?.1, None)
+            }
+            Enter::Said(zone) => (&**zone, Some(Arc::clone(&self.parameter))),
+        };
+        Some(Entry {
+            zone: zone.into(),
+            audience,
+            parameter,
+        })
+    }
+
+    /// The prefix that enters and sets nothing.
+    pub fn put_prefix(&mut self, enter: &Enter, put: impl FnOnce(&Prefix)) {
+        let known = self.prefix.as_ref().and_then(Prefix::entry);
+        let same = match (enter, known) {
+            (Enter::Said(zone), Some(known)) => *known.zone == **zone,
+            (_, _) => false,
+        };
+        if !same {
+            self.prefix = Some(self.prefix(enter, &[]));
+        }
+        if let Some(prefix) = &self.prefix {
+            put(prefix);
+        }
+    }
+}

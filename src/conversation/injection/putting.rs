@@ -1,0 +1,122 @@
+//! What a prefix has in it, and whether one is due.
+
+use super::Injection;
+use crate::conversation::choice::Choice;
+use crate::conversation::entering::{Enter, Entering};
+use crate::conversation::needs::{matters_to, needs_zone};
+use crate::sql::{Facts, Statement, TransactionControl};
+use crate::zone::signed::Signer;
+use crate::zone::{Form, Prefix};
+
+impl Injection {
+    /// Is there anything to set in a transaction?
+    pub(super) fn injects(&self) -> bool {
+        self.sets() || self.entering().is_some()
+    }
+
+    /// Is there anything to set that does not depend on what the client does in the transaction?
+    pub(super) fn sets(&self) -> bool {
+        let parameters = self.parameters.as_ref();
+        self.zone.is_some() || parameters.is_some_and(|parameters| parameters.have_to_be_set())
+    }
+
+    /// Is a prefix due ahead of a statement that it matters for?
+    pub(super) fn is_due(&self, facts: &Facts) -> bool {
+        (!self.armed && self.sets()) || self.enter(facts) != Enter::No
+    }
+
+    /// Was everything sent that the transaction needs?
+    pub(super) fn is_settled_in(&self) -> bool {
+        self.armed && self.entering().is_none_or(Entering::has_entered)
+    }
+
+    fn entering(&self) -> Option<&Entering> {
+        self.choice.as_ref()?.entering()
+    }
+
+    /// What is to be entered ahead of a statement. Nothing ahead of one that sets the zone, or may turn out
+    /// to when its names are bound: it would be another one.
+    fn enter(&self, facts: &Facts) -> Enter {
+        let Some(choice) = &self.choice else {
+            return Enter::No;
+        };
+        let is_open = choice.entering().is_some_and(|it| !it.has_entered());
+        if !is_open || choice.sets(facts) || choice.may_set(facts) {
+            return Enter::No;
+        }
+        if choice.is_set_here() {
+            return choice.said().map_or(Enter::No, Enter::Said);
+        }
+        let Some(parameters) = &self.parameters else {
+            return Enter::No;
+        };
+        match parameters.record().value(choice.name()) {
+            None => Enter::No,
+            Some(_) if !self.armed && !parameters.is_touched(choice.name()) => Enter::Kept,
+            Some(zone) => Enter::Said(zone.into()),
+        }
+    }
+
+    /// Does a text of several statements set the zone among others that it matters for? Between them it
+    /// cannot be entered.
+    pub(super) fn sets_among_others(&self, facts: &Facts) -> bool {
+        let (mut sets, mut others) = (facts.statements.iter(), facts.statements.iter());
+        sets.any(|it| self.enters_behind(it))
+            && others.any(|it| matters_to(it) && !self.enters_behind(it))
+    }
+
+    /// Is what the statement sets entered behind it?
+    pub fn enters_behind(&self, statement: &Statement) -> bool {
+        let choice = self.choice.as_ref().filter(|it| it.entering().is_some());
+        choice.is_some_and(|choice| choice.sets_by(statement))
+    }
+
+    /// Appends the prefix that is due ahead of a statement; in which form?
+    pub fn put(&mut self, out: &mut Vec<u8>, facts: &Facts, signer: &dyn Signer) -> Form {
+        let enter = self.enter(facts);
+        let form = self.keeping.next_form();
+        let name = &self.name;
+        let mut put = |prefix: &Prefix| prefix.put(out, name, form, signer);
+        let choice = self.choice.as_deref_mut().and_then(Choice::entering_mut);
+        match (&mut self.parameters, &self.zone, choice) {
+            (parameters, _, Some(entering)) => {
+                let parameters = parameters.as_mut().filter(|_| !self.armed);
+                match parameters.filter(|it| it.have_to_be_set()) {
+                    Some(parameters) => parameters.put_prefix_of(entering, &enter, put),
+                    None => entering.put_prefix(&enter, put),
+                }
+                entering.sent(&enter);
+            }
+            (Some(parameters), zone, None) if parameters.have_to_be_set() || zone.is_none() => {
+                parameters.put_prefix(zone.as_deref(), put);
+            }
+            (_, Some(zone), None) => put(zone),
+            (_, None, None) => {}
+        }
+        self.armed = true;
+        self.cleared = false;
+        form
+    }
+
+    /// Would the statement's names be bound, so that it may turn out to set the zone, and is that entered?
+    pub fn may_set_zone(&self, facts: &Facts) -> bool {
+        let choice = self.choice.as_ref().filter(|it| it.entering().is_some());
+        choice.is_some_and(|choice| choice.may_set(facts))
+    }
+
+    /// Were the parameters set in this transaction?
+    pub fn is_armed(&self) -> bool {
+        self.armed
+    }
+
+    /// Would a portal that was bound before run without its zone? `facts`: of its statement, if known.
+    pub fn lost_to_portal(&self, facts: Option<&Facts>) -> bool {
+        // A savepoint is no matter of rows, and in a failed transaction nothing was cleared.
+        let savepoint = |it: &Statement| it.transaction == Some(TransactionControl::Savepoint);
+        let matters = |facts: &Facts| needs_zone(facts) && !facts.statements.iter().all(savepoint);
+        let behind = self.entering().is_some_and(Entering::is_behind);
+        let sets = |facts: &Facts| self.choice.as_ref().is_some_and(|it| it.sets(facts));
+        (self.cleared && self.zone.is_some() && facts.is_none_or(matters))
+            || (behind && facts.is_some_and(|facts| matters(facts) && !sets(facts)))
+    }
+}

@@ -1,0 +1,372 @@
+//! Clients that set their zone themselves, where zones are signed: every transaction enters what the client
+//! has set, with a token that is made for it, in every way in which a client says it.
+
+mod support;
+
+mod zones {
+    #[allow(dead_code, reason = "each file of tests uses a part of it")]
+    pub mod common;
+    #[allow(dead_code, reason = "each file of tests uses a part of it")]
+    pub mod signed;
+}
+
+use std::process::Command;
+
+use support::message::{self, Message, bind, column, execute, extended, failed, fine, parse};
+use support::{Psql, Stack, Wire, parts, psql};
+use zones::common::{refused, seen};
+use zones::signed::{SEEN, each, log_in, nothing_is_left, stacks};
+
+/// The two protocols.
+fn ways() -> [fn(&mut Wire, &str) -> Vec<Message>; 2] {
+    [
+        |wire, sql| wire.query(sql),
+        |wire, sql| wire.batch(&extended(sql, &[])),
+    ]
+}
+
+#[test]
+fn a_startup_parameter_or_options_say_it() {
+    each(|stack, database| {
+        for said in [
+            ("app.tenant_id", "acme"),
+            ("options", "-c statement_timeout=30s -c app.tenant_id=acme"),
+        ] {
+            let mut wire = log_in(stack, "picky", database, &[said]);
+            assert_eq!(seen(&mut wire), ["acme"]);
+            fine(&wire.query("BEGIN ISOLATION LEVEL SERIALIZABLE"));
+            assert_eq!(seen(&mut wire), ["acme"]);
+            fine(&wire.query("COMMIT AND CHAIN"));
+            assert_eq!(seen(&mut wire), ["acme"]);
+            fine(&wire.query("ROLLBACK"));
+            nothing_is_left(stack, database);
+            assert_eq!(seen(&mut wire), ["acme"]);
+        }
+        let mut every = log_in(stack, "free", database, &[("App.Tenant_ID", "*")]);
+        assert_eq!(seen(&mut every), ["", "acme", "globex", "ho", "porte"]);
+        nothing_is_left(stack, database);
+    });
+}
+
+/// SET and `set_config` for the session, in the ways in which drivers send them.
+const SESSION: [&str; 4] = [
+    "SET app.tenant_id = 'acme'",
+    "SET SESSION \"App\".tenant_id TO acme",
+    "SELECT set_config('app.tenant_id', 'acme', false)",
+    "SELECT pg_catalog.set_config(U&'app\\002Etenant_id', E'\\x61cme', false)",
+];
+
+#[test]
+fn what_is_set_for_the_session_is_entered_in_every_transaction() {
+    each(|stack, database| {
+        for text in SESSION {
+            for run in ways() {
+                let mut wire = log_in(stack, "picky", database, &[]);
+                fine(&run(&mut wire, text));
+                for _ in 0..12 {
+                    assert_eq!(column(&run(&mut wire, SEEN)), ["acme"], "{text}");
+                }
+                let note = format!("{text} {database}").replace('\'', "''");
+                fine(&run(
+                    &mut wire,
+                    &format!("INSERT INTO orders (note) VALUES (E'{note}')"),
+                ));
+                fine(&run(&mut wire, "SET app.tenant_id TO 'globex'"));
+                assert_eq!(seen(&mut wire), ["globex"]);
+                // In the transaction that sets it, too.
+                fine(&run(&mut wire, "BEGIN"));
+                fine(&run(&mut wire, text));
+                assert_eq!(seen(&mut wire), ["acme"], "{text}");
+                fine(&run(&mut wire, "ROLLBACK"));
+                assert_eq!(seen(&mut wire), ["globex"], "{text}");
+            }
+        }
+        let landed = "SELECT DISTINCT tenant_id FROM orders WHERE note LIKE '%app%'";
+        assert_eq!(stack.direct(database, landed), "acme\n");
+        stack.direct(database, "DELETE FROM orders WHERE note LIKE '%app%'");
+        nothing_is_left(stack, database);
+    });
+}
+
+/// For one transaction, in the ways in which drivers send it.
+const LOCAL: [(&str, &[Option<&str>]); 6] = [
+    ("SELECT set_config('app.tenant_id', 'globex', true)", &[]),
+    ("SET LOCAL app.tenant_id = 'globex'", &[]),
+    (
+        "SELECT set_config('app.tenant_id', $1, true)",
+        &[Some("globex")],
+    ),
+    (
+        "SELECT set_config('app.tenant_id', $1::text, true)",
+        &[Some("globex")],
+    ),
+    (
+        "SELECT set_config($1, $2, true)",
+        &[Some("app.tenant_id"), Some("globex")],
+    ),
+    (
+        "SELECT set_config($2, $1, TRUE)",
+        &[Some("globex"), Some("APP.Tenant_id")],
+    ),
+];
+
+#[test]
+fn what_is_set_for_a_transaction_is_entered_there_and_ends_with_it() {
+    each(|stack, database| {
+        // Without a zone of the session, and with one.
+        for session in [&[][..], &[("app.tenant_id", "acme")]] {
+            let mut wire = log_in(stack, "picky", database, session);
+            for (text, values) in LOCAL {
+                for end in ["COMMIT", "ROLLBACK"] {
+                    fine(&wire.query("BEGIN"));
+                    fine(&wire.batch(&extended(text, values)));
+                    assert_eq!(seen(&mut wire), ["globex"], "{text}");
+                    fine(&wire.query("INSERT INTO orders (note) VALUES ('local')"));
+                    fine(&wire.query(end));
+                    let behind = wire.query(SEEN);
+                    match session {
+                        [] => refused(&mut wire, &behind, "zone-required"),
+                        _ => assert_eq!(column(&behind), ["acme"], "{text}"),
+                    }
+                }
+                // One write, as a pipelining driver sends it.
+                let whole = [
+                    extended("BEGIN", &[]),
+                    extended(text, values),
+                    extended(SEEN, &[]),
+                    extended("COMMIT", &[]),
+                ];
+                let answer = wire.batch(&whole.concat());
+                fine(&answer);
+                let last = column(&answer).pop();
+                assert_eq!(last.as_deref(), Some("globex"), "{text}");
+                // An implicit transaction.
+                let whole = [extended(text, values), extended(SEEN, &[])];
+                let answer = wire.batch(&whole.concat());
+                fine(&answer);
+                let last = column(&answer).pop();
+                assert_eq!(last.as_deref(), Some("globex"), "{text}");
+            }
+            nothing_is_left(stack, database);
+        }
+        let landed = "SELECT tenant_id, count(*) FROM orders WHERE note = 'local' GROUP BY 1";
+        assert_eq!(stack.direct(database, landed), "globex|12\n");
+        stack.direct(database, "DELETE FROM orders WHERE note = 'local'");
+    });
+}
+
+#[test]
+fn a_bound_value_is_entered_each_time() {
+    each(|stack, database| {
+        let mut wire = log_in(stack, "picky", database, &[("TimeZone", "Asia/Tokyo")]);
+        let pick = "SELECT set_config('app.tenant_id', $1, true)";
+        let ask = "SELECT DISTINCT tenant_id || current_setting('TimeZone') FROM orders";
+        fine(&wire.batch(&[parse("pick", pick), parse("ask", ask)].concat()));
+        for zone in ["acme", "globex", "acme", "acme", "globex"].repeat(4) {
+            fine(&wire.query("BEGIN"));
+            fine(&wire.batch(&[bind("", "pick", &[Some(zone)]), execute("", 0)].concat()));
+            let answer = wire.batch(&[bind("", "ask", &[]), execute("", 0)].concat());
+            assert_eq!(column(&answer), [format!("{zone}Asia/Tokyo")]);
+            fine(&wire.query("COMMIT"));
+        }
+        for value in [Some("*"), Some(""), Some("hooli"), None] {
+            let whole = [
+                extended("BEGIN", &[]),
+                bind("", "pick", &[value]),
+                execute("", 0),
+            ];
+            let said = wire.batch(&whole.concat());
+            let guard = match value {
+                Some(_) => "zone-not-granted",
+                None => "zone-parameter",
+            };
+            refused(&mut wire, &said, guard);
+        }
+        nothing_is_left(stack, database);
+    });
+}
+
+#[test]
+fn savepoints_take_back_what_was_entered_behind_them() {
+    each(|stack, database| {
+        for run in ways() {
+            let mut wire = log_in(stack, "picky", database, &[]);
+            let acme = "SET LOCAL app.tenant_id = 'acme'";
+            let globex = "SELECT set_config('app.tenant_id', 'globex', true)";
+            let mut all = |texts: &[&str]| {
+                for text in texts {
+                    fine(&run(&mut wire, text));
+                }
+            };
+            // Entered, and taken back: another may be.
+            all(&["BEGIN", "SAVEPOINT s", acme, SEEN, "ROLLBACK TO s", globex]);
+            assert_eq!(column(&run(&mut wire, SEEN)), ["globex"]);
+            failed(&run(&mut wire, "SELECT 1/0"));
+            let mut all = |texts: &[&str]| {
+                for text in texts {
+                    fine(&run(&mut wire, text));
+                }
+            };
+            all(&["ROLLBACK TO s", acme]);
+            assert_eq!(column(&run(&mut wire, SEEN)), ["acme"]);
+            fine(&run(&mut wire, "ROLLBACK TO s"));
+            let said = run(&mut wire, SEEN);
+            refused(&mut wire, &said, "zone-required");
+            // Set before a savepoint and kept.
+            for text in ["BEGIN", acme, "SAVEPOINT s", SEEN] {
+                fine(&run(&mut wire, text));
+            }
+            failed(&run(&mut wire, "SELECT 1/0"));
+            fine(&run(&mut wire, "ROLLBACK TO s"));
+            assert_eq!(column(&run(&mut wire, SEEN)), ["acme"]);
+            fine(&run(&mut wire, "RELEASE s"));
+            assert_eq!(column(&run(&mut wire, SEEN)), ["acme"]);
+            fine(&run(&mut wire, "COMMIT"));
+            // For the session, and rolled back.
+            fine(&run(&mut wire, "SET app.tenant_id = 'acme'"));
+            for text in ["BEGIN", "SET app.tenant_id = 'globex'", SEEN, "ROLLBACK"] {
+                fine(&run(&mut wire, text));
+            }
+            assert_eq!(column(&run(&mut wire, SEEN)), ["acme"]);
+            for text in ["BEGIN", "RESET ALL", globex] {
+                fine(&run(&mut wire, text));
+            }
+            assert_eq!(column(&run(&mut wire, SEEN)), ["globex"]);
+            fine(&run(&mut wire, "ROLLBACK"));
+        }
+        nothing_is_left(stack, database);
+    });
+}
+
+/// PostgreSQL says so: the mark of a transaction is made once.
+#[test]
+fn a_transaction_has_one_zone() {
+    each(|stack, database| {
+        for run in ways() {
+            let mut wire = log_in(stack, "picky", database, &[("app.tenant_id", "acme")]);
+            fine(&run(&mut wire, "BEGIN"));
+            assert_eq!(column(&run(&mut wire, SEEN)), ["acme"]);
+            fine(&run(&mut wire, "SET LOCAL app.tenant_id = 'acme'"));
+            assert_eq!(
+                column(&run(&mut wire, SEEN)),
+                ["acme"],
+                "the same once more"
+            );
+            fine(&run(&mut wire, "SET LOCAL app.tenant_id = 'globex'"));
+            let said = run(&mut wire, SEEN);
+            assert_eq!(failed(&said), ("42501".into(), 'E'));
+            let message = message::error(&said).and_then(|it| it.field(b'M'));
+            assert_eq!(
+                message.as_deref(),
+                Some("this transaction is in another zone")
+            );
+            fine(&run(&mut wire, "ROLLBACK"));
+            assert_eq!(column(&run(&mut wire, SEEN)), ["acme"]);
+            // A portal from before.
+            let whole = [
+                extended("BEGIN", &[]),
+                parse("", SEEN),
+                bind("early", "", &[]),
+                extended("SET LOCAL app.tenant_id = 'globex'", &[]),
+                execute("early", 0),
+            ];
+            let said = wire.batch(&whole.concat());
+            refused(&mut wire, &said, "zone-required");
+            // In one message with others there is no place to enter it.
+            for text in [
+                "SET LOCAL app.tenant_id = 'globex'; SELECT * FROM orders",
+                "SELECT * FROM orders; SET app.tenant_id = 'globex'",
+            ] {
+                let said = wire.query(text);
+                refused(&mut wire, &said, "zone-required");
+            }
+            assert_eq!(column(&run(&mut wire, SEEN)), ["acme"]);
+            // Within a transaction it goes in pieces.
+            let set = "SELECT set_config('app.tenant_id', 'globex', true)";
+            let said = wire.query(&format!("BEGIN; {set}; {SEEN}; COMMIT"));
+            fine(&said);
+            assert_eq!(column(&said), ["globex", "globex"]);
+            fine(&wire.query("BEGIN"));
+            let said = wire.query(&format!("{set}; {SEEN}; ROLLBACK; {SEEN}"));
+            fine(&said);
+            assert_eq!(column(&said), ["globex", "globex", "acme"]);
+            fine(&wire.query("SET work_mem = '3MB'; SET app.tenant_id = 'globex'"));
+            assert_eq!(column(&run(&mut wire, SEEN)), ["globex"]);
+        }
+        nothing_is_left(stack, database);
+    });
+}
+
+#[test]
+fn on_the_session_route_it_is_entered_in_each_transaction_as_well() {
+    each(|stack, database| {
+        let mut wire = log_in(stack, "own", database, &[]);
+        fine(&wire.query("SET app.tenant_id = 'acme'; SET work_mem = '3MB'"));
+        assert_eq!(seen(&mut wire), ["acme"]);
+        assert_eq!(column(&wire.query("SHOW work_mem")), ["3MB"]);
+        fine(&wire.query("BEGIN"));
+        let text = "SELECT set_config($1, $2, true)";
+        let values = [Some("app.tenant_id"), Some("globex")];
+        fine(&wire.batch(&extended(text, &values)));
+        assert_eq!(seen(&mut wire), ["globex"]);
+        fine(&wire.query("COMMIT"));
+        assert_eq!(seen(&mut wire), ["acme"]);
+        fine(&wire.query("RESET app.tenant_id"));
+        let said = wire.query(SEEN);
+        refused(&mut wire, &said, "zone-required");
+    });
+}
+
+#[test]
+fn the_name_of_the_database_is_signed_as_well() {
+    for stack in stacks() {
+        let mut wire = log_in(&stack, "named", "ported", &[]);
+        for run in ways() {
+            assert_eq!(column(&run(&mut wire, SEEN)), ["porte"]);
+            assert!(column(&run(&mut wire, "SELECT peek('orders')")).is_empty());
+            assert_eq!(
+                column(&run(&mut wire, "SELECT peek('believed')")),
+                ["hammock"]
+            );
+            let said = run(&mut wire, "SET app.tenant_id = 'acme'");
+            refused(&mut wire, &said, "zone-not-granted");
+            assert_eq!(column(&run(&mut wire, SEEN)), ["porte"]);
+        }
+        nothing_is_left(&stack, "ported");
+        // Where the name does not fit there is no zone.
+        let mut wire = log_in(&stack, "named", "shop", &[]);
+        let said = wire.query(SEEN);
+        refused(&mut wire, &said, "zone-required");
+    }
+}
+
+fn driver(stack: &Stack, database: &str, mut client: Command) {
+    client.envs(stack.login("picky", database).environment());
+    let answer: Psql = psql::with_input(client, "").into();
+    let said = format!("{}{}", answer.stdout, answer.stderr);
+    assert_eq!(
+        answer.stdout, "ok options\nok session\nok request\n",
+        "{said}"
+    );
+    assert_eq!(answer.status, 0, "{said}");
+    nothing_is_left(stack, database);
+}
+
+/// Unmodified, as against plain zones.
+#[test]
+fn real_drivers_say_it() {
+    let source = |file| format!("{}/tests/drivers/{file}", env!("CARGO_MANIFEST_DIR"));
+    let modules = parts::parts().join("drivers/node/node_modules");
+    parts::present(&modules.join("pg"), "drivers");
+    let interpreter = parts::parts().join("drivers/python/bin/python");
+    parts::present(&interpreter, "drivers");
+    each(|stack, database| {
+        let mut node = Command::new("node");
+        node.arg(source("zones_node_postgres.js"));
+        node.env("NODE_PATH", &modules);
+        driver(stack, database, node);
+        let mut python = Command::new(&interpreter);
+        python.arg("-B").arg(source("zones_psycopg.py"));
+        driver(stack, database, python);
+    });
+}

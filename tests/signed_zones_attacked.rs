@@ -1,0 +1,286 @@
+//! Signed zones that the client sets itself, attacked: with code that lives in the database, with tokens
+//! of one's own making, and in the one place that runs before its transaction has entered anything.
+
+mod support;
+
+mod zones {
+    #[allow(dead_code, reason = "each file of tests uses a part of it")]
+    pub mod common;
+    #[allow(dead_code, reason = "each file of tests uses a part of it")]
+    pub mod signed;
+}
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use portcullis::zone::signed::{Audience, Key};
+use support::message::{Message, column, error, extended, failed, fine};
+use support::{Stack, StackOptions, Transport, Wire};
+use zones::common::refused;
+use zones::signed::{DATABASES, SECRET, SEEN, each, log_in, nothing_is_left, options, stacks};
+
+const BELIEVED: &str = "SELECT DISTINCT tenant_id FROM believed";
+const MINUTE: i64 = 60_000_000;
+
+/// The two protocols.
+fn ways() -> [fn(&mut Wire, &str) -> Vec<Message>; 2] {
+    [
+        |wire, sql| wire.query(sql),
+        |wire, sql| wire.batch(&extended(sql, &[])),
+    ]
+}
+
+/// A token of a key whose secret is this byte, issued `offset` microseconds from now.
+fn token(byte: u8, zone: &str, role: &str, database: &str, offset: i64) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(1);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.expect("after 1970");
+    let mut nonce = [0; 16];
+    nonce[..8].copy_from_slice(&COUNT.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+    nonce[8..].copy_from_slice(&u64::from(now.subsec_nanos()).to_be_bytes());
+    let key = Key::new("k1", &[byte; 32]).expect("a key");
+    let audience = Audience::new(role, database).expect("an audience");
+    let issued = (now.as_micros() as i64 + offset) as u64;
+    let mut token = Vec::new();
+    key.put_token(zone, &audience, issued, &nonce, &mut token)
+        .expect("a token");
+    String::from_utf8(token).expect("ASCII")
+}
+
+/// Past Portcullis and PgBouncer, with the password of the role.
+fn straight(stack: &Stack, database: &str) -> Wire {
+    let login = stack.login_at(stack.cluster.port, "shop_acme", database);
+    Wire::login_with(&login, Transport::Plain, &[])
+}
+
+/// Where the parameter alone is believed it goes through.
+#[test]
+fn code_in_the_database_cannot_enter_another_zone() {
+    each(|stack, database| {
+        for run in ways() {
+            let mut wire = log_in(stack, "picky", database, &[]);
+            let acme = "SELECT set_config('app.tenant_id', 'acme', true)";
+            for (set, moved) in [
+                (acme, "SELECT say('ho')"),
+                ("SET LOCAL app.tenant_id = 'acme'", "SELECT say('*')"),
+            ] {
+                for text in ["BEGIN", set, moved] {
+                    fine(&run(&mut wire, text));
+                }
+                assert_eq!(column(&run(&mut wire, SEEN)), ["acme"], "{moved}");
+                if moved.contains("ho") {
+                    let believed = column(&run(&mut wire, BELIEVED));
+                    assert_eq!(believed, ["ho"], "the attack itself");
+                }
+                fine(&run(&mut wire, "COMMIT"));
+            }
+            // In the statement that sets it: the server has another by the time it would be entered.
+            fine(&run(&mut wire, "BEGIN"));
+            let both = "SELECT set_config('app.tenant_id', 'acme', true), say('ho')";
+            fine(&run(&mut wire, both));
+            assert!(column(&run(&mut wire, SEEN)).is_empty());
+            assert_eq!(column(&run(&mut wire, BELIEVED)), ["ho"], "the attack");
+            fine(&run(&mut wire, "COMMIT"));
+            // Rows are read there by nobody's zone.
+            fine(&run(&mut wire, "BEGIN"));
+            let reads =
+                "SELECT (SELECT count(*) FROM orders) || set_config('app.tenant_id', 'acme', true)";
+            assert_eq!(column(&run(&mut wire, reads)), ["0acme"]);
+            assert_eq!(column(&run(&mut wire, SEEN)), ["acme"]);
+            fine(&run(&mut wire, "COMMIT"));
+            // A call that is not reached.
+            fine(&run(&mut wire, "BEGIN"));
+            fine(&run(&mut wire, &format!("{acme} WHERE false")));
+            assert!(column(&run(&mut wire, SEEN)).is_empty());
+            fine(&run(&mut wire, "ROLLBACK"));
+            // Before the client has set one.
+            fine(&run(&mut wire, "BEGIN"));
+            fine(&run(&mut wire, "SELECT say('ho')"));
+            assert!(column(&run(&mut wire, "SELECT peek('orders')")).is_empty());
+            let said = run(&mut wire, SEEN);
+            refused(&mut wire, &said, "zone-required");
+        }
+        nothing_is_left(stack, database);
+    });
+}
+
+#[test]
+fn tokens_of_ones_own_open_nothing() {
+    each(|stack, database| {
+        let mut wire = log_in(stack, "picky", database, &[]);
+        let other = DATABASES[usize::from(database == DATABASES[0])];
+        let good = |zone: &str| token(7, zone, "shop_acme", database, 0);
+        let swapped = {
+            let (ho, acme) = (good("ho"), good("acme"));
+            let mut parts: Vec<&str> = acme.split('.').collect();
+            parts[4] = ho.split('.').nth(4).expect("a zone");
+            parts.join(".")
+        };
+        for (forged, why) in [
+            (token(8, "ho", "shop_acme", database, 0), "another key"),
+            (swapped, "a swapped zone"),
+            (
+                token(7, "ho", "shop_acme", database, -2 * MINUTE),
+                "expired",
+            ),
+            (
+                token(7, "ho", "shop_acme", database, 2 * MINUTE),
+                "too early",
+            ),
+            (token(7, "ho", "shop_globex", database, 0), "another role"),
+            (
+                token(7, "ho", "picky", database, 0),
+                "the login, not its role",
+            ),
+            (token(7, "ho", "shop_acme", other, 0), "another database"),
+            ("-".to_owned(), "none"),
+        ] {
+            // In the statement that sets the zone, which nothing has been entered ahead of.
+            fine(&wire.query("BEGIN"));
+            let text = format!(
+                "SELECT set_config('app.tenant_id', 'acme', true), portcullis.enter('{forged}')"
+            );
+            assert_eq!(failed(&wire.query(&text)), ("42501".into(), 'E'), "{why}");
+            fine(&wire.query("ROLLBACK"));
+            // And on a connection of one's own, with the parameter set as one likes.
+            let mut own = straight(stack, database);
+            fine(&own.query("BEGIN; SET LOCAL app.tenant_id = 'ho'"));
+            let entered = own.query(&format!("SELECT FROM portcullis.enter('{forged}')"));
+            assert_eq!(failed(&entered).0, "42501", "{why}");
+            fine(&own.query("ROLLBACK; BEGIN; SET LOCAL app.tenant_id = 'ho'"));
+            assert!(column(&own.query(SEEN)).is_empty(), "{why}");
+        }
+        nothing_is_left(stack, database);
+    });
+}
+
+/// README.md of deploy/sql says how far one goes.
+#[test]
+fn a_stolen_token_enters_no_transaction_that_has_a_zone() {
+    each(|stack, database| {
+        let stolen = || token(7, "ho", "shop_acme", database, 0);
+        let enter = || format!("SELECT FROM portcullis.enter('{}')", stolen());
+        let mut own = straight(stack, database);
+        fine(&own.query(&format!("BEGIN; {}", enter())));
+        assert_eq!(column(&own.query(SEEN)), ["ho"], "it is a good one");
+        for run in ways() {
+            for session in [&[][..], &[("app.tenant_id", "globex")]] {
+                let mut wire = log_in(stack, "picky", database, session);
+                // Before there is a zone: then the client's own does not get in any more.
+                fine(&run(&mut wire, "BEGIN"));
+                let said = run(&mut wire, &enter());
+                match session {
+                    [] => {
+                        fine(&said);
+                        fine(&run(&mut wire, "SET LOCAL app.tenant_id = 'acme'"));
+                        assert_eq!(failed(&run(&mut wire, SEEN)), ("42501".into(), 'E'));
+                    }
+                    _ => assert_eq!(failed(&said), ("42501".into(), 'E')),
+                }
+                fine(&run(&mut wire, "ROLLBACK"));
+                // Behind the statement that sets it.
+                for text in ["BEGIN", "SET LOCAL app.tenant_id = 'acme'"] {
+                    fine(&run(&mut wire, text));
+                }
+                let said = run(&mut wire, &enter());
+                assert_eq!(failed(&said), ("42501".into(), 'E'));
+                let told = error(&said).and_then(|it| it.field(b'M'));
+                assert_eq!(told.as_deref(), Some("this transaction is in another zone"));
+                fine(&run(&mut wire, "ROLLBACK"));
+                // Within it: the same.
+                fine(&run(&mut wire, "BEGIN"));
+                let within = format!(
+                    "SELECT set_config('app.tenant_id', 'acme', true), portcullis.enter('{}')",
+                    stolen()
+                );
+                fine(&run(&mut wire, &within));
+                assert_eq!(failed(&run(&mut wire, SEEN)), ("42501".into(), 'E'));
+                fine(&run(&mut wire, "ROLLBACK"));
+            }
+        }
+        nothing_is_left(stack, database);
+    });
+}
+
+/// Two clients with one server connection between them, in forms and orders that change.
+#[test]
+fn two_zones_on_one_connection_never_meet() {
+    for (round, stack) in stacks().into_iter().enumerate() {
+        let mut random = 0x9e37_79b9_7f4a_7c15_u64 + round as u64;
+        let mut next = move |below: u64| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random % below
+        };
+        let mut wires = ["acme", "globex"].map(|zone| {
+            let mut wire = log_in(&stack, "picky", "shop", &[]);
+            fine(&wire.query(&format!("SET app.tenant_id = '{zone}'")));
+            wire
+        });
+        for turn in 0..400 {
+            let who = next(2) as usize;
+            let kept = ["acme", "globex"][who];
+            let said = ["acme", "globex"][next(2) as usize];
+            let wire = &mut wires[who];
+            let local = "SELECT set_config('app.tenant_id', $1, true)";
+            let begin = ["BEGIN", "BEGIN ISOLATION LEVEL SERIALIZABLE"][next(2) as usize];
+            let end = ["COMMIT", "ROLLBACK"][next(2) as usize];
+            let (answer, wanted) = match next(5) {
+                0 => (wire.query(SEEN), kept),
+                1 => (wire.batch(&extended(SEEN, &[])), kept),
+                2 => {
+                    fine(&wire.query(begin));
+                    fine(&wire.query(&format!("SET LOCAL app.tenant_id = '{said}'")));
+                    let answer = wire.query(SEEN);
+                    fine(&wire.query(end));
+                    (answer, said)
+                }
+                3 => {
+                    let all = [
+                        extended(begin, &[]),
+                        extended(local, &[Some(said)]),
+                        extended(SEEN, &[]),
+                        extended(end, &[]),
+                    ];
+                    (wire.batch(&all.concat()), said)
+                }
+                _ => {
+                    fine(&wire.query(begin));
+                    fine(&wire.query("SAVEPOINT s"));
+                    failed(&wire.query("SELECT 1/0"));
+                    fine(&wire.query("ROLLBACK TO s"));
+                    let answer = wire.batch(&extended(SEEN, &[]));
+                    fine(&wire.query(end));
+                    (answer, kept)
+                }
+            };
+            fine(&answer);
+            assert_eq!(
+                column(&answer).last().map(String::as_str),
+                Some(wanted),
+                "turn {turn}"
+            );
+        }
+        nothing_is_left(&stack, "shop");
+    }
+}
+
+/// The proxy has a key that the database does not know.
+#[test]
+fn a_wrong_key_is_told_and_shows_nothing() {
+    let stack = Stack::start(StackOptions {
+        zone_keys: options().zone_keys.replace(SECRET, &"08".repeat(32)),
+        ..options()
+    });
+    for run in ways() {
+        let mut wire = log_in(&stack, "picky", "shop", &[("app.tenant_id", "acme")]);
+        let message = "zone token is not valid for login \"shop_acme\" in database \"shop\"";
+        let told = |said: &[Message]| error(said).and_then(|it| it.field(b'M'));
+        assert_eq!(told(&run(&mut wire, SEEN)).as_deref(), Some(message));
+        fine(&run(&mut wire, "BEGIN"));
+        fine(&run(&mut wire, "SET LOCAL app.tenant_id = 'globex'"));
+        assert_eq!(told(&run(&mut wire, SEEN)).as_deref(), Some(message));
+        fine(&run(&mut wire, "ROLLBACK"));
+    }
+}
