@@ -5,7 +5,7 @@
 //! lists of plain names in parentheses, and names behind a dot; and the tree has as many aliases with columns of that
 //! name, and as many relations and columns of rows. Where anything else is in the way the name counts as a call.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use pg_raw_parse::walk::{Recurse, walk_manual};
@@ -40,11 +40,21 @@ fn seen(view: View<'_>, function: &str) -> Option<Count> {
         let behind_dot = at > 0 && view.is_kind(at - 1, Kind::Dot);
         match (behind_dot, view.is_kind(at + 1, Kind::Open)) {
             (true, false) => count.dotted += 1,
+            (true, true) if is_target(view, at) && holds_names(view, at + 1) => count.dotted += 1,
             (false, true) if at > 0 && holds_names(view, at + 1) => count.aliases += 1,
             _ => return None,
         }
     }
     Some(count)
+}
+
+/// Is it the `f` of `INSERT INTO s.f (a, b)`?
+fn is_target(view: View<'_>, at: usize) -> bool {
+    let mut first = at;
+    while first >= 2 && view.is_kind(first - 1, Kind::Dot) && view.is_name(first - 2) {
+        first -= 2;
+    }
+    first >= 2 && view.is(first - 1, "into") && view.is(first - 2, "insert")
 }
 
 /// Does `(a, b)` stand there?
@@ -83,10 +93,11 @@ pub(super) struct Names {
 struct Found<'a> {
     names: Names,
     known: HashSet<*const ()>,
-    /// Columns, with a qualifier that may be that of a function in FROM.
-    columns: Vec<(&'a str, &'static str)>,
-    /// The functions in FROM: what is qualified by them may be of any type.
-    values: HashSet<&'a str>,
+    /// Columns, with a qualifier that may be that of a function in FROM: qualifier, name, and which function it may call.
+    columns: Vec<(&'a str, &'a str, &'static str)>,
+    /// The functions in FROM, and the columns that the statement gives them: what is qualified by them and is
+    /// none of these may be of any type.
+    values: HashMap<&'a str, Vec<HashSet<&'a str>>>,
     /// One of them has a name that cannot be told.
     nameless: bool,
 }
@@ -110,10 +121,14 @@ impl<'a> Found<'a> {
                     .dotted
                     .extend(relation.relname().and_then(guarded));
             }
+            Node::CommonTableExpr(query)
+                if !query.aliascolnames().is_empty() && self.is_new(query) =>
+            {
+                let name = query.ctename().map(str::as_bytes);
+                self.names.aliases.extend(name.and_then(functions::find));
+            }
             Node::RangeFunction(item) => match name_of(item) {
-                Some(name) => {
-                    self.values.insert(name);
-                }
+                Some(name) => self.values.entry(name).or_default().push(columns_of(item)),
                 None => self.nameless = true,
             },
             Node::ColumnRef(column) if self.is_new(column) => self.column(column),
@@ -128,23 +143,29 @@ impl<'a> Found<'a> {
         // The relation, and its schema behind a database.
         let relation = (1..last).filter_map(|at| part(at).and_then(guarded));
         self.names.dotted.extend(relation);
-        let function = part(last).filter(|_| last > 0).and_then(guarded);
+        let (Some(qualifier), Some(name)) = (part(0), part(last).filter(|_| last > 0)) else {
+            return;
+        };
         let not_of_rows = |it: &&str| functions::by_dot(it) != ByDot::OfRow;
-        match (function.filter(not_of_rows), part(0)) {
-            (Some(function), Some(qualifier)) if last == 1 => {
-                self.columns.push((qualifier, function));
-            }
+        match guarded(name).filter(not_of_rows) {
+            Some(function) if last == 1 => self.columns.push((qualifier, name, function)),
             // With its schema it can only be a relation.
-            (Some(function), _) => self.names.dotted.push(function),
-            (None, _) => {}
+            Some(function) => self.names.dotted.push(function),
+            None => {}
         }
     }
 
     fn told(mut self) -> Names {
         if !self.nameless {
-            let of_rows = self.columns.into_iter();
-            let of_rows = of_rows.filter(|(qualifier, _)| !self.values.contains(qualifier));
-            self.names.dotted.extend(of_rows.map(|(_, name)| name));
+            let is_column = |qualifier: &str, name: &str| {
+                let items = self.values.get(qualifier).into_iter().flatten();
+                items.into_iter().all(|columns| columns.contains(name))
+            };
+            let columns = self.columns.iter();
+            let columns = columns.filter(|(qualifier, name, _)| is_column(qualifier, name));
+            self.names
+                .dotted
+                .extend(columns.map(|(.., function)| function));
         }
         self.names
     }
@@ -162,6 +183,16 @@ fn name_of(item: &nodes::RangeFunction) -> Option<&str> {
         },
         _ => None,
     }
+}
+
+/// The columns that the statement gives to a function in FROM.
+fn columns_of(item: &nodes::RangeFunction) -> HashSet<&str> {
+    let names = item.alias().map(nodes::Alias::colnames);
+    let names = names.into_iter().flatten().filter_map(Node::as_str);
+    let defined = item.coldeflist().iter();
+    names
+        .chain(defined.filter_map(|column| column.colname()))
+        .collect()
 }
 
 /// Those anywhere in a query.

@@ -68,6 +68,11 @@ fn a_column_of_a_row_is_no_call() {
         "insert into t (dblink) values (1) on conflict (id) do update set dblink = excluded.dblink",
         "select * from public.dblink join s.crosstab4 as c on c.ts_stat = public.dblink.id",
         "insert into public.crosstab3 values (1)",
+        "insert into public.dblink (a, b) values (1, 2)",
+        "insert into shop.public.\"dblink\" (a) select dblink.a from public.dblink",
+        "with dblink (a) as (select 1) select dblink.a from dblink",
+        "select x.dblink from unnest(array[1]) with ordinality x (dblink, n)",
+        "select x.dblink from jsonb_to_recordset('[]') as x (id int, dblink text)",
         "select t.dblink from t, generate_series(1, 2) g, unnest(t.list) with ordinality as u (a, b)",
         "select t.pg_cancel_backend, f.a from f(1), t",
         "copy (select t.dblink from t) to stdout",
@@ -111,7 +116,10 @@ fn a_column_that_may_be_a_call_is_a_call() {
         "select t.dblink from t order by ('x'::text) . dblink",
         "select t.a::s.dblink from t",
         "create view v as select t.dblink from t",
-        "select * from json_to_record('{}') as x (dblink int), t where x.dblink = 1",
+        "select x.dblink from unnest(array[1]) x (dblink), lateral (select x.dblink from unnest(array['x']) x) y",
+        "select shop.dblink (a) from t",
+        "with dblink (a) as (select 1) select dblink (a) from dblink",
+        "select dblink (a) from x, (values (1)) dblink (b)",
     ] {
         assert_eq!(facts(text).statements[0].functions, ["dblink"], "{text}");
     }
