@@ -36,7 +36,6 @@ CREATE TABLE "table" ("select" int PRIMARY KEY, "drop" text, "create" text, "fro
 CREATE TABLE "drop table orders" (id int);
 CREATE TABLE links (id int PRIMARY KEY, dblink text, crosstab int, set_limit numeric, http_get text, lo_unlink bool, nextval int);
 INSERT INTO links VALUES (1, 'x', 2, 0.5, 'https://example.com', false, 3);
-CREATE TABLE dblink (id int PRIMARY KEY, note text);
 CREATE TABLE jobs (id int PRIMARY KEY, state text NOT NULL DEFAULT 'new');
 CREATE TABLE settings (name text PRIMARY KEY, value text);
 CREATE TABLE audit (id bigint GENERATED ALWAYS AS IDENTITY, what text);

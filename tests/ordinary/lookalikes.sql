@@ -159,9 +159,6 @@ SELECT x.dblink, j.crosstab FROM unnest(ARRAY['a']) WITH ORDINALITY AS x (dblink
 
 WITH dblink (a) AS (SELECT 1) SELECT a FROM dblink;
 
-INSERT INTO public.dblink (id, note) VALUES (1, 'x') RETURNING dblink.note;
-DELETE FROM public.dblink WHERE id = 1;
-
 SELECT s.set_config, s.pg_notify, s.pg_reload_conf FROM (SELECT 1 AS set_config, 2 AS pg_notify, 3 AS pg_reload_conf) s;
 
 INSERT INTO settings (name, value) VALUES ('set_config', 'query_to_xml'), ('DO $$', 'BEGIN END') ON CONFLICT DO NOTHING;
