@@ -1,44 +1,64 @@
-//! Names of guarded functions that are no calls: `FROM (VALUES (1)) AS crosstab (n)`.
+//! Names of guarded functions that are no calls: `FROM (VALUES (1)) AS crosstab (n)`, `SELECT t.crosstab FROM t`.
 //!
-//! To the tokens an alias with columns looks like a call. It is none if both opinions say so: behind each
-//! such name the tokens show a list of plain names in parentheses, and the tree has as many aliases with
-//! columns of that name. Where anything else is in the way the name counts as a call.
+//! To the tokens an alias with columns looks like a call, and so does a name behind a dot, PostgreSQL's
+//! other way to write one. They are none if both opinions say so: all that the tokens show are
+//! lists of plain names in parentheses, and names behind a dot; and the tree has as many aliases with columns of that
+//! name, and as many relations and columns of rows. Where anything else is in the way the name counts as a call.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
-use pg_raw_parse::Node;
 use pg_raw_parse::walk::{Recurse, walk_manual};
+use pg_raw_parse::{Node, nodes};
 
+use super::functions::{self, ByDot};
 use super::scan;
 use super::token::Kind;
 use super::view::View;
 use super::{FunctionGroup, group};
 
+/// How often each looks like a call and may be none.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Count {
+    /// `f (a, b)`
+    aliases: usize,
+    /// `x.f`
+    dotted: usize,
+}
+
 /// How often a guarded function seems to be called in the statement; none if one of these must be a call.
 /// What sets parameters is not told from an alias.
-fn seen(view: View<'_>, function: &str) -> Option<usize> {
+fn seen(view: View<'_>, function: &str) -> Option<Count> {
     if group(function) == Some(FunctionGroup::Settings) {
         return None;
     }
-    let mut count = 0;
+    let mut count = Count::default();
     for at in 0..view.tokens.len() {
         if scan::called(view, at) != Some(function) {
             continue;
         }
-        if at == 0 || view.is_kind(at - 1, Kind::Dot) || !holds_names(view, at + 1) {
-            return None;
+        let behind_dot = at > 0 && view.is_kind(at - 1, Kind::Dot);
+        match (behind_dot, view.is_kind(at + 1, Kind::Open)) {
+            (true, false) => count.dotted += 1,
+            (true, true) if is_target(view, at) && holds_names(view, at + 1) => count.dotted += 1,
+            (false, true) if at > 0 && holds_names(view, at + 1) => count.aliases += 1,
+            _ => return None,
         }
-        count += 1;
     }
     Some(count)
 }
 
+/// Is it the `f` of `INSERT INTO s.f (a, b)`?
+fn is_target(view: View<'_>, at: usize) -> bool {
+    let mut first = at;
+    while first >= 2 && view.is_kind(first - 1, Kind::Dot) && view.is_name(first - 2) {
+        first -= 2;
+    }
+    first >= 2 && view.is(first - 1, "into") && view.is(first - 2, "insert")
+}
+
 /// Does `(a, b)` stand there?
 fn holds_names(view: View<'_>, open: usize) -> bool {
-    if !view.is_kind(open, Kind::Open) {
-        return false;
-    }
     let mut at = open + 1;
     loop {
         if !view.is_name(at) {
@@ -52,23 +72,140 @@ fn holds_names(view: View<'_>, open: usize) -> bool {
     }
 }
 
-/// The aliases with columns anywhere in a query, each as often as it is there.
-pub(super) fn named(query: Node<'_>) -> Vec<String> {
-    let mut names = Vec::new();
-    let mut known = HashSet::new();
+/// The guarded function of that name, where a name behind a dot may be something else.
+fn guarded(name: &str) -> Option<&'static str> {
+    // What a view shows is what its function does.
+    let is_view = functions::view(name.as_bytes()).is_some();
+    functions::find(name.as_bytes()).filter(|_| !is_view)
+}
+
+/// What a query calls its tables and columns, as far as these are names of guarded functions.
+#[derive(Default)]
+pub(super) struct Names {
+    /// Aliases with columns, each as often as it is there.
+    aliases: Vec<&'static str>,
+    /// Relations with their schema, and columns of rows: each as often as it is there.
+    dotted: Vec<&'static str>,
+}
+
+/// What a walk has met.
+#[derive(Default)]
+struct Found<'a> {
+    names: Names,
+    known: HashSet<*const ()>,
+    /// Columns, with a qualifier that may be that of a function in FROM: qualifier, name, and which function it may call.
+    columns: Vec<(&'a str, &'a str, &'static str)>,
+    /// The functions in FROM, and the columns that the statement gives them: what is qualified by them and is
+    /// none of these may be of any type.
+    values: HashMap<&'a str, Vec<HashSet<&'a str>>>,
+    /// One of them has a name that cannot be told.
+    nameless: bool,
+}
+
+impl<'a> Found<'a> {
+    /// Is it met for the first time? What counts must not count twice.
+    fn is_new<T>(&mut self, node: &T) -> bool {
+        self.known.insert(std::ptr::from_ref(node).cast())
+    }
+
+    fn meet(&mut self, node: Node<'a>) {
+        match node {
+            Node::Alias(alias) if !alias.colnames().is_empty() && self.is_new(alias) => {
+                let name = alias.aliasname().map(str::as_bytes);
+                self.names.aliases.extend(name.and_then(functions::find));
+            }
+            Node::RangeVar(relation)
+                if relation.schemaname().is_some() && self.is_new(relation) =>
+            {
+                self.names
+                    .dotted
+                    .extend(relation.relname().and_then(guarded));
+            }
+            Node::CommonTableExpr(query)
+                if !query.aliascolnames().is_empty() && self.is_new(query) =>
+            {
+                let name = query.ctename().map(str::as_bytes);
+                self.names.aliases.extend(name.and_then(functions::find));
+            }
+            Node::RangeFunction(item) => match name_of(item) {
+                Some(name) => self.values.entry(name).or_default().push(columns_of(item)),
+                None => self.nameless = true,
+            },
+            Node::ColumnRef(column) if self.is_new(column) => self.column(column),
+            _ => {}
+        }
+    }
+
+    fn column(&mut self, column: &'a nodes::ColumnRef) {
+        let path = column.fields();
+        let part = |at: usize| path.get(at).and_then(Node::as_str);
+        let last = path.len().saturating_sub(1);
+        // The relation, and its schema behind a database.
+        let relation = (1..last).filter_map(|at| part(at).and_then(guarded));
+        self.names.dotted.extend(relation);
+        let (Some(qualifier), Some(name)) = (part(0), part(last).filter(|_| last > 0)) else {
+            return;
+        };
+        let not_of_rows = |it: &&str| functions::by_dot(it) != ByDot::OfRow;
+        match guarded(name).filter(not_of_rows) {
+            Some(function) if last == 1 => self.columns.push((qualifier, name, function)),
+            // With its schema it can only be a relation.
+            Some(function) => self.names.dotted.push(function),
+            None => {}
+        }
+    }
+
+    fn told(mut self) -> Names {
+        if !self.nameless {
+            let is_column = |qualifier: &str, name: &str| {
+                let items = self.values.get(qualifier).into_iter().flatten();
+                items.into_iter().all(|columns| columns.contains(name))
+            };
+            let columns = self.columns.iter();
+            let columns = columns.filter(|(qualifier, name, _)| is_column(qualifier, name));
+            self.names
+                .dotted
+                .extend(columns.map(|(.., function)| function));
+        }
+        self.names
+    }
+}
+
+/// What a function in FROM is called: by its alias, or by its own name.
+fn name_of(item: &nodes::RangeFunction) -> Option<&str> {
+    if let Some(alias) = item.alias() {
+        return alias.aliasname();
+    }
+    match item.functions().get(0)? {
+        Node::NodeList(entry) => match entry.get(0)? {
+            Node::FuncCall(call) => call.funcname().iter().next_back()?.as_str(),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The columns that the statement gives to a function in FROM.
+fn columns_of(item: &nodes::RangeFunction) -> HashSet<&str> {
+    let names = item.alias().map(nodes::Alias::colnames);
+    let names = names.into_iter().flatten().filter_map(Node::as_str);
+    let defined = item.coldeflist().iter();
+    names
+        .chain(defined.filter_map(|column| column.colname()))
+        .collect()
+}
+
+/// Those anywhere in a query.
+pub(super) fn named(query: Node<'_>) -> Names {
+    let mut found = Found::default();
     let mut open = vec![query];
     while let Some(node) = open.pop() {
         match node {
             // The library reads through the pointer behind these.
             Node::None => continue,
             Node::NodeList(list) if list.is_empty() => continue,
-            Node::Invalid(..) => return Vec::new(),
-            Node::Alias(alias)
-                if !alias.colnames().is_empty() && known.insert(std::ptr::from_ref(alias)) =>
-            {
-                names.extend(alias.aliasname().map(str::to_owned));
-            }
-            _ => {}
+            Node::Invalid(..) => return Names::default(),
+            _ => found.meet(node),
         }
         // One level at a time: the library's own descent would use stack for every level.
         walk_manual::<()>(node, |child| {
@@ -76,13 +213,17 @@ pub(super) fn named(query: Node<'_>) -> Vec<String> {
             ControlFlow::Continue(Recurse::No)
         });
     }
-    names
+    found.told()
 }
 
-/// Takes from the functions that a statement seems to call those that are aliases in it; `named`: by [`named`].
-pub(super) fn not_calls(view: View<'_>, named: &[String], calls: &mut Vec<&'static str>) {
+/// Takes from the functions that a statement seems to call those that are none in it; `names`: by [`named`].
+pub(super) fn not_calls(view: View<'_>, names: &Names, calls: &mut Vec<&'static str>) {
     calls.retain(|function| {
-        let aliases = named.iter().filter(|name| name == function).count();
-        aliases == 0 || seen(view, function) != Some(aliases)
+        let of = |list: &[&str]| list.iter().filter(|name| *name == function).count();
+        let count = Count {
+            aliases: of(&names.aliases),
+            dotted: of(&names.dotted),
+        };
+        count == Count::default() || seen(view, function) != Some(count)
     });
 }

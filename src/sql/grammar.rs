@@ -51,7 +51,7 @@ pub(super) struct Look {
     /// It has the word WITH, so that statements may hide below the surface, or FOR UPDATE and the
     /// like, which a subquery can have.
     pub(super) below: bool,
-    /// It seems to call guarded functions, some of which may be aliases.
+    /// It seems to call guarded functions, some of which may be aliases or columns.
     pub(super) aliases: bool,
     pub(super) depth: Depth,
 }
@@ -61,8 +61,8 @@ pub(super) struct Opinion {
     pub(super) classes: ClassSet,
     /// All but the role, which only the tokens tell.
     pub(super) details: Details,
-    /// The aliases with columns, if they were asked for; of queries alone.
-    pub(super) aliases: Vec<String>,
+    /// Names that may look like calls, if they were asked for; of queries alone.
+    pub(super) aliases: aliases::Names,
 }
 
 /// The opinion about each statement.
@@ -78,7 +78,7 @@ pub(super) fn opinions(text: &str, look: Look) -> Result<Vec<Opinion>, Failure> 
                 }
                 let aliases = match look.aliases {
                     true => aliases_of(node),
-                    false => Vec::new(),
+                    false => aliases::Names::default(),
                 };
                 Opinion {
                     classes,
@@ -116,13 +116,24 @@ pub(super) fn syntax_error(text: &str) -> Option<String> {
     }
 }
 
-fn aliases_of(node: Node<'_>) -> Vec<String> {
+fn aliases_of(node: Node<'_>) -> aliases::Names {
     use Node::*;
+    // The grammar allows three of these in each other.
+    let mut node = node;
+    for _ in 0..MAX_NESTING {
+        node = match node {
+            ExplainStmt(it) => it.query(),
+            PrepareStmt(it) => it.query(),
+            DeclareCursorStmt(it) => it.query(),
+            CopyStmt(it) => it.query(),
+            _ => break,
+        };
+    }
     match node {
         SelectStmt(_) | InsertStmt(_) | UpdateStmt(_) | DeleteStmt(_) | MergeStmt(_) => {
             aliases::named(node)
         }
-        _ => Vec::new(),
+        _ => aliases::Names::default(),
     }
 }
 

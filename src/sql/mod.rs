@@ -73,7 +73,7 @@ pub use describe::{describe, describe_at, first_opinion_alone};
 pub use details::*;
 pub use facts::*;
 pub use fingerprint::{Fingerprint, NotAFingerprint, fingerprint};
-pub use functions::{FUNCTIONS, FunctionGroup, group};
+pub use functions::{ByDot, FUNCTIONS, FunctionGroup, by_dot, group};
 pub use localized::{Edit, EditKind, Localized};
 pub use redact::{MAX_REDACTED, redact};
 pub use settings::{current_name, former_name};

@@ -20,10 +20,15 @@ pub(super) fn calls(
         if function == "set_config" {
             touches.push(settings::set_config(view, at + 1));
         }
-        // `ts_rewrite(query, target, substitute)` runs no SQL; `ts_rewrite(query, 'select ...')` does.
-        let harmless = function == "ts_rewrite"
-            && open
-            && settings::arguments(view, at + 1).is_some_and(|(count, _)| count == 3);
+        let harmless = match function {
+            // `ts_rewrite(query, target, substitute)` runs no SQL; `ts_rewrite(query, 'select ...')` does.
+            "ts_rewrite" => {
+                open && settings::arguments(view, at + 1).is_some_and(|(count, _)| count == 3)
+            }
+            // Without an argument it shows the setting.
+            "isn_weak" => open && view.is_kind(at + 2, Kind::Close),
+            _ => false,
+        };
         if !harmless && !found.contains(&function) {
             found.push(function);
         }
@@ -63,12 +68,21 @@ pub(super) fn called(view: View<'_>, at: usize) -> Option<&'static str> {
 /// the jobs of `graphile_worker` are rows, whatever other extensions call `add_job`.
 fn of_schema(view: View<'_>, at: usize, function: Option<&'static str>) -> Option<&'static str> {
     let call = view.is_kind(at + 1, Kind::Open);
-    if !call || at < 2 || !view.is_kind(at - 1, Kind::Dot) || !view.is_name(at - 2) {
+    if !call {
+        // `x.f`, unless its name cannot be decoded.
+        return function.filter(|function| {
+            functions::by_dot(function) != functions::ByDot::Never || view.name(at).is_none()
+        });
+    }
+    if at < 2 || !view.is_kind(at - 1, Kind::Dot) || !view.is_name(at - 2) {
         return function;
     }
     match (view.name(at - 2).as_deref(), function) {
         (Some("graphile_worker"), Some("add_job")) => None,
-        (Some("cron"), None) => Some(functions::CRON),
+        (Some(schema), None) => match view.name(at) {
+            Some(name) => functions::in_schema(schema, &name),
+            None => Some(functions::CRON),
+        },
         // It might be: guarded functions of unknown schemas count anyway.
         (None, None) => Some(functions::CRON),
         _ => function,

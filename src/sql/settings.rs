@@ -89,6 +89,10 @@ pub(super) fn set(view: View<'_>, touches: &mut Vec<ParameterTouch>) -> SetKind 
     let kind = push(touches, name, how);
     if let Some(touch) = touches.last_mut().filter(|_| how != ParameterUse::Reset) {
         touch.value = constant(view, value).filter(|_| view.tokens.len() == value + 1);
+        // Back to who the connection logged in as, for good or for a transaction.
+        if is(&touch.name, "role") && touch.value.as_deref() == Some("none") {
+            (touch.how, touch.value) = (ParameterUse::Reset, None);
+        }
     }
     kind
 }
@@ -174,6 +178,10 @@ fn push(touches: &mut Vec<ParameterTouch>, name: ParameterName, how: ParameterUs
     };
     touches.push(touch);
     kind
+}
+
+fn is(parameter: &ParameterName, name: &str) -> bool {
+    matches!(parameter, ParameterName::Named(parameter) if **parameter == *name)
 }
 
 /// Does it change who the statements after it run as?

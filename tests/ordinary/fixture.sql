@@ -34,6 +34,8 @@ CREATE TABLE events (id bigint NOT NULL, at date NOT NULL, body text) PARTITION 
 CREATE TABLE events_2026 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
 CREATE TABLE "table" ("select" int PRIMARY KEY, "drop" text, "create" text, "from" int, "into" int, "set" text);
 CREATE TABLE "drop table orders" (id int);
+CREATE TABLE links (id int PRIMARY KEY, dblink text, crosstab int, set_limit numeric, http_get text, lo_unlink bool, nextval int);
+INSERT INTO links VALUES (1, 'x', 2, 0.5, 'https://example.com', false, 3);
 CREATE TABLE jobs (id int PRIMARY KEY, state text NOT NULL DEFAULT 'new');
 CREATE TABLE settings (name text PRIMARY KEY, value text);
 CREATE TABLE audit (id bigint GENERATED ALWAYS AS IDENTITY, what text);

@@ -136,6 +136,31 @@ SELECT set_config, dblink FROM (VALUES (1, 2)) AS t (set_config, dblink);
 -- The alias with its columns looks like a call.
 SELECT crosstab AS query_to_xml FROM (VALUES ('x')) crosstab (crosstab);
 
+-- Columns of rows, which look like calls, too.
+
+SELECT links.dblink, l.crosstab, l.set_limit, public.links.http_get FROM links, links l WHERE NOT l.lo_unlink AND l.nextval > 0 ORDER BY l.crosstab, links.dblink;
+
+SELECT "l"."dblink", "l"."http_get" FROM "public"."links" AS "l" WHERE "l"."crosstab" = ANY (ARRAY[1, 2]);
+
+WITH query AS (SELECT id, dblink AS ts_stat FROM links) SELECT q.ts_stat, count(DISTINCT query.ts_stat) FROM query q JOIN query USING (id) GROUP BY q.ts_stat;
+
+UPDATE links SET crosstab = links.crosstab + 1 WHERE links.dblink = 'x' RETURNING links.dblink, links.lo_unlink;
+UPDATE links SET crosstab = 2 WHERE id = 1;
+
+INSERT INTO links (id, dblink) VALUES (1, 'y') ON CONFLICT (id) DO UPDATE SET dblink = links.dblink WHERE excluded.dblink <> links.dblink;
+
+EXPLAIN (COSTS off) SELECT l.dblink FROM links l WHERE l.crosstab = 2;
+
+COPY (SELECT l.dblink, l.pgr_cost, l.query_to_xml FROM (SELECT dblink, 1 AS pgr_cost, 2 AS query_to_xml FROM links) l) TO STDOUT;
+
+SELECT l.dblink, g.g, u.n FROM links l, generate_series(1, 2) g, unnest(ARRAY[1, 2]) WITH ORDINALITY u (n, o) WHERE u.o = g.g ORDER BY g.g;
+
+SELECT x.dblink, j.crosstab FROM unnest(ARRAY['a']) WITH ORDINALITY AS x (dblink, n), jsonb_to_recordset('[{"crosstab": 1}]') AS j (crosstab int);
+
+WITH dblink (a) AS (SELECT 1) SELECT a FROM dblink;
+
+SELECT s.set_config, s.pg_notify, s.pg_reload_conf FROM (SELECT 1 AS set_config, 2 AS pg_notify, 3 AS pg_reload_conf) s;
+
 INSERT INTO settings (name, value) VALUES ('set_config', 'query_to_xml'), ('DO $$', 'BEGIN END') ON CONFLICT DO NOTHING;
 DELETE FROM settings WHERE name IN ('set_config', 'DO $$');
 

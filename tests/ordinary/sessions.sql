@@ -171,6 +171,17 @@ SET SESSION AUTHORIZATION DEFAULT;
 
 RESET ROLE;
 
+SET ROLE NONE;
+
+SET SESSION ROLE none;
+
+SET role TO 'none';
+
+BEGIN;
+SET LOCAL ROLE NONE;
+SELECT current_user = session_user;
+COMMIT;
+
 -- Notifications go to others; PgBouncer's transaction mode keeps nobody listening.
 
 NOTIFY changes;

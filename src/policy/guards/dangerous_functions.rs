@@ -9,8 +9,8 @@ use crate::sql::{Details, Facts, FunctionGroup, QualifiedName, group};
 /// Objects to functions that run text as SQL, touch files, other backends or other connections, or
 /// change the schema by way of an extension, and to those that the policy denies.
 ///
-/// Not its business: `set_config` (judged by the parameter it sets), large objects, sequences, session
-/// locks and settings.
+/// Not its business: `set_config` (judged by the parameter it sets), large objects, sequences,
+/// notifications, session locks and settings.
 /// A migration session may use them, except for files; not one that may only add to the schema,
 /// since what they run or end could take something away.
 pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
@@ -34,6 +34,7 @@ fn not_allowed(name: &str) -> Objection {
         Some(FunctionGroup::ExtensionDdl) => {
             "It changes the schema, or plans work that does, by way of an extension"
         }
+        Some(FunctionGroup::Storage) => "It changes or shows how an index is stored",
         _ => "It runs text as SQL, or touches files, other connections or other servers",
     };
     Objection::new(format!("function {name}() is not allowed"))
@@ -93,12 +94,18 @@ fn hidden(details: &Details, is_denied: impl Fn(&QualifiedName) -> bool) -> Opti
 
 /// Watched by others, or by nobody yet.
 fn is_free(name: &str) -> bool {
-    use FunctionGroup::{
-        LargeObjects, Sequences, SessionLocks, SessionNumbers, SessionSettings, Settings,
-    };
+    use FunctionGroup::*;
     matches!(
         group(name),
-        Some(Settings | LargeObjects | SessionLocks | Sequences | SessionNumbers | SessionSettings)
+        Some(
+            Settings
+                | LargeObjects
+                | SessionLocks
+                | Sequences
+                | SessionNumbers
+                | SessionSettings
+                | Notifications
+        )
     )
 }
 

@@ -7,8 +7,9 @@ const WRITES: ClassSet = ClassSet::of(Class::Write)
     .with(Class::CopyIn)
     .with(Class::Lock);
 
-/// Functions that change large objects or sequences; the other large object functions read.
-const WRITING_FUNCTIONS: [&str; 9] = [
+/// Functions that change large objects or sequences, or send notifications; the other large object
+/// functions read.
+const WRITING_FUNCTIONS: [&str; 11] = [
     "lo_creat",
     "lo_create",
     "lo_from_bytea",
@@ -17,11 +18,13 @@ const WRITING_FUNCTIONS: [&str; 9] = [
     "lo_truncate64",
     "lo_unlink",
     "lowrite",
+    "nextval",
+    "pg_notify",
     "setval",
 ];
 
-/// Objects to INSERT, UPDATE, DELETE, MERGE, COPY FROM, row and table locks, and functions that write large objects
-/// or sequences, of logins of kind human. How strong a table lock is, is not known here: all count.
+/// Objects to INSERT, UPDATE, DELETE, MERGE, COPY FROM, NOTIFY, row and table locks, and functions that write large
+/// objects or sequences or notify, of logins of kind human. How strong a table lock is, is not known here: all count.
 pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
     if who.login.kind != Kind::Human {
         return None;
@@ -52,6 +55,13 @@ fn what_is_written(statement: &Statement) -> Option<String> {
     }
     if statement.details.row_lock {
         return Some("SELECT FOR UPDATE".to_owned());
+    }
+    if statement.tag == "NOTIFY" && statement.classes.has(Class::Notify) {
+        return Some("NOTIFY".to_owned());
+    }
+    // What is only planned is not called.
+    if statement.classes == ClassSet::of(Class::Explain) {
+        return None;
     }
     let function = statement
         .functions
@@ -94,6 +104,9 @@ mod tests {
             (locking(), "SELECT FOR UPDATE"),
             (calls(&["lo_unlink"]), "lo_unlink()"),
             (calls(&["setval"]), "setval()"),
+            (calls(&["nextval"]), "nextval()"),
+            (calls(&["pg_notify"]), "pg_notify()"),
+            (facts("NOTIFY", &[Class::Notify]), "NOTIFY"),
         ] {
             let message = format!("cannot execute {what} as login \"boris\", which may only read");
             assert_refused(
@@ -119,10 +132,17 @@ mod tests {
             assert_allowed(&facts(tag, &[class]), &boris, CLOSED);
         }
         assert_allowed(&calls(&["lo_get"]), &boris, CLOSED);
+        assert_allowed(&facts("UNLISTEN", &[Class::Notify]), &boris, CLOSED);
+        let planned = message(vec![Statement {
+            functions: vec!["nextval"],
+            ..statement("EXPLAIN", &[Class::Explain])
+        }]);
+        assert_allowed(&planned, &boris, CLOSED);
         for who in [acme(), who("shop_report", "tools")] {
             assert_allowed(&facts("INSERT", &[Class::Write]), &who, CLOSED);
             assert_allowed(&locking(), &who, CLOSED);
-            assert_allowed(&calls(&["setval"]), &who, CLOSED);
+            assert_allowed(&calls(&["setval", "nextval", "pg_notify"]), &who, CLOSED);
+            assert_allowed(&facts("NOTIFY", &[Class::Notify]), &who, CLOSED);
             assert_allowed(&facts("LOCK TABLE", &[Class::Lock]), &who, CLOSED);
         }
         assert_allowed(&facts("INSERT", &[Class::Write]), &migrator(), OPEN);

@@ -12,7 +12,8 @@ use crate::sql::{
 
 /// Objects, on the transaction route, to what stays on the server connection when the transaction is
 /// over: LISTEN, LOAD, cursors WITH HOLD, SQL-level PREPARE and EXECUTE, temporary tables, session
-/// advisory locks, `set_limit()`, `currval()` and `lastval()` where nothing has run before them in their transaction, and parameters set for the session where that cannot be turned into a setting for the
+/// advisory locks, `set_limit()` and its like, `currval()` and `lastval()` where nothing has run before them
+/// in their transaction, and parameters set for the session where that cannot be turned into a setting for the
 /// transaction (elsewhere it is, and kept for the client). On every route it objects to prepared transactions, which outlive even the
 /// connection.
 ///
@@ -84,11 +85,12 @@ fn stays(statement: &Statement, who: &Who) -> Option<Objection> {
                 Mode::Observe | Mode::Off => format!("Use WITH, or {OWN}"),
             },
         )
-    } else if statement.functions.contains(&"set_limit") {
-        (
-            "set_limit()".to_owned(),
-            "Use SET LOCAL pg_trgm.similarity_threshold".to_owned(),
-        )
+    } else if let Some(function) = statement.functions.iter().find(|name| sets_state(name)) {
+        let hint = match *function {
+            "set_limit" => "Use SET LOCAL pg_trgm.similarity_threshold".to_owned(),
+            _ => format!("If you need it, {OWN}"),
+        };
+        (format!("{function}()"), hint)
     } else {
         let lock = statement.functions.iter().find(|name| takes_lock(name))?;
         let hint = match lock.contains("unlock") {
@@ -139,6 +141,11 @@ fn sets_for_session(statement: &Statement) -> Option<Objection> {
         .detail("What it sets would stay on the pooled connection for its next client")
         .hint(hint),
     )
+}
+
+/// Settings and variables of extensions.
+fn sets_state(name: &str) -> bool {
+    group(name) == Some(FunctionGroup::SessionSettings)
 }
 
 /// A session advisory lock, or the release of a single one, which may be another client's.

@@ -1,4 +1,4 @@
-//! Aliases named like guarded functions, and calls that look like aliases.
+//! Aliases and columns named like guarded functions, and calls that look like them.
 
 use super::super::describe;
 use super::facts;
@@ -14,6 +14,9 @@ fn an_alias_with_columns_is_no_call() {
         "with x as (select * from t dblink (n)) select exists (select 1 from t dblink (n)) from x",
         "select * from (t join u on true) as dblink (a, b)",
         "select * from generate_series(1, 2) with ordinality dblink (a, b)",
+        "explain analyze select * from t dblink (a)",
+        "copy (select * from t dblink (a)) to stdout",
+        "explain declare c cursor for select * from t dblink (a)",
     ] {
         assert!(facts(text).statements[0].functions.is_empty(), "{text}");
     }
@@ -39,7 +42,6 @@ fn a_call_that_looks_like_an_alias_is_a_call() {
         "select a from t dblink (a) order by dblink(a)",
         "select * from t where a = any (select dblink(b) from u dblink (b))",
         "select * from rows from (dblink(a)) as dblink (a)",
-        "explain select * from t dblink (a)",
         "create view v as select * from t dblink (a)",
         "select * from json_to_record('{}') as dblink (a int)",
     ] {
@@ -51,4 +53,128 @@ fn a_call_that_looks_like_an_alias_is_a_call() {
     assert_eq!(setting.statements[0].parameters.len(), 1);
     let unknown = describe(b"select * from t U&\"!0061\" uescape '!!' (a)");
     assert!(unknown.undescribed.is_some() || !unknown.statements[0].functions.is_empty());
+}
+
+#[test]
+fn a_column_of_a_row_is_no_call() {
+    for text in [
+        "select t.crosstab2 from t",
+        "select \"t\".\"crosstab2\", t.ts_stat as x from t where T.CROSSTAB2 is null order by t.ts_stat",
+        "select s.t.dblink, shop.s.t.dblink from s.t",
+        "select o.ts_stat from (select * from t) o, (values (1)) v (ts_stat)",
+        "with x as (select 1 as dblink) select x.dblink from x",
+        "update t set a = t.dblink + 1 where t.dblink > 1 returning t.dblink",
+        "delete from t using u where u.lo_unlink = t.id",
+        "insert into t (dblink) values (1) on conflict (id) do update set dblink = excluded.dblink",
+        "select * from public.dblink join s.crosstab4 as c on c.ts_stat = public.dblink.id",
+        "insert into public.crosstab3 values (1)",
+        "insert into public.dblink (a, b) values (1, 2)",
+        "insert into shop.public.\"dblink\" (a) select dblink.a from public.dblink",
+        "with dblink (a) as (select 1) select dblink.a from dblink",
+        "select x.dblink from unnest(array[1]) with ordinality x (dblink, n)",
+        "select x.dblink from jsonb_to_recordset('[]') as x (id int, dblink text)",
+        "select t.dblink from t, generate_series(1, 2) g, unnest(t.list) with ordinality as u (a, b)",
+        "select t.pg_cancel_backend, f.a from f(1), t",
+        "copy (select t.dblink from t) to stdout",
+        "explain select t.dblink from t",
+        "select t.set_config, (x).query_to_xml, x.setval from t, unnest(t.list) x",
+        "select t.pgr_cost, t.pgv_x, t.pldbg_state from t",
+        "select t.http_get, t.row_eq, t.runtests, t.lives_ok from t",
+        "merge into t using s on s.dblink = t.dblink when matched then update set a = s.dblink",
+    ] {
+        let facts = facts(text);
+        assert!(
+            facts.statements[0].functions.is_empty(),
+            "{text}: {:?}",
+            facts.statements[0].functions
+        );
+        assert!(facts.statements[0].parameters.is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn a_column_that_may_be_a_call_is_a_call() {
+    for text in [
+        "select x.dblink from unnest(array['x']) x",
+        "select \"unnest\".dblink from unnest(array['x'])",
+        "select x.dblink from unnest(array['x']) as x (a)",
+        "select x.dblink from rows from (unnest(array['x'])) x",
+        "select x.dblink from t, lateral unnest(t.list) x",
+        "select x.dblink from (t left join unnest(array['x']) x on true)",
+        "select t.dblink, x.dblink from t, unnest(array['x']) x",
+        "select (select x.dblink from unnest(array['x']) x), t.dblink from t",
+        "select x.dblink from t x where exists (select from unnest(t.list) x where x.dblink = 1)",
+        "select text.dblink from cast('x' as text)",
+        "select (t).dblink from t",
+        "select (t.a).dblink from t",
+        "select t.a[1].dblink from t",
+        "select $1.dblink",
+        "select ('x'::text).dblink, t.dblink from t",
+        "select (select 'x').dblink",
+        "select t.dblink, dblink(t.a) from t",
+        "select t.dblink, s.dblink(t.a) from t",
+        "select t.dblink from t order by ('x'::text) . dblink",
+        "select t.a::s.dblink from t",
+        "create view v as select t.dblink from t",
+        "select x.dblink from unnest(array[1]) x (dblink), lateral (select x.dblink from unnest(array['x']) x) y",
+        "select shop.dblink (a) from t",
+        "with dblink (a) as (select 1) select dblink (a) from dblink",
+        "select dblink (a) from x, (values (1)) dblink (b)",
+    ] {
+        assert_eq!(facts(text).statements[0].functions, ["dblink"], "{text}");
+    }
+    for (text, function) in [
+        ("select t.http from t", "http"),
+        (
+            "select t.pg_restore_relation_stats from t",
+            "pg_restore_relation_stats",
+        ),
+        (
+            "select * from pg_catalog.pg_hba_file_rules",
+            "pg_hba_file_rules",
+        ),
+        ("select x.pgv_x from unnest(array['x']) x", "pgv_*"),
+        (
+            "select x.pg_terminate_backend from unnest(array[1]) x",
+            "pg_terminate_backend",
+        ),
+    ] {
+        assert_eq!(facts(text).statements[0].functions, [function], "{text}");
+    }
+}
+
+#[test]
+fn some_names_count_with_their_schema_only() {
+    for (text, function) in [
+        (
+            "select pgtle.install_extension('a', '1', '', 'x')",
+            "pgtle.*",
+        ),
+        ("select * from DUCKDB . \"raw_query\" ('x')", "duckdb.*"),
+        ("select graphql.resolve('x')", "graphql.resolve"),
+        ("select net.http_collect_response(1)", "net.http_*"),
+        (
+            "select pglogical.create_node('a', 'b')",
+            "pglogical.create_*",
+        ),
+        ("select u&\"utl\\005ffile\".fopen('a', 'b')", "utl_file.*"),
+        ("select shop.dbms_sql.execute(1)", "dbms_sql.*"),
+        ("select partman.create_partition('a.b')", "partman.create_*"),
+        ("select pgv_set('a', 'b', 1)", "pgv_*"),
+    ] {
+        assert_eq!(facts(text).statements[0].functions, [function], "{text}");
+    }
+    for text in [
+        "select install_extension('x'), raw_query('x'), resolve(1), fopen('x'), create_node(1)",
+        "select graph.resolve(1), graphql.other(1), net.price(1), shop.create_node(1), pglogicalx.create_node(1)",
+        "select duckdb.x, duck.db('x'), a.cron from duckdb, a",
+        "select pglogical.show_subscription_status(), partman.show_partitions('x')",
+        "select isn_weak(), show_limit()",
+    ] {
+        assert!(facts(text).statements[0].functions.is_empty(), "{text}");
+    }
+    assert_eq!(
+        facts("select isn_weak(true)").statements[0].functions,
+        ["isn_weak"]
+    );
 }
