@@ -1,0 +1,148 @@
+//! The clients of the matrix under a policy that observes as a whole. A recording relay stands before
+//! Portcullis and another one behind it: byte for byte the same goes through both, from the first byte
+//! behind the last SASL response on, and back from the first byte behind the first ReadyForQuery on; the
+//! parameters of the startup packet are the same ones. (Portcullis logs in by itself.) Beside that, each
+//! program runs through the second relay alone, which is then a plain TCP proxy before PgBouncer: every
+//! check ends as it does behind Portcullis, and the same rows are left.
+
+use std::collections::BTreeMap;
+
+use super::matrix::{DRIVERS, Driver, Outcome, Run, run, wanted};
+use crate::NEW;
+use crate::support::relay::{Exchange, Recorded, Relay, readable};
+use crate::support::{Login, Stack, StackOptions, fixture, tls};
+
+/// The role has its zone from the server, as Portcullis sets none.
+const PRIVILEGES: &str = "
+\\connect shop
+GRANT CREATE ON SCHEMA public TO shop_acme;
+ALTER ROLE shop_acme SET app.tenant_id = 'acme';
+";
+
+/// Portcullis between two relays.
+struct Between {
+    before: Relay,
+    behind: Relay,
+    stack: Stack,
+    other_ca: String,
+}
+
+impl Between {
+    /// With PgBouncer in session mode behind, where everything works that works without it; or in
+    /// transaction mode.
+    fn start(session: bool) -> Self {
+        let observes =
+            fixture::with_large_objects().replace("mode = \"enforce\"", "mode = \"observe\"");
+        let mut stack = Stack::start(StackOptions {
+            version: NEW.0,
+            pooler: NEW.1,
+            sql: format!("{}{PRIVILEGES}", fixture::SQL),
+            policy: observes,
+            client_tls: "allow",
+            server_tls: "disable",
+            pool_size: 25,
+            ..StackOptions::default()
+        });
+        let pool = match session {
+            true => stack.session_port,
+            false => stack.transaction_port,
+        };
+        let behind = Relay::start(pool);
+        stack.reconfigure(
+            &format!("127.0.0.1:{}\"]\n\n[route.session]", stack.transaction_port),
+            &format!("127.0.0.1:{}\"]\n\n[route.session]", behind.port),
+        );
+        let other = tls::Authority::new(stack.directory(), "other");
+        Self {
+            before: Relay::start(stack.port),
+            behind,
+            other_ca: other.certificate().display().to_string(),
+            stack,
+        }
+    }
+
+    fn login(&self, port: u16) -> Login {
+        Login {
+            sslmode: "disable",
+            ..self.stack.login_at(port, "shop_acme", "shop")
+        }
+    }
+
+    fn run(&self, driver: &Driver, port: u16) -> Run {
+        // The numbers that a program is given are the same each time.
+        self.stack
+            .direct("shop", "ALTER SEQUENCE orders_id_seq RESTART WITH 6");
+        run(driver, &self.stack, &self.login(port), &self.other_ca)
+    }
+}
+
+/// How often each exchange was there: connections end in no order.
+fn exchanges(recorded: &[Recorded]) -> BTreeMap<Exchange, usize> {
+    let mut all = BTreeMap::new();
+    for exchange in recorded.iter().filter_map(Recorded::exchange) {
+        *all.entry(exchange).or_default() += 1;
+    }
+    all
+}
+
+/// What is in `one` and not in `other`, for people.
+fn missing(one: &BTreeMap<Exchange, usize>, other: &BTreeMap<Exchange, usize>) -> String {
+    let gone = one.iter().filter(|(it, count)| other.get(it) != Some(count));
+    let told = gone.map(|(exchange, count)| match exchange {
+        Exchange::Cancel => format!("{count} times a CancelRequest\n"),
+        Exchange::Session(session) => format!(
+            "{count} times {:?}\n{}-- answered:\n{}\n",
+            session.startup,
+            readable(&session.asked),
+            readable(&session.answered)
+        ),
+    });
+    told.take(2).collect()
+}
+
+fn bytes(all: &BTreeMap<Exchange, usize>) -> usize {
+    let of = |(exchange, count): (&Exchange, &usize)| match exchange {
+        Exchange::Cancel => 0,
+        Exchange::Session(session) => (session.asked.len() + session.answered.len()) * count,
+    };
+    all.iter().map(of).sum()
+}
+
+#[test]
+fn every_byte_of_every_driver_goes_through_an_observing_policy_unchanged() {
+    let between = Between::start(true);
+    let mut wrong = Vec::new();
+    for driver in DRIVERS.iter().filter(|driver| wanted(driver)) {
+        let straight = between.run(driver, between.behind.port);
+        drop(between.behind.take());
+        let through = between.run(driver, between.before.port);
+        let before = exchanges(&between.before.take());
+        let behind = exchanges(&between.behind.take());
+        let sessions: usize = before.values().sum();
+        eprintln!(
+            "{}: {sessions} connections, {} bytes behind their logins",
+            driver.name,
+            bytes(&before)
+        );
+        if before != behind || before.is_empty() {
+            wrong.push(format!(
+                "{}: only before Portcullis:\n{}\nonly behind it:\n{}",
+                driver.name,
+                missing(&before, &behind),
+                missing(&behind, &before)
+            ));
+        }
+        let failed = |outcome: &Outcome| *outcome != Outcome::Ok;
+        if straight.outcomes != through.outcomes
+            || straight.left != through.left
+            || through.outcomes.is_empty()
+            || through.outcomes.values().any(failed)
+        {
+            wrong.push(format!(
+                "{}: behind a TCP proxy:\n{}{}behind Portcullis:\n{}{}",
+                driver.name, straight.output, straight.left, through.output, through.left
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
