@@ -35,12 +35,13 @@ fn told(policy: &str, counted: &[(Guard, Outcome, u8)]) -> Found {
         let key = Key {
             login: "app".into(),
             database: "shop".into(),
-            guard: *guard,
+            guard: Some(*guard),
             rule: (*guard == Guard::Rule).then(|| Arc::from("own")),
             fingerprint: Some(match statement {
                 0 => crate::sql::fingerprint(b"CREATE ROLE r PASSWORD 'a'"),
                 _ => Fingerprint::new([*statement; 16]),
             }),
+            parameter: None,
             outcome: *outcome,
         };
         tally.note(key, 2_000, || Some("DELETE FROM \"a\nb\"".into()));
@@ -134,10 +135,10 @@ fn a_policy_that_observed_takes_what_is_suggested() {
         "missing-where = \"observe\"  # would have refused 3 times",
         "ddl-outside-migration = \"observe\"  # would have refused 1 time",
         "# without exceptions, as constants may be passwords: 1 statement",
-        "zone-parameter = \"observe\"  # would have refused 1 time; it takes no exceptions",
+        "zone-parameter = \"observe\"  # would have refused 1 time; it takes no exceptions, and PREPARE and EXECUTE stay refused",
         "# unknown-statement is always enforced: would have refused 1 time",
         "fast-path = \"enforce\"  # nothing would have been refused since 1970-01-01 00:00:01+00",
-        "# server-role sees nothing while the whole policy observes",
+        "# bulk-export sees nothing while the whole policy observes",
         "# In [guards.parameters]: mode = \"observe\"  # would have refused 1 time; it takes no exceptions",
         "# 2 times, the last one 1970-01-01 00:00:02+00: DELETE FROM \"a b\"",
     ] {
