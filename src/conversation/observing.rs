@@ -1,5 +1,5 @@
 //! Where the whole policy observes: the bytes of both sides go on unchanged. Texts are judged, and what
-//! would have been refused is counted; nothing is refused, injected, replaced or held back, and what
+//! would have been refused is counted, and what would have been changed (`foresight`); nothing is refused, injected, replaced or held back, and what
 //! cannot be read is carried unread.
 //!
 //! Nothing here may stand in anybody's way, so it knows little: where messages begin, and whether

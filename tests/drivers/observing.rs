@@ -1,9 +1,10 @@
 //! The clients of the matrix under a policy that observes as a whole. A recording relay stands before
 //! Portcullis and another one behind it: byte for byte the same goes through both, from the first byte
 //! behind the last SASL response on, and back from the first byte behind the first ReadyForQuery on; the
-//! parameters of the startup packet are the same ones. (Portcullis logs in by itself.) Beside that, each
-//! program runs through the second relay alone, which is then a plain TCP proxy before PgBouncer: every
-//! check ends as it does behind Portcullis, and the same rows are left.
+//! parameters of the startup packet and the server's reports are the same ones. (Portcullis logs in by
+//! itself.) Beside that, each program runs through the second relay alone, which is then a plain TCP proxy
+//! before PgBouncer: every check ends as it does behind Portcullis, the same rows are left, and the same
+//! messages were sent; from clients that draw no names, the same bytes.
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,17 @@ GRANT CREATE ON SCHEMA public TO shop_acme;
 ALTER ROLE shop_acme SET app.tenant_id = 'acme';
 ";
 
+/// Clients that draw no names and no values: what they send, and what they are answered, is the same in
+/// every run, to the byte.
+const SAME_EACH_TIME: &[&str] = &[
+    "pgbench",
+    "psycopg 3",
+    "psycopg2",
+    "node-postgres",
+    "Drizzle",
+    "Ruby pg",
+];
+
 /// Portcullis between two relays.
 struct Between {
     before: Relay,
@@ -30,14 +42,14 @@ struct Between {
 impl Between {
     /// With PgBouncer in session mode behind, where everything works that works without it; or in
     /// transaction mode.
-    fn start(session: bool) -> Self {
-        let observes =
-            fixture::with_large_objects().replace("mode = \"enforce\"", "mode = \"observe\"");
+    fn start(session: bool, mode: &str) -> Self {
+        let mode = format!("mode = \"{mode}\"");
+        let policy = fixture::with_large_objects().replace("mode = \"enforce\"", &mode);
         let mut stack = Stack::start(StackOptions {
             version: NEW.0,
             pooler: NEW.1,
             sql: format!("{}{PRIVILEGES}", fixture::SQL),
-            policy: observes,
+            policy,
             client_tls: "allow",
             server_tls: "disable",
             // PgBouncer ends a connection for a startup parameter that it does not know.
@@ -112,6 +124,37 @@ fn missing(one: &BTreeMap<Exchange, usize>, other: &BTreeMap<Exchange, usize>) -
     told.take(2).collect()
 }
 
+/// Does it wait to be cancelled? How often a program tries that depends on time.
+fn is_to_be_cancelled(exchange: &Exchange) -> bool {
+    match exchange {
+        Exchange::Cancel => true,
+        Exchange::Session(session) => readable(&session.asked).contains("pg_sleep"),
+    }
+}
+
+/// What is the same in two runs of a program that draws no names.
+fn steady(all: &BTreeMap<Exchange, usize>) -> BTreeMap<Exchange, usize> {
+    let kept = all.iter().filter(|(it, _)| !is_to_be_cancelled(it));
+    kept.map(|(it, count)| (it.clone(), *count)).collect()
+}
+
+/// What is the same in two runs of every program, whatever names and values it draws: the startup
+/// packets and the server's reports, and the kinds of the messages of each connection.
+fn shapes(all: &BTreeMap<Exchange, usize>) -> BTreeMap<String, usize> {
+    let mut shapes = BTreeMap::new();
+    for (exchange, count) in steady(all) {
+        let Exchange::Session(session) = exchange else {
+            continue;
+        };
+        let asked = readable(&session.asked);
+        let kinds = asked.lines().filter_map(|line| line.chars().next());
+        let kinds: String = kinds.collect();
+        let shape = format!("{:?} {:?} {kinds}", session.startup, session.reports);
+        *shapes.entry(shape).or_default() += count;
+    }
+    shapes
+}
+
 fn bytes(all: &BTreeMap<Exchange, usize>) -> usize {
     let of = |(exchange, count): (&Exchange, &usize)| match exchange {
         Exchange::Cancel => 0,
@@ -122,11 +165,11 @@ fn bytes(all: &BTreeMap<Exchange, usize>) -> usize {
 
 #[test]
 fn every_byte_of_every_driver_goes_through_an_observing_policy_unchanged() {
-    let between = Between::start(true);
+    let between = Between::start(true, "observe");
     let mut wrong = Vec::new();
     for driver in DRIVERS.iter().filter(|driver| wanted(driver)) {
         let straight = between.run(driver, between.behind.port);
-        drop(between.behind.take());
+        let alone = exchanges(&between.behind.take());
         let through = between.run(driver, between.before.port);
         let before = exchanges(&between.before.take());
         let mut behind = exchanges(&between.behind.take());
@@ -146,6 +189,20 @@ fn every_byte_of_every_driver_goes_through_an_observing_policy_unchanged() {
                 missing(&behind, &before)
             ));
         }
+        if shapes(&alone) != shapes(&behind) {
+            wrong.push(format!(
+                "{}: other messages than without Portcullis",
+                driver.name
+            ));
+        }
+        if SAME_EACH_TIME.contains(&driver.name) && steady(&alone) != steady(&behind) {
+            wrong.push(format!(
+                "{}: only without Portcullis:\n{}\nonly behind it:\n{}",
+                driver.name,
+                missing(&steady(&alone), &steady(&behind)),
+                missing(&steady(&behind), &steady(&alone))
+            ));
+        }
         if straight.outcomes != through.outcomes
             || straight.left != through.left
             || through.outcomes.get("concurrent") != Some(&Outcome::Ok)
@@ -157,4 +214,22 @@ fn every_byte_of_every_driver_goes_through_an_observing_policy_unchanged() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The comparison finds what an enforcing policy sets and rewrites; and it holds in transaction mode, too,
+/// where PgBouncer's own answers stand between those of the server.
+#[test]
+fn an_enforcing_policy_is_told_from_an_observing_one() {
+    for (mode, unchanged) in [("observe", true), ("enforce", false)] {
+        let between = Between::start(false, mode);
+        for name in ["psql", "psycopg 3"] {
+            let driver = DRIVERS.iter().find(|driver| driver.name == name);
+            between.run(driver.expect("a client"), between.before.port);
+            let before = exchanges(&between.before.take());
+            let mut behind = exchanges(&between.behind.take());
+            behind.retain(|exchange, _| !is_look(exchange));
+            assert!(!before.is_empty());
+            assert_eq!(before == behind, unchanged, "{name}, {mode}");
+        }
+    }
 }

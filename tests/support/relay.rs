@@ -107,6 +107,8 @@ pub enum Exchange {
 pub struct Session {
     /// Parameters of the startup packet, sorted.
     pub startup: Vec<(String, String)>,
+    /// ParameterStatus before the first ReadyForQuery, sorted.
+    pub reports: Vec<Vec<u8>>,
     /// Every byte behind the last SASL response.
     pub asked: Vec<u8>,
     /// Every byte behind the first ReadyForQuery.
@@ -132,15 +134,21 @@ impl Recorded {
         while let Some((b'p', rest)) = split(asked) {
             asked = rest;
         }
+        let mut reports = Vec::new();
         loop {
             let (kind, rest) = split(answered)?;
+            let message = &answered[..answered.len() - rest.len()];
             answered = rest;
-            if kind == b'Z' {
-                break;
+            match kind {
+                b'S' => reports.push(message.to_vec()),
+                b'Z' => break,
+                _ => {}
             }
         }
+        reports.sort();
         Some(Exchange::Session(Session {
             startup,
+            reports,
             asked: asked.to_vec(),
             answered: answered.to_vec(),
         }))
