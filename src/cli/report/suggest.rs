@@ -20,8 +20,7 @@ const UNSEEN: [Guard; 1] = [Guard::BulkExport];
 /// What else is to be said where the whole policy observes.
 const WHOLE: &str = "\
 # Then mode = \"observe\" at the top of the policy can become mode = \"enforce\".
-# Not counted while it observes, as only an enforcing policy looks at them: rows read; queries of
-# several statements and over 32 KB that begin or end a transaction where a zone is set.
+# Not counted while it observes, as only an enforcing policy looks at them: rows read.
 ";
 
 /// What is known of one guard.

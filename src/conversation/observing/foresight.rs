@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::conversation::choice::Choice;
-use crate::conversation::needs::needs_zone;
+use crate::conversation::needs::{moves, needs_zone};
+use crate::conversation::pieces::can_be_cut;
 use crate::conversation::reading::{self, Keeps};
 use crate::conversation::{Origins, Setup};
 use crate::policy::Chosen;
@@ -266,6 +267,15 @@ impl Foresight {
         let name = localized.deallocates.as_deref()?;
         let own = !self.prepared_by_sql || !self.is_unknown(name.as_bytes());
         (self.pooled && own).then_some(name)
+    }
+
+    /// Would a Query have to be sent in pieces, and cannot be? `long`: it is too long for that.
+    pub fn cannot_be_cut(&self, facts: &Facts, long: bool) -> bool {
+        let several = facts.statements.len() > 1;
+        let moves = facts.statements.iter().any(|it| moves(it.transaction));
+        let kept = self.pooled && self.has_parameters;
+        let sets = self.zone || self.chosen || kept || self.form(facts).is_some();
+        several && moves && sets && (long || !can_be_cut(&facts.statements, self.in_transaction))
     }
 
     /// Is the server connection handed on?

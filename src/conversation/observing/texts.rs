@@ -8,6 +8,7 @@ use super::{Change, MAX_BESIDE_TEXT, Onlooker};
 use crate::conversation::choice::{Read, bound_otherwise, read_bound, without_bound_names};
 use crate::conversation::client::Message;
 use crate::conversation::judge::reaches_for_others;
+use crate::conversation::query::mixed;
 use crate::conversation::{Context, Next, Observer, prepared};
 use crate::policy::guards::zone_not_granted;
 use crate::policy::{Chosen, Guard, Objection, Refusal, State, decide, decide_command, guards};
@@ -116,7 +117,12 @@ impl Onlooker {
             .and_then(|types| bound_otherwise(facts, types, cx.who));
         let other = otherwise
             .or_else(|| self.reaches_for_names(facts, cx))
-            .or_else(|| self.deallocates_nothing(facts, cx));
+            .or_else(|| self.deallocates_nothing(facts, cx))
+            .or_else(|| {
+                let cut = parts.types.is_none()
+                    && self.foresight.cannot_be_cut(facts, text.len() > LONG_TEXT);
+                cut.then(|| Box::new(mixed(facts, cx.who)))
+            });
         if let Some(refusal) = &other {
             cx.observer.observed(refusal, text);
         }

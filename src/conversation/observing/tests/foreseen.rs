@@ -134,6 +134,13 @@ fn what_a_pooled_connection_refuses_beside_the_guards_is_foreseen() {
     );
     assert_eq!(connection.tells_of("execute p", IDLE), "zone-parameter");
     assert_eq!(connection.tells_of("deallocate all", IDLE), "zone");
+    for (text, told) in [
+        ("begin; select 1; commit", "zone"),
+        ("select 1; begin; select 2; commit", "zone-required"),
+        ("select 1; select 2", "zone"),
+    ] {
+        assert_eq!(connection.tells_of(text, IDLE), told, "{text}");
+    }
     let long = query(&"x".repeat(MAX + 1));
     assert_eq!(connection.tells(&long, IDLE), "statement-bounds");
     let fits = query(&format!("select '{}'", "x".repeat(MAX - 9)));
