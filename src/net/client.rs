@@ -354,7 +354,8 @@ impl Admitted {
         let session = identity.session.clone();
         let counts = Rc::clone(worker);
         let watcher = Watcher::new(counts, connection, &identity.who, session.clone());
-        server_role::aside::look(&identity, &server.target.endpoint, worker, connection);
+        let (endpoint, walsender) = (&server.target.endpoint, settings.walsender);
+        server_role::aside::look(&identity, endpoint, walsender, worker, connection);
         let mut conversation = Conversation::new(&setup);
         if let Some(foreseen) = &settings.foreseen {
             watcher.startup_foreseen(foreseen);

@@ -19,10 +19,12 @@ use crate::net::worker::Worker;
 use crate::policy::guards::server_role as guard;
 use crate::protocol::frame;
 
-/// Counts what is found of the role behind a login, now or soon. `endpoint`: of the client's connection.
+/// Counts what is found of the role behind a login, now or soon. `endpoint`: of the client's connection;
+/// `walsender`: that is one for replication, and so is ours, as pg_hba.conf may let in no other.
 pub(in crate::net) fn look(
     identity: &Identity,
     endpoint: &Endpoint,
+    walsender: bool,
     worker: &Rc<Worker>,
     connection: u32,
 ) {
@@ -42,7 +44,7 @@ pub(in crate::net) fn look(
     let Some(turn) = slot.try_turn() else { return };
     let (identity, worker) = (identity.clone(), Rc::clone(worker));
     tokio::task::spawn_local(async move {
-        find(&slot, turn, &identity, &worker).await;
+        find(&slot, turn, &identity, walsender, &worker).await;
         tell(&slot, &identity, &worker, connection);
     });
 }
@@ -64,13 +66,15 @@ fn tell(slot: &Slot, identity: &Identity, worker: &Worker, connection: u32) -> b
 }
 
 /// Asks on a connection that is there for nothing else.
-async fn find(slot: &Arc<Slot>, turn: Turn, identity: &Identity, worker: &Worker) {
+async fn find(slot: &Arc<Slot>, turn: Turn, identity: &Identity, walsender: bool, worker: &Worker) {
     let asked = Instant::now();
+    let replication = walsender.then_some(("replication", "database"));
+    let parameters: Vec<_> = PINNED.into_iter().chain(replication).collect();
     let login = ServerLogin {
         role: &identity.role,
         database: &identity.who.database,
         keys: &identity.keys,
-        parameters: &PINNED,
+        parameters: &parameters,
         pinned: true,
         route: identity.route,
     };
