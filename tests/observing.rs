@@ -364,8 +364,10 @@ fn what_is_suggested_refuses_nothing_that_the_report_did_not_tell() {
     assert!(!refused.is_empty());
     for [guard, ..] in &refused {
         let guard = Guard::from_id(guard).expect("a guard");
-        // What others have prepared is out of reach, whatever the mode of this one is.
-        let always = always_enforced(guard) || guard == Guard::ZoneParameter;
+        // What others have prepared is out of reach, and a transaction must begin where its zone can be
+        // set, whatever the modes of these are.
+        let always =
+            always_enforced(guard) || matches!(guard, Guard::ZoneParameter | Guard::ZoneRequired);
         assert!(always, "{}", guard.id());
     }
 }

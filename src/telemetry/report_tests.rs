@@ -92,6 +92,28 @@ fn texts_are_bounded_each_and_together() {
 }
 
 #[test]
+fn changes_leave_room_for_refusals() {
+    let report = Report::new(0);
+    let tally = report.tally();
+    let outcome = Outcome::Changed(Change::Startup);
+    for number in 0..=MAX_CHANGED {
+        let startup = Key {
+            guard: None,
+            fingerprint: None,
+            parameter: Some(number.to_string().into()),
+            outcome,
+            ..key("app", Guard::Procedural, 1)
+        };
+        tally.note(startup, 1, || None);
+    }
+    assert_eq!(report.rows().len(), MAX_CHANGED);
+    assert_eq!(report.others(None, outcome), 1);
+    tally.note(key("app", Guard::Procedural, 1), 1, || None);
+    assert_eq!(report.rows().len(), MAX_CHANGED + 1);
+    assert_eq!(report.others(Some(Guard::Procedural), Outcome::Observed), 0);
+}
+
+#[test]
 fn whoever_reads_holds_nobody_up() {
     let report = Report::new(0);
     let tally = report.tally();

@@ -124,9 +124,12 @@ fn line(known: &Known<'_>, whole: bool) -> Option<String> {
         ("observe", open, _) => {
             let none = match EXEMPTIBLE.contains(&known.guard) {
                 true => "",
-                // What others have prepared is no matter of its mode.
+                // What others have prepared, and where a transaction begins, is no matter of a mode.
                 false if known.guard == Guard::ZoneParameter => {
                     "; it takes no exceptions, and PREPARE and EXECUTE stay refused"
+                }
+                false if known.guard == Guard::ZoneRequired => {
+                    "; it takes no exceptions, and transactions that begin behind other statements of a query stay refused"
                 }
                 false => "; it takes no exceptions",
             };

@@ -72,6 +72,10 @@ impl Onlooker {
             return Some(Next::Read { total });
         };
         let parts = Parts::of(kind, body)?;
+        if parts.text.len() > self.max_statement_bytes {
+            self.is_too_long(message, cx);
+            return None;
+        }
         if self.walsender
             && let Some(command) = walsender::read(parts.text)
         {
