@@ -12,7 +12,7 @@
 //! 8. [`conversation`] forwards, prefixes the zone or replaces the message by the refusal.
 //!
 //! Where the whole policy observes, `conversation::observing` takes the place of 5 and 8: the bytes go
-//! on unchanged, the texts are judged and what would be refused is counted.
+//! on unchanged, the texts are judged, and what would be refused or changed is counted.
 //!
 //! Modules marked PURE below know no socket, clock, environment or randomness: time and random
 //! bytes are arguments. `tests/architecture.rs` enforces it.

@@ -75,6 +75,7 @@ mod drivers {
     //! The matrix, clients that do more than it asks, and what tools find out about a schema.
     mod introspection;
     mod matrix;
+    mod observing;
     mod pgbench;
     mod psql;
 }

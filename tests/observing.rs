@@ -3,13 +3,24 @@
 
 mod support;
 
+use std::collections::BTreeSet;
+
+use portcullis::policy::{Guard, always_enforced};
+use serde_json::Value;
+use support::files::write_secret;
 use support::fixture;
 use support::message::{self, Message, column};
+use support::migration::{finished, portcullis};
 use support::{Login, Stack, StackOptions, Transport, Wire};
 
-fn stack() -> Stack {
-    let policy = fixture::POLICY.replace("mode = \"enforce\"", "mode = \"observe\"");
-    assert_ne!(policy, fixture::POLICY);
+fn observing(policy: &str) -> String {
+    let observing = policy.replace("mode = \"enforce\"", "mode = \"observe\"");
+    assert_ne!(observing, policy);
+    observing
+}
+
+fn stack(policy: &str) -> Stack {
+    let policy = observing(policy);
     let grants = "GRANT CREATE ON SCHEMA public TO PUBLIC;\n";
     let databases = format!("\\c shop\n{grants}\\c app\n{grants}");
     Stack::start(StackOptions {
@@ -18,6 +29,8 @@ fn stack() -> Stack {
         client_tls: "allow",
         server_tls: "disable",
         pool_size: 1,
+        // It ends a connection for one that it does not know.
+        pgbouncer: "ignore_startup_parameters = options, search_path, statement_timeout".into(),
         ..StackOptions::default()
     })
 }
@@ -32,6 +45,7 @@ fn batches() -> Vec<Vec<u8>> {
         "DELETE FROM made",
         "BEGIN; INSERT INTO made VALUES (3); COMMIT",
         "SELECT 1; SELECT 2",
+        "SELECT 1; BEGIN; SELECT 2; COMMIT",
         "DO $$ BEGIN PERFORM 1; END $$",
         "SELECT set_config('app.tenant_id', 'globex', false)",
         "SELECT current_setting('app.tenant_id', true)",
@@ -109,7 +123,7 @@ fn answers(login: &Login) -> Vec<String> {
 
 #[test]
 fn an_observing_policy_changes_no_answer_and_counts_what_it_would_refuse() {
-    let stack = stack();
+    let stack = stack(fixture::POLICY);
     let directly = stack.login_at(stack.transaction_port, "shop_acme", "shop");
     // The first round leaves its traces on the pool's one connection.
     answers(&directly);
@@ -149,4 +163,211 @@ fn an_observing_policy_changes_no_answer_and_counts_what_it_would_refuse() {
     assert!(!refusals.is_empty(), "{metrics}");
     let none = refusals.iter().all(|line| line.ends_with(" 0"));
     assert!(none, "{refusals:?}");
+}
+
+/// The value of a series.
+fn metric(stack: &Stack, series: &str) -> u64 {
+    let (_, text) = stack.http_get("/metrics");
+    let line = text.lines().find_map(|line| line.strip_prefix(series));
+    let value = line.and_then(|value| value.trim().parse().ok());
+    value.unwrap_or_else(|| panic!("no {series} in\n{text}"))
+}
+
+fn changed(stack: &Stack, change: &str) -> u64 {
+    metric(
+        stack,
+        &format!("portcullis_observed_changes_total{{change=\"{change}\"}}"),
+    )
+}
+
+#[track_caller]
+fn load(stack: &Stack, policy: &str) {
+    write_secret(&stack.file("policy.toml"), policy);
+    finished(portcullis(stack, &["console", "RELOAD"])).ok();
+}
+
+fn report(stack: &Stack) -> Value {
+    let said = finished(portcullis(stack, &["report", "--json"]));
+    serde_json::from_str(&said.stdout).expect("JSON")
+}
+
+/// Guard, login and fingerprint, or what stands in its place, of everything with this outcome.
+fn told(report: &Value, outcome: &str) -> BTreeSet<[String; 3]> {
+    let rows = report["rows"].as_array().expect("rows");
+    let rows = rows.iter().filter(|row| row["outcome"] == outcome);
+    let word = |row: &Value, name| row[name].as_str().unwrap_or_default().to_owned();
+    rows.map(|row| {
+        let statement = word(row, "statement");
+        let about = match statement.starts_with("startup parameter ") {
+            true => statement,
+            false => word(row, "fingerprint"),
+        };
+        [word(row, "guard"), word(row, "login"), about]
+    })
+    .collect()
+}
+
+fn run(login: &Login, batches: &[Vec<u8>]) {
+    let mut wire = Wire::login_with(login, Transport::Plain, &[]);
+    for batch in batches {
+        wire.send(batch);
+        wire.receive_until(b'Z');
+        if batch.ends_with(&message::query("SELECT 8")) {
+            assert_eq!(column(&wire.query("SELECT 9")), ["9"]);
+        }
+    }
+}
+
+/// Statements that every policy allows, with transactions of every kind.
+fn allowed() -> Vec<Vec<u8>> {
+    let query = |sql: &str| message::query(sql);
+    let select = message::extended("SELECT count(*) FROM orders", &[]);
+    let named = |name: &str| {
+        let bind = message::bind("", name, &[]);
+        [bind, message::execute("", 0), message::sync()].concat()
+    };
+    vec![
+        query("SELECT count(*) FROM orders"),
+        query("BEGIN"),
+        query("SELECT 1"),
+        query("SELECT 2"),
+        query("COMMIT"),
+        query("BEGIN"),
+        query("ROLLBACK"),
+        query("SELECT 1; SELECT 2"),
+        query("SET TimeZone = 'UTC'"),
+        query("SHOW TimeZone"),
+        query("SET LOCAL work_mem = '1MB'"),
+        query(""),
+        [select.clone(), select.clone(), message::sync()].concat(),
+        [select.clone(), message::sync()].concat(),
+        [
+            message::parse("s", "SELECT note FROM orders"),
+            message::sync(),
+        ]
+        .concat(),
+        named("s"),
+        named("s"),
+        query("BEGIN"),
+        named("s"),
+        named("s"),
+        query("SELECT 1/0"),
+        query("ROLLBACK"),
+        query("RESET TimeZone"),
+        query("SELECT 1"),
+        [message::close(b'S', "s"), message::sync()].concat(),
+    ]
+}
+
+#[test]
+fn as_many_zones_are_foreseen_as_are_set_then() {
+    let stack = stack(fixture::POLICY);
+    let login = stack.login("shop_acme", "shop");
+    run(&login, &allowed());
+    let foreseen = changed(&stack, "zone");
+    assert_eq!(changed(&stack, "set-local"), 1);
+    assert_eq!(changed(&stack, "unnamed"), 1);
+    assert_eq!(metric(&stack, "portcullis_zone_injections_total"), 0);
+    let said = finished(portcullis(&stack, &["report"])).stdout;
+    assert!(
+        said.contains(&format!("ahead of {foreseen} transactions")),
+        "{said}"
+    );
+    assert!(said.contains("| SET TimeZone = $1"), "{said}");
+    assert_eq!(told(&report(&stack), "observed"), BTreeSet::new());
+
+    load(&stack, fixture::POLICY);
+    run(&login, &allowed());
+    assert_eq!(metric(&stack, "portcullis_zone_injections_total"), foreseen);
+    assert_eq!(told(&report(&stack), "refused"), BTreeSet::new());
+}
+
+#[test]
+fn startup_parameters_are_foreseen_each_by_its_name() {
+    let ceiling = "[guards.parameters]\nceilings = { statement_timeout = \"1min\" }\n";
+    let policy = format!("{}{ceiling}", fixture::POLICY);
+    let stack = stack(&policy);
+    let login = stack.login("shop_plain", "app");
+    let options = "-c search_path=public -c role=postgres";
+    let parameters = [
+        ("application_name", "mine"),
+        ("client_encoding", "LATIN1"),
+        ("options", options),
+        ("statement_timeout", "2min"),
+    ];
+    drop(Wire::login_with(&login, Transport::Plain, &parameters));
+    let said = report(&stack);
+    let row = |guard: &str, name: &str| {
+        let about = format!("startup parameter {name}");
+        [guard.to_owned(), "shop_plain".to_owned(), about]
+    };
+    let refused = BTreeSet::from([
+        row("lexing-parameters", "client_encoding"),
+        row("parameters", "statement_timeout"),
+        row("role-change", "role"),
+    ]);
+    assert_eq!(told(&said, "observed"), refused);
+    let changed = BTreeSet::from([row("", "search_path")]);
+    assert_eq!(told(&said, "rewritten"), changed);
+    // The value may be anything.
+    assert!(!said.to_string().contains("LATIN1"), "{said}");
+}
+
+/// A week of observing, then what was suggested: nobody is refused who was not told of.
+#[test]
+fn what_is_suggested_refuses_nothing_that_the_report_did_not_tell() {
+    let policy = fixture::POLICY.replace(
+        "zone = \"globex\"",
+        "zone = { from = \"client\", values = [\"globex\"] }",
+    );
+    let stack = stack(&policy);
+    let acme = stack.login("shop_acme", "shop");
+    let globex = stack.login("shop_globex", "shop");
+    let chooses: Vec<Vec<u8>> = [
+        "SELECT 1",
+        "SET app.tenant_id = 'globex'",
+        "SELECT count(*) FROM orders",
+        "SET app.tenant_id = 'acme'",
+        "SELECT set_config('app.tenant_id', 'acme', true)",
+        "RESET app.tenant_id",
+    ]
+    .map(message::query)
+    .into();
+    let everything = || {
+        run(&acme, &batches());
+        run(&acme, &allowed());
+        run(&globex, &chooses);
+    };
+    everything();
+    let first = report(&stack);
+    let foretold = told(&first, "observed");
+    assert_eq!(told(&first, "refused"), BTreeSet::new());
+    assert!(foretold.len() > 20, "{foretold:?}");
+
+    let mut exceptions = String::new();
+    for _ in 0..2 {
+        let suggested = finished(portcullis(&stack, &["report", "--suggest"])).stdout;
+        let suggested = suggested.replace("reason = \"\"", "reason = \"a test\"");
+        let end = suggested.find("\n[[exception]]");
+        let (modes, more) = suggested.split_at(end.unwrap_or(suggested.len()));
+        // What is excepted is not suggested again.
+        exceptions += more;
+        let enforcing = format!("{policy}\n{modes}\n{exceptions}");
+        load(&stack, &enforcing);
+        everything();
+        let refused = told(&report(&stack), "refused");
+        let surprises: Vec<_> = refused.difference(&foretold).collect();
+        assert!(surprises.is_empty(), "{surprises:?}\n{enforcing}");
+    }
+    // What is refused now are those that no mode and no exception lets pass.
+    let refused = told(&report(&stack), "refused");
+    assert!(!refused.is_empty());
+    for [guard, ..] in &refused {
+        let guard = Guard::from_id(guard).expect("a guard");
+        // What others have prepared is out of reach, and a transaction must begin where its zone can be
+        // set, whatever the modes of these are.
+        let always =
+            always_enforced(guard) || matches!(guard, Guard::ZoneParameter | Guard::ZoneRequired);
+        assert!(always, "{}", guard.id());
+    }
 }

@@ -504,20 +504,45 @@ fn an_observing_guard_counts_and_lets_in() {
 }
 
 #[test]
-fn where_the_whole_file_observes_nothing_is_asked() {
+fn where_the_whole_file_observes_it_is_looked_at_aside_and_counted() {
     let observes = policy("transaction").replacen("mode = \"enforce\"", "mode = \"observe\"", 1);
     let stack = start(observes, "disable");
+    let observed = "portcullis_observed_refusals_total{guard=\"server-role\"}";
+    let count = f64::from(u8::try_from(REFUSED.len()).unwrap());
     for (login, database, ..) in REFUSED {
         passes(&stack, login, database);
     }
-    assert_eq!(looks(&stack), 0);
-    assert_eq!(
-        metric(
-            &stack,
-            "portcullis_observed_refusals_total{guard=\"server-role\"}"
-        ),
-        0.0
+    // Nobody has waited for it.
+    wait_until("every role was looked at", || {
+        metric(&stack, observed) == count
+    });
+    assert_eq!(looks(&stack), REFUSED.len());
+    // Not again in its time, and everybody is counted.
+    for (login, database, ..) in REFUSED {
+        passes(&stack, login, database);
+    }
+    passes(&stack, "strict", "app");
+    wait_until("an ordinary role was looked at, too", || {
+        looks(&stack) == REFUSED.len() + 1
+    });
+    assert_eq!(metric(&stack, observed), 2.0 * count);
+    let report = finished(portcullis(&stack, &["report", "--guard", "server-role"])).stdout;
+    assert!(
+        report.contains("server role \"boss\" is a superuser"),
+        "{report}"
     );
+
+    // What could not be looked at is no clean record, and is not asked for at every login.
+    stack.direct("app", "REVOKE SELECT ON pg_catalog.pg_roles FROM PUBLIC");
+    reload(&stack);
+    passes(&stack, "shop_plain", "app");
+    wait_until("the question has failed", || {
+        metric(&stack, observed) == 2.0 * count + 1.0
+    });
+    let before = looks(&stack);
+    passes(&stack, "shop_plain", "app");
+    assert_eq!(metric(&stack, observed), 2.0 * count + 2.0);
+    assert_eq!(looks(&stack), before);
 }
 
 #[test]

@@ -87,6 +87,13 @@ refused. Statements are shown without their constants.
 --since leaves out statements that were last seen before it; those that are shown keep the counts
 since the start.
 
+While the whole policy observes, what an enforcing one would have changed is counted, too:
+"injected", ahead of a transaction (zone: the login's zone, or the one that the client has set;
+parameters: what the client had set for its session), or "rewritten", sent in another form
+(set-local: what sets parameters for the session, now for the transaction; deallocate: of the
+client's own statement alone; unnamed: a prepared statement, unless PgBouncer follows names;
+startup: a startup parameter, set once logged in or in each transaction).
+
 --suggest enforces guards that objected to nothing, and has an exception for every other
 statement that can have one: give each a reason, or remove it, and then run portcullis check.
 

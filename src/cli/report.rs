@@ -1,5 +1,7 @@
-//! `portcullis report`: what guards refused, or would have refused, in the running proxy.
+//! `portcullis report`: what guards refused, or would have refused, in the running proxy; and what an
+//! enforcing policy would have changed.
 
+mod changes;
 mod since;
 mod suggest;
 #[cfg(test)]
@@ -75,11 +77,7 @@ pub fn run(args: &ReportArgs) -> ExitCode {
         (false, true) => found.as_json(),
         (false, false) => found.as_text(),
     });
-    ExitCode::from(if found.rows.rows.is_empty() {
-        0
-    } else {
-        REFUSED
-    })
+    ExitCode::from(if found.refusals() == 0 { 0 } else { REFUSED })
 }
 
 fn ask(client: &mut Client) -> Result<Found, ClientError> {
@@ -145,11 +143,14 @@ impl Found {
     }
 
     fn as_json(&self) -> String {
+        let (injected, rewritten) = self.changes();
         json!({
             "since": self.since(),
             "seen_since": self.seen_since,
             "refused": self.count("refused"),
             "observed": self.count("observed"),
+            "injected": injected,
+            "rewritten": rewritten,
             "guards": as_json(&self.guards),
             "rows": as_json(&self.rows),
         })
@@ -167,18 +168,16 @@ impl Found {
             self.count("refused"),
             self.count("observed")
         );
-        if self.rows.rows.is_empty() {
-            return head;
+        let mut parts = vec![head];
+        let mut shown = self.part(false);
+        if !shown.rows.is_empty() {
+            for column in ["rule", "exempt_until", "change"] {
+                drop_if_empty(&mut shown, column);
+            }
+            parts.push(as_table(&shown));
         }
-        let mut shown = Answer {
-            columns: self.rows.columns.clone(),
-            rows: self.rows.rows.clone(),
-            tag: String::new(),
-        };
-        for column in ["rule", "exempt_until"] {
-            drop_if_empty(&mut shown, column);
-        }
-        format!("{head}\n\n{}", as_table(&shown))
+        parts.extend(self.changes_as_text());
+        parts.join("\n\n")
     }
 }
 

@@ -3,6 +3,7 @@
 use super::ConsoleState;
 use super::reply::{Answer, Column, Type};
 use crate::clock::today;
+use crate::conversation::Change;
 use crate::migration::span::timestamp;
 use crate::policy::{Guard, Mode, Policy};
 use crate::telemetry::report::{Key, Outcome, Seen};
@@ -22,6 +23,7 @@ const ROWS: &[Column] = &[
     ("first_at", Type::Text),
     ("last_at", Type::Text),
     ("exempt_until", Type::Text),
+    ("change", Type::Text),
 ];
 const GUARDS: &[Column] = &[
     ("guard", Type::Text),
@@ -33,7 +35,7 @@ const GUARDS: &[Column] = &[
 ];
 const OUTCOMES: [Outcome; 2] = [Outcome::Refused, Outcome::Observed];
 
-/// What was refused, or would have been, the most frequent first.
+/// What was refused, or would have been refused or changed, the most frequent first.
 pub(super) fn rows(state: &ConsoleState) -> Answer {
     let (report, policy) = (state.proxy.report(), state.proxy.policy());
     let mut rows: Vec<(u64, Vec<Option<String>>)> = report
@@ -43,10 +45,17 @@ pub(super) fn rows(state: &ConsoleState) -> Answer {
         .collect();
     for guard in Guard::ALL {
         for outcome in OUTCOMES {
-            let count = report.others(guard, outcome);
+            let count = report.others(Some(guard), outcome);
             if count > 0 {
-                rows.push((count, others(count, guard, outcome)));
+                rows.push((count, others(count, Some(guard), outcome)));
             }
+        }
+    }
+    for change in Change::ALL {
+        let outcome = Outcome::Changed(change);
+        let count = report.others(None, outcome);
+        if count > 0 {
+            rows.push((count, others(count, None, outcome)));
         }
     }
     rows.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
@@ -60,7 +69,7 @@ pub(super) fn rows(state: &ConsoleState) -> Answer {
 fn row(key: &Key, seen: &Seen, policy: &Policy) -> Vec<Option<String>> {
     let today = today();
     let exception = policy.exceptions.iter().find(|exception| {
-        exception.guard == key.guard
+        Some(exception.guard) == key.guard
             && Some(exception.fingerprint) == key.fingerprint
             && *exception.login == *key.login
             && today < exception.expires
@@ -70,22 +79,32 @@ fn row(key: &Key, seen: &Seen, policy: &Policy) -> Vec<Option<String>> {
         Some(key.outcome.id().to_owned()),
         Some(key.login.to_string()),
         Some(key.database.to_string()),
-        Some(key.guard.id().to_owned()),
+        key.guard.map(|guard| guard.id().to_owned()),
         key.rule.as_deref().map(str::to_owned),
         key.fingerprint.map(|fingerprint| fingerprint.to_string()),
-        seen.example.as_deref().map(str::to_owned),
+        text(key, seen),
         Some(timestamp(seen.first)),
         Some(timestamp(seen.last)),
         exception.map(|exception| exception.expires.to_string()),
+        key.outcome.change().map(|change| change.id().to_owned()),
     ]
 }
 
-fn others(count: u64, guard: Guard, outcome: Outcome) -> Vec<Option<String>> {
+/// The statement, or what stands in its place.
+fn text(key: &Key, seen: &Seen) -> Option<String> {
+    match &key.parameter {
+        Some(name) => Some(format!("startup parameter {name}")),
+        None => seen.example.as_deref().map(str::to_owned),
+    }
+}
+
+fn others(count: u64, guard: Option<Guard>, outcome: Outcome) -> Vec<Option<String>> {
     let mut row = vec![None; ROWS.len()];
     row[0] = Some(count.to_string());
     row[1] = Some(outcome.id().to_owned());
-    row[4] = Some(guard.id().to_owned());
+    row[4] = guard.map(|guard| guard.id().to_owned());
     row[7] = Some(OTHERS.to_owned());
+    row[11] = outcome.change().map(|change| change.id().to_owned());
     row
 }
 
@@ -94,9 +113,9 @@ pub(super) fn guards(state: &ConsoleState) -> Answer {
     let (report, policy) = (state.proxy.report(), state.proxy.policy());
     let all = report.rows();
     let count = |guard, outcome| {
-        let of = |(key, _): &&(Key, Seen)| key.guard == guard && key.outcome == outcome;
+        let of = |(key, _): &&(Key, Seen)| key.guard == Some(guard) && key.outcome == outcome;
         let counted: u64 = all.iter().filter(of).map(|(_, seen)| seen.count).sum();
-        Some((counted + report.others(guard, outcome)).to_string())
+        Some((counted + report.others(Some(guard), outcome)).to_string())
     };
     let row = |guard: Guard| {
         let known = report.mode(guard);

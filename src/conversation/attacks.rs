@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use super::splice::Splice;
-use super::{Context, Conversation, Next, Observer, Setup};
+use super::{Change, Context, Conversation, Next, Observer, Setup};
 use crate::error::SqlState;
 use crate::policy::{Decision, Policy, Refusal, State, Who};
 use crate::protocol::frame::{self, SYNC, message, put_cstr};
@@ -30,7 +30,8 @@ impl Observer for Watching {
     fn refused(&self, _: &Refusal, _: &[u8]) {
         self.refused.set(self.refused.get() + 1);
     }
-    fn observed(&self, _: &Refusal) {}
+    fn observed(&self, _: &Refusal, _: &[u8]) {}
+    fn foreseen(&self, _: Change, _: Option<&Facts>, _: &[u8]) {}
     fn injected(&self) {}
     fn injection_failed(&self) {}
     fn server_error(&self, _: &[u8]) {}

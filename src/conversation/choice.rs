@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::client::Message;
 use super::entering::Entering;
 use super::{Context, Conversation, Observer};
-use crate::policy::guards::{zone_not_granted, zone_parameter};
+use crate::policy::guards::{statement_bounds, zone_not_granted, zone_parameter};
 use crate::policy::{Chosen, Guard, Refusal, State, Who};
 use crate::protocol::bind;
 use crate::sql::{
@@ -115,9 +115,9 @@ impl Choice {
         *self.parameter == *name
     }
 
-    /// May the parameter have this value? Every value, if it is another.
+    /// May the parameter have this value? Every value, if it is another; and where the guard does not enforce.
     pub fn admits(&self, name: &str, value: &str) -> bool {
-        !self.is(name) || zone_not_granted::is_granted(&self.who, value)
+        !self.is(name) || zone_not_granted::refusal(&self.who, value).is_none()
     }
 
     /// Was it set in the running transaction, as far as was sent?
@@ -261,24 +261,44 @@ impl Conversation {
 
     /// Reads what a Bind sets by its values: the names of parameters, and the zone.
     pub(super) fn read_bound(&self, facts: &Facts, message: Message<'_>, who: &Who) -> Read {
-        let Some(statement) = facts.statements.first() else {
-            return Read::Nothing;
-        };
-        let mut all = bound(statement).filter(|(bound, _)| matters(bound, statement, who));
-        if all.next().is_none() {
-            return Read::Nothing;
-        }
-        if message.header.total > self.max_statement_bytes {
-            return Read::Refused(self.too_long(who));
-        }
-        let Some(body) = message.body() else {
-            return Read::More(message.header.total);
-        };
-        match read(facts, statement, body, who) {
-            Ok(None) => Read::Nothing,
-            Ok(Some(facts)) => Read::Facts(Arc::new(facts)),
-            Err(refusal) => Read::Refused(refusal),
-        }
+        read_bound(
+            facts,
+            message,
+            who,
+            self.max_statement_bytes,
+            zone_not_granted::refusal,
+        )
+    }
+}
+
+/// Says whether a zone may not be bound.
+type Refuse = fn(&Who, &str) -> Option<Refusal>;
+
+/// The same for whoever only looks on. `max`: the longest text, bytes.
+pub(super) fn read_bound(
+    facts: &Facts,
+    message: Message<'_>,
+    who: &Who,
+    max: usize,
+    refuse: Refuse,
+) -> Read {
+    let Some(statement) = facts.statements.first() else {
+        return Read::Nothing;
+    };
+    let mut all = bound(statement).filter(|(bound, _)| matters(bound, statement, who));
+    if all.next().is_none() {
+        return Read::Nothing;
+    }
+    if message.header.total > max {
+        return Read::Refused(Box::new(statement_bounds::too_long(who, max)));
+    }
+    let Some(body) = message.body() else {
+        return Read::More(message.header.total);
+    };
+    match read(facts, statement, body, who, refuse) {
+        Ok(None) => Read::Nothing,
+        Ok(Some(facts)) => Read::Facts(Arc::new(facts)),
+        Err(refusal) => Read::Refused(refusal),
     }
 }
 
@@ -364,6 +384,7 @@ fn read(
     statement: &Statement,
     body: &[u8],
     who: &Who,
+    refuse: Refuse,
 ) -> Result<Option<Facts>, Box<Refusal>> {
     let text = |number: u16| {
         let value = bind::value(body, number).flatten()?;
@@ -379,7 +400,7 @@ fn read(
                 return Err(unreadable(statement, facts, who));
             };
             resolved.push((bound.touch, Some(name), Some(value)));
-        } else if let Some(refusal) = zone_not_granted::refusal(who, value) {
+        } else if let Some(refusal) = refuse(who, value) {
             return Err(Box::new(refusal));
         } else if who.zone_is_signed() {
             // The transaction will enter it.

@@ -102,9 +102,6 @@ impl Conversation {
     ///
     /// DEALLOCATE alone reaches the client's own (see `prepared::deallocated`), beside other statements none.
     pub(super) fn reaches_for_names(&self, facts: &Facts, who: &Who) -> Option<Box<Refusal>> {
-        const BY_SQL: ClassSet = ClassSet::of(Class::Prepare)
-            .with(Class::Execute)
-            .with(Class::Deallocate);
         if !facts.classes.intersects(BY_SQL)
             || !self.replaceable
             || who.observes()
@@ -115,29 +112,7 @@ impl Conversation {
         if !who.zone_is_guarded() {
             return self.deallocates_among_others(facts, who);
         }
-        let mut statements = facts.statements.iter();
-        // Whoever deallocates everything harms others no more than PgBouncer lets him.
-        let statement =
-            statements.find(|s| s.classes.intersects(BY_SQL) && s.tag != "DEALLOCATE ALL")?;
-        let objection = Objection::new(format!(
-            "cannot execute {} on a pooled connection",
-            statement.tag
-        ))
-        .sqlstate(SqlState::UNSUPPORTED)
-        .detail(format!(
-            "What others have prepared is there as well, and what sets the {}",
-            who.noun()
-        ))
-        .hint(match statement.tag {
-            "DEALLOCATE" => SEND_ALONE,
-            _ => "Let the driver prepare it by the protocol",
-        })
-        .at(statement.position);
-        Some(Box::new(objection.refuse(
-            Guard::ZoneParameter,
-            who,
-            facts.fingerprint,
-        )))
+        reaches_for_others(facts, who)
     }
 
     /// A statement that was allowed at Parse is judged again when it is bound or run: the right to
@@ -263,6 +238,38 @@ impl Conversation {
             None => cx.observer.started(None, b""),
         }
     }
+}
+
+/// What reaches for the names of a pooled connection.
+const BY_SQL: ClassSet = ClassSet::of(Class::Prepare)
+    .with(Class::Execute)
+    .with(Class::Deallocate);
+
+/// The refusal of what would meet what other clients have prepared; for a login with a zone.
+pub(super) fn reaches_for_others(facts: &Facts, who: &Who) -> Option<Box<Refusal>> {
+    let mut statements = facts.statements.iter();
+    // Whoever deallocates everything harms others no more than PgBouncer lets him.
+    let statement =
+        statements.find(|s| s.classes.intersects(BY_SQL) && s.tag != "DEALLOCATE ALL")?;
+    let objection = Objection::new(format!(
+        "cannot execute {} on a pooled connection",
+        statement.tag
+    ))
+    .sqlstate(SqlState::UNSUPPORTED)
+    .detail(format!(
+        "What others have prepared is there as well, and what sets the {}",
+        who.noun()
+    ))
+    .hint(match statement.tag {
+        "DEALLOCATE" => SEND_ALONE,
+        _ => "Let the driver prepare it by the protocol",
+    })
+    .at(statement.position);
+    Some(Box::new(objection.refuse(
+        Guard::ZoneParameter,
+        who,
+        facts.fingerprint,
+    )))
 }
 
 /// A long text that nobody has the time to read: that statement is refused, and its client stays.

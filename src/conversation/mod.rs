@@ -50,6 +50,7 @@ use by_sql::BySql;
 use in_flight::InFlight;
 use injection::Injection;
 use names::Names;
+pub use observing::Change;
 use observing::Onlooker;
 use pieces::Pieces;
 use prepared::Statements;
@@ -66,8 +67,12 @@ pub trait Observer {
     /// A refusal is on its way to the client. `text`: what the refused message says; empty where it
     /// has no text or is not there whole.
     fn refused(&self, refusal: &Refusal, text: &[u8]);
-    /// An observing guard would have refused something that is no text.
-    fn observed(&self, refusal: &Refusal);
+    /// An observing guard would have refused something that was not judged as a text. `text`: what it says, if
+    /// it has one.
+    fn observed(&self, refusal: &Refusal, text: &[u8]);
+    /// Where nothing is done but to look on: an enforcing policy would have done this. `facts` and
+    /// `text`: of the message that would have been sent in another form, if it has a text.
+    fn foreseen(&self, change: Change, facts: Option<&Facts>, text: &[u8]);
     /// A zone prefix was sent.
     fn injected(&self);
     /// A zone prefix failed.
@@ -100,7 +105,7 @@ pub struct Context<'a, O: Observer> {
 }
 
 /// The parameters of a client's startup packet, on a server connection that is handed on.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Origins {
     /// Set in every transaction; as the server shows them.
     pub kept: Vec<(String, String)>,
@@ -270,8 +275,7 @@ impl Conversation {
     /// A conversation with a server that has just reported ReadyForQuery, idle.
     pub fn new(setup: &Setup) -> Self {
         let [statement, portal] = setup.random.map(crate::zone::name);
-        let onlooker = (setup.observes && !setup.record)
-            .then(|| Box::new(Onlooker::new(setup.max_statement_bytes, setup.walsender)));
+        let onlooker = (setup.observes && !setup.record).then(|| Box::new(Onlooker::new(setup)));
         let pooled = setup.replaceable && onlooker.is_none();
         let chooses = setup.chooses.is_some() && onlooker.is_none();
         let injects = pooled || setup.zone.is_some() || chooses;
@@ -309,6 +313,19 @@ impl Conversation {
             flushed: false,
             ending: false,
             judged: 0,
+        }
+    }
+
+    /// Do the bytes of both sides go on unchanged?
+    pub fn only_looks_on(&self) -> bool {
+        self.onlooker.is_some()
+    }
+
+    /// Only looking on: what would be kept of the client's startup packet is in nobody's record, and is
+    /// told here.
+    pub fn would_begin_with(&mut self, origins: &Origins) {
+        if let Some(onlooker) = &mut self.onlooker {
+            onlooker.begins_with(origins);
         }
     }
 

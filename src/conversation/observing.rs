@@ -1,28 +1,28 @@
 //! Where the whole policy observes: the bytes of both sides go on unchanged. Texts are judged, and what
-//! would have been refused is counted; nothing is refused, injected, replaced or held back, and what
+//! would have been refused is counted, and what would have been changed (`foresight`); nothing is refused, injected, replaced or held back, and what
 //! cannot be read is carried unread.
 //!
 //! Nothing here may stand in anybody's way, so it knows little: where messages begin, and whether
 //! answers are due.
 
-use std::collections::HashSet;
+mod foresight;
+mod texts;
 
+pub use foresight::Change;
+use foresight::Foresight;
+
+use super::client::Message;
 use super::server::MAX_ERROR;
 use super::splice::Splice;
-use super::{Context, Next, Observer, Taken};
-use crate::policy::{State, decide, decide_command, guards};
+use super::{Context, Next, Observer, Origins, Setup, Taken};
+use crate::policy::guards;
 use crate::protocol::TransactionStatus;
 use crate::protocol::error_fields;
 use crate::protocol::frame::{self, HEADER, Header, cstr};
-use crate::sql::{LONG_TEXT, walsender};
 
-/// Names and types of a Parse that is read: longer ones are carried unread.
+/// Names and types of a Parse that is read: longer ones are carried unread. Names of a Bind that are
+/// waited for.
 const MAX_BESIDE_TEXT: usize = 8 * 1024;
-
-/// Names of prepared statements that are known.
-const MAX_NAMES: usize = 4096;
-/// What they may take, bytes.
-const MAX_NAME_BYTES: usize = 256 * 1024;
 
 /// One side's place in its stream.
 #[derive(Clone, Copy, Debug, Default)]
@@ -74,54 +74,30 @@ pub struct Onlooker {
     walsender: bool,
     /// The server streams (CopyBoth).
     streaming: bool,
-    /// Statements that the client has prepared; allocated with the first that has a name.
-    names: Option<Box<Names>>,
-}
-
-/// Names of prepared statements, some of which may not have come about.
-#[derive(Debug, Default)]
-struct Names {
-    known: HashSet<Box<[u8]>>,
-    bytes: usize,
-    /// There were too many: nobody can tell any more who is unknown.
-    given_up: bool,
-}
-
-impl Names {
-    fn add(&mut self, name: &[u8]) {
-        if self.given_up || self.known.contains(name) {
-            return;
-        }
-        self.bytes += name.len();
-        self.given_up = self.known.len() >= MAX_NAMES || self.bytes > MAX_NAME_BYTES;
-        match self.given_up {
-            true => self.known = HashSet::new(),
-            false => _ = self.known.insert(name.into()),
-        }
-    }
-
-    fn remove(&mut self, name: &[u8]) {
-        if self.known.remove(name) {
-            self.bytes -= name.len();
-        }
-    }
+    /// What an enforcing policy would do beside refusing.
+    foresight: Foresight,
 }
 
 impl Onlooker {
     /// For a connection whose server has just reported ReadyForQuery, idle.
-    pub fn new(max_statement_bytes: usize, walsender: bool) -> Self {
+    pub fn new(setup: &Setup) -> Self {
         Self {
-            max_statement_bytes,
+            max_statement_bytes: setup.max_statement_bytes,
             client: Stream::default(),
             server: Stream::default(),
             due: 0,
             status: TransactionStatus::Idle,
             has_run: false,
             copying: false,
-            walsender,
+            walsender: setup.walsender,
             streaming: false,
-            names: None,
+            foresight: Foresight::new(setup),
         }
+    }
+
+    /// These startup parameters would be kept for the client.
+    pub fn begins_with(&mut self, origins: &Origins) {
+        self.foresight.begins_with(origins);
     }
 
     /// Is nothing due and no transaction open, as far as can be told?
@@ -164,7 +140,7 @@ impl Onlooker {
                 }
                 Ok(None) => Next::Read { total: 0 },
                 Ok(Some(_)) if super::client::enough(cx.facts.misses() - misses, at) => Next::Pause,
-                Ok(Some(header)) => match self.look(header, bytes, cx) {
+                Ok(Some(header)) => match self.look(Message { header, at, bytes }, cx) {
                     Some(Next::Describe(text)) => Next::Describe(at + text.start..at + text.end),
                     Some(next) => next,
                     None => {
@@ -183,74 +159,70 @@ impl Onlooker {
     }
 
     /// `None`: the message can go on.
-    fn look<O: Observer>(
-        &mut self,
-        header: Header,
-        bytes: &[u8],
-        cx: &mut Context<'_, O>,
-    ) -> Option<Next> {
-        let longest = HEADER + self.max_statement_bytes + MAX_BESIDE_TEXT;
-        if matches!(header.kind, b'Q' | b'P') && header.total <= longest {
-            let Some(body) = bytes.get(HEADER..header.total) else {
-                return Some(Next::Read {
-                    total: header.total,
-                });
-            };
-            let first = !self.has_run && self.due == 0 && self.status == TransactionStatus::Idle;
-            if let Some(text) = judge(header.kind, body, self.walsender, first, cx) {
-                return Some(Next::Describe(text));
+    fn look<O: Observer>(&mut self, message: Message<'_>, cx: &mut Context<'_, O>) -> Option<Next> {
+        let wait = match message.header.kind {
+            b'Q' | b'P' => self.text(message, cx),
+            b'B' => self.bind(message, cx),
+            b'F' => self.call(message, cx),
+            b'C' | b'D' => {
+                self.statement(message, cx);
+                None
             }
+            _ => None,
+        };
+        if wait.is_some() {
+            return wait;
         }
-        if header.kind == b'F' {
-            const NUMBER: usize = HEADER + 4;
-            match bytes.get(HEADER..).and_then(|it| it.first_chunk()) {
-                None if header.total >= NUMBER => return Some(Next::Read { total: NUMBER }),
-                Some(number) if header.total >= NUMBER => {
-                    let refusal = guards::fast_path::judge(cx.who, u32::from_be_bytes(*number));
-                    refusal.iter().for_each(|it| cx.observer.observed(it));
-                }
-                _ => {}
-            }
-        }
-        self.follow(header, bytes, cx);
-        match header.kind {
+        match message.header.kind {
             b'E' => self.has_run = true,
             b'Q' | b'S' => self.has_run = false,
             _ => {}
         }
-        match header.kind {
+        match message.header.kind {
             b'Q' | b'F' => self.due += 1,
-            b'S' => self.due += u64::from(!self.copying),
+            b'S' if !self.copying => {
+                self.due += 1;
+                self.foresight.synced();
+            }
             b'c' | b'f' => self.copying = false,
             _ => {}
         }
         None
     }
 
-    /// Follows the names of prepared statements, as far as messages are there: nothing waits for that.
-    fn follow<O: Observer>(&mut self, header: Header, bytes: &[u8], cx: &Context<'_, O>) {
-        let body = &bytes[HEADER..header.total.min(bytes.len())];
-        let name_in = |body| cstr(body).map(|(name, _)| name).filter(|it| !it.is_empty());
-        let (name, uses) = match (header.kind, body.split_first()) {
-            (b'P', _) => {
-                if let Some(name) = name_in(body) {
-                    self.names.get_or_insert_default().add(name);
-                }
-                return;
-            }
-            (b'C', Some((b'S', rest))) => (name_in(rest), false),
-            (b'D', Some((b'S', rest))) => (name_in(rest), true),
-            (b'B', _) => (cstr(body).and_then(|(_, rest)| name_in(rest)), true),
-            _ => return,
+    /// FunctionCall.
+    fn call<O: Observer>(&mut self, message: Message<'_>, cx: &Context<'_, O>) -> Option<Next> {
+        const NUMBER: usize = HEADER + 4;
+        if message.header.total < NUMBER {
+            return None;
+        }
+        let Some(number) = message.bytes.get(HEADER..).and_then(|it| it.first_chunk()) else {
+            return Some(Next::Read { total: NUMBER });
         };
-        let Some(name) = name else { return };
-        let names = self.names.as_ref();
-        if uses && names.is_none_or(|it| !it.given_up && !it.known.contains(name)) {
+        let refusal = guards::fast_path::judge(cx.who, u32::from_be_bytes(*number));
+        refusal.iter().for_each(|it| cx.observer.observed(it, b""));
+        self.foresight.synced();
+        None
+    }
+
+    /// Close or Describe of a statement, as far as it is there: nothing waits for that.
+    fn statement<O: Observer>(&mut self, message: Message<'_>, cx: &Context<'_, O>) {
+        let body = &message.bytes[HEADER..message.header.total.min(message.bytes.len())];
+        let Some((b'S', rest)) = body.split_first() else {
+            return;
+        };
+        let Some((name, _)) = cstr(rest) else { return };
+        match message.header.kind {
+            b'C' => self.foresight.closed(name),
+            _ => self.is_known(name, cx),
+        }
+    }
+
+    fn is_known<O: Observer>(&self, name: &[u8], cx: &Context<'_, O>) {
+        if self.foresight.is_unknown(name) {
             let name = String::from_utf8_lossy(name);
-            cx.observer
-                .observed(&guards::unknown_name::statement(cx.who, &name));
-        } else if !uses && let Some(names) = &mut self.names {
-            names.remove(name);
+            let refusal = guards::unknown_name::statement(cx.who, &name);
+            cx.observer.observed(&refusal, b"");
         }
     }
 
@@ -289,45 +261,10 @@ impl Onlooker {
         if let [status] = body {
             self.status = TransactionStatus::from_byte(*status).unwrap_or(self.status);
         }
-    }
-}
-
-/// Judges the text of a Query or Parse, if it has one; where it is long: its place in the message, to be
-/// described elsewhere first.
-fn judge<O: Observer>(
-    kind: u8,
-    body: &[u8],
-    walsender: bool,
-    first: bool,
-    cx: &mut Context<'_, O>,
-) -> Option<std::ops::Range<usize>> {
-    let start = match kind {
-        b'P' => cstr(body)?.0.len() + 1,
-        _ => 0,
-    };
-    let text = cstr(&body[start..])?.0;
-    if let Some(command) = walsender.then(|| walsender::read(text)).flatten() {
-        let facts = command.facts(text);
-        let decision = decide_command(&command, &facts, cx.who);
-        cx.observer.judged(&facts, &decision, text);
-        return None;
-    }
-    let facts = match cx.described.take() {
-        Some(facts) => {
-            cx.facts.admit(text, &facts);
-            facts
+        if self.due == 0 {
+            self.foresight.settled(self.status);
         }
-        None if text.len() <= LONG_TEXT => cx.facts.describe(text),
-        None => match cx.facts.get(text) {
-            Some(facts) => facts,
-            None if cx.busy => return None,
-            None => return Some(HEADER + start..HEADER + start + text.len()),
-        },
-    };
-    let state = State { first, ..cx.state };
-    cx.observer
-        .judged(&facts, &decide(&facts, cx.who, state), text);
-    None
+    }
 }
 
 #[cfg(test)]

@@ -107,7 +107,11 @@ const MAX_ALONE: usize = 64;
 /// Can pieces of their own do what the statements do together? `open`: in a transaction block. Not where
 /// a transaction block takes in, or undoes, what stood before it in the same text, nor where a zone that is
 /// entered behind its statement (`enters`) is set in no transaction block.
-fn can_be_cut(statements: &[Statement], open: bool, enters: impl Fn(&Statement) -> bool) -> bool {
+pub(super) fn can_be_cut(
+    statements: &[Statement],
+    open: bool,
+    enters: impl Fn(&Statement) -> bool,
+) -> bool {
     use TransactionControl::{Begin, Commit, Rollback, Savepoint, SetTransaction, TwoPhase};
     let (mut open, mut before) = (open, false);
     let alone = statements

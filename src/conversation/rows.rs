@@ -81,7 +81,7 @@ impl Conversation {
         rows.exceeded = true;
         let refusal = bulk_export::refusal(&rows.who, rows.limit);
         if !rows.refuses() {
-            observer.observed(&refusal);
+            observer.observed(&refusal, b"");
             return Step::Carry;
         }
         observer.refused(&refusal, b"");

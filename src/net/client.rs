@@ -25,7 +25,7 @@ use super::share::{Seat, Share};
 use super::standing::Standing;
 use super::stream::{Backlog, Stream};
 use super::worker::{Place, Worker, random};
-use crate::conversation::{Conversation, Observer, Origins, Setup, put_reports};
+use crate::conversation::{Conversation, Origins, Setup, put_reports};
 use crate::error::SqlState;
 use crate::policy::RouteName;
 use crate::protocol::reply::{self, ErrorReply};
@@ -354,14 +354,18 @@ impl Admitted {
         let session = identity.session.clone();
         let counts = Rc::clone(worker);
         let watcher = Watcher::new(counts, connection, &identity.who, session.clone());
-        if let Some(refusal) = &settings.observed {
-            watcher.observed(refusal);
+        let (endpoint, walsender) = (&server.target.endpoint, settings.walsender);
+        server_role::aside::look(&identity, endpoint, walsender, worker, connection);
+        let mut conversation = Conversation::new(&setup);
+        if let Some(foreseen) = &settings.foreseen {
+            watcher.startup_foreseen(foreseen);
+            conversation.would_begin_with(&foreseen.origins);
         }
         let pump = Pump::new(pump::Parts {
             worker: Rc::clone(worker),
             client,
             server: server.stream,
-            conversation: Conversation::new(&setup),
+            conversation,
             who: identity.who.clone(),
             watcher,
             session,

@@ -36,6 +36,8 @@ pub(super) async fn leave(
             stop_server(ready, worker).await;
             None
         }
+        // Not a byte that the client did not send, be it the Terminate that it owes.
+        Ok(Exit::ClientGone) if ready.pump.only_looks_on() => None,
         Ok(Exit::ClientGone) if ready.identity.route == RouteName::Session => {
             stop_server(ready, worker).await;
             None

@@ -25,6 +25,7 @@ use crate::zone::Prefix;
 const MAX_MESSAGE: usize = 16 * 1024;
 
 /// A client that has proved who it is.
+#[derive(Clone)]
 pub struct Identity {
     /// For the policy.
     pub who: Who,

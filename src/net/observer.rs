@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::refusals::Refusals;
+use super::settings::Foreseen;
 use super::worker::Worker;
 use crate::clock;
-use crate::conversation::Observer;
+use crate::conversation::{Change, Observer};
 use crate::error::SqlState;
 use crate::migration::Session;
 use crate::migration::registry::Statement;
@@ -21,6 +22,8 @@ use crate::telemetry::report::{Key, Outcome};
 
 /// Bytes of a statement's text that are recorded.
 const MAX_TEXT: usize = 4096;
+/// Bytes of a startup parameter's name in the report.
+const MAX_NAME: usize = 63;
 
 /// Counts and records for one connection.
 pub struct Watcher {
@@ -49,12 +52,35 @@ struct Running {
     since: Instant,
 }
 
-/// Which guard objected to what.
+/// Which guard objected to what; or what would have been changed.
 struct Told<'a> {
-    guard: Guard,
+    guard: Option<Guard>,
     rule: Option<&'a Arc<str>>,
     fingerprint: Option<Fingerprint>,
+    parameter: Option<&'a str>,
     outcome: Outcome,
+}
+
+impl<'a> Told<'a> {
+    fn of(refusal: &'a Refusal, outcome: Outcome) -> Self {
+        Self {
+            guard: Some(refusal.guard),
+            rule: refusal.rule.as_ref(),
+            fingerprint: refusal.fingerprint,
+            parameter: None,
+            outcome,
+        }
+    }
+
+    fn changed(change: Change) -> Self {
+        Self {
+            guard: None,
+            rule: None,
+            fingerprint: None,
+            parameter: None,
+            outcome: Outcome::Changed(change),
+        }
+    }
 }
 
 impl Watcher {
@@ -89,12 +115,33 @@ impl Watcher {
             guard: told.guard,
             rule: told.rule.map(Arc::clone),
             fingerprint: told.fingerprint,
+            parameter: told.parameter.map(shortened),
             outcome: told.outcome,
         };
         self.worker.tally.note(key, clock::now(), || {
             let text = &text[..text.len().min(MAX_TEXT)];
             (!text.is_empty()).then(|| crate::sql::redact(text))
         });
+    }
+
+    /// What would have become of the client's startup parameters. By name alone: a value may be anything.
+    pub(super) fn startup_foreseen(&self, foreseen: &Foreseen) {
+        for (name, refusal) in &foreseen.refused {
+            self.worker.counters.observed(refusal.guard);
+            let told = Told {
+                parameter: Some(name),
+                ..Told::of(refusal, Outcome::Observed)
+            };
+            self.report(told, b"");
+        }
+        for name in &foreseen.changed {
+            self.worker.counters.foreseen(Change::Startup);
+            let told = Told {
+                parameter: Some(name),
+                ..Told::changed(Change::Startup)
+            };
+            self.report(told, b"");
+        }
     }
 
     /// The connection ends. Nobody will see the end of what still runs: it is recorded so (08006).
@@ -109,6 +156,13 @@ impl Watcher {
     }
 }
 
+/// A parameter's name, which may be anything.
+fn shortened(name: &str) -> Arc<str> {
+    let end = (0..=MAX_NAME.min(name.len())).rev();
+    let end = end.into_iter().find(|at| name.is_char_boundary(*at));
+    name[..end.unwrap_or(0)].into()
+}
+
 impl Observer for Watcher {
     fn judged(&self, facts: &Facts, decision: &Decision, text: &[u8]) {
         let verdict = match decision.verdict {
@@ -121,12 +175,13 @@ impl Observer for Watcher {
         for guard in decision.observed.iter() {
             counters.observed(guard);
             let told = Told {
-                guard,
+                guard: Some(guard),
                 rule: decision
                     .observed_rule
                     .as_ref()
                     .filter(|_| guard == Guard::Rule),
                 fingerprint: facts.fingerprint,
+                parameter: None,
                 outcome: Outcome::Observed,
             };
             self.report(told, text);
@@ -135,13 +190,7 @@ impl Observer for Watcher {
 
     fn refused(&self, refusal: &Refusal, text: &[u8]) {
         self.worker.counters.refusal(refusal.guard);
-        let told = Told {
-            guard: refusal.guard,
-            rule: refusal.rule.as_ref(),
-            fingerprint: refusal.fingerprint,
-            outcome: Outcome::Refused,
-        };
-        self.report(told, text);
+        self.report(Told::of(refusal, Outcome::Refused), text);
         let refusals = self.refusals.get_or_init(Refusals::new);
         if !refusals.admit(refusal.guard, self.connection, &self.login) {
             return;
@@ -157,15 +206,20 @@ impl Observer for Watcher {
         );
     }
 
-    fn observed(&self, refusal: &Refusal) {
+    fn observed(&self, refusal: &Refusal, text: &[u8]) {
         self.worker.counters.observed(refusal.guard);
+        self.report(Told::of(refusal, Outcome::Observed), text);
+    }
+
+    fn foreseen(&self, change: Change, facts: Option<&Facts>, text: &[u8]) {
+        self.worker.counters.foreseen(change);
+        // What happens to every prepared statement has no row for each.
+        let facts = facts.filter(|_| change != Change::Unnamed);
         let told = Told {
-            guard: refusal.guard,
-            rule: refusal.rule.as_ref(),
-            fingerprint: refusal.fingerprint,
-            outcome: Outcome::Observed,
+            fingerprint: facts.and_then(|facts| facts.fingerprint),
+            ..Told::changed(change)
         };
-        self.report(told, b"");
+        self.report(told, if facts.is_some() { text } else { b"" });
     }
 
     fn injected(&self) {

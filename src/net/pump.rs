@@ -181,6 +181,11 @@ impl Pump {
         self.conversation.is_idle() && self.to_server.is_empty()
     }
 
+    /// Do the bytes of both sides go on unchanged?
+    pub fn only_looks_on(&self) -> bool {
+        self.conversation.only_looks_on()
+    }
+
     /// Why the client was let go, if it was.
     pub fn why_let_go(&self) -> Option<&str> {
         self.standing.why_let_go()

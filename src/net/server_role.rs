@@ -1,9 +1,11 @@
 //! Looks at the role behind a login, on the connection that is being opened for it and before the
 //! client may send anything: one query in the catalogs. What it answers is remembered for a while, for
 //! all workers, and is asked by one connection at a time. While the pool has no connection to ask on, an
-//! older answer will do: else a full pool would turn away who has only come to wait in it.
+//! older answer will do: else a full pool would turn away who has only come to wait in it. Where the whole
+//! policy observes, see `aside`.
 
 mod answers;
+pub(super) mod aside;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -195,12 +197,14 @@ fn object(
     let row = Row {
         login: (&*who.login.name).into(),
         database: Arc::clone(&who.database),
-        guard: Guard::ServerRole,
+        guard: Some(Guard::ServerRole),
         rule: None,
         fingerprint: None,
+        parameter: None,
         outcome,
     };
-    worker.tally.note(row, clock::now(), || None);
+    let said = || Some(refusal.message.as_str().into());
+    worker.tally.note(row, clock::now(), said);
     if let Some(connection) = news {
         tracing::warn!(
             connection = %ConnectionId(connection.into()),

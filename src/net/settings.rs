@@ -2,7 +2,7 @@
 //! the client and set in each of its transactions, which are refused. What PgBouncer does not know would
 //! end the connection there, or be dropped silently.
 
-use crate::conversation::MAX_NAMES;
+use crate::conversation::{MAX_NAMES, Origins};
 use crate::error::SqlState;
 use crate::policy::{Guard, Kind, Objection, Refusal, RouteName, Who, guards};
 use crate::protocol::reply::ErrorReply;
@@ -22,8 +22,19 @@ pub struct Settings {
     pub kept: Vec<(String, String)>,
     /// The client asks for replication, and may: `replication` is among the parameters for the startup packet.
     pub walsender: bool,
-    /// What an enforcing policy would have refused.
-    pub observed: Option<Box<Refusal>>,
+    /// Where the whole policy observes: what would have become of them.
+    pub foreseen: Option<Box<Foreseen>>,
+}
+
+/// What an enforcing policy would have done with startup parameters.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Foreseen {
+    /// Would have been refused: their names, and why.
+    pub refused: Vec<(String, Refusal)>,
+    /// Would not have gone to the server as they are, but have been set there.
+    pub changed: Vec<String>,
+    /// Those of them that would have been set in every transaction.
+    pub origins: Origins,
 }
 
 impl Settings {
@@ -36,7 +47,7 @@ impl Settings {
 
 /// Pinned, whatever server, database and role have as their defaults: they decide where a string ends.
 /// PgBouncer of every version keeps both for each client.
-const PINNED: [(&str, &str); 2] = [
+pub(super) const PINNED: [(&str, &str); 2] = [
     ("client_encoding", "UTF8"),
     ("standard_conforming_strings", "on"),
 ];
@@ -60,20 +71,63 @@ pub fn sort(
         return Ok(Settings {
             startup: as_sent(startup),
             walsender: startup.get("replication") == Some("database"),
-            observed: enforced(startup, who, route)
-                .err()
-                .and_then(|reply| objection(&reply, who)),
+            foreseen: Some(Box::new(foreseen(startup, who, route))),
             ..Settings::default()
         });
     }
     enforced(startup, who, route)
 }
 
+/// Sorts each parameter alone as where the policy is enforced. What PostgreSQL would refuse by itself is
+/// no matter of ours.
+fn foreseen(startup: &Startup<'_>, who: &Who, route: RouteName) -> Foreseen {
+    let mut foreseen = Foreseen::default();
+    let refused = |name: &str, reply: &ErrorReply| {
+        objection(reply, who).map(|refusal| (name.to_owned(), refusal))
+    };
+    if let Err(reply) = replication(startup, who) {
+        foreseen.refused.extend(refused("replication", &reply));
+    }
+    let parameters = all(startup).unwrap_or_default();
+    for (name, value) in &parameters {
+        if name.eq_ignore_ascii_case("replication") {
+            continue;
+        }
+        let alone = Startup {
+            minor: startup.minor,
+            parameters: vec![(name, value)],
+        };
+        match enforced(&alone, who, route) {
+            Err(reply) => foreseen.refused.extend(refused(name, &reply)),
+            Ok(settings) => {
+                let set = || settings.session.iter().chain(&settings.kept);
+                // What every login may set is asked of nobody.
+                let asked = set().next().is_some() || route == RouteName::Replication;
+                let observed = asked.then(|| beyond(who, name, value)).flatten();
+                match observed {
+                    Some(refusal) => foreseen.refused.push((name.clone(), refusal)),
+                    None => foreseen.changed.extend(set().map(|(name, _)| name.clone())),
+                }
+                foreseen.origins.kept.extend(settings.kept);
+            }
+        }
+    }
+    foreseen
+}
+
+/// What guards say that are silent unless they enforce.
+fn beyond(who: &Who, name: &str, value: &str) -> Option<Refusal> {
+    let name = name.to_ascii_lowercase();
+    match who.chosen_parameter() == Some(&*name) {
+        true => guards::zone_not_granted::foreseen(who, value),
+        false => guards::parameters::foreseen(who, &name, value),
+    }
+}
+
 /// What a guard said, for the counters; none where no guard did.
-fn objection(reply: &ErrorReply, who: &Who) -> Option<Box<Refusal>> {
+fn objection(reply: &ErrorReply, who: &Who) -> Option<Refusal> {
     let guard = Guard::from_id(&reply.decided.as_ref()?.0)?;
-    let objection = Objection::new(reply.message.clone());
-    Some(Box::new(objection.refuse(guard, who, None)))
+    Some(Objection::new(reply.message.clone()).refuse(guard, who, None))
 }
 
 /// The same where the policy is enforced.

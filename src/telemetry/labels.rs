@@ -1,6 +1,7 @@
 //! The labels of the metrics and all values each may take. Every set is closed, so that the number
 //! of time series has a bound that no client can move.
 
+use crate::conversation::Change;
 use crate::policy::Guard;
 use crate::sql::{Class, ClassSet};
 
@@ -184,6 +185,11 @@ pub static ROUTE: Label = Label {
     name: "route",
     values: &["transaction", "session", "replication"],
 };
+/// What an enforcing policy would have done: [`Change::id`].
+pub static CHANGE: Label = Label {
+    name: "change",
+    values: &CHANGE_WORDS,
+};
 /// Why a client was turned away.
 pub static REJECTED: Label = Label {
     name: "reason",
@@ -245,6 +251,16 @@ const GUARD_WORDS: [&str; Guard::ALL.len()] = {
     let mut i = 0;
     while i < words.len() {
         words[i] = Guard::ALL[i].id();
+        i += 1;
+    }
+    words
+};
+
+const CHANGE_WORDS: [&str; Change::ALL.len()] = {
+    let mut words = [""; Change::ALL.len()];
+    let mut i = 0;
+    while i < words.len() {
+        words[i] = Change::ALL[i].id();
         i += 1;
     }
     words
@@ -341,6 +357,7 @@ mod tests {
             &CLASS,
             &VERDICT,
             &GUARD,
+            &CHANGE,
             &REJECTED,
             &KIND,
             &HANDSHAKE,

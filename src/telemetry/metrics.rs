@@ -20,6 +20,7 @@ use super::labels::{
 use super::latency::{self, Histogram};
 use super::report::Report;
 use super::table::{self, Family, Kind, TALLIED, Tallied};
+use crate::conversation::Change;
 use crate::policy::{Guard, RouteName, Version};
 use crate::sql::ClassSet;
 
@@ -135,6 +136,11 @@ impl Counters {
     /// A guard in observe mode would have refused.
     pub fn observed(&self, guard: Guard) {
         self.add(Tallied::Observed, guard as usize, 1);
+    }
+
+    /// A policy that observes as a whole would have done this if it enforced.
+    pub fn foreseen(&self, change: Change) {
+        self.add(Tallied::Foreseen, change as usize, 1);
     }
 
     /// A zone context was sent ahead.

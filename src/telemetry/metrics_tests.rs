@@ -130,6 +130,7 @@ fn every_counter_lands_in_its_own_series() {
     counters.statement(ClassSet::EMPTY, Judged::Allowed);
     counters.refusal(Guard::DdlOutsideMigration);
     counters.observed(Guard::UnknownName);
+    counters.foreseen(Change::Local);
     counters.injection();
     counters.injection_failed();
     counters.server_error(b"23505");
@@ -163,6 +164,7 @@ fn every_counter_lands_in_its_own_series() {
             1.0,
         ),
         (r#"logins_total{outcome="verifier-mismatch"}"#, 1.0),
+        (r#"observed_changes_total{change="set-local"}"#, 1.0),
         (r#"observed_refusals_total{guard="unknown-name"}"#, 1.0),
         (r#"refusals_total{guard="ddl-outside-migration"}"#, 1.0),
         (r#"reloads_total{files="users",outcome="failed"}"#, 1.0),

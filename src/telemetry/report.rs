@@ -1,5 +1,5 @@
-//! What guards refused, or would have refused: counted by login, guard and statement, so that a team can
-//! look before it enforces.
+//! What guards refused, or would have refused, and what an enforcing policy would have changed: counted by
+//! login, guard and statement, so that a team can look before it enforces.
 //!
 //! Each worker has a [`Tally`] of its own, so a flood of refusals makes nobody wait. All of them together
 //! are bounded; what finds no room is counted by guard alone. In memory, since the start.
@@ -10,12 +10,15 @@ use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
+use crate::conversation::Change;
 use crate::migration::span::Millis;
 use crate::policy::{Guard, Mode, Policy};
 use crate::sql::Fingerprint;
 
 /// Rows of all workers together.
 const MAX_ROWS: usize = 10_000;
+/// How many of them may be about what would have been changed: refusals must find room beside them.
+const MAX_CHANGED: usize = 1_000;
 /// Bytes of all rows together, as [`cost`] reckons.
 const MAX_BYTES: usize = 4 << 20;
 /// Longest example in bytes, before the mark that says there was more.
@@ -32,6 +35,8 @@ pub enum Outcome {
     Refused,
     /// It passed; an enforcing guard would have refused it.
     Observed,
+    /// The whole policy observes; an enforcing one would have let it pass, and done this.
+    Changed(Change),
 }
 
 impl Outcome {
@@ -40,9 +45,32 @@ impl Outcome {
         match self {
             Self::Refused => "refused",
             Self::Observed => "observed",
+            Self::Changed(change) if change.is_injection() => "injected",
+            Self::Changed(_) => "rewritten",
+        }
+    }
+
+    /// What would have been done.
+    pub const fn change(self) -> Option<Change> {
+        match self {
+            Self::Changed(change) => Some(change),
+            Self::Refused | Self::Observed => None,
+        }
+    }
+
+    /// The place among [`KINDS`]; a guard that objected is there where the outcome is no change.
+    fn kind(self, guard: Option<Guard>) -> usize {
+        let guard = guard.map_or(0, |guard| guard as usize);
+        match self {
+            Self::Refused => guard,
+            Self::Observed => GUARDS + guard,
+            Self::Changed(change) => 2 * GUARDS + change as usize,
         }
     }
 }
+
+/// Guards that refused, guards that observed, changes.
+const KINDS: usize = 2 * GUARDS + Change::ALL.len();
 
 /// What is counted as the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -51,12 +79,14 @@ pub struct Key {
     pub login: Arc<str>,
     /// On which database.
     pub database: Arc<str>,
-    /// The guard that objected.
-    pub guard: Guard,
+    /// The guard that objected; none where nobody did ([`Outcome::Changed`]).
+    pub guard: Option<Guard>,
     /// The id of the rule that objected, if the guard is [`Guard::Rule`].
     pub rule: Option<Arc<str>>,
     /// The statement; none where a message without a text was refused.
     pub fingerprint: Option<Fingerprint>,
+    /// The startup parameter, if it is about one.
+    pub parameter: Option<Arc<str>>,
     /// Refused, or only observed?
     pub outcome: Outcome,
 }
@@ -81,28 +111,41 @@ type Rows = HashMap<Key, Seen>;
 struct Common {
     rows: AtomicUsize,
     bytes: AtomicUsize,
-    others: [[AtomicU64; 2]; GUARDS],
+    /// Of the rows, those that may be about changes.
+    changed: AtomicUsize,
+    others: [AtomicU64; KINDS],
 }
 
 impl Common {
     /// Is there room for one more row?
-    fn take(&self, bytes: usize) -> bool {
-        let take = |left: &AtomicUsize, amount| {
-            left.fetch_update(Relaxed, Relaxed, |left: usize| left.checked_sub(amount))
-                .is_ok()
-        };
-        if !take(&self.rows, 1) {
-            return false;
+    fn take(&self, outcome: Outcome, bytes: usize) -> bool {
+        let changed = usize::from(outcome.change().is_some());
+        let all = [
+            (&self.rows, 1),
+            (&self.changed, changed),
+            (&self.bytes, bytes),
+        ];
+        for (at, (left, amount)) in all.iter().enumerate() {
+            let less = |left: usize| left.checked_sub(*amount);
+            if left.fetch_update(Relaxed, Relaxed, less).is_err() {
+                // What was taken is given back.
+                for (left, amount) in &all[..at] {
+                    left.fetch_add(*amount, Relaxed);
+                }
+                return false;
+            }
         }
-        let taken = take(&self.bytes, bytes);
-        if !taken {
-            self.rows.fetch_add(1, Relaxed);
-        }
-        taken
+        true
     }
 
-    fn other(&self, guard: Guard, outcome: Outcome) {
-        self.others[guard as usize][outcome as usize].fetch_add(1, Relaxed);
+    /// Is there surely none?
+    fn is_full(&self, outcome: Outcome) -> bool {
+        let changed = outcome.change().is_some();
+        self.rows.load(Relaxed) == 0 || (changed && self.changed.load(Relaxed) == 0)
+    }
+
+    fn other(&self, guard: Option<Guard>, outcome: Outcome) {
+        self.others[outcome.kind(guard)].fetch_add(1, Relaxed);
     }
 }
 
@@ -130,12 +173,15 @@ impl Tally {
                 seen.last = seen.last.max(now);
             }
             // When it is full already, no text is read for nothing.
-            Entry::Vacant(_) if self.common.rows.load(Relaxed) == 0 => {
+            Entry::Vacant(_) if self.common.is_full(outcome) => {
                 self.common.other(guard, outcome);
             }
             Entry::Vacant(row) => {
                 let example = example().map(|text| shortened(&text));
-                if self.common.take(cost(row.key(), example.as_deref())) {
+                if self
+                    .common
+                    .take(outcome, cost(row.key(), example.as_deref()))
+                {
                     row.insert(Seen {
                         count: 1,
                         first: now,
@@ -152,8 +198,12 @@ impl Tally {
 
 /// What a row takes in memory, about.
 fn cost(key: &Key, example: Option<&str>) -> usize {
-    let rule = key.rule.as_deref().map_or(0, str::len);
-    ROW + key.login.len() + key.database.len() + rule + example.map_or(0, str::len)
+    let texts = [&key.rule, &key.parameter];
+    let texts: usize = texts
+        .iter()
+        .map(|it| it.as_deref().map_or(0, str::len))
+        .sum();
+    ROW + key.login.len() + key.database.len() + texts + example.map_or(0, str::len)
 }
 
 fn shortened(text: &str) -> Arc<str> {
@@ -199,7 +249,8 @@ impl Report {
         let common = Common {
             rows: AtomicUsize::new(rows),
             bytes: AtomicUsize::new(bytes),
-            others: [const { [const { AtomicU64::new(0) }; 2] }; GUARDS],
+            changed: AtomicUsize::new(MAX_CHANGED),
+            others: [const { AtomicU64::new(0) }; KINDS],
         };
         Self {
             since,
@@ -251,14 +302,14 @@ impl Report {
             }
         }
         let mut rows: Vec<_> = all.into_iter().collect();
-        let order = |key: &Key| (key.guard, key.login.clone(), key.fingerprint);
+        let order = |key: &Key| (key.guard, key.login.clone(), key.fingerprint, key.outcome);
         rows.sort_by_cached_key(|(key, seen)| (Reverse(seen.count), order(key)));
         rows
     }
 
-    /// How many of each guard are in no row.
-    pub fn others(&self, guard: Guard, outcome: Outcome) -> u64 {
-        self.common.others[guard as usize][outcome as usize].load(Relaxed)
+    /// How many of each guard, or change, are in no row.
+    pub fn others(&self, guard: Option<Guard>, outcome: Outcome) -> u64 {
+        self.common.others[outcome.kind(guard)].load(Relaxed)
     }
 }
 

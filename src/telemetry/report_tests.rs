@@ -4,9 +4,10 @@ fn key(login: &str, guard: Guard, statement: u8) -> Key {
     Key {
         login: login.into(),
         database: "shop".into(),
-        guard,
+        guard: Some(guard),
         rule: None,
         fingerprint: Some(Fingerprint::new([statement; 16])),
+        parameter: None,
         outcome: Outcome::Observed,
     }
 }
@@ -48,7 +49,10 @@ fn what_workers_count_is_summed_and_the_most_frequent_comes_first() {
         rows.iter()
             .any(|(key, seen)| *key == refused && seen.count == 1)
     );
-    assert_eq!(report.others(Guard::MissingWhere, Outcome::Observed), 0);
+    assert_eq!(
+        report.others(Some(Guard::MissingWhere), Outcome::Observed),
+        0
+    );
 }
 
 #[test]
@@ -63,9 +67,12 @@ fn a_full_table_counts_by_guard_what_is_new() {
     one.note(key("app", Guard::Procedural, 1), 2, || None);
     assert_eq!(report.rows().len(), 2);
     assert_eq!(report.rows()[0].1.count, 2);
-    assert_eq!(report.others(Guard::Procedural, Outcome::Observed), 1);
-    assert_eq!(report.others(Guard::Maintenance, Outcome::Observed), 1);
-    assert_eq!(report.others(Guard::Maintenance, Outcome::Refused), 0);
+    assert_eq!(report.others(Some(Guard::Procedural), Outcome::Observed), 1);
+    assert_eq!(
+        report.others(Some(Guard::Maintenance), Outcome::Observed),
+        1
+    );
+    assert_eq!(report.others(Some(Guard::Maintenance), Outcome::Refused), 0);
 }
 
 #[test]
@@ -79,9 +86,31 @@ fn texts_are_bounded_each_and_together() {
     assert_eq!(rows.len(), 1);
     let example = rows[0].1.example.as_deref().expect("an example");
     assert_eq!(example, format!("{}…", "é".repeat(MAX_EXAMPLE / 2)));
-    assert_eq!(report.others(Guard::Procedural, Outcome::Observed), 1);
+    assert_eq!(report.others(Some(Guard::Procedural), Outcome::Observed), 1);
     // A place that was not used is given back.
     assert_eq!(report.common.rows.load(Relaxed), 9);
+}
+
+#[test]
+fn changes_leave_room_for_refusals() {
+    let report = Report::new(0);
+    let tally = report.tally();
+    let outcome = Outcome::Changed(Change::Startup);
+    for number in 0..=MAX_CHANGED {
+        let startup = Key {
+            guard: None,
+            fingerprint: None,
+            parameter: Some(number.to_string().into()),
+            outcome,
+            ..key("app", Guard::Procedural, 1)
+        };
+        tally.note(startup, 1, || None);
+    }
+    assert_eq!(report.rows().len(), MAX_CHANGED);
+    assert_eq!(report.others(None, outcome), 1);
+    tally.note(key("app", Guard::Procedural, 1), 1, || None);
+    assert_eq!(report.rows().len(), MAX_CHANGED + 1);
+    assert_eq!(report.others(Some(Guard::Procedural), Outcome::Observed), 0);
 }
 
 #[test]
@@ -92,7 +121,7 @@ fn whoever_reads_holds_nobody_up() {
     tally.note(key("app", Guard::Procedural, 1), 1, || None);
     drop(reading);
     assert_eq!(report.rows(), []);
-    assert_eq!(report.others(Guard::Procedural, Outcome::Observed), 1);
+    assert_eq!(report.others(Some(Guard::Procedural), Outcome::Observed), 1);
 }
 
 #[test]

@@ -133,6 +133,8 @@ tallied! {
         "Refusals by the guard that decided.";
     Observed: "portcullis_observed_refusals_total", [GUARD],
         "Statements that a guard in observe mode would have refused.";
+    Foreseen: "portcullis_observed_changes_total", [CHANGE],
+        "Zones and parameters that an enforcing policy would have set ahead of a transaction, and messages that it would have sent in another form; while the whole policy observes.";
     Injections: "portcullis_zone_injections_total", [],
         "Zone contexts set ahead of a transaction.";
     InjectionsFailed: "portcullis_zone_injection_failures_total", [],

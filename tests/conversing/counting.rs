@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portcullis::conversation::Observer;
+use portcullis::conversation::{Change, Observer};
 use portcullis::error::SqlState;
 use portcullis::policy::{Decision, Refusal};
 use portcullis::sql::Facts;
@@ -25,7 +25,8 @@ impl Observer for Counting {
     fn refused(&self, refusal: &Refusal, _: &[u8]) {
         self.0.refusal(refusal.guard);
     }
-    fn observed(&self, _: &Refusal) {}
+    fn observed(&self, _: &Refusal, _: &[u8]) {}
+    fn foreseen(&self, _: Change, _: Option<&Facts>, _: &[u8]) {}
     fn injected(&self) {
         self.0.injection();
     }

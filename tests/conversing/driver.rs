@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use portcullis::conversation::splice::Splice;
-use portcullis::conversation::{Context, Conversation, Fatal, Next, Observer};
+use portcullis::conversation::{Change, Context, Conversation, Fatal, Next, Observer};
 use portcullis::error::SqlState;
 use portcullis::policy::{Chosen, Decision, Refusal, State, Who};
 use portcullis::sql::{Facts, FactsCache, describe};
@@ -34,7 +34,8 @@ impl Observer for Seen {
         self.refused.borrow_mut().push(refusal.guard.id());
     }
 
-    fn observed(&self, _: &Refusal) {}
+    fn observed(&self, _: &Refusal, _: &[u8]) {}
+    fn foreseen(&self, _: Change, _: Option<&Facts>, _: &[u8]) {}
     fn injected(&self) {
         self.injected.set(self.injected.get() + 1);
     }

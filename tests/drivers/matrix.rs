@@ -60,13 +60,13 @@ const REFUSED: &[(&str, &str)] = &[
 ];
 
 /// A client and the checks of it.
-struct Driver {
-    name: &'static str,
+pub(super) struct Driver {
+    pub(super) name: &'static str,
     command: fn() -> Command,
     checks: &'static str,
 }
 
-const DRIVERS: &[Driver] = &[
+pub(super) const DRIVERS: &[Driver] = &[
     Driver {
         name: "psql",
         command: || bash("psql.sh"),
@@ -189,7 +189,7 @@ fn rust(program: &str) -> Command {
 
 /// How a check ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Outcome {
+pub(super) enum Outcome {
     Ok,
     Refused { guard: String },
     Failed { reason: String },
@@ -238,13 +238,13 @@ fn outcomes(stdout: &str) -> BTreeMap<String, Outcome> {
 }
 
 /// What one run of a program found, and what it left in the database.
-struct Run {
-    outcomes: BTreeMap<String, Outcome>,
-    left: String,
-    output: String,
+pub(super) struct Run {
+    pub(super) outcomes: BTreeMap<String, Outcome>,
+    pub(super) left: String,
+    pub(super) output: String,
 }
 
-fn run(driver: &Driver, stack: &Stack, login: &Login, other_ca: &str) -> Run {
+pub(super) fn run(driver: &Driver, stack: &Stack, login: &Login, other_ca: &str) -> Run {
     let program = (driver.command)();
     let mut command = Command::new("timeout");
     command.arg("180").arg(program.get_program());
@@ -254,7 +254,9 @@ fn run(driver: &Driver, stack: &Stack, login: &Login, other_ca: &str) -> Run {
     }
     command
         .envs(login.environment())
-        .env("DRIVER_OTHER_CA", other_ca);
+        .env("DRIVER_OTHER_CA", other_ca)
+        // Two runs of pgbench draw the same numbers.
+        .env("PGBENCH_RANDOM_SEED", "1");
     let answer = Psql::from(psql::with_input(command, ""));
     Run {
         outcomes: outcomes(&answer.stdout),
@@ -381,7 +383,7 @@ fn line(driver: &Driver, straight: &Run, found: &Run) -> (String, Vec<String>) {
     (text, wrong)
 }
 
-fn wanted(driver: &Driver) -> bool {
+pub(super) fn wanted(driver: &Driver) -> bool {
     match std::env::var("PORTCULLIS_TEST_DRIVERS") {
         Ok(names) => names.split(',').any(|name| driver.name.starts_with(name)),
         Err(_) => true,

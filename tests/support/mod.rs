@@ -23,6 +23,7 @@ pub mod ports;
 pub mod process;
 pub mod proxy;
 pub mod psql;
+pub mod relay;
 pub mod scram;
 pub mod shared;
 pub mod tls;

@@ -14,16 +14,13 @@ use crate::sql::Fingerprint;
 const DAYS: i64 = 90;
 /// Exceptions suggested at most; a policy takes 1000.
 const MAX_EXCEPTIONS: usize = 200;
-/// Guards that do not judge while the whole policy observes: they have to ask the server, or count what
-/// it answers.
-const UNSEEN: [Guard; 2] = [Guard::ServerRole, Guard::BulkExport];
+/// Guards that do not judge while the whole policy observes: they count what the server answers.
+const UNSEEN: [Guard; 1] = [Guard::BulkExport];
 
 /// What else is to be said where the whole policy observes.
 const WHOLE: &str = "\
 # Then mode = \"observe\" at the top of the policy can become mode = \"enforce\".
-# Not counted while it observes, as only an enforcing policy looks at them: roles behind logins,
-# rows read, texts that are too long,
-# transactions that begin or end inside a query of several statements where a zone is set.
+# Not counted while it observes, as only an enforcing policy looks at them: rows read.
 ";
 
 /// What is known of one guard.
@@ -127,6 +124,13 @@ fn line(known: &Known<'_>, whole: bool) -> Option<String> {
         ("observe", open, _) => {
             let none = match EXEMPTIBLE.contains(&known.guard) {
                 true => "",
+                // What others have prepared, and where a transaction begins, is no matter of a mode.
+                false if known.guard == Guard::ZoneParameter => {
+                    "; it takes no exceptions, and PREPARE and EXECUTE stay refused"
+                }
+                false if known.guard == Guard::ZoneRequired => {
+                    "; it takes no exceptions, and transactions that begin behind other statements of a query stay refused"
+                }
                 false => "; it takes no exceptions",
             };
             (

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::console::testing::TestConsole;
+use crate::conversation::Change;
 use crate::policy::{Date, Policy};
 use crate::sql::Fingerprint;
 use crate::telemetry::report::{Key, Outcome};
@@ -35,12 +36,13 @@ fn told(policy: &str, counted: &[(Guard, Outcome, u8)]) -> Found {
         let key = Key {
             login: "app".into(),
             database: "shop".into(),
-            guard: *guard,
+            guard: outcome.change().is_none().then_some(*guard),
             rule: (*guard == Guard::Rule).then(|| Arc::from("own")),
             fingerprint: Some(match statement {
                 0 => crate::sql::fingerprint(b"CREATE ROLE r PASSWORD 'a'"),
                 _ => Fingerprint::new([*statement; 16]),
             }),
+            parameter: (*outcome == Changed(Change::Startup)).then(|| "search_path".into()),
             outcome: *outcome,
         };
         tally.note(key, 2_000, || Some("DELETE FROM \"a\nb\"".into()));
@@ -49,7 +51,33 @@ fn told(policy: &str, counted: &[(Guard, Outcome, u8)]) -> Found {
     ask(&mut client).expect("two answers")
 }
 
-use Outcome::{Observed, Refused};
+use Outcome::{Changed, Observed, Refused};
+
+#[test]
+fn what_would_be_changed_has_a_table_of_its_own() {
+    let zone = (Guard::Rule, Changed(Change::Zone), 0);
+    let startup = (Guard::Rule, Changed(Change::Startup), 1);
+    let found = told(&policy("observe", ""), &[zone, zone, startup]);
+    let text = found.as_text();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        (lines[0], lines[2]),
+        (
+            "Since 1970-01-01 00:00:00+00: 0 refused, 0 would have been.",
+            "An enforcing policy would have set something ahead of 2 transactions, and sent 1 message in another form."
+        )
+    );
+    assert!(text.contains("| startup parameter search_path |"), "{text}");
+    assert!(!text.contains("guard"), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&found.as_json()).expect("JSON");
+    assert_eq!(
+        (&json["observed"], &json["injected"], &json["rewritten"]),
+        (&0.into(), &2.into(), &1.into())
+    );
+    assert_eq!(json["rows"][0]["change"], "zone");
+    // Nothing of that is refused.
+    assert_eq!(found.refusals(), 0);
+}
 
 #[test]
 fn rows_are_counted_filtered_and_shown() {
@@ -157,10 +185,10 @@ fn a_policy_that_observed_takes_what_is_suggested() {
         "missing-where = \"observe\"  # would have refused 3 times",
         "ddl-outside-migration = \"observe\"  # would have refused 1 time",
         "# without exceptions, as constants may be passwords: 1 statement",
-        "zone-parameter = \"observe\"  # would have refused 1 time; it takes no exceptions",
+        "zone-parameter = \"observe\"  # would have refused 1 time; it takes no exceptions, and PREPARE and EXECUTE stay refused",
         "# unknown-statement is always enforced: would have refused 1 time",
         "fast-path = \"enforce\"  # nothing would have been refused since 1970-01-01 00:00:01+00",
-        "# server-role sees nothing while the whole policy observes",
+        "# bulk-export sees nothing while the whole policy observes",
         "# In [guards.parameters]: mode = \"observe\"  # would have refused 1 time; it takes no exceptions",
         "# 2 times, the last one 1970-01-01 00:00:02+00: DELETE FROM \"a b\"",
     ] {

@@ -8,7 +8,7 @@ use super::server::{Seen, Server, errors};
 use super::step::{Message, Step, sync};
 use super::upstream::{self, Upstream};
 use crate::conversation::splice::Splice;
-use crate::conversation::{Context, Conversation, Next, Observer, Origins, Setup};
+use crate::conversation::{Change, Context, Conversation, Next, Observer, Origins, Setup};
 use crate::error::SqlState;
 use crate::policy::{Decision, GuardSet, Kind, Refusal, RouteName, State, Who};
 use crate::sql::{Facts, FactsCache, describe_at};
@@ -93,7 +93,8 @@ impl Observer for Reports {
         self.refused.set(self.refused.get() + 1);
     }
 
-    fn observed(&self, _: &Refusal) {}
+    fn observed(&self, _: &Refusal, _: &[u8]) {}
+    fn foreseen(&self, _: Change, _: Option<&Facts>, _: &[u8]) {}
     fn injected(&self) {}
     fn injection_failed(&self) {}
     fn server_error(&self, _: &[u8]) {}

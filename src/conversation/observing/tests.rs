@@ -1,6 +1,6 @@
 //! Bytes unchanged both ways, whatever is judged.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use super::*;
@@ -8,7 +8,7 @@ use crate::conversation::{Conversation, Fatal, Next, Setup, Taken};
 use crate::error::SqlState;
 use crate::policy::{Decision, Policy, Refusal, State, Verdict, Who};
 use crate::protocol::frame::{SYNC, message, put_cstr};
-use crate::sql::{Facts, FactsCache, describe};
+use crate::sql::{Facts, FactsCache, LONG_TEXT, describe};
 use crate::zone::Prefix;
 use crate::zone::signed::Unsigned;
 
@@ -31,6 +31,15 @@ struct Counting {
     judged: Cell<usize>,
     objections: Cell<usize>,
     errors: Cell<usize>,
+    /// What is no text, by its guard; and what would have been changed.
+    told: RefCell<Vec<&'static str>>,
+}
+
+impl Counting {
+    /// What was told since the last time.
+    fn told(&self) -> String {
+        self.told.take().join(" ")
+    }
 }
 
 fn count(cell: &Cell<usize>) {
@@ -48,7 +57,14 @@ impl Observer for Counting {
     fn refused(&self, refusal: &Refusal, _: &[u8]) {
         panic!("refused: {}", refusal.message);
     }
-    fn observed(&self, _: &Refusal) {}
+    fn observed(&self, refusal: &Refusal, _: &[u8]) {
+        self.told.borrow_mut().push(refusal.guard.id());
+    }
+    fn foreseen(&self, change: Change, facts: Option<&Facts>, text: &[u8]) {
+        assert_eq!(facts.is_none(), change.is_injection());
+        assert!(facts.is_none() || !text.is_empty());
+        self.told.borrow_mut().push(change.id());
+    }
     fn injected(&self) {
         panic!("injected");
     }
@@ -76,11 +92,17 @@ impl Connection {
     fn of(policy: &str, record: bool) -> Self {
         let (policy, _) = Policy::parse(policy, "p.toml").expect("the policy is valid");
         let login = Arc::clone(&policy.logins["app"]);
+        let who = Who {
+            policy: Arc::new(policy),
+            login,
+            database: "shop".into(),
+        };
+        let prefix = |zone| Arc::new(Prefix::new(&[("app.tenant_id", zone)], None));
         let setup = Setup {
             connection: 1,
             random: [1, 2],
-            zone: Some(Arc::new(Prefix::new(&[("app.tenant_id", "acme")], None))),
-            chooses: None,
+            zone: who.zone().map(prefix),
+            chooses: who.chosen_parameter().map(|_| who.clone()),
             max_statement_bytes: MAX,
             record,
             replaceable: true,
@@ -91,11 +113,7 @@ impl Connection {
         };
         Self {
             conversation: Conversation::new(&setup),
-            who: Who {
-                policy: Arc::new(policy),
-                login,
-                database: "shop".into(),
-            },
+            who,
             facts: FactsCache::new(1 << 20, 1),
             counting: Counting::default(),
         }
@@ -281,3 +299,5 @@ fn a_recorded_connection_is_judged_in_any_case() {
     assert!(connection.conversation.onlooker.is_none());
     assert!(connection.conversation.injection.is_some());
 }
+
+mod foreseen;

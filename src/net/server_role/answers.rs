@@ -61,6 +61,11 @@ impl Answer {
         new || self.answered >= came
     }
 
+    /// Was it asked for less than `max_age` ago, whatever it says?
+    pub(super) fn is_younger(&self, max_age: Duration) -> bool {
+        self.asked.elapsed() < max_age
+    }
+
     /// Is it good for a login where the server cannot be asked?
     pub(super) fn is_good(&self) -> bool {
         self.found.is_ok() && self.asked.elapsed() < SERVES_FOR

@@ -28,7 +28,13 @@ pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
 /// none while the guard does not enforce.
 pub fn at_startup(who: &Who, name: &str, value: &str) -> Option<Refusal> {
     let enforces = who.policy.mode(Guard::Parameters) == Mode::Enforce;
-    if who.login.kind == Kind::Migrator || !enforces {
+    enforces.then(|| foreseen(who, name, value)).flatten()
+}
+
+/// The same where the guard may only observe; none where it is off.
+pub fn foreseen(who: &Who, name: &str, value: &str) -> Option<Refusal> {
+    let is_off = who.policy.mode(Guard::Parameters) == Mode::Off;
+    if who.login.kind == Kind::Migrator || is_off {
         return None;
     }
     let folded = name.to_ascii_lowercase();

@@ -42,11 +42,20 @@ pub struct ServerRole {
     pub owned: Option<Owned>,
 }
 
-/// Is the role behind this login to be looked at? Not where the whole policy observes, as nothing is
-/// sent to the server then that the client did not send; nor where nothing could be refused.
+/// Is the role behind this login to be looked at, on the connection that is being opened for it? Not where
+/// the whole policy observes, as nothing is sent there then that the client did not send; nor where nothing
+/// could be refused.
 pub fn is_looked_at(who: &Who) -> bool {
+    !who.observes() && may_object(who)
+}
+
+/// Is it to be looked at on another connection, where the whole policy observes?
+pub fn is_looked_at_aside(who: &Who) -> bool {
+    who.observes() && may_object(who)
+}
+
+fn may_object(who: &Who) -> bool {
     who.login.kind != Kind::Migrator
-        && !who.observes()
         && who.policy.mode(Guard::ServerRole) != Mode::Off
         && !allows(who, Power::Superuser)
 }
@@ -306,6 +315,9 @@ databases = ["shop"]
             assert_eq!(is_looked_at(&under(&text, "boris", "tools")), looked_at);
         }
         let observes = POLICY.replacen("[zone]", "mode = \"observe\"\n[zone]", 1);
-        assert!(!is_looked_at(&under(&observes, "boris", "tools")));
+        let observed = under(&observes, "boris", "tools");
+        assert!(!is_looked_at(&observed) && is_looked_at_aside(&observed));
+        assert!(!is_looked_at_aside(&under(&observes, "migrator", "shop")));
+        assert!(!is_looked_at_aside(&under(POLICY, "boris", "tools")));
     }
 }

@@ -35,7 +35,13 @@ pub fn is_granted(who: &Who, value: &str) -> bool {
 /// the guard does not enforce.
 pub fn refusal(who: &Who, value: &str) -> Option<Refusal> {
     let enforces = who.policy.mode(Guard::ZoneNotGranted) == Mode::Enforce;
-    let refused = enforces && !is_granted(who, value);
+    enforces.then(|| foreseen(who, value)).flatten()
+}
+
+/// The same where the guard may only observe; none where it is off.
+pub fn foreseen(who: &Who, value: &str) -> Option<Refusal> {
+    let is_off = who.policy.mode(Guard::ZoneNotGranted) == Mode::Off;
+    let refused = !is_off && !is_granted(who, value);
     refused.then(|| objection(who, value).refuse(Guard::ZoneNotGranted, who, None))
 }
 
