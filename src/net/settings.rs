@@ -36,7 +36,7 @@ impl Settings {
 
 /// Pinned, whatever server, database and role have as their defaults: they decide where a string ends.
 /// PgBouncer of every version keeps both for each client.
-const PINNED: [(&str, &str); 2] = [
+pub(super) const PINNED: [(&str, &str); 2] = [
     ("client_encoding", "UTF8"),
     ("standard_conforming_strings", "on"),
 ];
