@@ -222,7 +222,7 @@ fn a_server_that_is_slow_stuck_or_gone_is_a_failure_and_no_proof() {
     let locker = std::thread::scope(|scope| {
         let stack = &stack;
         let lock = scope
-            .spawn(move || stack.direct("shop", "BEGIN; LOCK orders; SELECT pg_sleep(9); COMMIT"));
+            .spawn(move || stack.direct("shop", "BEGIN; LOCK orders; SELECT pg_sleep(15); COMMIT"));
         broken(stack, "timeout");
         lock.join()
     });
