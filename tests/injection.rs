@@ -404,33 +404,6 @@ fn a_query_behind_unsynced_messages_is_in_their_zone() {
 }
 
 #[test]
-fn transaction_control_beside_other_statements_is_refused_with_a_hint() {
-    for stack in stacks() {
-        let mut wire = acme(&stack);
-        let note = insert("mixed");
-        for (sql, hint) in [
-            (
-                format!("BEGIN; {note}; COMMIT"),
-                "Send BEGIN in a message of its own.",
-            ),
-            (
-                format!("{note}; COMMIT"),
-                "Send COMMIT in a message of its own.",
-            ),
-        ] {
-            let answer = wire.query(&sql);
-            assert_eq!(failed(&answer), ("0A000".into(), 'I'), "{sql}");
-            assert_eq!(answer[0].field(b'H').as_deref(), Some(hint));
-        }
-        fine(&wire.query("BEGIN"));
-        let answer = wire.query(&format!("{note}; COMMIT"));
-        assert_eq!(failed(&answer), ("0A000".into(), 'E'));
-        assert_eq!(fine(&wire.query("ROLLBACK")), 'I');
-        assert_eq!(tenants(&stack, "mixed"), "");
-    }
-}
-
-#[test]
 fn the_zone_is_not_the_clients_to_set_reset_or_discard() {
     let attempts = [
         "SET app.tenant_id = 'globex'",

@@ -1,9 +1,6 @@
 //! What the client sends: judged, then carried, prefixed or replaced.
 
-use super::by_sql::Named;
 use super::in_flight::Expected;
-use super::injection::QueryForm;
-use super::judge::{Judged, blindly};
 use super::prepared::is_named_parse;
 use super::splice::Splice;
 use super::{Batch, Body, Context, Conversation, Copy, Fatal, Next, Observer, Taken};
@@ -11,7 +8,6 @@ use crate::error::SqlState;
 use crate::policy::guards;
 use crate::protocol::frame::{self, HEADER, Header, cstr};
 use crate::sql::LONG_TEXT;
-use crate::zone::QUERY_GUARD;
 
 /// What became of the message at the head.
 pub(super) enum Step {
@@ -270,93 +266,6 @@ impl Conversation {
             self.flushed = true;
             out.insert().extend_from_slice(frame::FLUSH);
         }
-    }
-
-    fn query<O: Observer>(
-        &mut self,
-        message: Message<'_>,
-        cx: &mut Context<'_, O>,
-        out: &mut Splice<'_>,
-        reply: &mut Vec<u8>,
-    ) -> Result<Step, Fatal> {
-        if message.header.total > HEADER + self.max_statement_bytes + 1 {
-            let refusal = self.too_long(cx.who);
-            return Ok(self.refuse_simple(message, refusal, cx, out, reply));
-        }
-        let Some(body) = message.body() else {
-            return Ok(Step::More(message.header.total));
-        };
-        let text = only_cstr(body)?;
-        let facts = match self.judge(text, None, cx) {
-            Judged::Long => return Ok(Step::Describe(HEADER..HEADER + text.len())),
-            Judged::Refused(refusal) => {
-                return Ok(self.refuse_simple(message, refusal, cx, out, reply));
-            }
-            Judged::Allowed(facts) => facts,
-        };
-        if self.deallocates(&facts).is_some() {
-            return Ok(self.query_deallocate(message, &facts, cx, out, reply));
-        }
-        let failed = self.failed();
-        let batch_open = self.batch == Batch::Open;
-        let form = match &self.injection {
-            Some(injection) => injection.query_form(&facts, failed, batch_open),
-            None => QueryForm::Verbatim,
-        };
-        if form == QueryForm::Mixed {
-            let control = facts.statements.iter().find(|s| s.transaction.is_some());
-            let (tag, position) = control.map_or(("", 0), |s| (s.tag, s.position));
-            let refusal = guards::zone_required::transaction_control(
-                cx.who,
-                tag,
-                position,
-                facts.fingerprint,
-            );
-            let refusal = Box::new(refusal);
-            return Ok(self.refuse_simple(message, refusal, cx, out, reply));
-        }
-        if let Some(refusal) = self.parameters_are_too_many(&facts, cx.who) {
-            return Ok(self.refuse_simple(message, refusal, cx, out, reply));
-        }
-        self.limit_rows(cx);
-        if self.goes_back_blindly(&facts) {
-            let refusal = blindly(cx.who, &facts);
-            return Ok(self.refuse_simple(message, refusal, cx, out, reply));
-        }
-        match self.judge_named(&facts, cx, out) {
-            Named::Allowed => {}
-            Named::Wait => return Ok(Step::Hold),
-            Named::Refused(refusal) => {
-                return Ok(self.refuse_simple(message, refusal, cx, out, reply));
-            }
-        }
-        if matches!(form, QueryForm::Prefixed | QueryForm::PrefixedGuarded) {
-            self.put_prefix(cx, out);
-        }
-        let copy_in = has_copy_in(&facts);
-        if self.put_planned(body, &facts, form, out) {
-            // In its place.
-        } else if matches!(form, QueryForm::Guarded | QueryForm::PrefixedGuarded) {
-            frame::message(out.insert(), b'Q', |out| {
-                out.extend_from_slice(QUERY_GUARD);
-                out.extend_from_slice(body);
-            });
-            self.in_flight.push_statement(Expected::GuardedRow, copy_in);
-        } else {
-            out.keep(message.range(message.header.total));
-            self.in_flight.push_statement(Expected::Query, copy_in);
-        }
-        self.statements.lost();
-        self.may_deallocate(&facts);
-        self.note_names(&facts);
-        if let Some(injection) = &mut self.injection {
-            injection.queried(&facts, form);
-        }
-        if self.record {
-            cx.observer.started(Some(&facts), text);
-        }
-        self.batch = Batch::Closed;
-        Ok(Step::Done(message.header.total))
     }
 
     /// FunctionCall: the number of a function is all that is looked at.

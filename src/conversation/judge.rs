@@ -101,7 +101,7 @@ impl Conversation {
     /// that is no matter of a guard that may be off.
     ///
     /// DEALLOCATE alone reaches the client's own (see `prepared::deallocated`), beside other statements none.
-    fn reaches_for_names(&self, facts: &Facts, who: &Who) -> Option<Box<Refusal>> {
+    pub(super) fn reaches_for_names(&self, facts: &Facts, who: &Who) -> Option<Box<Refusal>> {
         const BY_SQL: ClassSet = ClassSet::of(Class::Prepare)
             .with(Class::Execute)
             .with(Class::Deallocate);

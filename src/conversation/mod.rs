@@ -22,8 +22,10 @@ mod names;
 mod needs;
 mod observing;
 mod parameters;
+mod pieces;
 mod positions;
 mod prepared;
+mod query;
 mod reading;
 mod record;
 mod reports;
@@ -48,6 +50,7 @@ use in_flight::InFlight;
 use injection::Injection;
 use names::Names;
 use observing::Onlooker;
+use pieces::Pieces;
 use prepared::Statements;
 pub use reading::local_form;
 pub use record::MAX_NAMES;
@@ -232,6 +235,8 @@ pub struct Conversation {
     /// Where the login may read so many rows at a time.
     rows: Option<Box<Rows>>,
     batch: Batch,
+    /// The Query at the head of the client's bytes goes on in pieces.
+    pieces: Option<Box<Pieces>>,
     client_body: Body,
     server_body: Body,
     copy: Copy,
@@ -293,6 +298,7 @@ impl Conversation {
             statements: Statements::default(),
             rows: None,
             batch: Batch::Closed,
+            pieces: None,
             client_body: Body::default(),
             server_body: Body::default(),
             copy: Copy::default(),

@@ -86,6 +86,7 @@ impl Conversation {
         }
         observer.refused(&refusal, b"");
         self.error_reply(&refusal).put(out.insert());
+        self.piece_failed();
         if self.batch == Batch::Open {
             self.batch = Batch::Skipping;
         }

@@ -322,7 +322,8 @@ impl Conversation {
             self.settle(to_server);
         }
         let ours = matches!(head, Expected::CleanupSync | Expected::Question);
-        if ours || self.rows_ready(to_server) {
+        let goes_on = head.is_query() && self.piece_ended();
+        if ours || self.rows_ready(to_server) || goes_on {
             return Ok(Step::Swallow);
         }
         self.put_news(out);
@@ -380,6 +381,9 @@ impl Conversation {
             } else {
                 Step::Carry
             });
+        }
+        if !head.is_some_and(Expected::is_about_pool) {
+            self.piece_failed();
         }
         let Some(head) = head else {
             observer.server_error(fields.sqlstate);

@@ -78,6 +78,8 @@ pub struct Server {
     /// Names, and the zone when they were set.
     savepoints: Vec<(String, Option<String>)>,
     skipping: bool,
+    /// Extended messages came since the last Sync.
+    unsynced: bool,
     /// A COPY FROM STDIN runs: by Query?
     copy: Option<bool>,
     statements: BTreeMap<String, String>,
@@ -123,6 +125,7 @@ impl Server {
             queried: false,
             savepoints: Vec::new(),
             skipping: false,
+            unsynced: false,
             copy: None,
             statements: BTreeMap::new(),
             portals: BTreeMap::new(),
@@ -225,6 +228,11 @@ impl Server {
         }
         if self.skipping && !matches!(frame.kind, b'S' | b'X') {
             return;
+        }
+        match frame.kind {
+            b'P' | b'B' | b'D' | b'E' | b'C' => self.unsynced = true,
+            b'S' | b'F' => self.unsynced = false,
+            _ => {}
         }
         let result = match frame.kind {
             b'Q' => {

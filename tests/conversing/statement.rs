@@ -155,12 +155,55 @@ pub fn refusal(text: &str, login: Login, migration_open: bool) -> Option<&'stati
     forbidden.then_some("42501")
 }
 
-/// The same for the text of a simple Query: where zones are, transaction control stands alone.
-pub fn query_refusal(text: &str, login: Login, migration_open: bool) -> Option<&'static str> {
+/// The same for the text of a simple Query. Where zones are, transaction control stands beside other
+/// statements only where each could as well be sent alone. `open`: in a transaction block; `unsynced`: behind
+/// messages without Sync.
+pub fn query_refusal(
+    text: &str,
+    login: Login,
+    migration_open: bool,
+    open: bool,
+    unsynced: bool,
+) -> Option<&'static str> {
     let statements = read(text);
     let mixed = statements.len() > 1 && statements.iter().any(Statement::is_transaction_control);
+    let refused = mixed && (unsynced || !could_be_sent_alone(&statements, open));
     refusal(text, login, migration_open)
-        .or_else(|| (login == Login::Zoned && mixed).then_some("0A000"))
+        .or_else(|| (login == Login::Zoned && refused).then_some("0A000"))
+}
+
+/// No block begins or ends around statements before it that are in none.
+fn could_be_sent_alone(statements: &[Statement], mut open: bool) -> bool {
+    let mut loose = false;
+    for statement in statements {
+        match statement {
+            Statement::Begin | Statement::Rollback { chain: false } if loose => return false,
+            Statement::SetTransaction
+            | Statement::Commit { chain: true }
+            | Statement::Rollback { chain: true }
+                if !open =>
+            {
+                return false;
+            }
+            Statement::CopyIn => return false,
+            Statement::Begin => open = true,
+            Statement::Commit { chain: false } | Statement::Rollback { chain: false } => {
+                open = false;
+            }
+            _ => {}
+        }
+        loose = !open && (loose || !statement.is_transaction_control());
+        if matches!(statement, Statement::Commit { .. }) {
+            loose = false;
+        }
+    }
+    true
+}
+
+/// The first statement behind the last transaction control of a text.
+pub fn last_piece(statements: &[Statement]) -> usize {
+    let control = |statement: &Statement| statement.is_transaction_control();
+    statements.iter().rposition(control).map_or(0, |at| at + 1)
 }
 
 /// Every message of a program carries a mark `m<number>`, in a comment or as a bound value.

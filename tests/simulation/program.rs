@@ -42,6 +42,12 @@ const SEVERAL: &[&str] = &[
     "insert into t values (1); select 1",
     "begin; insert into t values (1)",
     "select 1; commit",
+    "begin; insert into t values (1); commit",
+    "commit; begin; select 1",
+    "begin; set transaction isolation level serializable; select 1; select fail_execute; commit",
+    "rollback; select 1; insert into t values (1)",
+    "insert into t values (1); rollback",
+    "begin; savepoint s; insert into t values (1); rollback to s; commit and chain; select 1; commit; begin",
     "select 1; drop table t",
     "select 1; select fail_execute; select 2",
 ];

@@ -11,6 +11,8 @@ use super::player::RANDOM;
 pub(super) const UNCHANGED: &str = "the client's bytes, unchanged";
 /// The same, but that what it sets for its session is set for the transaction.
 pub(super) const LOCAL: &str = "the client's bytes, settings for the transaction";
+/// The same, but that a text which begins or ends transactions went in pieces, one after the other.
+pub(super) const PIECES: &str = "the client's bytes, in pieces";
 /// No message of the client that names, carries or runs a statement.
 pub(super) const NOTHING: &str = "nothing";
 /// Some of the client's messages, each unchanged; the others were left out.
@@ -47,6 +49,7 @@ pub(super) fn read(
         reached: vec![false; sent.len()],
         guarded: false,
         local: false,
+        piece: None,
         own: prefix.map(zone_of).unwrap_or_default(),
         set: false,
     };
@@ -78,6 +81,7 @@ pub(super) fn read(
     words.extend(zone.filter(|_| set).map(|zone| format!("set zone {zone}")));
     let rest = match (strange, all, any) {
         (true, _, _) => Some(OTHER),
+        (false, true, _) if walk.piece.is_some() => Some(PIECES),
         (false, true, _) if walk.local => Some(LOCAL),
         (false, true, _) => Some(UNCHANGED),
         (false, false, true) => Some(PART),
@@ -107,6 +111,8 @@ struct Walk<'b> {
     guarded: bool,
     /// A text went through in its local form.
     local: bool,
+    /// A text went in pieces; how many bytes of the latest have come.
+    piece: Option<usize>,
     /// How the zone stands in a prefix that sets parameters of the client, too.
     own: Vec<u8>,
     /// The zone was set.
@@ -149,9 +155,55 @@ impl Walk<'_> {
                 self.next = at + 1;
                 true
             }
-            None => unnamed || matches!(header.kind, b'H' | b'S'),
+            None => unnamed || matches!(header.kind, b'H' | b'S') || self.is_piece(message),
         }
     }
+
+    /// Is it the next piece of the client's next text? Blanks keep its place, the guard may stand ahead, and it
+    /// may be in its local form.
+    fn is_piece(&mut self, message: &[u8]) -> bool {
+        let Some((at, (sent, false))) = self.sent.iter().enumerate().nth(self.next) else {
+            return false;
+        };
+        let Some(text) = text(sent) else {
+            return false;
+        };
+        let place = self.piece.unwrap_or(0);
+        let is = |end: &usize| is_it(message, &piece(text, place, *end));
+        let Some(end) = ends(text).filter(|end| *end > place).find(is) else {
+            return false;
+        };
+        self.piece = Some(end);
+        if end == text.len() {
+            self.reached[at] = true;
+            self.next = at + 1;
+        }
+        true
+    }
+}
+
+/// The places where a piece of the text may end: in front of what follows a semicolon, and its own end.
+fn ends(text: &str) -> impl Iterator<Item = usize> {
+    let behind = |(at, _): (usize, &str)| text.len() - text[at + 1..].trim_start().len();
+    text.match_indices(';').map(behind).chain([text.len()])
+}
+
+/// A Query of this part of the text, behind as many blanks as characters stand before it.
+fn piece(text: &str, from: usize, to: usize) -> Vec<u8> {
+    let mut body = " ".repeat(text[..from].chars().count());
+    body.push_str(&text[from..to]);
+    let mut message = Vec::new();
+    frame::message(&mut message, b'Q', |out| {
+        frame::put_cstr(out, body.as_bytes())
+    });
+    message
+}
+
+/// The text of a Query.
+fn text(message: &[u8]) -> Option<&str> {
+    let body = message.get(HEADER..)?.strip_suffix(b"\0")?;
+    let text = std::str::from_utf8(body).ok()?;
+    (message.first() == Some(&b'Q')).then_some(text)
 }
 
 /// Is a message that the server got this one of the client's, be it behind the guard?
@@ -215,6 +267,25 @@ mod tests {
         }
         assert_eq!(words(b"", &sent), [NOTHING]);
         assert_eq!(words(&prefix(), &sent), ["set zone acme"]);
+    }
+
+    #[test]
+    fn pieces_are_parts_of_a_text_in_order() {
+        let sent = [(
+            query("begin; set work_mem = '1MB'; select 'é;'; commit").bytes,
+            false,
+        )];
+        let begin = query("begin; ").bytes;
+        let set = query("       set work_mem = '1MB'; select 'é;'; ").bytes;
+        let set = local_form(&set, b"").expect("a local form");
+        let commit = query(&format!("{}commit", " ".repeat(42))).bytes;
+        let all = [begin.clone(), prefix(), set.clone(), commit.clone()].concat();
+        assert_eq!(words(&all, &sent), ["set zone acme", PIECES]);
+        assert_eq!(
+            words(&[set, begin.clone(), commit].concat(), &sent),
+            [OTHER]
+        );
+        assert_eq!(words(&begin, &sent), [NOTHING]);
     }
 
     #[test]

@@ -34,7 +34,8 @@ fn held(facts: &Facts, who: &Who) -> Option<Objection> {
     )
 }
 
-/// The refusal of transaction control beside other statements, where a zone must be set in between.
+/// The refusal of transaction control beside other statements, where something must be set in between and they
+/// mean another thing one by one.
 pub fn transaction_control(
     who: &Who,
     tag: &str,
@@ -46,7 +47,7 @@ pub fn transaction_control(
     ))
     .sqlstate(SqlState::UNSUPPORTED)
     .detail(format!(
-        "The {} is set once the transaction has begun",
+        "The {} is set in each transaction, and these statements cannot be sent one by one",
         who.noun()
     ))
     .hint(format!("Send {tag} in a message of its own"))

@@ -6,7 +6,10 @@ impl Server {
     pub(super) fn query(&mut self, body: &[u8]) {
         let text = text(body.strip_suffix(b"\0").unwrap_or(body));
         self.statements.remove("");
-        let refusal = statement::query_refusal(&text, self.login, self.migration_open);
+        let open = matches!(self.transaction, Transaction::Block | Transaction::Failed);
+        let unsynced = std::mem::take(&mut self.unsynced);
+        let refusal =
+            statement::query_refusal(&text, self.login, self.migration_open, open, unsynced);
         if let Some(sqlstate) = refusal {
             self.violate_if_behind(&format!("refused Query reached the server: {text}"));
             self.fail(sqlstate);
@@ -14,11 +17,13 @@ impl Server {
         }
         let fallen = self.place == Place::Alone
             && statement::mark(body).is_some_and(|mark| self.doomed.contains(&mark));
-        let result = if fallen {
-            Err(CANCELED)
-        } else {
-            self.run_all(&text)
-        };
+        let statements = statement::read(&text);
+        // The prefix stood ahead of the last piece, if the text was cut.
+        let falls = fallen.then(|| match self.login {
+            Login::Zoned => statement::last_piece(&statements),
+            _ => 0,
+        });
+        let result = self.run_all(&text, falls);
         if self.copy.is_some() {
             return;
         }
@@ -31,7 +36,8 @@ impl Server {
         self.ready();
     }
 
-    pub(super) fn run_all(&mut self, text: &str) -> Result<(), Failure> {
+    /// Runs the statements of a text; at the one numbered `falls` it is cancelled.
+    pub(super) fn run_all(&mut self, text: &str, falls: Option<usize>) -> Result<(), Failure> {
         let statements = statement::read(text);
         if statements.is_empty() {
             self.put(b'I', &[]);
@@ -40,7 +46,10 @@ impl Server {
             return Err("42601");
         }
         let alone = statements.len() == 1;
-        for statement in &statements {
+        for (number, statement) in statements.iter().enumerate() {
+            if falls == Some(number) {
+                return Err(CANCELED);
+            }
             if alone
                 && self.transaction == Transaction::Implicit
                 && self.login == Login::Zoned

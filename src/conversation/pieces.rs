@@ -1,0 +1,167 @@
+//! A Query whose text begins or ends transactions among other statements, where something has to be set
+//! in each of them: it goes to the server in pieces, each when the one before it is answered. To the client
+//! it is one Query: one ReadyForQuery, and nothing runs behind an error.
+//!
+//! Each piece keeps its place: what stands before it in the client's text is blank, so that positions in
+//! errors are the client's. It is judged again, by what is known when its turn comes.
+
+use super::client::{Message, Step};
+use super::needs::moves;
+use super::query::Sending;
+use super::splice::Splice;
+use super::{Batch, Context, Conversation, Observer};
+use crate::protocol::TransactionStatus;
+use crate::sql::{Class, Facts, Statement, TransactionControl};
+
+/// What is known about the Query at the head of the client's bytes, of which pieces were sent.
+#[derive(Debug, Default)]
+pub(super) struct Pieces {
+    /// Statements that were sent.
+    sent: usize,
+    /// One of them is unanswered.
+    running: bool,
+    /// The client was given an error: nothing more is sent.
+    failed: bool,
+}
+
+impl Conversation {
+    /// The next piece of the Query at the head, or its end.
+    pub(super) fn next_piece<O: Observer>(
+        &mut self,
+        message: Message<'_>,
+        text: &[u8],
+        cx: &mut Context<'_, O>,
+        out: &mut Splice<'_>,
+        reply: &mut Vec<u8>,
+    ) -> Step {
+        if !self.in_flight.is_empty() {
+            return Step::Hold;
+        }
+        let mut pieces = self.pieces.take().unwrap_or_default();
+        if pieces.failed {
+            return self.drop_message(message);
+        }
+        let whole = cx.facts.describe(text);
+        let open = self.status != TransactionStatus::Idle;
+        let begins = pieces.sent == 0;
+        if begins && (self.batch == Batch::Open || !can_be_cut(&whole.statements, open)) {
+            return self.refuse_mixed(message, &whole, cx, out, reply);
+        }
+        let end = end(&whole.statements, pieces.sent);
+        let Some(body) = cut(text, &whole.statements, pieces.sent, end) else {
+            return self.refuse_mixed(message, &whole, cx, out, reply);
+        };
+        let facts = cx.facts.describe(body.strip_suffix(b"\0").unwrap_or(&body));
+        if !are_same(&facts, &whole.statements[pieces.sent..end]) {
+            return self.refuse_mixed(message, &whole, cx, out, reply);
+        }
+        let refusal = self.judge_again(&facts, cx);
+        if let Some(refusal) = refusal.or_else(|| self.reaches_for_names(&facts, cx.who)) {
+            return self.refuse_simple(message, refusal, cx, out, reply);
+        }
+        match self.send_query(None, &body, &facts, cx, out) {
+            Sending::Sent if end == whole.statements.len() => {
+                return Step::Done(message.header.total);
+            }
+            Sending::Sent => {
+                pieces.sent = end;
+                pieces.running = true;
+            }
+            Sending::Wait => {}
+            Sending::Mixed => return self.refuse_mixed(message, &whole, cx, out, reply),
+            Sending::Refused(refusal) => {
+                return self.refuse_simple(message, refusal, cx, out, reply);
+            }
+        }
+        self.pieces = Some(pieces);
+        Step::Hold
+    }
+
+    /// The client gets an error for what is running.
+    pub(super) fn piece_failed(&mut self) {
+        if let Some(pieces) = self.pieces.as_mut().filter(|pieces| pieces.running) {
+            pieces.failed = true;
+        }
+    }
+
+    /// ReadyForQuery of a Query: is it one that the client does not see, because more of its text follows?
+    pub(super) fn piece_ended(&mut self) -> bool {
+        let running = self.pieces.as_mut().filter(|pieces| pieces.running);
+        running.is_some_and(|pieces| {
+            pieces.running = false;
+            !pieces.failed
+        })
+    }
+}
+
+/// Can pieces of their own do what the statements do together? `open`: in a transaction block. Not where
+/// a transaction block takes in, or undoes, what stood before it in the same text.
+fn can_be_cut(statements: &[Statement], open: bool) -> bool {
+    use TransactionControl::{Begin, Commit, Rollback, Savepoint, SetTransaction, TwoPhase};
+    let (mut open, mut before) = (open, false);
+    statements.iter().all(|statement| {
+        let joined = !open && before;
+        let (can, now_open) = match statement.transaction {
+            None | Some(Savepoint) => {
+                before = true;
+                return !statement.classes.has(Class::CopyIn);
+            }
+            Some(SetTransaction) => (open, open),
+            Some(Begin) => (!joined, true),
+            Some(Commit { chain: false }) => (true, false),
+            Some(Commit { chain: true } | Rollback { chain: true }) => (open, true),
+            Some(Rollback { chain: false }) => (!joined, false),
+            Some(TwoPhase) => (false, false),
+        };
+        before = false;
+        open = now_open;
+        can
+    })
+}
+
+/// Behind the last statement of the piece that starts with `from`: what moves the transaction stands alone.
+fn end(statements: &[Statement], from: usize) -> usize {
+    let mut behind = statements.iter().enumerate().skip(from);
+    match behind.next() {
+        Some((_, first)) if moves(first.transaction) => from + 1,
+        _ => behind
+            .find(|(_, statement)| moves(statement.transaction))
+            .map_or(statements.len(), |(at, _)| at),
+    }
+}
+
+/// The statements `from` to `end` as the body of a Query, behind as many blanks as characters stand before
+/// them; nothing where they are not where they should be.
+fn cut(text: &[u8], statements: &[Statement], from: usize, end: usize) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(text).ok()?;
+    let place = |statement: &Statement| {
+        let before = (statement.position as usize).checked_sub(1)?;
+        let (place, _) = text.char_indices().nth(before)?;
+        Some((place, before))
+    };
+    let (start, before) = match from {
+        // With the comments that stand ahead of everything.
+        0 => (0, 0),
+        _ => place(statements.get(from)?)?,
+    };
+    let end = match statements.get(end) {
+        Some(next) => place(next)?.0,
+        None => text.len(),
+    };
+    let mut body = vec![b' '; before];
+    body.extend_from_slice(text.get(start..end)?.as_bytes());
+    body.push(0);
+    Some(body)
+}
+
+/// Does a piece, read alone, say what it says in the whole?
+fn are_same(piece: &Facts, meant: &[Statement]) -> bool {
+    let same = |(one, other): (&Statement, &Statement)| {
+        (one.tag, one.position, one.transaction, one.classes)
+            == (other.tag, other.position, other.transaction, other.classes)
+            && one.parameters == other.parameters
+    };
+    piece.undescribed.is_none()
+        && piece.statements.len() == meant.len()
+        && piece.statements.iter().zip(meant).all(same)
+}

@@ -1,0 +1,151 @@
+//! A simple Query: judged as a whole, and sent as it is, behind what its transaction needs, in its local form, or
+//! in pieces (`pieces`).
+
+use std::sync::Arc;
+
+use super::by_sql::Named;
+use super::client::{Message, Step, has_copy_in, only_cstr};
+use super::in_flight::Expected;
+use super::injection::QueryForm;
+use super::judge::{Judged, blindly};
+use super::splice::Splice;
+use super::{Batch, Context, Conversation, Fatal, Observer};
+use crate::policy::{Refusal, guards};
+use crate::protocol::frame::{self, HEADER};
+use crate::sql::{Facts, LONG_TEXT};
+use crate::zone::QUERY_GUARD;
+
+/// What became of a Query that was to be sent.
+pub(super) enum Sending {
+    Sent,
+    /// It must wait for answers.
+    Wait,
+    /// It begins or ends transactions among other statements: not in one piece.
+    Mixed,
+    Refused(Box<Refusal>),
+}
+
+impl Conversation {
+    pub(super) fn query<O: Observer>(
+        &mut self,
+        message: Message<'_>,
+        cx: &mut Context<'_, O>,
+        out: &mut Splice<'_>,
+        reply: &mut Vec<u8>,
+    ) -> Result<Step, Fatal> {
+        if message.header.total > HEADER + self.max_statement_bytes + 1 {
+            let refusal = self.too_long(cx.who);
+            return Ok(self.refuse_simple(message, refusal, cx, out, reply));
+        }
+        let Some(body) = message.body() else {
+            return Ok(Step::More(message.header.total));
+        };
+        let text = only_cstr(body)?;
+        if self.pieces.is_some() {
+            return Ok(self.next_piece(message, text, cx, out, reply));
+        }
+        let facts = match self.judge(text, None, cx) {
+            Judged::Long => return Ok(Step::Describe(HEADER..HEADER + text.len())),
+            Judged::Refused(refusal) => {
+                return Ok(self.refuse_simple(message, refusal, cx, out, reply));
+            }
+            Judged::Allowed(facts) => facts,
+        };
+        if self.deallocates(&facts).is_some() {
+            return Ok(self.query_deallocate(message, &facts, cx, out, reply));
+        }
+        Ok(
+            match self.send_query(Some(message), body, &facts, cx, out) {
+                Sending::Sent => Step::Done(message.header.total),
+                Sending::Wait => Step::Hold,
+                Sending::Refused(refusal) => self.refuse_simple(message, refusal, cx, out, reply),
+                Sending::Mixed if text.len() > LONG_TEXT => {
+                    self.refuse_mixed(message, &facts, cx, out, reply)
+                }
+                Sending::Mixed => self.next_piece(message, text, cx, out, reply),
+            },
+        )
+    }
+
+    /// Refuses a text that begins or ends transactions among other statements.
+    pub(super) fn refuse_mixed<O: Observer>(
+        &mut self,
+        message: Message<'_>,
+        facts: &Facts,
+        cx: &Context<'_, O>,
+        out: &mut Splice<'_>,
+        reply: &mut Vec<u8>,
+    ) -> Step {
+        let control = facts.statements.iter().find(|s| s.transaction.is_some());
+        let (tag, position) = control.map_or(("", 0), |s| (s.tag, s.position));
+        let refusal =
+            guards::zone_required::transaction_control(cx.who, tag, position, facts.fingerprint);
+        self.refuse_simple(message, Box::new(refusal), cx, out, reply)
+    }
+
+    /// Sends the body of a Query that may be sent: `whole`, the client's message as it is, if that has no
+    /// other form here; or a piece of it.
+    pub(super) fn send_query<O: Observer>(
+        &mut self,
+        whole: Option<Message<'_>>,
+        body: &[u8],
+        facts: &Arc<Facts>,
+        cx: &mut Context<'_, O>,
+        out: &mut Splice<'_>,
+    ) -> Sending {
+        let failed = self.failed();
+        let batch_open = self.batch == Batch::Open;
+        let form = match &self.injection {
+            Some(injection) => injection.query_form(facts, failed, batch_open),
+            None => QueryForm::Verbatim,
+        };
+        if form == QueryForm::Mixed {
+            return Sending::Mixed;
+        }
+        if let Some(refusal) = self.parameters_are_too_many(facts, cx.who) {
+            return Sending::Refused(refusal);
+        }
+        self.limit_rows(cx);
+        if self.goes_back_blindly(facts) {
+            return Sending::Refused(blindly(cx.who, facts));
+        }
+        match self.judge_named(facts, cx, out) {
+            Named::Allowed => {}
+            Named::Wait => return Sending::Wait,
+            Named::Refused(refusal) => return Sending::Refused(refusal),
+        }
+        if matches!(form, QueryForm::Prefixed | QueryForm::PrefixedGuarded) {
+            self.put_prefix(cx, out);
+        }
+        let copy_in = has_copy_in(facts);
+        let guarded = matches!(form, QueryForm::Guarded | QueryForm::PrefixedGuarded);
+        if self.put_planned(body, facts, form, out) {
+            // In its place.
+        } else if let Some(message) = whole.filter(|_| !guarded) {
+            out.keep(message.range(message.header.total));
+            self.in_flight.push_statement(Expected::Query, copy_in);
+        } else {
+            let (guard, expected) = match guarded {
+                true => (QUERY_GUARD, Expected::GuardedRow),
+                false => (&b""[..], Expected::Query),
+            };
+            frame::message(out.insert(), b'Q', |out| {
+                out.extend_from_slice(guard);
+                out.extend_from_slice(body);
+            });
+            self.in_flight.push_statement(expected, copy_in);
+        }
+        self.statements.lost();
+        self.may_deallocate(facts);
+        self.note_names(facts);
+        if let Some(injection) = &mut self.injection {
+            injection.queried(facts, form);
+        }
+        if self.record {
+            let text = body.strip_suffix(b"\0").unwrap_or(body);
+            cx.observer.started(Some(facts), text);
+        }
+        self.batch = Batch::Closed;
+        Sending::Sent
+    }
+}

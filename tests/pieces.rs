@@ -1,0 +1,198 @@
+//! A Query that begins or ends transactions among other statements: to the client it is one, and each of its
+//! transactions has its zone and its parameters.
+
+mod support;
+
+use std::sync::Arc;
+
+use support::message::{column, failed, fine, kinds};
+use support::{OnEveryVersion, Stack, StackOptions, Wire};
+
+fn stacks() -> Vec<Arc<Stack>> {
+    static STACKS: OnEveryVersion = OnEveryVersion::new();
+    STACKS.get(StackOptions::default)
+}
+
+fn acme(stack: &Stack) -> Wire {
+    Wire::login(&stack.login("shop_acme", "shop"))
+}
+
+fn insert(note: &str) -> String {
+    format!("INSERT INTO orders (note) VALUES ('{note}')")
+}
+
+/// The tenants of all orders with this note, as a superuser's own connection sees them.
+fn tenants(stack: &Stack, note: &str) -> String {
+    let sql = format!("SELECT tenant_id FROM orders WHERE note = '{note}' ORDER BY id");
+    stack.direct("shop", &sql).replace('\n', " ").trim().into()
+}
+
+/// The zone as a policy of PostgreSQL's reads it.
+const SEEN: &str = "SELECT DISTINCT tenant_id FROM orders";
+
+#[test]
+fn each_transaction_of_one_query_has_its_zone() {
+    for stack in stacks() {
+        let mut wire = acme(&stack);
+        let one = insert("one");
+        let answer = wire.query(&format!("BEGIN; {one}; COMMIT"));
+        assert_eq!((kinds(&answer).as_str(), fine(&answer)), ("CCCZ", 'I'));
+        assert_eq!(tenants(&stack, "one"), "acme");
+
+        let two = insert("two");
+        let sql = format!(
+            "/* a job */ begin isolation level serializable; {two}; {SEEN}; END; {SEEN}; {two}; COMMIT; -- and again\n\
+             START TRANSACTION; {two}; ROLLBACK; {SEEN};"
+        );
+        let answer = wire.query(&sql);
+        assert_eq!(kinds(&answer), "CCTDCCTDCCNCCCCTDCZ");
+        assert_eq!(fine(&answer), 'I');
+        assert_eq!(column(&answer), ["acme"; 3]);
+        assert_eq!(tenants(&stack, "two"), "acme acme");
+    }
+}
+
+#[test]
+fn in_a_block_it_goes_on_where_the_text_leaves_it() {
+    for stack in stacks() {
+        let mut wire = acme(&stack);
+        let note = insert("block");
+        assert_eq!(fine(&wire.query("BEGIN")), 'T');
+        let answer = wire.query(&format!("{note}; COMMIT AND CHAIN; {note}; {SEEN}"));
+        assert_eq!((kinds(&answer).as_str(), fine(&answer)), ("CCCTDCZ", 'T'));
+        assert_eq!(column(&answer), ["acme"]);
+        let answer = wire.query(&format!("ROLLBACK; BEGIN READ ONLY; {SEEN}"));
+        assert_eq!((kinds(&answer).as_str(), fine(&answer)), ("CCTDCZ", 'T'));
+        assert_eq!(failed(&wire.query(&note)), ("25006".into(), 'E'));
+        let answer = wire.query(&format!("ROLLBACK; {note}; {note}"));
+        assert_eq!((kinds(&answer).as_str(), fine(&answer)), ("CCCZ", 'I'));
+        assert_eq!(tenants(&stack, "block"), "acme acme acme");
+    }
+}
+
+#[test]
+fn nothing_runs_behind_an_error_and_its_place_is_the_clients_own() {
+    for stack in stacks() {
+        stack.direct(
+            "shop",
+            "CREATE TABLE pairs (id int UNIQUE DEFERRABLE INITIALLY DEFERRED); GRANT ALL ON pairs TO PUBLIC",
+        );
+        let mut wire = acme(&stack);
+        let note = insert("behind");
+        let sql = format!("BEGIN; {note}; SELECT 'é', nothing; COMMIT; {note}");
+        let answer = wire.query(&sql);
+        assert_eq!(failed(&answer), ("42703".into(), 'E'));
+        assert_eq!(kinds(&answer), "CCEZ");
+        let place = sql.chars().count() - sql[sql.find("nothing").unwrap_or(0)..].chars().count();
+        let position = answer[2].field(b'P').expect("a position");
+        assert_eq!(position, (place + 1).to_string());
+        // The transaction has failed, as it would have without us.
+        let answer = wire.query(&format!("{note}; COMMIT; {note}"));
+        assert_eq!(
+            (kinds(&answer).as_str(), failed(&answer)),
+            ("EZ", ("25P02".into(), 'E'))
+        );
+        let answer = wire.query(&format!("COMMIT; {}", insert("after")));
+        assert_eq!((kinds(&answer).as_str(), fine(&answer)), ("CCZ", 'I'));
+        assert_eq!(answer[0].tag(), "ROLLBACK");
+        // A COMMIT can fail, too.
+        let deferred = "BEGIN; INSERT INTO pairs VALUES (1); INSERT INTO pairs VALUES (1); COMMIT";
+        let answer = wire.query(&format!("{deferred}; {note}"));
+        assert_eq!(
+            (kinds(&answer).as_str(), failed(&answer)),
+            ("CCCEZ", ("23505".into(), 'I'))
+        );
+        assert_eq!(tenants(&stack, "behind"), "");
+        assert_eq!(tenants(&stack, "after"), "acme");
+    }
+}
+
+#[test]
+fn what_is_refused_is_refused_before_anything_runs() {
+    for stack in stacks() {
+        let mut wire = acme(&stack);
+        let note = insert("before");
+        for refused in [
+            "DROP TABLE orders",
+            "SET LOCAL app.tenant_id = 'globex'",
+            "LOAD 'x'",
+        ] {
+            let answer = wire.query(&format!("BEGIN; {note}; COMMIT; {refused}"));
+            assert_eq!(
+                (kinds(&answer).as_str(), failed(&answer).1),
+                ("EZ", 'I'),
+                "{refused}"
+            );
+        }
+        assert_eq!(tenants(&stack, "before"), "");
+    }
+}
+
+/// What stood before a BEGIN is taken into its block, and a ROLLBACK undoes it: alone it would do neither.
+#[test]
+fn what_a_block_takes_in_from_before_it_is_refused_with_a_hint() {
+    for stack in stacks() {
+        let mut wire = acme(&stack);
+        let note = insert("loose");
+        for (sql, hint) in [
+            (
+                format!("{note}; BEGIN; {note}"),
+                "Send BEGIN in a message of its own.",
+            ),
+            (
+                format!("{note}; ROLLBACK"),
+                "Send ROLLBACK in a message of its own.",
+            ),
+            (
+                format!("SET TRANSACTION READ ONLY; {note}"),
+                "Send SET in a message of its own.",
+            ),
+        ] {
+            let answer = wire.query(&sql);
+            assert_eq!(failed(&answer), ("0A000".into(), 'I'), "{sql}");
+            assert_eq!(answer[0].field(b'H').as_deref(), Some(hint));
+        }
+        assert_eq!(tenants(&stack, "loose"), "");
+        // COMMIT outside of a block ends what is implicit: the same.
+        let answer = wire.query(&format!("{note}; COMMIT; {note}"));
+        assert_eq!((kinds(&answer).as_str(), fine(&answer)), ("CNCCZ", 'I'));
+        assert_eq!(tenants(&stack, "loose"), "acme acme");
+    }
+}
+
+#[test]
+fn parameters_are_kept_and_set_in_each_of_them() {
+    for stack in stacks() {
+        let mut wire = acme(&stack);
+        let answer = wire.query("BEGIN; SET statement_timeout = '7s'; COMMIT; SHOW statement_timeout; SET work_mem = '2MB'");
+        assert_eq!((kinds(&answer).as_str(), fine(&answer)), ("CCCTDCCZ", 'I'));
+        assert_eq!(column(&answer), ["7s"]);
+        let shown =
+            "SELECT current_setting('statement_timeout') || ' ' || current_setting('work_mem')";
+        assert_eq!(column(&wire.query(shown)), ["7s 2MB"]);
+        let answer = wire.query(&format!(
+            "BEGIN; SET statement_timeout = '8s'; {shown}; ROLLBACK; {shown}"
+        ));
+        assert_eq!(column(&answer), ["8s 2MB", "7s 2MB"]);
+        fine(&wire.query("ABORT; RESET ALL"));
+        assert_ne!(column(&wire.query(shown)), ["7s 2MB"]);
+        let mut other = acme(&stack);
+        assert_ne!(column(&other.query("SHOW statement_timeout")), ["7s"]);
+    }
+}
+
+/// Messages that were sent behind it wait for its end.
+#[test]
+fn a_pipeline_keeps_its_order() {
+    for stack in stacks() {
+        let mut wire = acme(&stack);
+        let sql = [
+            support::message::query("SELECT 'ahead'"),
+            support::message::query("BEGIN; SELECT 'a'; COMMIT; SELECT 'b'"),
+            support::message::query("SELECT 'behind'"),
+        ];
+        wire.send(&sql.concat());
+        let answers: Vec<_> = (0..3).map(|_| column(&wire.receive_until(b'Z'))).collect();
+        assert_eq!(answers, [vec!["ahead"], vec!["a", "b"], vec!["behind"]]);
+    }
+}
