@@ -138,7 +138,7 @@ tallied! {
     Cancels: "portcullis_cancel_requests_total", [CANCEL],
         "Cancel requests by what became of them.";
     IsolationFailures: "portcullis_isolation_failures_total", [ISOLATION],
-        "What kept proofs that zones are kept apart ([isolation]) from succeeding, by reason.";
+        "What kept proofs that zones are kept apart from succeeding, by reason.";
     ForwardedBytes: "portcullis_forwarded_bytes_total", [DIRECTION],
         "Protocol bytes forwarded, without TLS.";
     CacheHits: "portcullis_facts_cache_hits_total", [],
@@ -217,7 +217,7 @@ pub static MIGRATIONS_CLOSED: Family = counter(
 /// When zones were proved to be kept apart.
 pub static ISOLATION_PROVED: Family = gauge(
     "portcullis_isolation_last_proof_timestamp_seconds",
-    "When the last proof that zones are kept apart ([isolation]) succeeded, in seconds since 1970; 0 before the first.",
+    "When the last proof that zones are kept apart succeeded, in seconds since 1970; 0 before the first.",
 );
 /// How much that proof is about.
 pub static ISOLATION_TABLES: Family = gauge(
