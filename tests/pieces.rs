@@ -5,6 +5,7 @@ mod support;
 
 use std::sync::Arc;
 
+use rustix::process::Signal;
 use support::message::{column, failed, fine, kinds};
 use support::{OnEveryVersion, Stack, StackOptions, Wire};
 
@@ -195,4 +196,21 @@ fn a_pipeline_keeps_its_order() {
         let answers: Vec<_> = (0..3).map(|_| column(&wire.receive_until(b'Z'))).collect();
         assert_eq!(answers, [vec!["ahead"], vec!["a", "b"], vec!["behind"]]);
     }
+}
+
+/// What has begun is one statement to its client: it is not cut off in the middle of its text.
+#[test]
+fn a_proxy_that_ends_lets_it_come_to_its_end() {
+    let stack = Stack::start(StackOptions::default());
+    let mut wire = acme(&stack);
+    wire.send(&support::message::query(&format!(
+        "BEGIN; SELECT pg_sleep(1); {0}; COMMIT; {0}",
+        insert("ending")
+    )));
+    stack.wait_for_sleepers(1);
+    let proxy = stack.proxy.as_ref().expect("a proxy");
+    proxy.signal(Signal::TERM);
+    let answer = wire.receive_until(b'Z');
+    assert_eq!((kinds(&answer).as_str(), fine(&answer)), ("CTDCCCCZ", 'I'));
+    assert_eq!(tenants(&stack, "ending"), "acme acme");
 }

@@ -146,13 +146,15 @@ impl Conversation {
         }
         if matches!(kind, b'Q' | b'F' | b'P' | b'B' | b'D' | b'E' | b'C') {
             let skipping = self.batch == Batch::Skipping;
-            if self.ending && !skipping {
+            // The rest of a Query of which pieces were sent is nothing new.
+            let ending = self.ending && self.pieces.is_none();
+            if ending && !skipping {
                 if self.batch == Batch::Open && !self.in_flight.is_empty() {
                     self.ask_for_answers(out);
                 }
                 return Ok(Step::Hold);
             }
-            if !self.ending
+            if !ending
                 && (self.asks_pool(message, out)
                     || self.must_wait(matches!(kind, b'Q' | b'F'), out))
             {

@@ -339,6 +339,7 @@ impl Conversation {
         self.status == TransactionStatus::Idle
             && self.in_flight.is_empty()
             && self.batch == Batch::Closed
+            && self.pieces.is_none()
             && self.client_body.remaining == 0
             && self.server_body.remaining == 0
     }

@@ -94,12 +94,17 @@ impl Conversation {
     }
 }
 
+/// More transaction control than this in one text is refused: each piece is as long as all before it.
+const MAX_CONTROL: usize = 64;
+
 /// Can pieces of their own do what the statements do together? `open`: in a transaction block. Not where
 /// a transaction block takes in, or undoes, what stood before it in the same text.
 fn can_be_cut(statements: &[Statement], open: bool) -> bool {
     use TransactionControl::{Begin, Commit, Rollback, Savepoint, SetTransaction, TwoPhase};
     let (mut open, mut before) = (open, false);
-    statements.iter().all(|statement| {
+    let control = statements.iter().filter(|it| moves(it.transaction));
+    let few = control.count() <= MAX_CONTROL;
+    few && statements.iter().all(|statement| {
         let joined = !open && before;
         let (can, now_open) = match statement.transaction {
             None | Some(Savepoint) => {

@@ -318,6 +318,8 @@ impl Conversation {
             }
             None => {
                 out.insert().extend_from_slice(&source.message);
+                // A Flush that was inserted for this message stands ahead of it.
+                self.flushed = false;
                 self.in_flight.push(Expected::OwnParse);
                 self.batch = Batch::Open;
                 if !relied_upon {
