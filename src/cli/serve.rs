@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::migration::Sessions;
 use crate::migration::registry::RegistryHandle;
 use crate::net::load;
+use crate::net::peers::Peers;
 use crate::net::proxy::Proxy;
 use crate::net::reload;
 use crate::net::shared::{Parts, Shared, Snapshot};
@@ -62,8 +63,10 @@ fn start(path: &Path) -> Result<(), String> {
         }
         None => None,
     };
+    let mock_secret = mock_secret(&config)?;
     let shared = Shared::new(Parts {
-        mock_secret: mock_secret(&config)?,
+        mock_secret,
+        peers: Peers::load(&config, &mock_secret)?,
         config,
         snapshot: Snapshot::new(load::files(policy, &users, tls)),
         telemetry,

@@ -3,7 +3,9 @@
 //! The rest of the program sees only [`Config`]; unknown keys, bad units and settings that do not go
 //! together are errors with file, line and a suggestion before a port is opened.
 
+pub mod isolation;
 mod parse;
+pub mod peers;
 pub mod problem;
 pub(crate) mod reader;
 pub(crate) mod units;
@@ -17,6 +19,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use isolation::Isolation;
+pub use peers::Peers;
 pub use problem::{Problem, Severity};
 
 /// A valid configuration. Keys carry PgBouncer's and libpq's names.
@@ -48,6 +52,10 @@ pub struct Config {
     pub limits: Limits,
     /// `[log]`
     pub log: Log,
+    /// `[peers]`: other proxies behind the same load balancer.
+    pub peers: Option<Peers>,
+    /// `[isolation]`: the proof that zones are kept apart.
+    pub isolation: Option<Isolation>,
 }
 
 /// `[listen]`: where Portcullis listens.

@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+mod isolation;
+mod peers;
+
 use super::problem::Problem;
 use super::reader::{Located, Reader, Table, one_of};
 use super::units::{duration_within, endpoint, endpoint_or_port, listen_address, size_within};
@@ -80,6 +83,14 @@ impl Parser<'_> {
             .reader
             .table(&mut top, "log")
             .map_or_else(default_log, |table| self.log(table));
+        let peers = self
+            .reader
+            .table(&mut top, "peers")
+            .and_then(|table| self.peers(table));
+        let isolation = self
+            .reader
+            .table(&mut top, "isolation")
+            .and_then(|table| self.isolation(table));
         self.reader.not_yet(&mut top, "audit");
         self.reader.finish(top);
         let (transaction, session, replication) = routes?;
@@ -97,6 +108,8 @@ impl Parser<'_> {
             registry,
             limits,
             log,
+            peers,
+            isolation,
         })
     }
 
@@ -168,18 +181,22 @@ impl Parser<'_> {
     }
 
     fn server_tls(&mut self, mut table: Table<'_>) -> Option<ServerTls> {
-        let sslmode = self.reader.parsed(&mut table, "sslmode", server_sslmode);
+        let tls = self.verification(&mut table);
+        self.reader.finish(table);
+        Some(tls)
+    }
+
+    /// `sslmode` and `ca_file` of a table: what is verified of a server.
+    fn verification(&mut self, table: &mut Table<'_>) -> ServerTls {
+        let sslmode = self.reader.parsed(table, "sslmode", server_sslmode);
         let mode = sslmode
             .as_ref()
             .map_or(SslMode::VerifyFull, |mode| mode.value);
         if matches!(mode, SslMode::VerifyCa | SslMode::VerifyFull) {
-            self.reader.require(
-                &table,
-                "ca_file",
-                "ca_file = \"/etc/portcullis/tls/ca.crt\"",
-            );
+            let example = "ca_file = \"/etc/portcullis/tls/ca.crt\"";
+            self.reader.require(table, "ca_file", example);
         }
-        let ca_file = self.path(&mut table, "ca_file");
+        let ca_file = self.path(table, "ca_file");
         if let (Some(sslmode), Some(_), SslMode::Require) = (sslmode, &ca_file, mode) {
             // libpq would verify here, PgBouncer would not: nobody should have to know which.
             let (message, help) = (
@@ -188,11 +205,10 @@ impl Parser<'_> {
             );
             self.reader.error_with_help(sslmode.span, message, help);
         }
-        self.reader.finish(table);
-        Some(ServerTls {
+        ServerTls {
             sslmode: mode,
             ca_file,
-        })
+        }
     }
 
     fn auth(&mut self, mut table: Table<'_>) -> Option<Auth> {

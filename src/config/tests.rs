@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::*;
 
+mod tables;
+
 const COMPLETE: &str = r#"schema = 1
 policy = "policies/production.toml"
 help_url = "https://wiki.example.com/db/{guard}"
@@ -43,6 +45,20 @@ max_cancels = 7
 [log]
 format = "text"
 level = "debug"
+[peers]
+peer_id = 1
+2 = "portcullis-2.internal:6432"
+sslmode = "verify-full"
+ca_file = "/etc/ca.crt"
+[isolation]
+interval = "30s"
+timeout = "5s"
+database = "shop"
+logins = ["shop_api"]
+zones = ["canary-a", "canary-b"]
+column = "tenant_id"
+tables = ["public.orders"]
+readiness = true
 "#;
 
 const LEAST: &str = r#"schema = 1

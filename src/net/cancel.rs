@@ -1,5 +1,5 @@
 //! Cancel requests: Portcullis mints its own keys and maps them to the key and endpoint of the
-//! server connection behind, one map for all workers.
+//! server connection behind, one map for all workers. A key of another proxy is that one's: [`super::peers`].
 //!
 //! PostgreSQL documentation, "Canceling Requests in Progress": the request comes on a connection of
 //! its own and gets no answer, whatever becomes of it.
@@ -16,6 +16,7 @@ use subtle::ConstantTimeEq;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
+use super::peers::{Peers, Request};
 use super::shared::{Shared, Target};
 use crate::protocol::startup::put_cancel;
 use crate::telemetry::labels::CancelOutcome;
@@ -31,7 +32,7 @@ const MAX_GUESSES: u32 = 100;
 /// cancelling: half of all would take 150 days.
 const MAX_OWN_GUESSES: u32 = 10_000;
 /// To deliver one request.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where requests with one key go; `None` between two server connections.
 type Destination = Arc<Mutex<Option<Target>>>;
@@ -92,7 +93,9 @@ impl Key {
 pub struct Cancels {
     /// By the "process id" that clients are given: instance (7 bits) and a random number (24 bits).
     keys: DashMap<u32, Key>,
+    /// `peer_id`, or a random one where there are no peers.
     instance: u32,
+    peers: Option<Peers>,
     random: SystemRandom,
     places: Semaphore,
     started: Instant,
@@ -110,16 +113,18 @@ pub struct CancelKey {
 
 impl Cancels {
     /// An empty map; `places`: requests carried at a time.
-    pub fn new(places: usize) -> Self {
+    pub fn new(places: usize, peers: Option<Peers>) -> Self {
         let random = SystemRandom::new();
         let mut instance = [0; 1];
-        let instance = match random.fill(&mut instance) {
-            Ok(()) => u32::from(instance[0] & 0x7f),
-            Err(_) => 0,
+        let instance = match (&peers, random.fill(&mut instance)) {
+            (Some(peers), _) => u32::from(peers.id),
+            (None, Ok(())) => u32::from(instance[0] & 0x7f),
+            (None, Err(_)) => 0,
         };
         Self {
             keys: DashMap::new(),
             instance,
+            peers,
             random,
             places: Semaphore::new(places),
             started: Instant::now(),
@@ -212,14 +217,20 @@ fn current(destination: &Destination) -> Option<Target> {
     target.unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// Carries one request that came `from` there: at most 5 s for a place, and 5 s to deliver it.
-pub async fn carry(
-    shared: &Shared,
-    process: u32,
-    secret: &[u8],
-    from: Option<IpAddr>,
-) -> CancelOutcome {
+/// Carries one request, here or to the peer whose key it is: at most 5 s for a place, and 5 s to deliver it.
+pub async fn carry(shared: &Shared, mut request: Request<'_>) -> CancelOutcome {
     let cancels = &shared.cancels;
+    if let Some(peers) = &cancels.peers {
+        request = match peers.own(request).await {
+            Ok(own) => own,
+            Err(outcome) => return outcome,
+        };
+    }
+    let Request {
+        process,
+        secret,
+        from,
+    } = request;
     let destination = match cancels.find(process, secret, from, cancels.window()) {
         Ok(destination) => destination,
         Err(outcome) => return outcome,
@@ -264,7 +275,7 @@ mod tests {
 
     /// Keys of [`OWNER`], of 4 bytes where `long` does not say otherwise.
     fn with_keys(numbers: &[u32], long: &[u32]) -> Cancels {
-        let cancels = Cancels::new(4);
+        let cancels = Cancels::new(4, None);
         for number in numbers.iter().chain(long) {
             let length = if long.contains(number) { SECRET } else { 4 };
             let key = Key {

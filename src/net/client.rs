@@ -17,6 +17,7 @@ use super::handshake::{self, Ended, Hello, Wish};
 use super::interrupt::Interrupt;
 use super::login::{self, Identity, Refused};
 use super::observer::Watcher;
+use super::peers::Request;
 use super::pump::{self, Pump};
 use super::server::{self, NoServer, Server, ServerLogin};
 use super::server_role;
@@ -99,8 +100,12 @@ async fn arrive(socket: TcpStream, worker: &Rc<Worker>, connection: u32) -> Opti
             worker
                 .counters
                 .handshake(HandshakeKind::Cancel, HandshakeOutcome::Ok);
-            let from = stream.peer_address();
-            let outcome = cancel::carry(&worker.shared, process, &secret, from).await;
+            let request = Request {
+                process,
+                secret: &secret,
+                from: stream.peer_address(),
+            };
+            let outcome = cancel::carry(&worker.shared, request).await;
             worker.counters.cancel(outcome);
             let _ = stream.shutdown().await;
             None

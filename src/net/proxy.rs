@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use super::acceptor;
+use super::isolation;
 use super::reload::{Reloader, Which};
 use super::shared::Shared;
 use super::worker::WorkerHandle;
@@ -108,6 +109,9 @@ impl Proxy {
         check_routes(shared).await;
         tokio::spawn(watch_routes(Arc::clone(shared)));
         tokio::spawn(Arc::clone(&reloader).watch());
+        if let Some(settings) = shared.config.isolation.clone() {
+            tokio::spawn(isolation::watch(Arc::clone(shared), settings));
+        }
         shared.health.enter(Phase::Ready);
         tracing::info!(
             postgres = %shared.config.listen.postgres,

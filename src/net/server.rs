@@ -2,13 +2,11 @@
 //! the configured sslmode asks for is never less.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
+use super::dial::connect_to;
 use super::shared::{Shared, Target};
 use super::stream::Stream;
 use crate::auth::scram::{self, ClientExchange, Keys, ScramError};
@@ -20,7 +18,7 @@ use crate::protocol::frame::only_value;
 use crate::protocol::frame::{self, HEADER, cstr, message, put_cstr};
 use crate::protocol::parameter_status::changes_lexing;
 use crate::protocol::reply::ErrorReply;
-use crate::protocol::startup::{put_ssl_request, put_startup};
+use crate::protocol::startup::put_startup;
 
 /// The largest message taken from a server while logging in.
 const MAX_MESSAGE: usize = 64 * 1024;
@@ -147,40 +145,9 @@ async fn attempt(
     talk.log_in(login, endpoint).await
 }
 
-/// Connects to an endpoint, with TLS as the configuration asks.
+/// Connects to an endpoint of a route, with TLS as `[server_tls]` asks.
 pub async fn connect(shared: &Shared, endpoint: &Endpoint) -> io::Result<Stream> {
-    let mut socket = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await?;
-    socket.set_nodelay(true)?;
-    let snapshot = shared.snapshot();
-    let Some(config) = &snapshot.files.server_tls else {
-        return Ok(Stream::Plain(socket));
-    };
-    let mut request = Vec::new();
-    put_ssl_request(&mut request);
-    socket.write_all(&request).await?;
-    let mut answer = [0];
-    socket.read_exact(&mut answer).await?;
-    if answer != *b"S" {
-        // Error text from before TLS could come from anybody: it is not read (CVE-2024-10977).
-        return Err(io::Error::other(
-            "server does not offer TLS, but server_tls requires it",
-        ));
-    }
-    match socket.try_read(&mut answer) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-        _ => {
-            return Err(io::Error::other(
-                "unencrypted data after the answer to SSLRequest",
-            ));
-        }
-    }
-    let name = ServerName::try_from(endpoint.host.clone())
-        .map_err(|_| io::Error::other("host name cannot be verified"))?;
-    let connector = tokio_rustls::TlsConnector::from(Arc::clone(config));
-    let stream = connector.connect(name, socket).await?;
-    Ok(Stream::Tls(Box::new(tokio_rustls::TlsStream::Client(
-        stream,
-    ))))
+    connect_to(endpoint, shared.snapshot().files.server_tls.as_ref()).await
 }
 
 struct Talk {

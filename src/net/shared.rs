@@ -11,6 +11,7 @@ use dashmap::DashMap;
 use super::cancel::Cancels;
 use super::describe::DescribePool;
 use super::mismatches::Mismatches;
+use super::peers::Peers;
 use super::server_role::Looks;
 use crate::auth::keys::ServerKeys;
 use crate::auth::scram::{MockIterations, Verifier};
@@ -181,12 +182,14 @@ pub struct Parts {
     pub sessions: Option<Arc<Sessions>>,
     /// Salts of users who do not exist are derived from it.
     pub mock_secret: [u8; 32],
+    /// The other proxies.
+    pub peers: Option<Peers>,
 }
 
 impl Shared {
     /// Puts the parts together; the phase is Starting.
     pub fn new(parts: Parts) -> std::io::Result<Self> {
-        let cancels = Cancels::new(parts.config.limits.max_cancels);
+        let cancels = Cancels::new(parts.config.limits.max_cancels, parts.peers);
         let policy = &parts.snapshot.files.policy;
         parts.telemetry.report.policy_is(policy, now());
         Ok(Self {

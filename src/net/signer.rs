@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::worker::{Worker, random};
+use crate::zone::keys::ZoneKeys;
 use crate::zone::signed::{Audience, NONCE, Signer, UNSIGNED};
 
 /// Random bytes are fetched for so many nonces at a time.
@@ -26,10 +27,17 @@ impl Nonces {
     }
 }
 
-impl Worker {
+/// Signs with these keys and nonces, now.
+pub struct Signing<'a> {
+    /// The keys in force.
+    pub keys: &'a ZoneKeys,
+    /// The nonces of this thread.
+    pub nonces: &'a Nonces,
+}
+
+impl Signing<'_> {
     fn try_put_token(&self, zone: &str, audience: &Audience, out: &mut Vec<u8>) -> Option<()> {
-        let snapshot = self.snapshot();
-        let key = snapshot.files.zone_keys.of(audience.database())?;
+        let key = self.keys.of(audience.database())?;
         let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
         let issued = u64::try_from(since.as_micros()).ok()?;
         key.put_token(zone, audience, issued, &self.nonces.take()?, out)
@@ -37,12 +45,23 @@ impl Worker {
     }
 }
 
-impl Signer for Worker {
+impl Signer for Signing<'_> {
     fn put_token(&self, zone: &str, audience: &Audience, out: &mut Vec<u8>) {
         let start = out.len();
         if self.try_put_token(zone, audience, out).is_none() {
             out.truncate(start);
             out.extend_from_slice(UNSIGNED);
         }
+    }
+}
+
+impl Signer for Worker {
+    fn put_token(&self, zone: &str, audience: &Audience, out: &mut Vec<u8>) {
+        let snapshot = self.snapshot();
+        let signing = Signing {
+            keys: &snapshot.files.zone_keys,
+            nonces: &self.nonces,
+        };
+        signing.put_token(zone, audience, out);
     }
 }

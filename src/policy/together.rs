@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+mod isolation;
+
 use super::{Kind, Login, Policy, Protection, RouteName, ZoneSource};
 use crate::config::{Config, Problem, SslMode};
 use crate::zone::keys::ZoneKeys;
@@ -87,6 +89,7 @@ pub fn check_together(config: &Config, policy: &Policy) -> Vec<Problem> {
             problems.push(Problem::warning(&file, message).on_line(login.line));
         }
     }
+    problems.extend(isolation::check(config, policy));
     problems
 }
 

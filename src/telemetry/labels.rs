@@ -128,8 +128,34 @@ words! {
         Idle = "idle",
         /// Over the limit of requests at a time, or too many wrong secrets came for this key lately.
         Limited = "limited",
-        /// The server could not be reached in time.
+        /// The server, or the peer, could not be reached in time.
         Failed = "failed",
+        /// Passed on to the peer whose key it is.
+        PassedOn = "passed-on",
+    }
+}
+
+words! {
+    /// Why a proof that zones are kept apart failed.
+    IsolationFailure {
+        /// A zone was shown the canary row of the other one.
+        OtherZone = "other-zone",
+        /// A canary row was shown to a transaction without a zone.
+        NoZone = "no-zone",
+        /// A zone was not shown its own canary row: nothing is proven by what it does not see.
+        MissingRow = "missing-row",
+        /// A listed table is not there, has no such column, or may not be read; or none was found.
+        MissingTable = "missing-table",
+        /// No server of the route could be reached, or the connection was lost.
+        Unreachable = "unreachable",
+        /// The server refused the login.
+        Login = "login",
+        /// The policy or the server keys do not have what is asked with.
+        Setup = "setup",
+        /// The server answered with an error.
+        Error = "error",
+        /// The proof took longer than its `timeout`.
+        Timeout = "timeout",
     }
 }
 
@@ -214,6 +240,11 @@ pub static LOGIN: Label = Label {
 pub static CANCEL: Label = Label {
     name: "outcome",
     values: CancelOutcome::WORDS,
+};
+/// Why a proof that zones are kept apart failed.
+pub static ISOLATION: Label = Label {
+    name: "reason",
+    values: IsolationFailure::WORDS,
 };
 /// Files that are read together.
 pub static FILES: Label = Label {

@@ -14,8 +14,8 @@ use metrics::{Key, KeyName, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use super::labels::{
-    CancelOutcome, Direction, Files, HandshakeKind, HandshakeOutcome, Judged, LoginOutcome,
-    Rejected, Reload, primary_class, sqlstate_class,
+    CancelOutcome, Direction, Files, HandshakeKind, HandshakeOutcome, IsolationFailure, Judged,
+    LoginOutcome, Rejected, Reload, primary_class, sqlstate_class,
 };
 use super::latency::{self, Histogram};
 use super::report::Report;
@@ -163,6 +163,11 @@ impl Counters {
         self.add(Tallied::Cancels, outcome as usize, 1);
     }
 
+    /// A proof that zones are kept apart failed.
+    pub fn isolation_failed(&self, why: IsolationFailure) {
+        self.add(Tallied::IsolationFailures, why as usize, 1);
+    }
+
     /// So many bytes were forwarded.
     pub fn forwarded(&self, direction: Direction, bytes: usize) {
         self.add(Tallied::ForwardedBytes, direction as usize, bytes as u64);
@@ -226,6 +231,10 @@ pub struct Telemetry {
     pub migrations_opened: Shared,
     /// Migration sessions ended.
     pub migrations_closed: Shared,
+    /// When zones were proved to be kept apart last: seconds since 1970; 0: not yet.
+    pub isolation_proved: Shared,
+    /// Tables of that proof.
+    pub isolation_tables: Shared,
     /// Log lines dropped; the [log](super::log) shares it.
     pub log_dropped: Arc<Shared>,
     /// What was refused, or would have been.
@@ -255,6 +264,8 @@ impl Telemetry {
             migrations_open: Shared::default(),
             migrations_opened: Shared::default(),
             migrations_closed: Shared::default(),
+            isolation_proved: Shared::default(),
+            isolation_tables: Shared::default(),
             log_dropped,
             report: Arc::new(Report::new(crate::clock::now())),
             threads: Mutex::default(),
@@ -384,6 +395,8 @@ impl Telemetry {
             (&table::WORKERS, &self.workers),
             (&table::CONFIG_VERSION, &self.config_version),
             (&table::MIGRATIONS_OPEN, &self.migrations_open),
+            (&table::ISOLATION_PROVED, &self.isolation_proved),
+            (&table::ISOLATION_TABLES, &self.isolation_tables),
         ] {
             self.gauge(family, value.get() as f64);
         }

@@ -143,6 +143,8 @@ tallied! {
         "Errors sent by the server, by SQLSTATE class.";
     Cancels: "portcullis_cancel_requests_total", [CANCEL],
         "Cancel requests by what became of them.";
+    IsolationFailures: "portcullis_isolation_failures_total", [ISOLATION],
+        "What kept proofs that zones are kept apart from succeeding, by reason.";
     ForwardedBytes: "portcullis_forwarded_bytes_total", [DIRECTION],
         "Protocol bytes forwarded, without TLS.";
     CacheHits: "portcullis_facts_cache_hits_total", [],
@@ -225,6 +227,16 @@ pub static MIGRATIONS_CLOSED: Family = counter(
     &[],
     "Migration sessions ended: closed, expired or ended by an error.",
 );
+/// When zones were proved to be kept apart.
+pub static ISOLATION_PROVED: Family = gauge(
+    "portcullis_isolation_last_proof_timestamp_seconds",
+    "When the last proof that zones are kept apart succeeded, in seconds since 1970; 0 before the first.",
+);
+/// How much that proof is about.
+pub static ISOLATION_TABLES: Family = gauge(
+    "portcullis_isolation_tables",
+    "Tables in the last proof that zones are kept apart, counted for each login that asks.",
+);
 /// Lines of the log that were dropped.
 pub static LOG_DROPPED: Family = counter(
     "portcullis_log_dropped_total",
@@ -250,7 +262,7 @@ pub static ADDED_LATENCY: Family = Family {
 };
 
 /// The families that are not kept per thread, and those that are made from several counters.
-pub static OTHERS: [&Family; 15] = [
+pub static OTHERS: [&Family; 17] = [
     &BUILD_INFO,
     &CLIENTS,
     &ROUTE_CLIENTS,
@@ -262,6 +274,8 @@ pub static OTHERS: [&Family; 15] = [
     &MIGRATIONS_OPEN,
     &MIGRATIONS_OPENED,
     &MIGRATIONS_CLOSED,
+    &ISOLATION_PROVED,
+    &ISOLATION_TABLES,
     &LOG_DROPPED,
     &STALL_RECENT,
     &STALL_EVER,

@@ -1,0 +1,42 @@
+//! `[isolation]` of the configuration asks with logins of the policy.
+
+use super::super::{Kind, Policy, RouteName};
+use crate::config::{Config, Problem};
+
+/// What the policy does not have of what `[isolation]` asks with.
+pub(super) fn check(config: &Config, policy: &Policy) -> Vec<Problem> {
+    let Some(isolation) = &config.isolation else {
+        return Vec::new();
+    };
+    let file = config.path.display().to_string();
+    let problem = |what: String| Problem::error(&file, format!("[isolation]: {what}"));
+    let mut problems = Vec::new();
+    if policy.zone.is_none() {
+        problems.push(problem("the policy has no [zone]".to_owned()));
+    }
+    if config.auth.key_file.is_none() {
+        let keys = problem("there is no \"auth.key_file\" to log in with".to_owned());
+        let auth_file = config.auth.auth_file.display();
+        problems.push(keys.with_help(format!(
+            "make a key for each role: portcullis keys add --key-file server-keys --role ROLE --auth-file {auth_file}"
+        )));
+    }
+    for name in &isolation.logins {
+        let unfit = match policy.logins.get(name) {
+            None => Some("is not in the policy".to_owned()),
+            Some(login) if matches!(login.kind, Kind::Migrator | Kind::Replication) => {
+                Some(format!("is of kind \"{}\"", login.kind.id()))
+            }
+            Some(login) if login.route != RouteName::Transaction => {
+                Some("is not on the transaction route".to_owned())
+            }
+            Some(login) if !login.databases.contains(&isolation.database) => Some(format!(
+                "is not granted database \"{}\"",
+                isolation.database
+            )),
+            Some(_) => None,
+        };
+        problems.extend(unfit.map(|why| problem(format!("login \"{name}\" {why}"))));
+    }
+    problems
+}
