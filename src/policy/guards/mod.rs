@@ -130,6 +130,8 @@ fn first(facts: &Facts, class: Class) -> Option<&Statement> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::always_enforced;
+    use crate::policy::exception::EXEMPTIBLE;
 
     #[test]
     fn every_guard_judges_once_or_is_asked_by_name() {
@@ -153,6 +155,19 @@ mod tests {
             );
             for chapter in ["## Why", "## Instead", "## What it does not see"] {
                 assert!(page(guard).contains(chapter), "{}: {chapter}", guard.id());
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_says_how_to_exempt() {
+        for guard in Guard::ALL {
+            let (page, id) = (page(guard), guard.id());
+            if !always_enforced(guard) {
+                assert!(page.contains("\"observe\""), "{id}: its mode");
+            }
+            if EXEMPTIBLE.contains(&guard) {
+                assert!(page.contains("[[exception]]"), "{id}: exceptions");
             }
         }
     }
