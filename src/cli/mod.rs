@@ -54,7 +54,7 @@ Every day (speaks to the running proxy)
   migration   run, open, close, list, show
   console     any console verb
 More
-  help TOPIC  guards, doctor, config, policy, policy-schema, or any guard's id
+  help TOPIC  guards, transaction-mode, doctor, config, policy, policy-schema, any guard's id
 
 First time?  portcullis doctor \"host=localhost port=6432 dbname=app\"
 
@@ -89,7 +89,7 @@ enum Command {
     Migration(migration::MigrationArgs),
     /// Any console verb
     Console(console::ConsoleArgs),
-    /// Guards, config, or any guard's id
+    /// Pages: guards, transaction-mode, doctor, config, policy, any guard's id
     #[command(after_help = examples::HELP)]
     Help(help::HelpArgs),
 }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::answer::Answer as Failed;
+use super::answer;
 use super::client::{Answer, Client, ClientError};
 use super::console::ConsoleAt;
 use super::output::{COULD_NOT, REFUSED, as_json, as_table, fail, say};
@@ -66,7 +66,7 @@ pub fn run(args: &ReportArgs) -> ExitCode {
         }
     };
     if let Some(problem) = args.guard.as_deref().and_then(|id| found.unknown(id)) {
-        return Failed::failed_as(args.json)(problem).print();
+        return answer::Answer::failed_as(args.json)(problem).print();
     }
     found.keep(args.login.as_deref(), args.guard.as_deref());
     if let Some(since) = &args.since {

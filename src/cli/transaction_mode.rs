@@ -1,5 +1,5 @@
 //! `portcullis help transaction-mode`: what a session has on a connection of its own, and what becomes of
-//! it behind PgBouncer and behind Portcullis. The rows are those that `tests/features.rs` runs.
+//! it behind PgBouncer and behind Portcullis. `tests/features.rs` runs the rows.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -99,7 +99,8 @@ Portcullis in front of the same pool, and through Portcullis on a route to a poo
 
 A login that needs what is refused gets a connection of its own by its policy: route = \"session\". That is decided when it
 connects, and holds as long as the connection does. Every line was run in tests/features.rs, by the simple and the extended
-protocol, with a pool of one connection and another client behind each statement; `tests` names what tests more of it.
+protocol, with a pool of one connection and another client behind each statement; `tests` names what tests more of it. What
+cannot be said in statements (replication, pipelines, what an operator or a timeout does) was seen by the `tests` alone.
 ";
 
 /// The page.
