@@ -342,7 +342,7 @@ fn what_is_suggested_refuses_nothing_that_the_report_did_not_tell() {
     let first = report(&stack);
     let foretold = told(&first, "observed");
     assert_eq!(told(&first, "refused"), BTreeSet::new());
-    assert!(foretold.len() > 20, "{foretold:?}");
+    assert!(foretold.len() >= 20, "{foretold:?}");
 
     let mut exceptions = String::new();
     for _ in 0..2 {
