@@ -26,26 +26,33 @@ struct Count {
     dotted: usize,
 }
 
-/// How often a guarded function seems to be called in the statement; none if one of these must be a call.
+/// The same of several guarded functions.
+type Counts = HashMap<&'static str, Count>;
+
+/// How often each of these guarded functions seems to be called in the statement; none if one of these must be a
+/// call. All in one pass: a text can name every one of them, thousands of times.
 /// What sets parameters is not told from an alias.
-fn seen(view: View<'_>, function: &str) -> Option<Count> {
-    if group(function) == Some(FunctionGroup::Settings) {
-        return None;
-    }
-    let mut count = Count::default();
+fn seen(view: View<'_>, functions: &Counts) -> HashMap<&'static str, Option<Count>> {
+    let mut counts = HashMap::new();
     for at in 0..view.tokens.len() {
-        if scan::called(view, at) != Some(function) {
+        let called = scan::called(view, at).filter(|it| functions.contains_key(it));
+        let Some(function) = called else {
             continue;
-        }
+        };
+        let place: &mut Option<Count> = counts.entry(function).or_insert(Some(Count::default()));
+        let Some(count) = place else {
+            continue;
+        };
         let behind_dot = at > 0 && view.is_kind(at - 1, Kind::Dot);
         match (behind_dot, view.is_kind(at + 1, Kind::Open)) {
+            _ if group(function) == Some(FunctionGroup::Settings) => *place = None,
             (true, false) => count.dotted += 1,
             (true, true) if is_target(view, at) && holds_names(view, at + 1) => count.dotted += 1,
             (false, true) if at > 0 && holds_names(view, at + 1) => count.aliases += 1,
-            _ => return None,
+            _ => *place = None,
         }
     }
-    Some(count)
+    counts
 }
 
 /// Is it the `f` of `INSERT INTO s.f (a, b)`?
@@ -95,9 +102,11 @@ struct Found<'a> {
     known: HashSet<*const ()>,
     /// Columns, with a qualifier that may be that of a function in FROM: qualifier, name, and which function it may call.
     columns: Vec<(&'a str, &'a str, &'static str)>,
-    /// The functions in FROM, and the columns that the statement gives them: what is qualified by them and is
-    /// none of these may be of any type.
-    values: HashMap<&'a str, Vec<HashSet<&'a str>>>,
+    /// What functions in FROM are called, and how many are called so.
+    values: HashMap<&'a str, usize>,
+    /// How many of them have a column of that name, which the statement gives them: what is qualified by them
+    /// and is none of these may be of any type. Counted, as a text can have thousands of both.
+    given: HashMap<(&'a str, &'a str), usize>,
     /// One of them has a name that cannot be told.
     nameless: bool,
 }
@@ -127,12 +136,20 @@ impl<'a> Found<'a> {
                 let name = query.ctename().map(str::as_bytes);
                 self.names.aliases.extend(name.and_then(functions::find));
             }
-            Node::RangeFunction(item) => match name_of(item) {
-                Some(name) => self.values.entry(name).or_default().push(columns_of(item)),
-                None => self.nameless = true,
-            },
+            Node::RangeFunction(item) if self.is_new(item) => self.value(item),
             Node::ColumnRef(column) if self.is_new(column) => self.column(column),
             _ => {}
+        }
+    }
+
+    fn value(&mut self, item: &'a nodes::RangeFunction) {
+        let Some(name) = name_of(item) else {
+            self.nameless = true;
+            return;
+        };
+        *self.values.entry(name).or_default() += 1;
+        for column in columns_of(item) {
+            *self.given.entry((name, column)).or_default() += 1;
         }
     }
 
@@ -157,12 +174,11 @@ impl<'a> Found<'a> {
 
     fn told(mut self) -> Names {
         if !self.nameless {
-            let is_column = |qualifier: &str, name: &str| {
-                let items = self.values.get(qualifier).into_iter().flatten();
-                items.into_iter().all(|columns| columns.contains(name))
-            };
+            // All that are called so have it, or none is called so.
+            let is_column =
+                |qualifier, name| self.values.get(qualifier) == self.given.get(&(qualifier, name));
             let columns = self.columns.iter();
-            let columns = columns.filter(|(qualifier, name, _)| is_column(qualifier, name));
+            let columns = columns.filter(|(qualifier, name, _)| is_column(*qualifier, *name));
             self.names
                 .dotted
                 .extend(columns.map(|(.., function)| function));
@@ -218,12 +234,19 @@ pub(super) fn named(query: Node<'_>) -> Names {
 
 /// Takes from the functions that a statement seems to call those that are none in it; `names`: by [`named`].
 pub(super) fn not_calls(view: View<'_>, names: &Names, calls: &mut Vec<&'static str>) {
-    calls.retain(|function| {
-        let of = |list: &[&str]| list.iter().filter(|name| *name == function).count();
-        let count = Count {
-            aliases: of(&names.aliases),
-            dotted: of(&names.dotted),
-        };
-        count == Count::default() || seen(view, function) != Some(count)
+    let mut named = Counts::new();
+    for name in &names.aliases {
+        named.entry(name).or_default().aliases += 1;
+    }
+    for name in &names.dotted {
+        named.entry(name).or_default().dotted += 1;
+    }
+    if named.is_empty() {
+        return;
+    }
+    let seen = seen(view, &named);
+    calls.retain(|function| match named.get(function) {
+        Some(count) => seen.get(function) != Some(&Some(*count)),
+        None => true,
     });
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::super::{
-    Depth, ExtensionAct, Facts, MAX_COMMENT_DEPTH, MAX_OPERATOR_RUN, MAX_STATEMENTS, Undescribed,
-    describe, describe_at,
+    Depth, ExtensionAct, FUNCTIONS, Facts, MAX_COMMENT_DEPTH, MAX_OPERATOR_RUN, MAX_STATEMENTS,
+    Undescribed, describe, describe_at,
 };
 use super::facts;
 
@@ -161,6 +161,29 @@ fn deep_and_long_texts_neither_crash_nor_hang() {
         for text in texts {
             quickly(text);
         }
+    }
+}
+
+/// What looks like a call is counted, by name and by what stands before the dot.
+#[test]
+fn many_columns_named_like_functions_take_no_longer_than_they_are() {
+    let columns = ["x.dblink"; 20_000].join(",");
+    let items = ["f() x (dblink)"; 20_000].join(",");
+    let told = quickly(format!("select {columns} from {items}"));
+    assert!(told.statements[0].functions.is_empty());
+    let one = quickly(format!("select {columns} from {items}, f() x"));
+    assert_eq!(one.statements[0].functions, ["dblink"]);
+
+    let names = FUNCTIONS.iter().map(|(name, _)| *name);
+    let names: Vec<_> = names.filter(|name| !name.contains(['.', '*'])).collect();
+    for (before, form, after) in [
+        ("select ", "t.NAME", " from t"),
+        ("select 1 from ", "t NAME (a)", ""),
+    ] {
+        let all = names.iter().cycle().take(40_000);
+        let all: Vec<_> = all.map(|name| form.replace("NAME", name)).collect();
+        let told = quickly(format!("{before}{}{after}", all.join(",")));
+        assert_eq!(told.undescribed, None);
     }
 }
 
