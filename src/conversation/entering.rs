@@ -3,7 +3,8 @@
 //! has one zone; PostgreSQL refuses another.
 //!
 //! What the client has said in the running transaction is entered where the server has it, too: behind a
-//! call that was not reached there is nothing to enter, and no row is seen.
+//! call that was not reached there is nothing to enter, and no row is seen; or those of the zone that the
+//! transaction has entered before, which is one of the client's own, whatever the parameter says.
 
 use std::sync::Arc;
 

@@ -89,8 +89,10 @@ pub(super) fn set(view: View<'_>, touches: &mut Vec<ParameterTouch>) -> SetKind 
     let kind = push(touches, name, how);
     if let Some(touch) = touches.last_mut().filter(|_| how != ParameterUse::Reset) {
         touch.value = constant(view, value).filter(|_| view.tokens.len() == value + 1);
-        // Back to who the connection logged in as, for good or for a transaction.
-        if is(&touch.name, "role") && touch.value.as_deref() == Some("none") {
+        // Back to who logged in, for a transaction. For the session it is another thing than RESET ROLE
+        // where the role or the database has a `role` of its own.
+        let local = how == ParameterUse::Local;
+        if local && is(&touch.name, "role") && touch.value.as_deref() == Some("none") {
             (touch.how, touch.value) = (ParameterUse::Reset, None);
         }
     }

@@ -1,7 +1,7 @@
 //! `role-change`: a login acts as itself.
 
 use crate::policy::rights::in_migration_session;
-use crate::policy::{Objection, State, Who};
+use crate::policy::{Objection, RouteName, State, Who};
 use crate::sql::{Class, Facts, ParameterName, ParameterTouch, ParameterUse, Statement};
 
 /// Parameters that change who acts, or what its rights mean. `row_security` is not one of them: off
@@ -19,8 +19,14 @@ pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
         return None;
     }
     let statement = facts.statements.iter().find(|statement| {
-        changes_role(statement) && !goes_back(statement) && !is_granted(statement, who)
+        changes_role(statement) && !goes_back(statement, who) && !is_granted(statement, who)
     })?;
+    if statement.parameters.iter().any(is_none_for_good) {
+        let objection = Objection::new("cannot execute SET ROLE NONE on a pooled connection")
+            .detail("Where the role has a \"role\" of its own it would stay without, for the next client as well")
+            .hint("Use RESET ROLE");
+        return Some(objection.at(statement.position));
+    }
     if only_switches_off(statement) {
         let objection = Objection::new(format!(
             "login \"{}\" cannot switch off triggers and foreign keys",
@@ -64,11 +70,21 @@ fn is_one(touch: &ParameterTouch) -> bool {
     }
 }
 
-/// RESET ROLE, RESET SESSION AUTHORIZATION, SET ... DEFAULT, and nothing else about roles.
-fn goes_back(statement: &Statement) -> bool {
+/// `SET ROLE NONE`, without LOCAL.
+fn is_none_for_good(touch: &ParameterTouch) -> bool {
+    touch.how == ParameterUse::Session
+        && touch.value.as_deref() == Some("none")
+        && matches!(&touch.name, ParameterName::Named(name) if **name == *"role")
+}
+
+/// RESET ROLE, RESET SESSION AUTHORIZATION, SET ... DEFAULT, and nothing else about roles; on a connection of
+/// the client's own SET ROLE NONE, too.
+fn goes_back(statement: &Statement, who: &Who) -> bool {
+    let own = who.login.route != RouteName::Transaction;
     let is_back = |touch: &ParameterTouch| {
-        touch.how == ParameterUse::Reset
-            && matches!(&touch.name, ParameterName::Named(name) if **name != *"session_replication_role")
+        let resets = touch.how == ParameterUse::Reset
+            && matches!(&touch.name, ParameterName::Named(name) if **name != *"session_replication_role");
+        resets || (own && is_none_for_good(touch))
     };
     let role = statement.details.role.as_deref();
     role.is_some_and(|touch| touch.role.is_none())
@@ -154,6 +170,23 @@ mod tests {
         text.statements[0].classes = ClassSet::of(Class::RoleChange);
         text.classes = ClassSet::of(Class::RoleChange);
         text
+    }
+
+    #[test]
+    fn none_for_good_is_not_for_a_pooled_connection() {
+        let message = "cannot execute SET ROLE NONE on a pooled connection";
+        for text in [
+            "set role none",
+            "SET SESSION ROLE NONE",
+            "set role to 'none'",
+        ] {
+            let facts = crate::sql::describe(text.as_bytes());
+            assert_refused(&facts, &acme(), CLOSED, Guard::RoleChange, message);
+        }
+        for text in ["set local role none", "reset role", "set role to default"] {
+            let facts = crate::sql::describe(text.as_bytes());
+            assert_allowed(&facts, &acme(), CLOSED);
+        }
     }
 
     #[test]
