@@ -46,7 +46,7 @@ const READING: [&str; 12] = [
     "EXPLAIN ANALYZE SELECT * FROM figures",
     "SELECT pg_sleep(0), pg_advisory_xact_lock(1)",
     "UNLISTEN *",
-    "SET ROLE NONE",
+    "RESET ROLE",
     "SET statement_timeout = '5s'",
     "SHOW statement_timeout",
     "SELECT 'NOTIFY changes', 'nextval(''numbers'')'",
