@@ -103,10 +103,25 @@ impl Between {
 /// How often each exchange was there: connections end in no order.
 fn exchanges(recorded: &[Recorded]) -> BTreeMap<Exchange, usize> {
     let mut all = BTreeMap::new();
-    for exchange in recorded.iter().filter_map(Recorded::exchange) {
+    for mut exchange in recorded.iter().filter_map(Recorded::exchange) {
+        forget_last_word(&mut exchange);
         *all.entry(exchange).or_default() += 1;
     }
     all
+}
+
+/// Who leaves when an error is there may be gone before the ReadyForQuery behind it: whether that still
+/// reaches the client is a matter of time.
+fn forget_last_word(exchange: &mut Exchange) {
+    const TERMINATE: &[u8] = b"X\0\0\0\x04";
+    const READY: &[u8] = b"Z\0\0\0\x05";
+    let Exchange::Session(session) = exchange else {
+        return;
+    };
+    let end = session.answered.len().saturating_sub(READY.len() + 1);
+    if session.asked.ends_with(TERMINATE) && session.answered[end..].starts_with(READY) {
+        session.answered.truncate(end);
+    }
 }
 
 fn is_look(exchange: &Exchange) -> bool {
