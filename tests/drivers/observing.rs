@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use super::matrix::{DRIVERS, Driver, Outcome, Run, run, wanted};
 use crate::NEW;
-use crate::support::relay::{Exchange, Recorded, Relay, readable};
+use crate::support::relay::{Exchange, Recorded, Relay, Session, readable};
 use crate::support::{Login, Stack, StackOptions, fixture, tls};
 
 /// The role has its zone from the server, as Portcullis sets none.
@@ -110,17 +110,23 @@ fn exchanges(recorded: &[Recorded]) -> BTreeMap<Exchange, usize> {
     all
 }
 
-/// Who leaves when an error is there may be gone before the ReadyForQuery behind it: whether that still
-/// reaches the client is a matter of time.
+/// Who has left may be gone before the last ReadyForQuery, and before CloseComplete of what it closed on
+/// leaving: whether those still reach the client is a matter of time.
 fn forget_last_word(exchange: &mut Exchange) {
-    const TERMINATE: &[u8] = b"X\0\0\0\x04";
     const READY: &[u8] = b"Z\0\0\0\x05";
-    let Exchange::Session(session) = exchange else {
+    const CLOSED: &[u8] = b"3\0\0\0\x04";
+    let Exchange::Session(Session { answered, .. }) = exchange else {
         return;
     };
-    let end = session.answered.len().saturating_sub(READY.len() + 1);
-    if session.asked.ends_with(TERMINATE) && session.answered[end..].starts_with(READY) {
-        session.answered.truncate(end);
+    loop {
+        let before_ready = answered.len().saturating_sub(READY.len() + 1);
+        if answered[before_ready..].starts_with(READY) {
+            answered.truncate(before_ready);
+        } else if answered.ends_with(CLOSED) {
+            answered.truncate(answered.len() - CLOSED.len());
+        } else {
+            return;
+        }
     }
 }
 
