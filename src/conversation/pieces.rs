@@ -53,7 +53,8 @@ impl Conversation {
             return self.refuse_mixed(message, &whole, cx, out, reply);
         };
         let facts = cx.facts.describe(body.strip_suffix(b"\0").unwrap_or(&body));
-        if !are_same(&facts, &whole.statements[pieces.sent..end]) {
+        let meant = whole.statements.get(pieces.sent..end);
+        if !meant.is_some_and(|meant| are_same(&facts, meant)) {
             return self.refuse_mixed(message, &whole, cx, out, reply);
         }
         let refusal = self.judge_again(&facts, cx);

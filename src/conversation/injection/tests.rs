@@ -1,15 +1,16 @@
 //! When a prefix is due.
 
 use super::*;
+use crate::policy::Who;
 use crate::sql::describe;
 use crate::zone::signed::Unsigned;
 
-fn in_a_zone() -> Injection {
+fn pooled(zone: Option<Arc<Prefix>>, chooses: Option<Who>) -> Injection {
     let setup = Setup {
         connection: 1,
         random: [1, 2],
-        zone: Some(Arc::new(Prefix::new(&[("app.tenant_id", "acme")], None))),
-        chooses: None,
+        zone,
+        chooses,
         max_statement_bytes: 1 << 16,
         record: false,
         replaceable: true,
@@ -19,6 +20,11 @@ fn in_a_zone() -> Injection {
         observes: false,
     };
     Injection::new(&setup, crate::zone::name(1), true, false)
+}
+
+fn in_a_zone() -> Injection {
+    let prefix = Prefix::new(&[("app.tenant_id", "acme")], None);
+    pooled(Some(Arc::new(prefix)), None)
 }
 
 #[test]
@@ -138,25 +144,12 @@ zone = { from = "client", values = ["acme", "globex"] }
 
 fn signed() -> Injection {
     let (policy, _) = crate::policy::Policy::parse(SIGNED, "p.toml").unwrap();
-    let who = crate::policy::Who {
+    let who = Who {
         login: Arc::clone(&policy.logins["api"]),
         policy: Arc::new(policy),
         database: "shop".into(),
     };
-    let setup = Setup {
-        connection: 1,
-        random: [1, 2],
-        zone: None,
-        chooses: Some(who),
-        max_statement_bytes: 1 << 16,
-        record: false,
-        replaceable: true,
-        walsender: false,
-        origins: Arc::default(),
-        reported: Vec::new(),
-        observes: false,
-    };
-    Injection::new(&setup, crate::zone::name(1), true, false)
+    pooled(None, Some(who))
 }
 
 #[test]
