@@ -191,6 +191,59 @@ fn every_guard_has_its_page_and_every_page_its_guard() {
     assert_eq!(guards, pages, "guards and policies/guards/<id>.md");
 }
 
+/// What stands between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// The source of a crate of tests: its file, and those of the directory of its name.
+fn tests_called(name: &str) -> Vec<PathBuf> {
+    let tests = root().join("tests");
+    let mut found = files(&tests.join(name));
+    found.extend(Some(tests.join(format!("{name}.rs"))).filter(|path| path.exists()));
+    found
+}
+
+#[test]
+fn hazards_are_tried_by_tests_that_exist() {
+    let mut named = 0;
+    for name in quoted(&read(&root().join("tests/HAZARDS.md"))) {
+        let (sources, test) = match (name.split_once("::"), name.split_once(": ")) {
+            (Some(("file", "test")), _) => continue,
+            (Some((file, test)), None) => (tests_called(file), test),
+            (None, Some((path, test))) => (vec![root().join(path)], test),
+            _ => continue,
+        };
+        assert!(!sources.is_empty(), "{name}: no such file");
+        let test = test.rsplit("::").next().expect("a name");
+        let is_there = |path: &PathBuf| {
+            // Families of cases are data.
+            let is_data = path.file_stem().is_some_and(|stem| stem == test);
+            is_data || fs::read_to_string(path).is_ok_and(|text| text.contains(test))
+        };
+        let any = test.ends_with('*') || sources.iter().any(is_there);
+        assert!(any, "{name}: no such test");
+        named += 1;
+    }
+    assert!(named > 100, "HAZARDS.md names only {named} tests");
+}
+
+#[test]
+fn every_file_of_tests_is_in_their_readme() {
+    let readme = read(&root().join("tests/README.md"));
+    let named: BTreeSet<&str> = quoted(&readme)
+        .flat_map(|quoted| quoted.rsplit(' ').take(1))
+        .map(|word| word.strip_suffix(".rs").unwrap_or(word))
+        .collect();
+    for entry in fs::read_dir(root().join("tests")).expect("list the tests") {
+        let path = entry.expect("a directory entry").path();
+        if path.extension().is_some_and(|end| end == "rs") {
+            let name = path.file_stem().expect("a file name").to_string_lossy();
+            assert!(named.contains(&*name), "{name} is not in tests/README.md");
+        }
+    }
+}
+
 #[test]
 fn nothing_names_a_developers_machine() {
     let private = ["root", "home", "work"].map(|directory| format!("/{directory}/"));

@@ -2,26 +2,10 @@
 
 mod support;
 
-use support::files::write_secret;
-use support::fixture::POLICY;
+use support::fixture::{DO, POLICY, lenient};
 use support::message::{self, Message, column, failed, fine, kinds};
-use support::migration::{finished, portcullis};
 use support::process::wait_until;
 use support::{Stack, StackOptions, Wire};
-
-const DO: &str = "DO $$ BEGIN NULL; END $$";
-
-/// Procedural code passes.
-fn lenient() -> String {
-    format!("{POLICY}\n[guards]\nprocedural = \"off\"\n")
-}
-
-/// Writes the policy and tells Portcullis on its console.
-#[track_caller]
-fn load(stack: &Stack, policy: &str) {
-    write_secret(&stack.file("policy.toml"), policy);
-    finished(portcullis(stack, &["console", "RELOAD"])).ok();
-}
 
 /// Sends messages that end with Flush; the answer up to its last message.
 fn flushed(wire: &mut Wire, sent: &[u8], last: u8) -> Vec<Message> {
@@ -33,14 +17,14 @@ fn flushed(wire: &mut Wire, sent: &[u8], last: u8) -> Vec<Message> {
 fn a_batch_is_judged_by_one_policy_and_not_for_ever() {
     let stack = Stack::start(StackOptions::default());
     let login = stack.login("shop_plain", "app");
-    load(&stack, &lenient());
+    stack.load(&lenient());
     let (mut wire, mut endless) = (Wire::login(&login), Wire::login(&login));
     let procedural = message::extended(DO, &[]);
     for wire in [&mut wire, &mut endless] {
         let answer = flushed(wire, &message::extended("SELECT 1", &[]), b'C');
         assert_eq!(column(&answer), ["1"]);
     }
-    load(&stack, POLICY);
+    stack.load(POLICY);
     // What arrives behind the reload, in a batch that began before it.
     assert_eq!(kinds(&flushed(&mut wire, &procedural, b'C')), "12C");
     wire.send(&message::sync());

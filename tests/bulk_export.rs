@@ -5,7 +5,9 @@ mod support;
 
 use support::fixture::POLICY;
 use support::message::{self, Message, column, error, failed, fine, kinds};
-use support::{Pooler, Stack, StackOptions, Version, Wire};
+use support::notes::plain;
+use support::process::wait_until;
+use support::{NEWEST, OLD, Pooler, Stack, StackOptions, Version, Wire};
 
 /// Ten rows at a time; `more`: what stands in the login's table besides, and behind the policy.
 fn policy(more: &str, behind: &str) -> String {
@@ -21,13 +23,6 @@ fn start(policy: String, (version, pooler): (Version, Pooler)) -> Stack {
         pooler,
         ..StackOptions::default()
     })
-}
-
-const OLD: (Version, Pooler) = (Version::Pg15, Pooler::V1_18);
-const NEW: (Version, Pooler) = (Version::Pg18, Pooler::V1_24);
-
-fn plain(stack: &Stack) -> Wire {
-    Wire::login(&stack.login("shop_plain", "app"))
 }
 
 fn rows_in(answer: &[Message]) -> usize {
@@ -63,11 +58,6 @@ fn extended(sql: &str) -> Vec<u8> {
     .concat()
 }
 
-fn ask(wire: &mut Wire, messages: &[u8]) -> Vec<Message> {
-    wire.send(messages);
-    wire.receive_until(b'Z')
-}
-
 fn by_every_way(which: (Version, Pooler)) {
     let stack = start(policy("", ""), which);
     let mut wire = plain(&stack);
@@ -75,14 +65,14 @@ fn by_every_way(which: (Version, Pooler)) {
     let copy = format!("COPY ({all}) TO STDOUT");
     for sql in [all, &copy, "SELECT 1; SELECT generate_series(1, 11)"] {
         if !sql.contains(';') {
-            ended(&ask(&mut wire, &extended(sql)), 'I');
+            ended(&wire.ask(&extended(sql)), 'I');
             fine(&wire.query("BEGIN"));
-            ended(&ask(&mut wire, &extended(sql)), 'E');
+            ended(&wire.ask(&extended(sql)), 'E');
             assert_eq!(failed(&wire.query("SELECT 1")), ("25P02".into(), 'E'));
             fine(&wire.query("ROLLBACK"));
             fine(&wire.query("BEGIN"));
             ended(&wire.query(sql), 'E');
-            assert_eq!(failed(&ask(&mut wire, &extended("SELECT 1"))).0, "25P02");
+            assert_eq!(failed(&wire.ask(&extended("SELECT 1"))).0, "25P02");
             fine(&wire.query("ROLLBACK"));
             ended(&wire.query(sql), 'I');
         } else {
@@ -97,7 +87,7 @@ fn by_every_way(which: (Version, Pooler)) {
     for _ in 0..3 {
         assert_eq!(rows_in(&wire.query("SELECT generate_series(1, 10)")), 10);
         assert_eq!(
-            rows_in(&ask(&mut wire, &extended("SELECT generate_series(1, 10)"))),
+            rows_in(&wire.ask(&extended("SELECT generate_series(1, 10)"))),
             10
         );
     }
@@ -111,12 +101,12 @@ fn a_result_ends_behind_the_last_row_that_may_be_read() {
 
 #[test]
 fn a_result_ends_behind_the_last_row_that_may_be_read_newer() {
-    by_every_way(NEW);
+    by_every_way(NEWEST);
 }
 
 #[test]
 fn what_is_read_in_parts_counts_together() {
-    let stack = start(policy("", ""), NEW);
+    let stack = start(policy("", ""), NEWEST);
     let mut wire = plain(&stack);
     for between in ["SELECT 1", "SAVEPOINT s", "SET LOCAL jit = off"] {
         fine(&wire.query("BEGIN"));
@@ -134,12 +124,9 @@ fn what_is_read_in_parts_counts_together() {
         message::bind("p", "", &[]),
     ];
     let part = [message::execute("p", 6), message::sync()].concat();
-    assert_eq!(
-        rows_in(&ask(&mut wire, &[parse, bind, part.clone()].concat())),
-        6
-    );
+    assert_eq!(rows_in(&wire.ask(&[parse, bind, part.clone()].concat())), 6);
     fine(&wire.query("SELECT 1"));
-    let answer = ask(&mut wire, &part);
+    let answer = wire.ask(&part);
     assert_eq!((failed(&answer).1, rows_in(&answer)), ('E', 4));
     fine(&wire.query("ROLLBACK"));
     // The next transaction counts anew.
@@ -164,7 +151,7 @@ fn a_cursor_that_outlives_its_transaction_counts_until_it_is_closed() {
 
 #[test]
 fn nothing_behind_the_statement_has_run() {
-    let stack = start(policy("", ""), NEW);
+    let stack = start(policy("", ""), NEWEST);
     let mut wire = plain(&stack);
     let write = |note: &str| {
         let sql = format!("INSERT INTO notes (body) VALUES ('{note}')");
@@ -183,10 +170,7 @@ fn nothing_behind_the_statement_has_run() {
     .concat();
     // In one batch, and in a transaction with batches and queries sent ahead.
     ended(
-        &ask(
-            &mut wire,
-            &[read.clone(), write("a"), message::sync()].concat(),
-        ),
+        &wire.ask(&[read.clone(), write("a"), message::sync()].concat()),
         'I',
     );
     let ahead = [
@@ -223,7 +207,7 @@ fn an_observing_guard_counts_and_lets_pass_and_other_logins_have_no_limit() {
 
 #[test]
 fn psql_and_its_copy_go_on() {
-    let stack = start(policy("", ""), NEW);
+    let stack = start(policy("", ""), NEWEST);
     let login = stack.login("shop_plain", "app");
     let run = stack.psql(
         &login,
@@ -232,4 +216,40 @@ fn psql_and_its_copy_go_on() {
     let errors = run.stderr.matches("result exceeds 10 rows").count();
     assert_eq!(errors, 2, "{run:?}");
     assert!(run.stdout.contains("served"), "{run:?}");
+}
+
+/// In a file that observes as a whole, too: what would be cut comes, and is counted.
+#[test]
+fn where_the_whole_policy_observes_every_row_comes_and_is_counted() {
+    for which in [OLD, NEWEST] {
+        let policy = policy("", "").replace("mode = \"enforce\"", "mode = \"observe\"");
+        let stack = start(policy, which);
+        let observed = || {
+            let (_, metrics) = stack.http_get("/metrics");
+            let series = "portcullis_observed_refusals_total{guard=\"bulk-export\"} ";
+            let value = metrics.lines().find_map(|line| line.strip_prefix(series));
+            value.expect("the series").to_owned()
+        };
+        let mut wire = plain(&stack);
+        let all = "SELECT generate_series(1, 500)";
+        let copy = format!("COPY ({all}) TO STDOUT");
+        let few = "SELECT generate_series(1, 10)";
+        let mut exceeded = 0;
+        for (sql, rows, exceeds) in [(all, 500, 1), (&*copy, 500, 1), (few, 10, 0)] {
+            for messages in [message::query(sql), extended(sql)] {
+                let answer = wire.ask(&messages);
+                assert_eq!((fine(&answer), rows_in(&answer)), ('I', rows));
+                exceeded += exceeds;
+            }
+        }
+        fine(&wire.query("BEGIN; DECLARE c CURSOR FOR SELECT generate_series(1, 500)"));
+        for (count, exceeds) in [(6, 0), (6, 1), (6, 1)] {
+            let answer = wire.query(&format!("FETCH {count} FROM c"));
+            assert_eq!(rows_in(&answer), count);
+            exceeded += exceeds;
+        }
+        fine(&wire.query("COMMIT"));
+        // Counted behind the answers.
+        wait_until("they are counted", || observed() == exceeded.to_string());
+    }
 }

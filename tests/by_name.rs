@@ -3,11 +3,10 @@
 
 mod support;
 
-use support::files::write_secret;
 use support::fixture::POLICY;
-use support::message::{self, Message, column, error, failed, fine, kinds};
-use support::migration::{finished, portcullis};
-use support::{Pooler, Stack, StackOptions, Version, Wire};
+use support::message::{self, column, error, failed, fine, refused_by};
+use support::notes::plain;
+use support::{Pooler, Stack, StackOptions, Version};
 
 /// shop_plain on a connection of its own.
 fn own() -> String {
@@ -35,32 +34,10 @@ fn start(policy: String) -> Stack {
     })
 }
 
-#[track_caller]
-fn load(stack: &Stack, policy: &str) {
-    write_secret(&stack.file("policy.toml"), policy);
-    finished(portcullis(stack, &["console", "RELOAD"])).ok();
-}
-
-fn plain(stack: &Stack) -> Wire {
-    Wire::login(&stack.login("shop_plain", "app"))
-}
-
-#[track_caller]
-fn refused_by(answer: &[Message], guard: &str) {
-    let error = error(answer).unwrap_or_else(|| panic!("passed: {}", kinds(answer)));
-    let detail = error.field(b'D').unwrap_or_default();
-    assert!(detail.contains(&format!("\"{guard}\"")), "{error:?}");
-}
-
 /// As a simple Query, and as a batch of the extended protocol.
 fn both(sql: &str) -> [Vec<u8>; 2] {
     let extended = [message::extended(sql, &[]), message::sync()].concat();
     [message::query(sql), extended]
-}
-
-fn ask(wire: &mut Wire, messages: &[u8]) -> Vec<Message> {
-    wire.send(messages);
-    wire.receive_until(b'Z')
 }
 
 #[test]
@@ -90,21 +67,21 @@ fn what_was_prepared_or_declared_is_judged_again_when_it_runs() {
     let reads = ["FETCH kept", "MOVE NEXT IN \"kept\"", "FETCH ALL FROM Kept"];
     for sql in changes.iter().chain(&reads) {
         for batch in both(sql) {
-            fine(&ask(&mut wire, &batch));
+            fine(&wire.ask(&batch));
         }
     }
     let before = stack.direct("app", "SELECT count(*) FROM notes");
-    load(&stack, &narrowed());
+    stack.load(&narrowed());
     for batch in changes.into_iter().flat_map(both) {
-        refused_by(&ask(&mut wire, &batch), "read-only");
+        refused_by(&wire.ask(&batch), "read-only");
     }
     for batch in reads.into_iter().flat_map(both) {
-        refused_by(&ask(&mut wire, &batch), "dangerous-functions");
+        refused_by(&wire.ask(&batch), "dangerous-functions");
     }
     // Through a portal of the protocol with the cursor's name, too.
     fine(&wire.query("BEGIN"));
     let portal = [message::execute("kept", 1), message::sync()].concat();
-    refused_by(&ask(&mut wire, &portal), "dangerous-functions");
+    refused_by(&wire.ask(&portal), "dangerous-functions");
     fine(&wire.query("ROLLBACK"));
     assert_eq!(stack.direct("app", "SELECT count(*) FROM notes"), before);
     // What is still granted runs, and what was prepared anew under the name.
@@ -139,7 +116,7 @@ fn a_name_stands_for_all_that_it_may_stand_for() {
     wire.receive_until(b'Z');
     fine(&wire.query("ROLLBACK"));
     fine(&wire.query("EXECUTE q"));
-    load(&stack, &narrowed());
+    stack.load(&narrowed());
     refused_by(&wire.query("EXECUTE p"), "read-only");
     refused_by(&wire.query("EXECUTE q"), "read-only");
     fine(&wire.query("DEALLOCATE ALL"));
@@ -165,7 +142,7 @@ fn what_was_never_seen_prepared_is_not_executed() {
     let mut wire = plain(&stack);
     fine(&wire.query("SELECT prepares()"));
     for batch in both("EXECUTE hidden") {
-        let answer = ask(&mut wire, &batch);
+        let answer = wire.ask(&batch);
         assert_eq!(failed(&answer), ("26000".into(), 'I'));
         refused_by(&answer, "unknown-name");
     }

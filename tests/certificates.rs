@@ -14,8 +14,9 @@ use support::fixture::{self, POLICY, User, password};
 use support::message::{self, Message, column, error};
 use support::migration::{finished, portcullis};
 use support::psql::with_input;
+use support::shop::SEEN;
 use support::tls::{Authority, ServerCertificate};
-use support::{Pooler, Psql, Stack, StackOptions, Version, Wire};
+use support::{NEWEST, OLD, Pooler, Psql, Stack, StackOptions, Version, Wire};
 
 const LOGINS: &str = r#"
 [login.by_cn]
@@ -30,8 +31,6 @@ databases = ["shop"]
 zone = { from = "certificate", field = "san", pattern = "*.tenants.test" }
 server_role = "shop_acme"
 "#;
-
-const SEEN: &str = "SELECT DISTINCT tenant_id FROM orders";
 
 /// A stack that asks for certificates of an authority of its own.
 struct House {
@@ -145,10 +144,7 @@ fn tls(trusted: PathBuf, shown: Option<&ServerCertificate>) -> Arc<ClientConfig>
 
 #[test]
 fn the_certificate_says_the_zone_and_the_password_who() {
-    for (version, pooler) in [
-        (Version::Pg15, Pooler::V1_18),
-        (Version::Pg18, Pooler::V1_24),
-    ] {
+    for (version, pooler) in [OLD, NEWEST] {
         let house = House::new(version, pooler);
         for zone in ["acme", "globex"] {
             let common = house.common(&format!("tenant_{zone}"));

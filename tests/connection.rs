@@ -2,21 +2,17 @@
 
 mod support;
 
-use std::io::{Read, Write};
 use std::process::Command;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use support::cancel::cancel_from;
+use support::cancel::is_cancelled;
 use support::message::{self, column, failed, fine, kinds};
 use support::process::wait_until;
 use support::proxy::{self, http_get};
-use support::{Login, Shared, Stack, StackOptions, Transport, Wire};
-
-fn stack() -> Arc<Stack> {
-    static STACK: Shared = Shared::new();
-    STACK.get(StackOptions::default)
-}
+use support::shared::stack;
+use support::{Login, Stack, StackOptions, Transport, Wire};
 
 const SLEEP: &str = "SELECT pg_sleep(30)";
 
@@ -35,12 +31,6 @@ fn sleeping(stack: &Stack, login: &Login) -> Wire {
         stack.direct("postgres", &asleep) == "1\n"
     });
     wire
-}
-
-#[track_caller]
-fn is_cancelled(wire: &mut Wire) {
-    assert_eq!(failed(&wire.receive_until(b'Z')), ("57014".into(), 'I'));
-    assert_eq!(column(&wire.query("SELECT 'usable'")), ["usable"]);
 }
 
 #[test]
@@ -94,23 +84,6 @@ fn a_wrong_key_cancels_nothing_and_gets_no_answer() {
     Wire::open(stack.port).send(&message::cancel(&right));
 }
 
-/// Sends a cancel request from another address of this machine, and waits until it is dealt with.
-fn cancel_from(address: [u8; 4], stack: &Stack, key: &[u8]) {
-    let kind = socket2::Type::STREAM;
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, kind, None).expect("a socket");
-    let socket_address = |address, port| std::net::SocketAddr::from((address, port)).into();
-    socket.bind(&socket_address(address, 0)).expect("bind");
-    let proxy = socket_address([127, 0, 0, 1], stack.port);
-    socket.connect(&proxy).expect("connect");
-    let mut stream = std::net::TcpStream::from(socket);
-    stream.write_all(&message::cancel(key)).expect("send");
-    stream
-        .set_read_timeout(Some(support::wire::PATIENCE))
-        .expect("a deadline");
-    // Closed, be it with a reset.
-    let _ = stream.read(&mut [0]);
-}
-
 #[test]
 fn wrong_secrets_do_not_keep_the_owner_from_cancelling() {
     let stack = Stack::start(StackOptions::default());
@@ -121,15 +94,15 @@ fn wrong_secrets_do_not_keep_the_owner_from_cancelling() {
     for guess in 0..200_u32 {
         let mut wrong = right.clone();
         wrong[4..].copy_from_slice(&guess.to_be_bytes());
-        cancel_from(elsewhere, &stack, &wrong);
-        cancel_from(here, &stack, &wrong);
+        cancel_from(elsewhere, stack.port, &wrong);
+        cancel_from(here, stack.port, &wrong);
     }
     // Who guesses gets nothing more in this minute, not for the right one either.
-    cancel_from(elsewhere, &stack, &right);
+    cancel_from(elsewhere, stack.port, &right);
     assert!(wire.is_quiet_for(Duration::from_millis(300)));
     let (_, metrics) = stack.http_get("/metrics");
     assert!(metrics.contains("cancel_requests_total{outcome=\"limited\"} 101\n"));
-    cancel_from(here, &stack, &right);
+    cancel_from(here, stack.port, &right);
     is_cancelled(&mut wire);
 }
 
@@ -149,14 +122,14 @@ fn keys_that_nobody_has_reach_no_server() {
         let other =
             u32::from_be_bytes(wire.cancel_key[..4].try_into().expect("4 bytes")) ^ (number + 1);
         let key = [&other.to_be_bytes()[..], &wire.cancel_key[4..]].concat();
-        cancel_from([127, 0, 0, 1], &stack, &key);
+        cancel_from([127, 0, 0, 1], stack.port, &key);
     }
     let counted = "cancel_requests_total{outcome=\"unknown-key\"} 1000\n";
     wait_until("all are counted", || {
         stack.http_get("/metrics").1.contains(counted)
     });
     assert_eq!(ended(&stack), before, "connections to PgBouncer");
-    cancel_from([127, 0, 0, 1], &stack, &wire.cancel_key);
+    cancel_from([127, 0, 0, 1], stack.port, &wire.cancel_key);
     is_cancelled(&mut wire);
     wait_until("that one went on", || ended(&stack) > before);
 }

@@ -2,16 +2,13 @@
 
 mod support;
 
-use support::{Pooler, Stack, StackOptions, Version, Wire, message};
+use support::{NEW, OLD, Stack, StackOptions, Wire, message};
 
 /// libpq sends Sync only once the data are through; tokio-postgres and Npgsql send it right behind
 /// Execute, where the server, being in COPY mode, ignores it: two Syncs, one ReadyForQuery.
 #[test]
 fn a_sync_behind_execute_of_copy_from_stdin_is_ignored_by_the_server() {
-    for (version, pooler) in [
-        (Version::Pg15, Pooler::V1_18),
-        (Version::Pg17, Pooler::V1_24),
-    ] {
+    for (version, pooler) in [OLD, NEW] {
         let stack = Stack::start(StackOptions {
             version,
             pooler,

@@ -17,12 +17,14 @@ use differential::generator::{Random, Spelled, mutate, spell, tokens};
 use differential::server::{Outcome, Server};
 use differential::truth::{self, Truth};
 use portcullis::sql::{
-    Class, ClassSet, Depth, Facts, ParameterName, ParameterTouch, Statement, describe_at,
-    first_opinion_alone, group,
+    Class, ClassSet, Depth, Facts, ParameterName, ParameterTouch, Statement, TemporaryTable,
+    describe_at, first_opinion_alone, group,
 };
 
 /// Texts made in an ordinary run.
 const TEXTS: usize = 40_000;
+/// Temporary tables that the server makes in an ordinary run.
+const TABLES: usize = 300;
 /// Statements that the server runs in an ordinary run.
 const RUNS: usize = 1_000;
 
@@ -151,8 +153,18 @@ fn not_less(who: &str, statement: &Statement, truth: &Truth, text: &str) {
     );
 }
 
+/// Is it called a temporary table that is gone when its transaction is over?
+fn is_dropped_at_commit(statement: &Statement) -> bool {
+    let table = statement.details.temporary_table.as_deref();
+    table.is_some_and(TemporaryTable::is_dropped_at_commit)
+}
+
 fn details(statement: &Statement, truth: &Truth, text: &str) {
     let details = &statement.details;
+    assert!(
+        truth.dropped_at_commit || !is_dropped_at_commit(statement),
+        "not gone at COMMIT: {text}"
+    );
     assert!(
         !truth.missing_where || details.missing_where,
         "no WHERE: {text}"
@@ -273,6 +285,37 @@ fn what_is_called_plain_makes_nothing_on_a_server() {
     println!("run: {tried} texts called plain, {ran} without an error");
     assert!(ran > tried / 4, "only {ran} of {tried} ran");
     assert!(server.is_as_before(), "something is left");
+}
+
+#[test]
+fn what_is_called_dropped_at_commit_is_gone_with_its_transaction() {
+    let mut server = Server::start();
+    server.begin_temporary();
+    let mut random = random(4);
+    let (mut called, mut ran) = (0, 0);
+    while called < TABLES * times() {
+        let mut list = tokens(&mut random, "temporary");
+        if random.one_in(4) {
+            let other = tokens(&mut random, "statement");
+            mutate(&mut random, &mut list, &other);
+        }
+        let plain = random.one_in(2);
+        let Spelled { text, .. } = spell(&mut random, &list, plain);
+        let facts = describe_at(text.as_bytes(), Depth::Surface);
+        let alone = facts.undescribed.is_none() && facts.statements.len() == 1;
+        if alone && is_dropped_at_commit(&facts.statements[0]) {
+            called += 1;
+            match server.run_alone(&text) {
+                Outcome::Failed => {}
+                Outcome::Rows => ran += 1,
+                Outcome::More(after) => panic!("{after} after {text}"),
+            }
+        }
+    }
+    println!("made: {called} tables called dropped at commit, {ran} without an error");
+    assert!(ran > called / 4, "only {ran} of {called} ran");
+    let outcome = server.run_alone("create temp table made (a int)");
+    assert!(matches!(outcome, Outcome::More(_)), "{outcome:?}");
 }
 
 #[test]

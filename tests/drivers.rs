@@ -5,12 +5,8 @@ mod support;
 
 use std::process::Command;
 
-use support::{Login, Pooler, Psql, Stack, StackOptions, Version, fixture, parts, psql};
-
-/// PostgreSQL 15 behind PgBouncer 1.18, which knows nothing of prepared statements.
-const OLD: (Version, Pooler) = (Version::Pg15, Pooler::V1_18);
-/// PostgreSQL 17 behind PgBouncer 1.24: it follows the names of statements.
-const NEW: (Version, Pooler) = (Version::Pg17, Pooler::V1_24);
+use support::parts::source;
+use support::{Login, NEW, OLD, Pooler, Psql, Stack, StackOptions, Version, fixture, parts, psql};
 
 /// A stack in which only Portcullis stands between shop_acme and DDL, or between it and the other
 /// tenant: the role may create tables and is told no zone by anyone else.
@@ -36,10 +32,6 @@ fn no_table_was_created(stack: &Stack) {
 fn run(mut client: Command, login: &Login) -> Psql {
     client.envs(login.environment());
     psql::with_input(client, "").into()
-}
-
-fn source(file: &str) -> String {
-    format!("{}/tests/drivers/{file}", env!("CARGO_MANIFEST_DIR"))
 }
 
 /// What `deploy/parts drivers` makes last is there.

@@ -2,29 +2,12 @@
 
 mod support;
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use support::Wire;
 use support::message::{self, Message, column, error, extended, failed, fine, kinds};
-use support::{OnEveryVersion, Stack, StackOptions, Wire};
-
-fn stacks() -> Vec<Arc<Stack>> {
-    static STACKS: OnEveryVersion = OnEveryVersion::new();
-    STACKS.get(StackOptions::default)
-}
-
-fn plain(stack: &Stack) -> Wire {
-    Wire::login(&stack.login("shop_plain", "app"))
-}
-
-fn insert(body: &str) -> String {
-    format!("INSERT INTO notes (body) VALUES ('{body}')")
-}
-
-fn count(stack: &Stack, body: &str) -> usize {
-    let sql = format!("SELECT count(*) FROM notes WHERE body = '{body}'");
-    stack.direct("app", &sql).trim().parse().expect("a number")
-}
+use support::notes::{count, insert, plain};
+use support::shared::stacks;
 
 /// A bit of everything, several Syncs, and what must come of it.
 fn transcript() -> (Vec<u8>, Vec<&'static str>) {

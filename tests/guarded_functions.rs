@@ -6,7 +6,7 @@ mod support;
 use std::collections::BTreeSet;
 
 use portcullis::sql::{ByDot, FUNCTIONS, by_dot};
-use support::{Pooler, Stack, StackOptions, Version};
+use support::{Pooler, Stack, StackOptions, VERSIONS, Version};
 
 /// Volatile functions that no guard looks at; `#` begins a line that says why.
 const HARMLESS: &str = include_str!("guarded_functions/harmless.txt");
@@ -74,11 +74,7 @@ fn every_function_of_every_version_is_guarded_or_harmless() {
     assert!(both.is_empty(), "guarded and harmless: {both:?}");
     let mut wrong = BTreeSet::new();
     let (mut seen, mut met) = (0, BTreeSet::new());
-    for (version, pooler) in [
-        (Version::Pg15, Pooler::V1_18),
-        (Version::Pg17, Pooler::V1_24),
-        (Version::Pg18, Pooler::V1_24),
-    ] {
+    for (version, pooler) in VERSIONS {
         let functions = functions(version, pooler);
         assert!(functions.len() > 2900, "{version:?}: {}", functions.len());
         for function in &functions {

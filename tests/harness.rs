@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use support::{Pooler, Stack, StackOptions, Transport, Version, Wire, message};
+use support::{Pooler, Stack, StackOptions, Transport, VERSIONS, Version, Wire, message};
 
 fn pools_only() -> StackOptions {
     StackOptions {
@@ -79,11 +79,7 @@ fn every_version_comes_up() {
 
 #[test]
 fn portcullis_comes_up_in_front_of_every_version() {
-    for (version, pooler) in [
-        (Version::Pg15, Pooler::V1_18),
-        (Version::Pg17, Pooler::V1_24),
-        (Version::Pg18, Pooler::V1_24),
-    ] {
+    for (version, pooler) in VERSIONS {
         let stack = Stack::start(StackOptions {
             version,
             pooler,

@@ -3,18 +3,13 @@
 mod support;
 
 use std::process::Command;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use support::files::{give_to_server, write_secret};
 use support::message::{self, Message, column, fine, kinds};
-use support::{Login, Shared, Stack, StackOptions, Transport, Wire};
-
-fn stack() -> Arc<Stack> {
-    static STACK: Shared = Shared::new();
-    STACK.get(StackOptions::default)
-}
+use support::shared::stack;
+use support::{Login, Stack, StackOptions, Transport, Wire};
 
 fn try_login(login: &Login) -> Result<Wire, Message> {
     Wire::try_login(login, Transport::SslRequest, &[])

@@ -4,32 +4,10 @@
 
 mod support;
 
-use std::sync::Arc;
-
 use support::message::{self, Message, column, error, extended, failed, fine, kinds};
-use support::{OnEveryVersion, Stack, StackOptions, Wire};
-
-fn stacks() -> Vec<Arc<Stack>> {
-    static STACKS: OnEveryVersion = OnEveryVersion::new();
-    STACKS.get(StackOptions::default)
-}
-
-fn acme(stack: &Stack) -> Wire {
-    Wire::login(&stack.login("shop_acme", "shop"))
-}
-
-fn insert(note: &str) -> String {
-    format!("INSERT INTO orders (note) VALUES ('{note}')")
-}
-
-/// The tenants of all orders with this note, as a superuser's own connection sees them.
-fn tenants(stack: &Stack, note: &str) -> String {
-    let sql = format!("SELECT tenant_id FROM orders WHERE note = '{note}' ORDER BY id");
-    stack.direct("shop", &sql).replace('\n', " ").trim().into()
-}
-
-/// Only the three orders of the fixture's tenant can be seen: the zone is set, and it is the right one.
-const SEEN: &str = "SELECT DISTINCT tenant_id FROM orders";
+use support::shared::stacks;
+use support::shop::{SEEN, acme, insert, tenants};
+use support::{Stack, Wire};
 
 #[test]
 fn a_simple_insert_answers_as_without_us_and_is_there() {

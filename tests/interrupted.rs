@@ -7,16 +7,13 @@ mod support;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::process::Signal;
 use support::fixture::ADMIN;
 use support::message::{self, Message, column, extended, failed, fine, kinds};
-use support::process::{RunAs, Server, command, wait_until};
-use support::{Pooler, Shared, Stack, StackOptions, Transport, Version, Wire};
+use support::pool::start_again;
+use support::process::wait_until;
+use support::{NEW, OLD, PoolMode, Pooler, Shared, Stack, StackOptions, Transport, Version, Wire};
 
-const VERSIONS: [(Version, Pooler); 2] = [
-    (Version::Pg15, Pooler::V1_18),
-    (Version::Pg17, Pooler::V1_24),
-];
+const VERSIONS: [(Version, Pooler); 2] = [OLD, NEW];
 
 fn start((version, pooler): (Version, Pooler), pgbouncer: &str) -> Stack {
     Stack::start(StackOptions {
@@ -322,11 +319,8 @@ fn a_restart_ends_the_clients_of_pgbouncer_and_not_those_of_portcullis() {
         fine(&alone.query("SELECT 1"));
         fine(&through.query("SET work_mem = '1MB'"));
         stack.transaction.end();
-        let mut pgbouncer = command(RunAs::Server, "KILL", &pooler.program());
-        pgbouncer.arg(stack.file("pgbouncer-transaction/pgbouncer.ini"));
-        let log = stack.file("pgbouncer-again.log");
-        stack.transaction = Server::start("PgBouncer", pgbouncer, &log, Signal::KILL);
-        support::pool::wait(&mut stack.transaction, stack.transaction_port);
+        let (mode, port) = (PoolMode::Transaction, stack.transaction_port);
+        stack.transaction = start_again(stack.directory(), pooler, mode, port);
         assert_eq!(alone.receive_to_end(), []);
         assert_eq!(column(&through.query("SHOW work_mem")), ["1MB"]);
     }

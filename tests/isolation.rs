@@ -3,31 +3,13 @@
 
 mod support;
 
-use std::sync::Arc;
+use support::message::{column, failed, fine};
+use support::shared::stacks;
+use support::shop::{SEEN, acme};
+use support::ways;
 
-use support::message::{Message, column, extended, failed, fine};
-use support::{OnEveryVersion, Stack, StackOptions, Wire};
-
-fn stacks() -> Vec<Arc<Stack>> {
-    static STACKS: OnEveryVersion = OnEveryVersion::new();
-    STACKS.get(StackOptions::default)
-}
-
-fn acme(stack: &Stack) -> Wire {
-    Wire::login(&stack.login("shop_acme", "shop"))
-}
-
-const SEEN: &str = "SELECT DISTINCT tenant_id FROM orders";
 const LEVEL: &str = "SHOW transaction_isolation";
 const SERIALIZABLE: &str = "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE";
-
-/// The two protocols.
-fn ways() -> [fn(&mut Wire, &str) -> Vec<Message>; 2] {
-    [
-        |wire, sql| wire.query(sql),
-        |wire, sql| wire.batch(&extended(sql, &[])),
-    ]
-}
 
 #[test]
 fn the_isolation_level_can_be_set_behind_begin() {

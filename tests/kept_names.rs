@@ -8,7 +8,8 @@ mod support;
 use support::fixture::ADMIN;
 use support::message::{self, Message, column, extended, failed, fine};
 use support::shared::VERSIONS;
-use support::{Stack, StackOptions, Wire};
+use support::shop::{SEEN, acme, insert};
+use support::{Stack, StackOptions, Wire, ways};
 
 /// More transactions than it takes until the pool is asked.
 const SOME: usize = 12;
@@ -20,24 +21,6 @@ fn start(number: usize) -> Stack {
         pooler,
         ..StackOptions::default()
     })
-}
-
-fn acme(stack: &Stack) -> Wire {
-    Wire::login(&stack.login("shop_acme", "shop"))
-}
-
-const SEEN: &str = "SELECT DISTINCT tenant_id FROM orders";
-
-fn insert(note: &str) -> String {
-    format!("INSERT INTO orders (note) VALUES ('{note}')")
-}
-
-/// The two protocols.
-fn ways() -> [fn(&mut Wire, &str) -> Vec<Message>; 2] {
-    [
-        |wire, sql| wire.query(sql),
-        |wire, sql| wire.batch(&extended(sql, &[])),
-    ]
 }
 
 /// How many orders with this note there are, all of the one tenant.

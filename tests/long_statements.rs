@@ -2,21 +2,13 @@
 
 mod support;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use support::message::{self, column, error, failed, fine};
-use support::{Shared, Stack, StackOptions, Transport, Wire};
-
-fn stack() -> Arc<Stack> {
-    static STACK: Shared = Shared::new();
-    STACK.get(StackOptions::default)
-}
-
-fn plain(stack: &Stack) -> Wire {
-    Wire::login(&stack.login("shop_plain", "app"))
-}
+use support::notes::plain;
+use support::shared::stack;
+use support::{Stack, StackOptions, Transport, Wire};
 
 /// `max_statement_bytes` of the stack: the default.
 const LIMIT: usize = 1024 * 1024;

@@ -3,19 +3,13 @@
 mod support;
 
 use support::message::{self, column, error, extended, failed, fine, kinds};
-use support::{OnEveryVersion, Stack, StackOptions, Wire};
+use support::notes::plain;
+use support::shared::stacks;
+use support::{Stack, Wire};
 
 /// Runs a check on every version of the stack.
 fn everywhere(check: impl Fn(&Stack)) {
-    static STACKS: OnEveryVersion = OnEveryVersion::new();
-    STACKS
-        .get(StackOptions::default)
-        .iter()
-        .for_each(|stack| check(stack));
-}
-
-fn plain(stack: &Stack) -> Wire {
-    Wire::login(&stack.login("shop_plain", "app"))
+    stacks().iter().for_each(|stack| check(stack));
 }
 
 /// Bind and Execute of a named statement.

@@ -7,11 +7,9 @@ use std::collections::BTreeSet;
 
 use portcullis::policy::{Guard, always_enforced};
 use serde_json::Value;
-use support::files::write_secret;
-use support::fixture;
 use support::message::{self, Message, column};
 use support::migration::{finished, portcullis};
-use support::{Login, Stack, StackOptions, Transport, Wire};
+use support::{Login, Stack, StackOptions, Transport, Wire, fixture};
 
 fn observing(policy: &str) -> String {
     let observing = policy.replace("mode = \"enforce\"", "mode = \"observe\"");
@@ -165,25 +163,10 @@ fn an_observing_policy_changes_no_answer_and_counts_what_it_would_refuse() {
     assert!(none, "{refusals:?}");
 }
 
-/// The value of a series.
-fn metric(stack: &Stack, series: &str) -> u64 {
-    let (_, text) = stack.http_get("/metrics");
-    let line = text.lines().find_map(|line| line.strip_prefix(series));
-    let value = line.and_then(|value| value.trim().parse().ok());
-    value.unwrap_or_else(|| panic!("no {series} in\n{text}"))
-}
-
-fn changed(stack: &Stack, change: &str) -> u64 {
-    metric(
-        stack,
-        &format!("portcullis_observed_changes_total{{change=\"{change}\"}}"),
-    )
-}
-
-#[track_caller]
-fn load(stack: &Stack, policy: &str) {
-    write_secret(&stack.file("policy.toml"), policy);
-    finished(portcullis(stack, &["console", "RELOAD"])).ok();
+fn changed(stack: &Stack, change: &str) -> f64 {
+    stack.metric(&format!(
+        "portcullis_observed_changes_total{{change=\"{change}\"}}"
+    ))
 }
 
 fn report(stack: &Stack) -> Value {
@@ -265,9 +248,9 @@ fn as_many_zones_are_foreseen_as_are_set_then() {
     let login = stack.login("shop_acme", "shop");
     run(&login, &allowed());
     let foreseen = changed(&stack, "zone");
-    assert_eq!(changed(&stack, "set-local"), 1);
-    assert_eq!(changed(&stack, "unnamed"), 1);
-    assert_eq!(metric(&stack, "portcullis_zone_injections_total"), 0);
+    assert_eq!(changed(&stack, "set-local"), 1.0);
+    assert_eq!(changed(&stack, "unnamed"), 1.0);
+    assert_eq!(stack.metric("portcullis_zone_injections_total"), 0.0);
     let said = finished(portcullis(&stack, &["report"])).stdout;
     assert!(
         said.contains(&format!("ahead of {foreseen} transactions")),
@@ -276,9 +259,9 @@ fn as_many_zones_are_foreseen_as_are_set_then() {
     assert!(said.contains("| SET TimeZone = $1"), "{said}");
     assert_eq!(told(&report(&stack), "observed"), BTreeSet::new());
 
-    load(&stack, fixture::POLICY);
+    stack.load(fixture::POLICY);
     run(&login, &allowed());
-    assert_eq!(metric(&stack, "portcullis_zone_injections_total"), foreseen);
+    assert_eq!(stack.metric("portcullis_zone_injections_total"), foreseen);
     assert_eq!(told(&report(&stack), "refused"), BTreeSet::new());
 }
 
@@ -353,7 +336,7 @@ fn what_is_suggested_refuses_nothing_that_the_report_did_not_tell() {
         // What is excepted is not suggested again.
         exceptions += more;
         let enforcing = format!("{policy}\n{modes}\n{exceptions}");
-        load(&stack, &enforcing);
+        stack.load(&enforcing);
         everything();
         let refused = told(&report(&stack), "refused");
         let surprises: Vec<_> = refused.difference(&foretold).collect();

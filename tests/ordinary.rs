@@ -8,12 +8,13 @@ mod support;
 
 mod ordinary {
     pub mod cases;
+    mod commands;
     pub mod compare;
     mod programs;
 }
 
 use ordinary::{cases, compare};
-use support::{Pooler, Version};
+use support::{Pooler, Stack, Version};
 
 /// One test and one stack per file.
 macro_rules! families {
@@ -27,7 +28,8 @@ macro_rules! families {
 }
 
 families! {
-    catalogs on OLD, drivers on OLD, everyday on OLD, lookalikes on OLD, newer on NEW, sessions on OLD
+    catalogs on OLD, drivers on OLD, everyday on OLD, lifted on OLD, lookalikes on OLD,
+    newer on NEW, sessions on OLD
 }
 
 /// PostgreSQL 15 behind PgBouncer 1.18.
@@ -45,6 +47,68 @@ fn sessions_on_postgresql_18() {
     compare::family("sessions", NEW);
 }
 
+/// What is run under the policies that are shipped, by each kind of client.
+const SHIPPED: &[&str] = &[
+    "catalogs",
+    "clients",
+    "drivers",
+    "everyday",
+    "extensions",
+    "frameworks",
+    "introspection",
+    "lookalikes",
+    "movers",
+    "orms",
+    "platforms",
+    "queries",
+    "sessions",
+    "settings",
+    "texts",
+    "words",
+    "writing",
+];
+/// Those of them that only read.
+const READ: &[&str] = &["extensions", "introspection", "queries"];
+
+fn by_all(stack: &Stack, also: &[&str]) {
+    let all = [SHIPPED, also].concat();
+    compare::each(stack, compare::SERVICE, &all);
+    compare::each(stack, compare::CHOOSER, &all);
+    compare::each(stack, compare::PERSON, READ);
+}
+
+#[test]
+fn shipped_policy_on_postgresql_15() {
+    let mut stack = compare::shipped(OLD);
+    by_all(&stack, &[]);
+    compare::under(&mut stack, compare::PRODUCTION);
+    compare::said(
+        &stack,
+        compare::SERVICE,
+        SHIPPED,
+        &[compare::Protocol::Named],
+    );
+}
+
+#[test]
+fn shipped_policies_on_postgresql_17() {
+    let mut stack = compare::shipped((Version::Pg17, Pooler::V1_24));
+    by_all(&stack, &[]);
+    compare::under(&mut stack, compare::STAGING);
+    compare::each(&stack, compare::SERVICE, SHIPPED);
+    compare::each(&stack, compare::PERSON, READ);
+}
+
+#[test]
+fn shipped_policies_on_postgresql_18() {
+    let mut stack = compare::shipped(NEW);
+    by_all(&stack, &["newest"]);
+    compare::under(&mut stack, compare::DEVELOPMENT);
+    compare::each(&stack, compare::SERVICE, SHIPPED);
+    // No login sets its zone itself there, and people write.
+    compare::each(&stack, compare::PERSON, SHIPPED);
+}
+
 #[test]
 fn every_file_is_run_and_the_pending_are_told() {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ordinary");
@@ -57,7 +121,10 @@ fn every_file_is_run_and_the_pending_are_told() {
         .filter(|name| name != "fixture")
         .collect();
     files.sort();
-    assert_eq!(files, FAMILIES);
+    let mut run = [FAMILIES, SHIPPED, &["newest"]].concat();
+    run.sort_unstable();
+    run.dedup();
+    assert_eq!(files, run);
     let cases: Vec<_> = files.iter().flat_map(|name| cases::family(name)).collect();
     for case in &cases {
         if let Some(guard) = &case.pending {
@@ -70,5 +137,5 @@ fn every_file_is_run_and_the_pending_are_told() {
         "{} cases, {statements} statements, {pending} cases pending",
         cases.len()
     );
-    assert!(statements >= 550, "{statements} statements");
+    assert!(statements >= 2_200, "{statements} statements");
 }

@@ -55,6 +55,7 @@ fn parameters_outlive_the_server_connection() {
         let mut wire = Wire::login(&stack.login(user, database));
         fine(&wire.query("SET work_mem = '1MB'"));
         fine(&wire.query("SET TIME ZONE 'Asia/Tokyo'"));
+        fine(&wire.query("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"));
         let end = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE usename = 'shop_acme'";
         stack.direct("shop", end);
         // PgBouncer may only notice with the next query.
@@ -68,6 +69,8 @@ fn parameters_outlive_the_server_connection() {
             }
         }
         assert_eq!(column(&wire.query(both)), ["1MB Asia/Tokyo"]);
+        let answer = wire.query("INSERT INTO orders (note) VALUES ('never')");
+        assert_eq!(failed(&answer), ("25006".into(), 'I'));
     }
 }
 

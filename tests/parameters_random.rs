@@ -31,9 +31,15 @@ fn whatever_is_set_in_whatever_order_is_as_on_a_connection_of_its_own() {
     let mut wrong = Vec::new();
     for (stack, version) in stacks.iter().zip(VERSIONS) {
         for seed in seeds.clone().unwrap_or(0..SEQUENCES) {
-            let login = match seed % 2 {
-                0 => ("shop_plain", "app"),
-                _ => ("shop_acme", "shop"),
+            let (login, write) = match seed % 2 {
+                0 => (
+                    ("shop_plain", "app"),
+                    "INSERT INTO notes (body) SELECT 'never' WHERE false",
+                ),
+                _ => (
+                    ("shop_acme", "shop"),
+                    "INSERT INTO orders (note) SELECT 'never' WHERE false",
+                ),
             };
             let startup: &[(&str, &str)] = match seed % 3 {
                 0 => &[],
@@ -45,7 +51,7 @@ fn whatever_is_set_in_whatever_order_is_as_on_a_connection_of_its_own() {
             };
             let mut pair = Pair::open(stack, login, startup);
             pair.pieces = [0, 0, 1, 11][seed as usize % 4];
-            let mut sequence = Sequence::new(seed);
+            let mut sequence = Sequence::new(seed, write);
             let mut said = Vec::new();
             for _ in 0..STEPS {
                 let message = sequence.next_message();

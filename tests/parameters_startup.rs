@@ -27,6 +27,66 @@ const STARTUP: [(&str, &str); 6] = [
     ),
 ];
 
+/// NULL sets what the session has begun with, be it in the text or bound.
+#[test]
+fn null_that_is_bound_returns_to_the_startup_packet() {
+    const TEXTS: [&str; 4] = [
+        "SELECT set_config('work_mem', $1, false)",
+        "SELECT set_config('TimeZone', $1::text, false), set_config('jit', CAST($2 AS varchar), false)",
+        "SELECT set_config('work_mem', NULL, false) FROM generate_series(1, $1::int)",
+        "SELECT set_config('app.made', $1, false)",
+    ];
+    let values = [
+        [Some("5MB"), None],
+        [Some("UTC"), Some("on")],
+        [Some("2"), None],
+        [Some("b"), None],
+    ];
+    for stack in stacks() {
+        for login in LOGINS {
+            for name in ["", "s"] {
+                let mut pair = Pair::open(&stack, login, &STARTUP);
+                let mut same = |sent: &[u8]| {
+                    let sent = [sent, &message::sync()[..]].concat();
+                    if let Some([expected, found]) = pair.differs(&sent, 1) {
+                        panic!("{name:?}: expected {expected:#?}, found {found:#?}");
+                    }
+                };
+                for (text, values) in TEXTS.iter().zip(values) {
+                    let count = 1 + usize::from(text.contains("$2"));
+                    let set = |values: &[Option<&str>]| {
+                        [
+                            message::bind("", name, values),
+                            message::describe(b'P', ""),
+                            message::execute("", 0),
+                        ]
+                        .concat()
+                    };
+                    let parsed = [
+                        message::close(b'S', name),
+                        message::parse(name, text),
+                        message::describe(b'S', name),
+                    ];
+                    same(&parsed.concat());
+                    for _ in 0..2 {
+                        same(&set(&values[..count]));
+                        same(&set(&[None, None][..count]));
+                        for shown in ["work_mem", "timezone", "jit", "app.made"] {
+                            same(&message::extended(&format!("SHOW {shown}"), &[]));
+                            // The unnamed statement is another now.
+                            if name.is_empty() {
+                                same(&message::parse(name, text));
+                            }
+                        }
+                    }
+                }
+                drop(pair);
+                assert_eq!(probe(&stack, login), None);
+            }
+        }
+    }
+}
+
 #[test]
 fn what_is_in_the_startup_packet_is_there_in_every_transaction() {
     let shown = [
@@ -53,6 +113,31 @@ fn what_is_in_the_startup_packet_is_there_in_every_transaction() {
             Query("RESET jit"),
         ]),
         with(&[Query("SET work_mem = '3MB'"), Query("RESET ALL")]),
+        with(&[
+            Query("SET work_mem = '3MB'"),
+            Query(
+                "SELECT set_config('work_mem', NULL, false), set_config('TimeZone', null, false)",
+            ),
+        ]),
+        with(&[
+            Query("BEGIN"),
+            Query("SET work_mem = '3MB'"),
+            Query("SET TIME ZONE 'UTC'"),
+            Query("SAVEPOINT s"),
+            Query(
+                "SELECT set_config('Sort_Mem', NULL::text, false), set_config('application_name', cast(null as text), false)",
+            ),
+            Simple("SELECT set_config('app.made', NULL, false), nothing"),
+            Query("ROLLBACK TO s"),
+            Query("SELECT set_config('timezone', NULL, false) WHERE false"),
+            Query("COMMIT"),
+        ]),
+        with(&[Simple(
+            "SET jit = on; SELECT set_config('jit', NULL, false); SHOW jit; SELECT set_config('jit', NULL, false), é",
+        )]),
+        with(&[Query(
+            "SELECT set_config('jit', null, false), set_config('statement_timeout', null, false)",
+        )]),
         with(&[Query("SET work_mem = '3MB'"), Query("DISCARD ALL")]),
         with(&[Query("RESET timezone"), Query("RESET application_name")]),
         [

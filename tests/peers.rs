@@ -3,15 +3,17 @@
 
 mod support;
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use support::cancel::cancel_from;
+use support::cancel::is_cancelled;
 use support::files::write_secret;
-use support::message::{self, column, failed, startup};
+use support::message::{self, column, failed, fine, startup};
+use support::migration::finished;
 use support::ports::Ports;
 use support::process::{Server, spawn, wait_until};
 use support::{Login, Stack, StackOptions, Transport, Wire, proxy};
@@ -131,18 +133,40 @@ fn cancel(port: u16, key: &[u8]) {
     assert!(wire.receive_to_end().is_empty());
 }
 
+/// What is attempted against a running statement of the first proxy does not reach it: a request that is made
+/// behind it arrives, and then the statement goes on to its end. The client, idle.
 #[track_caller]
-fn is_cancelled(wire: &mut Wire) {
-    assert_eq!(failed(&wire.receive_until(b'Z')), ("57014".into(), 'I'));
-    assert_eq!(column(&wire.query("SELECT 'usable'")), ["usable"]);
+fn not_cancelled(two: &Two, attempt: impl FnOnce(&[u8])) -> Wire {
+    const LOCK: &str = "pg_advisory_lock(72707372)";
+    const WAITING: &str =
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+    let stack = &two.stack;
+    let direct = stack.login_at(stack.cluster.port, "shop_plain", "app");
+    let mut holder = Wire::login_with(&direct, Transport::Plain, &[]);
+    fine(&holder.query(&format!("SELECT {LOCK}")));
+    let mut wire = Wire::login(&two.login());
+    let waits = LOCK.replace("lock(", "xact_lock(");
+    wire.send(&message::query(&format!(
+        "SELECT 'to its end' FROM {waits}"
+    )));
+    wait_until("it waits for the lock", || {
+        stack.direct("app", WAITING) == "1\n"
+    });
+    attempt(&wire.cancel_key);
+    let mut behind = two.sleeping();
+    cancel(stack.port, &behind.cancel_key);
+    is_cancelled(&mut behind);
+    drop(holder);
+    assert_eq!(column(&wire.receive_until(b'Z')), ["to its end"]);
+    wire
 }
 
 #[test]
 fn a_request_that_reaches_the_other_proxy_is_lost_between_strangers() {
     let two = Two::strangers();
-    let mut wire = two.sleeping();
-    cancel(two.port, &wire.cancel_key);
-    assert!(wire.is_quiet_for(Duration::from_millis(300)));
+    let mut wire = not_cancelled(&two, |key| cancel(two.port, key));
+    assert_eq!(two.cancels(two.http_port, "unknown-key"), 1);
+    sleep(&two.stack, &mut wire);
     cancel(two.stack.port, &wire.cancel_key);
     is_cancelled(&mut wire);
 }
@@ -179,64 +203,47 @@ fn a_request_that_reaches_the_other_proxy_arrives() {
 #[test]
 fn a_wrong_key_cancels_nothing_there_either() {
     let two = Two::acquainted();
-    let mut wire = two.sleeping();
-    let right = wire.cancel_key.clone();
-    let changed = |at: usize| {
-        let mut key = right.clone();
+    let changed = |right: &[u8], at: usize| {
+        let mut key = right.to_vec();
         key[at] ^= 0x40;
         key
     };
     // With what a peer adds, which ends there.
-    let added = [&right[..], &[0; 32]].concat();
-    let long = [&right[..], &[0; 28]].concat();
-    let (id, number, secret) = (changed(0), changed(3), changed(4));
-    for key in [id, number, secret, changed(7), long, added.clone()] {
-        cancel(two.port, &key);
-    }
-    assert!(wire.is_quiet_for(Duration::from_millis(300)));
-    cancel(two.stack.port, &[&changed(5)[..], &[0; 32]].concat());
-    assert!(wire.is_quiet_for(Duration::from_millis(300)));
+    let added = |right: &[u8]| [right, &[0; 32]].concat();
+    let mut wire = not_cancelled(&two, |right| {
+        let long = [right, &[0; 28]].concat();
+        let [id, number, secret, last] = [0, 3, 4, 7].map(|at| changed(right, at));
+        for key in [id, number, secret, last, long, added(right)] {
+            cancel(two.port, &key);
+        }
+        cancel(two.stack.port, &added(&changed(right, 5)));
+    });
+    let right = wire.cancel_key.clone();
     // At the proxy whose key it is the secret is its own proof, whoever brings it.
-    cancel(two.stack.port, &added);
-    is_cancelled(&mut wire);
-    sleep(&two.stack, &mut wire);
-    cancel(two.port, &right);
-    is_cancelled(&mut wire);
-}
-
-/// The same from another address of this machine.
-fn cancel_from(address: [u8; 4], port: u16, key: &[u8]) {
-    let kind = socket2::Type::STREAM;
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, kind, None).expect("a socket");
-    let socket_address = |address, port| SocketAddr::from((address, port)).into();
-    socket.bind(&socket_address(address, 0)).expect("bind");
-    let proxy = socket_address([127, 0, 0, 1], port);
-    socket.connect(&proxy).expect("connect");
-    let mut stream = TcpStream::from(socket);
-    stream.write_all(&message::cancel(key)).expect("send");
-    stream
-        .set_read_timeout(Some(support::wire::PATIENCE))
-        .expect("a deadline");
-    let _ = stream.read(&mut [0]);
+    for (port, key) in [(two.stack.port, added(&right)), (two.port, right)] {
+        sleep(&two.stack, &mut wire);
+        cancel(port, &key);
+        is_cancelled(&mut wire);
+    }
 }
 
 #[test]
 fn who_guesses_by_way_of_another_proxy_does_not_keep_the_owner_from_cancelling() {
     let two = Two::acquainted();
-    let mut wire = two.sleeping();
-    let right = wire.cancel_key.clone();
     let (here, elsewhere) = ([127, 0, 0, 1], [127, 0, 0, 2]);
-    for guess in 0..120_u32 {
-        let mut wrong = right.clone();
-        wrong[4..].copy_from_slice(&guess.to_be_bytes());
-        cancel_from(elsewhere, two.port, &wrong);
-    }
-    assert!(two.cancels(two.stack.http_port, "limited") >= 20);
-    cancel_from(elsewhere, two.port, &right);
-    cancel_from(elsewhere, two.stack.port, &right);
-    assert!(wire.is_quiet_for(Duration::from_millis(300)));
+    let mut wire = not_cancelled(&two, |right| {
+        for guess in 0..120_u32 {
+            let mut wrong = right.to_vec();
+            wrong[4..].copy_from_slice(&guess.to_be_bytes());
+            cancel_from(elsewhere, two.port, &wrong);
+        }
+        assert!(two.cancels(two.stack.http_port, "limited") >= 20);
+        cancel_from(elsewhere, two.port, right);
+        cancel_from(elsewhere, two.stack.port, right);
+    });
     // The first proxy knows where a request came from that was passed on to it.
-    cancel_from(here, two.port, &right);
+    sleep(&two.stack, &mut wire);
+    cancel_from(here, two.port, &wire.cancel_key);
     is_cancelled(&mut wire);
 }
 
@@ -305,15 +312,60 @@ fn a_peer_that_is_somebody_else_is_told_nothing() {
         &format!("peer_id = 1\n2 = \"localhost:{other}\"\nsslmode = \"disable\""),
         &format!("peer_id = 2\n1 = \"localhost:{one}\"\nca_file = {ca:?}"),
     );
-    let mut wire = two.sleeping();
-    cancel(other, &wire.cancel_key);
+    not_cancelled(&two, |key| cancel(other, key));
     assert_eq!(two.cancels(two.http_port, "failed"), 1);
-    assert!(wire.is_quiet_for(Duration::from_millis(300)));
     // In plaintext, where that is what was asked for.
     let mut other_client = Wire::login(&two.stack.login_at(other, "shop_plain", "app"));
     sleep(&two.stack, &mut other_client);
     cancel(one, &other_client.cancel_key);
     is_cancelled(&mut other_client);
+}
+
+/// Of the proxy that passes requests on, as all certificates: at RELOAD, and a file that is none changes nothing.
+#[test]
+fn the_ca_file_of_peers_is_read_again() {
+    let mut two = Two::strangers();
+    let (one, other) = (two.stack.port, two.port);
+    let (directory, ca) = (two.stack.directory(), two.stack.file("peers.crt"));
+    let stranger = support::tls::Authority::new(directory, "stranger");
+    let read = |file: &Path| std::fs::read_to_string(file).expect("read");
+    let own = read(two.stack.authority.certificate());
+    write_secret(&ca, &read(stranger.certificate()));
+    two.introduce(
+        &format!("peer_id = 1\n2 = \"localhost:{other}\"\nsslmode = \"disable\""),
+        &format!("peer_id = 2\n1 = \"localhost:{one}\"\nca_file = {ca:?}"),
+    );
+    let config = two.stack.file("second/portcullis.toml");
+    let reload = || {
+        let mut reload = Command::new(proxy::program());
+        reload.args(["console", "RELOAD", "--config"]).arg(&config);
+        finished(reload)
+    };
+    let reloads = || {
+        let (_, metrics) = proxy::http_get(two.http_port, "/metrics").expect("metrics");
+        let series = "portcullis_reloads_total{files=\"tls\",outcome=\"ok\"} ";
+        let value = metrics.lines().find_map(|line| line.strip_prefix(series));
+        value.expect("the series").to_owned()
+    };
+    not_cancelled(&two, |key| cancel(other, key));
+    assert_eq!(two.cancels(two.http_port, "failed"), 1);
+    write_secret(&ca, &own);
+    reload().ok();
+    let mut wire = two.sleeping();
+    cancel(other, &wire.cancel_key);
+    is_cancelled(&mut wire);
+    write_secret(&ca, "no certificate");
+    reload().refused("nothing was reloaded");
+    sleep(&two.stack, &mut wire);
+    cancel(other, &wire.cancel_key);
+    is_cancelled(&mut wire);
+    assert_eq!(two.cancels(two.http_port, "failed"), 1);
+    // And without being told.
+    let before = reloads();
+    write_secret(&ca, &read(stranger.certificate()));
+    wait_until("it is noticed", || reloads() != before);
+    not_cancelled(&two, |key| cancel(other, key));
+    assert_eq!(two.cancels(two.http_port, "failed"), 2);
 }
 
 #[test]
@@ -326,7 +378,7 @@ fn what_the_old_process_still_runs_can_be_cancelled_through_the_new_one() {
     wait_until("the old one is draining", || {
         proxy::http_get(http_port, "/health/ready").is_some_and(|(status, _)| status == 503)
     });
-    assert!(wire.is_quiet_for(Duration::from_millis(300)));
+    // It goes on, or it would be told something else.
     cancel(two.port, &wire.cancel_key);
     assert_eq!(failed(&wire.receive_until(b'Z')).0, "57014");
     // That was the last it waited for.

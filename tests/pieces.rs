@@ -3,33 +3,11 @@
 
 mod support;
 
-use std::sync::Arc;
-
 use rustix::process::Signal;
 use support::message::{column, failed, fine, kinds};
-use support::{OnEveryVersion, Stack, StackOptions, Wire};
-
-fn stacks() -> Vec<Arc<Stack>> {
-    static STACKS: OnEveryVersion = OnEveryVersion::new();
-    STACKS.get(StackOptions::default)
-}
-
-fn acme(stack: &Stack) -> Wire {
-    Wire::login(&stack.login("shop_acme", "shop"))
-}
-
-fn insert(note: &str) -> String {
-    format!("INSERT INTO orders (note) VALUES ('{note}')")
-}
-
-/// The tenants of all orders with this note, as a superuser's own connection sees them.
-fn tenants(stack: &Stack, note: &str) -> String {
-    let sql = format!("SELECT tenant_id FROM orders WHERE note = '{note}' ORDER BY id");
-    stack.direct("shop", &sql).replace('\n', " ").trim().into()
-}
-
-/// The zone as a policy of PostgreSQL's reads it.
-const SEEN: &str = "SELECT DISTINCT tenant_id FROM orders";
+use support::shared::stacks;
+use support::shop::{SEEN, acme, insert, tenants};
+use support::{Stack, StackOptions};
 
 #[test]
 fn each_transaction_of_one_query_has_its_zone() {

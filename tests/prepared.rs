@@ -14,11 +14,14 @@ mod prepared {
     mod described;
     mod interleaved;
     mod kept;
+    mod vanishing;
 }
 
 use std::sync::Arc;
 
 use support::message::{self, Message};
+use support::notes::plain;
+use support::shop::acme;
 use support::{OnEveryVersion, Stack, StackOptions, Transport, Wire};
 
 /// The stacks, each with one server connection per login and database.
@@ -28,14 +31,6 @@ fn stacks() -> Vec<Arc<Stack>> {
         pool_size: 1,
         ..StackOptions::default()
     })
-}
-
-fn plain(stack: &Stack) -> Wire {
-    Wire::login(&stack.login("shop_plain", "app"))
-}
-
-fn acme(stack: &Stack) -> Wire {
-    Wire::login(&stack.login("shop_acme", "shop"))
 }
 
 /// The same login straight at PostgreSQL.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use support::fixture::{SQL, policy_with_superuser};
 use support::message::{self, Message, column, error, extended, failed, fine, kinds};
+use support::notes::{count, insert, plain};
 use support::{OnEveryVersion, Stack, StackOptions, Wire};
 
 /// On these stacks shop_plain is a superuser: whatever reached the server would be done.
@@ -17,19 +18,6 @@ fn stacks() -> Vec<Arc<Stack>> {
         policy: policy_with_superuser("shop_plain"),
         ..StackOptions::default()
     })
-}
-
-fn plain(stack: &Stack) -> Wire {
-    Wire::login(&stack.login("shop_plain", "app"))
-}
-
-fn insert(body: &str) -> String {
-    format!("INSERT INTO notes (body) VALUES ('{body}')")
-}
-
-fn count(stack: &Stack, body: &str) -> usize {
-    let sql = format!("SELECT count(*) FROM notes WHERE body = '{body}'");
-    stack.direct("app", &sql).trim().parse().expect("a number")
 }
 
 /// DDL and its relatives. Each would leave something of the name `made`, or change table notes.

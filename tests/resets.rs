@@ -7,7 +7,8 @@ mod support;
 use std::sync::Arc;
 
 use support::message::{self, column, error, extended, failed, fine};
-use support::{OnEveryVersion, Stack, StackOptions, Wire, fixture};
+use support::shop::{SEEN, acme};
+use support::{OnEveryVersion, Stack, StackOptions, fixture};
 
 fn stacks() -> Vec<Arc<Stack>> {
     static STACKS: OnEveryVersion = OnEveryVersion::new();
@@ -21,12 +22,7 @@ fn stacks() -> Vec<Arc<Stack>> {
     })
 }
 
-fn acme(stack: &Stack) -> Wire {
-    Wire::login(&stack.login("shop_acme", "shop"))
-}
-
 const ASYNCPG: &str = "SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL;";
-const SEEN: &str = "SELECT DISTINCT tenant_id FROM orders";
 
 #[test]
 fn what_tidies_up_passes_and_the_next_transaction_has_its_zone() {

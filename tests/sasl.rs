@@ -2,15 +2,8 @@
 
 mod support;
 
-use std::sync::Arc;
-
-use support::message;
-use support::{Login, Shared, Stack, StackOptions, Transport, Wire};
-
-fn stack() -> Arc<Stack> {
-    static STACK: Shared = Shared::new();
-    STACK.get(StackOptions::default)
-}
+use support::shared::stack;
+use support::{Login, Transport, Wire, message};
 
 /// A connection that has been asked for SASL.
 fn asked(login: &Login) -> Wire {

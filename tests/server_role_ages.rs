@@ -5,7 +5,6 @@ mod support;
 
 use support::fixture::{ADMIN, POLICY};
 use support::message::{Message, column, fine};
-use support::migration::{finished, portcullis};
 use support::process::wait_until;
 use support::{Stack, StackOptions, Transport, Wire, message};
 
@@ -50,10 +49,6 @@ fn holder(stack: &Stack) -> Wire {
     let mut wire = enters(stack);
     assert_eq!(fine(&wire.query("BEGIN")), 'T');
     wire
-}
-
-fn reload(stack: &Stack) {
-    finished(portcullis(stack, &["console", "RELOAD"])).ok();
 }
 
 /// How often PostgreSQL was asked.
@@ -118,7 +113,7 @@ fn an_old_answer_serves_while_the_pool_is_paused() {
 fn without_an_answer_a_full_pool_refuses() {
     let stack = stack("transaction", "2s");
     let mut busy = holder(&stack);
-    reload(&stack);
+    stack.reload();
     for _ in 0..2 {
         let (sqlstate, detail) = refused(&stack);
         assert_eq!(sqlstate, "57P03");

@@ -12,22 +12,15 @@ mod zones {
 
 use std::process::Command;
 
-use support::message::{self, Message, bind, column, execute, extended, failed, fine, parse};
-use support::{Psql, Stack, Wire, parts, psql};
+use support::message::{self, bind, column, execute, extended, failed, fine, parse};
+use support::shop::SEEN;
+use support::{Psql, Stack, parts, psql, ways};
 use zones::common::{refused, seen};
-use zones::signed::{SEEN, each, log_in, nothing_is_left, stacks};
-
-/// The two protocols.
-fn ways() -> [fn(&mut Wire, &str) -> Vec<Message>; 2] {
-    [
-        |wire, sql| wire.query(sql),
-        |wire, sql| wire.batch(&extended(sql, &[])),
-    ]
-}
+use zones::signed::{each, log_in, nothing_is_left, stacks};
 
 #[test]
 fn a_startup_parameter_or_options_say_it() {
-    each(|stack, database| {
+    each(stacks(), |stack, database| {
         for said in [
             ("app.tenant_id", "acme"),
             ("options", "-c statement_timeout=30s -c app.tenant_id=acme"),
@@ -58,7 +51,7 @@ const SESSION: [&str; 4] = [
 
 #[test]
 fn what_is_set_for_the_session_is_entered_in_every_transaction() {
-    each(|stack, database| {
+    each(stacks(), |stack, database| {
         for text in SESSION {
             for run in ways() {
                 let mut wire = log_in(stack, "picky", database, &[]);
@@ -89,7 +82,7 @@ fn what_is_set_for_the_session_is_entered_in_every_transaction() {
 }
 
 /// For one transaction, in the ways in which drivers send it.
-const LOCAL: [(&str, &[Option<&str>]); 6] = [
+const LOCAL: [(&str, &[Option<&str>]); 7] = [
     ("SELECT set_config('app.tenant_id', 'globex', true)", &[]),
     ("SET LOCAL app.tenant_id = 'globex'", &[]),
     (
@@ -108,11 +101,15 @@ const LOCAL: [(&str, &[Option<&str>]); 6] = [
         "SELECT set_config($2, $1, TRUE)",
         &[Some("globex"), Some("APP.Tenant_id")],
     ),
+    (
+        "SELECT set_config($1::text, 'globex', true)",
+        &[Some("app.Tenant_ID")],
+    ),
 ];
 
 #[test]
 fn what_is_set_for_a_transaction_is_entered_there_and_ends_with_it() {
-    each(|stack, database| {
+    each(stacks(), |stack, database| {
         // Without a zone of the session, and with one.
         for session in [&[][..], &[("app.tenant_id", "acme")]] {
             let mut wire = log_in(stack, "picky", database, session);
@@ -150,14 +147,44 @@ fn what_is_set_for_a_transaction_is_entered_there_and_ends_with_it() {
             nothing_is_left(stack, database);
         }
         let landed = "SELECT tenant_id, count(*) FROM orders WHERE note = 'local' GROUP BY 1";
-        assert_eq!(stack.direct(database, landed), "globex|12\n");
+        assert_eq!(stack.direct(database, landed), "globex|14\n");
         stack.direct(database, "DELETE FROM orders WHERE note = 'local'");
     });
 }
 
 #[test]
+fn what_is_set_for_the_session_by_a_bound_name_is_entered_as_well() {
+    each(stacks(), |stack, database| {
+        let mut wire = log_in(stack, "picky", database, &[("TimeZone", "Asia/Tokyo")]);
+        fine(&wire.batch(&parse("pick", "SELECT set_config($1, $2, false)")));
+        let pick = |name, value| {
+            let bound = bind("", "pick", &[Some(name), Some(value)]);
+            [bound, execute("", 0)].concat()
+        };
+        for turn in 0..12 {
+            let zone = ["acme", "globex"][turn % 2];
+            // Alone, before what is asked in the same write, and beside what is no zone.
+            fine(&wire.batch(&pick("app.tenant_id", zone)));
+            assert_eq!(seen(&mut wire), [zone]);
+            fine(&wire.batch(&pick("TimeZone", "UTC")));
+            assert_eq!(seen(&mut wire), [zone]);
+            let next = ["globex", "acme"][turn % 2];
+            let all = [pick("APP.tenant_id", next), extended(SEEN, &[])].concat();
+            let answer = wire.batch(&all);
+            fine(&answer);
+            assert_eq!(column(&answer), [next, next]);
+            // A Bind of another zone than is granted, whatever was bound before.
+            let said = wire.batch(&pick("app.tenant_id", "hooli"));
+            refused(&mut wire, &said, "zone-not-granted");
+            assert_eq!(seen(&mut wire), [next]);
+        }
+        nothing_is_left(stack, database);
+    });
+}
+
+#[test]
 fn a_bound_value_is_entered_each_time() {
-    each(|stack, database| {
+    each(stacks(), |stack, database| {
         let mut wire = log_in(stack, "picky", database, &[("TimeZone", "Asia/Tokyo")]);
         let pick = "SELECT set_config('app.tenant_id', $1, true)";
         let ask = "SELECT DISTINCT tenant_id || current_setting('TimeZone') FROM orders";
@@ -188,7 +215,7 @@ fn a_bound_value_is_entered_each_time() {
 
 #[test]
 fn savepoints_take_back_what_was_entered_behind_them() {
-    each(|stack, database| {
+    each(stacks(), |stack, database| {
         for run in ways() {
             let mut wire = log_in(stack, "picky", database, &[]);
             let acme = "SET LOCAL app.tenant_id = 'acme'";
@@ -222,6 +249,13 @@ fn savepoints_take_back_what_was_entered_behind_them() {
             fine(&run(&mut wire, "RELEASE s"));
             assert_eq!(column(&run(&mut wire, SEEN)), ["acme"]);
             fine(&run(&mut wire, "COMMIT"));
+            // Said and not entered, it is taken back without being refused for the one that is entered.
+            for text in ["BEGIN", acme, SEEN, "SAVEPOINT s", globex] {
+                fine(&run(&mut wire, text));
+            }
+            fine(&run(&mut wire, "ROLLBACK TO s"));
+            assert_eq!(column(&run(&mut wire, SEEN)), ["acme"]);
+            fine(&run(&mut wire, "COMMIT"));
             // For the session, and rolled back.
             fine(&run(&mut wire, "SET app.tenant_id = 'acme'"));
             for text in ["BEGIN", "SET app.tenant_id = 'globex'", SEEN, "ROLLBACK"] {
@@ -241,7 +275,7 @@ fn savepoints_take_back_what_was_entered_behind_them() {
 /// PostgreSQL says so: the mark of a transaction is made once.
 #[test]
 fn a_transaction_has_one_zone() {
-    each(|stack, database| {
+    each(stacks(), |stack, database| {
         for run in ways() {
             let mut wire = log_in(stack, "picky", database, &[("app.tenant_id", "acme")]);
             fine(&run(&mut wire, "BEGIN"));
@@ -299,7 +333,7 @@ fn a_transaction_has_one_zone() {
 
 #[test]
 fn on_the_session_route_it_is_entered_in_each_transaction_as_well() {
-    each(|stack, database| {
+    each(stacks(), |stack, database| {
         let mut wire = log_in(stack, "own", database, &[]);
         fine(&wire.query("SET app.tenant_id = 'acme'; SET work_mem = '3MB'"));
         assert_eq!(seen(&mut wire), ["acme"]);
@@ -360,7 +394,7 @@ fn real_drivers_say_it() {
     parts::present(&modules.join("pg"), "drivers");
     let interpreter = parts::parts().join("drivers/python/bin/python");
     parts::present(&interpreter, "drivers");
-    each(|stack, database| {
+    each(stacks(), |stack, database| {
         let mut node = Command::new("node");
         node.arg(source("zones_node_postgres.js"));
         node.env("NODE_PATH", &modules);

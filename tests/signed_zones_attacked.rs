@@ -10,42 +10,14 @@ mod zones {
     pub mod signed;
 }
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use portcullis::zone::signed::{Audience, Key};
 use support::message::{Message, column, error, extended, failed, fine};
-use support::{Stack, StackOptions, Transport, Wire};
+use support::shop::SEEN;
+use support::signed::{MINUTE, key, token_of};
+use support::{Stack, StackOptions, Transport, Wire, ways};
 use zones::common::refused;
-use zones::signed::{DATABASES, SECRET, SEEN, each, log_in, nothing_is_left, options, stacks};
+use zones::signed::{DATABASES, SECRET, each, log_in, nothing_is_left, options, stacks};
 
 const BELIEVED: &str = "SELECT DISTINCT tenant_id FROM believed";
-const MINUTE: i64 = 60_000_000;
-
-/// The two protocols.
-fn ways() -> [fn(&mut Wire, &str) -> Vec<Message>; 2] {
-    [
-        |wire, sql| wire.query(sql),
-        |wire, sql| wire.batch(&extended(sql, &[])),
-    ]
-}
-
-/// A token of a key whose secret is this byte, issued `offset` microseconds from now.
-fn token(byte: u8, zone: &str, role: &str, database: &str, offset: i64) -> String {
-    static COUNT: AtomicU64 = AtomicU64::new(1);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.expect("after 1970");
-    let mut nonce = [0; 16];
-    nonce[..8].copy_from_slice(&COUNT.fetch_add(1, Ordering::Relaxed).to_be_bytes());
-    nonce[8..].copy_from_slice(&u64::from(now.subsec_nanos()).to_be_bytes());
-    let key = Key::new("k1", &[byte; 32]).expect("a key");
-    let audience = Audience::new(role, database).expect("an audience");
-    let issued = (now.as_micros() as i64 + offset) as u64;
-    let mut token = Vec::new();
-    key.put_token(zone, &audience, issued, &nonce, &mut token)
-        .expect("a token");
-    String::from_utf8(token).expect("ASCII")
-}
 
 /// Past Portcullis and PgBouncer, with the password of the role.
 fn straight(stack: &Stack, database: &str) -> Wire {
@@ -56,7 +28,7 @@ fn straight(stack: &Stack, database: &str) -> Wire {
 /// Where the parameter alone is believed it goes through.
 #[test]
 fn code_in_the_database_cannot_enter_another_zone() {
-    each(|stack, database| {
+    each(stacks(), |stack, database| {
         for run in ways() {
             let mut wire = log_in(stack, "picky", database, &[]);
             let acme = "SELECT set_config('app.tenant_id', 'acme', true)";
@@ -104,12 +76,145 @@ fn code_in_the_database_cannot_enter_another_zone() {
     });
 }
 
+/// What a function in the database could do with a password: a second session, these steps in a transaction
+/// there, and what it sees then.
+fn reach_far(stack: &Stack, database: &str) {
+    let login = stack.login_at(stack.cluster.port, "shop_acme", database);
+    let back = format!(
+        "host=127.0.0.1 port={} dbname={database} user=shop_acme password='{}' sslmode=disable",
+        login.port,
+        login.password.replace('\'', "\\'")
+    );
+    let sql = format!(
+        "CREATE EXTENSION IF NOT EXISTS dblink;
+CREATE OR REPLACE FUNCTION far(steps text[], ask text) RETURNS SETOF text LANGUAGE plpgsql AS $f$
+DECLARE step text;
+BEGIN
+    PERFORM dblink_connect('far', $c${back}$c$);
+    PERFORM dblink_exec('far', 'BEGIN');
+    FOREACH step IN ARRAY steps LOOP
+        PERFORM * FROM dblink('far', step) AS t(x text);
+    END LOOP;
+    RETURN QUERY SELECT * FROM dblink('far', ask) AS t(x text);
+    PERFORM dblink_disconnect('far');
+EXCEPTION WHEN OTHERS THEN
+    PERFORM dblink_disconnect('far');
+    RAISE;
+END $f$"
+    );
+    stack.direct(database, &sql);
+}
+
+#[test]
+fn a_session_that_code_in_the_database_opens_is_in_no_zone() {
+    each(stacks(), |stack, database| {
+        reach_far(stack, database);
+        let mark = match database {
+            "shop" => "backtrace_functions",
+            _ => "portcullis.mark",
+        };
+        let carried = format!(
+            "ARRAY[format('SELECT set_config(%L, %L, true)', '{mark}', current_setting('{mark}', true))]"
+        );
+        let enter = |token: String| format!("ARRAY['SELECT portcullis.enter(''{token}'')::text']");
+        let ho = "ARRAY['SET LOCAL app.tenant_id = ''ho''']";
+        let token = |byte, zone, role| token_of(&key("k1", byte), zone, role, database, 0);
+        for run in ways() {
+            let mut wire = log_in(stack, "picky", database, &[("app.tenant_id", "acme")]);
+            let mut far = |steps: &str, ask: &str| {
+                let answer = run(&mut wire, &format!("SELECT far({steps}, '{ask}')"));
+                (column(&answer), error(&answer).map(Message::sqlstate))
+            };
+            let nothing = || (Vec::new(), None);
+            let refused = || (Vec::new(), Some("42501".to_owned()));
+            assert_eq!(far("'{}'", SEEN), nothing());
+            assert_eq!(far(ho, SEEN), nothing());
+            let attack = (vec!["ho".to_owned()], None);
+            assert_eq!(far(ho, BELIEVED), attack, "the attack itself");
+            // The mark of this very transaction: no client may set the one, and the other is of this backend.
+            let wanted = match database {
+                "shop" => refused(),
+                _ => nothing(),
+            };
+            assert_eq!(far(&carried, SEEN), wanted);
+            for forged in [
+                token(8, "ho", "shop_acme"),
+                token(7, "ho", "shop_globex"),
+                token(7, "ho", "picky"),
+            ] {
+                assert_eq!(far(&enter(forged), SEEN), refused());
+            }
+            // A good one would be good there, as on any connection of the role.
+            let good = enter(token(7, "ho", "shop_acme"));
+            assert_eq!(far(&good, SEEN), attack);
+            assert_eq!(column(&run(&mut wire, SEEN)), ["acme"]);
+        }
+        stack.direct(database, "DROP FUNCTION far");
+        nothing_is_left(stack, database);
+    });
+}
+
+/// Behind calls that were not reached the parameter is another than was entered: nothing is read under its name.
+#[test]
+fn no_rows_of_one_zone_under_the_name_of_another() {
+    const TOLD: &str =
+        "SELECT DISTINCT current_setting('app.tenant_id') || ':' || tenant_id FROM orders";
+    let set = |zone: &str| format!("SELECT set_config('app.tenant_id', '{zone}', true)");
+    let missed = |zone: &str| set(zone) + " WHERE false";
+    each(stacks(), |stack, database| {
+        for run in ways() {
+            for session in [&[][..], &[("app.tenant_id", "acme")]] {
+                let mut wire = log_in(stack, "picky", database, session);
+                let all = |wire: &mut Wire, texts: &[&str]| {
+                    for text in texts {
+                        fine(&run(wire, text));
+                    }
+                };
+                // Entered as acme, set to globex, and then what is said and not reached is any zone at all.
+                for zone in ["acme", "globex", "t-1"] {
+                    all(
+                        &mut wire,
+                        &["BEGIN", &set("acme"), SEEN, &set("globex"), &missed(zone)],
+                    );
+                    let said = run(&mut wire, TOLD);
+                    assert_eq!(failed(&said), ("42501".into(), 'E'), "{zone}");
+                    let told = error(&said).and_then(|it| it.field(b'M'));
+                    let message = "this transaction is in another zone";
+                    assert_eq!(told.as_deref(), Some(message));
+                    fine(&run(&mut wire, "ROLLBACK"));
+                }
+                // What was not reached changes nothing where the parameter is what was entered.
+                let case = format!("SELECT CASE WHEN false THEN ({}) END", set("t-1"));
+                for between in [missed("globex"), case] {
+                    all(&mut wire, &["BEGIN", &set("acme"), SEEN, &between]);
+                    assert_eq!(column(&run(&mut wire, TOLD)), ["acme:acme"], "{between}");
+                    fine(&run(&mut wire, "COMMIT"));
+                }
+                // Nothing was entered: nothing is seen, and nothing fails.
+                all(&mut wire, &["BEGIN", &missed("globex")]);
+                assert!(column(&run(&mut wire, TOLD)).is_empty());
+                fine(&run(&mut wire, "COMMIT"));
+                // Behind an error, a savepoint brings back what was set before it.
+                all(
+                    &mut wire,
+                    &["BEGIN", &set("acme"), SEEN, "SAVEPOINT s", &set("globex")],
+                );
+                assert_eq!(failed(&run(&mut wire, TOLD)), ("42501".into(), 'E'));
+                fine(&run(&mut wire, "ROLLBACK TO s"));
+                assert_eq!(column(&run(&mut wire, TOLD)), ["acme:acme"]);
+                fine(&run(&mut wire, "COMMIT"));
+            }
+        }
+        nothing_is_left(stack, database);
+    });
+}
+
 #[test]
 fn tokens_of_ones_own_open_nothing() {
-    each(|stack, database| {
+    each(stacks(), |stack, database| {
         let mut wire = log_in(stack, "picky", database, &[]);
         let other = DATABASES[usize::from(database == DATABASES[0])];
-        let good = |zone: &str| token(7, zone, "shop_acme", database, 0);
+        let good = |zone: &str| token_of(&key("k1", 7), zone, "shop_acme", database, 0);
         let swapped = {
             let (ho, acme) = (good("ho"), good("acme"));
             let mut parts: Vec<&str> = acme.split('.').collect();
@@ -117,22 +222,31 @@ fn tokens_of_ones_own_open_nothing() {
             parts.join(".")
         };
         for (forged, why) in [
-            (token(8, "ho", "shop_acme", database, 0), "another key"),
+            (
+                token_of(&key("k1", 8), "ho", "shop_acme", database, 0),
+                "another key",
+            ),
             (swapped, "a swapped zone"),
             (
-                token(7, "ho", "shop_acme", database, -2 * MINUTE),
+                token_of(&key("k1", 7), "ho", "shop_acme", database, -2 * MINUTE),
                 "expired",
             ),
             (
-                token(7, "ho", "shop_acme", database, 2 * MINUTE),
+                token_of(&key("k1", 7), "ho", "shop_acme", database, 2 * MINUTE),
                 "too early",
             ),
-            (token(7, "ho", "shop_globex", database, 0), "another role"),
             (
-                token(7, "ho", "picky", database, 0),
+                token_of(&key("k1", 7), "ho", "shop_globex", database, 0),
+                "another role",
+            ),
+            (
+                token_of(&key("k1", 7), "ho", "picky", database, 0),
                 "the login, not its role",
             ),
-            (token(7, "ho", "shop_acme", other, 0), "another database"),
+            (
+                token_of(&key("k1", 7), "ho", "shop_acme", other, 0),
+                "another database",
+            ),
             ("-".to_owned(), "none"),
         ] {
             // In the statement that sets the zone, which nothing has been entered ahead of.
@@ -157,8 +271,8 @@ fn tokens_of_ones_own_open_nothing() {
 /// README.md of deploy/sql says how far one goes.
 #[test]
 fn a_stolen_token_enters_no_transaction_that_has_a_zone() {
-    each(|stack, database| {
-        let stolen = || token(7, "ho", "shop_acme", database, 0);
+    each(stacks(), |stack, database| {
+        let stolen = || token_of(&key("k1", 7), "ho", "shop_acme", database, 0);
         let enter = || format!("SELECT FROM portcullis.enter('{}')", stolen());
         let mut own = straight(stack, database);
         fine(&own.query(&format!("BEGIN; {}", enter())));

@@ -118,10 +118,13 @@ fn seen(bytes: &[u8], login: Login) -> Vec<String> {
                 let sqlstate = frames::field(frame.body, b'C').unwrap_or_default();
                 match (&*sqlstate, login) {
                     ("26000" | "34000" | "55000", Login::Zoned) => "E 25P02".to_owned(),
+                    ("26000" | "34000" | "55000" | "42501", Login::Chooser) => "E 25P02".to_owned(),
                     ("34000" | "26000", Login::Migrator) => "E 42501".to_owned(),
                     _ => format!("{kind} {sqlstate}"),
                 }
             }
+            // SHOW, and what set_config answers.
+            b'D' if login == Login::Chooser => format!("D {}", frame.body.escape_ascii()),
             b'C' | b'Z' => format!("{kind} {}", frame.body.escape_ascii()),
             _ => kind.to_string(),
         }
@@ -133,9 +136,9 @@ fn seen(bytes: &[u8], login: Login) -> Vec<String> {
 fn simulate(seed: u64, login: Login) -> Result<usize, String> {
     let mut random = Random::new(seed);
     let length = 2 + random.below(24);
-    let migrates = login == Login::Migrator;
-    let seasoned = login == Login::Zoned && random.one_in(2);
-    let program = Writer::program(Random::new(random.next()), length, migrates, seasoned);
+    let zones = matches!(login, Login::Zoned | Login::Chooser);
+    let seasoned = zones && random.one_in(2);
+    let program = Writer::program(Random::new(random.next()), length, login, seasoned);
     let mut world = World::new(random.clone(), login);
     let mut doomed = Random::new(random.next());
     world.server.doomed = (1..=program.marks).filter(|_| doomed.one_in(12)).collect();
@@ -222,13 +225,15 @@ fn compare(world: &World, acts: &[Act], login: Login, had: &[Vec<String>]) -> Re
     if login != Login::Migrator && alone.described_in_vain {
         return Ok(());
     }
-    if login == Login::Zoned && (alone.doubtful || world.server.doubtful) {
+    let zones = matches!(login, Login::Zoned | Login::Chooser);
+    if zones && (alone.doubtful || world.server.doubtful) {
         return Ok(());
     }
     // Refused rather than guessed; a server alone knows.
-    let blindly = b"cannot go back to a savepoint behind this batch";
-    let mut seen_by_client = world.driver.to_client.windows(blindly.len());
-    if login == Login::Zoned && seen_by_client.any(|window| window == blindly) {
+    let blindly = "cannot go back to a savepoint behind this batch";
+    let early = "cannot run a portal from before RESET ALL";
+    let told = String::from_utf8_lossy(&world.driver.to_client);
+    if zones && [blindly, early].iter().any(|it| told.contains(it)) {
         return Ok(());
     }
     let wanted = seen(&alone.output, login);
@@ -276,6 +281,11 @@ fn simulate_all(login: Login) {
 #[test]
 fn services_with_a_zone() {
     simulate_all(Login::Zoned);
+}
+
+#[test]
+fn services_that_set_signed_zones_themselves() {
+    simulate_all(Login::Chooser);
 }
 
 #[test]

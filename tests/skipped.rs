@@ -5,8 +5,10 @@ mod support;
 
 use support::files::write_secret;
 use support::fixture::POLICY;
-use support::message::{Message, bind, close, column, error, execute, failed, fine, kinds, parse};
+use support::message::{Message, bind, close, column, execute, failed, fine, parse, refused_by};
+
 use support::migration::{finished, portcullis};
+use support::shop::acme;
 use support::{Stack, StackOptions, Wire};
 
 /// shop_acme has its zone on the session route, shop_globex chooses its own.
@@ -29,10 +31,6 @@ fn start() -> Stack {
     })
 }
 
-fn own(stack: &Stack) -> Wire {
-    Wire::login(&stack.login("shop_acme", "shop"))
-}
-
 fn chooser(stack: &Stack) -> Wire {
     Wire::login(&stack.login("shop_globex", "shop"))
 }
@@ -43,19 +41,12 @@ fn batch(wire: &mut Wire, texts: &[&str]) -> Vec<Message> {
     wire.batch(&texts.iter().flat_map(each).collect::<Vec<u8>>())
 }
 
-#[track_caller]
-fn refused_by(answer: &[Message], guard: &str) {
-    let error = error(answer).unwrap_or_else(|| panic!("passed: {}", kinds(answer)));
-    let detail = error.field(b'D').unwrap_or_default();
-    assert!(detail.contains(&format!("\"{guard}\"")), "{error:?}");
-}
-
 /// PostgreSQL keeps 63 bytes of a name: the third Parse took the place of the first, and a Bind of the
 /// first ran it.
 #[test]
 fn no_two_names_are_the_same_one() {
     let stack = start();
-    let mut wire = own(&stack);
+    let mut wire = acme(&stack);
     let [one, two, three] = ["1", "2", "3"].map(|end| "A".repeat(63) + end);
     let harmless = parse(&one, "SELECT $1::text || $2::text");
     let sent = [
@@ -179,7 +170,7 @@ fn nothing_runs_behind_a_commit_without_what_belongs_to_it() {
 #[test]
 fn a_name_is_judged_by_what_sql_has_put_there() {
     let stack = start();
-    let mut wire = own(&stack);
+    let mut wire = acme(&stack);
     fine(&wire.batch(&parse("n", "SELECT 1")));
     fine(&wire.query("DEALLOCATE n"));
     fine(&wire.query("PREPARE n AS INSERT INTO imports VALUES (1, 'by name')"));

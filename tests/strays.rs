@@ -126,9 +126,11 @@ impl Client {
         let any = "SELECT set_config($1, $2, true)";
         let name = Some("app.tenant_id");
         let literal = format!("SET LOCAL app.tenant_id = '{}'", self.zone);
-        let set = match self.dice.below(3) {
+        let told = format!("SELECT set_config($1, '{}', true)", self.zone);
+        let set = match self.dice.below(4) {
             0 => extended(text, &[Some(self.zone)]),
             1 => extended(any, &[name, Some(self.zone)]),
+            2 => extended(&told, &[name]),
             _ => extended(&literal, &[]),
         };
         let end = ["COMMIT", "ROLLBACK", "SELECT 1/0"][self.dice.below(3) as usize];

@@ -4,6 +4,7 @@
 mod support;
 
 mod zones {
+    #[allow(dead_code, reason = "each file of tests uses a part of it")]
     pub mod common;
 }
 
@@ -139,6 +140,18 @@ fn what_is_set_for_a_transaction_ends_with_it() {
                 &[Some("app.tenant_id"), Some("globex")],
             ),
             (
+                "SELECT set_config('app.tenant_id'::VARCHAR, $1::VARCHAR, true)",
+                &[Some("globex")],
+            ),
+            (
+                "SELECT set_config(CAST('app.tenant_id' AS text), CAST($1 AS varchar), true)",
+                &[Some("globex")],
+            ),
+            (
+                "SELECT set_config($1::VARCHAR, $2::VARCHAR, true) AS set_config_1",
+                &[Some("app.tenant_id"), Some("globex")],
+            ),
+            (
                 "SELECT set_config($2, $1, TRUE)",
                 &[Some("globex"), Some("APP.Tenant_id")],
             ),
@@ -175,6 +188,39 @@ fn what_is_set_for_a_transaction_ends_with_it() {
         fine(&wire.query("COMMIT"));
         assert_eq!(seen(&mut wire), ["acme"]);
         nothing_is_left(&stack);
+    }
+}
+
+/// What pools send when a connection goes back to them: asyncpg's, Npgsql's, and others.
+const TIDY: [&str; 9] = [
+    "SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL;",
+    "SET SESSION AUTHORIZATION DEFAULT;RESET ALL;CLOSE ALL;UNLISTEN *;SELECT pg_advisory_unlock_all();DISCARD SEQUENCES;DISCARD TEMP",
+    "CLOSE ALL",
+    "DISCARD PLANS",
+    "DISCARD SEQUENCES",
+    "DISCARD TEMP",
+    "DEALLOCATE ALL",
+    "RESET ALL",
+    "DISCARD ALL",
+];
+
+#[test]
+fn pools_tidy_up_behind_transactions_that_had_a_zone_of_their_own() {
+    for stack in stacks() {
+        let mut wire = log_in(&stack, "picky", &[]);
+        for text in TIDY {
+            fine(&wire.query("BEGIN"));
+            fine(&wire.query("SET LOCAL app.tenant_id = 'globex'"));
+            assert_eq!(seen(&mut wire), ["globex"], "{text}");
+            fine(&wire.query("COMMIT"));
+            fine(&wire.query(text));
+            let gone = wire.query(SEEN);
+            refused(&mut wire, &gone, "zone-required");
+            nothing_is_left(&stack);
+        }
+        fine(&wire.query("EXPLAIN SELECT 1"));
+        let others = wire.query("EXPLAIN (ANALYZE) SELECT * FROM orders");
+        refused(&mut wire, &others, "zone-required");
     }
 }
 
@@ -233,6 +279,15 @@ fn it_is_taken_back_with_the_transaction_that_set_it() {
         assert_eq!(seen(&mut wire), ["globex"]);
         // Without one in the startup packet there is none.
         let mut wire = log_in(&stack, "picky", &[]);
+        // A Query that fails takes back what stands ahead of it without Sync.
+        let sent = [
+            extended("SET app.tenant_id = 'acme'", &[]),
+            message::query("SELECT 1/0"),
+        ];
+        wire.send(&sent.concat());
+        assert_eq!(failed(&wire.receive_until(b'Z')), ("22012".into(), 'I'));
+        let said = wire.query(SEEN);
+        refused(&mut wire, &said, "zone-required");
         for texts in [
             &["BEGIN", "SET app.tenant_id = 'acme'", "ROLLBACK"][..],
             &["SET app.tenant_id = 'acme'", "RESET app.tenant_id"],

@@ -9,6 +9,7 @@ mod zones {
 
 use std::process::Command;
 
+use support::parts::source;
 use support::{Psql, parts, psql};
 use zones::common::{nothing_is_left, stacks};
 
@@ -25,10 +26,6 @@ fn run(client: impl Fn() -> Command) {
         assert_eq!(answer.status, 0, "{said}");
         nothing_is_left(&stack);
     }
-}
-
-fn source(file: &str) -> String {
-    format!("{}/tests/drivers/{file}", env!("CARGO_MANIFEST_DIR"))
 }
 
 #[test]

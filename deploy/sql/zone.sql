@@ -141,6 +141,11 @@ declare
     issued timestamptz;
     present timestamptz := clock_timestamp();
 begin
+    if token = '' then
+        -- What the proxy says of a client that has set another zone than the one that was entered.
+        raise exception 'this transaction is in another zone' using errcode = '42501',
+            hint = 'End the transaction before you change the zone.';
+    end if;
     if octet_length(token) > 600 or array_length(part, 1) is distinct from 6 or part[1] <> 'pz1'
        or length(part[6]) <> 64 or length(part[4]) <> 32 or part[5] = '' then
         raise exception 'zone token is malformed' using errcode = '42501';

@@ -8,14 +8,12 @@ use clap::Args;
 use serde_json::json;
 
 use super::answer::Answer;
+use super::judged::count;
 use super::test as cases;
 use crate::clock::today;
-use crate::config::{Config, Problem, read};
+use crate::config::{self, Config, Problem, read};
 use crate::net::load;
 use crate::policy::{Date, Policy, check_together, check_zone_keys};
-
-/// Where the packages put the configuration.
-const DEFAULT: &str = "/etc/portcullis/portcullis.toml";
 
 /// Checks configuration and policy files. With a configuration, its policy is checked too, and
 /// whether the two fit. Exceptions that expire within 14 days are told.
@@ -34,7 +32,7 @@ pub fn run(args: &CheckArgs) -> ExitCode {
 }
 
 fn check(args: &CheckArgs, today: Date) -> Answer {
-    let default = [PathBuf::from(DEFAULT)];
+    let default = [PathBuf::from(config::DEFAULT_FILE)];
     let files = if args.files.is_empty() {
         &default[..]
     } else {
@@ -210,10 +208,6 @@ fn as_text(run: &Run, errors: usize) -> String {
         ),
     };
     text
-}
-
-fn count(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 fn as_json(problems: &[Problem]) -> String {

@@ -7,10 +7,7 @@ use serde_json::json;
 
 use super::client::Client;
 use super::output::{COULD_NOT, as_json, as_table, fail, say, tell};
-use crate::config::Config;
-
-/// Where the configuration lies unless somebody says otherwise.
-const CONFIG: &str = "/etc/portcullis/portcullis.toml";
+use crate::config::{self, Config};
 
 /// Where the running proxy's console is.
 #[derive(clap::Args, Clone, Debug)]
@@ -19,7 +16,7 @@ pub struct ConsoleAt {
     #[arg(long, value_name = "PATH")]
     pub console: Option<PathBuf>,
     /// The proxy's configuration
-    #[arg(long, value_name = "FILE", default_value = CONFIG)]
+    #[arg(long, value_name = "FILE", default_value = config::DEFAULT_FILE)]
     pub config: PathBuf,
 }
 

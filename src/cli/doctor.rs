@@ -19,10 +19,10 @@ mod server;
 mod sql;
 mod stream;
 mod through;
+mod verifiers;
 mod vulnerabilities;
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -56,11 +56,17 @@ pub struct DoctorArgs {
     /// The parameter that policies read; default: the one they do read
     #[arg(long, value_name = "NAME")]
     zone_parameter: Option<String>,
-    /// A portcullis.toml: the same once more through that Portcullis
+    /// PgBouncer's auth_file: are its verifiers those of PostgreSQL? A superuser's DSN can tell
+    #[arg(long, value_name = "FILE")]
+    auth_file: Option<PathBuf>,
+    /// A portcullis.toml: the same once more through that Portcullis, and every way to another zone tried
     #[arg(long, value_name = "FILE", conflicts_with = "read_only")]
     config: Option<PathBuf>,
+    /// With --config: the zone to be in, for a login whose clients set it themselves
+    #[arg(long, value_name = "ZONE", requires = "config")]
+    zone: Option<String>,
     /// Only show that DSN cannot be reached from here: no way around Portcullis
-    #[arg(long, conflicts_with_all = ["read_only", "config", "sql", "admin_dsn"])]
+    #[arg(long, conflicts_with_all = ["read_only", "config", "sql", "admin_dsn", "auth_file"])]
     prove_closed: bool,
     /// Print JSON
     #[arg(long, conflicts_with = "sql")]
@@ -108,6 +114,13 @@ fn read(dsn: &str) -> Result<Dsn, CouldNot> {
 
 fn examined(args: &DoctorArgs) -> Result<examine::Examined, CouldNot> {
     let dsn = read(&args.dsn)?;
+    let through = match &args.config {
+        Some(path) => Some(through::Wanted::load(path, &dsn, args.zone.as_deref())?),
+        None => None,
+    };
+    let mut auth_files: Vec<PathBuf> = args.auth_file.iter().cloned().collect();
+    auth_files.extend(through.iter().map(|through| through.auth_file.clone()));
+    auth_files.dedup();
     let wanted = Wanted {
         admin: match &args.admin_dsn {
             Some(text) => Some(read(text)?.with_database(pgbouncer::CONSOLE)),
@@ -116,12 +129,13 @@ fn examined(args: &DoctorArgs) -> Result<examine::Examined, CouldNot> {
         read_only: args.read_only,
         zone: catalog::Asked {
             column: args.zone_column.clone(),
-            parameter: args.zone_parameter.clone(),
+            parameter: args
+                .zone_parameter
+                .clone()
+                .or_else(|| through.as_ref().and_then(through::Wanted::parameter)),
         },
-        through: match &args.config {
-            Some(path) => Some(through::address(path, &dsn).map_err(CouldNot::Other)?),
-            None => None,
-        },
+        auth_files,
+        through,
         dsn,
     };
     examine::run(&wanted)
@@ -160,13 +174,4 @@ fn could_not(args: &DoctorArgs, why: &CouldNot) -> Answer {
         stderr,
         code: super::output::COULD_NOT,
     }
-}
-
-/// A file of at most `longest` bytes.
-fn read_file(path: &Path, longest: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?
-        .take(longest)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

@@ -14,6 +14,7 @@ pub(super) const DOCTOR: &str = r#"Examples:
   portcullis doctor "host=localhost port=6432 dbname=app"
   portcullis doctor --read-only postgresql://doctor@db.example.com:6432/shop
   portcullis doctor --sql "host=localhost dbname=app" > mend.sql
+  portcullis doctor --auth-file /etc/pgbouncer/userlist.txt "host=/var/run/postgresql user=postgres"
   portcullis doctor --config /etc/portcullis/portcullis.toml "host=localhost dbname=app"
   portcullis doctor --prove-closed "host=pgbouncer.internal port=6432 dbname=app"
 

@@ -15,12 +15,16 @@ use clap::Args;
 
 use super::answer::Answer;
 use super::judged::{self, Finding, alone, cut, findings, one_line};
-use super::test::player::{messages, play_in};
+use super::test::player::{messages, play_in, prepared};
 use super::test::upstream::Upstream;
+use crate::conversation::without_bound_names;
 use crate::policy::{
     Guard, Mode, Objection, Phase, Refusal, State, Verdict, Who, decide, decide_command,
 };
 use crate::sql::{Facts, Fingerprint, Statement};
+
+/// A Parse that declares no types.
+const NO_TYPES: &[u8] = &[0, 0];
 
 /// Longest text that is explained: the largest that `max_statement_bytes` allows.
 const MAX_TEXT: u64 = 64 << 20;
@@ -223,25 +227,40 @@ impl Explanation {
             Some(command) => command.facts(text),
             None => judged::facts(text),
         };
+        // Where names are bound it comes as a Parse, and each Bind is judged by itself.
+        let parsed = without_bound_names(&facts, NO_TYPES);
+        let judged = parsed.as_ref().unwrap_or(&facts);
         let findings = |facts: &Facts| match &command {
             Some(command) => judged::of_command(command, &who),
             None => findings(facts, &who, state),
         };
-        let (refusal, upstream) = answer(text, &facts, &who, zone, state);
-        let lossy = String::from_utf8_lossy(text);
-        let texts = cut(&lossy, &facts);
-        let explained = |(statement, text): (&Statement, &str)| Explained {
+        let sql = String::from_utf8_lossy(text);
+        let played = match parsed {
+            Some(_) => play_in(&who, zone, state, &prepared(&sql)),
+            None => play_in(&who, zone, state, &messages(&sql, false)),
+        };
+        let decision = match &command {
+            Some(command) => decide_command(command, judged, &who),
+            None => decide(judged, &who, state),
+        };
+        let refusal = match decision.verdict {
+            Verdict::Refuse(refusal) => Some(*refusal),
+            Verdict::Allow => played.refusal,
+        };
+        let texts = cut(&sql, &facts);
+        let explained = |((statement, judged), text): ((&Statement, &Statement), &str)| Explained {
             text: one_line(text),
             relations: crate::sql::labels::relations(text),
             facts: statement.clone(),
-            findings: findings(&alone(statement, facts.fingerprint)),
+            findings: findings(&alone(judged, facts.fingerprint())),
         };
+        let all = facts.statements.iter().zip(&judged.statements);
         let undescribed = facts.undescribed.is_some();
         let statements: Vec<Explained> = match undescribed {
             true => Vec::new(),
-            false => facts.statements.iter().zip(texts).map(explained).collect(),
+            false => all.zip(texts).map(explained).collect(),
         };
-        let mut message = findings(&facts);
+        let mut message = findings(judged);
         // Off unless it is asked for: it would be told of every message of several statements.
         if who.policy.mode(Guard::MultiStatement) == Mode::Off {
             message.retain(|finding| finding.guard != Guard::MultiStatement);
@@ -270,10 +289,10 @@ impl Explanation {
             who,
             chosen: zone.map(str::to_owned),
             refusal,
-            upstream,
+            upstream: played.upstream,
             statements,
             message,
-            fingerprint: facts.fingerprint,
+            fingerprint: facts.fingerprint(),
             undescribed,
         }
     }
@@ -290,25 +309,4 @@ impl Explained {
     fn has(&self, guard: Guard) -> bool {
         self.findings.iter().any(|finding| finding.guard == guard)
     }
-}
-
-/// What the conversation makes of the text as a simple query.
-fn answer(
-    text: &[u8],
-    facts: &Facts,
-    who: &Who,
-    zone: Option<&str>,
-    state: State,
-) -> (Option<Refusal>, Upstream) {
-    let text = String::from_utf8_lossy(text);
-    let played = play_in(who, zone, state, &messages(&text, false));
-    let decision = match judged::command(text.as_bytes(), who) {
-        Some(command) => decide_command(&command, facts, who),
-        None => decide(facts, who, state),
-    };
-    let refusal = match decision.verdict {
-        Verdict::Refuse(refusal) => Some(*refusal),
-        Verdict::Allow => played.refusal,
-    };
-    (refusal, played.upstream)
 }

@@ -225,7 +225,7 @@ pub(super) fn findings(facts: &Facts, who: &Who, state: State) -> Vec<Finding> {
             Some(Finding {
                 guard: *guard,
                 objection: judge(facts, who, state)?,
-                exempt: exempt(*guard, who, state, facts.fingerprint),
+                exempt: exempt(*guard, who, state, facts.fingerprint()),
                 by_conversation: false,
             })
         })
@@ -238,7 +238,7 @@ pub(super) fn alone(statement: &Statement, fingerprint: Option<Fingerprint>) -> 
         statements: vec![statement.clone()],
         classes: statement.classes,
         undescribed: None,
-        fingerprint,
+        fingerprint: fingerprint.into(),
     }
 }
 

@@ -155,11 +155,18 @@ fn line(cells: impl Iterator<Item = String>, between: &str) -> String {
         .to_owned()
 }
 
-/// On one line, and nothing that a terminal would obey.
+/// On one line, and nothing that a terminal would obey: what is hidden is a blank.
 pub fn printable(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if is_hidden(c) { ' ' } else { c })
         .collect()
+}
+
+/// Control characters, and those without a look of their own: they turn the direction of a line or join words.
+pub fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(u32::from(c), 0xad | 0x61c | 0x180e | 0x200b..=0x200f | 0x2028..=0x202e
+            | 0x2060..=0x206f | 0xfeff | 0xfff9..=0xfffb | 0xe0000..=0xe007f)
 }
 
 #[cfg(test)]

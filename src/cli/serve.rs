@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::migration::Sessions;
 use crate::migration::registry::RegistryHandle;
 use crate::net::load;
@@ -22,11 +22,7 @@ use crate::telemetry::{Telemetry, log};
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// The configuration
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "/etc/portcullis/portcullis.toml"
-    )]
+    #[arg(long, value_name = "FILE", default_value = config::DEFAULT_FILE)]
     config: PathBuf,
 }
 
@@ -66,7 +62,7 @@ fn start(path: &Path) -> Result<(), String> {
     let mock_secret = mock_secret(&config)?;
     let shared = Shared::new(Parts {
         mock_secret,
-        peers: Peers::load(&config, &mock_secret)?,
+        peers: Peers::of(&config, &mock_secret),
         config,
         snapshot: Snapshot::new(load::files(policy, &users, tls)),
         telemetry,
@@ -93,7 +89,7 @@ fn mock_secret(config: &Config) -> Result<[u8; 32], String> {
         .unwrap_or(Path::new("/etc/machine-id"));
     let mut context = ring::digest::Context::new(&ring::digest::SHA256);
     context.update(b"portcullis: salts of users who do not exist\0");
-    match std::fs::read(source) {
+    match crate::tls::files::read_regular(source, crate::tls::files::MAX_SECRET_FILE) {
         Ok(known_here) => context.update(&known_here),
         // Without either (a container without machine-id): new on every start, but never guessable.
         Err(_) => {

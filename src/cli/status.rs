@@ -11,7 +11,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::answer::Answer;
-use crate::config::Config;
+use crate::config::{self, Config};
 
 /// To connect, and for each read and write.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -29,11 +29,7 @@ pub struct StatusArgs {
     #[arg(long)]
     json: bool,
     /// The proxy's configuration, which has its http address
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "/etc/portcullis/portcullis.toml"
-    )]
+    #[arg(long, value_name = "FILE", default_value = config::DEFAULT_FILE)]
     config: PathBuf,
 }
 

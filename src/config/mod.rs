@@ -23,6 +23,9 @@ pub use isolation::Isolation;
 pub use peers::Peers;
 pub use problem::{Problem, Severity};
 
+/// Where commands look for the configuration that they are not told.
+pub const DEFAULT_FILE: &str = "/etc/portcullis/portcullis.toml";
+
 /// A valid configuration. Keys carry PgBouncer's and libpq's names.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -102,12 +105,13 @@ pub const MAX_FILE_BYTES: u64 = 1 << 20;
 /// The text of a configuration or policy file.
 ///
 /// # Errors
-/// It cannot be read, is longer than [`MAX_FILE_BYTES`], or is not UTF-8.
+/// It is no regular file (a named pipe would be waited for without end), cannot be read, is longer than
+/// [`MAX_FILE_BYTES`], or is not UTF-8.
 pub fn read(path: &Path) -> Result<String, Vec<Problem>> {
     use std::io::Read;
     let mut text = String::new();
-    let read = std::fs::File::open(path)
-        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text));
+    let read = crate::tls::files::open_regular(path)
+        .and_then(|(file, _)| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text));
     let message = match read {
         Ok(_) if text.len() as u64 <= MAX_FILE_BYTES => return Ok(text),
         Ok(_) => "the file is longer than 1MB".to_owned(),

@@ -32,6 +32,7 @@ const GUARDS: &[Column] = &[
     ("refused", Type::Number),
     ("observed", Type::Number),
     ("counted_since", Type::Text),
+    ("in_table", Type::Text),
 ];
 const OUTCOMES: [Outcome; 2] = [Outcome::Refused, Outcome::Observed];
 
@@ -128,6 +129,7 @@ pub(super) fn guards(state: &ConsoleState) -> Answer {
             count(guard, Outcome::Refused),
             count(guard, Outcome::Observed),
             Some(timestamp(report.since)),
+            known.filter(|known| known.table).map(|_| "yes".to_owned()),
         ]
     };
     Answer {

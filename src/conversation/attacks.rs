@@ -267,6 +267,33 @@ fn a_hoard_of_long_texts_is_bounded() {
     assert_eq!(kinds(&ask(&mut attack, held)), b"PS");
 }
 
+/// Each Bind of a name makes a description of its own of a text that may be long; some bytes are enough for one.
+#[test]
+fn a_hoard_of_bound_names_is_bounded() {
+    let mut attack = Attack::new();
+    let mut text = "select set_config($1, '', true)".to_owned();
+    while text.len() < 300_000 {
+        text += &format!(", set_config('a.b', '{}', true)", "x".repeat(400));
+    }
+    let mut batch = Vec::new();
+    parse(&mut batch, &text);
+    // It is long: described elsewhere, and handed in.
+    assert_eq!(attack.client(&batch).1, 0);
+    attack.described = Some(Arc::new(describe(text.as_bytes())));
+    assert_eq!(attack.client(&batch).1, batch.len());
+    let mut bind = Vec::new();
+    message(&mut bind, b'B', |body| {
+        body.extend_from_slice(b"\0\0\0\0\0\x01\0\0\0\x03x.y\0\0");
+    });
+    let mut sent = 0;
+    while attack.client(&bind).1 == bind.len() {
+        sent += 1;
+        assert!(sent < 10_000, "without bounds");
+    }
+    let bytes = attack.conversation.in_flight.pending_bytes();
+    assert!((1 << 20..9 << 20).contains(&bytes), "{sent}: {bytes}");
+}
+
 fn kinds(mut bytes: &[u8]) -> Vec<u8> {
     let mut kinds = Vec::new();
     while let Ok(Some(header)) = frame::header(bytes) {

@@ -9,8 +9,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::extended::{Lookup, too_many_names, unknown_statement};
+use super::bound::unread_zone;
+use super::extended::{Lookup, taken_name, unknown_statement};
 use super::in_flight::Space;
+use super::names::too_many_names;
 use super::splice::Splice;
 use super::{Context, Conversation, Observer};
 use crate::policy::{Refusal, Who};
@@ -224,6 +226,7 @@ impl Conversation {
             Lookup::Known(prepared) => {
                 known = true;
                 let refusal = self.judge_again(&prepared.facts, cx);
+                let refusal = refusal.or_else(|| unread_zone(&prepared.facts, cx.who));
                 if refusal.is_some() {
                     return refused_at(refusal, statement);
                 }
@@ -312,6 +315,9 @@ impl Conversation {
     }
 
     fn judge_room(&self, facts: &Facts, touch: &NameTouch, who: &Who) -> Named {
+        if touch.act == NameAct::Prepare && self.owns(name_of(touch)) {
+            return Named::Refused(taken_name(who, name_of(touch)));
+        }
         let by_sql = self.by_sql.as_ref();
         match by_sql.is_none_or(|it| it.has_room(name_of(touch), facts)) {
             true => Named::Allowed,
@@ -349,7 +355,7 @@ impl Conversation {
                     statements: vec![statement.clone()],
                     classes: statement.classes,
                     undescribed: None,
-                    fingerprint: facts.fingerprint,
+                    fingerprint: facts.fingerprint.clone(),
                 }),
             };
             let by_sql = self.by_sql.get_or_insert_default();

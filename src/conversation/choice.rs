@@ -2,7 +2,7 @@
 //! and what is here asks whether it has one, and whether it may have that one.
 //!
 //! A value is checked before it is sent: what the text says by the guards, what is bound when it is
-//! bound. Whether one is set in the running transaction is predicted from what was sent; where that is
+//! bound (see `bound`). Whether one is set in the running transaction is predicted from what was sent; where that is
 //! wrong (a call that was not reached), the transaction has the client's zone of before, or none, and
 //! then row-level security shows nothing.
 
@@ -10,15 +10,12 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use super::client::Message;
+use super::bound;
 use super::entering::Entering;
 use super::{Context, Conversation, Observer};
-use crate::policy::guards::{statement_bounds, zone_not_granted, zone_parameter};
-use crate::policy::{Chosen, Guard, Refusal, State, Who};
-use crate::protocol::bind;
-use crate::sql::{
-    Bound, Bounds, Facts, ParameterName, ParameterUse, Savepoint, SavepointAct, Statement, resolve,
-};
+use crate::policy::guards::zone_not_granted;
+use crate::policy::{Chosen, State, Who};
+use crate::sql::{Facts, ParameterName, ParameterUse, Savepoint, SavepointAct, Statement};
 
 /// What is known of one client's choice.
 #[derive(Debug)]
@@ -96,8 +93,7 @@ impl Choice {
 
     /// May it turn out to set it, when names are bound?
     pub fn may_set(&self, facts: &Facts) -> bool {
-        let mut all = facts.statements.first().into_iter().flat_map(bound);
-        all.any(|(_, name)| *name == ParameterName::Dynamic)
+        facts.statements.first().is_some_and(bound::binds_names)
     }
 
     /// The parameter.
@@ -210,18 +206,6 @@ impl Choice {
     }
 }
 
-/// What a message that binds values sets by them.
-pub(super) enum Read {
-    /// Nothing that must be looked at.
-    Nothing,
-    /// This is what the statement does, with them.
-    Facts(Arc<Facts>),
-    /// The message must be there whole.
-    More(usize),
-    /// It is not granted, or cannot be read.
-    Refused(Box<Refusal>),
-}
-
 impl Conversation {
     /// What is granted is what the policy grants now.
     pub(super) fn renew_choice(&mut self, who: &Who) {
@@ -258,162 +242,4 @@ impl Conversation {
             injection.choice.is_some() && !injection.has_chosen() && injection.is_unanswered()
         })
     }
-
-    /// Reads what a Bind sets by its values: the names of parameters, and the zone.
-    pub(super) fn read_bound(&self, facts: &Facts, message: Message<'_>, who: &Who) -> Read {
-        read_bound(
-            facts,
-            message,
-            who,
-            self.max_statement_bytes,
-            zone_not_granted::refusal,
-        )
-    }
-}
-
-/// Says whether a zone may not be bound.
-type Refuse = fn(&Who, &str) -> Option<Refusal>;
-
-/// The same for whoever only looks on. `max`: the longest text, bytes.
-pub(super) fn read_bound(
-    facts: &Facts,
-    message: Message<'_>,
-    who: &Who,
-    max: usize,
-    refuse: Refuse,
-) -> Read {
-    let Some(statement) = facts.statements.first() else {
-        return Read::Nothing;
-    };
-    let mut all = bound(statement).filter(|(bound, _)| matters(bound, statement, who));
-    if all.next().is_none() {
-        return Read::Nothing;
-    }
-    if message.header.total > max {
-        return Read::Refused(Box::new(statement_bounds::too_long(who, max)));
-    }
-    let Some(body) = message.body() else {
-        return Read::More(message.header.total);
-    };
-    match read(facts, statement, body, who, refuse) {
-        Ok(None) => Read::Nothing,
-        Ok(Some(facts)) => Read::Facts(Arc::new(facts)),
-        Err(refusal) => Read::Refused(refusal),
-    }
-}
-
-/// What a Parse is judged by: without the parameters whose names will be bound, for one transaction. They
-/// are judged when they are. None: there are none.
-pub(super) fn without_bound_names(facts: &Facts, types: &[u8]) -> Option<Facts> {
-    let statement = facts.statements.first()?;
-    let is_deferred = |at: usize| {
-        let mut all = bound(statement);
-        all.any(|(bound, _)| {
-            usize::from(bound.touch) == at && is_name(bound, statement) && is_text(bound, types)
-        })
-    };
-    let count = statement.parameters.len();
-    if !(0..count).any(is_deferred) {
-        return None;
-    }
-    let mut rest = facts.clone();
-    let parameters = statement.parameters.iter().enumerate();
-    let kept = parameters.filter(|(at, _)| !is_deferred(*at));
-    let kept = kept.map(|(_, touch)| touch.clone()).collect();
-    // Their numbers are others now, and what is bound as a value can be told where the name is bound.
-    rest.statements[0].parameters = kept;
-    rest.statements[0].details.bound = renumbered(statement, is_deferred);
-    Some(rest)
-}
-
-fn renumbered(statement: &Statement, gone: impl Fn(usize) -> bool) -> Option<Box<Bounds>> {
-    let all = bound(statement).filter(|(bound, _)| !gone(usize::from(bound.touch)));
-    let all = all.map(|(bound, _)| {
-        let before = (0..usize::from(bound.touch)).filter(|at| gone(*at)).count();
-        Bound {
-            touch: bound.touch - before as u16,
-            ..*bound
-        }
-    });
-    Some(Box::new(Bounds(all.collect())))
-}
-
-/// A zone that will be bound with a type that is not read byte by byte.
-pub(super) fn bound_otherwise(facts: &Facts, types: &[u8], who: &Who) -> Option<Box<Refusal>> {
-    let statement = facts.statements.first()?;
-    let mut all = bound(statement).filter(|(bound, _)| matters(bound, statement, who));
-    let found = all.any(|(bound, _)| !is_text(bound, types));
-    found.then(|| unreadable(statement, facts, who))
-}
-
-fn bound(statement: &Statement) -> impl Iterator<Item = (&Bound, &ParameterName)> {
-    let all = statement.details.bound.iter().flat_map(|it| it.0.iter());
-    all.filter_map(|bound| {
-        let touch = statement.parameters.get(usize::from(bound.touch))?;
-        Some((bound, &touch.name))
-    })
-}
-
-/// Is the name bound, of a parameter for one transaction, and its value as well?
-fn is_name(bound: &Bound, statement: &Statement) -> bool {
-    let touch = statement.parameters.get(usize::from(bound.touch));
-    let local = touch.is_some_and(|touch| touch.how == ParameterUse::Local);
-    local && bound.name.is_some() && bound.value.is_some()
-}
-
-/// Must the values be read?
-fn matters(bound: &Bound, statement: &Statement, who: &Who) -> bool {
-    let is_zone = |parameter: &str| match statement.parameters.get(usize::from(bound.touch)) {
-        Some(touch) => touch.name == ParameterName::Named(parameter.into()),
-        None => false,
-    };
-    is_name(bound, statement) || who.chosen_parameter().is_some_and(is_zone)
-}
-
-/// Do the types leave the values as they are? Those of text, and where nothing is said: then it is text
-/// that `set_config` takes.
-fn is_text(bound: &Bound, types: &[u8]) -> bool {
-    const TEXT: [u32; 3] = [0, 25, 1043];
-    let mut numbers = bound.name.iter().chain(&bound.value);
-    numbers.all(|number| bind::declared_type(types, *number).is_some_and(|oid| TEXT.contains(&oid)))
-}
-
-/// The facts with what is bound, where names are; a refusal, where a zone is not granted.
-fn read(
-    facts: &Facts,
-    statement: &Statement,
-    body: &[u8],
-    who: &Who,
-    refuse: Refuse,
-) -> Result<Option<Facts>, Box<Refusal>> {
-    let text = |number: u16| {
-        let value = bind::value(body, number).flatten()?;
-        std::str::from_utf8(value).ok()
-    };
-    let mut resolved = Vec::new();
-    for (bound, _) in bound(statement).filter(|(bound, _)| matters(bound, statement, who)) {
-        let Some(value) = bound.value.and_then(text) else {
-            return Err(unreadable(statement, facts, who));
-        };
-        if is_name(bound, statement) {
-            let Some(name) = bound.name.and_then(text) else {
-                return Err(unreadable(statement, facts, who));
-            };
-            resolved.push((bound.touch, Some(name), Some(value)));
-        } else if let Some(refusal) = refuse(who, value) {
-            return Err(Box::new(refusal));
-        } else if who.zone_is_signed() {
-            // The transaction will enter it.
-            resolved.push((bound.touch, None, Some(value)));
-        }
-    }
-    if resolved.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(resolve(facts, resolved.into_iter())))
-}
-
-fn unreadable(statement: &Statement, facts: &Facts, who: &Who) -> Box<Refusal> {
-    let objection = zone_parameter::unreadable(who).at(statement.position);
-    Box::new(objection.refuse(Guard::ZoneParameter, who, facts.fingerprint))
 }

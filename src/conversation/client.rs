@@ -93,7 +93,7 @@ impl Conversation {
                 Ok(None) => Next::Read { total: 0 },
                 Ok(Some(_)) if self.in_flight.is_full() => Next::Hold,
                 Ok(Some(_)) if enough(cx.facts.misses() - misses, at) => Next::Pause,
-                Ok(Some(_)) if self.judged > MAX_JUDGED => Next::Pause,
+                Ok(Some(_)) if self.judged > MAX_JUDGED || out.copied() > MAX_COPIED => Next::Pause,
                 Ok(Some(header)) => {
                     let message = Message { header, at, bytes };
                     match self.take(message, cx, out, reply)? {
@@ -364,6 +364,10 @@ impl Conversation {
 
 /// Statements, parameters and names that are judged in one step: each is asked about by every guard.
 const MAX_JUDGED: usize = 4096;
+
+/// Bytes that are made in one step, but for its last message: a Bind of some bytes can have a statement of a megabyte
+/// said again.
+const MAX_COPIED: usize = 256 * 1024;
 
 /// Was this much describing enough for one step? Thousands of small new texts, or some long ones,
 /// must not hold the worker.

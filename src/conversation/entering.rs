@@ -3,8 +3,8 @@
 //! has one zone; PostgreSQL refuses another.
 //!
 //! What the client has said in the running transaction is entered where the server has it, too: behind a
-//! call that was not reached there is nothing to enter, and no row is seen; or those of the zone that the
-//! transaction has entered before, which is one of the client's own, whatever the parameter says.
+//! call that was not reached there is nothing to enter, and no row is seen. Where the transaction has entered
+//! a zone before and the parameter says another by then, it fails: no row is seen under another zone's name.
 
 use std::sync::Arc;
 

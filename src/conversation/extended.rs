@@ -1,14 +1,14 @@
-//! The extended protocol, client's side: Parse, Bind, Describe, Execute, Close.
+//! The extended protocol, client's side: Parse, Bind, Describe, Close; Execute in `execute`.
 
-use super::by_sql::Named;
-use super::choice::Read;
-use super::client::{Message, Step, bad_layout, has_copy_in, only_cstr};
+use super::bound::Read;
+use super::client::{Message, Step, bad_layout, only_cstr};
 use super::in_flight::{Expected, Pending, Space};
-use super::judge::{Judged, blindly};
-use super::names::{MAX_BYTES, MAX_NAMES, Prepared, bytes_of, is_cut, name_too_long};
+use super::judge::Judged;
+use super::names::{
+    MAX_BYTES, MAX_NAMES, Prepared, bytes_of, is_cut, name_too_long, too_many_names,
+};
 use super::prepared::{self, Called};
 use super::splice::Splice;
-use super::virtualised::Noted;
 use super::{Batch, Context, Conversation, Fatal, Observer};
 use crate::error::SqlState;
 use crate::policy::{Guard, Objection, Refusal, Who, guards};
@@ -51,6 +51,10 @@ impl Conversation {
         }
         if is_cut(name) {
             return Ok(self.refuse_extended(message, name_too_long(cx.who), cx, out));
+        }
+        if self.owns(name) {
+            let refusal = taken_name(cx.who, name);
+            return Ok(self.refuse_extended(message, refusal, cx, out));
         }
         let facts = match self.judge(text, Some(types), cx) {
             Judged::Long => {
@@ -114,26 +118,29 @@ impl Conversation {
         if is_cut(portal) || is_cut(name) {
             return Ok(self.refuse_extended(message, name_too_long(cx.who), cx, out));
         }
-        let mut prepared = match self.lookup(name, out) {
+        let statement = match self.lookup(name, out) {
             Lookup::Wait => return Ok(Step::Hold),
             Lookup::Unknown => {
                 let refusal = unknown_statement(cx.who, name);
                 return Ok(self.refuse_extended(message, refusal, cx, out));
             }
-            Lookup::Known(prepared) => prepared,
+            Lookup::Known(statement) => statement,
         };
-        if self.chooses_just_now() {
+        if self.chooses_just_now() || self.binds_too_much(&statement.facts) {
             self.wait_for_answers(out);
             return Ok(Step::Hold);
         }
-        match self.read_bound(&prepared.facts, message, cx.who) {
+        let mut prepared = statement.clone();
+        match self.read_bound(&statement.facts, message, cx.who) {
             Read::Nothing => {}
             Read::Facts(facts) => prepared.facts = facts,
             Read::More(total) => return Ok(Step::More(total)),
             Read::Refused(refusal) => return Ok(self.refuse_extended(message, refusal, cx, out)),
         }
         let refusal = self.judge_again(&prepared.facts, cx);
-        let refusal = refusal.or_else(|| self.judge_prepared_by_sql(name, cx));
+        let refusal = refusal
+            .or_else(|| self.judge_prepared_by_sql(name, cx))
+            .or_else(|| self.judge_behind_procedure(&prepared.facts, cx.who));
         if let Some(refusal) = refusal {
             return Ok(self.refuse_extended(message, refusal, cx, out));
         }
@@ -151,14 +158,15 @@ impl Conversation {
             self.put_prefix(&prepared.facts, cx, out);
         }
         let anew = prepared::is_described_next(message, portal);
-        let called = self.say_again(name, &prepared, anew, out);
+        let ours = self.parse_as_bound(&statement, &prepared.facts, out);
+        let called = ours.unwrap_or_else(|| self.say_again(name, &statement, anew, out));
         match called {
             Called::Wait => return Ok(Step::Hold),
             Called::Changed => {
                 let refusal = changed_type(cx.who);
                 return Ok(self.refuse_extended(message, refusal, cx, out));
             }
-            Called::ByName | Called::Unnamed => {}
+            Called::ByName | Called::Unnamed | Called::Ours(_) => {}
         }
         let bound = Prepared {
             // The memory of an unnamed one serves the next.
@@ -226,106 +234,12 @@ impl Conversation {
                 let refusal = changed_type(cx.who);
                 return self.refuse_extended(message, refusal, cx, out);
             }
-            Called::ByName | Called::Unnamed => {}
+            Called::ByName | Called::Unnamed | Called::Ours(_) => {}
         }
         self.in_flight
             .push_describe(Expected::Describe, prepared.source);
         self.batch = Batch::Open;
         self.pass_describe(message, called, out)
-    }
-
-    pub(super) fn execute<O: Observer>(
-        &mut self,
-        message: Message<'_>,
-        cx: &mut Context<'_, O>,
-        out: &mut Splice<'_>,
-    ) -> Result<Step, Fatal> {
-        let Some(body) = message.body() else {
-            return wait_for_names(message);
-        };
-        let (portal, rows) = cstr(body).ok_or_else(bad_layout)?;
-        within_bounds(portal)?;
-        if rows.len() != 4 {
-            return Err(bad_layout());
-        }
-        if is_cut(portal) {
-            return Ok(self.refuse_extended(message, name_too_long(cx.who), cx, out));
-        }
-        let prepared = match self.lookup_portal(portal, out) {
-            Lookup::Known(prepared) => Some(prepared),
-            Lookup::Wait => return Ok(Step::Hold),
-            Lookup::Unknown if portal.is_empty() => {
-                return Ok(self.refuse_unnamed_portal(message, cx, out));
-            }
-            // Without Bind it can only be a cursor that an allowed statement declared.
-            Lookup::Unknown => {
-                if let Some(refusal) = self.judge_cursor(portal, cx) {
-                    return Ok(self.refuse_extended(message, refusal, cx, out));
-                }
-                None
-            }
-        };
-        let facts = prepared.as_ref().map(|prepared| &*prepared.facts);
-        if self
-            .injection
-            .as_ref()
-            .is_some_and(|injection| injection.lost_to_portal(facts))
-        {
-            let refusal = portal_without_zone(cx.who, facts);
-            return Ok(self.refuse_extended(message, refusal, cx, out));
-        }
-        let copy_in = facts.is_some_and(has_copy_in);
-        let mut noted = None;
-        if let Some(prepared) = &prepared {
-            let refusal = self.judge_again(&prepared.facts, cx);
-            let refusal = refusal.or_else(|| self.parameters_are_too_many(&prepared.facts, cx.who));
-            if let Some(refusal) = refusal {
-                return Ok(self.refuse_extended(message, refusal, cx, out));
-            }
-            if prepared.deallocates {
-                return Ok(self.execute_deallocate(message, &prepared.facts, cx, out));
-            }
-            if self.goes_back_blindly(&prepared.facts) {
-                let refusal = blindly(cx.who, &prepared.facts);
-                return Ok(self.refuse_extended(message, refusal, cx, out));
-            }
-            match self.judge_named(&prepared.facts, cx, out) {
-                Named::Allowed => {}
-                Named::Wait => return Ok(Step::Hold),
-                Named::Refused(refusal) => {
-                    return Ok(self.refuse_extended(message, refusal, cx, out));
-                }
-            }
-            match self.note(&prepared.facts, out) {
-                Noted::No => {}
-                Noted::Yes => noted = Some(&prepared.facts),
-                Noted::Wait => return Ok(Step::Hold),
-            }
-            self.may_deallocate(&prepared.facts);
-            self.note_names(&prepared.facts);
-            if let Some(injection) = &mut self.injection {
-                if noted.is_some() {
-                    // What is touched from here on is remembered.
-                    injection.begin_parameters();
-                }
-                injection.executed(&prepared.facts);
-            }
-        }
-        self.limit_rows(cx);
-        if self.record {
-            self.record_execute(prepared.as_ref(), cx);
-        }
-        self.batch = Batch::Open;
-        let step = self.pass(message, out);
-        match noted {
-            None => self.in_flight.push_statement(Expected::Execute, copy_in),
-            Some(facts) => {
-                let expected = Expected::NotedExecute;
-                self.in_flight.push_statement(expected, copy_in);
-                self.read_back(facts, out);
-            }
-        }
-        Ok(step)
     }
 
     pub(super) fn close<O: Observer>(
@@ -400,7 +314,7 @@ impl Conversation {
     }
 
     /// The unnamed portal without a Bind of the client's: if there is one, a zone prefix left it.
-    fn refuse_unnamed_portal<O: Observer>(
+    pub(super) fn refuse_unnamed_portal<O: Observer>(
         &mut self,
         message: Message<'_>,
         cx: &Context<'_, O>,
@@ -433,7 +347,7 @@ fn kind_and_name(message: Message<'_>) -> Result<Option<(u8, &[u8])>, Fatal> {
 }
 
 /// A longer name could not be waited for.
-fn within_bounds(name: &[u8]) -> Result<(), Fatal> {
+pub(super) fn within_bounds(name: &[u8]) -> Result<(), Fatal> {
     if name.len() <= MAX_NAME {
         return Ok(());
     }
@@ -444,7 +358,7 @@ fn within_bounds(name: &[u8]) -> Result<(), Fatal> {
 }
 
 /// The names of a message are not all there yet: how much more may be waited for?
-fn wait_for_names(message: Message<'_>) -> Result<Step, Fatal> {
+pub(super) fn wait_for_names(message: Message<'_>) -> Result<Step, Fatal> {
     let there = message.bytes.len();
     if there >= message.header.total {
         return Err(bad_layout());
@@ -468,28 +382,17 @@ fn changed_type(who: &Who) -> Box<Refusal> {
     Box::new(guards::unknown_name::changed(who))
 }
 
-fn taken_name(who: &Who, name: &[u8]) -> Box<Refusal> {
+pub(super) fn taken_name(who: &Who, name: &[u8]) -> Box<Refusal> {
     let name = String::from_utf8_lossy(name);
     Box::new(guards::unknown_name::taken(who, &name))
 }
 
-fn portal_without_zone(who: &Who, facts: Option<&Facts>) -> Box<Refusal> {
+pub(super) fn portal_without_zone(who: &Who, facts: Option<&Facts>) -> Box<Refusal> {
     let objection = Objection::new(format!(
         "cannot run a portal from before RESET ALL, or from before its {} was set",
         who.noun()
     ))
     .hint("Bind it again");
-    let fingerprint = facts.and_then(|facts| facts.fingerprint);
+    let fingerprint = facts.and_then(|facts| facts.fingerprint());
     Box::new(objection.refuse(Guard::ZoneRequired, who, fingerprint))
-}
-
-pub(super) fn too_many_names(who: &Who) -> Box<Refusal> {
-    let objection = Objection::new("too many prepared statements and portals on this connection")
-        .sqlstate(SqlState::PROGRAM_LIMIT)
-        .detail(format!(
-            "A connection may hold {MAX_NAMES}, and {} MB of their names and descriptions",
-            MAX_BYTES >> 20
-        ))
-        .hint("Close statements that are no longer used");
-    Box::new(objection.refuse(Guard::StatementBounds, who, None))
 }

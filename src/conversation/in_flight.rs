@@ -22,6 +22,8 @@ pub enum Expected {
     Parse,
     /// ParseComplete of a Parse of ours that says again what the client has parsed before.
     OwnParse,
+    /// CloseComplete ahead of it, of what had its name before.
+    OwnClose,
     /// The same answers to a Describe of ours.
     OwnDescribe,
     /// ParseComplete again, under the client's name, for a pool that follows it; the head of `parses` becomes

@@ -11,14 +11,16 @@ use std::sync::Arc;
 
 use super::choice::Choice;
 use super::keeping::Keeping;
+use super::modes::Ended;
 use super::needs::{clears, may_remove_names, moves, needs_zone};
 use super::parameters::Parameters;
-use super::reading::{self, Behind, Keeps};
+use super::reading::{self, Behind, Keeps, Rewrite};
 use super::record::Record;
 use super::{Origins, Setup};
 use crate::protocol::TransactionStatus;
 use crate::sql::{
-    Class, Facts, ParameterName, ParameterTouch, ParameterUse, SavepointAct, TransactionControl,
+    Class, Facts, Localized, ParameterName, ParameterTouch, ParameterUse, SavepointAct, Statement,
+    TransactionControl,
 };
 use skipped::{Before, Failed};
 
@@ -151,6 +153,11 @@ impl Injection {
         }
     }
 
+    /// Are values kept of the zone alone: is the server connection the client's own?
+    pub fn keeps_zone_only(&self) -> bool {
+        matches!(self.keeps(), Keeps::Only(_))
+    }
+
     /// Has the client set its zone, for its session or in the running transaction?
     pub fn has_chosen(&self) -> bool {
         let Some(choice) = &self.choice else {
@@ -219,18 +226,17 @@ impl Injection {
         parameters.is_some_and(|parameters| parameters.is_unanswered())
     }
 
-    /// Does a prefix matter for what the statement does?
-    fn matters(&self, facts: &Facts) -> bool {
+    /// Does a prefix matter for what the statement does? `goes_on`: its transaction may go on behind it.
+    fn matters(&self, facts: &Facts, goes_on: bool) -> bool {
         let parameters = self.parameters.as_ref();
-        let explicit = self.in_transaction;
-        needs_zone(facts) || parameters.is_some_and(|it| it.bear_on(facts, explicit))
+        needs_zone(facts) || parameters.is_some_and(|it| it.bear_on(facts, goes_on))
     }
 
     /// Does it depend on unanswered messages whether a prefix is due ahead of the statement, and which,
     /// or whether it is understood?
     pub fn must_know(&self, facts: &Facts) -> bool {
         let due = self.removes_names && self.injects();
-        (self.is_unanswered() || due) && !self.is_settled_in() && self.matters(facts)
+        (self.is_unanswered() || due) && !self.is_settled_in() && self.matters(facts, true)
     }
 
     /// Would a name of ours not be understood?
@@ -251,11 +257,19 @@ impl Injection {
             && control.any(|it| matches!(it, Commit { .. } | Rollback { .. } | TwoPhase))
     }
 
+    /// Does another transaction begin with the modes of the running one, where there are parameters?
+    pub fn chains(&self, facts: &Facts) -> bool {
+        use TransactionControl::{Commit, Rollback};
+        let mut control = facts.statements.iter().filter_map(|it| it.transaction);
+        let chain = |it| matches!(it, Commit { chain: true } | Rollback { chain: true });
+        self.parameters.is_some() && control.any(chain)
+    }
+
     /// Is the prefix due ahead of a Bind of this statement?
     /// `named`: the statement has a name.
     pub fn due_at_bind(&self, facts: &Facts, named: bool, failed: bool) -> bool {
         let unsure = named && self.prepared_by_sql;
-        self.is_due(facts) && !failed && (unsure || self.matters(facts))
+        self.is_due(facts) && !failed && (unsure || self.matters(facts, true))
     }
 
     /// How a simple Query must go. `failed`: the transaction is known to have failed.
@@ -266,7 +280,7 @@ impl Injection {
         if several && (self.mixes(facts) || self.sets_among_others(facts)) {
             return QueryForm::Mixed;
         }
-        if failed || !self.matters(facts) {
+        if failed || !self.matters(facts, !implicit) {
             return QueryForm::Verbatim;
         }
         match (self.is_due(facts), implicit) {
@@ -280,6 +294,22 @@ impl Injection {
     /// Is the text sent in its local form, because it sets parameters that are kept here?
     pub fn localizes(&self, facts: &Facts) -> bool {
         self.origins.is_some() && reading::sets(facts, self.keeps())
+    }
+
+    /// How a Parse goes to the server in another form, if it does.
+    pub fn local_form<'s>(&self, statement: &'s Statement) -> Option<&'s Localized> {
+        self.origins.as_ref()?;
+        reading::localized_at_parse(statement, self.keeps())
+    }
+
+    /// What changes in its text then.
+    pub fn rewrites(&self, statement: &Statement) -> Vec<Rewrite> {
+        let origins = self.origins.iter().filter(|_| self.pooled);
+        let origins = origins.flat_map(|it| it.kept.iter().chain(&it.pooled));
+        reading::rewrites(statement, self.keeps(), |name| {
+            let mut all = origins.clone();
+            all.find(|(it, _)| it == name).map(|(_, value)| &**value)
+        })
     }
 
     /// Appends what is said behind an Execute.
@@ -345,8 +375,9 @@ impl Injection {
         }
     }
 
-    /// A statement was sent to run: what it does to the transaction.
-    pub fn executed(&mut self, facts: &Facts) {
+    /// A statement was sent to run: what it does to the transaction. `failed`: that one is known to have
+    /// failed.
+    pub fn executed(&mut self, facts: &Facts, mut failed: bool) {
         if let Some(parameters) = &mut self.parameters {
             parameters.sent(facts);
         }
@@ -364,6 +395,9 @@ impl Injection {
             self.unsettled = true;
             self.armed = false;
             self.leave();
+            if let Some(parameters) = self.parameters.as_mut().filter(|_| !self.in_transaction) {
+                parameters.may_go_on_in_another();
+            }
         }
         if clears(facts) {
             self.armed = false;
@@ -394,12 +428,16 @@ impl Injection {
                 }
                 TransactionControl::Commit { chain } | TransactionControl::Rollback { chain } => {
                     self.remember();
-                    self.transaction_ended(chain);
+                    self.transaction_ended(match (chain, std::mem::take(&mut failed)) {
+                        (false, _) => Ended::Whole,
+                        (true, false) => Ended::Chained,
+                        (true, true) => Ended::ChainedFailed,
+                    });
                     self.in_transaction = chain;
                 }
                 TransactionControl::TwoPhase => {
                     self.remember();
-                    self.transaction_ended(false);
+                    self.transaction_ended(Ended::Whole);
                     self.in_transaction = false;
                 }
                 TransactionControl::Savepoint | TransactionControl::SetTransaction => {}
@@ -415,7 +453,7 @@ impl Injection {
     }
 
     /// What was set in the transaction is gone with it.
-    fn transaction_ended(&mut self, chain: bool) {
+    fn transaction_ended(&mut self, how: Ended) {
         self.armed = false;
         self.has_run = false;
         self.savepoints = 0;
@@ -423,24 +461,24 @@ impl Injection {
             choice.transaction_ended();
         }
         if let Some(parameters) = &mut self.parameters {
-            parameters.transaction_ended(chain);
+            parameters.transaction_ended(how);
         }
     }
 
-    /// A simple Query was sent in `form`.
-    pub fn queried(&mut self, facts: &Facts, form: QueryForm) {
+    /// A simple Query was sent in `form`; `failed`: in a transaction that is known to have failed.
+    pub fn queried(&mut self, facts: &Facts, form: QueryForm, failed: bool) {
         if form != QueryForm::Verbatim {
             // If the prefix fails the Query is skipped without ReadyForQuery: know before going on.
             self.unsettled = true;
         }
-        self.executed(facts);
+        self.executed(facts, failed);
         self.batch_ended();
     }
 
     /// Sync was sent, or a simple Query: an implicit transaction ends.
     pub fn batch_ended(&mut self) {
         if !self.in_transaction {
-            self.transaction_ended(false);
+            self.transaction_ended(Ended::Whole);
             self.cleared = false;
         }
     }
@@ -451,7 +489,7 @@ impl Injection {
         self.unsettled = self.leftover || self.asked_in_vain;
         self.in_transaction = status != TransactionStatus::Idle;
         if !self.in_transaction {
-            self.transaction_ended(false);
+            self.transaction_ended(Ended::Whole);
             self.cleared = false;
         }
     }

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::choice::{bound_otherwise, without_bound_names};
+use super::bound::{bound_otherwise, without_bound_names};
 use super::client::{Message, Step};
 use super::in_flight::Expected;
 use super::names::Prepared;
@@ -61,7 +61,8 @@ impl Conversation {
         match decision.verdict {
             Verdict::Allow => {
                 let otherwise = types.and_then(|types| bound_otherwise(&facts, types, cx.who));
-                match otherwise.or_else(|| self.reaches_for_names(&facts, cx.who)) {
+                let refusal = otherwise.or_else(|| self.reaches_for_names(&facts, cx.who));
+                match refusal.or_else(|| self.judge_behind_procedure(&facts, cx.who)) {
                     None => Judged::Allowed(facts),
                     Some(refusal) => Judged::Refused(refusal),
                 }
@@ -268,7 +269,7 @@ pub(super) fn reaches_for_others(facts: &Facts, who: &Who) -> Option<Box<Refusal
     Some(Box::new(objection.refuse(
         Guard::ZoneParameter,
         who,
-        facts.fingerprint,
+        facts.fingerprint(),
     )))
 }
 
@@ -284,11 +285,25 @@ fn too_busy(who: &Who) -> Box<Refusal> {
     Box::new(objection.refuse(Guard::StatementBounds, who, None))
 }
 
+impl Conversation {
+    /// What the client has set cannot be set again behind a procedure that may have begun another transaction, or not.
+    pub(super) fn judge_behind_procedure(&self, facts: &Facts, who: &Who) -> Option<Box<Refusal>> {
+        let injection = self.injection.as_ref()?;
+        injection.is_doubted(facts).then(|| {
+            let objection = Objection::new("cannot go on in the same batch behind CALL or DO")
+                .sqlstate(SqlState::UNSUPPORTED)
+                .detail("It may have ended the transaction and begun another: what was set for that one, and default_transaction_isolation and the like, could not be set as they should")
+                .hint("Send Sync behind it");
+            Box::new(objection.refuse(Guard::SessionState, who, facts.fingerprint()))
+        })
+    }
+}
+
 /// ROLLBACK TO in a failed transaction of which nobody knows what is set in it.
 pub(super) fn blindly(who: &Who, facts: &Facts) -> Box<Refusal> {
     let objection = Objection::new("cannot go back to a savepoint behind this batch")
         .sqlstate(SqlState::UNSUPPORTED)
         .detail("A batch has ended a transaction, begun another and failed, so that it is not known which one goes on")
         .hint("Send ROLLBACK");
-    Box::new(objection.refuse(Guard::SessionState, who, facts.fingerprint))
+    Box::new(objection.refuse(Guard::SessionState, who, facts.fingerprint()))
 }

@@ -3,16 +3,19 @@
 //! prepared name means; it replaces refused messages in the stream, sets the zone, and keeps the
 //! parameters of a client whose server connection is handed on.
 //!
-//! What the client sends is handled in `client`, what the server answers in `server`. After a
-//! [`Fatal`] there is nothing to go on with. Where the whole policy only observes
+//! What the client sends is handled in `client`, what the server answers in `server` and `answers`.
+//! After a [`Fatal`] there is nothing to go on with. Where the whole policy only observes
 //! ([`Setup::observes`]), `observing` stands in the place of both.
 
+mod answers;
 #[cfg(test)]
 mod attacks;
+mod bound;
 mod by_sql;
 mod choice;
 mod client;
 mod entering;
+mod execute;
 mod extended;
 mod in_flight;
 mod injection;
@@ -46,6 +49,7 @@ use crate::sql::FactsCache;
 use crate::zone::signed::Signer;
 use crate::zone::{NAME_LENGTH, Prefix};
 
+pub use bound::without_bound_names;
 use by_sql::BySql;
 use in_flight::InFlight;
 use injection::Injection;

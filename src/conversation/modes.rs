@@ -15,6 +15,75 @@ pub const DEFERRABLE: &str = "default_transaction_deferrable";
 /// All of them.
 pub const DEFAULTS: [&str; 3] = [ISOLATION, READ_ONLY, DEFERRABLE];
 
+/// How a transaction ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The next one begins with the defaults.
+    Whole,
+    /// AND CHAIN: another has begun, with its modes.
+    Chained,
+    /// The same, and it had failed.
+    ChainedFailed,
+}
+
+/// The modes of the running transaction that it has on the server already, or that the client has chosen:
+/// the defaults are no matter for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Running {
+    /// All of these.
+    pub named: Modes,
+    /// Those that it had from its beginning, by AND CHAIN.
+    carried: Modes,
+    /// Something has run that may have begun another transaction.
+    lost: bool,
+}
+
+impl Running {
+    /// It may be another one, with the server's own.
+    pub fn lose(&mut self) {
+        *self = Self {
+            lost: true,
+            ..Self::default()
+        };
+    }
+
+    /// May it be another one, and have read something already?
+    pub fn are_lost(self) -> bool {
+        self.lost
+    }
+
+    /// A prefix is being sent, and sets the rest: those that it must leave alone.
+    pub fn set(&mut self) -> Modes {
+        std::mem::replace(&mut self.named, Modes::ALL)
+    }
+
+    /// Of the next transaction. `touched`: whose defaults were set in this one, which has what they were before;
+    /// `in_savepoint`: there is one.
+    pub fn next(self, how: Ended, touched: Modes, in_savepoint: bool) -> Self {
+        let carried = match how {
+            Ended::Whole => Modes::default(),
+            // The failure took back what was named and set since the beginning, and then the modes of the
+            // beginning are carried over; in a savepoint it took back what was set behind that.
+            Ended::ChainedFailed if !in_savepoint => self.carried,
+            Ended::Chained | Ended::ChainedFailed => self.named.or(touched),
+        };
+        Self {
+            named: carried,
+            carried,
+            lost: false,
+        }
+    }
+}
+
+/// The modes whose defaults are among these parameters.
+pub fn defaults(has: impl Fn(&str) -> bool) -> Modes {
+    Modes {
+        isolation: has(ISOLATION),
+        access: has(READ_ONLY),
+        deferrable: has(DEFERRABLE),
+    }
+}
+
 /// The modes that a statement sets as parameters of the running transaction.
 pub fn of(statement: &Statement) -> Modes {
     let sets = |name: &str| {
@@ -60,6 +129,41 @@ pub fn statement(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_chained_transaction_has_what_the_one_before_it_had() {
+        const NONE: Modes = Modes {
+            isolation: false,
+            access: false,
+            deferrable: false,
+        };
+        let access = Modes {
+            access: true,
+            ..NONE
+        };
+        let isolation = Modes {
+            isolation: true,
+            ..NONE
+        };
+        let mut begun = Running::default();
+        begun.named = begun.named.or(access);
+        assert_eq!(begun.next(Ended::Whole, NONE, false), Running::default());
+        let chained = begun.next(Ended::Chained, isolation, false);
+        assert_eq!(chained.named, access.or(isolation));
+        assert_eq!(
+            begun.next(Ended::ChainedFailed, isolation, false).named,
+            NONE
+        );
+        // Nothing that stood ahead of the savepoint is lost.
+        assert_eq!(begun.next(Ended::ChainedFailed, NONE, true).named, access);
+        // What a prefix has set is lost as well, but not what was there at the beginning.
+        let mut set = begun.next(Ended::Chained, NONE, false);
+        assert_eq!(set.set(), access);
+        assert_eq!(set.next(Ended::Chained, NONE, false).named, Modes::ALL);
+        assert_eq!(set.next(Ended::ChainedFailed, NONE, false).named, access);
+        let all = |has: &str| DEFAULTS.contains(&has);
+        assert_eq!(defaults(all), Modes::ALL);
+    }
 
     #[test]
     fn only_what_is_given_is_said_and_only_in_fixed_words() {

@@ -28,7 +28,8 @@ pub struct Prepared {
     pub facts: Arc<Facts>,
     /// Its text, kept only on connections whose statements are recorded.
     pub text: Option<Arc<[u8]>>,
-    /// What says it to another server connection; of statements, where the connection is pooled.
+    /// What says it to another server connection, of statements, where the connection is pooled; elsewhere what
+    /// says it once more where only its Bind tells what it sets (see `bound`).
     pub source: Option<Arc<Source>>,
     /// The pool knows the statement by the client's name, and says it again by itself.
     pub followed: bool,
@@ -48,6 +49,18 @@ pub fn name_too_long(who: &Who) -> Box<Refusal> {
         .sqlstate(SqlState::NAME_TOO_LONG)
         .detail("PostgreSQL cuts names there, so that two of them could be the same")
         .hint("Use a shorter name");
+    Box::new(objection.refuse(Guard::StatementBounds, who, None))
+}
+
+/// The refusal of one more name.
+pub fn too_many_names(who: &Who) -> Box<Refusal> {
+    let objection = Objection::new("too many prepared statements and portals on this connection")
+        .sqlstate(SqlState::PROGRAM_LIMIT)
+        .detail(format!(
+            "A connection may hold {MAX_NAMES}, and {} MB of their names and descriptions",
+            MAX_BYTES >> 20
+        ))
+        .hint("Close statements that are no longer used");
     Box::new(objection.refuse(Guard::StatementBounds, who, None))
 }
 

@@ -69,7 +69,11 @@ pub fn may_remove_names(facts: &Facts) -> bool {
         || classes.has(Class::Procedural)
 }
 
-/// Begins or ends a transaction, or must come first in one?
-pub fn moves(control: Option<TransactionControl>) -> bool {
-    control.is_some_and(|control| control != TransactionControl::Savepoint)
+/// Begins or ends a transaction, or must come first in one? SET SESSION CHARACTERISTICS is a SET like others.
+pub fn moves(statement: &Statement) -> bool {
+    match statement.transaction {
+        None | Some(TransactionControl::Savepoint) => false,
+        Some(TransactionControl::SetTransaction) => !statement.classes.has(Class::Parameter),
+        Some(_) => true,
+    }
 }

@@ -1,6 +1,6 @@
-//! Where the whole policy observes: the bytes of both sides go on unchanged. Texts are judged, and what
-//! would have been refused is counted, and what would have been changed (`foresight`); nothing is refused, injected, replaced or held back, and what
-//! cannot be read is carried unread.
+//! Where the whole policy observes: the bytes of both sides go on unchanged. Texts are judged, rows are
+//! counted, and so is what would have been refused, and what would have been changed (`foresight`); nothing is
+//! refused, injected, replaced or held back, and what cannot be read is carried unread.
 //!
 //! Nothing here may stand in anybody's way, so it knows little: where messages begin, and whether
 //! answers are due.
@@ -12,6 +12,7 @@ pub use foresight::Change;
 use foresight::Foresight;
 
 use super::client::Message;
+use super::rows::Rows;
 use super::server::MAX_ERROR;
 use super::splice::Splice;
 use super::{Context, Next, Observer, Origins, Setup, Taken};
@@ -76,6 +77,8 @@ pub struct Onlooker {
     streaming: bool,
     /// What an enforcing policy would do beside refusing.
     foresight: Foresight,
+    /// Of a login with `max_rows`.
+    rows: Option<Box<Rows>>,
 }
 
 impl Onlooker {
@@ -92,6 +95,7 @@ impl Onlooker {
             walsender: setup.walsender,
             streaming: false,
             foresight: Foresight::new(setup),
+            rows: None,
         }
     }
 
@@ -173,6 +177,9 @@ impl Onlooker {
         if wait.is_some() {
             return wait;
         }
+        if matches!(message.header.kind, b'Q' | b'E') {
+            Rows::follow(&mut self.rows, cx.who);
+        }
         match message.header.kind {
             b'E' => self.has_run = true,
             b'Q' | b'S' => self.has_run = false,
@@ -245,8 +252,17 @@ impl Onlooker {
             match (header.kind, bytes.get(HEADER..header.total)) {
                 (b'Z', None) => return at,
                 (b'E', None) if header.total <= MAX_ERROR => return at,
+                (b'C', None) if self.rows.is_some() && header.total <= MAX_ERROR => return at,
                 (b'Z', Some(body)) => self.ready(body),
                 (b'E', Some(body)) => observer.server_error(error_fields::read(body).sqlstate),
+                (b'D' | b'd', _) => {
+                    let exceeds = self.rows.as_mut().and_then(|rows| rows.count());
+                    exceeds.iter().for_each(|it| observer.observed(it, b""));
+                }
+                (b'C' | b's', Some(body)) => {
+                    let rows = self.rows.iter_mut();
+                    rows.for_each(|rows| rows.ended(header.kind, body));
+                }
                 (b'G', _) => self.copying = true,
                 (b'W', _) => (self.copying, self.streaming) = (true, true),
                 _ => {}
@@ -261,6 +277,8 @@ impl Onlooker {
         if let [status] = body {
             self.status = TransactionStatus::from_byte(*status).unwrap_or(self.status);
         }
+        let idle = self.status == TransactionStatus::Idle;
+        self.rows.iter_mut().for_each(|rows| rows.ready(idle));
         if self.due == 0 {
             self.foresight.settled(self.status);
         }

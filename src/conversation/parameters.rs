@@ -1,17 +1,19 @@
 //! The parameters of one client on a pooled connection: what was sent about them and is not answered
 //! yet, and what the running transaction's prefix must leave alone. What they are is in the `record`.
 
+mod defaults;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::choice::Choice;
 use super::entering::{Enter, Entering};
-use super::modes;
+use super::modes::{self, Ended, Running};
 use super::reading::{self, Behind, Keeps, Sent};
 use super::record::Record;
 use crate::protocol::frame::only_value;
 use crate::sql::{
-    Facts, Modes, ParameterName, ParameterTouch, ParameterUse, Savepoint, SavepointAct, Statement,
+    Facts, ParameterName, ParameterTouch, ParameterUse, Savepoint, SavepointAct, Statement,
     TransactionControl,
 };
 use crate::zone::Prefix;
@@ -39,8 +41,14 @@ pub struct Parameters {
     prefix: Option<Prefix>,
     /// Set by the client in the running transaction: not for a prefix to overwrite.
     touched: Vec<Box<str>>,
-    /// Modes that the client has named for the running transaction.
-    named: Modes,
+    /// The same, but for a RESET ALL that a ROLLBACK TO may take back.
+    reset: Vec<Box<str>>,
+    /// A value of the transaction's own stands over one that is kept.
+    covered: bool,
+    /// Whether it still does is not known.
+    doubted: bool,
+    /// Those of the running transaction.
+    modes: Running,
     /// Transactions are read-only where the client says nothing.
     reads_only: bool,
     /// Statements that change the record, of Executes, unanswered.
@@ -120,48 +128,25 @@ impl Parameters {
         applied.filter(|(name, _)| !contains(&self.touched, name))
     }
 
-    /// The default has no effect on a transaction that has begun. `named`: what the client has said.
-    fn read_only_but(&self, named: Modes) -> Option<(&'static str, &'static str)> {
-        let set = self.mode(modes::READ_ONLY, named.access) == Some("on");
-        set.then_some(("transaction_read_only", "on"))
-    }
-
-    /// The value of a default for transactions, where it decides about the running one.
-    fn mode(&self, name: &str, named: bool) -> Option<&str> {
-        let decides = !named && !contains(&self.touched, name);
-        self.record.value(name).filter(|_| decides)
-    }
-
-    /// What has to be said ahead of the prefix: modes that a transaction has from its beginning.
-    pub fn modes(&self) -> Option<Behind<'static>> {
-        let isolation = self.mode(modes::ISOLATION, self.named.isolation);
-        let deferrable = self.mode(modes::DEFERRABLE, self.named.deferrable);
-        let read_only = self.mode(modes::READ_ONLY, self.named.access);
-        let read_only = read_only.filter(|value| *value == "on" || self.reads_only);
-        modes::statement(isolation, deferrable, read_only)
-    }
-
     /// Has the client set it in the running transaction?
     pub fn is_touched(&self, name: &str) -> bool {
         contains(&self.touched, name)
     }
 
-    /// Must a prefix stand ahead of the statement, because of what it sets or resets? `explicit`: a
-    /// transaction is open.
-    pub fn bear_on(&self, facts: &Facts, explicit: bool) -> bool {
+    /// Must a prefix stand ahead of the statement, because of what it sets or resets? `goes_on`: its
+    /// transaction may go on behind it.
+    pub fn bear_on(&self, facts: &Facts, goes_on: bool) -> bool {
         if self.record.is_empty() {
             return false;
         }
         let depends = |touch: &ParameterTouch| {
-            let ParameterName::Named(name) = &touch.name else {
-                return false;
-            };
-            let on = DEPENDENT.iter().find(|(it, _)| *it == &**name);
-            let on = on.map(|(_, on)| *on);
-            // The running transaction has the mode that was the default when it began.
-            let mut defaults = modes::DEFAULTS.into_iter().filter(|_| explicit);
-            let on = on.or_else(|| defaults.find(|it| *it == &**name));
-            on.is_some_and(|on| self.record.value(on).is_some())
+            let named =
+                |it: &str| matches!(&touch.name, ParameterName::Named(name) if **name == *it);
+            let has = |name: &str| self.record.value(name).is_some();
+            // The running transaction has the modes that were the defaults when it began.
+            let mode = |it: &str| (named(it) || touch.name == ParameterName::All) && has(it);
+            DEPENDENT.iter().any(|(it, on)| named(it) && has(on))
+                || (goes_on && modes::DEFAULTS.into_iter().any(mode))
         };
         // What is said behind a RESET takes a snapshot, and modes must be set before.
         let snapshot = |it: &Statement| {
@@ -169,7 +154,8 @@ impl Parameters {
                 && !reading::behind(it, self.keeps(), Some(&self.record)).is_empty()
                 && self.modes().is_some()
         };
-        let mut statements = facts.statements.iter();
+        // DISCARD ALL runs alone or not at all.
+        let mut statements = facts.statements.iter().filter(|it| it.tag != "DISCARD ALL");
         statements.any(|it| it.parameters.iter().any(depends) || snapshot(it))
     }
 
@@ -195,8 +181,8 @@ impl Parameters {
     ) {
         let zone = zone.iter().map(|(name, value)| (&**name, &**value));
         // They are set: what is said in this transaction from here on is not about them.
-        let named = std::mem::replace(&mut self.named, Modes::ALL);
-        if !self.touched.is_empty() || named.access {
+        let named = self.modes.set().access;
+        if !self.touched.is_empty() || named {
             let all = zone.chain(self.to_set());
             let read_only = self.read_only_but(named);
             let all: Vec<_> = all.chain(read_only).collect();
@@ -214,22 +200,27 @@ impl Parameters {
     pub fn sent(&mut self, facts: &Facts) {
         for statement in &facts.statements {
             let named = statement.details.modes;
-            self.named = self.named.or(named).or(modes::of(statement));
+            self.modes.named = self.modes.named.or(named).or(modes::of(statement));
+            let savepoint = statement.details.savepoint.as_ref();
+            if savepoint.is_some_and(|it| it.act == SavepointAct::RollBackTo) {
+                self.reset.retain(|name| !contains(&self.touched, name));
+                self.touched.append(&mut self.reset);
+            }
         }
         for touch in facts.statements.iter().flat_map(|it| &it.parameters) {
             let name = match &touch.name {
                 ParameterName::All => {
-                    self.touched.clear();
+                    self.touched.retain(|name| !contains(&self.reset, name));
+                    self.reset.append(&mut self.touched);
                     continue;
                 }
                 ParameterName::Named(name) => name,
                 ParameterName::Dynamic => continue,
             };
             // What has been reset has been set as well, and a prefix sets what it has set.
-            let of_interest = match touch.how {
-                ParameterUse::Session => true,
-                _ => self.record.value(name).is_some(),
-            };
+            let is_kept = self.record.value(name).is_some();
+            let of_interest = is_kept || touch.how == ParameterUse::Session;
+            self.covered |= is_kept && touch.how != ParameterUse::Session;
             if of_interest && !contains(&self.touched, name) {
                 self.touched.push(name.clone());
             }
@@ -237,23 +228,22 @@ impl Parameters {
     }
 
     /// The transaction is over: what was touched in it is as it was.
-    pub fn transaction_ended(&mut self, chain: bool) {
+    pub fn transaction_ended(&mut self, how: Ended) {
+        let touched = modes::defaults(|name| self.is_touched(name));
+        self.modes = self.modes.next(how, touched, self.is_in_savepoint());
         self.touched.clear();
-        // AND CHAIN: the next one has the modes of the one before.
-        self.named = match chain {
-            true => Modes::ALL,
-            false => Modes::default(),
-        };
+        self.reset.clear();
+        (self.covered, self.doubted) = (false, false);
     }
 
-    /// What the client has touched and named in the running transaction.
-    pub fn touched(&self) -> (Vec<Box<str>>, Modes) {
-        (self.touched.clone(), self.named)
+    /// What the client has touched in the running transaction, and its modes.
+    pub fn touched(&self) -> (Vec<Box<str>>, Running) {
+        (self.touched.clone(), self.modes)
     }
 
-    /// It goes on, and this was touched and named in it.
-    pub fn touch_again(&mut self, before: (Vec<Box<str>>, Modes)) {
-        (self.touched, self.named) = before;
+    /// It goes on, and this was touched in it, and its modes.
+    pub fn touch_again(&mut self, before: (Vec<Box<str>>, Running)) {
+        (self.touched, self.modes) = before;
     }
 
     /// Can the answer to this change the record?
@@ -459,7 +449,7 @@ impl Parameters {
         self.asked.drain(..asked.min(self.asked.len()));
     }
 
-    /// The planned Query failed.
+    /// A Query failed.
     pub fn query_failed(&mut self) {
         self.failed = true;
         self.value = None;

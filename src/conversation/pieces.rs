@@ -115,13 +115,11 @@ pub(super) fn can_be_cut(
 ) -> bool {
     use TransactionControl::{Begin, Commit, Rollback, Savepoint, SetTransaction, TwoPhase};
     let (mut open, mut before) = (open, false);
-    let alone = statements
-        .iter()
-        .filter(|it| moves(it.transaction) || enters(it));
+    let alone = statements.iter().filter(|it| moves(it) || enters(it));
     let few = alone.count() <= MAX_ALONE;
     few && statements.iter().all(|statement| {
         let joined = !open && before;
-        let (can, now_open) = match statement.transaction {
+        let (can, now_open) = match statement.transaction.filter(|_| moves(statement)) {
             None | Some(Savepoint) => {
                 before = true;
                 return !statement.classes.has(Class::CopyIn) && (open || !enters(statement));
@@ -142,7 +140,7 @@ pub(super) fn can_be_cut(
 /// Behind the last statement of the piece that starts with `from`: what moves the transaction stands alone,
 /// and what `enters`.
 fn end(statements: &[Statement], from: usize, enters: impl Fn(&Statement) -> bool) -> usize {
-    let alone = |statement: &Statement| moves(statement.transaction) || enters(statement);
+    let alone = |statement: &Statement| moves(statement) || enters(statement);
     let mut behind = statements.iter().enumerate().skip(from);
     match behind.next() {
         Some((_, first)) if alone(first) => from + 1,

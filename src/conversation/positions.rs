@@ -29,12 +29,11 @@ impl Conversation {
         out: &mut Splice<'_>,
     ) -> Step {
         self.copy_ended();
+        // What stands ahead of it without Sync fails with it.
+        self.query_undoes();
         if self.leaves_out() {
             match head.is_planned() {
-                true => {
-                    self.plan_failed();
-                    self.in_flight.replace_head(Expected::Planned);
-                }
+                true => self.in_flight.replace_head(Expected::Planned),
                 false => self.in_flight.replace_head(Expected::Guarded),
             }
             return Step::Swallow;
@@ -51,7 +50,6 @@ impl Conversation {
             Expected::Planned | Expected::PlannedOwn => {
                 let step = self.move_position_in_plan(header, bytes, out);
                 if !matches!(step, Step::More) {
-                    self.plan_failed();
                     self.in_flight.replace_head(Expected::Planned);
                 }
                 step

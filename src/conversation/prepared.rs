@@ -25,12 +25,13 @@ pub(super) use description::is_described_next;
 use super::client::{Message, Step};
 use super::in_flight::{Expected, Space};
 use super::names::{MAX_BYTES, Prepared};
-use super::reading::put_edited;
+use super::reading::{self, Keeps, Rewrite, put_rewritten};
 use super::splice::Splice;
 use super::{Batch, Context, Conversation, Observer};
 use crate::protocol::TransactionStatus;
 use crate::protocol::frame::{self, HEADER, cstr, put_cstr};
-use crate::sql::{Edit, Facts};
+use crate::sql::Facts;
+use crate::zone::NAME_LENGTH;
 
 /// More than this is not kept ready for the client's next unnamed statement, bytes.
 const MAX_SPARE: usize = 16 * 1024;
@@ -55,8 +56,8 @@ impl Source {
         size_of::<Self>() + self.message.capacity()
     }
 
-    /// Makes it a Parse of this text, with these edits; `types`: their count and they.
-    fn fill(&mut self, id: u64, text: &[u8], types: &[u8], edits: &[Edit]) {
+    /// Makes it a Parse of this text, in which this changes; `types`: their count and they.
+    fn fill(&mut self, id: u64, text: &[u8], types: &[u8], rewrites: &[Rewrite]) {
         self.id = id;
         self.given = Description::default();
         self.message.clear();
@@ -65,7 +66,7 @@ impl Source {
             .reserve(HEADER + 1 + text.len() + 1 + types.len());
         frame::message(&mut self.message, b'P', |out| {
             out.push(0);
-            put_edited(out, text, edits);
+            put_rewritten(out, text, rewrites);
             out.push(0);
             out.extend_from_slice(types);
         });
@@ -76,6 +77,19 @@ impl Source {
         frame::message(out, b'P', |out| {
             out.extend_from_slice(name);
             out.extend_from_slice(&self.message[HEADER..]);
+        });
+    }
+
+    /// The same, and this changes in its text.
+    pub(super) fn put_rewritten(&self, out: &mut Vec<u8>, name: &[u8], rewrites: &[Rewrite]) {
+        let Some((_, text, types)) = parts(&self.message[HEADER..]) else {
+            return;
+        };
+        frame::message(out, b'P', |out| {
+            put_cstr(out, name);
+            put_rewritten(out, text, rewrites);
+            out.push(0);
+            out.extend_from_slice(types);
         });
     }
 }
@@ -141,7 +155,7 @@ impl Statements {
         unnamed: bool,
         text: &[u8],
         types: &[u8],
-        edits: &[Edit],
+        rewrites: &[Rewrite],
     ) -> Arc<Source> {
         self.made += 1;
         let mut source = match unnamed {
@@ -149,10 +163,10 @@ impl Statements {
             false => Arc::default(),
         };
         match Arc::get_mut(&mut source) {
-            Some(source) => source.fill(self.made, text, types, edits),
+            Some(source) => source.fill(self.made, text, types, rewrites),
             None => {
                 let mut new = Source::default();
-                new.fill(self.made, text, types, edits);
+                new.fill(self.made, text, types, rewrites);
                 source = Arc::new(new);
             }
         }
@@ -167,6 +181,8 @@ pub(super) enum Called {
     ByName,
     /// It is the server's unnamed one.
     Unnamed,
+    /// It is one of ours.
+    Ours([u8; NAME_LENGTH]),
     /// Whether it still is what the client was told is not known yet.
     Wait,
     /// It is not.
@@ -187,33 +203,33 @@ impl Conversation {
         types: &[u8],
         facts: &Facts,
     ) -> Option<Arc<Source>> {
-        if !self.remembers() {
-            return None;
-        }
-        let edits = self.edits(facts);
+        let rewrites = match self.remembers() {
+            true => self.rewrites(facts),
+            false if self.is_told_late(facts) => Vec::new(),
+            false => return None,
+        };
         let unnamed = name.is_empty();
-        Some(self.statements.remember(unnamed, text, types, edits))
+        Some(self.statements.remember(unnamed, text, types, &rewrites))
     }
 
     /// What changes in the text of a Parse on its way to the server.
-    pub(super) fn edits<'f>(&self, facts: &'f Facts) -> &'f [Edit] {
+    pub(super) fn rewrites(&self, facts: &Facts) -> Vec<Rewrite> {
         let Some(statement) = facts.statements.first() else {
-            return &[];
+            return Vec::new();
         };
-        let injection = self.injection.as_ref().filter(|it| it.localizes(facts));
-        let local = injection.and_then(|it| super::reading::localized(statement, it.keeps()));
-        let deallocates = self.deallocates(facts).is_some();
-        let without = statement
-            .details
-            .localized
-            .as_deref()
-            .filter(|_| deallocates);
-        local.or(without).map_or(&[], |localized| &localized.edits)
+        let injection = self.injection.as_ref();
+        match injection.filter(|it| it.local_form(statement).is_some()) {
+            Some(injection) => injection.rewrites(statement),
+            None if self.deallocates(facts).is_none() => Vec::new(),
+            None => reading::rewrites(statement, Keeps::All, |_| None),
+        }
     }
 
     /// Do so many unanswered Parses wait to be remembered that no more may be sent?
     pub(super) fn remembers_too_much(&self) -> bool {
-        self.remembers() && self.in_flight.pending_bytes() > MAX_BYTES
+        let injection = self.injection.as_ref();
+        let remembers = self.remembers() || injection.is_some_and(|it| it.keeps_zone_only());
+        remembers && self.in_flight.pending_bytes() > MAX_BYTES
     }
 
     /// Does a name go to the pool as it is, which follows it?
@@ -259,7 +275,7 @@ impl Conversation {
         self.in_flight
             .push_change(Expected::Parse, Space::Statement, name, Some(meaning));
         self.batch = Batch::Open;
-        match source.filter(|_| !followed) {
+        match source.filter(|_| !followed && self.remembers()) {
             Some(source) => {
                 self.is_there(&source, Check::Same);
                 if name.is_empty() {
@@ -299,7 +315,8 @@ impl Conversation {
         anew: bool,
         out: &mut Splice<'_>,
     ) -> Called {
-        let Some(source) = &prepared.source else {
+        let source = prepared.source.as_ref().filter(|_| self.remembers());
+        let Some(source) = source else {
             return Called::ByName;
         };
         let settled = !self.in_flight.has_ended_batches();
@@ -382,17 +399,19 @@ impl Conversation {
         called: Called,
         out: &mut Splice<'_>,
     ) -> Step {
-        if called == Called::ByName || name.is_empty() {
-            return self.pass(message, out);
-        }
+        let other = match &called {
+            Called::Ours(ours) => &ours[..],
+            Called::Unnamed if !name.is_empty() => b"",
+            _ => return self.pass(message, out),
+        };
         let step = self.drop_message(message);
         self.client_body.dropped = false;
-        let length = message.header.total - name.len() - 1;
+        let length = message.header.total - 1 - name.len() + other.len();
         let bytes = out.insert();
         bytes.push(b'B');
         bytes.extend_from_slice(&u32::try_from(length).unwrap_or(0).to_be_bytes());
         put_cstr(bytes, portal);
-        bytes.push(0);
+        put_cstr(bytes, other);
         let behind = HEADER + portal.len() + 1 + name.len() + 1;
         let there = message.header.total.min(message.bytes.len());
         out.keep(message.at + behind..message.at + there);

@@ -99,6 +99,9 @@ impl Conversation {
         if form == QueryForm::Mixed {
             return Sending::Mixed;
         }
+        if self.chains_blindly(facts) {
+            return Sending::Wait;
+        }
         if let Some(refusal) = self.parameters_are_too_many(facts, cx.who) {
             return Sending::Refused(refusal);
         }
@@ -114,29 +117,13 @@ impl Conversation {
         if matches!(form, QueryForm::Prefixed | QueryForm::PrefixedGuarded) {
             self.put_prefix(facts, cx, out);
         }
-        let copy_in = has_copy_in(facts);
-        let guarded = matches!(form, QueryForm::Guarded | QueryForm::PrefixedGuarded);
-        if self.put_planned(body, facts, form, out) {
-            // In its place.
-        } else if let Some(message) = whole.filter(|_| !guarded) {
-            out.keep(message.range(message.header.total));
-            self.in_flight.push_statement(Expected::Query, copy_in);
-        } else {
-            let (guard, expected) = match guarded {
-                true => (QUERY_GUARD, Expected::GuardedRow),
-                false => (&b""[..], Expected::Query),
-            };
-            frame::message(out.insert(), b'Q', |out| {
-                out.extend_from_slice(guard);
-                out.extend_from_slice(body);
-            });
-            self.in_flight.push_statement(expected, copy_in);
-        }
+        self.put_query(whole, body, facts, form, out);
         self.statements.lost();
         self.may_deallocate(facts);
+        self.may_hide_relations(facts);
         self.note_names(facts);
         if let Some(injection) = &mut self.injection {
-            injection.queried(facts, form);
+            injection.queried(facts, form, failed);
         }
         if self.record {
             let text = body.strip_suffix(b"\0").unwrap_or(body);
@@ -144,5 +131,35 @@ impl Conversation {
         }
         self.batch = Batch::Closed;
         Sending::Sent
+    }
+
+    /// The message itself: as the client sent it, in its local form, or with a guard before it.
+    fn put_query(
+        &mut self,
+        whole: Option<Message<'_>>,
+        body: &[u8],
+        facts: &Arc<Facts>,
+        form: QueryForm,
+        out: &mut Splice<'_>,
+    ) {
+        if self.put_planned(body, facts, form, out) {
+            return;
+        }
+        let copy_in = has_copy_in(facts);
+        let guarded = matches!(form, QueryForm::Guarded | QueryForm::PrefixedGuarded);
+        if let Some(message) = whole.filter(|_| !guarded) {
+            out.keep(message.range(message.header.total));
+            self.in_flight.push_statement(Expected::Query, copy_in);
+            return;
+        }
+        let (guard, expected) = match guarded {
+            true => (QUERY_GUARD, Expected::GuardedRow),
+            false => (&b""[..], Expected::Query),
+        };
+        frame::message(out.insert(), b'Q', |out| {
+            out.extend_from_slice(guard);
+            out.extend_from_slice(body);
+        });
+        self.in_flight.push_statement(expected, copy_in);
     }
 }

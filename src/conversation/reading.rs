@@ -2,9 +2,14 @@
 //! form that ends with the transaction, and the question, behind it in the same round trip, what the
 //! parameters are now.
 
+use std::borrow::Cow;
+
+use super::bound::binds_names;
 use super::record::Record;
 use crate::protocol::frame::{HEADER, cstr, message, put_cstr};
-use crate::sql::{Edit, Facts, Localized, ParameterName, ParameterUse, Statement, describe};
+use crate::sql::{
+    Edit, EditKind, Facts, Localized, ParameterName, ParameterUse, Statement, describe,
+};
 use crate::zone::NAME_LENGTH;
 
 /// Parameters that are not kept for the session: those of the running transaction, which leave nothing
@@ -71,6 +76,87 @@ pub fn localized<'s>(statement: &'s Statement, keeps: Keeps<'_>) -> Option<&'s L
     names(statement, keeps).next().map(|_| localized)
 }
 
+/// The same of a Parse: where names will be bound nobody knows yet whether they are kept, and what is not kept is
+/// no worse for being set for the transaction.
+pub fn localized_at_parse<'s>(statement: &'s Statement, keeps: Keeps<'_>) -> Option<&'s Localized> {
+    let unknown = matches!(keeps, Keeps::All) && binds_names(statement);
+    let form = statement.details.localized.as_deref();
+    localized(statement, keeps).or(form.filter(|_| unknown))
+}
+
+/// One change of a text: so many bytes of it make room for others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rewrite {
+    at: usize,
+    replaces: usize,
+    text: Cow<'static, [u8]>,
+}
+
+impl From<&Edit> for Rewrite {
+    fn from(edit: &Edit) -> Self {
+        Self {
+            at: edit.at as usize,
+            replaces: edit.kind.replaces(),
+            text: edit.kind.text().into(),
+        }
+    }
+}
+
+/// What changes in the text of a statement in its local form. `origin`: what the client's startup packet says of a
+/// parameter. The server does not know that, and NULL sets what the session has begun with.
+pub fn rewrites<'o>(
+    statement: &Statement,
+    keeps: Keeps<'_>,
+    origin: impl Fn(&str) -> Option<&'o str>,
+) -> Vec<Rewrite> {
+    let mut all: Vec<Rewrite> = edits(statement, keeps).map(Rewrite::from).collect();
+    let unset = statement.details.localized.iter();
+    let unset = unset.flat_map(|it| it.unset.iter()).filter_map(|unset| {
+        let touch = statement.parameters.get(usize::from(unset.touch))?;
+        match &touch.name {
+            ParameterName::Named(name) if keeps.has(name) => Some((unset, origin(name)?)),
+            _ => None,
+        }
+    });
+    for (unset, origin) in unset {
+        let put = |at: u32, text: String| Rewrite {
+            at: at as usize,
+            replaces: 0,
+            text: text.into_bytes().into(),
+        };
+        let origin = origin.replace('\'', "''");
+        all.push(put(unset.start, "coalesce(".to_owned()));
+        all.push(put(unset.end, format!(",'{origin}')")));
+    }
+    all.sort_by_key(|it| it.at);
+    all
+}
+
+/// What of it does not depend on the client. Where one parameter alone is kept, a query may set others beside it,
+/// which are the server's to keep.
+fn edits<'s>(statement: &'s Statement, keeps: Keeps<'_>) -> impl Iterator<Item = &'s Edit> {
+    let localized = statement.details.localized.iter();
+    let all = localized.flat_map(|it| it.edits.iter());
+    // One for each call of set_config that sets something for the session, in their order.
+    let mut touches = statement.parameters.iter();
+    let mut changes = true;
+    all.filter(move |edit| {
+        if edit.kind == EditKind::OrEnd {
+            return changes;
+        }
+        let touch = touches.find(|touch| touch.how == ParameterUse::Session);
+        let by_call = matches!(edit.kind, EditKind::False | EditKind::Or);
+        changes = match (keeps, touch.map(|touch| &touch.name)) {
+            (Keeps::Only(parameter), Some(ParameterName::Named(name))) => {
+                !by_call || **name == *parameter
+            }
+            (Keeps::Only(_), _) => !by_call,
+            (Keeps::All, _) => true,
+        };
+        changes
+    })
+}
+
 /// Does any statement set what is kept?
 pub fn sets(facts: &Facts, keeps: Keeps<'_>) -> bool {
     facts
@@ -79,14 +165,13 @@ pub fn sets(facts: &Facts, keeps: Keeps<'_>) -> bool {
         .any(|statement| localized(statement, keeps).is_some())
 }
 
-/// Appends the text of one statement with its edits: in its local form.
-pub fn put_edited(out: &mut Vec<u8>, text: &[u8], edits: &[Edit]) {
+/// Appends the text of one statement with what changes in it: in its local form.
+pub fn put_rewritten(out: &mut Vec<u8>, text: &[u8], rewrites: &[Rewrite]) {
     let mut at = 0;
-    for edit in edits {
-        let place = edit.at as usize;
-        out.extend_from_slice(&text[at..place]);
-        out.extend_from_slice(edit.kind.text());
-        at = place + edit.kind.replaces();
+    for rewrite in rewrites {
+        out.extend_from_slice(&text[at..rewrite.at]);
+        out.extend_from_slice(&rewrite.text);
+        at = rewrite.at + rewrite.replaces;
     }
     out.extend_from_slice(&text[at..]);
 }
@@ -169,8 +254,8 @@ pub fn put_query(
     let mut sent = Sent::default();
     let (mut at, mut place) = (0, 0);
     let mut insert = |out: &mut Vec<u8>, place: &mut u32, bytes: &[u8]| {
-        sent.moves.push((*place, characters(bytes)));
-        *place += characters(bytes);
+        sent.moves.push((*place, crate::sql::characters(bytes)));
+        *place += crate::sql::characters(bytes);
         out.extend_from_slice(bytes);
     };
     if !guard.is_empty() {
@@ -187,21 +272,21 @@ pub fn put_query(
         else {
             continue;
         };
-        for edit in &localized.edits {
-            let start = edit.at as usize;
-            out.extend_from_slice(&text[at..start]);
-            place += characters(&text[at..start]);
-            at = start + edit.kind.replaces();
-            if edit.kind.replaces() == 0 {
-                insert(out, &mut place, edit.kind.text());
+        let origin = |name: &str| Some(record?.origins(Some(name)).next()?.1);
+        for rewrite in rewrites(statement, keeps, origin) {
+            out.extend_from_slice(&text[at..rewrite.at]);
+            place += crate::sql::characters(&text[at..rewrite.at]);
+            at = rewrite.at + rewrite.replaces;
+            if rewrite.replaces == 0 {
+                insert(out, &mut place, &rewrite.text);
             } else {
-                out.extend_from_slice(edit.kind.text());
-                place += characters(edit.kind.text());
+                out.extend_from_slice(&rewrite.text);
+                place += crate::sql::characters(&rewrite.text);
             }
         }
         let end = localized.end as usize;
         out.extend_from_slice(&text[at..end]);
-        place += characters(&text[at..end]);
+        place += crate::sql::characters(&text[at..end]);
         at = end;
         for ours in ours {
             insert(out, &mut place, &[b";", ours.text.as_bytes()].concat());
@@ -231,10 +316,11 @@ pub fn local_form(sent: &[u8], guard: &[u8]) -> Option<Vec<u8>> {
             let (text, types) = cstr(rest)?;
             let facts = describe(text);
             let statement = facts.statements.first();
-            let localized = localized(statement?, Keeps::All)?;
+            let statement = statement?;
+            localized_at_parse(statement, Keeps::All)?;
             message(&mut out, b'P', |out| {
                 put_cstr(out, name);
-                put_edited(out, text, &localized.edits);
+                put_rewritten(out, text, &rewrites(statement, Keeps::All, |_| None));
                 out.push(0);
                 out.extend_from_slice(types);
             });
@@ -259,10 +345,6 @@ pub fn moved(moves: &[Move], position: u32) -> Option<u32> {
     Some(position - less)
 }
 
-fn characters(bytes: &[u8]) -> u32 {
-    bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count() as u32
-}
-
 /// The text that asks what a parameter is. SHOW takes no snapshot: SET TRANSACTION may still follow.
 /// Behind a query that is no matter, and the parameter may not be known.
 fn question(name: &str, localized: &Localized) -> String {
@@ -270,11 +352,7 @@ fn question(name: &str, localized: &Localized) -> String {
         let name = name.replace('\'', "''");
         return format!("select pg_catalog.current_setting('{name}',true)");
     }
-    let parts: Vec<String> = name
-        .split('.')
-        .map(|part| format!("\"{}\"", part.replace('"', "\"\"")))
-        .collect();
-    format!("SHOW {}", parts.join("."))
+    format!("SHOW {}", crate::sql::quote::parameter(name))
 }
 
 /// Appends it behind an Execute, without Sync: Close, Parse, Bind, Execute, and Close of both, under a
@@ -306,128 +384,4 @@ pub fn put_behind(out: &mut Vec<u8>, own: &[u8; NAME_LENGTH], behind: &Behind<'_
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn query(text: &str) -> (String, Vec<Move>) {
-        let facts = describe(text.as_bytes());
-        let mut out = Vec::new();
-        let sent = put_query(&mut out, b"", text.as_bytes(), &facts, Keeps::All, None);
-        (String::from_utf8(out).unwrap(), sent.moves)
-    }
-
-    #[test]
-    fn a_reset_returns_to_the_startup_packet_at_once() {
-        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let record = Record::new(&[pair("jit", "o'ff")], &[pair("timezone", "UTC")]);
-        for (text, sent) in [
-            (
-                "RESET jit -- c",
-                "RESET jit;select pg_catalog.set_config('jit','o''ff',true) -- c",
-            ),
-            (
-                "SET TIME ZONE LOCAL;",
-                "SET TIME ZONE LOCAL;select pg_catalog.set_config('timezone','UTC',false);",
-            ),
-            (
-                "RESET ALL",
-                "RESET ALL;select pg_catalog.set_config('jit','o''ff',true),pg_catalog.set_config('timezone','UTC',false)",
-            ),
-            ("RESET work_mem", "RESET work_mem"),
-            ("DISCARD ALL", "DISCARD ALL"),
-        ] {
-            let facts = describe(text.as_bytes());
-            let mut out = Vec::new();
-            let said = put_query(
-                &mut out,
-                b"",
-                text.as_bytes(),
-                &facts,
-                Keeps::All,
-                Some(&record),
-            );
-            assert_eq!(String::from_utf8(out).unwrap(), sent);
-            assert_eq!(said.behind, [usize::from(text != sent)]);
-        }
-    }
-
-    #[test]
-    fn a_query_is_sent_in_its_local_form_with_a_question_behind_each_statement() {
-        for (text, sent) in [
-            ("SET x = 1 -- c", "SET LOCAL x = 1;SHOW \"x\" -- c"),
-            (
-                "set Session App.X to 'é';",
-                "set LOCAL   App.X to 'é';SHOW \"app\".\"x\";",
-            ),
-            (
-                "SET x = 1; SET LOCAL y = 2; SELECT 1",
-                "SET LOCAL x = 1;SHOW \"x\"; SET LOCAL y = 2; SELECT 1",
-            ),
-            (
-                "select set_config('a', 'b', FALSE), set_config('c.d', $$e$$, /**/false)",
-                "select set_config('a', 'b', true ), set_config('c.d', $$e$$, /**/true );select pg_catalog.current_setting('a',true);select pg_catalog.current_setting('c.d',true)",
-            ),
-            (
-                "SET TIME ZONE 'UTC'",
-                "SET LOCAL TIME ZONE 'UTC';SHOW \"timezone\"",
-            ),
-            (
-                "set session characteristics as transaction read only",
-                "set LOCAL session characteristics as transaction read only;SHOW \"default_transaction_read_only\"",
-            ),
-            // Nothing that is kept.
-            (
-                "SET client_encoding = 'UTF8'",
-                "SET client_encoding = 'UTF8'",
-            ),
-            ("RESET x", "RESET x"),
-            ("SET x TO DEFAULT", "SET x TO DEFAULT"),
-            (
-                "SET local.x = 1",
-                "SET LOCAL local.x = 1;SHOW \"local\".\"x\"",
-            ),
-            (
-                "SET session.x = 1",
-                "SET LOCAL session.x = 1;SHOW \"session\".\"x\"",
-            ),
-        ] {
-            assert_eq!(query(text).0, sent);
-        }
-    }
-
-    #[test]
-    fn positions_are_those_of_the_clients_text() {
-        let text = "SET x = 'é'; SELECT nothing";
-        let (sent, moves) = query(text);
-        let place = |text: &str, word: &str| {
-            let at = text.find(word).unwrap();
-            text[..at].chars().count() as u32 + 1
-        };
-        for word in ["SET", "x =", "SELECT", "nothing"] {
-            assert_eq!(
-                moved(&moves, place(&sent, word)),
-                Some(place(text, word)),
-                "{word}"
-            );
-        }
-        assert_eq!(moved(&moves, place(&sent, "SHOW")), None);
-        assert_eq!(moved(&moves, place(&sent, "LOCAL")), None);
-    }
-
-    #[test]
-    fn what_cannot_be_said_for_one_transaction_has_no_local_form() {
-        for text in [
-            "select set_config('a', 'b', $1)",
-            "select set_config('a', 'b', 'f')",
-            "select set_config('a', 'b', false::bool)",
-            "select set_config('a', 'b', false or false)",
-            "declare c cursor for select set_config('a', 'b', false)",
-            "prepare p as select set_config('a', 'b', false)",
-            "explain analyze select set_config('a', 'b', false)",
-            "select set_config('a', 'b', false), set_config('c', 'd', 1 = 2)",
-        ] {
-            let facts = describe(text.as_bytes());
-            assert!(facts.statements[0].details.localized.is_none(), "{text}");
-        }
-    }
-}
+mod tests;

@@ -3,21 +3,21 @@
 //! it would have by an error of the server's own.
 //!
 //! Nothing is sent behind such a login's statement before that is answered, so nothing runs that the
-//! client would have to take for skipped.
+//! client would have to take for skipped. Where the whole policy observes the rows are counted, and that is all.
 
 use super::in_flight::Expected;
 use super::server::Step;
 use super::splice::Splice;
 use super::{Batch, Context, Conversation, Observer};
 use crate::policy::guards::bulk_export;
-use crate::policy::{Guard, Mode, Who};
+use crate::policy::{Guard, Mode, Refusal, Who};
 use crate::protocol::TransactionStatus;
 use crate::protocol::frame::{self, HEADER, Header, SYNC};
 use std::sync::Arc;
 
 /// What is counted for one login.
 #[derive(Debug)]
-pub(super) struct Rows {
+pub struct Rows {
     who: Who,
     limit: u64,
     /// Of the result that is coming in.
@@ -29,6 +29,56 @@ pub(super) struct Rows {
 }
 
 impl Rows {
+    /// Goes by what the policy says of the login now, ahead of a statement of its own.
+    pub fn follow(rows: &mut Option<Box<Self>>, who: &Who) {
+        match (&mut *rows, bulk_export::limit(who)) {
+            (None, None) => {}
+            (_, None) => *rows = None,
+            (Some(rows), Some(limit)) => {
+                rows.limit = limit;
+                if !Arc::ptr_eq(&rows.who.policy, &who.policy) {
+                    rows.who = who.clone();
+                }
+            }
+            (None, Some(limit)) => {
+                *rows = Some(Box::new(Self {
+                    who: who.clone(),
+                    limit,
+                    here: 0,
+                    in_parts: 0,
+                    exceeded: false,
+                }));
+            }
+        }
+    }
+
+    /// A row, or a line of COPY: the refusal, if it is the first one too many.
+    pub fn count(&mut self) -> Option<Refusal> {
+        self.here += 1;
+        if self.exceeded || self.here + self.in_parts <= self.limit {
+            return None;
+        }
+        self.exceeded = true;
+        Some(bulk_export::refusal(&self.who, self.limit))
+    }
+
+    /// The result has ended, by CommandComplete, or a part of it, by PortalSuspended.
+    pub fn ended(&mut self, kind: u8, body: &[u8]) {
+        let here = std::mem::take(&mut self.here);
+        if kind == b's' || body.starts_with(b"FETCH ") {
+            self.in_parts += here;
+        }
+    }
+
+    /// ReadyForQuery. `over`: nothing that was read in parts can be read on.
+    pub fn ready(&mut self, over: bool) {
+        self.here = 0;
+        self.exceeded = false;
+        if over {
+            self.in_parts = 0;
+        }
+    }
+
     fn refuses(&self) -> bool {
         self.exceeded && self.who.policy.mode(Guard::BulkExport) == Mode::Enforce
     }
@@ -37,26 +87,7 @@ impl Rows {
 impl Conversation {
     /// A statement is about to be sent: how many rows may it give?
     pub(super) fn limit_rows<O: Observer>(&mut self, cx: &Context<'_, O>) {
-        let limit = bulk_export::limit(cx.who);
-        match (&mut self.rows, limit) {
-            (None, None) => {}
-            (_, None) => self.rows = None,
-            (Some(rows), Some(limit)) => {
-                rows.limit = limit;
-                if !Arc::ptr_eq(&rows.who.policy, &cx.who.policy) {
-                    rows.who = cx.who.clone();
-                }
-            }
-            (None, Some(limit)) => {
-                self.rows = Some(Box::new(Rows {
-                    who: cx.who.clone(),
-                    limit,
-                    here: 0,
-                    in_parts: 0,
-                    exceeded: false,
-                }));
-            }
-        }
+        Rows::follow(&mut self.rows, cx.who);
     }
 
     /// Must whatever begins wait for the statement before it?
@@ -74,12 +105,9 @@ impl Conversation {
         let Some(rows) = &mut self.rows else {
             return Step::Carry;
         };
-        rows.here += 1;
-        if rows.exceeded || rows.here + rows.in_parts <= rows.limit {
+        let Some(refusal) = rows.count() else {
             return Step::Carry;
-        }
-        rows.exceeded = true;
-        let refusal = bulk_export::refusal(&rows.who, rows.limit);
+        };
         if !rows.refuses() {
             observer.observed(&refusal, b"");
             return Step::Carry;
@@ -99,10 +127,7 @@ impl Conversation {
         let Some(body) = bytes.get(HEADER..header.total) else {
             return Some(Step::More);
         };
-        let here = std::mem::take(&mut rows.here);
-        if header.kind == b's' || body.starts_with(b"FETCH ") {
-            rows.in_parts += here;
-        }
+        rows.ended(header.kind, body);
         None
     }
 
@@ -114,11 +139,7 @@ impl Conversation {
         let Some(rows) = &mut self.rows else {
             return false;
         };
-        rows.here = 0;
-        rows.exceeded = false;
-        if idle && !holds {
-            rows.in_parts = 0;
-        }
+        rows.ready(idle && !holds);
         if fails {
             frame::message(to_server, b'E', |out| {
                 frame::put_cstr(out, &self.nowhere);

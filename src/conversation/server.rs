@@ -3,7 +3,6 @@
 
 use super::in_flight::Expected;
 use super::injection::Injection;
-use super::positions::move_position;
 use super::splice::Splice;
 use super::{Batch, Body, Conversation, Copy, Fatal, Observer};
 use crate::error::SqlState;
@@ -96,143 +95,8 @@ impl Conversation {
         }
     }
 
-    fn answer<O: Observer>(
-        &mut self,
-        header: Header,
-        bytes: &[u8],
-        observer: &O,
-        out: &mut Splice<'_>,
-        to_server: &mut Vec<u8>,
-    ) -> Result<Step, Fatal> {
-        use Expected as E;
-        if self.farewell {
-            // PgBouncer adds an error of its own to the server's.
-            return Ok(Step::Swallow);
-        }
-        if matches!(header.kind, b'C' | b's')
-            && let Some(step) = self.rows_ended(header, bytes)
-        {
-            return Ok(step);
-        }
-        let head = self.in_flight.head();
-        let step = match (header.kind, head) {
-            (b'1', Some(E::FollowedParse)) => {
-                self.changed();
-                Step::Swallow
-            }
-            // PostgreSQL knows our name: nobody has put another in its place.
-            (b'D', Some(E::Question)) => self.of_injection(Injection::pool_forgets),
-            (b'1' | b'2' | b'3' | b'C', Some(E::Question)) => Step::Swallow,
-            (b'D', Some(E::ReadingExecute | E::PlannedOwn)) => {
-                return self.read_back_row(header, bytes);
-            }
-            // Rows, COPY data, and what may come at any moment.
-            (b'D' | b'd', _) => self.row(observer, out),
-            (b'A', _) => Step::Carry,
-            (b'S', _) => return self.parameter_status(header, bytes),
-            (b'N', Some(E::GuardedRow | E::GuardedTag | E::Guarded)) => {
-                return Ok(move_position(header, bytes, out));
-            }
-            (b'N', Some(E::Planned | E::PlannedOwn)) => {
-                return Ok(self.move_position_in_plan(header, bytes, out));
-            }
-            (b'N', Some(E::NotedExecute | E::ReadingExecute)) => {
-                return Ok(self.notice_of_set(header, bytes));
-            }
-            (b'N', _) => Step::Carry,
-            (b'Z', _) => return self.ready(header, bytes, head, observer, out, to_server),
-            (b'E', _) => return self.error(header, bytes, head, observer, out, to_server),
-
-            (b'1', Some(E::Parse)) | (b'2', Some(E::Bind)) | (b'3', Some(E::Close)) => {
-                self.changed();
-                Step::Carry
-            }
-            (b'V', Some(E::Call)) => Step::Carry,
-            (b't' | b'T' | b'n', Some(E::Describe | E::OwnDescribe)) => {
-                return Ok(self.described(header, bytes));
-            }
-            (b'C', Some(head @ (E::Deallocate | E::DeallocatingQuery))) => {
-                return Ok(self.deallocated(head, out));
-            }
-            (b'C', Some(E::Execute | E::Query | E::Guarded))
-                if self.remembers() && bytes.len() < header.total =>
-            {
-                return Ok(Step::More);
-            }
-            (b'C' | b'I' | b's', Some(E::Execute)) => {
-                self.note_tag(bytes);
-                self.statement_ended(observer, SqlState::SUCCESS);
-                self.copy_ended();
-                self.answered()
-            }
-            (b'C' | b'I' | b's', Some(E::NotedExecute)) => {
-                let Some(message) = bytes.get(..header.total) else {
-                    return Ok(Step::More);
-                };
-                self.note_tag(message);
-                self.noted_ended(message);
-                self.statement_ended(observer, SqlState::SUCCESS);
-                self.copy_ended();
-                self.answered()
-            }
-            (b'C', Some(E::ReadingExecute)) => {
-                self.in_flight.pop();
-                self.reading_ended()?;
-                Step::Swallow
-            }
-            (b'1', Some(E::OwnParse | E::ReadingParse))
-            | (b'2', Some(E::ReadingBind))
-            | (b'3', Some(E::ReadingClose | E::ReadingEnd)) => {
-                self.in_flight.pop();
-                Step::Swallow
-            }
-            (b'T', Some(E::PlannedOwn)) => Step::Swallow,
-            (b'C', Some(E::Planned | E::PlannedOwn)) => {
-                let Some(message) = bytes.get(..header.total) else {
-                    return Ok(Step::More);
-                };
-                self.note_tag(message);
-                self.planned_ended(message)?;
-                match head {
-                    Some(E::PlannedOwn) => Step::Swallow,
-                    _ => Step::Carry,
-                }
-            }
-            (b'T' | b'I' | b'H' | b'c', Some(E::Planned)) => Step::Carry,
-
-            (b'3', Some(E::PrefixClose | E::PrefixEnd | E::CleanupClose))
-            | (b'2', Some(E::PrefixBind))
-            | (b'C', Some(E::PrefixExecute)) => {
-                self.in_flight.pop();
-                Step::Swallow
-            }
-            (b'1', Some(E::PrefixParse)) => {
-                self.in_flight.pop();
-                self.of_injection(Injection::parsed)
-            }
-
-            (b'T', Some(E::GuardedRow)) => self.stage(E::GuardedTag),
-            (b'C', Some(E::GuardedTag)) => self.stage(E::Guarded),
-            (b'C', Some(E::Query | E::Guarded)) => {
-                self.note_tag(bytes);
-                self.copy_ended();
-                Step::Carry
-            }
-            (b'T' | b'I' | b'H' | b'c', Some(E::Query | E::Guarded))
-            | (b'H' | b'c', Some(E::Execute | E::NotedExecute)) => Step::Carry,
-            (b'G', Some(E::Query | E::Guarded | E::Execute)) => {
-                self.in_flight.begin_copy();
-                self.copy.active = true;
-                Step::Carry
-            }
-            (b'W', Some(E::Query)) if self.walsender => self.stream_begins(),
-            (kind, _) => return Err(out_of_step(kind)),
-        };
-        Ok(step)
-    }
-
     /// Something about the zone that the client does not see.
-    fn of_injection(&mut self, event: fn(&mut Injection)) -> Step {
+    pub(super) fn of_injection(&mut self, event: fn(&mut Injection)) -> Step {
         if let Some(injection) = &mut self.injection {
             event(injection);
         }
@@ -246,7 +110,7 @@ impl Conversation {
 
     /// A stored function can change how the server reads SQL, and so can a default that RESET ALL brings
     /// back: from then on nobody knows what a text does. Very long ones are neither of those looked for.
-    fn parameter_status(&mut self, header: Header, bytes: &[u8]) -> Result<Step, Fatal> {
+    pub(super) fn parameter_status(&mut self, header: Header, bytes: &[u8]) -> Result<Step, Fatal> {
         if header.total > MAX_ERROR {
             return Ok(Step::Carry);
         }
@@ -273,18 +137,18 @@ impl Conversation {
         }
     }
 
-    fn stage(&mut self, stage: Expected) -> Step {
+    pub(super) fn stage(&mut self, stage: Expected) -> Step {
         self.in_flight.replace_head(stage);
         Step::Swallow
     }
 
-    fn statement_ended<O: Observer>(&self, observer: &O, sqlstate: SqlState) {
+    pub(super) fn statement_ended<O: Observer>(&self, observer: &O, sqlstate: SqlState) {
         if self.record {
             observer.ended(sqlstate);
         }
     }
 
-    fn ready<O: Observer>(
+    pub(super) fn ready<O: Observer>(
         &mut self,
         header: Header,
         bytes: &[u8],
@@ -354,7 +218,7 @@ impl Conversation {
         }
     }
 
-    fn error<O: Observer>(
+    pub(super) fn error<O: Observer>(
         &mut self,
         header: Header,
         bytes: &[u8],
@@ -391,6 +255,7 @@ impl Conversation {
         };
         if head == Expected::Call {
             // ReadyForQuery follows.
+            self.query_undoes();
             observer.server_error(fields.sqlstate);
             return Ok(Step::Carry);
         }
@@ -399,12 +264,24 @@ impl Conversation {
             self.outcome = SqlState::from_bytes(fields.sqlstate);
             return Ok(self.query_failed(head, header, bytes, out));
         }
+        self.message_failed(head, fields.sqlstate, observer, out, to_server)
+    }
+
+    /// A message of an extended batch was answered with an error: the client's, or one of ours.
+    fn message_failed<O: Observer>(
+        &mut self,
+        head: Expected,
+        sqlstate: &[u8],
+        observer: &O,
+        out: &mut Splice<'_>,
+        to_server: &mut Vec<u8>,
+    ) -> Result<Step, Fatal> {
         match head {
             Expected::Refused | Expected::RefusedUnnamed
-                if fields.sqlstate == UNDEFINED_CURSOR
-                    || (self.walsender && fields.sqlstate == PROTOCOL_VIOLATION) =>
+                if sqlstate == UNDEFINED_CURSOR
+                    || (self.walsender && sqlstate == PROTOCOL_VIOLATION) =>
             {
-                self.statement_failed(head, fields.sqlstate);
+                self.statement_failed(head, sqlstate);
                 if let Some(refusal) = self.in_flight.refused() {
                     self.error_reply(&refusal).put(out.insert());
                 }
@@ -412,7 +289,7 @@ impl Conversation {
                 return Ok(Step::Replaced);
             }
             Expected::Abort => {
-                self.statement_failed(head, fields.sqlstate);
+                self.statement_failed(head, sqlstate);
                 self.in_flight.pop();
                 self.batch_failed(observer, to_server, SqlState::PROGRAM_LIMIT, None);
                 return Ok(Step::Swallow);
@@ -423,13 +300,13 @@ impl Conversation {
             }
             _ => {}
         }
-        observer.server_error(fields.sqlstate);
-        self.statement_failed(head, fields.sqlstate);
+        observer.server_error(sqlstate);
+        self.statement_failed(head, sqlstate);
         if head.is_prefix() {
             observer.injection_failed();
             self.of_injection(Injection::failed);
         }
-        let sqlstate = SqlState::from_bytes(fields.sqlstate);
+        let sqlstate = SqlState::from_bytes(sqlstate);
         self.batch_failed(observer, to_server, sqlstate, Some(head));
         Ok(Step::Carry)
     }
@@ -468,6 +345,6 @@ impl Conversation {
 
 /// The server said something that nothing in flight explains: from here on nobody knows what
 /// belongs to what.
-fn out_of_step(kind: u8) -> Fatal {
+pub(super) fn out_of_step(kind: u8) -> Fatal {
     Fatal::protocol(format!("unexpected message 0x{kind:02X} from the server"))
 }

@@ -51,6 +51,11 @@ impl<'a> Splice<'a> {
         self.copy
     }
 
+    /// How much there is to write so far, bytes, where it is no longer the very input.
+    pub fn copied(&self) -> usize {
+        self.copy.len()
+    }
+
     /// The bytes to write.
     pub fn finish(self) -> &'a [u8] {
         if self.copied {

@@ -55,18 +55,18 @@ impl Conversation {
         facts: &Facts,
         out: &mut Splice<'_>,
     ) -> Step {
-        let edits = self.edits(facts);
+        let rewrites = self.rewrites(facts);
         let parts = message.body().and_then(|body| {
             let (name, rest) = cstr(body)?;
             let (text, types) = cstr(rest)?;
             Some((name, text, types))
         });
-        let Some((name, text, types)) = parts.filter(|_| !edits.is_empty()) else {
+        let Some((name, text, types)) = parts.filter(|_| !rewrites.is_empty()) else {
             return self.pass(message, out);
         };
         frame::message(out.insert(), b'P', |out| {
             frame::put_cstr(out, name);
-            reading::put_edited(out, text, edits);
+            reading::put_rewritten(out, text, &rewrites);
             out.push(0);
             out.extend_from_slice(types);
         });
@@ -128,6 +128,13 @@ impl Conversation {
     pub(super) fn goes_back_blindly(&self, facts: &Facts) -> bool {
         let injection = self.injection.as_ref();
         injection.is_some_and(|injection| injection.goes_back_blindly(facts))
+    }
+
+    /// Does it end a transaction AND CHAIN of which nobody knows yet whether it has failed? That decides
+    /// which modes the next one has.
+    pub(super) fn chains_blindly(&self, facts: &Facts) -> bool {
+        let injection = self.injection.as_ref();
+        !self.in_flight.is_empty() && injection.is_some_and(|injection| injection.chains(facts))
     }
 
     /// Behind an Execute that was noted: what it sets is read back.
@@ -334,8 +341,8 @@ impl Conversation {
         }
     }
 
-    /// A planned Query failed.
-    pub(super) fn plan_failed(&mut self) {
+    /// A Query or FunctionCall failed, and the implicit transaction with it.
+    pub(super) fn query_undoes(&mut self) {
         if let Some(parameters) = self.parameters() {
             parameters.query_failed();
         }

@@ -221,7 +221,8 @@ fn current(destination: &Destination) -> Option<Target> {
 pub async fn carry(shared: &Shared, mut request: Request<'_>) -> CancelOutcome {
     let cancels = &shared.cancels;
     if let Some(peers) = &cancels.peers {
-        request = match peers.own(request).await {
+        let snapshot = shared.snapshot();
+        request = match peers.own(request, snapshot.files.peer_tls.as_ref()).await {
             Ok(own) => own,
             Err(outcome) => return outcome,
         };

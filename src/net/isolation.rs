@@ -1,9 +1,11 @@
 //! Isolation as a service level (`[isolation]`): at an interval Portcullis asks each table for the canary
-//! rows of two zones, in the one, in the other and in none, through the pool that clients use and with
+//! rows of two zones, in the one, in the other and in none, through the pools that clients use and with
 //! the prefix that their transactions get. What is seen, and what is not, is the proof.
 //!
-//! A proof is complete or it is none: whatever keeps one question from being answered as it should is a
-//! failure with a reason. Proofs are made one after the other, each in `timeout`.
+//! A login is asked with on the route that its clients take, and each route is proved by itself: what keeps
+//! one from being proved says nothing about the other. A proof is complete or it is none: whatever keeps one
+//! question from being answered as it should is a failure with a reason. The proofs of a route are made one
+//! after the other, each in `timeout`.
 
 mod answers;
 mod asking;
@@ -20,12 +22,16 @@ use crate::clock;
 use crate::config::Isolation;
 use crate::config::isolation::MAX_TABLES;
 use crate::error::SqlState;
+use crate::policy::RouteName;
 use crate::telemetry::Counters;
 use crate::telemetry::health::{Phase, State};
 use crate::telemetry::labels::IsolationFailure;
 
-/// The name of its check at /health/ready.
-const CHECK: &str = "isolation";
+/// The routes that lead applications to a pool, and what each one's check at /health/ready is called.
+const ROUTES: [(RouteName, &str); 2] = [
+    (RouteName::Transaction, "isolation.transaction"),
+    (RouteName::Session, "isolation.session"),
+];
 /// Failures of one proof that are written to the log; the rest is counted there.
 const MAX_TOLD: usize = 20;
 
@@ -99,16 +105,68 @@ struct Proof {
     failures: Vec<Failure>,
 }
 
-/// Proves again and again, until the proxy drains.
-pub(super) async fn watch(shared: Arc<Shared>, settings: Isolation) {
-    let mut counters = shared.telemetry.counters();
-    if settings.readiness {
-        let (health, first) = (&shared.health, "not proven yet");
-        health.set(CHECK, true, State::Unhealthy, first);
+/// Proves each route again and again, until the proxy drains. Where [`Isolation::readiness`] asks for it the
+/// proxy is not ready from here to the first proofs.
+pub(super) fn start(shared: &Arc<Shared>, settings: &Arc<Isolation>) {
+    for (route, check) in ROUTES {
+        let of_route = Watch {
+            shared: Arc::clone(shared),
+            settings: Arc::clone(settings),
+            route,
+            check,
+        };
+        let asked = !of_route.logins(&shared.snapshot()).is_empty();
+        if asked && settings.readiness {
+            let first = "not proven yet";
+            shared.health.set(check, true, State::Unhealthy, first);
+        }
+        tokio::spawn(of_route.run());
     }
-    while shared.health.phase() != Phase::Draining {
-        let mut proof = Proof::default();
-        let asked = timeout(settings.timeout, prove(&shared, &settings, &mut proof)).await;
+}
+
+/// The proofs of one route.
+struct Watch {
+    shared: Arc<Shared>,
+    settings: Arc<Isolation>,
+    route: RouteName,
+    check: &'static str,
+}
+
+impl Watch {
+    /// The logins of `[isolation]` whose clients take this route.
+    fn logins(&self, snapshot: &Snapshot) -> Vec<&str> {
+        let logins = &snapshot.files.policy.logins;
+        // A policy without one of them is not loaded.
+        let is_here = |name: &&str| {
+            let login = logins.get(*name);
+            login.map_or(RouteName::Transaction, |it| it.route) == self.route
+        };
+        let names = self.settings.logins.iter().map(|name| &**name);
+        names.filter(is_here).collect()
+    }
+
+    async fn run(self) {
+        let counters = self.shared.telemetry.counters();
+        while self.shared.health.phase() != Phase::Draining {
+            let snapshot = self.shared.snapshot();
+            let logins = self.logins(&snapshot);
+            let asked = !logins.is_empty();
+            self.shared.telemetry.isolation.asked(self.route, asked);
+            if asked {
+                let proof = self.prove_in_time(&snapshot, &logins).await;
+                self.conclude(&proof, &counters);
+            } else {
+                self.shared.health.remove(self.check);
+            }
+            drop(logins);
+            drop(snapshot);
+            tokio::time::sleep(self.settings.interval).await;
+        }
+    }
+
+    async fn prove_in_time(&self, snapshot: &Snapshot, logins: &[&str]) -> Proof {
+        let (mut proof, limit) = (Proof::default(), self.settings.timeout);
+        let asked = timeout(limit, self.prove(snapshot, logins, &mut proof)).await;
         if asked.is_err() {
             proof.failures.push(Failure {
                 login: "".into(),
@@ -120,22 +178,21 @@ pub(super) async fn watch(shared: Arc<Shared>, settings: Isolation) {
                 },
             });
         }
-        conclude(&shared, &settings, &proof, &mut counters);
-        tokio::time::sleep(settings.interval).await;
+        proof
     }
-}
 
-/// Asks by each login. What fails is noted, and the others are asked all the same.
-async fn prove(shared: &Shared, settings: &Isolation, proof: &mut Proof) {
-    let snapshot = shared.snapshot();
-    for login in &settings.logins {
-        if let Err(cause) = prove_for(shared, &snapshot, settings, login, proof).await {
-            proof.failures.push(Failure {
-                login: login.clone(),
-                table: None,
-                asker: None,
-                cause,
-            });
+    /// Asks by each login. What fails is noted, and the others are asked all the same.
+    async fn prove(&self, snapshot: &Snapshot, logins: &[&str], proof: &mut Proof) {
+        for login in logins {
+            let proved = prove_for(&self.shared, snapshot, &self.settings, login, proof).await;
+            if let Err(cause) = proved {
+                proof.failures.push(Failure {
+                    login: (*login).into(),
+                    table: None,
+                    asker: None,
+                    cause,
+                });
+            }
         }
     }
 }
@@ -189,50 +246,55 @@ async fn prove_for(
     Ok(())
 }
 
-/// Counts and tells what came of a proof.
-fn conclude(shared: &Shared, settings: &Isolation, proof: &Proof, counters: &mut Counters) {
-    for failure in &proof.failures {
-        counters.isolation_failed(failure.cause.reason);
+impl Watch {
+    /// Counts and tells what came of a proof.
+    fn conclude(&self, proof: &Proof, counters: &Counters) {
+        for failure in &proof.failures {
+            counters.isolation_failed(self.route, failure.cause.reason);
+        }
+        let told = proof.failures.iter().take(MAX_TOLD);
+        told.for_each(|failure| self.tell(failure));
+        let (tables, failures) = (proof.tables, proof.failures.len());
+        let (required, route) = (self.settings.readiness, self.route.id());
+        let (state, said) = match failures {
+            0 => {
+                let now = clock::now().unsigned_abs() / 1000;
+                let isolation = &self.shared.telemetry.isolation;
+                isolation.proved(self.route, now, tables as u64);
+                tracing::debug!(route, tables, "isolation is proved");
+                (State::Healthy, format!("proved: {tables} tables"))
+            }
+            _ if required => (State::Unhealthy, not_proved(failures)),
+            _ => (State::Degraded, not_proved(failures)),
+        };
+        if failures > MAX_TOLD {
+            let told = MAX_TOLD;
+            tracing::warn!(route, failures, told, "isolation is not proved");
+        }
+        self.shared.health.set(self.check, required, state, said);
     }
-    let told = proof.failures.iter().take(MAX_TOLD);
-    told.for_each(|failure| tell(shared, settings, failure));
-    let (tables, failures) = (proof.tables, proof.failures.len());
-    if failures == 0 {
-        let telemetry = &shared.telemetry;
-        telemetry
-            .isolation_proved
-            .set(clock::now().unsigned_abs() / 1000);
-        telemetry.isolation_tables.set(tables as u64);
-        let said = format!("proved: {tables} tables");
-        (shared.health).set(CHECK, settings.readiness, State::Healthy, said);
-        tracing::debug!(tables, "isolation is proved");
-        return;
+
+    fn tell(&self, failure: &Failure) {
+        let settings = &self.settings;
+        let zone = match failure.asker {
+            Some(Asker::Zone(number)) if self.shared.config.log.zones => settings.zones.get(number),
+            _ => None,
+        };
+        let cause = &failure.cause;
+        tracing::warn!(
+            route = self.route.id(),
+            login = (!failure.login.is_empty()).then_some(&*failure.login),
+            database = &*settings.database,
+            table = failure.table,
+            asked_by = failure.asker.map(Asker::id),
+            zone = zone.map(|zone| &**zone),
+            reason = IsolationFailure::WORDS[cause.reason as usize],
+            detail = (!cause.detail.is_empty()).then_some(&*cause.detail),
+            "isolation is not proved"
+        );
     }
-    if failures > MAX_TOLD {
-        tracing::warn!(failures, told = MAX_TOLD, "isolation is not proved");
-    }
-    let state = match settings.readiness {
-        true => State::Unhealthy,
-        false => State::Degraded,
-    };
-    let said = format!("not proved: {failures} failures");
-    (shared.health).set(CHECK, settings.readiness, state, said);
 }
 
-fn tell(shared: &Shared, settings: &Isolation, failure: &Failure) {
-    let zone = match failure.asker {
-        Some(Asker::Zone(number)) if shared.config.log.zones => settings.zones.get(number),
-        _ => None,
-    };
-    let cause = &failure.cause;
-    tracing::warn!(
-        login = (!failure.login.is_empty()).then_some(&*failure.login),
-        database = &*settings.database,
-        table = failure.table,
-        asked_by = failure.asker.map(Asker::id),
-        zone = zone.map(|zone| &**zone),
-        reason = IsolationFailure::WORDS[cause.reason as usize],
-        detail = (!cause.detail.is_empty()).then_some(&*cause.detail),
-        "isolation is not proved"
-    );
+fn not_proved(failures: usize) -> String {
+    format!("not proved: {failures} failures")
 }

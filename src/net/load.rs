@@ -10,7 +10,7 @@ use super::shared::Files;
 use crate::auth::keys::ServerKeys;
 use crate::auth::scram::Verifier;
 use crate::auth::userlist::{self, Userlist};
-use crate::config::{Config, Problem, SslMode};
+use crate::config::{Config, Problem, ServerTls, SslMode};
 use crate::policy::{Policy, Version, check_together, check_zone_keys};
 use crate::tls::{self, ClientSide};
 use crate::zone::keys::ZoneKeys;
@@ -37,12 +37,14 @@ pub struct Users {
     pub zone_keys: Arc<ZoneKeys>,
 }
 
-/// TLS on both legs.
+/// TLS on both legs, and towards peers.
 pub struct Tls {
     /// Towards applications.
     pub client: Option<ClientSide>,
     /// Towards PgBouncer.
     pub server: Option<Arc<rustls::ClientConfig>>,
+    /// Towards the proxies of `[peers]`; none without them.
+    pub peers: Option<Arc<rustls::ClientConfig>>,
 }
 
 /// Reads the policy and checks it together with the configuration. `number`: which of the policies
@@ -117,19 +119,29 @@ fn keys(config: &Config) -> Result<ServerKeys, String> {
     ServerKeys::parse(&text).map_err(|problem| in_file(path, problem))
 }
 
-/// Reads certificates, key and CA file.
+/// Reads certificates, key and CA files.
 ///
 /// # Errors
 /// What keeps one of them from being used.
 pub fn tls(config: &Config) -> Result<Tls, String> {
-    let ca = &config.server_tls.ca_file;
-    let pem = ca.as_deref().map(read).transpose()?;
-    let server = tls::server_side(config.server_tls.sslmode, pem.as_deref());
-    let place = ca.as_deref().unwrap_or(Path::new("[server_tls]"));
+    let peers = config.peers.as_ref();
+    let peers = peers.map(|peers| server_side(&peers.tls, "[peers]"));
     Ok(Tls {
         client: client_tls(config)?,
-        server: server.map_err(|problem| in_file(place, problem))?,
+        server: server_side(&config.server_tls, "[server_tls]")?,
+        peers: peers.transpose()?.flatten(),
     })
+}
+
+/// TLS where Portcullis is the client, as this table of the configuration asks for it.
+fn server_side(
+    settings: &ServerTls,
+    table: &str,
+) -> Result<Option<Arc<rustls::ClientConfig>>, String> {
+    let ca = settings.ca_file.as_deref();
+    let pem = ca.map(read).transpose()?;
+    let made = tls::server_side(settings.sslmode, pem.as_deref());
+    made.map_err(|problem| in_file(ca.unwrap_or(Path::new(table)), problem))
 }
 
 fn client_tls(config: &Config) -> Result<Option<ClientSide>, String> {
@@ -147,12 +159,14 @@ fn client_tls(config: &Config) -> Result<Option<ClientSide>, String> {
     let made = tls::client_side(&cert_pem, key_pem.as_bytes(), ca_pem.as_deref());
     made.map(Some).map_err(|problem| match (&problem, ca) {
         (tls::TlsError::ClientCa(_), Some(ca)) => in_file(ca, problem),
+        (tls::TlsError::KeyPem(_), _) => in_file(key, problem),
         _ => in_file(cert, problem),
     })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|problem| in_file(path, problem))
+    let read = tls::files::read_regular(path, tls::files::MAX_PUBLIC_FILE);
+    read.map_err(|problem| in_file(path, problem))
 }
 
 fn in_file(path: &Path, problem: impl Display) -> String {
@@ -179,5 +193,6 @@ pub fn files(policy: PolicyFile, users: &Users, tls: Tls) -> Files {
         zone_keys: Arc::clone(&users.zone_keys),
         client_tls: tls.client,
         server_tls: tls.server,
+        peer_tls: tls.peers,
     }
 }

@@ -180,7 +180,7 @@ impl Observer for Watcher {
                     .observed_rule
                     .as_ref()
                     .filter(|_| guard == Guard::Rule),
-                fingerprint: facts.fingerprint,
+                fingerprint: facts.fingerprint(),
                 parameter: None,
                 outcome: Outcome::Observed,
             };
@@ -216,7 +216,7 @@ impl Observer for Watcher {
         // What happens to every prepared statement has no row for each.
         let facts = facts.filter(|_| change != Change::Unnamed);
         let told = Told {
-            fingerprint: facts.and_then(|facts| facts.fingerprint),
+            fingerprint: facts.and_then(|facts| facts.fingerprint()),
             ..Told::changed(change)
         };
         self.report(told, if facts.is_some() { text } else { b"" });
@@ -245,7 +245,7 @@ impl Observer for Watcher {
         recorder.running.borrow_mut().push_back(Running {
             tag: first.map_or("", |statement| statement.tag),
             text: Some(crate::sql::redact(text)),
-            fingerprint: facts.and_then(|facts| facts.fingerprint),
+            fingerprint: facts.and_then(|facts| facts.fingerprint()),
             at: SystemTime::now(),
             since: Instant::now(),
         });

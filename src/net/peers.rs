@@ -21,7 +21,6 @@ use super::dial::connect_to;
 use crate::config::{Config, Endpoint};
 use crate::protocol::startup::put_cancel;
 use crate::telemetry::labels::CancelOutcome;
-use crate::tls;
 
 /// Bytes of the client's address: IPv6, or an IPv4 address mapped into it; zeros where it is not known.
 const ADDRESS: usize = 16;
@@ -30,12 +29,11 @@ const MAC: usize = 16;
 /// Bytes of a key's number ahead of the secret, in what the MAC is over.
 const NUMBER: usize = 4;
 
-/// The other proxies, and what is needed to talk to them.
+/// The other proxies. TLS towards them is read again while running, and handed over with each request.
 pub struct Peers {
     /// This one's `peer_id`.
     pub id: u8,
     others: HashMap<u8, Peer>,
-    tls: Option<Arc<rustls::ClientConfig>>,
     mac: hmac::Key,
 }
 
@@ -69,39 +67,18 @@ enum Concern<'p, 'r> {
 }
 
 impl Peers {
-    /// What `[peers]` says; `None` without it. `secret` is what all proxies with the same `key_file`
-    /// share. The CA file is read once, at start.
-    ///
-    /// # Errors
-    /// What keeps the CA file from being used.
-    pub fn load(config: &Config, secret: &[u8; 32]) -> Result<Option<Self>, String> {
-        let Some(peers) = &config.peers else {
-            return Ok(None);
-        };
-        let ca = &peers.tls.ca_file;
-        let wrong = |why: String| match ca {
-            Some(path) => format!("error: {}: {why}", path.display()),
-            None => format!("error: [peers]: {why}"),
-        };
-        let pem = ca.as_deref().map(std::fs::read).transpose();
-        let pem = pem.map_err(|error| wrong(error.to_string()))?;
-        let tls = tls::server_side(peers.tls.sslmode, pem.as_deref());
-        let tls = tls.map_err(|error| wrong(error.to_string()))?;
+    /// Those of `[peers]`; `None` without it. `secret` is what all proxies with the same `key_file` share.
+    pub fn of(config: &Config, secret: &[u8; 32]) -> Option<Self> {
+        let peers = config.peers.as_ref()?;
         let others = peers.others.iter();
         let others = others.map(|(id, endpoint)| (*id, endpoint.clone()));
-        Ok(Some(Self::new(
-            peers.peer_id,
-            others,
-            tls,
-            config.limits.max_cancels,
-            secret,
-        )))
+        let places = config.limits.max_cancels;
+        Some(Self::new(peers.peer_id, others, places, secret))
     }
 
     fn new(
         id: u8,
         others: impl Iterator<Item = (u8, Endpoint)>,
-        tls: Option<Arc<rustls::ClientConfig>>,
         places: usize,
         secret: &[u8; 32],
     ) -> Self {
@@ -119,19 +96,23 @@ impl Peers {
         Self {
             id,
             others: others.map(peer).collect(),
-            tls,
             mac: hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()),
         }
     }
 
-    /// A request of this proxy's own keys, passed on to it or not; else it has been dealt with.
+    /// A request of this proxy's own keys, passed on to it or not; else it has been dealt with, over
+    /// this TLS.
     ///
     /// # Errors
     /// What became of it.
-    pub async fn own<'r>(&self, request: Request<'r>) -> Result<Request<'r>, CancelOutcome> {
+    pub async fn own<'r>(
+        &self,
+        request: Request<'r>,
+        tls: Option<&Arc<rustls::ClientConfig>>,
+    ) -> Result<Request<'r>, CancelOutcome> {
         match self.concern(request) {
             Concern::Own(request) => Ok(request),
-            Concern::Other(peer) => Err(self.pass_on(request, peer).await),
+            Concern::Other(peer) => Err(self.pass_on(request, peer, tls).await),
             Concern::Nobody => Err(CancelOutcome::UnknownKey),
         }
     }
@@ -196,7 +177,12 @@ impl Peers {
 
     /// Hands a client's request to the proxy whose key it is and waits until that has dealt with it:
     /// at most 5 s for a place, and 5 s to deliver it.
-    async fn pass_on(&self, request: Request<'_>, peer: &Peer) -> CancelOutcome {
+    async fn pass_on(
+        &self,
+        request: Request<'_>,
+        peer: &Peer,
+        tls: Option<&Arc<rustls::ClientConfig>>,
+    ) -> CancelOutcome {
         if request.secret.len() != 4 && request.secret.len() != SECRET {
             return CancelOutcome::UnknownKey; // no proxy gives such a key
         }
@@ -205,7 +191,7 @@ impl Peers {
         };
         let packet = self.passed_on(&request);
         let delivery = async {
-            let mut stream = connect_to(&peer.endpoint, self.tls.as_ref()).await?;
+            let mut stream = connect_to(&peer.endpoint, tls).await?;
             stream.write_all(&packet).await?;
             stream.flush().await?;
             // It closes when it has dealt with the request, be it with a reset.
@@ -251,7 +237,7 @@ mod tests {
             port: 6432,
         };
         let others = others.iter().map(|id| (*id, endpoint()));
-        Peers::new(id, others, None, 4, &[secret; 32])
+        Peers::new(id, others, 4, &[secret; 32])
     }
 
     fn request(id: u32, secret: &[u8]) -> Request<'_> {

@@ -110,7 +110,7 @@ impl Proxy {
         tokio::spawn(watch_routes(Arc::clone(shared)));
         tokio::spawn(Arc::clone(&reloader).watch());
         if let Some(settings) = shared.config.isolation.clone() {
-            tokio::spawn(isolation::watch(Arc::clone(shared), settings));
+            isolation::start(shared, &Arc::new(settings));
         }
         shared.health.enter(Phase::Ready);
         tracing::info!(

@@ -99,6 +99,7 @@ fn paths(config: &Config, files: Files) -> Vec<&Path> {
             tls.key_file.as_ref(),
             tls.ca_file.as_ref(),
             config.server_tls.ca_file.as_ref(),
+            config.peers.as_ref().and_then(|it| it.tls.ca_file.as_ref()),
         ],
     };
     optional.into_iter().flatten().map(|path| &**path).collect()
@@ -214,6 +215,8 @@ impl Reloader {
         if which.users {
             let policy = found.policy.as_ref().map(|file| &file.policy);
             let signs = |users: Users| signs(config, policy.unwrap_or(&self.policy()), users);
+            let none_before = self.shared.snapshot().files.users.is_empty();
+            let complete = |users| complete(users, none_before);
             match load::users(config).and_then(complete).and_then(signs) {
                 Ok(users) => found.users = Some(users),
                 Err(problem) => {
@@ -268,6 +271,7 @@ impl Reloader {
             tracing::info!("certificates are loaded");
             parts.client_tls = tls.client;
             parts.server_tls = tls.server;
+            parts.peer_tls = tls.peers;
             new = true;
         }
         if new {
@@ -312,10 +316,15 @@ fn signs(config: &Config, policy: &Policy, users: Users) -> Result<Users, String
     }
 }
 
-/// A userlist that is read only to its middle says nothing about those behind, and who is not in it
-/// loses their connections: while running, such a file changes nothing.
-fn complete(users: Users) -> Result<Users, String> {
+/// A userlist that is empty, or read only to its middle, says nothing about those behind, and who is not in it
+/// loses their connections: while running, such a file changes nothing. `none_before`: nobody could be lost.
+fn complete(users: Users, none_before: bool) -> Result<Users, String> {
     match users.problems.iter().find(|problem| problem.user.is_none()) {
+        // As it looks between truncating it and writing it.
+        None if users.users.is_empty() && !none_before => Err(
+            "error: auth_file has no user that could log in: it is not taken while running; to let nobody in, remove their logins from the policy"
+                .to_owned(),
+        ),
         None => Ok(users),
         Some(problem) => Err(format!(
             "error: auth_file, line {}: {}",

@@ -42,6 +42,8 @@ pub struct Files {
     pub client_tls: Option<ClientSide>,
     /// TLS towards PgBouncer.
     pub server_tls: Option<Arc<rustls::ClientConfig>>,
+    /// TLS towards the proxies of `[peers]`.
+    pub peer_tls: Option<Arc<rustls::ClientConfig>>,
 }
 
 /// By database.

@@ -4,8 +4,10 @@
 //! Route, server role, zone and kind are fixed at login: a connection that kept working across a
 //! change of them would be in two states at once, one transaction half in each zone. The file's mode
 //! is not: where it begins to observe, nothing is refused from the next statement on (and a zone that
-//! was injected goes on being injected); where it begins to enforce, a conversation that only looked on
-//! ends itself.
+//! was injected goes on being injected). Where it begins to enforce, whoever was connected while it observed
+//! must end: the running transaction may be in a zone, and the connection in a state, that enforcing would
+//! have refused. Migration sessions go on; each of their connections has a server connection of its own. (A single guard
+//! that begins to enforce ends nobody: what it let pass before is still there.)
 //!
 //! What the client has begun as one batch is judged by one policy: a new one waits for the Sync, but
 //! not longer than [`PATIENCE`], and not where it ends the connection.
@@ -131,6 +133,9 @@ fn reconsider(
         login: with_zone(login, certificate.and_then(|it| it.zone.clone())),
         database: Arc::clone(&who.database),
     };
+    if who.observes() && !new.observes() && !in_session {
+        return Err("The policy enforces now, and did not while this connection was open.".into());
+    }
     let closer = who.policy.depth() == Depth::Surface && new.policy.depth() == Depth::Names;
     if closer && !who.observes() {
         // What was prepared before would be refused for ever: nobody knows what it names.
@@ -229,6 +234,7 @@ zone = "acme"
             zone_keys: Arc::default(),
             client_tls: None,
             server_tls: None,
+            peer_tls: None,
         })
     }
 
@@ -279,6 +285,23 @@ zone = "acme"
             assert!(Arc::ptr_eq(&who.policy, &new.files.policy));
         }
         assert!(reconsider(&acme(), true, HERE, &snapshot(POLICY, &[])).is_ok());
+    }
+
+    #[test]
+    fn who_was_there_while_the_policy_observed_ends_where_it_enforces() {
+        let observing = POLICY.replace("[zone]", "mode = \"observe\"\n[zone]");
+        let files = snapshot(&observing, &["acme"]).files;
+        let who = Who {
+            login: Arc::clone(&files.policy.logins["acme"]),
+            policy: files.policy,
+            database: "shop".into(),
+        };
+        let enforcing = snapshot(POLICY, &["acme"]);
+        let why = reconsider(&who, false, HERE, &enforcing).unwrap_err();
+        assert!(why.contains("enforces now"), "{why}");
+        assert!(reconsider(&who, true, HERE, &enforcing).is_ok());
+        let still = snapshot(&observing, &["acme"]);
+        assert!(reconsider(&who, false, HERE, &still).is_ok());
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub fn decide(facts: &Facts, who: &Who, state: State) -> Decision {
             return allow(observed.with(guard));
         }
         let objection = guards::ddl_outside_migration::ended(facts);
-        return refuse(objection.refuse(guard, who, facts.fingerprint), observed);
+        return refuse(objection.refuse(guard, who, facts.fingerprint()), observed);
     }
     if is_plain(facts, who, state) {
         return allow(observed);
@@ -38,13 +38,13 @@ pub fn decide(facts: &Facts, who: &Who, state: State) -> Decision {
         }
         match judge(facts, who, state) {
             None => {}
-            Some(_) if exempt(guard, who, state, facts.fingerprint) => {}
+            Some(_) if exempt(guard, who, state, facts.fingerprint()) => {}
             Some(objection) if mode == Mode::Observe => {
                 observed = observed.with(guard);
                 rule = objection.rule.map(|rule| rule.id.clone()).or(rule);
             }
             Some(objection) => {
-                let refusal = objection.refuse(guard, who, facts.fingerprint);
+                let refusal = objection.refuse(guard, who, facts.fingerprint());
                 return Decision {
                     observed_rule: rule,
                     ..refuse(refusal, observed)
@@ -65,7 +65,7 @@ pub fn decide_command(walsender: &Walsender, facts: &Facts, who: &Who) -> Decisi
         None => allow(GuardSet::EMPTY),
         Some(_) if who.policy.mode(guard) != Mode::Enforce => allow(GuardSet::EMPTY.with(guard)),
         Some(objection) => refuse(
-            objection.refuse(guard, who, facts.fingerprint),
+            objection.refuse(guard, who, facts.fingerprint()),
             GuardSet::EMPTY,
         ),
     }

@@ -94,6 +94,8 @@ pub struct GuardSetting {
     pub mode: Mode,
     /// Line of the policy file, from 1.
     pub line: u32,
+    /// It has a table, `[guards.ID]`, and then its mode stands there.
+    pub table: bool,
 }
 
 /// What a guard does.
@@ -133,7 +135,7 @@ pub enum Protection {
 /// `kind`: carries the class rights of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// DML and reads; never DDL, roles, files or programs.
+    /// DML, reads and temporary tables; never other DDL, roles, files or programs.
     Service,
     /// A person.
     Human,

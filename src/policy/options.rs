@@ -11,6 +11,9 @@ pub struct Options {
     pub parameters: Parameters,
     /// `[guards.extensions]`
     pub extensions: Extensions,
+    /// `[guards.ddl-outside-migration]` `temporary_tables`: the names that services may give to temporary tables. None:
+    /// every name, of logins with a zone those that tell such tables apart; an empty list: there are none.
+    pub temporary_tables: Option<Vec<Pattern>>,
     /// `[guards.append-only]` `relations`
     pub append_only: Vec<NamePattern>,
     /// `[guards.dangerous-functions]` `allow`: guarded functions that pass.

@@ -190,14 +190,6 @@ pub(super) fn cut(name: &str) -> &str {
     &name[..end]
 }
 
-/// `schema.name` or `name`, for messages.
-pub(super) fn spelled(name: &QualifiedName) -> String {
-    match &name.schema {
-        Some(schema) => format!("{schema}.{}", name.name),
-        None => name.name.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,17 +1,19 @@
 //! The JSON schema of policy files, for editors. It is made from the words that the parser itself
 //! reads; `policies/policy.schema.json` is this text.
 
+mod texts;
+
 use serde_json::{Map, Value, json};
 
 use super::exception::EXEMPTIBLE;
 use super::parse::{
-    ALWAYS_ENFORCED, CONSOLE_ROLES, FIELDS, FILE_MODES, KINDS, MAX_RULES, MAX_TEXT, MAX_VALUES,
-    MODES, PARAMETER_USES, POWERS, ROUTES,
+    ALWAYS_ENFORCED, CONSOLE_ROLES, FIELDS, FILE_MODES, KINDS, MAX_RULES, MAX_VALUES, MODES,
+    PARAMETER_USES, POWERS, ROUTES,
 };
-use super::pattern::MAX_PATTERN;
-use super::quantity::{BOUNDED, Measure};
-use super::{Guard, MAX_ZONE, Phase};
+use super::quantity::BOUNDED;
+use super::{Guard, Kind, Phase};
 use crate::sql::{Class, FUNCTIONS};
+use texts::{name, pattern, relation};
 
 /// The schema as text, with a line break at its end.
 pub fn text() -> String {
@@ -26,7 +28,7 @@ fn schema() -> Value {
             "environment": name("development, staging or production"),
             "mode": words("observe: nothing is refused, injected or rewritten", &FILE_MODES),
             "zone": zone(),
-            "login": named("the logins, by name", login()),
+            "login": named("the logins, by name", texts::login(), login()),
             "guards": guards(),
             "migrations": migrations(),
             "rule": {
@@ -49,21 +51,21 @@ fn zone() -> Value {
     table(
         "the row-level security context of a transaction",
         json!({
-            "parameter": text_of("what row-level security reads, two words with a dot: app.tenant_id"),
+            "parameter": texts::zone_parameter(),
             "protection": { "enum": ["plain", "signed"] },
-            "databases": list("here, services and people without a zone are refused", name("a database")),
-            "noun": text_of("the word your people use; errors use it too"),
+            "databases": databases("here, services and people without a zone are refused"),
+            "noun": texts::noun(),
         }),
         &["parameter", "databases"],
     )
 }
 
 fn login() -> Value {
-    table(
+    let mut login = table(
         "a login",
         json!({
             "kind": words("carries the rights", &KINDS),
-            "databases": list("nothing else can be reached", name("a database")),
+            "databases": databases("nothing else can be reached"),
             "route": words("where it leads; default transaction, for migrators session, for kind replication replication", &ROUTES),
             "zone": login_zone(),
             "server_role": name("the PostgreSQL role behind the login, where it is another one"),
@@ -71,25 +73,48 @@ fn login() -> Value {
             "console": words("what it may do on the console", &CONSOLE_ROLES),
             "max_connections": { "type": "integer", "minimum": 1, "maximum": 1_000_000 },
             "max_rows": { "description": "how many rows it may read at a time; default any", "type": "integer", "minimum": 1, "maximum": 1_000_000_000 },
-            "networks": list("where it may come from; default anywhere", text_of("10.20.0.0/16")),
-            "roles": list("what SET LOCAL ROLE may name", name("a role")),
+            "networks": list("where it may come from; default anywhere", texts::network()),
+            "roles": list("what SET LOCAL ROLE may name", texts::role()),
             "fast_path": list("what FunctionCall messages may call; services only", json!({ "enum": ["large-objects"] })),
             "denied_relations": one_or_more(relation()),
             "relations": list("kind replication: what its SQL may read", relation()),
-            "slots": list("kind replication: the slots that it may use; default all", text_of("debezium_*")),
-            "plugins": list("kind replication: the output plugins of slots that it makes; default pgoutput", text_of("pgoutput")),
-            "publications": list("kind replication: what it may stream; default all", text_of("shop_pub")),
+            "slots": list("kind replication: the slots that it may use; default all", pattern("debezium_*")),
+            "plugins": list("kind replication: the output plugins of slots that it makes; default pgoutput", name("pgoutput")),
+            "publications": list("kind replication: what it may stream; default all", pattern("shop_pub")),
             "ceilings": ceilings("in place of those of [guards.parameters]"),
         }),
         &["kind", "databases"],
-    )
+    );
+    login["allOf"] = KINDS
+        .iter()
+        .map(|(word, kind)| of_kind(word, *kind))
+        .collect();
+    login
+}
+
+/// What a login of this kind says of its route, and what it never says.
+fn of_kind(word: &str, kind: Kind) -> Value {
+    const REPLICATES: [&str; 4] = ["relations", "slots", "plugins", "publications"];
+    let (routes, never): (&[&str], &[&str]) = match kind {
+        Kind::Service => (&["transaction", "session"], &[]),
+        Kind::Human => (&["transaction", "session"], &["fast_path"]),
+        Kind::Migrator => (
+            &["session"],
+            &["fast_path", "zone", "console", "allow_server_role"],
+        ),
+        Kind::Replication => (&["replication"], &["fast_path", "zone"]),
+    };
+    let lists = REPLICATES.iter().filter(|_| kind != Kind::Replication);
+    let never = never.iter().chain(lists);
+    let mut keys: Map<String, Value> = never.map(|key| ((*key).to_owned(), json!(false))).collect();
+    keys.insert("route".to_owned(), json!({ "enum": routes }));
+    let is = json!({ "required": ["kind"], "properties": { "kind": { "const": word } } });
+    json!({ "if": is, "then": { "properties": keys } })
 }
 
 fn login_zone() -> Value {
-    let value = || json!({ "type": "string", "minLength": 1, "maxLength": MAX_ZONE });
-    let pattern = json!({ "type": "string", "minLength": 1, "maxLength": MAX_PATTERN });
-    let values = json!({ "anyOf": [{ "const": "any" }, { "type": "array", "minItems": 1, "maxItems": MAX_VALUES, "items": pattern }] });
-    let client = table(
+    let values = json!({ "anyOf": [{ "const": "any" }, { "type": "array", "minItems": 1, "maxItems": MAX_VALUES, "items": texts::zones() }] });
+    let mut client = table(
         "the client sets the parameter itself: in its startup packet, by SET or by set_config()",
         json!({
             "from": { "const": "client" },
@@ -98,9 +123,12 @@ fn login_zone() -> Value {
         }),
         &["from"],
     );
+    let all = json!({ "all_zones": { "const": true } });
+    client["anyOf"] =
+        json!([{ "required": ["values"] }, { "required": ["all_zones"], "properties": all }]);
     let database = table(
         "what stands for the star in the name of the database",
-        json!({ "from": { "const": "database" }, "pattern": text_of("tenant_*") }),
+        json!({ "from": { "const": "database" }, "pattern": texts::one_star() }),
         &["from", "pattern"],
     );
     let certificate = table(
@@ -108,12 +136,12 @@ fn login_zone() -> Value {
         json!({
             "from": { "const": "certificate" },
             "field": words("the subject's common name; or subjectAltName's DNS names and URIs", &FIELDS),
-            "pattern": text_of("tenant_*"),
+            "pattern": texts::one_star(),
             "values": values,
         }),
         &["from", "field", "pattern"],
     );
-    json!({ "description": "set for every transaction, or where it comes from", "anyOf": [value(), client, database, certificate] })
+    json!({ "description": "set for every transaction, or where it comes from", "anyOf": [texts::zone(), client, database, certificate] })
 }
 
 fn guards() -> Value {
@@ -142,17 +170,21 @@ fn guards() -> Value {
 /// What a guard is told beside its mode.
 fn told(guard: Guard) -> Value {
     let extension = || name("an extension");
+    let parameter = || pattern("a parameter");
     match guard {
+        Guard::DdlOutsideMigration => json!({
+            "temporary_tables": list("the names that services may give to temporary tables; left out: tmp_*, temp_*, *_tmp and *_temp for logins with a zone, every name for others; empty: there are none", texts::bare_pattern("a table without its schema")),
+        }),
         Guard::Parameters => json!({
             "ceilings": ceilings("a client may lower these, never raise them"),
-            "denied": list("never set by a client", name("a parameter; * is any run of characters")),
-            "transaction_only": list("SET LOCAL only", name("a parameter; * is any run of characters")),
+            "denied": list("never set by a client", parameter()),
+            "transaction_only": list("SET LOCAL only", parameter()),
         }),
         Guard::Extensions => json!({
             "approved": list("may be created; all others are refused", extension()),
             "by_approval": list("refused until a DBA approves them", extension()),
-            "removed": named("name and reason", text_of("the reason")),
-            "min_version": named("name and oldest version", text_of("a version")),
+            "removed": named("name and reason", extension(), texts::behind_name("the reason")),
+            "min_version": named("name and oldest version", extension(), texts::behind_name("a version")),
         }),
         Guard::AppendOnly => json!({
             "relations": one_or_more(relation()),
@@ -179,8 +211,8 @@ fn migrations() -> Value {
     table(
         "migration sessions",
         json!({
-            "max_ttl": text_of("the longest life of a migration session: 4h"),
-            "lock_timeout": text_of("a migration waits no longer for a lock: 3s"),
+            "max_ttl": texts::duration("the longest life of a migration session: 4h"),
+            "lock_timeout": texts::duration("a migration waits no longer for a lock: 3s"),
         }),
         &[],
     )
@@ -191,23 +223,23 @@ fn rule() -> Value {
     let when = table(
         "all of it must hold",
         json!({
-            "login": one_or_more(name("a login; * is any run of characters")),
+            "login": one_or_more(pattern("a login")),
             "kind": one_or_more(words("", &KINDS)),
-            "database": one_or_more(name("a database; * is any run of characters")),
-            "environment": one_or_more(name("an environment; * is any run of characters")),
+            "database": one_or_more(pattern("a database")),
+            "environment": one_or_more(pattern("an environment")),
             "route": one_or_more(words("", &ROUTES)),
             "migration": { "description": "in an open migration session", "type": "boolean" },
             "phase": one_or_more(words("of the open migration session", &Phase::WORDS)),
             "class": one_or_more(json!({ "enum": class })),
-            "tag": one_or_more(name("DROP TABLE; * is any run of characters")),
+            "tag": one_or_more(texts::tag()),
             "relation": one_or_more(relation()),
             "reads": one_or_more(relation()),
             "writes": one_or_more(relation()),
             "function": one_or_more(relation()),
-            "parameter": one_or_more(name("a parameter; * is any run of characters")),
+            "parameter": one_or_more(pattern("a parameter")),
             "parameter_use": one_or_more(words("how it touches the parameter", &PARAMETER_USES)),
-            "extension": one_or_more(name("an extension; * is any run of characters")),
-            "role": one_or_more(name("of SET ROLE; * is any run of characters")),
+            "extension": one_or_more(pattern("an extension")),
+            "role": one_or_more(pattern("of SET ROLE")),
             "missing_where": { "description": "an UPDATE or DELETE without WHERE", "type": "boolean" },
             "row_lock": { "description": "FOR UPDATE and the like", "type": "boolean" },
             "into": { "description": "SELECT INTO, CREATE TABLE AS", "type": "boolean" },
@@ -218,11 +250,11 @@ fn rule() -> Value {
     let mut rule = table(
         "a refusal of your own",
         json!({
-            "id": { "description": "stands where a guard's id stands", "type": "string", "pattern": "^[a-z][a-z0-9-]{0,62}$" },
+            "id": texts::id(),
             "when": when,
-            "message": { "type": "string", "minLength": 1, "maxLength": MAX_TEXT },
-            "hint": { "type": "string", "minLength": 1, "maxLength": MAX_TEXT },
-            "sqlstate": { "description": "default 42501", "type": "string", "pattern": "^[0-9A-Z]{5}$" },
+            "message": texts::told(),
+            "hint": texts::told(),
+            "sqlstate": texts::sqlstate(),
         }),
         &["id", "when", "message"],
     );
@@ -236,23 +268,18 @@ fn exception() -> Value {
         json!({
             "guard": { "enum": EXEMPTIBLE.map(Guard::id) },
             "login": name("a login of this policy"),
-            "fingerprint": { "description": "the statement's fingerprint, 32 hex digits: statement ... in the DETAIL of the refusal", "type": "string", "pattern": "^[0-9a-f]{32}$" },
-            "reason": text_of("why, and until when"),
-            "expires": { "description": "the first day on which it is refused again: 2027-03-01", "type": "string", "format": "date" },
+            "fingerprint": texts::fingerprint(),
+            "reason": texts::reason(),
+            "expires": texts::day(),
         }),
         &["guard", "login", "fingerprint", "reason", "expires"],
     )
 }
 
 fn ceilings(about: &str) -> Value {
-    let value = |measure: Measure| match measure {
-        Measure::Milliseconds => text_of("with a unit: us ms s min h d"),
-        Measure::Kilobytes | Measure::Blocks => text_of("with a unit: B kB MB GB TB"),
-        Measure::Number => json!({ "type": ["string", "integer"] }),
-    };
     let bounded = BOUNDED.iter();
     let keys: Map<String, Value> = bounded
-        .map(|bounded| (bounded.name.to_owned(), value(bounded.measure)))
+        .map(|bounded| (bounded.name.to_owned(), texts::ceiling(bounded.measure)))
         .collect();
     table(about, Value::Object(keys), &[])
 }
@@ -269,8 +296,15 @@ fn table(about: &str, keys: Value, required: &[&str]) -> Value {
 }
 
 /// A table whose keys are names.
-fn named(about: &str, value: Value) -> Value {
-    json!({ "description": about, "type": "object", "additionalProperties": value })
+fn named(about: &str, name: Value, value: Value) -> Value {
+    json!({ "description": about, "type": "object", "propertyNames": name, "additionalProperties": value })
+}
+
+fn databases(about: &str) -> Value {
+    let mut list = list(about, texts::database());
+    list["minItems"] = json!(1);
+    list["uniqueItems"] = json!(true);
+    list
 }
 
 fn list(about: &str, item: Value) -> Value {
@@ -286,18 +320,10 @@ fn words<T>(about: &str, words: &[(&str, T)]) -> Value {
     json!({ "description": about, "enum": words })
 }
 
-fn text_of(about: &str) -> Value {
-    json!({ "description": about, "type": "string" })
-}
-
-fn name(about: &str) -> Value {
-    json!({ "description": about, "type": "string", "minLength": 1 })
-}
-
-fn relation() -> Value {
-    name("with or without its schema; * is any run of characters")
-}
-
+#[cfg(test)]
+mod agreement;
 #[cfg(test)]
 #[path = "schema_tests.rs"]
 mod tests;
+#[cfg(test)]
+mod validator;

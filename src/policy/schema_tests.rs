@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::Policy;
 use super::super::parse::known_keys;
+use super::validator::wrong;
 use super::*;
 
 const SHIPPED: [&str; 3] = [
@@ -70,57 +71,12 @@ fn the_shipped_schema_is_this_one() {
     );
 }
 
-/// The first place where a value is not as the schema says; only what this schema uses is understood.
-fn wrong(schema: &Value, value: &Value, at: &str) -> Option<String> {
-    if let Some(choices) = schema["anyOf"].as_array() {
-        let fits = |choice: &Value| wrong(choice, value, at).is_none();
-        return (!choices.iter().any(fits)).then(|| format!("{at}: none of the choices"));
-    }
-    if let Some(words) = schema["enum"].as_array() {
-        return (!words.contains(value)).then(|| format!("{at}: not one of the words"));
-    }
-    if !schema["const"].is_null() {
-        return (schema["const"] != *value).then(|| format!("{at}: not the constant"));
-    }
-    let is = match value {
-        Value::Object(_) => "object",
-        Value::Array(_) => "array",
-        Value::String(_) => "string",
-        Value::Bool(_) => "boolean",
-        _ => "integer",
-    };
-    let types = schema["type"].as_array();
-    let allowed = types.map_or(schema["type"] == *is, |types| types.contains(&json!(is)));
-    if !allowed {
-        return Some(format!("{at}: {is}, not {}", schema["type"]));
-    }
-    let items = value.as_array().into_iter().flatten();
-    let mut items = items.filter_map(|item| wrong(&schema["items"], item, at));
-    let keys = value.as_object();
-    let missing = schema["required"].as_array().into_iter().flatten();
-    let mut missing = missing
-        .filter_map(Value::as_str)
-        .filter(|key| keys.is_some_and(|keys| !keys.contains_key(*key)));
-    let mut inner = keys.into_iter().flatten().filter_map(|(key, value)| {
-        let at = format!("{at}.{key}");
-        match (&schema["properties"][key], &schema["additionalProperties"]) {
-            (Value::Null, Value::Object(of)) => wrong(&Value::Object(of.clone()), value, &at),
-            (Value::Null, _) => Some(format!("{at}: unknown")),
-            (of, _) => wrong(of, value, &at),
-        }
-    });
-    items
-        .next()
-        .or_else(|| missing.next().map(|key| format!("{at}.{key}: missing")))
-        .or_else(|| inner.next())
-}
-
 fn json_of(text: &str) -> Value {
     let tree: toml::Value = toml::from_str(text).unwrap();
     json_of_value(&tree)
 }
 
-fn json_of_value(value: &toml::Value) -> Value {
+pub fn json_of_value(value: &toml::Value) -> Value {
     match value {
         toml::Value::Table(table) => table
             .iter()

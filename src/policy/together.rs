@@ -1,5 +1,6 @@
 //! What configuration and policy must agree on.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -12,85 +13,101 @@ use crate::zone::keys::ZoneKeys;
 /// Everything that the policy asks for and the configuration does not provide, in the order of the
 /// policy file. Lines are those of the policy, which is named as the configuration names it.
 pub fn check_together(config: &Config, policy: &Policy) -> Vec<Problem> {
-    let file = config.policy.display().to_string();
-    let config_file = config
-        .path
-        .file_name()
-        .map_or_else(|| "the configuration".into(), |name| name.to_string_lossy());
     let mut logins: Vec<&Login> = policy.logins.values().map(|login| &**login).collect();
     logins.sort_by_key(|login| login.line);
-    let mut problems = Vec::new();
-    problems.extend(unverified(config, policy));
+    let mut problems = unverified(config, policy).into_iter().collect::<Vec<_>>();
     for login in logins {
-        let lacks = |what: &str, missing: &str| {
-            Problem::error(
-                &file,
-                format!(
-                    "login \"{}\" {what}, but {config_file} has no {missing}",
-                    login.name
-                ),
-            )
-            .on_line(login.line)
-        };
-        if login.kind == Kind::Migrator {
-            problems.extend(
-                config
-                    .registry
-                    .is_none()
-                    .then(|| lacks("needs migration sessions", "[registry]")),
-            );
-            problems.extend(
-                config
-                    .listen
-                    .console
-                    .is_none()
-                    .then(|| lacks("needs migration sessions", "\"listen.console\"")),
-            );
-        }
-        if login.route == RouteName::Session && config.session.is_none() {
-            problems.push(lacks("has route \"session\"", "[route.session]"));
-        }
-        if login.route == RouteName::Replication && config.replication.is_none() {
-            problems.push(lacks("has route \"replication\"", "[route.replication]"));
-        }
-        if config.auth.key_file.is_none() {
-            // A migrator proves itself with a token and another role's password is not known here:
-            // in both cases PgBouncer must be shown a key of our own.
-            let mapped = login
-                .server_role
-                .as_ref()
-                .is_some_and(|role| *role != login.name);
-            let reason = (login.kind == Kind::Migrator)
-                .then_some("is a migrator")
-                .or(mapped.then_some("has a server_role"));
-            problems.extend(reason.map(|what| {
-                let role = login.server_role.as_ref().unwrap_or(&login.name);
-                let auth_file = config.auth.auth_file.display();
-                lacks(what, "\"auth.key_file\"").with_help(format!(
-                    "make a key: portcullis keys add --key-file server-keys --role {role} --auth-file {auth_file}"
-                ))
-            }));
-        }
-        if matches!(login.zone, Some(ZoneSource::Certificate(_))) && !asks_for_certificates(config)
-        {
-            let problem = lacks(
-                "has its zone from client certificates",
-                "\"client_tls.ca_file\"",
-            );
-            problems.push(
-                problem.with_help("ca_file in [client_tls]: the authority of those certificates"),
-            );
-        }
-        if login.console.is_some() && config.listen.console.is_none() {
-            let message = format!(
-                "login \"{}\" may use the console, but {config_file} has no \"listen.console\"",
-                login.name
-            );
-            problems.push(Problem::warning(&file, message).on_line(login.line));
-        }
+        problems.extend(missing(config, login));
+        problems.extend(without_key(config, login));
+        problems.extend(without_certificates(config, login));
+        problems.extend(without_console(config, login));
     }
     problems.extend(isolation::check(config, policy));
     problems
+}
+
+fn config_file(config: &Config) -> Cow<'_, str> {
+    let name = config.path.file_name();
+    name.map_or_else(|| "the configuration".into(), |name| name.to_string_lossy())
+}
+
+/// Login `what`, but the configuration has no `missing`.
+fn lacks(config: &Config, login: &Login, what: &str, missing: &str) -> Problem {
+    let (name, config_file) = (&login.name, config_file(config));
+    let message = format!("login \"{name}\" {what}, but {config_file} has no {missing}");
+    Problem::error(&config.policy.display().to_string(), message).on_line(login.line)
+}
+
+/// What the kind and the route of a login stand on.
+fn missing(config: &Config, login: &Login) -> impl Iterator<Item = Problem> {
+    const SESSIONS: &str = "needs migration sessions";
+    let migrates = login.kind == Kind::Migrator;
+    let (session, replication) = (
+        login.route == RouteName::Session,
+        login.route == RouteName::Replication,
+    );
+    let all = [
+        (
+            migrates && config.registry.is_none(),
+            SESSIONS,
+            "[registry]",
+        ),
+        (
+            migrates && config.listen.console.is_none(),
+            SESSIONS,
+            "\"listen.console\"",
+        ),
+        (
+            session && config.session.is_none(),
+            "has route \"session\"",
+            "[route.session]",
+        ),
+        (
+            replication && config.replication.is_none(),
+            "has route \"replication\"",
+            "[route.replication]",
+        ),
+    ];
+    let missing = all.into_iter().filter(|(is_missing, ..)| *is_missing);
+    missing.map(|(_, what, missing)| lacks(config, login, what, missing))
+}
+
+/// A migrator proves itself with a token and another role's password is not known here: in both cases PgBouncer must be
+/// shown a key of our own.
+fn without_key(config: &Config, login: &Login) -> Option<Problem> {
+    let mapped = login.server_role.as_ref();
+    let what = match mapped.is_some_and(|role| *role != login.name) {
+        _ if config.auth.key_file.is_some() => return None,
+        _ if login.kind == Kind::Migrator => "is a migrator",
+        true => "has a server_role",
+        false => return None,
+    };
+    let role = mapped.unwrap_or(&login.name);
+    let auth_file = config.auth.auth_file.display();
+    Some(lacks(config, login, what, "\"auth.key_file\"").with_help(format!(
+        "make a key: portcullis keys add --key-file server-keys --role {role} --auth-file {auth_file}"
+    )))
+}
+
+fn without_certificates(config: &Config, login: &Login) -> Option<Problem> {
+    let wanted = matches!(login.zone, Some(ZoneSource::Certificate(_)));
+    (wanted && !asks_for_certificates(config)).then(|| {
+        let what = "has its zone from client certificates";
+        lacks(config, login, what, "\"client_tls.ca_file\"")
+            .with_help("ca_file in [client_tls]: the authority of those certificates")
+    })
+}
+
+fn without_console(config: &Config, login: &Login) -> Option<Problem> {
+    (login.console.is_some() && config.listen.console.is_none()).then(|| {
+        let message = format!(
+            "login \"{}\" may use the console, but {} has no \"listen.console\"",
+            login.name,
+            config_file(config)
+        );
+        let file = config.policy.display().to_string();
+        Problem::warning(&file, message).on_line(login.line)
+    })
 }
 
 /// Databases whose zones are to be signed, and there is no key for them. `keys`: what `zone_key_file` says.

@@ -1,4 +1,5 @@
-//! Names of guarded functions that are no calls: `FROM (VALUES (1)) AS crosstab (n)`, `SELECT t.crosstab FROM t`.
+//! Names of guarded functions that are no calls: `FROM (VALUES (1)) AS crosstab (n)`, `SELECT t.crosstab FROM t`,
+//! `COPY crosstab (n) FROM STDIN`, `INSERT INTO duckdb.orders (n) VALUES (1)`.
 //!
 //! To the tokens an alias with columns looks like a call, and so does a name behind a dot, PostgreSQL's
 //! other way to write one. They are none if both opinions say so: all that the tokens show are
@@ -55,13 +56,14 @@ fn seen(view: View<'_>, functions: &Counts) -> HashMap<&'static str, Option<Coun
     counts
 }
 
-/// Is it the `f` of `INSERT INTO s.f (a, b)`?
+/// Is it the `f` of `INSERT INTO s.f (a, b)` or `COPY s.f (a, b)`?
 fn is_target(view: View<'_>, at: usize) -> bool {
     let mut first = at;
     while first >= 2 && view.is_kind(first - 1, Kind::Dot) && view.is_name(first - 2) {
         first -= 2;
     }
-    first >= 2 && view.is(first - 1, "into") && view.is(first - 2, "insert")
+    let copied = || view.is(0, "copy") && (first == 1 || (first == 2 && view.is(1, "binary")));
+    copied() || (first >= 2 && view.is(first - 1, "into") && view.is(first - 2, "insert"))
 }
 
 /// Does `(a, b)` stand there?
@@ -84,6 +86,16 @@ fn guarded(name: &str) -> Option<&'static str> {
     // What a view shows is what its function does.
     let is_view = functions::view(name.as_bytes()).is_some();
     functions::find(name.as_bytes()).filter(|_| !is_view)
+}
+
+/// What the name of a table with columns behind it looks like because of its schema.
+fn of_guarded_schema(relation: &nodes::RangeVar) -> Option<&'static str> {
+    let (schema, name) = (relation.schemaname()?, relation.relname()?);
+    // By its own name it is met as a relation.
+    match functions::find(name.as_bytes()) {
+        None => functions::in_schema(schema, name),
+        Some(_) => None,
+    }
 }
 
 /// What a query calls its tables and columns, as far as these are names of guarded functions.
@@ -109,7 +121,70 @@ struct Found<'a> {
     given: HashMap<(&'a str, &'a str), usize>,
     /// One of them has a name that cannot be told.
     nameless: bool,
+    /// Columns of tables, or calls of what a query returns: qualifier, and which function.
+    typed: Vec<(&'a str, &'static str)>,
+    tables: Tables<'a>,
 }
+
+/// What tables are called, and what else may be called so.
+#[derive(Default)]
+struct Tables<'a> {
+    /// The name that columns go by, and the table's own where it has no schema.
+    named: HashSet<(&'a str, Option<&'a str>)>,
+    /// Where tables have an alias.
+    theirs: HashSet<*const ()>,
+    /// Every alias, and where it is.
+    aliases: Vec<(&'a str, *const ())>,
+    queries: HashSet<&'a str>,
+}
+
+impl<'a> Tables<'a> {
+    fn meet(&mut self, node: Node<'a>) {
+        match node {
+            Node::RangeVar(table) => {
+                let alone = table.schemaname().is_none();
+                let alias = table.alias();
+                self.theirs
+                    .extend(alias.map(|it| std::ptr::from_ref(it).cast()));
+                let name = alias.and_then(nodes::Alias::aliasname).or(table.relname());
+                let own = table.relname().filter(|_| alone);
+                self.named.extend(name.map(|name| (name, own)));
+            }
+            Node::Alias(alias) => {
+                let place = std::ptr::from_ref(alias).cast();
+                self.aliases
+                    .extend(alias.aliasname().map(|name| (name, place)));
+            }
+            Node::CommonTableExpr(query) => self.queries.extend(query.ctename()),
+            _ => {}
+        }
+    }
+
+    /// What only tables are called: not queries of WITH, nor anything else that has an alias.
+    fn told(&self) -> HashSet<&'a str> {
+        let mut names: HashSet<&str> = self.named.iter().map(|(name, _)| *name).collect();
+        if !names.is_empty() {
+            names.extend(OF_WRITTEN);
+        }
+        for (name, own) in &self.named {
+            if own.is_some_and(|own| self.queries.contains(own)) {
+                names.remove(name);
+            }
+        }
+        for (name, place) in &self.aliases {
+            if !self.theirs.contains(place) {
+                names.remove(name);
+            }
+        }
+        for name in &self.queries {
+            names.remove(name);
+        }
+        names
+    }
+}
+
+/// What ON CONFLICT and RETURNING call the rows that are there and those that are not yet.
+const OF_WRITTEN: [&str; 3] = ["excluded", "new", "old"];
 
 impl<'a> Found<'a> {
     /// Is it met for the first time? What counts must not count twice.
@@ -118,10 +193,22 @@ impl<'a> Found<'a> {
     }
 
     fn meet(&mut self, node: Node<'a>) {
+        self.tables.meet(node);
+        if let Node::InsertStmt(insert) = node {
+            self.inserted(insert);
+        }
         match node {
             Node::Alias(alias) if !alias.colnames().is_empty() && self.is_new(alias) => {
                 let name = alias.aliasname().map(str::as_bytes);
                 self.names.aliases.extend(name.and_then(functions::find));
+            }
+            Node::InsertStmt(insert) if !insert.cols().is_empty() && self.is_new(insert) => {
+                self.names
+                    .dotted
+                    .extend(insert.relation().and_then(of_guarded_schema));
+            }
+            Node::CopyStmt(copy) if !copy.attlist().is_empty() && self.is_new(copy) => {
+                self.copied(copy.relation());
             }
             Node::RangeVar(relation)
                 if relation.schemaname().is_some() && self.is_new(relation) =>
@@ -140,6 +227,28 @@ impl<'a> Found<'a> {
             Node::ColumnRef(column) if self.is_new(column) => self.column(column),
             _ => {}
         }
+    }
+
+    /// `INSERT INTO crosstab (a, b)`: to the tokens it is an alias with columns.
+    fn inserted(&mut self, insert: &'a nodes::InsertStmt) {
+        let is_bare = |it: &&nodes::RangeVar| it.schemaname().is_none() && it.alias().is_none();
+        let table = insert.relation().filter(is_bare);
+        let Some(table) = table.filter(|_| !insert.cols().is_empty()) else {
+            return;
+        };
+        if self.is_new(table) {
+            self.names.aliases.extend(table.relname().and_then(guarded));
+        }
+    }
+
+    /// The table of COPY with columns.
+    fn copied(&mut self, relation: Option<&'a nodes::RangeVar>) {
+        let alone = relation.filter(|it| it.schemaname().is_none());
+        let name = alone.and_then(nodes::RangeVar::relname);
+        self.names.aliases.extend(name.and_then(guarded));
+        self.names
+            .dotted
+            .extend(relation.and_then(of_guarded_schema));
     }
 
     fn value(&mut self, item: &'a nodes::RangeFunction) {
@@ -165,6 +274,9 @@ impl<'a> Found<'a> {
         };
         let not_of_rows = |it: &&str| functions::by_dot(it) != ByDot::OfRow;
         match guarded(name).filter(not_of_rows) {
+            Some(function) if last == 1 && functions::by_dot(function) == ByDot::OfQuery => {
+                self.typed.push((qualifier, function));
+            }
             Some(function) if last == 1 => self.columns.push((qualifier, name, function)),
             // With its schema it can only be a relation.
             Some(function) => self.names.dotted.push(function),
@@ -182,6 +294,15 @@ impl<'a> Found<'a> {
             self.names
                 .dotted
                 .extend(columns.map(|(.., function)| function));
+            if !self.typed.is_empty() {
+                let tables = self.tables.told();
+                let of_table =
+                    |it: &&(&str, _)| tables.contains(it.0) && !self.values.contains_key(it.0);
+                let columns = self.typed.iter().filter(of_table);
+                self.names
+                    .dotted
+                    .extend(columns.map(|(_, function)| *function));
+            }
         }
         self.names
     }
@@ -211,7 +332,7 @@ fn columns_of(item: &nodes::RangeFunction) -> HashSet<&str> {
         .collect()
 }
 
-/// Those anywhere in a query.
+/// Those anywhere in a query, COPY or LOCK TABLE.
 pub(super) fn named(query: Node<'_>) -> Names {
     let mut found = Found::default();
     let mut open = vec![query];
@@ -222,6 +343,19 @@ pub(super) fn named(query: Node<'_>) -> Names {
             Node::NodeList(list) if list.is_empty() => continue,
             Node::Invalid(..) => return Names::default(),
             _ => found.meet(node),
+        }
+        // These are not for the library to walk.
+        match node {
+            Node::CopyStmt(copy) => {
+                open.extend(copy.relation().map(Node::RangeVar));
+                open.push(copy.where_clause());
+                continue;
+            }
+            Node::LockStmt(lock) => {
+                open.extend(lock.relations());
+                continue;
+            }
+            _ => {}
         }
         // One level at a time: the library's own descent would use stack for every level.
         walk_manual::<()>(node, |child| {

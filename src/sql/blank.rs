@@ -19,7 +19,7 @@ pub(super) fn blank(text: &[u8], key: &mut Vec<u8>) -> bool {
     // From where on the text has not been copied, and what is looked at.
     let (mut rest, mut at) = (0, 0);
     loop {
-        at += count(&text[at..], |byte| PLAIN[byte as usize]);
+        at += plain(&text[at..]);
         let Some(&byte) = text.get(at) else { break };
         let previous = at.checked_sub(1).map_or(b' ', |before| text[before]);
         let next = text.get(at + 1).copied().unwrap_or(b' ');
@@ -70,6 +70,41 @@ const PLAIN: [bool; 256] = {
     }
     table
 };
+
+/// Bytes that are asked about together.
+const BLOCK: usize = 16;
+
+/// How many bytes at the start are plain. A few are looked at one by one, in case that they are all: constants
+/// often stand close together. Then whole blocks, which takes three quarters of the time.
+fn plain(text: &[u8]) -> usize {
+    let mut at = 0;
+    loop {
+        let next = &text[at..text.len().min(at + BLOCK)];
+        let few = count(next, |byte| PLAIN[byte as usize]);
+        at += few;
+        if few < BLOCK {
+            return at;
+        }
+        let blocks = text[at..].chunks_exact(BLOCK);
+        at += BLOCK * blocks.take_while(|block| is_plain(block)).count();
+    }
+}
+
+/// Is every byte of a block plain, and none a line break or tab? Comparisons without a branch, so that the
+/// compiler makes them for all bytes at once.
+fn is_plain(block: &[u8]) -> bool {
+    let odd = |byte: u8| {
+        !(b' '..=b'~').contains(&byte)
+            | (byte == b'"')
+            | (byte == b'$')
+            | (byte == b'\'')
+            | (byte == b'-')
+            | (byte == b'\\')
+            // The slash and the digits.
+            | (byte.wrapping_sub(b'/') <= b'9' - b'/')
+    };
+    !block.iter().fold(false, |any, byte| any | odd(*byte))
+}
 
 /// How many bytes at the start pass the test.
 fn count(text: &[u8], test: impl Fn(u8) -> bool) -> usize {
@@ -131,6 +166,21 @@ mod tests {
             assert_eq!(key(text).as_deref(), Some(expected), "{text}");
         }
         assert_eq!(key("select a1 from t2 where id = $1"), None);
+    }
+
+    #[test]
+    fn blocks_make_no_difference() {
+        for length in 0..4 * BLOCK {
+            for byte in 0..=u8::MAX {
+                let mut text = vec![b'a'; length];
+                text.push(byte);
+                text.extend([b'a'; 2 * BLOCK]);
+                for text in [&text[..], &text[length % 7..]] {
+                    let plain_ones = count(text, |byte| PLAIN[byte as usize]);
+                    assert_eq!(plain(text), plain_ones, "{byte:#x} behind {length}");
+                }
+            }
+        }
     }
 
     #[test]

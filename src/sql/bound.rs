@@ -1,12 +1,14 @@
-//! Parameters set by `set_config` whose name or value is in the Bind message: which of its values.
+//! Parameters set by `set_config` whose name or value, or for how long, is in the Bind message: which of its values.
+
+use std::collections::HashMap;
 
 use super::scan;
 use super::settings;
 use super::token::Kind;
 use super::view::View;
-use super::{Class, ClassSet, Facts, ParameterName, Statement};
+use super::{Class, ClassSet, Facts, ParameterName, ParameterUse, Statement};
 
-/// A parameter whose name or value is bound.
+/// A parameter of which something is bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bound {
     /// Which of the statement's parameters.
@@ -15,6 +17,8 @@ pub struct Bound {
     pub name: Option<u16>,
     /// The number of the bound value that is its value; none: the text says it, or it is computed.
     pub value: Option<u16>,
+    /// The number of the bound value that says whether it is set for the transaction only; none: the text says it.
+    pub local: Option<u16>,
 }
 
 /// Those of a statement; few statements have any.
@@ -35,28 +39,89 @@ pub(super) fn of(view: View<'_>, statement: &Statement) -> Option<Box<Bounds>> {
     if places.len() != statement.parameters.len() || places.len() > u16::MAX as usize {
         return None;
     }
-    let all = places.iter().enumerate().filter_map(|(touch, place)| {
+    let counts = counts(view, 0..view.tokens.len());
+    // One that says nothing but this may say it of several.
+    let thirds = places.iter().filter_map(|place| third(view, place + 1));
+    let thirds = self::counts(view, thirds.map(|third| third.parameter));
+    let local = |open| {
+        let number = number(view, third(view, open)?.parameter)?;
+        (counts.get(&number) == thirds.get(&number)).then_some(number)
+    };
+    let all = places.iter().zip(&statement.parameters).zip(0..);
+    let all = all.filter_map(|((place, parameter), touch)| {
         let open = place + 1;
-        let (name, behind) = argument(view, open + 1)?;
-        let (value, _) = argument(view, behind + 1)?;
+        let (name, behind) = argument(view, open + 1, &counts)?;
+        let named = name.is_some() || matches!(parameter.name, ParameterName::Named(_));
+        let local = local(open).filter(|_| named);
+        let value = match argument(view, behind + 1, &counts) {
+            Some((value, _)) => value,
+            // Computed: that is no matter to most parameters.
+            None if name.is_some() || local.is_some() => None,
+            None => return None,
+        };
         let (count, _) = settings::arguments(view, open)?;
         let bound = Bound {
-            touch: touch as u16,
+            touch,
             name,
             value,
+            local,
         };
-        (view.is_kind(open, Kind::Open) && count == 3 && (name.is_some() || value.is_some()))
-            .then_some(bound)
+        let any = [name, value, local].iter().any(Option::is_some);
+        (view.is_kind(open, Kind::Open) && count == 3 && any).then_some(bound)
     });
     let all: Box<[Bound]> = all.collect();
     (!all.is_empty()).then(|| Box::new(Bounds(all)))
 }
 
+/// The third and last argument of a call that is a parameter: in parentheses or cast to boolean, and nothing else.
+pub(super) struct Third {
+    /// The token that is the parameter.
+    parameter: usize,
+    /// The first token of the argument.
+    pub first: usize,
+    /// The last.
+    pub last: usize,
+}
+
+/// That of the list that opens at `open`, if it is one.
+pub(super) fn third(view: View<'_>, open: usize) -> Option<Third> {
+    let (_, close) = settings::arguments(view, open).filter(|(count, _)| *count == 3)?;
+    // Within it no comma stands.
+    let comma = (open..close)
+        .rev()
+        .find(|&at| view.is_kind(at, Kind::Comma))?;
+    let is_bool = |at| view.is_any(at, &["bool", "boolean"]);
+    let is_open = |at| view.is_kind(at, Kind::Open);
+    let is_close = |at| view.is_kind(at, Kind::Close);
+    let (mut first, mut last) = (comma + 1, close - 1);
+    while first < last {
+        if is_bool(last) && last >= first + 2 && view.is_sign(last - 1, "::") {
+            last -= 2;
+        } else if is_open(first) && is_close(last) {
+            (first, last) = (first + 1, last - 1);
+        } else if view.is(first, "cast")
+            && is_open(first + 1)
+            && last >= first + 5
+            && view.is(last - 2, "as")
+            && is_bool(last - 1)
+            && is_close(last)
+        {
+            (first, last) = (first + 2, last - 3);
+        } else {
+            return None;
+        }
+    }
+    (first == last && view.is_kind(first, Kind::Parameter)).then_some(Third {
+        parameter: first,
+        first: comma + 1,
+        last: close - 1,
+    })
+}
+
 /// The argument that begins at `at`: which bound value it is, if it is one, and where its comma stands.
 /// None: it is neither that nor a constant.
-fn argument(view: View<'_>, at: usize) -> Option<(Option<u16>, usize)> {
-    let cast = view.is_sign(at + 1, "::") && view.is(at + 2, "text");
-    let comma = if cast { at + 3 } else { at + 1 };
+fn argument(view: View<'_>, at: usize, counts: &Counts) -> Option<(Option<u16>, usize)> {
+    let (at, comma) = settings::uncast(view, at);
     if !view.is_kind(comma, Kind::Comma) {
         return None;
     }
@@ -67,10 +132,20 @@ fn argument(view: View<'_>, at: usize) -> Option<(Option<u16>, usize)> {
     let number = (kind == Kind::Parameter)
         .then(|| number(view, at))
         .flatten()?;
-    let places = (0..view.tokens.len()).filter(|at| {
-        view.kind(*at) == Some(Kind::Parameter) && self::number(view, *at) == Some(number)
-    });
-    (places.count() == 1).then_some((Some(number), comma))
+    (counts.get(&number) == Some(&1)).then_some((Some(number), comma))
+}
+
+/// How often each bound value stands in the statement, by its number.
+type Counts = HashMap<u16, usize>;
+
+/// Of the tokens at these places, in one pass: a text can name thousands.
+fn counts(view: View<'_>, places: impl Iterator<Item = usize>) -> Counts {
+    let mut counts = Counts::new();
+    let parameters = places.filter(|at| view.is_kind(*at, Kind::Parameter));
+    for number in parameters.filter_map(|at| number(view, at)) {
+        *counts.entry(number).or_default() += 1;
+    }
+    counts
 }
 
 /// The number of a parameter: `$1`, `$01`.
@@ -80,27 +155,41 @@ fn number(view: View<'_>, at: usize) -> Option<u16> {
     (number > 0).then_some(number)
 }
 
-/// The description as it would be if the text said what is bound: for each place (of the first
-/// statement's parameters) the name, where that was bound, and the value.
-pub fn resolve<'v>(
-    facts: &Facts,
-    bound: impl Iterator<Item = (u16, Option<&'v str>, Option<&'v str>)>,
-) -> Facts {
+/// What is bound of one parameter.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'v> {
+    /// Which of the first statement's parameters.
+    pub touch: u16,
+    /// Its name, where that was bound.
+    pub name: Option<&'v str>,
+    /// Its value.
+    pub value: Option<&'v str>,
+    /// Is it set for the transaction? Where that was bound.
+    pub local: Option<bool>,
+}
+
+/// The description as it would be if the text said what is bound.
+pub fn resolve<'v>(facts: &Facts, bound: impl Iterator<Item = Said<'v>>) -> Facts {
     let mut facts = facts.clone();
     let Some(statement) = facts.statements.first_mut() else {
         return facts;
     };
-    for (touch, name, value) in bound {
-        let Some(touch) = statement.parameters.get_mut(usize::from(touch)) else {
+    let mut local = vec![false; statement.parameters.len()];
+    for said in bound {
+        let at = usize::from(said.touch);
+        let Some(touch) = statement.parameters.get_mut(at) else {
             continue;
         };
-        if let Some(name) = name {
+        if let Some(name) = said.name {
             touch.name = settings::named(name.to_owned());
         }
+        local[at] = said.local == Some(true);
         let computed = touch.name == ParameterName::Dynamic;
+        let value = said.value;
         let value = value.filter(|value| value.len() <= settings::MAX_VALUE && !computed);
         touch.value = value.map(Box::from).or(touch.value.take());
     }
+    set_local(statement, &local);
     if statement.parameters.iter().any(settings::is_role) {
         statement.classes = statement.classes.with(Class::RoleChange);
         statement.details.role = settings::role(&statement.parameters).map(Box::new);
@@ -108,4 +197,126 @@ pub fn resolve<'v>(
     statement.details.bound = None;
     facts.classes = facts.classes.union(statement.classes);
     facts
+}
+
+/// These of its parameters are set for the transaction as it is: nothing of the text must change for that.
+fn set_local(statement: &mut Statement, local: &[bool]) {
+    if !local.contains(&true) {
+        return;
+    }
+    if let Some(localized) = &mut statement.details.localized {
+        localized.leave(&statement.parameters, local);
+    }
+    let touches = statement.parameters.iter_mut().zip(local);
+    for (touch, _) in touches.filter(|(_, local)| **local) {
+        touch.how = ParameterUse::Local;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::describe;
+    use super::*;
+
+    /// The name and the value: `$1`, or what the text says; `?` for what is neither.
+    fn told(text: &str) -> Vec<(String, String)> {
+        let facts = describe(text.as_bytes());
+        let statement = &facts.statements[0];
+        let bounds = statement.details.bound.as_ref();
+        let bound = |at: usize| {
+            let mut all = bounds.into_iter().flat_map(|it| it.0.iter());
+            all.find(|it| usize::from(it.touch) == at)
+        };
+        let number = |number: Option<u16>| number.map(|number| format!("${number}"));
+        let each = |(at, touch): (usize, &super::super::ParameterTouch)| {
+            let name = match &touch.name {
+                ParameterName::Named(name) => Some(name.to_string()),
+                _ => bound(at).and_then(|it| number(it.name)),
+            };
+            let value = touch.value.as_ref().map(|it| it.to_string());
+            let value = value.or_else(|| bound(at).and_then(|it| number(it.value)));
+            [name, value]
+                .map(|it| it.unwrap_or_else(|| "?".to_owned()))
+                .into()
+        };
+        statement.parameters.iter().enumerate().map(each).collect()
+    }
+
+    #[test]
+    fn how_long_is_told_where_nothing_else_is_meant() {
+        for (third, wanted) in [
+            ("$3", Some(3)),
+            ("$3::boolean", Some(3)),
+            ("($3::BOOL)", Some(3)),
+            ("(($3)::bool)::boolean", Some(3)),
+            ("cast($3 as boolean)", Some(3)),
+            ("(CAST((($3)) AS bool))", Some(3)),
+            ("$3::text", None),
+            ("$3::int::bool", None),
+            ("not $3", None),
+            ("$3 or false", None),
+            ("($3) and ($4)", None),
+            ("f($3)", None),
+            ("is_local => $3", None),
+            ("coalesce($3, true)", None),
+            ("cast($3 as text)", None),
+            ("array[$3]", None),
+            ("(select $3)", None),
+            ("$3::bool[]", None),
+            ("$3), ($3", None),
+            ("$2", None),
+            ("true", None),
+            ("$3, $4", None),
+        ] {
+            for head in ["'a.b', $2", "$1, $2", "$1, $2 || 'x'"] {
+                let text = format!("select set_config({head}, {third})");
+                let facts = describe(text.as_bytes());
+                let bound = facts.statements[0].details.bound.as_ref();
+                let local = bound.and_then(|it| it.0[0].local);
+                assert_eq!(local, wanted, "{text}");
+            }
+        }
+        for (text, wanted) in [
+            (
+                "select set_config('a.b', $1, $2), set_config('c.d', $3, $2::bool)",
+                [Some(2), Some(2)],
+            ),
+            (
+                "select set_config('a.b', $1, $2), set_config('c.d', $3, $4), $2",
+                [None, Some(4)],
+            ),
+        ] {
+            let facts = describe(text.as_bytes());
+            let bound = facts.statements[0].details.bound.as_ref();
+            let locals = bound.map(|it| it.0.iter().map(|it| it.local));
+            assert!(locals.expect("bound").eq(wanted), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_and_values_are_told_where_they_stand_alone() {
+        for (text, wanted) in [
+            ("select set_config($1, $2, true)", ("$1", "$2")),
+            ("select set_config($2::text, $1, false)", ("$2", "$1")),
+            ("select set_config($1, 'x', true)", ("$1", "x")),
+            (
+                "select set_config($1::text, E'\\x78'::text, false)",
+                ("$1", "x"),
+            ),
+            ("select set_config('a.b', $1, false)", ("a.b", "$1")),
+            ("select set_config($1, $2 || 'x', true)", ("$1", "?")),
+            ("select set_config($1, null, true)", ("$1", "?")),
+            ("select set_config($1, 'x' || 'y', true)", ("$1", "?")),
+            ("select set_config($1 || 'x', 'y', true)", ("?", "?")),
+            ("select set_config('x' || $1, 'y', true)", ("?", "?")),
+            ("select set_config(($1), 'y', true)", ("?", "?")),
+            ("select set_config($1::name, 'y', true)", ("?", "?")),
+            ("select set_config($1, 'y', true), $1", ("?", "y")),
+            ("select set_config($1, 'y', true, $2)", ("?", "y")),
+            ("prepare p as select set_config($1, 'y', true)", ("?", "y")),
+        ] {
+            let wanted = (wanted.0.to_owned(), wanted.1.to_owned());
+            assert_eq!(told(text), [wanted], "{text}");
+        }
+    }
 }

@@ -40,6 +40,16 @@ pub(super) fn holds(declare: &nodes::DeclareCursorStmt) -> bool {
     declare.options & CURSOR_OPT_HOLD != 0
 }
 
+/// The EXECUTE that an EXPLAIN is about, also behind CREATE TABLE AS: without ANALYZE, too, the server plans
+/// the prepared statement, shows its constants, and computes the arguments.
+pub(super) fn explained_execute(explain: &nodes::ExplainStmt) -> Option<Node<'_>> {
+    let query = match explain.query() {
+        Node::CreateTableAsStmt(table) => table.query(),
+        query => query,
+    };
+    matches!(query, Node::ExecuteStmt(_)).then_some(query)
+}
+
 /// What the top of a statement does to one of them.
 pub(super) fn touch(node: Node<'_>) -> Option<Box<NameTouch>> {
     let (act, name) = match node {
@@ -49,10 +59,8 @@ pub(super) fn touch(node: Node<'_>) -> Option<Box<NameTouch>> {
         Node::DeclareCursorStmt(it) => (NameAct::Declare { hold: holds(it) }, it.portalname()),
         Node::FetchStmt(it) => (NameAct::Fetch, it.portalname()),
         Node::ClosePortalStmt(it) => (NameAct::Close, it.portalname()),
-        // Not run, but planned.
-        Node::ExplainStmt(it) if matches!(it.query(), Node::ExecuteStmt(_)) => {
-            return touch(it.query());
-        }
+        // Not run, but planned, and its arguments are computed.
+        Node::ExplainStmt(it) => return touch(explained_execute(it)?),
         _ => return None,
     };
     let name = name.map(Into::into);

@@ -4,14 +4,16 @@ use super::bound;
 use super::localized;
 use super::nested;
 use super::objects::{self, Verb};
+use super::recalls;
 use super::scan;
 use super::settings::{self, SetKind};
+use super::temporary;
 use super::token::Kind;
 use super::view::View;
 use super::words::Words;
 use super::{
-    Class, ClassSet, Details, FunctionGroup, ParameterName, ParameterTouch, ParameterUse,
-    Savepoint, SavepointAct, Statement, TransactionControl, group,
+    Class, ClassSet, Details, ParameterName, ParameterTouch, ParameterUse, Savepoint, SavepointAct,
+    Statement, TransactionControl,
 };
 
 /// Statements inside statements (EXPLAIN, PREPARE, DECLARE, COPY) deeper than this are unknown;
@@ -32,6 +34,9 @@ pub(super) fn statement(view: View<'_>) -> Statement {
         details: Details::default(),
     };
     lead(view, MAX_NESTING, &mut found);
+    if found.classes == ClassSet::of(Class::Ddl) {
+        found.details.temporary_table = temporary::of_tokens(view).map(Box::new);
+    }
     scan::calls(view, &mut found.functions, &mut found.parameters);
     if view.words.any(Words::UPDATE.and(Words::MERGE)) {
         scan::settings_view(view, &mut found.parameters);
@@ -41,33 +46,11 @@ pub(super) fn statement(view: View<'_>) -> Statement {
         found.classes = found.classes.with(Class::RoleChange);
         found.details.role = settings::role(&found.parameters).map(Box::new);
     }
-    found.details.localized = localized::of(view, &found);
     found.details.bound = bound::of(view, &found);
+    found.details.localized = localized::of(view, &found);
     found.unlocks_all = found.functions == ["pg_advisory_unlock_all"] && calls_alone(view);
-    found.recalls = !found.classes.has(Class::Write)
-        && found.functions.iter().any(|name| is_recall(name))
-        && scan::calls_only(view, |name| {
-            is_recall(name) || DRAWS_NOTHING.contains(&name)
-        });
+    found.recalls = recalls::recalls(view, &found);
     found
-}
-
-/// What is called around `currval()` and `lastval()`, or looks like a call.
-const DRAWS_NOTHING: [&str; 10] = [
-    "pg_get_serial_sequence",
-    "coalesce",
-    "cast",
-    "greatest",
-    "quote_ident",
-    "as",
-    "in",
-    "exists",
-    "values",
-    "select",
-];
-
-fn is_recall(function: &str) -> bool {
-    group(function) == Some(FunctionGroup::SessionNumbers)
 }
 
 /// Is it `SELECT f()` or `SELECT pg_catalog.f()`, and not a token more?
@@ -217,6 +200,11 @@ fn effects(view: View<'_>, verb: &str) -> scan::Effects {
     } else {
         Words::INTO
     };
+    // The INTO of INSERT INTO creates nothing, and nearly always there is no other.
+    let own_into = !verb.is_empty() && view.is(1, "into") && view.is_any(0, &["insert", "merge"]);
+    if own_into && !view.words.any(Words::INTO_AGAIN) {
+        return scan::Effects::default();
+    }
     match view.words.any(looked_for) {
         true => scan::effects(view),
         false => scan::Effects::default(),

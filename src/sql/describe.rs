@@ -6,8 +6,8 @@ use super::token::Token;
 use super::view::View;
 use super::words::Words;
 use super::{
-    Class, ClassSet, Depth, Facts, Statement, Undescribed, ahead, aliases, classify, fingerprint,
-    grammar, view,
+    Class, ClassSet, Depth, Facts, LateFingerprint, Statement, Undescribed, ahead, aliases,
+    classify, fingerprint, folded, grammar, view,
 };
 
 /// Where the token quoted in a syntax error occurs more than once, the place is looked for among
@@ -36,7 +36,7 @@ pub fn describe_at(text: &[u8], depth: Depth) -> Facts {
             statements: Vec::new(),
             classes: ClassSet::EMPTY,
             undescribed: Some(Undescribed::Encoding),
-            fingerprint: Some(fingerprint::of_bytes(text)),
+            fingerprint: Some(fingerprint::of_bytes(text)).into(),
         };
     };
     let (tokens, stopped) = lexer::tokens(text);
@@ -62,18 +62,24 @@ pub fn describe_at(text: &[u8], depth: Depth) -> Facts {
             second_opinion(valid, &tokens, look, &mut statements)
         }
     };
-    let classes = statements.iter().fold(ClassSet::EMPTY, |all, statement| {
-        all.union(statement.classes)
-    });
-    // Whoever asks for names has rules that any statement may break.
-    let plain = depth == Depth::Surface && undescribed.is_none() && statements.iter().all(is_plain);
-    let fingerprint = (!plain).then(|| fingerprint::of_tokens(text, &tokens));
-    Facts {
+    let mut facts = Facts {
         statements,
-        classes,
+        classes: ClassSet::EMPTY,
         undescribed,
-        fingerprint,
-    }
+        fingerprint: None.into(),
+    };
+    folded::add(valid, &tokens, depth, &mut facts);
+    let all = facts.statements.iter().map(|statement| statement.classes);
+    facts.classes = all.fold(ClassSet::EMPTY, ClassSet::union);
+    let plain = facts.undescribed.is_none() && facts.statements.iter().all(is_plain);
+    let now = || fingerprint::of_tokens(text, &tokens);
+    facts.fingerprint = match depth {
+        _ if !plain => Some(now()).into(),
+        Depth::Surface => None.into(),
+        // Whoever asks for names has rules that any statement may break.
+        Depth::Names => LateFingerprint::of(text, now),
+    };
+    facts
 }
 
 /// What the first opinion alone says about each statement; none where the lexer has to stop. For
@@ -100,7 +106,7 @@ fn is_plain(statement: &Statement) -> bool {
 
 /// Tokens and leading keywords; and the words that occur anywhere.
 fn first_opinion(text: &str, tokens: &[Token]) -> (Vec<Statement>, Words) {
-    let (mut bytes, mut characters) = (0, 0);
+    let (mut bytes, mut before) = (0, 0);
     let mut words = Words::default();
     let views = view::statements(text.as_bytes(), tokens);
     // Nearly always there is one.
@@ -113,15 +119,16 @@ fn first_opinion(text: &str, tokens: &[Token]) -> (Vec<Statement>, Words) {
             .tokens
             .first()
             .map_or(bytes, |token| token.start as usize);
-        characters += count_characters(&text.as_bytes()[bytes..start]);
+        before += characters(&text.as_bytes()[bytes..start]);
         bytes = start;
-        statement.position = characters + 1;
+        statement.position = before + 1;
         list.push(statement);
     }
     (list, words)
 }
 
-fn count_characters(bytes: &[u8]) -> u32 {
+/// How many characters these bytes of UTF-8 are.
+pub(crate) fn characters(bytes: &[u8]) -> u32 {
     bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count() as u32
 }
 
@@ -190,7 +197,7 @@ fn shortened(mut message: String) -> String {
 /// `read`: the text as the grammar got it, every token at the same place.
 fn locate(text: &str, read: &str, tokens: &[Token], message: &str) -> u32 {
     if message.ends_with(grammar::END) {
-        return count_characters(text.as_bytes()) + 1;
+        return characters(text.as_bytes()) + 1;
     }
     let Some(near) = message
         .split_once(" at or near \"")
@@ -204,7 +211,7 @@ fn locate(text: &str, read: &str, tokens: &[Token], message: &str) -> u32 {
         .take(MAX_PLACES + 1)
         .collect();
     if let [only] = places.as_slice() {
-        return count_characters(&text.as_bytes()[..*only]) + 1;
+        return characters(&text.as_bytes()[..*only]) + 1;
     }
     if places.len() > MAX_PLACES || text.len() > MAX_SEARCHED {
         return 0;
@@ -213,5 +220,5 @@ fn locate(text: &str, read: &str, tokens: &[Token], message: &str) -> u32 {
         grammar::syntax_error(&read[..*start]).is_none_or(|error| error.ends_with(grammar::END))
     });
     let found = behind.checked_sub(1).map(|last| places[last]);
-    found.map_or(0, |start| count_characters(&text.as_bytes()[..start]) + 1)
+    found.map_or(0, |start| characters(&text.as_bytes()[..start]) + 1)
 }

@@ -1,8 +1,11 @@
 //! What a statement does it to: relations, functions, extensions, roles. Only guards and rules that
 //! a policy names ask for the parts that cost a walk of the whole tree ([`Depth`]).
 
+use std::fmt;
+
 use super::by_name::NameTouch;
 use super::takes_away::TakesAway;
+use super::temporary::TemporaryTable;
 use super::{Bounds, Localized};
 
 /// How closely a text is looked at.
@@ -22,6 +25,16 @@ pub struct QualifiedName {
     pub schema: Option<Box<str>>,
     /// The relation or function.
     pub name: Box<str>,
+}
+
+/// `schema.name` or `name`, for people.
+impl fmt::Display for QualifiedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.schema {
+            Some(schema) => write!(f, "{schema}.{}", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
 }
 
 /// What is done to a relation. `TRUNCATE` and DDL are [`RelationAct::Define`].
@@ -190,6 +203,9 @@ pub struct Details {
     /// Creates something temporary: CREATE TEMP TABLE, VIEW or SEQUENCE, SELECT INTO TEMP, anything
     /// in the schema `pg_temp` (where the text names it).
     pub temporary: bool,
+    /// A temporary table that it makes, indexes or drops, where that is all it does to the schema and both
+    /// opinions say so. Of a statement by itself: not in EXPLAIN ANALYZE or CREATE SCHEMA.
+    pub temporary_table: Option<Box<TemporaryTable>>,
     /// Extensions it names, up to 100; an empty name stands for all further ones.
     pub extensions: Vec<ExtensionTouch>,
     /// SET ROLE, SET SESSION AUTHORIZATION, however spelled, and `set_config` of either. A computed
@@ -208,7 +224,7 @@ pub struct Details {
     pub modes: Modes,
     /// The first thing that it takes away from code that still runs. Never of a query: what the
     /// functions of one do cannot be seen.
-    pub takes_away: Option<TakesAway>,
+    pub takes_away: Option<Box<TakesAway>>,
 }
 
 impl Details {
@@ -226,6 +242,11 @@ impl Details {
     pub(super) fn add(&mut self, first: Details) {
         self.into |= first.into;
         self.temporary |= first.temporary;
+        let both = self.temporary_table.as_deref();
+        let both = both.zip(first.temporary_table.as_deref());
+        if !both.is_some_and(|(own, other)| own.is_same(other)) {
+            self.temporary_table = None;
+        }
         self.role = first.role;
         self.localized = first.localized;
         self.bound = first.bound;

@@ -1,7 +1,7 @@
 //! What is known about the text of one Query or Parse message.
 
-use super::Fingerprint;
 use super::details::Details;
+use super::{Fingerprint, LateFingerprint};
 
 /// What kinds of thing a statement does. A statement can have several (a data-modifying CTE
 /// reads and writes; `EXPLAIN ANALYZE CREATE TABLE AS` explains and is DDL).
@@ -236,8 +236,8 @@ pub struct Statement {
     pub transaction: Option<TransactionControl>,
     /// `SELECT pg_advisory_unlock_all()` and nothing else.
     pub unlocks_all: bool,
-    /// It only asks for numbers that sequences gave this session: `currval()`, `lastval()`, and nothing that
-    /// could draw a number itself.
+    /// It asks for numbers that sequences gave this session, `currval()` or `lastval()`, before anything in it could
+    /// draw one.
     pub recalls: bool,
     /// Parameters set or reset anywhere in it, `set_config` calls included.
     pub parameters: Vec<ParameterTouch>,
@@ -272,6 +272,8 @@ pub enum Undescribed {
     Unterminated,
     /// The two opinions disagree on the number of statements.
     Disagreement,
+    /// It does something else in a database that makes small letters of capital letters beyond ASCII.
+    Folded,
     /// The parser failed in an unexpected way.
     Internal,
 }
@@ -288,10 +290,15 @@ pub struct Facts {
     pub undescribed: Option<Undescribed>,
     /// Present whenever anything in the facts could lead to a refusal
     /// (so a later refusal at Bind or Execute can still name the statement).
-    pub fingerprint: Option<Fingerprint>,
+    pub fingerprint: LateFingerprint,
 }
 
 impl Facts {
+    /// The fingerprint, if there is one: taken now where nobody has asked before (at most some microseconds).
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.fingerprint.get()
+    }
+
     /// How much there is to judge: statements, parameters and names.
     pub fn extent(&self) -> usize {
         let of = |statement: &Statement| {

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use pg_raw_parse::{Node, nodes};
 
+use super::once::Once;
 use super::{FieldTouch, QualifiedName};
 
 /// Functions in FROM that a statement may have; with more, its calls are not told.
@@ -17,7 +18,7 @@ const MAX_ITEMS: usize = 100;
 pub(super) struct Fields<'a> {
     /// Each once: qualifier, where it can be the alias of a function in FROM, and name.
     read: Vec<(Option<&'a str>, &'a str)>,
-    known: HashSet<(Option<&'a str>, &'a str)>,
+    known: Once<(Option<&'a str>, &'a str)>,
     items: HashMap<&'a str, Vec<Item<'a>>>,
     count: usize,
     /// The name of an item cannot be told.

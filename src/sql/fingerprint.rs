@@ -108,7 +108,6 @@ pub fn fingerprint(text: &[u8]) -> Fingerprint {
 /// As [`fingerprint`], for a text that has been read.
 pub(super) fn of_tokens(text: &[u8], tokens: &[Token]) -> Fingerprint {
     let mut hash = Gathered::new();
-    let mut folded = Vec::new();
     let mut statements = view::statements(text, tokens).peekable();
     let mut constants = Constants::Ignored;
     let mut masked = false;
@@ -117,35 +116,26 @@ pub(super) fn of_tokens(text: &[u8], tokens: &[Token]) -> Fingerprint {
         if let Some(statement) = statements.next_if(begins) {
             constants = constants::of(statement);
         }
-        let counts = match constants {
-            Constants::Ignored | Constants::Masked => false,
-            Constants::Strings => !matches!(token.kind, Kind::Number | Kind::Parameter),
-            Constants::All => true,
-        };
-        if counts && token.kind.is_value() {
-            hash.update(token.of(text));
-            hash.update(&[0, token.escape, 0]);
-            continue;
-        }
-        masked |= token.kind.is_value() && constants == Constants::Masked;
-        // `IN (1, 2, 3)` is `IN (?)`.
-        let listed =
-            at >= 2 && tokens[at - 1].kind == Kind::Comma && tokens[at - 2].kind.is_value();
-        let comma = token.kind == Kind::Comma
-            && at >= 1
-            && tokens[at - 1].kind.is_value()
-            && tokens.get(at + 1).is_some_and(|next| next.kind.is_value());
-        let is_list = matches!(constants, Constants::Ignored | Constants::Masked);
-        if is_list && (comma || (listed && token.kind.is_value())) {
-            continue;
-        }
+        let lists = matches!(constants, Constants::Ignored | Constants::Masked);
         match token.kind {
-            kind if kind.is_value() => hash.update(VALUE),
-            Kind::Word => {
-                folded.clear();
-                folded.extend(token.of(text).iter().map(u8::to_ascii_lowercase));
-                hash.update(&folded);
+            kind if kind.is_value() => {
+                let counts = match constants {
+                    Constants::Ignored | Constants::Masked => false,
+                    Constants::Strings => !matches!(kind, Kind::Number | Kind::Parameter),
+                    Constants::All => true,
+                };
+                masked |= constants == Constants::Masked;
+                if counts {
+                    hash.update(token.of(text));
+                    hash.update(&[0, token.escape]);
+                } else if lists && goes_on(tokens, at) {
+                    continue;
+                } else {
+                    hash.update(VALUE);
+                }
             }
+            Kind::Comma if lists && joins(tokens, at) => continue,
+            Kind::Word => hash.update_folded(token.of(text)),
             Kind::UnicodeQuoted => {
                 hash.update(token.of(text));
                 hash.update(&[0, token.escape]);
@@ -158,6 +148,18 @@ pub(super) fn of_tokens(text: &[u8], tokens: &[Token]) -> Fingerprint {
         masked,
         ..first_bytes(hash.finish().as_ref())
     }
+}
+
+/// Is the value at `at` the next of a list? `IN (1, 2, 3)` is `IN (?)`.
+fn goes_on(tokens: &[Token], at: usize) -> bool {
+    at >= 2 && tokens[at - 1].kind == Kind::Comma && tokens[at - 2].kind.is_value()
+}
+
+/// Does the comma at `at` stand between values of a list?
+fn joins(tokens: &[Token], at: usize) -> bool {
+    at >= 1
+        && tokens[at - 1].kind.is_value()
+        && tokens.get(at + 1).is_some_and(|next| next.kind.is_value())
 }
 
 /// The fingerprint of bytes that are no text.
@@ -189,6 +191,7 @@ impl Gathered {
         }
     }
 
+    #[inline]
     fn update(&mut self, piece: &[u8]) {
         if self.pieces.len() + piece.len() > Self::SIZE {
             self.hash.update(&self.pieces);
@@ -198,6 +201,19 @@ impl Gathered {
             self.hash.update(piece);
         } else {
             self.pieces.extend_from_slice(piece);
+        }
+    }
+
+    /// The same in lower case.
+    fn update_folded(&mut self, word: &[u8]) {
+        for part in word.chunks(Self::SIZE) {
+            if self.pieces.len() + part.len() > Self::SIZE {
+                self.hash.update(&self.pieces);
+                self.pieces.clear();
+            }
+            let start = self.pieces.len();
+            self.pieces.extend_from_slice(part);
+            self.pieces[start..].make_ascii_lowercase();
         }
     }
 

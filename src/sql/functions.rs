@@ -35,20 +35,25 @@ pub enum FunctionGroup {
     SessionSettings,
     /// Changes how an index is stored, or shows what is in its pages.
     Storage,
-    /// Sends a notification.
+    /// Sends a notification, or a message to those who decode the log.
     Notifications,
+    /// Relations of PostgreSQL's own with values of rows that row-level security hides.
+    HiddenRows,
 }
 
 /// Whatever is called in the schema of pg_cron, whose names alone (`schedule`) are anybody's.
 pub(super) const CRON: &str = "cron.*";
 
 /// Names that begin so are those of one extension: pgRouting, whose functions take a query as text,
-/// pg_variables, and the debugger.
-const PREFIXES: [(&[u8], &str); 3] = [
+/// pg_variables, and the debugger. And those of the tables with long values.
+const PREFIXES: [(&[u8], &str); 4] = [
+    (b"pg_toast_", TOAST),
     (b"pgr_", "pgr_*"),
     (b"pgv_", "pgv_*"),
     (b"pldbg_", "pldbg_*"),
 ];
+
+const TOAST: &str = "pg_toast_*";
 
 /// The guarded functions, sorted by name: PostgreSQL's and its contrib modules', and those of well-known
 /// extensions. `pgr_*` and `cron.*` stand for several. `current_setting` is not one.
@@ -145,21 +150,33 @@ pub(super) fn in_schema(schema: &str, name: &str) -> Option<&'static str> {
     })
 }
 
-/// Views that show what guarded functions read. Their names count wherever they stand.
-const VIEWS: [&str; 3] = [
+/// Views that show what guarded functions read, and tables of hidden rows. Their names count wherever they stand.
+const VIEWS: [&str; 5] = [
     "pg_file_settings",
     "pg_hba_file_rules",
     "pg_ident_file_mappings",
+    "pg_statistic",
+    "pg_statistic_ext_data",
 ];
 
-/// The guarded view called `name`, as PostgreSQL stores names.
+/// The guarded view or table called `name`, as PostgreSQL stores names.
 pub(super) fn view(name: &[u8]) -> Option<&'static str> {
-    VIEWS.into_iter().find(|view| view.as_bytes() == name)
+    match name.starts_with(b"pg_toast_") {
+        true => Some(TOAST),
+        false => VIEWS.into_iter().find(|view| view.as_bytes() == name),
+    }
 }
 
-/// Can a name of so many bytes be that of a guarded view? Most need no comparison.
-pub(super) const fn may_be_view(bytes: usize) -> bool {
-    matches!(bytes, 16 | 17 | 22)
+/// Can a name that is spelled so be that of a guarded view? Most need no comparison.
+pub(super) fn may_be_view(spelled: &[u8]) -> bool {
+    const BEGINNINGS: [&[u8]; 5] = [b"pg_file", b"pg_hba_", b"pg_iden", b"pg_stat", b"pg_toas"];
+    let Some(first) = spelled.get(..7).filter(|_| spelled.len() > 9) else {
+        return false;
+    };
+    if first[2] != b'_' {
+        return false;
+    }
+    BEGINNINGS.iter().any(|it| first.eq_ignore_ascii_case(it))
 }
 
 /// The group of a guarded function.

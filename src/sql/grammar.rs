@@ -15,7 +15,7 @@ use pg_raw_parse::{Node, nodes};
 
 use super::{
     Class, ClassSet, Depth, Details, Undescribed, aliases, by_name, catalogs, surface, takes_away,
-    touched,
+    temporary, touched,
 };
 
 /// Statements inside statements (EXPLAIN, PREPARE, DECLARE, COPY) deeper than this are unknown.
@@ -61,7 +61,7 @@ pub(super) struct Opinion {
     pub(super) classes: ClassSet,
     /// All but the role, which only the tokens tell.
     pub(super) details: Details,
-    /// Names that may look like calls, if they were asked for; of queries alone.
+    /// Names that may look like calls, if they were asked for; of queries, COPY and LOCK alone.
     pub(super) aliases: aliases::Names,
 }
 
@@ -73,6 +73,7 @@ pub(super) fn opinions(text: &str, look: Look) -> Result<Vec<Opinion>, Failure> 
             .map(|node| {
                 let mut details = Details::default();
                 let classes = of_statement(node, look.below, MAX_NESTING, &mut details);
+                details.temporary_table = temporary::of_tree(node).map(Box::new);
                 if look.depth == Depth::Names {
                     touched::names(node, &mut details);
                 }
@@ -125,14 +126,13 @@ fn aliases_of(node: Node<'_>) -> aliases::Names {
             ExplainStmt(it) => it.query(),
             PrepareStmt(it) => it.query(),
             DeclareCursorStmt(it) => it.query(),
-            CopyStmt(it) => it.query(),
+            CopyStmt(it) if !matches!(it.query(), None) => it.query(),
             _ => break,
         };
     }
     match node {
-        SelectStmt(_) | InsertStmt(_) | UpdateStmt(_) | DeleteStmt(_) | MergeStmt(_) => {
-            aliases::named(node)
-        }
+        SelectStmt(_) | InsertStmt(_) | UpdateStmt(_) | DeleteStmt(_) | MergeStmt(_)
+        | CopyStmt(_) | LockStmt(_) => aliases::named(node),
         _ => aliases::Names::default(),
     }
 }
@@ -152,7 +152,7 @@ fn of_statement(node: Node<'_>, below: bool, nesting: u32, details: &mut Details
         }
         Node::ExplainStmt(explain) if analyzes(explain) => inner(explain.query(), Class::Explain),
         // Without ANALYZE it plans only; whose statement that is matters all the same.
-        Node::ExplainStmt(explain) if matches!(explain.query(), Node::ExecuteStmt(_)) => {
+        Node::ExplainStmt(explain) if by_name::explained_execute(explain).is_some() => {
             ClassSet::of(Class::Explain).with(Class::Execute)
         }
         Node::PrepareStmt(prepare) => inner(prepare.query(), Class::Prepare),
@@ -183,7 +183,7 @@ fn of_statement(node: Node<'_>, below: bool, nesting: u32, details: &mut Details
         other => {
             surface::utility(other, details);
             if details.takes_away.is_none() {
-                details.takes_away = takes_away::utility(other);
+                details.takes_away = takes_away::utility(other).map(Box::new);
             }
             ClassSet::of(of_utility(other))
         }
@@ -204,92 +204,137 @@ fn of_utility(node: Node<'_>) -> Class {
         NotifyStmt(_) | ListenStmt(_) | UnlistenStmt(_) => Class::Notify,
         DoStmt(_) | CallStmt(_) => Class::Procedural,
         ExplainStmt(_) => Class::Explain,
-        VacuumStmt(_) | ClusterStmt(_) | ReindexStmt(_) | CheckPointStmt(_)
-        | AlterSystemStmt(_) => Class::Maintenance,
-        CreateRoleStmt(_)
-        | AlterRoleStmt(_)
-        | AlterRoleSetStmt(_)
-        | DropRoleStmt(_)
-        | GrantStmt(_)
-        | GrantRoleStmt(_)
-        | AlterDefaultPrivilegesStmt(_)
-        | DropOwnedStmt(_)
-        | ReassignOwnedStmt(_) => Class::Role,
-        CreateStmt(_)
-        | CreateTableAsStmt(_)
-        | CreateSeqStmt(_)
-        | CreateExtensionStmt(_)
-        | CreateFdwStmt(_)
-        | CreateForeignServerStmt(_)
-        | CreateUserMappingStmt(_)
-        | CreatePolicyStmt(_)
-        | CreateAmStmt(_)
-        | CreateTrigStmt(_)
-        | CreateEventTrigStmt(_)
-        | CreatePLangStmt(_)
-        | CreateDomainStmt(_)
-        | CreateOpClassStmt(_)
-        | CreateOpFamilyStmt(_)
-        | CreateStatsStmt(_)
-        | CreateFunctionStmt(_)
-        | CreateEnumStmt(_)
-        | CreateRangeStmt(_)
-        | CreateTableSpaceStmt(_)
-        | CreateConversionStmt(_)
-        | CreateCastStmt(_)
-        | CreateTransformStmt(_)
-        | CreatePublicationStmt(_)
-        | CreateSubscriptionStmt(_)
-        | CreatedbStmt(_)
-        | CompositeTypeStmt(_)
-        | DefineStmt(_)
-        | IndexStmt(_)
-        | RuleStmt(_)
-        | ViewStmt(_)
-        | ImportForeignSchemaStmt(_)
-        | RefreshMatViewStmt(_)
-        | TruncateStmt(_)
-        | CommentStmt(_)
-        | SecLabelStmt(_) => Class::Ddl,
-        AlterTableStmt(_)
-        | AlterCollationStmt(_)
-        | AlterDomainStmt(_)
-        | AlterTableSpaceOptionsStmt(_)
-        | AlterTableMoveAllStmt(_)
-        | AlterExtensionStmt(_)
-        | AlterExtensionContentsStmt(_)
-        | AlterFdwStmt(_)
-        | AlterForeignServerStmt(_)
-        | AlterUserMappingStmt(_)
-        | AlterPolicyStmt(_)
-        | AlterEventTrigStmt(_)
-        | AlterSeqStmt(_)
-        | AlterOpFamilyStmt(_)
-        | AlterStatsStmt(_)
-        | AlterFunctionStmt(_)
-        | AlterObjectDependsStmt(_)
-        | AlterObjectSchemaStmt(_)
-        | AlterOwnerStmt(_)
-        | AlterOperatorStmt(_)
-        | AlterTypeStmt(_)
-        | AlterEnumStmt(_)
-        | AlterDatabaseStmt(_)
-        | AlterDatabaseRefreshCollStmt(_)
-        | AlterDatabaseSetStmt(_)
-        | AlterTSDictionaryStmt(_)
-        | AlterTSConfigurationStmt(_)
-        | AlterPublicationStmt(_)
-        | AlterSubscriptionStmt(_)
-        | RenameStmt(_) => Class::Ddl,
-        DropStmt(_)
-        | DropTableSpaceStmt(_)
-        | DropUserMappingStmt(_)
-        | DropSubscriptionStmt(_)
-        | DropdbStmt(_) => Class::Ddl,
-        // The library has no type for this one.
-        Invalid(node) if node.type_ == NodeTag::T_CreateForeignTableStmt => Class::Ddl,
+        _ if maintains(node) => Class::Maintenance,
+        _ if is_about_roles(node) => Class::Role,
+        _ if creates(node) || marks(node) || alters(node) || drops(node) => Class::Ddl,
         _ => Class::Unknown,
     }
+}
+
+fn maintains(node: Node<'_>) -> bool {
+    use Node::*;
+    matches!(
+        node,
+        VacuumStmt(_) | ClusterStmt(_) | ReindexStmt(_) | CheckPointStmt(_) | AlterSystemStmt(_)
+    )
+}
+
+fn is_about_roles(node: Node<'_>) -> bool {
+    use Node::*;
+    matches!(
+        node,
+        CreateRoleStmt(_)
+            | AlterRoleStmt(_)
+            | AlterRoleSetStmt(_)
+            | DropRoleStmt(_)
+            | GrantStmt(_)
+            | GrantRoleStmt(_)
+            | AlterDefaultPrivilegesStmt(_)
+            | DropOwnedStmt(_)
+            | ReassignOwnedStmt(_)
+    )
+}
+
+fn creates(node: Node<'_>) -> bool {
+    use Node::*;
+    matches!(
+        node,
+        CreateStmt(_)
+            | CreateTableAsStmt(_)
+            | CreateSeqStmt(_)
+            | CreateExtensionStmt(_)
+            | CreateFdwStmt(_)
+            | CreateForeignServerStmt(_)
+            | CreateUserMappingStmt(_)
+            | CreatePolicyStmt(_)
+            | CreateAmStmt(_)
+            | CreateTrigStmt(_)
+            | CreateEventTrigStmt(_)
+            | CreatePLangStmt(_)
+            | CreateDomainStmt(_)
+            | CreateOpClassStmt(_)
+            | CreateOpFamilyStmt(_)
+            | CreateStatsStmt(_)
+            | CreateFunctionStmt(_)
+            | CreateEnumStmt(_)
+            | CreateRangeStmt(_)
+            | CreateTableSpaceStmt(_)
+            | CreateConversionStmt(_)
+            | CreateCastStmt(_)
+            | CreateTransformStmt(_)
+            | CreatePublicationStmt(_)
+            | CreateSubscriptionStmt(_)
+            | CreatedbStmt(_)
+            | CompositeTypeStmt(_)
+            | DefineStmt(_)
+            | IndexStmt(_)
+            | RuleStmt(_)
+            | ViewStmt(_)
+            | ImportForeignSchemaStmt(_)
+    ) || is_foreign_table(node)
+}
+
+/// CREATE FOREIGN TABLE: the library has no type for it.
+fn is_foreign_table(node: Node<'_>) -> bool {
+    matches!(node, Node::Invalid(node) if node.type_ == NodeTag::T_CreateForeignTableStmt)
+}
+
+/// What is done to objects that stay: their rows, their descriptions.
+fn marks(node: Node<'_>) -> bool {
+    use Node::*;
+    matches!(
+        node,
+        RefreshMatViewStmt(_) | TruncateStmt(_) | CommentStmt(_) | SecLabelStmt(_)
+    )
+}
+
+fn alters(node: Node<'_>) -> bool {
+    use Node::*;
+    matches!(
+        node,
+        AlterTableStmt(_)
+            | AlterCollationStmt(_)
+            | AlterDomainStmt(_)
+            | AlterTableSpaceOptionsStmt(_)
+            | AlterTableMoveAllStmt(_)
+            | AlterExtensionStmt(_)
+            | AlterExtensionContentsStmt(_)
+            | AlterFdwStmt(_)
+            | AlterForeignServerStmt(_)
+            | AlterUserMappingStmt(_)
+            | AlterPolicyStmt(_)
+            | AlterEventTrigStmt(_)
+            | AlterSeqStmt(_)
+            | AlterOpFamilyStmt(_)
+            | AlterStatsStmt(_)
+            | AlterFunctionStmt(_)
+            | AlterObjectDependsStmt(_)
+            | AlterObjectSchemaStmt(_)
+            | AlterOwnerStmt(_)
+            | AlterOperatorStmt(_)
+            | AlterTypeStmt(_)
+            | AlterEnumStmt(_)
+            | AlterDatabaseStmt(_)
+            | AlterDatabaseRefreshCollStmt(_)
+            | AlterDatabaseSetStmt(_)
+            | AlterTSDictionaryStmt(_)
+            | AlterTSConfigurationStmt(_)
+            | AlterPublicationStmt(_)
+            | AlterSubscriptionStmt(_)
+            | RenameStmt(_)
+    )
+}
+
+fn drops(node: Node<'_>) -> bool {
+    use Node::*;
+    matches!(
+        node,
+        DropStmt(_)
+            | DropTableSpaceStmt(_)
+            | DropUserMappingStmt(_)
+            | DropSubscriptionStmt(_)
+            | DropdbStmt(_)
+    )
 }
 
 fn of_copy(copy: &nodes::CopyStmt) -> Class {

@@ -7,7 +7,9 @@ use super::{Undescribed, names};
 
 /// All tokens of `text`, or those before the point where lexing had to stop, and why.
 pub(super) fn tokens(text: &[u8]) -> (Vec<Token>, Option<Undescribed>) {
-    let mut list = Vec::with_capacity(text.len() / 4 + 4);
+    // Short texts are dense, and more room costs nothing there.
+    let room = (text.len() / 2).min(256).max(text.len() / 4);
+    let mut list = Vec::with_capacity(room + 4);
     // Token positions are 32 bits wide; no server takes a message of 4 GB.
     if u32::try_from(text.len()).is_err() {
         return (list, Some(Undescribed::ScanCost));

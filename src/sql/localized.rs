@@ -2,10 +2,13 @@
 //! parameters for the session, set for the transaction; DEALLOCATE of a name that the server does not
 //! know. What has to change in the text.
 
+use super::bound;
+use super::lexer::Lexer;
 use super::scan;
 use super::settings;
+use super::token::Kind;
 use super::view::View;
-use super::{Class, ClassSet, ParameterTouch, ParameterUse, Statement};
+use super::{Class, ClassSet, ParameterName, ParameterTouch, ParameterUse, Statement};
 
 /// One change of the text: where, in bytes from the start of the message's text, and which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +19,7 @@ pub struct Edit {
     pub kind: EditKind,
 }
 
-/// What is changed. Only the first moves what stands behind it.
+/// What is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EditKind {
     /// `SET x` becomes `SET LOCAL x`: the word is inserted.
@@ -25,6 +28,10 @@ pub enum EditKind {
     Session,
     /// `set_config(n, v, false)` becomes `set_config(n, v, true )`.
     False,
+    /// `set_config(n, v, $1)` becomes `set_config(n, v, (true or $1))`, in which the parameter is a boolean as before.
+    Or,
+    /// The end of that.
+    OrEnd,
     /// `DEALLOCATE s` becomes `UNLISTEN   s`.
     Deallocate,
     /// `PREPARE` behind it goes.
@@ -38,6 +45,8 @@ impl EditKind {
             Self::Insert => b"LOCAL ",
             Self::Session => b"LOCAL  ",
             Self::False => b"true ",
+            Self::Or => b"(true or ",
+            Self::OrEnd => b")",
             Self::Deallocate => b"UNLISTEN  ",
             Self::Prepare => b"       ",
         }
@@ -46,10 +55,21 @@ impl EditKind {
     /// How many bytes of the text it takes the place of.
     pub fn replaces(self) -> usize {
         match self {
-            Self::Insert => 0,
+            Self::Insert | Self::Or | Self::OrEnd => 0,
             _ => self.text().len(),
         }
     }
+}
+
+/// The second argument of a `set_config` for the session: NULL, or a bound value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unset {
+    /// Which of the statement's parameters, whose name the text says.
+    pub touch: u16,
+    /// Where it begins: bytes from the start of the message's text.
+    pub start: u32,
+    /// Where it ends.
+    pub end: u32,
 }
 
 /// How a statement that sets parameters for the session is turned into its transaction-local form; one
@@ -62,8 +82,31 @@ pub struct Localized {
     pub end: u32,
     /// By `set_config`: the call may not be reached, and the parameter need not be known to the server.
     pub by_query: bool,
+    /// Values that may be NULL, which sets what the session has begun with; in order.
+    pub unset: Box<[Unset]>,
     /// It is no parameter that is set: DEALLOCATE of this name, as PostgreSQL compares it.
     pub deallocates: Option<Box<str>>,
+}
+
+impl Localized {
+    /// These parameters of the statement are set for the transaction as the text stands: nothing changes for them.
+    /// `touches`: as the text has them.
+    pub(super) fn leave(&mut self, touches: &[ParameterTouch], local: &[bool]) {
+        let stays = |touch: usize| local.get(touch) == Some(&true);
+        let all = touches.iter().enumerate();
+        let mut all = all.filter(|(_, touch)| touch.how == ParameterUse::Session);
+        let mut left = false;
+        let edits = self.edits.iter().filter(|edit| {
+            if edit.kind != EditKind::OrEnd {
+                left = all.next().is_some_and(|(touch, _)| stays(touch));
+            }
+            !left
+        });
+        self.edits = edits.copied().collect();
+        let unset = self.unset.iter();
+        let unset = unset.filter(|unset| !stays(usize::from(unset.touch)));
+        self.unset = unset.copied().collect();
+    }
 }
 
 /// DEALLOCATE of one name becomes UNLISTEN of it, which is as quiet and fails in the same transactions;
@@ -81,8 +124,25 @@ fn of_deallocate(view: View<'_>, end: u32) -> Option<Box<Localized>> {
         edits: edits.collect(),
         end,
         by_query: false,
+        unset: Box::default(),
         deallocates: Some(name),
     }))
+}
+
+/// Where the last token ends, with its UESCAPE, which is none of its own.
+fn end(view: View<'_>) -> Option<u32> {
+    let last = view.tokens.last()?;
+    if !matches!(last.kind, Kind::UnicodeString | Kind::UnicodeQuoted) {
+        return Some(last.end);
+    }
+    let behind = view.text.get(last.end as usize..)?;
+    let mut lexer = Lexer::new(behind);
+    let mut next = || lexer.next().ok().flatten();
+    let escape = next()
+        .filter(|word| word.of(behind).eq_ignore_ascii_case(b"uescape"))
+        .and_then(|_| next())
+        .filter(|token| token.kind.is_string());
+    Some(last.end + escape.map_or(0, |token| token.end))
 }
 
 /// Statements in which a call of `set_config` is made when they run, and at no other time.
@@ -91,12 +151,12 @@ const QUERIES: ClassSet = ClassSet::of(Class::Read)
     .with(Class::CopyOut);
 
 /// The local form; none where nothing is set for the session, or where that cannot be told from the
-/// text: a third argument of `set_config` other than the word `false`, a statement that only holds
-/// the call for later.
+/// text: a third argument of `set_config` other than the word `false` or a bound value, a statement that only
+/// holds the call for later.
 pub(super) fn of(view: View<'_>, statement: &Statement) -> Option<Box<Localized>> {
     let for_session = |touch: &&ParameterTouch| touch.how == ParameterUse::Session;
     let count = statement.parameters.iter().filter(for_session).count();
-    let end = view.tokens.last()?.end;
+    let end = end(view)?;
     if statement.tag == "DEALLOCATE" {
         return of_deallocate(view, end);
     }
@@ -108,6 +168,7 @@ pub(super) fn of(view: View<'_>, statement: &Statement) -> Option<Box<Localized>
                 edits: Box::default(),
                 end,
                 by_query: false,
+                unset: Box::default(),
                 deallocates: None,
             })
         });
@@ -125,25 +186,81 @@ pub(super) fn of(view: View<'_>, statement: &Statement) -> Option<Box<Localized>
             edits,
             end,
             by_query: false,
+            unset: Box::default(),
             deallocates: None,
         }));
     }
     if !statement.classes.minus(QUERIES).is_empty() {
         return None;
     }
-    let edits: Box<[Edit]> = scan::places_of(view, "set_config")
-        .filter_map(|at| settings::word_false(view, at + 1))
-        .map(|at| Edit {
-            at: view.tokens[at].start,
-            kind: EditKind::False,
-        })
-        .collect();
-    (edits.len() == count).then(|| {
+    let mut edits = Vec::new();
+    let places = scan::places_of(view, "set_config").enumerate();
+    let calls = places.filter(|(touch, at)| put_edits(view, statement, *touch, at + 1, &mut edits));
+    (calls.count() == count).then(|| {
         Box::new(Localized {
-            edits,
+            edits: edits.into(),
             end,
             by_query: true,
+            unset: unset(view, statement),
             deallocates: None,
         })
     })
+}
+
+/// What changes in the call whose arguments open at `open`; false: it has no local form, or needs none.
+fn put_edits(
+    view: View<'_>,
+    statement: &Statement,
+    touch: usize,
+    open: usize,
+    edits: &mut Vec<Edit>,
+) -> bool {
+    if let Some(word) = settings::word_false(view, open) {
+        edits.push(Edit {
+            at: view.tokens[word].start,
+            kind: EditKind::False,
+        });
+        return true;
+    }
+    let mut all = statement.details.bound.iter().flat_map(|it| it.0.iter());
+    let is_bound = all.any(|it| usize::from(it.touch) == touch && it.local.is_some());
+    let Some(third) = bound::third(view, open).filter(|_| is_bound) else {
+        return false;
+    };
+    edits.extend([
+        Edit {
+            at: view.tokens[third.first].start,
+            kind: EditKind::Or,
+        },
+        Edit {
+            at: view.tokens[third.last].end,
+            kind: EditKind::OrEnd,
+        },
+    ]);
+    true
+}
+
+/// What may be NULL in a statement whose parameters are all set by `set_config`.
+fn unset(view: View<'_>, statement: &Statement) -> Box<[Unset]> {
+    let places: Vec<usize> = scan::places_of(view, "set_config").collect();
+    if places.len() != statement.parameters.len() {
+        return Box::default();
+    }
+    let places = places.into_iter().zip(&statement.parameters).zip(0..);
+    let all = places.filter_map(|((place, parameter), touch)| {
+        let (_, comma) = settings::uncast(view, place + 2);
+        let (value, behind) = settings::uncast(view, comma + 1);
+        let may_be_null = view.is(value, "null") || view.is_kind(value, Kind::Parameter);
+        let stands_alone = view.is_kind(place + 1, Kind::Open)
+            && view.is_kind(comma, Kind::Comma)
+            && view.is_kind(behind, Kind::Comma);
+        let named = matches!(parameter.name, ParameterName::Named(_));
+        let kept = named && parameter.how == ParameterUse::Session;
+        (kept && may_be_null && stands_alone).then(|| Unset {
+            touch,
+            start: view.tokens[comma + 1].start,
+            end: view.tokens[behind - 1].end,
+        })
+    });
+    all.collect()
 }

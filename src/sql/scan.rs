@@ -4,6 +4,7 @@ use super::names;
 use super::settings;
 use super::token::Kind;
 use super::view::View;
+use super::words::Words;
 use super::{ParameterName, ParameterTouch, ParameterUse, functions};
 
 /// Adds the guarded functions that the statement calls, and the parameters it sets by way of them.
@@ -51,17 +52,23 @@ pub(super) fn calls_only(view: View<'_>, known: impl Fn(&str) -> bool) -> bool {
         .all(|open| view.name(open - 1).is_some_and(|name| known(&name)))
 }
 
-/// The guarded function that is called at `at`, as far as tokens can tell: `f(x)`, or `(x).f`,
-/// PostgreSQL's other way to write it. Guarded views count wherever they are named.
+/// The guarded function that is called at `at`, as far as tokens can tell: `f(x)`, or PostgreSQL's other ways
+/// to write it, `(x).f` and `TREAT(x AS f)`. Guarded views count wherever they are named.
 pub(super) fn called(view: View<'_>, at: usize) -> Option<&'static str> {
     if !view.is_name(at) {
         return None;
     }
-    let shaped = view.is_kind(at + 1, Kind::Open) || (at > 0 && view.is_kind(at - 1, Kind::Dot));
-    match shaped {
+    let behind_dot = at > 0 && view.is_kind(at - 1, Kind::Dot);
+    match behind_dot || view.is_kind(at + 1, Kind::Open) || may_be_treated(view, at) {
         true => of_schema(view, at, guarded(view, at)),
         false => guarded_view(view, at),
     }
+}
+
+/// Can the name at `at` be the type of a TREAT? PostgreSQL calls pg_catalog's function of that name. An alias
+/// counts too, where there is a TREAT at all: nobody has use for one.
+fn may_be_treated(view: View<'_>, at: usize) -> bool {
+    view.words.any(Words::TREAT) && at > 0 && view.is_any(at - 1, &["as", "setof"])
 }
 
 /// What the schema before the name at `at` says about it: whatever is called in `cron` is pg_cron's, and
@@ -69,7 +76,7 @@ pub(super) fn called(view: View<'_>, at: usize) -> Option<&'static str> {
 fn of_schema(view: View<'_>, at: usize, function: Option<&'static str>) -> Option<&'static str> {
     let call = view.is_kind(at + 1, Kind::Open);
     if !call {
-        // `x.f`, unless its name cannot be decoded.
+        // `x.f` and the like, unless its name cannot be decoded.
         return function.filter(|function| {
             functions::by_dot(function) != functions::ByDot::Never || view.name(at).is_none()
         });
@@ -92,10 +99,10 @@ fn of_schema(view: View<'_>, at: usize, function: Option<&'static str>) -> Optio
 /// The guarded view that the name at `at` is, if any.
 fn guarded_view(view: View<'_>, at: usize) -> Option<&'static str> {
     let token = &view.tokens[at];
-    let bytes = (token.end - token.start) as usize;
+    let spelled = token.of(view.text);
     let near = match token.kind {
-        Kind::Word => functions::may_be_view(bytes),
-        Kind::Quoted => functions::may_be_view(bytes.saturating_sub(2)),
+        Kind::Word => functions::may_be_view(spelled),
+        Kind::Quoted => functions::may_be_view(&spelled[1..]),
         _ => true,
     };
     match near {

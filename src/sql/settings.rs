@@ -350,24 +350,23 @@ pub(super) fn set_config(view: View<'_>, at: usize) -> ParameterTouch {
             value: None,
         };
     }
-    let cast = view.is_sign(at + 2, "::") && view.is(at + 3, "text");
-    let literal = view.kind(at + 1).is_some_and(Kind::is_string);
-    let comma = if cast { at + 4 } else { at + 2 };
+    let (constant_at, comma) = uncast(view, at + 1);
+    let literal = view.kind(constant_at).is_some_and(Kind::is_string);
     let name = if literal && view.is_kind(comma, Kind::Comma) {
-        names::string(view.text, &view.tokens[at + 1]).map_or(ParameterName::Dynamic, named)
+        names::string(view.text, &view.tokens[constant_at]).map_or(ParameterName::Dynamic, named)
     } else {
         ParameterName::Dynamic
     };
-    // The second argument, if it is one string and nothing else.
-    let cast = view.is_sign(comma + 2, "::") && view.is(comma + 3, "text");
-    let literal = view.kind(comma + 1).is_some_and(Kind::is_string)
-        && view.is_kind(if cast { comma + 4 } else { comma + 2 }, Kind::Comma)
-        && name != ParameterName::Dynamic;
-    let value = literal.then(|| constant(view, comma + 1)).flatten();
-    // `..., true)`, and nothing else, is local: `true or false` and `is_local => ...` are not read.
-    let local = arguments(view, at).is_some_and(|(count, close)| {
-        count == 3 && view.is(close - 1, "true") && view.is_kind(close - 2, Kind::Comma)
-    });
+    // The second argument, if it is one string and nothing else, behind a name that is a constant or bound.
+    let told = name != ParameterName::Dynamic
+        || (view.is_kind(constant_at, Kind::Parameter) && view.is_kind(comma, Kind::Comma));
+    let (constant_at, behind) = uncast(view, comma + 1);
+    let literal = view.kind(constant_at).is_some_and(Kind::is_string)
+        && view.is_kind(behind, Kind::Comma)
+        && told;
+    let value = literal.then(|| constant(view, constant_at)).flatten();
+    // A constant and nothing else: `true or false` and `is_local => ...` are not read.
+    let local = arguments(view, at).is_some_and(|it| is_true(view, it));
     ParameterTouch {
         name,
         how: if local {
@@ -379,9 +378,44 @@ pub(super) fn set_config(view: View<'_>, at: usize) -> ParameterTouch {
     }
 }
 
+/// Where the constant of the argument that begins at `at` stands, and where what follows the argument does.
+/// A cast to a type that holds every string as it is, as query builders write it, changes nothing:
+/// `'x'::text`, `CAST('x' AS varchar)`.
+pub(super) fn uncast(view: View<'_>, at: usize) -> (usize, usize) {
+    let is_text = |at| view.is_any(at, &["text", "varchar"]);
+    if view.is_sign(at + 1, "::") && is_text(at + 2) {
+        return (at, at + 3);
+    }
+    let called = view.is(at, "cast") && view.is_kind(at + 1, Kind::Open);
+    match called && view.is(at + 3, "as") && is_text(at + 4) && view.is_kind(at + 5, Kind::Close) {
+        true => (at + 2, at + 6),
+        false => (at, at + 1),
+    }
+}
+
 /// Is SESSION a keyword of this SET, and not the name of a parameter or the first word of a command?
 pub(super) fn says_session(view: View<'_>) -> bool {
     view.is(1, "session") && !follows_name(view, 2) && !is_session_command(view, 1)
+}
+
+/// Is the last of three arguments, whose list closes at `close`, the word `true`, or a string that PostgreSQL
+/// reads so? As drivers that write values into the text send it: `'t'`, `'true'::boolean`, `CAST('1' AS bool)`.
+fn is_true(view: View<'_>, (count, close): (usize, usize)) -> bool {
+    const STRINGS: [&str; 6] = ["1", "on", "t", "true", "y", "yes"];
+    let before = |tokens| close.wrapping_sub(tokens);
+    let is_bool = |at| view.is_any(at, &["bool", "boolean"]);
+    let is_cast = view.is_kind(before(1), Kind::Close) && view.is(before(3), "as");
+    let (at, comma) = if is_bool(before(1)) && view.is_sign(before(2), "::") {
+        (before(3), before(4))
+    } else if is_cast && is_bool(before(2)) && view.is(before(6), "cast") {
+        (before(4), before(7))
+    } else {
+        (before(1), before(2))
+    };
+    let is_string = view.kind(at).is_some_and(Kind::is_string);
+    let says = |text: Box<str>| STRINGS.iter().any(|it| text.eq_ignore_ascii_case(it));
+    let is_true = view.is(at, "true") || (is_string && constant(view, at).is_some_and(says));
+    count == 3 && is_true && view.is_kind(comma, Kind::Comma)
 }
 
 /// The word `false` that is the third of the arguments that open at `open`, if it is all of it.

@@ -7,7 +7,7 @@ use pg_raw_parse::{Node, nodes};
 use super::{Details, ExtensionAct, ExtensionTouch};
 
 /// `relpersistence` of what is temporary (PostgreSQL's `catalog/pg_class.h`).
-const TEMPORARY: u8 = b't';
+pub(super) const TEMPORARY: u8 = b't';
 
 /// Extensions named by one statement; one without a name stands for all further ones.
 const MAX_EXTENSIONS: usize = 100;

@@ -4,7 +4,6 @@
 //! What the walk cannot reach makes the list none: DO, EXECUTE, CASCADE, kinds of node that
 //! are not known here. The walk keeps a list of what is still to be looked at and does not recurse.
 
-use std::collections::HashSet;
 use std::ptr;
 
 use pg_raw_parse::raw::CmdType::*;
@@ -12,6 +11,7 @@ use pg_raw_parse::raw::OnConflictAction::ONCONFLICT_UPDATE;
 use pg_raw_parse::{Node, nodes};
 
 use super::fields::Fields;
+use super::once::Once;
 use super::scopes::{Scope, Scopes};
 use super::{Details, HiddenCalls, QualifiedName, RelationAct, RelationTouch};
 use super::{touched_by_utility, tree};
@@ -19,9 +19,15 @@ use super::{touched_by_utility, tree};
 /// Different relations, and different functions, that a statement may name; more are not told.
 const MAX_NAMES: usize = 1000;
 
+/// Nodes that wait to be looked at, in most statements.
+const ROOM: usize = 16;
+
 /// Fills in the relations and calls of a statement.
 pub(super) fn names(statement: Node<'_>, details: &mut Details) {
-    let mut walk = Walk::default();
+    let mut walk = Walk {
+        open: Vec::with_capacity(ROOM),
+        ..Walk::default()
+    };
     walk.see(statement);
     while let Some(place) = walk.open.pop() {
         walk.place = place.surroundings;
@@ -59,14 +65,14 @@ struct Surroundings {
 /// Names found so far, each once; none when they cannot all be told.
 struct Found<'a, Act, Entry> {
     list: Option<Vec<Entry>>,
-    known: HashSet<(Option<&'a str>, &'a str, Act)>,
+    known: Once<(Option<&'a str>, &'a str, Act)>,
 }
 
 impl<Act, Entry> Default for Found<'_, Act, Entry> {
     fn default() -> Self {
         Self {
             list: Some(Vec::new()),
-            known: HashSet::new(),
+            known: Once::default(),
         }
     }
 }
@@ -114,6 +120,13 @@ impl<'a> Walk<'a> {
     /// Leaves a node to be looked at. Constants and columns, which are most of them, have nothing to see.
     pub(super) fn see(&mut self, node: Node<'a>) {
         // Nothing is below a column, but it may be a call itself: nobody waits for its place.
+        let mut node = node;
+        // What most lists hold is only around an expression.
+        if let Node::ResTarget(target) = node
+            && target.indirection().is_empty()
+        {
+            node = target.val();
+        }
         if let Node::ColumnRef(column) = node {
             self.fields.read(column);
             return;
@@ -184,7 +197,7 @@ impl<'a> Walk<'a> {
         match node {
             Node::NodeList(list) => self.see_all(list),
             Node::RangeVar(relation) => self.read(relation),
-            Node::SelectStmt(select) => self.select(node, select),
+            Node::SelectStmt(select) => self.select(select),
             Node::InsertStmt(insert) => {
                 self.touch(insert.relation(), RelationAct::Insert);
                 let conflict = insert.on_conflict_clause();
@@ -266,19 +279,15 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn select(&mut self, node: Node<'a>, select: &'a nodes::SelectStmt) {
+    fn select(&mut self, select: &'a nodes::SelectStmt) {
         let locked = self.place.locked || !select.locking_clause().is_empty();
-        let from = select.from_clause();
         self.place.locked = false;
         self.with(select.with_clause());
         let outside = self.place;
-        self.children_but(
-            node,
-            |child| matches!(child, Node::NodeList(list) if ptr::eq(list, from)),
-        );
+        tree::outside_from(select, |child| self.see_but_with(child));
         // A lock reaches the subqueries in FROM, not those in expressions or in WITH.
         self.place.locked = locked;
-        self.see_all(from);
+        self.see_all(select.from_clause());
         self.place = outside;
     }
 
@@ -305,9 +314,9 @@ impl<'a> Walk<'a> {
     ) {
         self.place.locked = false;
         self.with(with);
-        self.children_but(node, |child| match (child, target) {
-            (Node::RangeVar(relation), Some(target)) => ptr::eq(relation, target),
-            _ => false,
+        tree::children(node, |child| match (child, target) {
+            (Node::RangeVar(relation), Some(target)) if ptr::eq(relation, target) => {}
+            _ => self.see_but_with(child),
         });
     }
 
@@ -329,16 +338,14 @@ impl<'a> Walk<'a> {
     }
 
     fn children(&mut self, node: Node<'a>) {
-        self.children_but(node, |_| false);
+        tree::children(node, |child| self.see_but_with(child));
     }
 
-    fn children_but(&mut self, node: Node<'a>, skip: impl Fn(Node<'a>) -> bool) {
-        tree::children(node, |child| {
-            // A WITH is looked at by its statement.
-            if !matches!(child, Node::WithClause(_)) && !skip(child) {
-                self.see(child);
-            }
-        });
+    /// A WITH is looked at by its statement.
+    fn see_but_with(&mut self, node: Node<'a>) {
+        if !matches!(node, Node::WithClause(_)) {
+            self.see(node);
+        }
     }
 }
 

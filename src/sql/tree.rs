@@ -2,8 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use pg_raw_parse::Node;
+use pg_raw_parse::list::NodeList;
 use pg_raw_parse::walk::{Recurse, walk_manual};
+use pg_raw_parse::{Node, nodes};
 
 /// Has it nothing below, as the library walks? The names in a column's path are not nodes to it.
 pub(super) fn is_leaf(node: Node<'_>) -> bool {
@@ -64,6 +65,46 @@ pub(super) fn children<'a>(node: Node<'a>, mut see: impl FnMut(Node<'a>)) {
                 .into_iter()
                 .for_each(see);
         }
+        _ => of_query(node, see),
+    }
+}
+
+/// Those of the kinds that a query is built of: its statements and what is around a subquery.
+fn of_query<'a>(node: Node<'a>, mut see: impl FnMut(Node<'a>)) {
+    match node {
+        Node::SelectStmt(select) => of_select(select, true, see),
+        Node::InsertStmt(insert) => {
+            see_some(insert.relation().map(Node::RangeVar), &mut see);
+            insert.cols().iter().for_each(&mut see);
+            see(insert.select_stmt());
+            let conflict = insert.on_conflict_clause().map(Node::OnConflictClause);
+            see_some(conflict, &mut see);
+            let returning = insert.returning_clause().map(Node::ReturningClause);
+            see_some(returning, &mut see);
+            see_some(insert.with_clause().map(Node::WithClause), &mut see);
+        }
+        Node::UpdateStmt(update) => {
+            see_some(update.relation().map(Node::RangeVar), &mut see);
+            let targets = update.target_list().iter().map(Node::ResTarget);
+            targets.for_each(&mut see);
+            see(update.where_clause());
+            update.from_clause().iter().for_each(&mut see);
+            let returning = update.returning_clause().map(Node::ReturningClause);
+            see_some(returning, &mut see);
+            see_some(update.with_clause().map(Node::WithClause), &mut see);
+        }
+        Node::DeleteStmt(delete) => {
+            see_some(delete.relation().map(Node::RangeVar), &mut see);
+            delete.using_clause().iter().for_each(&mut see);
+            see(delete.where_clause());
+            let returning = delete.returning_clause().map(Node::ReturningClause);
+            see_some(returning, &mut see);
+            see_some(delete.with_clause().map(Node::WithClause), &mut see);
+        }
+        Node::SubLink(link) => {
+            see(link.testexpr());
+            see(link.subselect());
+        }
         _ => {
             walk_manual::<()>(node, |child| {
                 see(child);
@@ -71,6 +112,46 @@ pub(super) fn children<'a>(node: Node<'a>, mut see: impl FnMut(Node<'a>)) {
             });
         }
     }
+}
+
+/// As [`children`] of a SELECT, without those in FROM.
+pub(super) fn outside_from<'a>(select: &'a nodes::SelectStmt, see: impl FnMut(Node<'a>)) {
+    of_select(select, false, see);
+}
+
+fn of_select<'a>(select: &'a nodes::SelectStmt, from: bool, mut see: impl FnMut(Node<'a>)) {
+    see_list(select.distinct_clause(), &mut see);
+    see_some(select.into_clause().map(Node::IntoClause), &mut see);
+    let targets = select.target_list().iter().map(Node::ResTarget);
+    targets.for_each(&mut see);
+    if from {
+        select.from_clause().iter().for_each(&mut see);
+    }
+    see(select.where_clause());
+    see_list(select.group_clause(), &mut see);
+    see(select.having_clause());
+    select.window_clause().iter().for_each(&mut see);
+    select.values_lists().iter().for_each(&mut see);
+    let order = select.sort_clause().iter().map(Node::SortBy);
+    order.for_each(&mut see);
+    see(select.limit_offset());
+    see(select.limit_count());
+    let locks = select.locking_clause().iter().map(Node::LockingClause);
+    locks.for_each(&mut see);
+    see_some(select.with_clause().map(Node::WithClause), &mut see);
+    see_some(select.larg().map(Node::SelectStmt), &mut see);
+    see_some(select.rarg().map(Node::SelectStmt), &mut see);
+}
+
+/// A list as one node: whoever reads columns at once still meets them behind those before it.
+fn see_list<'a>(list: &'a NodeList, mut see: impl FnMut(Node<'a>)) {
+    if !list.is_empty() {
+        see(Node::NodeList(list));
+    }
+}
+
+fn see_some<'a>(node: Option<Node<'a>>, see: impl FnMut(Node<'a>)) {
+    node.into_iter().for_each(see);
 }
 
 #[cfg(test)]
@@ -115,6 +196,19 @@ mod tests {
             "values (1, f(2)), (default, coalesce(g(3), greatest(h(4), nullif(i(5), 1))))",
             "merge into t using u on f(t.a) = u.a when matched and g(1) then update set b = h(2) \
              when not matched then insert (a) values (i(3))",
+            "with a as (select 1) select distinct on (f(1)) b into c from d, lateral (select g(2)) e, h(3) \
+             where i(4) in (select j(5)) group by grouping sets (k(6)), l(7) having m(8) \
+             window w as (partition by n(9)), v as (w order by o(1)) order by p(2) \
+             limit q(3) offset r(4) for update of d nowait for share",
+            "(select f(1) order by 1 limit 2) union all (values (g(2)), (h(3))) except select i(4) from j order by k(5)",
+            "with a as (delete from b using c, f(1) d where g(2) returning h(3), old.*) \
+             delete from e using i(4) where j(5) = any (select k(6)) returning with (old as o) l(7)",
+            "with a as (select 1) update only b c set d = f(1), (e, g) = row(h(2), 3) from i, j(4) \
+             where not exists (select k(5)) returning l(6)",
+            "insert into a default values returning f(1)",
+            "with b as (select 1) insert into a as c (d, e[f(1)]) overriding user value table g \
+             on conflict do nothing returning h(2)",
+            "select array(select f(1)), (select g(2)) in (select h(3)), i(4) > all (select 5)",
         ] {
             let tree = pg_raw_parse::parse(text).unwrap();
             for statement in tree.stmts() {

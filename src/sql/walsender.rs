@@ -137,7 +137,7 @@ impl Walsender {
             }],
             classes,
             undescribed: None,
-            fingerprint: Some(fingerprint::of_bytes(text)),
+            fingerprint: Some(fingerprint::of_bytes(text)).into(),
         }
     }
 }

@@ -18,6 +18,10 @@ impl Words {
     pub(super) const MERGE: Self = Self(1 << 4);
     /// INSERT or DELETE.
     pub(super) const OTHER_WRITE: Self = Self(1 << 5);
+    /// Can call a function without its parentheses.
+    pub(super) const TREAT: Self = Self(1 << 6);
+    /// A further INTO.
+    pub(super) const INTO_AGAIN: Self = Self(1 << 7);
 
     /// Both.
     pub(super) const fn and(self, other: Self) -> Self {
@@ -34,9 +38,11 @@ impl Words {
         let is = |keyword: &[u8]| word.eq_ignore_ascii_case(keyword);
         *self = self.and(match word.len() {
             3 if is(b"for") => Self::FOR,
+            4 if is(b"into") && self.any(Self::INTO) => Self::INTO_AGAIN,
             4 if is(b"into") => Self::INTO,
             4 if is(b"with") => Self::WITH,
             5 if is(b"merge") => Self::MERGE,
+            5 if is(b"treat") => Self::TREAT,
             6 if is(b"update") => Self::UPDATE,
             6 if is(b"insert") || is(b"delete") => Self::OTHER_WRITE,
             _ => return,

@@ -211,6 +211,11 @@ pub static ROUTE: Label = Label {
     name: "route",
     values: &["transaction", "session", "replication"],
 };
+/// Which pool an application is led to; in the order of [`RouteName`](crate::policy::RouteName).
+pub static POOL_ROUTE: Label = Label {
+    name: "route",
+    values: &["transaction", "session"],
+};
 /// What an enforcing policy would have done: [`Change::id`].
 pub static CHANGE: Label = Label {
     name: "change",
@@ -394,6 +399,9 @@ mod tests {
             &HANDSHAKE,
             &LOGIN,
             &CANCEL,
+            &ISOLATION,
+            &ROUTE,
+            &POOL_ROUTE,
             &FILES,
             &RELOAD,
             &DIRECTION,

@@ -13,6 +13,7 @@ use std::time::Duration;
 use metrics::{Key, KeyName, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
+use super::isolation::{self, Proofs};
 use super::labels::{
     CancelOutcome, Direction, Files, HandshakeKind, HandshakeOutcome, IsolationFailure, Judged,
     LoginOutcome, Rejected, Reload, primary_class, sqlstate_class,
@@ -163,9 +164,10 @@ impl Counters {
         self.add(Tallied::Cancels, outcome as usize, 1);
     }
 
-    /// A proof that zones are kept apart failed.
-    pub fn isolation_failed(&self, why: IsolationFailure) {
-        self.add(Tallied::IsolationFailures, why as usize, 1);
+    /// A proof on this route that zones are kept apart failed.
+    pub fn isolation_failed(&self, route: RouteName, why: IsolationFailure) {
+        let series = isolation::place(route) * IsolationFailure::WORDS.len() + why as usize;
+        self.add(Tallied::IsolationFailures, series, 1);
     }
 
     /// So many bytes were forwarded.
@@ -231,10 +233,8 @@ pub struct Telemetry {
     pub migrations_opened: Shared,
     /// Migration sessions ended.
     pub migrations_closed: Shared,
-    /// When zones were proved to be kept apart last: seconds since 1970; 0: not yet.
-    pub isolation_proved: Shared,
-    /// Tables of that proof.
-    pub isolation_tables: Shared,
+    /// What proofs that zones are kept apart came to.
+    pub isolation: Proofs,
     /// Log lines dropped; the [log](super::log) shares it.
     pub log_dropped: Arc<Shared>,
     /// What was refused, or would have been.
@@ -264,8 +264,7 @@ impl Telemetry {
             migrations_open: Shared::default(),
             migrations_opened: Shared::default(),
             migrations_closed: Shared::default(),
-            isolation_proved: Shared::default(),
-            isolation_tables: Shared::default(),
+            isolation: Proofs::default(),
             log_dropped,
             report: Arc::new(Report::new(crate::clock::now())),
             threads: Mutex::default(),
@@ -346,6 +345,7 @@ impl Telemetry {
             threads.iter().map(|thread| &thread.added_latency),
         );
         put_policy_info(&mut text, version);
+        self.isolation.put(&mut text);
         text
     }
 
@@ -395,8 +395,6 @@ impl Telemetry {
             (&table::WORKERS, &self.workers),
             (&table::CONFIG_VERSION, &self.config_version),
             (&table::MIGRATIONS_OPEN, &self.migrations_open),
-            (&table::ISOLATION_PROVED, &self.isolation_proved),
-            (&table::ISOLATION_TABLES, &self.isolation_tables),
         ] {
             self.gauge(family, value.get() as f64);
         }

@@ -80,6 +80,9 @@ fn check_labels(labels: Option<&str>, line: &str) {
 fn every_name_of_the_table_appears_with_help_type_and_all_its_series() {
     let telemetry = telemetry();
     let _counters = telemetry.counters();
+    for route in [RouteName::Transaction, RouteName::Session] {
+        telemetry.isolation.asked(route, true);
+    }
     let text = telemetry.render();
     let samples = parse(&text);
     for family in table::families() {
@@ -136,6 +139,8 @@ fn every_counter_lands_in_its_own_series() {
     counters.server_error(b"23505");
     counters.cancel(CancelOutcome::Limited);
     counters.forwarded(Direction::ToClient, 4096);
+    counters.isolation_failed(RouteName::Session, IsolationFailure::Timeout);
+    counters.isolation_failed(RouteName::Transaction, IsolationFailure::OtherZone);
     counters.facts_cache(7, 3);
     counters.client_rejected(Rejected::Arriving);
     counters.let_go();
@@ -161,6 +166,14 @@ fn every_counter_lands_in_its_own_series() {
         (r#"forwarded_bytes_total{direction="to-client"}"#, 4096.0),
         (
             r#"handshakes_total{kind="direct-tls",outcome="timeout"}"#,
+            1.0,
+        ),
+        (
+            r#"isolation_failures_total{route="session",reason="timeout"}"#,
+            1.0,
+        ),
+        (
+            r#"isolation_failures_total{route="transaction",reason="other-zone"}"#,
             1.0,
         ),
         (r#"logins_total{outcome="verifier-mismatch"}"#, 1.0),

@@ -3,6 +3,7 @@
 
 pub mod health;
 pub mod http;
+pub mod isolation;
 pub mod labels;
 pub mod latency;
 pub mod log;

@@ -223,6 +223,8 @@ pub struct InMode {
     pub mode: Mode,
     /// When a policy first said so, without a break until now.
     pub since: Millis,
+    /// It has a table in the policy, and its mode stands there.
+    pub table: bool,
 }
 
 /// The rows of all workers.
@@ -276,10 +278,12 @@ impl Report {
         let before = *modes;
         *modes = Some(Guard::ALL.map(|guard| {
             let mode = policy.mode(guard);
-            match before.map(|before| before[guard as usize]) {
-                Some(before) if before.mode == mode => before,
-                _ => InMode { mode, since: now },
-            }
+            let before = before.map(|before| before[guard as usize]);
+            let since = before
+                .filter(|it| it.mode == mode)
+                .map_or(now, |it| it.since);
+            let table = policy.guards[guard as usize].table;
+            InMode { mode, since, table }
         }));
     }
 

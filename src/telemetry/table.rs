@@ -79,10 +79,18 @@ const fn counter(
 }
 
 const fn gauge(name: &'static str, help: &'static str) -> Family {
+    gauge_by(name, &[], help)
+}
+
+const fn gauge_by(
+    name: &'static str,
+    labels: &'static [&'static Label],
+    help: &'static str,
+) -> Family {
     Family {
         name,
         kind: Kind::Gauge,
-        labels: &[],
+        labels,
         help,
     }
 }
@@ -143,8 +151,8 @@ tallied! {
         "Errors sent by the server, by SQLSTATE class.";
     Cancels: "portcullis_cancel_requests_total", [CANCEL],
         "Cancel requests by what became of them.";
-    IsolationFailures: "portcullis_isolation_failures_total", [ISOLATION],
-        "What kept proofs that zones are kept apart from succeeding, by reason.";
+    IsolationFailures: "portcullis_isolation_failures_total", [POOL_ROUTE, ISOLATION],
+        "What kept proofs that zones are kept apart from succeeding, by the route that was asked on and by reason.";
     ForwardedBytes: "portcullis_forwarded_bytes_total", [DIRECTION],
         "Protocol bytes forwarded, without TLS.";
     CacheHits: "portcullis_facts_cache_hits_total", [],
@@ -182,12 +190,11 @@ pub static CLIENTS: Family = gauge(
     "Client connections open now.",
 );
 /// Clients that are in, by route.
-pub static ROUTE_CLIENTS: Family = Family {
-    name: "portcullis_route_client_connections",
-    kind: Kind::Gauge,
-    labels: &[&labels::ROUTE],
-    help: "Clients that are in now, by the route that leads to their server.",
-};
+pub static ROUTE_CLIENTS: Family = gauge_by(
+    "portcullis_route_client_connections",
+    &[&labels::ROUTE],
+    "Clients that are in now, by the route that leads to their server.",
+);
 /// Client connections of one worker.
 pub static BUSIEST: Family = gauge(
     "portcullis_worker_client_connections_max",
@@ -228,14 +235,16 @@ pub static MIGRATIONS_CLOSED: Family = counter(
     "Migration sessions ended: closed, expired or ended by an error.",
 );
 /// When zones were proved to be kept apart.
-pub static ISOLATION_PROVED: Family = gauge(
+pub static ISOLATION_PROVED: Family = gauge_by(
     "portcullis_isolation_last_proof_timestamp_seconds",
-    "When the last proof that zones are kept apart succeeded, in seconds since 1970; 0 before the first.",
+    &[&labels::POOL_ROUTE],
+    "When the last proof that zones are kept apart succeeded, in seconds since 1970, by the route that was asked on; 0 before the first. Only routes of logins that ask.",
 );
 /// How much that proof is about.
-pub static ISOLATION_TABLES: Family = gauge(
+pub static ISOLATION_TABLES: Family = gauge_by(
     "portcullis_isolation_tables",
-    "Tables in the last proof that zones are kept apart, counted for each login that asks.",
+    &[&labels::POOL_ROUTE],
+    "Tables in the last proof that zones are kept apart, by route, counted for each login that asks. Only routes of logins that ask.",
 );
 /// Lines of the log that were dropped.
 pub static LOG_DROPPED: Family = counter(

@@ -1,4 +1,4 @@
-//! Files that hold secrets: TLS keys, `userlist.txt`, server keys.
+//! Files that hold secrets (TLS keys, `userlist.txt`, server keys), and how others that are read again are opened.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
@@ -9,6 +9,9 @@ use zeroize::Zeroizing;
 
 /// Largest secret file that is read, in bytes: some 60,000 users.
 pub const MAX_SECRET_FILE: u64 = 16 * 1024 * 1024;
+
+/// Largest file of certificates that is read, in bytes.
+pub const MAX_PUBLIC_FILE: u64 = 16 * 1024 * 1024;
 
 /// Reads a file that nobody but its owner and group may read, and nobody but its owner may write.
 ///
@@ -31,7 +34,11 @@ fn invalid(what: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.into())
 }
 
-fn read(path: &Path) -> io::Result<Zeroizing<String>> {
+/// Opens a regular file, links followed. Nothing else: a named pipe would wait for its writer, a device has no end.
+///
+/// # Errors
+/// `InvalidData` for what is no regular file; whatever the system says.
+pub fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
     // Without NONBLOCK, opening a named pipe would wait for a writer.
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
@@ -40,6 +47,29 @@ fn read(path: &Path) -> io::Result<Zeroizing<String>> {
         .custom_flags(flags)
         .open(path)?;
     let metadata = file.metadata()?;
+    match metadata.is_file() {
+        true => Ok((file, metadata)),
+        false => Err(invalid("not a regular file; write what it says to one")),
+    }
+}
+
+/// Reads a regular file of at most `longest` bytes.
+///
+/// # Errors
+/// `InvalidData` for what is no regular file or is longer; whatever the system says.
+pub fn read_regular(path: &Path, longest: u64) -> io::Result<Vec<u8>> {
+    let (file, _) = open_regular(path)?;
+    let mut bytes = Vec::new();
+    file.take(longest.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    match bytes.len() as u64 <= longest {
+        true => Ok(bytes),
+        false => Err(invalid(format!("larger than {longest} bytes"))),
+    }
+}
+
+fn read(path: &Path) -> io::Result<Zeroizing<String>> {
+    let (file, metadata) = open_regular(path)?;
     check(path, &metadata)?;
     // Capacity for all of it at once: a buffer that grows leaves copies behind.
     let expected = metadata.len().min(MAX_SECRET_FILE);
@@ -56,9 +86,6 @@ fn read(path: &Path) -> io::Result<Zeroizing<String>> {
 }
 
 fn check(path: &Path, metadata: &Metadata) -> io::Result<()> {
-    if !metadata.is_file() {
-        return Err(invalid("not a regular file"));
-    }
     let mode = metadata.mode() & 0o777;
     let who = if mode & 0o007 != 0 {
         "everybody"

@@ -34,14 +34,18 @@ else pg_catalog.set_config(n,v,true) is null end";
 
 /// The same where the client sets its zone itself: behind a `=` stands the name of the parameter, and the
 /// token's zone is entered only if that is what the parameter is by then. What is no token reaches
-/// `portcullis.enter()` in any case, which refuses it.
+/// `portcullis.enter()` in any case, which refuses it; and so does, as the empty token, a transaction that is in
+/// another zone than the parameter says, where nothing can be entered.
 const CHOSEN_TEXT: &[u8] =
     b"select 1 from unnest($1::pg_catalog.text[],$2::pg_catalog.text[]) t(n,v) \
 where case when n operator(pg_catalog.=) '' then portcullis.enter(v) is null \
 when pg_catalog.starts_with(n,'=') then case \
 when pg_catalog.split_part(v,'.',5) operator(pg_catalog.=) any (array['',pg_catalog.encode(\
 pg_catalog.convert_to(pg_catalog.current_setting(pg_catalog.substr(n,2),true),'UTF8'),'hex')]) \
-then portcullis.enter(v) is null end \
+then portcullis.enter(v) is null \
+when portcullis.zone() operator(pg_catalog.<>) \
+coalesce(pg_catalog.current_setting(pg_catalog.substr(n,2),true),'') \
+then portcullis.enter('') is null end \
 else pg_catalog.set_config(n,v,true) is null end";
 
 /// Goes before the text of a simple Query that runs in an implicit transaction: on PostgreSQL 18 a

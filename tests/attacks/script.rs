@@ -79,13 +79,5 @@ fn call(function: u32, arguments: &str) -> Vec<u8> {
         .split(' ')
         .filter(|word| !word.is_empty())
         .collect();
-    let mut body = function.to_be_bytes().to_vec();
-    body.extend([0, 0]);
-    body.extend(u16::try_from(arguments.len()).expect("few").to_be_bytes());
-    for argument in arguments {
-        body.extend(u32::try_from(argument.len()).expect("short").to_be_bytes());
-        body.extend(argument.as_bytes());
-    }
-    body.extend([0, 0]);
-    message::framed(b'F', &body)
+    message::function_call(function, &arguments)
 }

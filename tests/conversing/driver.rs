@@ -10,8 +10,7 @@ use portcullis::error::SqlState;
 use portcullis::policy::{Chosen, Decision, Refusal, State, Who};
 use portcullis::sql::{Facts, FactsCache, describe};
 
-use super::who::Login;
-use portcullis::zone::signed::Unsigned;
+use super::who::{Login, Notary};
 
 /// Longest text, bytes: short, so that tests reach it.
 pub const MAX_STATEMENT: usize = 64 * 1024;
@@ -79,10 +78,13 @@ pub struct Driver {
 
 impl Driver {
     pub fn new(login: Login) -> Self {
+        let who = login.who();
+        let mut facts = FactsCache::new(1 << 20, 1);
+        facts.set_depth(who.policy.depth());
         Self {
             conversation: Conversation::new(&login.setup(MAX_STATEMENT)),
-            who: login.who(),
-            facts: FactsCache::new(1 << 20, 1),
+            who,
+            facts,
             seen: Seen::default(),
             migration_open: login == Login::Migrator,
             from_client: Vec::new(),
@@ -179,7 +181,7 @@ impl Driver {
                 described: described.take(),
                 busy: false,
                 observer: &self.seen,
-                signer: &Unsigned,
+                signer: &Notary,
             };
             let taken = self.conversation.from_client(
                 &self.from_client,

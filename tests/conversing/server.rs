@@ -7,12 +7,14 @@
 mod extended;
 mod query;
 mod transaction;
+mod zones;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::frames::{self, Frame, cstr, message, report};
 use super::statement::{self, At, Statement};
 use super::who::{Login, NOWHERE, PREFIX_NAME, ZONE};
+use zones::Parameters;
 
 /// Where the model stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,8 @@ struct Portal {
     left: Option<usize>,
     /// The value bound to the zone.
     zone: Option<String>,
+    /// All that is bound.
+    values: Vec<String>,
     /// Savepoints that were open when it was bound.
     depth: usize,
 }
@@ -74,6 +78,9 @@ pub struct Server {
     buffered: Vec<u8>,
     transaction: Transaction,
     zone: Option<String>,
+    parameters: Parameters,
+    /// A Query of several statements runs: a block of its own.
+    several: bool,
     queried: bool,
     /// Names, and the zone when they were set.
     savepoints: Vec<(String, Option<String>)>,
@@ -122,6 +129,8 @@ impl Server {
             buffered: Vec::new(),
             transaction: Transaction::None,
             zone: None,
+            parameters: Parameters::default(),
+            several: false,
             queried: false,
             savepoints: Vec::new(),
             skipping: false,
@@ -249,6 +258,7 @@ impl Server {
             b'S' => {
                 self.skipping = false;
                 if self.transaction == Transaction::Implicit {
+                    self.parameters.end(true);
                     self.end_transaction();
                 }
                 self.ready();
@@ -293,6 +303,7 @@ impl Server {
         }
         if simple {
             if self.transaction == Transaction::Implicit {
+                self.parameters.end(true);
                 self.end_transaction();
             }
             self.ready();
@@ -329,6 +340,10 @@ impl Server {
             }
             self.statements.retain(|name, _| name == PREFIX_NAME);
         }
+        if self.parameters.leave_something() {
+            let left = format!("left on the server: {:?}", self.parameters);
+            self.violations.push(left);
+        }
         let of_another = "drop table of_another_client".to_owned();
         self.statements.insert(String::new(), of_another);
     }
@@ -364,6 +379,7 @@ impl Server {
 
     fn end_transaction(&mut self) {
         self.transaction = Transaction::None;
+        self.parameters.end(false);
         self.zone = None;
         self.queried = false;
         self.savepoints.clear();

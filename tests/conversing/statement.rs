@@ -23,6 +23,11 @@ pub enum Statement {
     SetTransaction,
     /// Takes no snapshot, and no zone matters for it.
     SetLocal,
+    /// Sets a parameter of the client's.
+    Choose(Choose),
+    /// RESET of it; none: of all.
+    Reset(Option<String>),
+    Show(String),
     CopyIn,
     Ddl,
     DeallocateAll,
@@ -36,6 +41,9 @@ pub enum Statement {
     Unknown,
 }
 
+/// How it is asked for behind `set_config`.
+const CURRENT: &str = "pg_catalog.current_setting('";
+
 /// When a statement fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum At {
@@ -44,8 +52,78 @@ pub enum At {
     Execute,
 }
 
+/// SET, or a SELECT of `set_config`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choose {
+    pub name: Arg,
+    pub value: Arg,
+    pub local: bool,
+    pub by_set: bool,
+    /// Not `where false`.
+    pub reached: bool,
+}
+
+/// What stands in the text, or which bound value it is (from 0).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arg {
+    Text(String),
+    Bound(usize),
+}
+
+impl Arg {
+    fn read(text: &str) -> Self {
+        let text = text.trim();
+        match text
+            .strip_prefix('$')
+            .and_then(|number| number.parse().ok())
+        {
+            Some(number) => Self::Bound(usize::saturating_sub(number, 1)),
+            None => Self::Text(text.trim_matches('\'').to_owned()),
+        }
+    }
+}
+
+impl Choose {
+    fn read(text: &str) -> Option<Self> {
+        if let Some(call) = text.strip_prefix("select set_config(") {
+            let (args, behind) = call.split_once(')')?;
+            let [name, value, local] = args.split(',').collect::<Vec<_>>()[..] else {
+                return None;
+            };
+            return Some(Self {
+                name: Arg::read(name),
+                value: Arg::read(value),
+                local: local.trim() == "true",
+                by_set: false,
+                reached: behind.trim().is_empty(),
+            });
+        }
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let (local, name, value) = match words[..] {
+            ["set", "local", name, "=", value] => (true, name, value),
+            ["set", name, "=", value] => (false, name, value),
+            _ => return None,
+        };
+        Some(Self {
+            name: Arg::read(name),
+            value: Arg::read(value),
+            local,
+            by_set: true,
+            reached: true,
+        })
+    }
+
+    /// Is anything of it bound?
+    pub fn is_bound(&self) -> bool {
+        matches!(self.name, Arg::Bound(_)) || matches!(self.value, Arg::Bound(_))
+    }
+}
+
 impl Statement {
     fn read(text: &str) -> Self {
+        if let Some(choose) = Choose::read(text) {
+            return Self::Choose(choose);
+        }
         let words: Vec<&str> = text.split_whitespace().collect();
         match words[..] {
             ["select", "where", "false"] => Self::Guard,
@@ -60,6 +138,13 @@ impl Statement {
                 "pg_catalog.pg_prepared_statements",
                 ..,
             ] => Self::Question,
+            ["reset", "all"] => Self::Reset(None),
+            ["reset", name] => Self::Reset(Some(name.to_owned())),
+            ["show", name] => Self::Show(name.replace('"', "")),
+            ["select", call] if call.starts_with(CURRENT) => {
+                let name = call[CURRENT.len()..].split('\'').next();
+                Self::Show(name.unwrap_or_default().to_owned())
+            }
             ["select", ..] => Self::Select,
             ["insert", ..] => Self::Insert,
             ["begin"] => Self::Begin,
@@ -102,7 +187,8 @@ impl Statement {
     /// Comes SET TRANSACTION too late behind it? (True of some that take no snapshot themselves:
     /// the prefix ahead of them does.)
     pub fn takes_snapshot(&self) -> bool {
-        !self.is_transaction_control() && *self != Self::SetLocal
+        let sets = matches!(self, Self::Choose(choose) if choose.by_set);
+        !self.is_transaction_control() && !sets && !matches!(self, Self::SetLocal | Self::Reset(_))
     }
 
     /// Does PostgreSQL take a snapshot to analyse it?
@@ -112,9 +198,15 @@ impl Statement {
 
     /// Does it answer with rows?
     pub fn has_rows(&self) -> bool {
-        matches!(
+        let call = matches!(self, Self::Choose(choose) if !choose.by_set);
+        call || matches!(
             self,
-            Self::Select | Self::Guard | Self::SetZone | Self::Question | Self::Fails(_)
+            Self::Select
+                | Self::Guard
+                | Self::SetZone
+                | Self::Question
+                | Self::Show(_)
+                | Self::Fails(_)
         )
     }
 
@@ -140,6 +232,14 @@ pub fn read(text: &str) -> Vec<Statement> {
     parts.map(Statement::read).collect()
 }
 
+/// Could it read or write rows of somebody's?
+pub fn reads_rows(text: &str) -> bool {
+    let statements = read(text);
+    let mut all = statements.iter();
+    all.any(|it| matches!(it, Statement::Insert | Statement::CopyIn))
+        || (statements.contains(&Statement::Select) && text.contains(" from t"))
+}
+
 /// The SQLSTATE that the policy refuses a text with.
 pub fn refusal(text: &str, login: Login, migration_open: bool) -> Option<&'static str> {
     let statements = read(text);
@@ -148,7 +248,9 @@ pub fn refusal(text: &str, login: Login, migration_open: bool) -> Option<&'stati
     }
     let forbidden = match login {
         Login::Migrator => !migration_open,
-        Login::Plain | Login::Session | Login::Zoned => statements.contains(&Statement::Ddl),
+        Login::Plain | Login::Session | Login::Zoned | Login::Chooser => {
+            statements.contains(&Statement::Ddl)
+        }
         // Only transcripts are about it.
         Login::Replication => true,
     };
@@ -169,7 +271,7 @@ pub fn query_refusal(
     let mixed = statements.len() > 1 && statements.iter().any(Statement::is_transaction_control);
     let refused = mixed && (unsynced || !could_be_sent_alone(&statements, open));
     refusal(text, login, migration_open)
-        .or_else(|| (login == Login::Zoned && refused).then_some("0A000"))
+        .or_else(|| (matches!(login, Login::Zoned | Login::Chooser) && refused).then_some("0A000"))
 }
 
 /// No block begins or ends around statements before it that are in none.

@@ -1,6 +1,6 @@
 //! Statements from a grammar, spelled in all the ways that PostgreSQL reads alike.
 
-use super::rules::RULES;
+use super::rules::alternatives;
 
 /// SplitMix64: the same statements for the same seed, on every machine.
 pub struct Random(pub u64);
@@ -39,10 +39,7 @@ pub fn tokens(random: &mut Random, rule: &str) -> Vec<&'static str> {
 }
 
 fn derive(random: &mut Random, rule: &str, depth: u32, list: &mut Vec<&'static str>) {
-    let (_, alternatives) = RULES
-        .iter()
-        .find(|(name, _)| *name == rule)
-        .unwrap_or_else(|| panic!("no rule <{rule}>"));
+    let alternatives = alternatives(rule);
     let chosen = match depth {
         0..DEPTH => random.pick(alternatives),
         _ => alternatives[0],

@@ -61,19 +61,32 @@ impl Server {
     /// Runs a text in a transaction of its own, which is rolled back.
     pub fn run(&mut self, text: &str) -> Outcome {
         self.wire.query("begin");
-        let answer = self.wire.query(text);
-        let outcome = match message::error(&answer) {
-            Some(_) => Outcome::Failed,
-            None => {
-                let after = state(&mut self.wire);
-                match after == self.before {
-                    true => Outcome::Rows,
-                    false => Outcome::More(after),
-                }
-            }
-        };
+        let outcome = self.run_alone(text);
         self.wire.query("rollback");
         outcome
+    }
+
+    /// Runs a text, and nothing around it.
+    pub fn run_alone(&mut self, text: &str) -> Outcome {
+        let answer = self.wire.query(text);
+        if message::error(&answer).is_some() {
+            return Outcome::Failed;
+        }
+        let after = state(&mut self.wire);
+        match after == self.before {
+            true => Outcome::Rows,
+            false => Outcome::More(after),
+        }
+    }
+
+    /// The session has had a temporary table, and with it a schema for such.
+    pub fn begin_temporary(&mut self) {
+        message::fine(
+            &self
+                .wire
+                .query("create temp table first (id int) on commit drop"),
+        );
+        self.before = state(&mut self.wire);
     }
 
     /// Is anything left of what was rolled back?

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use pg_raw_parse::raw::OnCommitAction::ONCOMMIT_DROP;
 use pg_raw_parse::raw::VariableSetKind;
 use pg_raw_parse::walk::{Recurse, walk_manual};
 use pg_raw_parse::{ConstValue, Node, nodes};
@@ -14,6 +15,8 @@ pub struct Truth {
     pub restricted: bool,
     /// It calls `set_config` with the name of a role parameter.
     pub sets_role: bool,
+    /// It makes a temporary table that is gone when its transaction is over.
+    pub dropped_at_commit: bool,
     /// It can write rows.
     pub writes: bool,
     /// It runs an UPDATE or DELETE without WHERE.
@@ -68,9 +71,25 @@ fn statement(node: Node<'_>) -> Truth {
         }
         _ => Truth {
             restricted: true,
+            dropped_at_commit: dropped_at_commit(node),
             ..Truth::default()
         },
     }
+}
+
+fn dropped_at_commit(node: Node<'_>) -> bool {
+    let (relation, action) = match node {
+        Node::CreateStmt(table) => (table.relation(), table.oncommit),
+        Node::CreateTableAsStmt(table) => match table.into() {
+            Some(into) => (into.rel(), into.on_commit),
+            None => return false,
+        },
+        _ => return false,
+    };
+    let temporary = relation.is_some_and(|relation| {
+        relation.schemaname() == Some("pg_temp") || relation.relpersistence as u8 == b't'
+    });
+    temporary && action == ONCOMMIT_DROP
 }
 
 fn is_role(name: Option<&str>) -> bool {

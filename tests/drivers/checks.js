@@ -32,13 +32,21 @@ async function failsWith(sqlstate, promise) {
   });
 }
 
-// Asks for the cancellation of `query` again and again: the first request may come too early.
+// Asks for the cancellation of `query` again and again: the first request may come too early. When
+// this ends no request is on its way that the next statement would get.
 async function cancelled(query, cancel) {
-  const asking = setInterval(cancel, 300);
+  let ended = false;
+  const asking = (async () => {
+    while (!ended) {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      if (!ended) await cancel();
+    }
+  })();
   try {
     await failsWith('57014', query);
   } finally {
-    clearInterval(asking);
+    ended = true;
+    await asking;
   }
 }
 

@@ -143,7 +143,13 @@ const checks = {
     const ended = new Promise((resolve, reject) => query.on('error', reject).on('end', resolve));
     db.query(query);
     // Its own cancel: a second connection, in plaintext.
-    await cancelled(ended, () => client().cancel(db, query));
+    await cancelled(ended, () => {
+      if (db.activeQuery !== query) return undefined;
+      const other = client();
+      const closed = new Promise((resolve) => other.connection.once('end', resolve));
+      other.cancel(db, query);
+      return closed;
+    });
     assert.equal(await value(db, 'SELECT 1'), 1);
     await db.end();
   },

@@ -136,16 +136,26 @@ $rows
     same "$(one '\copy (SELECT id, note FROM imports ORDER BY id) TO STDOUT' | grep -c 'driver copy')" 1000
 }
 
+# runs PID: whether it has not ended.
+runs() { [[ -d /proc/$1 && $(cat "/proc/$1/stat" 2>/dev/null) != *') Z '* ]]; }
+
 check_cancel() {
     local client answer
     answer=$(mktemp)
     # The shell has its background commands ignore SIGINT.
     python3 -c 'import os, signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.execvp(sys.argv[1], sys.argv[1:])' psql -XAtq -v VERBOSITY=verbose -c 'SELECT pg_sleep(30)' >"$answer" 2>&1 &
     client=$!
-    while sleep 0.3 && [[ -d /proc/$client && $(cat "/proc/$client/stat" 2>/dev/null) != *') Z '* ]]; do
-        kill -INT "$client" 2>/dev/null || true
+    # Before it waits for an answer, psql would be ended by the signal.
+    until [[ $(one "SELECT count(*) FROM pg_stat_activity
+                    WHERE state = 'active' AND query LIKE '%pg_sleep(30)%' AND query NOT LIKE '%count%'") == 1 ]]; do
+        runs "$client" || { cat "$answer"; return 1; }
+        sleep 0.1
+    done
+    while runs "$client"; do
+        kill -INT "$client" || true
+        sleep 0.3
     done
     wait "$client" || true
     same "$(grep -o 57014 "$answer")" 57014

@@ -37,6 +37,11 @@ const checks = {
     await seen(db, 'acme');
     await refused(db.query("SELECT set_config('app.tenant_id','*',false)"), 'zone-not-granted');
     await seen(db, 'acme');
+    const bound = 'SELECT set_config($1,$2,false)';
+    await db.query(bound, ['app.tenant_id', 'globex']);
+    await seen(db, 'globex');
+    await refused(db.query(bound, ['app.tenant_id', '*']), 'zone-not-granted');
+    await seen(db, 'globex');
     await db.end();
   },
 

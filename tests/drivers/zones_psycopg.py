@@ -37,6 +37,14 @@ def session():
         seen(db, "globex", prepare=True)
         db.execute("SELECT set_config('app.tenant_id', %b, false)", ["acme"])
         seen(db, "acme", prepare=True)
+        for zone in ["globex", "acme"] * 4:
+            # Prepared, and bound anew each time: as text and in binary.
+            for text in ["SELECT set_config(%s, %s, false)", "SELECT set_config(%b, %b, false)"]:
+                db.execute(text, ["app.tenant_id", zone], prepare=True)
+                seen(db, zone, prepare=True)
+                told = "zone-not-granted"
+                refused(lambda: db.execute(text, ["app.tenant_id", "*"], prepare=True), told)
+        seen(db, "acme")
 
 
 def request():

@@ -1,10 +1,12 @@
 //! What becomes of a feature: its steps straight at PostgreSQL and through something, side by side.
 
-use portcullis::cli::transaction_mode::{Feature, Step};
+use portcullis::cli::transaction_mode::Feature;
+use portcullis::policy::Guard;
 
+use super::operator::Client;
 use super::stack::Features;
-use crate::script;
-use crate::support::message::{self, Message, column, error, fine};
+use crate::support::message::{Message, column, error, fine};
+use crate::support::process::wait_until;
 use crate::support::{Login, Transport, Wire};
 
 /// How statements are sent.
@@ -17,17 +19,32 @@ pub enum Protocol {
 /// The outcome and what shows it.
 pub type Outcome = (String, String);
 
+/// Where a client is.
+#[derive(Clone, Copy)]
+pub struct Place {
+    /// The port of the PgBouncer that it reaches; none: straight at PostgreSQL.
+    pub pool: Option<u16>,
+    /// A server connection is its own as long as it is there.
+    pub own: bool,
+}
+
 /// Straight at PgBouncer in transaction mode.
 pub fn through_pgbouncer(features: &Features, row: &Feature, protocol: Protocol) -> Outcome {
-    let login = features.login(row.login.as_deref(), false, features.stack.transaction_port);
-    outcome(
+    let pool = features.stack.transaction_port;
+    let login = features.login(row.login.as_deref(), false, pool);
+    let place = Place {
+        pool: Some(pool),
+        own: false,
+    };
+    Comparison {
         features,
         row,
         protocol,
-        &login,
-        Route::Pooled,
-        Transport::Plain,
-    )
+        login: &login,
+        transport: Transport::Plain,
+        place,
+    }
+    .outcome()
 }
 
 /// Through Portcullis.
@@ -37,95 +54,113 @@ pub fn through_portcullis(
     protocol: Protocol,
     route: &str,
 ) -> Outcome {
-    let route = match route {
-        "session" => Route::Own,
-        _ => Route::Pooled,
+    let stack = &features.stack;
+    let own = route == "session";
+    let login = features.login(row.login.as_deref(), own, stack.port);
+    let place = Place {
+        pool: Some(match own {
+            true => stack.session_port,
+            false => stack.transaction_port,
+        }),
+        own,
     };
-    let login = features.login(
-        row.login.as_deref(),
-        route == Route::Own,
-        features.stack.port,
-    );
-    outcome(
+    Comparison {
         features,
         row,
         protocol,
-        &login,
-        route,
-        Transport::SslRequest,
-    )
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Route {
-    Pooled,
-    Own,
-}
-
-fn outcome(
-    features: &Features,
-    row: &Feature,
-    protocol: Protocol,
-    login: &Login,
-    route: Route,
-    transport: Transport,
-) -> Outcome {
-    let mut direct = login.clone();
-    direct.port = features.stack.cluster.port;
-    let expected = play(
-        features,
-        row,
-        protocol,
-        &direct,
-        Transport::Plain,
-        &mut || {},
-    );
-    let Played::Answers(expected) = expected else {
-        panic!("{}: no login at PostgreSQL", row.name);
-    };
-
-    let neighbour = Neighbour::new(features, login, transport, route);
-    neighbour.reconnect();
-    let mut left = Vec::new();
-    let mut look = || {
-        // On the session route the connection is the client's as long as it is there.
-        if route == Route::Pooled {
-            left.extend(neighbour.finds());
-            neighbour.reconnect();
-        }
-    };
-    let played = play(features, row, protocol, login, transport, &mut look);
-    left.extend(neighbour.finds());
-    left.sort();
-    left.dedup();
-    let answers = match played {
-        Played::NoLogin(why) => return ("no login".to_owned(), why),
-        Played::Answers(answers) => answers,
-    };
-    let differs = expected
-        .iter()
-        .zip(&answers)
-        .find(|(one, other)| one.words != other.words);
-    let lost = differs.is_some() || expected.len() != answers.len();
-    let why = format!("left {left:?}; {differs:#?}");
-    if let Some((_, found)) = differs
-        && let Some(guard) = &found.refused_by
-    {
-        assert!(left.is_empty(), "{}: refused, and {why}", row.name);
-        assert!(
-            found.helps,
-            "{}: refused without a hint: {found:?}",
-            row.name
-        );
-        return (format!("refused by {guard}"), why);
+        login: &login,
+        transport: Transport::SslRequest,
+        place,
     }
-    let outcome = match (lost, left.is_empty()) {
-        (false, true) => "works",
-        (true, true) => "lost",
-        (false, false) => "leaks",
-        (true, false) => "lost, leaks",
+    .outcome()
+}
+
+/// A row, and the way that its client goes.
+struct Comparison<'a> {
+    features: &'a Features,
+    row: &'a Feature,
+    protocol: Protocol,
+    login: &'a Login,
+    transport: Transport,
+    place: Place,
+}
+
+impl Comparison<'_> {
+    fn outcome(&self) -> Outcome {
+        let name = &self.row.name;
+        let direct = Comparison {
+            login: &Login {
+                port: self.features.stack.cluster.port,
+                ..self.login.clone()
+            },
+            transport: Transport::Plain,
+            place: Place {
+                pool: None,
+                own: true,
+            },
+            ..*self
+        };
+        let Played::Answers(expected, _) = direct.play(&mut || {}) else {
+            panic!("{name}: no login at PostgreSQL");
+        };
+
+        let neighbour = Neighbour::new(self);
+        neighbour.reconnect();
+        let mut left = Vec::new();
+        let mut look = || {
+            // On the session route the connection is the client's as long as it is there, and so is a
+            // walsender's.
+            if !self.place.own && !self.replicates() {
+                left.extend(neighbour.finds());
+                neighbour.reconnect();
+            }
+        };
+        let played = self.play(&mut look);
+        left.extend(neighbour.finds());
+        let (answers, leaked) = match played {
+            Played::NoLogin(error) => return no_login(name, &error),
+            Played::Answers(answers, leaked) => (answers, leaked),
+        };
+        left.extend(leaked);
+        left.sort();
+        left.dedup();
+        let differs = expected
+            .iter()
+            .zip(&answers)
+            .find(|(one, other)| one.words != other.words);
+        let lost = differs.is_some() || expected.len() != answers.len();
+        let why = format!("left {left:?}; {differs:#?}");
+        if let Some((_, found)) = differs
+            && let Some(guard) = &found.refused_by
+        {
+            assert!(left.is_empty(), "{name}: refused, and {why}");
+            assert!(found.helps, "{name}: refused without a hint: {found:?}");
+            return (format!("refused by {guard}"), why);
+        }
+        let outcome = match (lost, left.is_empty()) {
+            (false, true) => "works",
+            (true, true) => "lost",
+            (false, false) => "leaks",
+            (true, false) => "lost, leaks",
+        };
+        (outcome.to_owned(), why)
+    }
+
+    fn replicates(&self) -> bool {
+        self.row.startup.contains_key("replication")
+    }
+}
+
+/// Refused by a guard, with a hint, or as PgBouncer does.
+fn no_login(name: &str, error: &Message) -> Outcome {
+    let why = format!("{error:?}");
+    let guard = error.field(b'R').filter(|id| Guard::from_id(id).is_some());
+    let Some(guard) = guard else {
+        return ("no login".to_owned(), why);
     };
-    (outcome.to_owned(), why)
+    let hint = error.field(b'H').unwrap_or_default();
+    assert!(!hint.is_empty(), "{name}: refused without a hint: {why}");
+    (format!("refused by {guard}"), why)
 }
 
 /// The answer to a step.
@@ -139,60 +174,75 @@ struct Answer {
 }
 
 enum Played {
-    Answers(Vec<Answer>),
-    NoLogin(String),
+    /// And what another client was shown.
+    Answers(Vec<Answer>, Vec<String>),
+    NoLogin(Message),
 }
 
-/// Runs the steps, up to the first refusal; `between` runs wherever no transaction is open. The client
-/// does not say goodbye.
-fn play(
-    features: &Features,
-    row: &Feature,
-    protocol: Protocol,
-    login: &Login,
-    transport: Transport,
-    between: &mut dyn FnMut(),
-) -> Played {
-    // PgBouncer 1.18 leaves the last client's name to one that has none.
-    let mut startup = vec![("application_name", "features")];
-    startup.extend(row.startup.iter().map(|(name, value)| (&**name, &**value)));
-    let mut wire = match Wire::try_login(login, transport, &startup) {
-        Ok(wire) => wire,
-        Err(error) => return Played::NoLogin(format!("{error:?}")),
-    };
-    let mut answers = Vec::new();
-    for step in &row.steps {
-        let before = wire.parameters.len();
-        let messages = send(features, &mut wire, login, step, protocol);
-        let status = messages
-            .last()
-            .filter(|it| it.kind == b'Z')
-            .map(Message::transaction);
-        let mut answer = read(&messages);
-        // PostgreSQL 16 and newer report several in no particular order.
-        let mut reported: Vec<_> = wire.parameters.drain(before..).collect();
-        reported.sort();
-        let reported = reported.into_iter();
-        answer
-            .words
-            .extend(reported.map(|(name, value)| format!("reported {name} = {value}")));
-        let refused = answer
-            .refused_by
-            .as_ref()
-            .is_some_and(|guard| guard != "unknown-name");
-        answers.push(answer);
-        let Some(status) = status else {
-            break;
+impl Comparison<'_> {
+    /// Runs the steps, up to the first refusal; `between` runs wherever no transaction is open. The client
+    /// does not say goodbye.
+    fn play(&self, between: &mut dyn FnMut()) -> Played {
+        if self.replicates() {
+            // One that was left goes when the server has noticed that its client is gone.
+            let slots = "SELECT count(*) FROM pg_replication_slots";
+            wait_until("no slot is left", || {
+                self.features.stack.direct("app", slots) == "0\n"
+            });
+        }
+        // PgBouncer 1.18 leaves the last client's name to one that has none.
+        let mut startup = vec![("application_name", "features")];
+        let own = self.row.startup.iter();
+        startup.extend(own.map(|(name, value)| (&**name, &**value)));
+        let mut wire = match Wire::try_login(self.login, self.transport, &startup) {
+            Ok(wire) => wire,
+            Err(error) => return Played::NoLogin(error),
         };
-        if refused {
-            goes_on(&mut wire, status);
-            break;
+        let (mut answers, mut leaked) = (Vec::new(), Vec::new());
+        for step in &self.row.steps {
+            let before = wire.parameters.len();
+            let mut client = Client {
+                features: self.features,
+                wire: &mut wire,
+                login: self.login,
+                transport: self.transport,
+                protocol: self.protocol,
+                place: self.place,
+            };
+            let said = client.step(step);
+            leaked.extend(said.leaked);
+            let Some(mut messages) = said.messages else {
+                continue;
+            };
+            if self.replicates() {
+                // What a walsender says of itself comes when it comes.
+                messages.retain(|message| message.kind != b'd');
+            }
+            let last = messages.last().filter(|it| it.kind == b'Z');
+            let status = last.map(Message::transaction);
+            let mut answer = read(&messages);
+            // PostgreSQL 16 and newer report several in no particular order.
+            let mut reported: Vec<_> = wire.parameters.drain(before..).collect();
+            reported.sort();
+            let reported = reported.into_iter();
+            let reported = reported.map(|(name, value)| format!("reported {name} = {value}"));
+            answer.words.extend(reported);
+            let guard = answer.refused_by.as_ref();
+            let refused = guard.is_some_and(|guard| guard != "unknown-name");
+            answers.push(answer);
+            let Some(status) = status else {
+                break;
+            };
+            if refused {
+                goes_on(&mut wire, status);
+                break;
+            }
+            if status == 'I' {
+                between();
+            }
         }
-        if status == 'I' {
-            between();
-        }
+        Played::Answers(answers, leaked)
     }
-    Played::Answers(answers)
 }
 
 /// Behind a refusal.
@@ -201,87 +251,6 @@ fn goes_on(wire: &mut Wire, status: char) {
         fine(&wire.query("ROLLBACK"));
     }
     assert_eq!(column(&wire.query("SELECT 'goes on'")), ["goes on"]);
-}
-
-fn send(
-    features: &Features,
-    wire: &mut Wire,
-    login: &Login,
-    step: &Step,
-    protocol: Protocol,
-) -> Vec<Message> {
-    let statement = match step {
-        Step::Messages(lines) => return script::run(wire, lines),
-        Step::Statement(statement) => statement,
-    };
-    if let Some(slow) = statement.strip_prefix("cancel: ") {
-        wire.send(&by(protocol, slow));
-        features.stack.wait_for_sleepers(1);
-        cancel(wire, login);
-        return wire.receive_until(b'Z');
-    }
-    if let Some(slow) = statement.strip_prefix("cancel by SQL: ") {
-        wire.send(&by(protocol, slow));
-        features.stack.wait_for_sleepers(1);
-        let mut all = cancel_by_sql(features, wire, login);
-        all.extend(wire.receive_until(b'Z'));
-        return all;
-    }
-    wire.send(&by(
-        protocol,
-        &statement.replace("{pid}", &pid(wire).to_string()),
-    ));
-    wire.receive_until(b'Z')
-}
-
-/// By the protocol. PgBouncer 1.18 may end over a request whose client does not wait for it to close.
-fn cancel(wire: &Wire, login: &Login) {
-    let mut request = Wire::open(login.port);
-    request.send(&message::cancel(&wire.cancel_key));
-    assert_eq!(request.receive_to_end(), []);
-}
-
-fn by(protocol: Protocol, sql: &str) -> Vec<u8> {
-    match protocol {
-        Protocol::Simple => message::query(sql),
-        Protocol::Extended => [
-            message::parse("", sql),
-            message::bind("", "", &[]),
-            message::describe(b'P', ""),
-            message::execute("", 0),
-            message::sync(),
-        ]
-        .concat(),
-    }
-}
-
-/// The number that the client was told at login.
-fn pid(wire: &Wire) -> u32 {
-    let (pid, _) = wire.cancel_key.split_first_chunk().expect("a key");
-    u32::from_be_bytes(*pid)
-}
-
-/// Another connection cancels this one by its number, and where that does nothing the protocol does it.
-/// Straight at PgBouncer there is no server connection left for the other: it goes to PostgreSQL.
-fn cancel_by_sql(features: &Features, wire: &Wire, login: &Login) -> Vec<Message> {
-    let mut other = login.clone();
-    let mut transport = Transport::SslRequest;
-    if other.port != features.stack.port {
-        other.port = features.stack.cluster.port;
-        transport = Transport::Plain;
-    }
-    let mut other = Wire::login_with(&other, transport, &[]);
-    let sql = format!(
-        "SELECT pg_cancel_backend(({}::bigint % 2147483648)::int)",
-        pid(wire)
-    );
-    // A Query: refused at once, though the only server connection is taken.
-    let mut answer = other.query(&sql);
-    if column(&answer) != ["t"] {
-        cancel(wire, login);
-    }
-    answer.pop();
-    answer
 }
 
 fn read(messages: &[Message]) -> Answer {
@@ -318,12 +287,23 @@ fn words(message: &Message) -> String {
             let fields = fields.map(|field| message.field(field).unwrap_or_default());
             format!("{kind} {}", fields.join(" "))
         }
-        b'D' => format!("{kind} {:?}", message.row()),
+        b'D' => {
+            let values = message.row().into_iter();
+            let values: Vec<_> = values.map(|it| it.filter(|it| !is_lsn(it))).collect();
+            format!("{kind} {values:?}")
+        }
         b'C' => format!("{kind} {}", message.tag()),
         b'Z' => format!("{kind} {}", message.transaction()),
         b'V' => format!("{kind} {}", message.body.escape_ascii()),
         _ => kind.to_string(),
     }
+}
+
+/// A place in the WAL, which moves: `0/1A2B3C`.
+fn is_lsn(text: &str) -> bool {
+    let hexadecimal = |part: &str| part.bytes().all(|it| it.is_ascii_hexdigit());
+    let parts = text.split_once('/');
+    parts.is_some_and(|(high, low)| hexadecimal(high) && hexadecimal(low))
 }
 
 /// The next client of the server connection: the same login, straight at its pool.
@@ -334,25 +314,28 @@ struct Neighbour<'f> {
     way: (Login, Transport),
     /// On a connection of one's own.
     fresh: Vec<String>,
+    /// The random numbers that the seed of the rows leads to.
+    seeded: Vec<String>,
 }
 
 impl<'f> Neighbour<'f> {
-    fn new(features: &'f Features, login: &Login, transport: Transport, route: Route) -> Self {
-        let stack = &features.stack;
+    fn new(of: &Comparison<'f>) -> Self {
         let at = |port| Login {
             port,
-            ..login.clone()
+            ..of.login.clone()
         };
-        let fresh = Self::sees(&at(stack.cluster.port));
-        let port = match route {
-            Route::Pooled => stack.transaction_port,
-            Route::Own => stack.session_port,
-        };
+        let pool = of.place.pool.expect("a pool");
+        let own = at(of.features.stack.cluster.port);
+        let fresh = Self::sees(&own);
+        let mut wire = Wire::login_with(&own, Transport::Plain, &[]);
+        fine(&wire.query("SELECT setseed(0.25)"));
+        let seeded = column(&wire.query("SELECT random() FROM generate_series(1, 9)"));
         Self {
-            features,
-            login: at(port),
-            way: (login.clone(), transport),
+            features: of.features,
+            login: at(pool),
+            way: (of.login.clone(), of.transport),
             fresh,
+            seeded,
         }
     }
 
@@ -370,6 +353,10 @@ impl<'f> Neighbour<'f> {
         let mut wire = Wire::login_with(login, *transport, &[("application_name", "neighbour")]);
         if !column(&wire.query("SELECT lastval()")).is_empty() {
             found.push("lastval".to_owned());
+        }
+        let drawn = column(&wire.query("SELECT random()"));
+        if drawn.iter().any(|number| self.seeded.contains(number)) {
+            found.push("seed".to_owned());
         }
         found
     }

@@ -1,15 +1,25 @@
 //! The stacks: one server connection for each login, database and pool.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::process::Signal;
 
 use crate::support::fixture::ADMIN;
 use crate::support::message::fine;
-use crate::support::{Login, Pooler, Shared, Stack, StackOptions, User, Version, Wire, fixture};
+use crate::support::pool::start_again;
+use crate::support::process::{Server, wait_until};
+use crate::support::{
+    Login, PoolMode, Pooler, Shared, Stack, StackOptions, User, Version, Wire, fixture,
+};
 
 /// A stack, and the right to use its pools alone.
 pub struct Features {
     pub stack: Arc<Stack>,
+    pooler: Pooler,
     alone: &'static Mutex<()>,
+    /// Pools that were started again, by port.
+    again: &'static Mutex<Vec<(u16, Server)>>,
 }
 
 /// PgBouncer 1.18 and 1.24.
@@ -17,27 +27,33 @@ pub fn stacks() -> [Features; 2] {
     static OLD: Shared = Shared::new();
     static NEW: Shared = Shared::new();
     static ALONE: [Mutex<()>; 2] = [const { Mutex::new(()) }; 2];
+    static AGAIN: [Mutex<Vec<(u16, Server)>>; 2] = [const { Mutex::new(Vec::new()) }; 2];
     let old = OLD.get(|| options(Version::Pg15, Pooler::V1_18));
     let new = NEW.get(|| options(Version::Pg17, Pooler::V1_24));
     [
         Features {
             stack: old,
+            pooler: Pooler::V1_18,
             alone: &ALONE[0],
+            again: &AGAIN[0],
         },
         Features {
             stack: new,
+            pooler: Pooler::V1_24,
             alone: &ALONE[1],
+            again: &AGAIN[1],
         },
     ]
 }
 
 /// Who does it, by the row's word; on the session route another login of the same rights.
-const LOGINS: [(&str, &str, &str, &str); 5] = [
+const LOGINS: [(&str, &str, &str, &str); 6] = [
     ("plain", "shop_plain", "plain_session", "app"),
     ("superuser", "shop_root", "root_session", "app"),
     ("member", "shop_member", "member_session", "app"),
     ("changing", "shop_changing", "changing_session", "app"),
     ("zone", "shop_acme", "acme_session", "shop"),
+    ("replicating", "cdc", "cdc_session", "app"),
 ];
 
 const POLICY: &str = r#"
@@ -84,6 +100,15 @@ databases = ["shop"]
 route = "session"
 zone = "acme"
 fast_path = ["large-objects"]
+
+[login.cdc]
+kind = "replication"
+databases = ["app"]
+
+[login.cdc_session]
+kind = "service"
+databases = ["app"]
+route = "session"
 "#;
 
 const SQL: &str = "
@@ -98,6 +123,7 @@ GRANT USAGE ON SEQUENCE numbers TO shop_plain;
 CREATE TABLE wholes (id int PRIMARY KEY);
 CREATE TABLE parts (of int REFERENCES wholes DEFERRABLE);
 GRANT SELECT, INSERT ON wholes, parts TO shop_plain;
+CREATE PUBLICATION news FOR TABLE notes;
 CREATE FUNCTION note() RETURNS int LANGUAGE plpgsql AS 'BEGIN RAISE NOTICE ''noted''; RETURN 1; END';
 ";
 
@@ -111,6 +137,9 @@ fn options(version: Version, pooler: Pooler) -> StackOptions {
             if name.starts_with("shop_root") || name.starts_with("root_") {
                 user.attributes = "SUPERUSER".into();
             }
+            if name.starts_with("cdc") {
+                user.attributes = "REPLICATION".into();
+            }
             user
         });
     let policy = fixture::with_large_objects().replacen(
@@ -122,6 +151,7 @@ fn options(version: Version, pooler: Pooler) -> StackOptions {
         version,
         pooler,
         pool_size: 1,
+        replication: true,
         postgresql: vec![("max_prepared_transactions", "4")],
         users: users.collect(),
         sql: format!("{}{SQL}", fixture::SQL),
@@ -134,9 +164,7 @@ impl Features {
     /// Other tests of this file wait.
     pub fn alone(&self) -> MutexGuard<'_, ()> {
         // A test that failed has left nothing that matters: each row begins with fresh connections.
-        self.alone
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.alone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The row's login at a port.
@@ -150,7 +178,26 @@ impl Features {
 
     /// The pool at this port gives nobody a server connection that it has now.
     pub fn reconnect(&self, port: u16) {
-        let login = self.stack.login_at(port, ADMIN, "pgbouncer");
-        fine(&Wire::login(&login).query("RECONNECT"));
+        fine(&self.console(port).query("RECONNECT"));
+    }
+
+    /// The console of the pool at this port.
+    pub fn console(&self, port: u16) -> Wire {
+        Wire::login(&self.stack.login_at(port, ADMIN, "pgbouncer"))
+    }
+
+    /// The pool at this port ends at once and is started again.
+    pub fn restart(&self, port: u16) {
+        let (pool, mode) = match port == self.stack.session_port {
+            true => (&self.stack.session, PoolMode::Session),
+            false => (&self.stack.transaction, PoolMode::Transaction),
+        };
+        let mut again = self.again.lock().unwrap_or_else(PoisonError::into_inner);
+        again.retain(|(at, _)| *at != port);
+        pool.signal(Signal::KILL);
+        let address = ("127.0.0.1", port);
+        wait_until("the pool is gone", || TcpStream::connect(address).is_err());
+        let directory = self.stack.directory();
+        again.push((port, start_again(directory, self.pooler, mode, port)));
     }
 }

@@ -10,6 +10,7 @@
 //! --! shape             rows hold times or process ids: compare everything else
 //! --! copy text         sent as CopyData when asked for; \n and \t
 //! --! call oid a b      a FunctionCall instead of a text, arguments as text
+//! --! fails 42883       PostgreSQL has no such function or table here, and both say so
 //! --! pending guard     refused still by this guard, and one day not any more
 //! ```
 
@@ -26,6 +27,7 @@ pub struct Case {
     pub copy: String,
     pub call: Option<String>,
     pub pending: Option<String>,
+    pub fails: Option<String>,
 }
 
 impl Case {
@@ -60,6 +62,7 @@ fn case(block: &str) -> Option<Case> {
                 "shape" => case.shape = true,
                 "copy" => case.copy = rest.replace("\\n", "\n").replace("\\t", "\t"),
                 "call" => case.call = Some(rest.to_owned()),
+                "fails" => case.fails = Some(rest.to_owned()),
                 "pending" => case.pending = Some(rest.to_owned()),
                 _ => panic!("unknown: {line}"),
             }

@@ -31,22 +31,73 @@ pub fn stack((version, pooler): (Version, Pooler)) -> Stack {
     })
 }
 
-/// The same under the policy that is shipped for production, with the login for pg_dump of its comment.
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Client {
+    login: &'static str,
+    /// What its startup message says through Portcullis.
+    startup: &'static [(&'static str, &'static str)],
+}
+
+/// Its tenant is the policy's.
+pub const SERVICE: Client = Client {
+    login: "shop_acme",
+    startup: &[],
+};
+/// It says its tenant itself.
+pub const CHOOSER: Client = Client {
+    login: "shop_api",
+    startup: &[("app.tenant_id", "acme")],
+};
+/// Reads only, and not too much at a time.
+pub const PERSON: Client = Client {
+    login: "boris",
+    startup: &[],
+};
+
+/// The policies that are shipped.
+pub const PRODUCTION: &str = include_str!("../../policies/production.toml");
+pub const STAGING: &str = include_str!("../../policies/staging.toml");
+pub const DEVELOPMENT: &str = include_str!("../../policies/development.toml");
+
+/// The same under the policy that is shipped for production.
 pub fn shipped((version, pooler): (Version, Pooler)) -> Stack {
-    let policy = include_str!("../../policies/production.toml");
-    let (before, rest) = policy
-        .split_once("# [login.shop_backup]")
-        .expect("a login for backups");
-    let (login, after) = rest.split_once("\n\n").expect("its end");
-    let login = login.replace("\n# ", "\n");
+    let others = ["shop_backup", "shop_api", "boris"];
     Stack::start(StackOptions {
         version,
         pooler,
-        users: vec![User::new("shop_backup", &password("shop_backup"))],
-        sql: format!("{}{FIXTURE}GRANT shop_acme TO shop_backup;", fixture::SQL),
-        policy: format!("{before}[login.shop_backup]{login}\n\n{after}"),
+        users: others.map(|name| User::new(name, &password(name))).to_vec(),
+        sql: format!(
+            "{}{FIXTURE}GRANT shop_acme TO {};",
+            fixture::SQL,
+            others.join(", ")
+        ),
+        policy: for_tests(PRODUCTION),
         ..StackOptions::default()
     })
+}
+
+/// The proxy of [`shipped`] anew, under another policy that is shipped, on server connections that nobody has used.
+pub fn under(stack: &mut Stack, policy: &str) {
+    let console = stack.login_at(stack.transaction_port, fixture::ADMIN, "pgbouncer");
+    let answer = Wire::login(&console).query("RECONNECT");
+    assert!(message::error(&answer).is_none(), "RECONNECT");
+    std::fs::write(stack.file("policy.toml"), for_tests(policy)).expect("write the policy");
+    stack.reconfigure("schema", "schema");
+}
+
+/// The policy with the login for pg_dump of its comment, if there is one, and with the person on the database
+/// that has something to read.
+fn for_tests(policy: &str) -> String {
+    const HERE: &str = "databases = [\"shop\"]\nzone = \"acme\"\nconsole";
+    let Some((before, rest)) = policy.split_once("# [login.shop_backup]") else {
+        return policy.into();
+    };
+    let (login, after) = rest.split_once("\n\n").expect("its end");
+    let login = login.replace("\n# ", "\n");
+    let after = after.replace("databases = [\"shop_figures\"]\nconsole", HERE);
+    assert!(after.contains(HERE), "a person");
+    format!("{before}[login.shop_backup]{login}\n\n{after}")
 }
 
 /// shop_acme straight at PostgreSQL, which knows its tenant from the role's own setting.
@@ -54,44 +105,59 @@ pub fn direct(stack: &Stack) -> Login {
     stack.login_at(stack.cluster.port, "shop_acme", "shop")
 }
 
-/// The two ways to say a text.
+/// The ways to say a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Protocol {
+pub enum Protocol {
     Simple,
     Extended,
+    /// A name for the statement, prepared in a batch of its own; rows fetched by and by; both closed.
+    Named,
 }
 
 /// Runs a family; panics with every case whose answers differ.
 pub fn family(name: &str, versions: (Version, Pooler)) {
-    let cases = &cases::family(name);
-    let stack = stack(versions);
+    each(&stack(versions), SERVICE, &[name]);
+}
+
+/// Runs families for a client; panics with every case whose answers differ.
+pub fn each(stack: &Stack, client: Client, families: &[&str]) {
+    said(
+        stack,
+        client,
+        families,
+        &[Protocol::Simple, Protocol::Extended],
+    );
+}
+
+/// Runs families for a client, said in these ways.
+pub fn said(stack: &Stack, client: Client, families: &[&str], protocols: &[Protocol]) {
     let mut wrong = Vec::new();
-    let mut statements = 0;
-    for protocol in [Protocol::Simple, Protocol::Extended] {
-        let mut pair = Pair::open(&stack);
-        for case in cases {
-            let left_out = match protocol {
-                Protocol::Simple => case.extended,
-                Protocol::Extended => case.simple || case.call.is_some(),
-            };
-            if left_out {
-                continue;
-            }
-            statements += case.steps.len() + usize::from(case.call.is_some());
-            let outcome = pair.run(case, protocol);
-            if outcome.is_err() || case.pending.is_some() {
-                pair = Pair::open(&stack);
-            }
-            if let Err(problem) = outcome {
-                wrong.push(format!("{protocol:?}: {}\n    {problem}", case.name()));
+    for name in families {
+        let (cases, mut statements, before) = (cases::family(name), 0, wrong.len());
+        for &protocol in protocols {
+            let cases = cases.iter().filter(|case| case.is_for(protocol));
+            let mut pair = Pair::open(stack, client);
+            for case in cases {
+                statements += case.steps.len() + usize::from(case.call.is_some());
+                let outcome = pair.run(case, protocol);
+                if outcome.is_err() || case.pending.is_some() {
+                    pair = Pair::open(stack, client);
+                }
+                if let Err(problem) = outcome {
+                    wrong.push(format!(
+                        "{name}, {protocol:?}: {}\n    {problem}",
+                        case.name()
+                    ));
+                }
             }
         }
+        println!(
+            "{name} as {}: {} cases, {statements} statements run, {} wrong",
+            client.login,
+            cases.len(),
+            wrong.len() - before
+        );
     }
-    println!(
-        "{name}: {} cases, {statements} statements run, {} wrong",
-        cases.len(),
-        wrong.len()
-    );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -102,11 +168,13 @@ struct Pair {
 }
 
 impl Pair {
-    fn open(stack: &Stack) -> Self {
+    fn open(stack: &Stack, client: Client) -> Self {
         let zone = [("options", "-c app.tenant_id=acme")];
+        let direct = stack.login_at(stack.cluster.port, client.login, "shop");
+        let through = stack.login(client.login, "shop");
         Self {
-            direct: Wire::login_with(&direct(stack), Transport::Plain, &zone),
-            through: Wire::login(&stack.login("shop_acme", "shop")),
+            direct: Wire::login_with(&direct, Transport::Plain, &zone),
+            through: Wire::login_with(&through, Transport::SslRequest, client.startup),
         }
     }
 
@@ -120,8 +188,10 @@ impl Pair {
         if expected.last().is_none_or(|last| last.transaction() != 'I') {
             return Err("the case does not end its transaction".into());
         }
-        if let Some(error) = message::error(&expected) {
-            return Err(format!("wrong by itself: {}", words(error)));
+        let failed = message::error(&expected);
+        if failed.map(Message::sqlstate) != case.fails {
+            let by = failed.map_or_else(|| "no error".into(), words);
+            return Err(format!("wrong by itself: {by}"));
         }
         let refused = message::error(&found).filter(|error| {
             error
@@ -142,6 +212,18 @@ impl Pair {
 }
 
 impl Case {
+    fn is_for(&self, protocol: Protocol) -> bool {
+        match protocol {
+            Protocol::Simple => !self.extended,
+            Protocol::Extended => !self.simple && self.call.is_none(),
+            // What fails is not there to be bound; COPY hears no Execute behind it.
+            Protocol::Named => {
+                let whole = self.fails.is_none() && self.pending.is_none() && self.copy.is_empty();
+                whole && !self.simple && self.call.is_none()
+            }
+        }
+    }
+
     /// What is sent for each step.
     fn sent(&self, protocol: Protocol) -> Vec<Vec<u8>> {
         if let Some(call) = &self.call {
@@ -154,20 +236,48 @@ impl Case {
             .collect();
         let texts = self.steps.iter();
         texts
-            .map(|text| match protocol {
-                Protocol::Simple => message::query(text),
-                Protocol::Extended => [
-                    message::parse("", text),
-                    message::describe(b'S', ""),
-                    message::bind("", "", &values),
-                    message::describe(b'P', ""),
-                    message::execute("", 0),
-                    message::sync(),
-                ]
-                .concat(),
+            .flat_map(|text| match protocol {
+                Protocol::Simple => vec![message::query(text)],
+                Protocol::Extended => vec![
+                    [
+                        message::parse("", text),
+                        message::describe(b'S', ""),
+                        message::bind("", "", &values),
+                        message::describe(b'P', ""),
+                        message::execute("", 0),
+                        message::sync(),
+                    ]
+                    .concat(),
+                ],
+                Protocol::Named => named(text, &values).map(|batch| batch.concat()).into(),
             })
             .collect()
     }
+}
+
+/// The batches of [`Protocol::Named`].
+fn named(text: &str, values: &[Option<&str>]) -> [Vec<Vec<u8>>; 3] {
+    let first = text.split_whitespace().next().unwrap_or_default();
+    let has_rows = ["SELECT", "TABLE", "VALUES"]
+        .iter()
+        .any(|word| first.eq_ignore_ascii_case(word));
+    let mut run = vec![
+        message::bind("p", "s", values),
+        message::execute("p", u32::from(has_rows)),
+    ];
+    if has_rows {
+        run.extend([message::describe(b'P', "p"), message::execute("p", 0)]);
+    }
+    run.extend([message::close(b'P', "p"), message::sync()]);
+    [
+        vec![
+            message::parse("s", text),
+            message::describe(b'S', "s"),
+            message::sync(),
+        ],
+        run,
+        vec![message::close(b'S', "s"), message::sync()],
+    ]
 }
 
 /// FunctionCall: the function's oid and its arguments as text.
@@ -178,15 +288,7 @@ fn function_call(words: &str) -> Vec<u8> {
         .and_then(|oid| oid.parse().ok())
         .expect("an oid");
     let arguments: Vec<&str> = words.collect();
-    let mut body = oid.to_be_bytes().to_vec();
-    body.extend([0, 0]);
-    body.extend(u16::try_from(arguments.len()).expect("few").to_be_bytes());
-    for argument in arguments {
-        body.extend(u32::try_from(argument.len()).expect("short").to_be_bytes());
-        body.extend(argument.as_bytes());
-    }
-    body.extend([0, 0]);
-    message::framed(b'F', &body)
+    message::function_call(oid, &arguments)
 }
 
 /// Sends, gives the server its COPY data, and receives up to ReadyForQuery.

@@ -35,6 +35,7 @@ CREATE TABLE events_2026 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO (
 CREATE TABLE "table" ("select" int PRIMARY KEY, "drop" text, "create" text, "from" int, "into" int, "set" text);
 CREATE TABLE "drop table orders" (id int);
 CREATE TABLE links (id int PRIMARY KEY, dblink text, crosstab int, set_limit numeric, http_get text, lo_unlink bool, nextval int);
+CREATE TABLE requests (id int PRIMARY KEY, http text, dblink text);
 INSERT INTO links VALUES (1, 'x', 2, 0.5, 'https://example.com', false, 3);
 CREATE TABLE jobs (id int PRIMARY KEY, state text NOT NULL DEFAULT 'new');
 CREATE TABLE settings (name text PRIMARY KEY, value text);
@@ -43,6 +44,7 @@ CREATE FUNCTION set_config_x(text, text, bool) RETURNS text LANGUAGE sql AS 'SEL
 CREATE FUNCTION xcrosstab(text) RETURNS text LANGUAGE sql AS 'SELECT $1';
 CREATE FUNCTION grant_total(int) RETURNS numeric LANGUAGE sql STABLE AS 'SELECT sum(total) FROM lines WHERE customer = $1';
 CREATE FUNCTION create_order(text) RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN upper($1); END';
+CREATE FUNCTION open_lines(called refcursor DEFAULT 'opened_lines') RETURNS refcursor LANGUAGE plpgsql AS 'BEGIN OPEN called FOR SELECT product FROM lines ORDER BY 1, line; RETURN called; END';
 CREATE FUNCTION watched() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN new.what := upper(new.what); RETURN new; END';
 CREATE TRIGGER watched BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION watched();
 INSERT INTO customers (id, name, email) VALUES (1, 'Ada', 'ada@example.com'), (2, 'Bob', NULL), (3, 'Čapek; DROP TABLE x', 'c@example.com');

@@ -245,3 +245,25 @@ SELECT 'cron.schedule', "setval" FROM (SELECT 1 AS setval) x;
 SELECT nextval('tickets') > 0 AS next, setval('tickets', 100) AS set;
 
 SELECT name, setting IS NOT NULL AS set FROM pg_settings WHERE name = 'hba_file' OR name = 'port' ORDER BY name;
+
+SELECT TREAT(1 AS float8), TREAT('a'::text AS upper), TREAT('2020-01-01' AS date);
+
+SELECT v.treat, v.lastval, "treat" AS "ts_stat!" FROM (VALUES (1, 2)) v (treat, lastval);
+
+SELECT tablename, attname FROM pg_stats WHERE schemaname = 'nobody' UNION ALL SELECT statistics_name, NULL FROM pg_catalog.pg_stats_ext WHERE false;
+
+SELECT count(*) FROM pg_statistic_ext WHERE stxname = 'pg_toast_1' OR stxname = 'pg_statistic';
+
+-- Names that a database with an encoding of one byte would fold.
+
+SELECT Ürün.É AS İd, GREATEST(Ürün.É, 2) AS "SET_CONFİG" FROM (SELECT 1 AS É) AS Ürün WHERE Ürün IS NOT NULL ORDER BY İd;
+
+SET app.city = Évry;
+
+SHOW app.city;
+
+RESET app.city;
+
+-- Planned, and nothing that somebody has prepared.
+
+EXPLAIN (COSTS off) CREATE TABLE no_table AS SELECT 1 AS id;

@@ -274,7 +274,7 @@ fn pg_dump_works_under_the_policy_that_is_shipped() {
 }
 
 /// A dump without the key that newer pg_dumps make up each time.
-fn dump(text: &str) -> String {
+pub fn dump(text: &str) -> String {
     let lines = text.lines().filter(|line| !line.contains("restrict "));
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -98,12 +98,6 @@ SET bytea_output = 'hex';
 
 SET intervalstyle = 'postgres';
 
-SET statement_timeout = 0;
-
-SET lock_timeout = 0;
-
-SET idle_in_transaction_session_timeout = 0;
-
 SET search_path TO "$user", public;
 
 SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -225,10 +219,6 @@ SELECT lo_get(70002, 0, 2);
 SELECT lo_unlink(70002);
 ROLLBACK;
 
--- The same as FunctionCall, which pgjdbc and libpq use: 952 is lo_open.
-
---! call 952 70000 262144
-
 -- Transaction ids, snapshots, sleeping.
 
 --! shape
@@ -243,3 +233,34 @@ COMMIT;
 
 --! shape
 SELECT now(), clock_timestamp(), statement_timestamp(), pg_postmaster_start_time(), inet_client_port(), inet_server_addr();
+
+-- Temporary tables that are gone with their transaction. Columns are computed: their table has another number each time.
+
+BEGIN;
+CREATE TEMPORARY TABLE tmp_picked (id bigint PRIMARY KEY, note text NOT NULL DEFAULT 'none', n int CHECK (n > 0)) ON COMMIT DROP;
+INSERT INTO tmp_picked (id, n) VALUES (1, 2), (2, 3) RETURNING id + 0, upper(note);
+INSERT INTO tmp_picked VALUES (1, 'again', 2) ON CONFLICT (id) DO UPDATE SET note = excluded.note;
+UPDATE pg_temp.tmp_picked SET n = n + 1 WHERE id = 2;
+SELECT p.id + 0, upper(p.note), p.n + 0 FROM tmp_picked p ORDER BY p.id;
+CREATE TEMP TABLE IF NOT EXISTS tmp_picked (other int) ON COMMIT DROP;
+COPY tmp_picked (id, note) TO STDOUT;
+COMMIT;
+SELECT to_regclass('tmp_picked') IS NULL;
+
+BEGIN;
+CREATE TEMP TABLE tmp_found ON COMMIT DROP AS WITH o AS (SELECT id, note FROM orders WHERE id > 0) SELECT * FROM o;
+SELECT count(*) > 0 FROM tmp_found;
+ROLLBACK;
+
+BEGIN;
+CREATE LOCAL TEMPORARY TABLE tmp_found (a, b) ON COMMIT DROP AS VALUES (1, 'x'), (2, 'y') WITH NO DATA;
+SELECT count(*) FROM tmp_found;
+SAVEPOINT s;
+CREATE TABLE pg_temp.tmp_more (LIKE tmp_found INCLUDING ALL, c int GENERATED ALWAYS AS IDENTITY, d int GENERATED ALWAYS AS (1 + 1) STORED) ON COMMIT DROP;
+INSERT INTO tmp_more (a, b) VALUES (7, 'seven') RETURNING c + 0, d + 0;
+ROLLBACK TO s;
+SELECT to_regclass('tmp_more') IS NULL;
+ROLLBACK;
+
+CREATE TEMP TABLE tmp_at_once (id int) ON COMMIT DROP;
+SELECT to_regclass('tmp_at_once') IS NULL;

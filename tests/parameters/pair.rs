@@ -12,6 +12,8 @@ pub enum Step {
     Query(&'static str),
     /// A simple Query in any case.
     Simple(&'static str),
+    /// By the extended protocol in any case, with the values that are bound.
+    Bound(&'static str, &'static [Option<&'static str>]),
     /// Statements of the extended protocol in one write; SYNC where it stands and at the end.
     Batch(&'static [&'static str]),
 }
@@ -22,11 +24,12 @@ impl Step {
         match self {
             Self::Query(text) if !extended => (message::query(text), 1),
             Self::Simple(text) => (message::query(text), 1),
-            Self::Query(text) => {
+            Self::Query(text) => Self::Bound(text, &[]).sent(true),
+            Self::Bound(text, values) => {
                 let described = [
                     message::parse("", text),
                     message::describe(b'S', ""),
-                    message::bind("", "", &[]),
+                    message::bind("", "", values),
                     message::describe(b'P', ""),
                     message::execute("", 0),
                     message::sync(),

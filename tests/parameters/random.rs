@@ -1,5 +1,7 @@
 //! What a client of many moods sends.
 
+use std::collections::VecDeque;
+
 use crate::support::message;
 
 /// One write.
@@ -15,7 +17,30 @@ pub struct Message {
 pub struct Sequence {
     state: u64,
     begun: bool,
+    /// A statement that writes nothing, and fails in a read-only transaction.
+    write: &'static str,
+    /// What has been begun and comes next.
+    next: VecDeque<String>,
 }
+
+/// The modes of the running transaction.
+const MODES: &str =
+    "SELECT current_setting('transaction_isolation') || current_setting('transaction_read_only')";
+/// For transactions that have run nothing yet. Nothing deferrable: it might wait for the other connection.
+const OF_TRANSACTION: [&str; 5] = [
+    "SET TRANSACTION READ ONLY",
+    "SET TRANSACTION READ WRITE",
+    "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+    "SET LOCAL transaction_read_only = on",
+];
+const OF_SESSION: [&str; 4] = [
+    "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+    "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
+    "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+    "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+];
+const CHAINS: [&str; 3] = ["COMMIT AND CHAIN", "ROLLBACK AND CHAIN", "END AND CHAIN"];
 
 const VALUES: [(&str, &[&str]); 11] = [
     ("work_mem", &["'1MB'", "'2MB'", "4096", "'never'"]),
@@ -44,8 +69,10 @@ const VALUES: [(&str, &[&str]); 11] = [
 ];
 
 impl Sequence {
-    pub fn new(seed: u64) -> Self {
+    pub fn new(seed: u64, write: &'static str) -> Self {
         Self {
+            write,
+            next: VecDeque::new(),
             state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5bd1_e995,
             begun: false,
         }
@@ -74,7 +101,7 @@ impl Sequence {
     fn harmless(&mut self) -> String {
         let (name, value) = self.value();
         let text = format!("'{}'", value.trim_matches('\''));
-        match self.below(12) {
+        match self.below(15) {
             0..=2 => format!("SET {name} = {value}"),
             3 => format!("SET SESSION {name} TO {value} -- so\n"),
             // A prefix ahead of it takes a warning away, from PostgreSQL 17 on.
@@ -84,6 +111,9 @@ impl Sequence {
             7 => format!("RESET {name}"),
             8 => format!("SET {name} TO DEFAULT"),
             9 | 10 => format!("SHOW {name}"),
+            11 => MODES.to_owned(),
+            12 => self.write.to_owned(),
+            13 => self.one_of(&OF_SESSION).to_owned(),
             _ => "SELECT now() - now() AS nothing, '2001-02-03'::date".to_owned(),
         }
     }
@@ -115,9 +145,39 @@ impl Sequence {
             7 => self
                 .one_of(&["SELECT 1/0", "SELECT nothing", "RESET ALL", "DISCARD ALL"])
                 .to_owned(),
-            8 => "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE".to_owned(),
+            8 => self.one_of(&OF_SESSION).to_owned(),
             _ => self.harmless(),
         }
+    }
+
+    /// A transaction, and those that are chained to it.
+    fn chain(&mut self) -> Vec<String> {
+        const BEGINS: [&str; 3] = ["BEGIN", "BEGIN READ ONLY", "BEGIN READ WRITE"];
+        const FAILURES: [&str; 3] = ["SELECT 1/0", "SELECT nothing", "SET work_mem = 'no'"];
+        let mut all = vec!["ROLLBACK".to_owned(), self.one_of(&BEGINS).to_owned()];
+        for _ in 0..=self.below(3) {
+            if self.below(3) == 0 {
+                all.push(self.one_of(&OF_TRANSACTION).to_owned());
+            }
+            for _ in 0..self.below(3) {
+                let step = match self.below(7) {
+                    0 => "RESET ALL",
+                    1 => "RESET default_transaction_read_only",
+                    2 => "SAVEPOINT a",
+                    3 => "ROLLBACK TO a",
+                    4 => self.one_of(&OF_SESSION),
+                    5 => self.write,
+                    _ => MODES,
+                };
+                all.push(step.to_owned());
+            }
+            if self.below(2) == 0 {
+                all.push(self.one_of(&FAILURES).to_owned());
+            }
+            all.push(self.one_of(&CHAINS).to_owned());
+        }
+        all.extend([MODES.to_owned(), self.write.to_owned()]);
+        all
     }
 
     pub fn next_message(&mut self) -> Message {
@@ -125,7 +185,13 @@ impl Sequence {
             // A parameter of nobody's is empty once it has been there.
             return simple(&["SET app.made = 'x'".to_owned()]);
         }
-        match self.below(6) {
+        if let Some(text) = self.next.pop_front() {
+            return match self.below(2) {
+                0 => simple(&[text]),
+                _ => batch(&[text]),
+            };
+        }
+        match self.below(7) {
             0 | 1 => simple(&[self.statement()]),
             2 => {
                 let count = 2 + self.below(3);
@@ -133,6 +199,20 @@ impl Sequence {
                 simple(&texts)
             }
             3 | 4 => batch(&[self.statement()]),
+            5 => {
+                let texts = self.chain();
+                match self.below(3) {
+                    0 => {
+                        // Of several batches that nobody waits for.
+                        let ends = |text: String| [text, "SYNC".to_owned()];
+                        batch(&texts.into_iter().flat_map(ends).collect::<Vec<_>>())
+                    }
+                    _ => {
+                        self.next.extend(texts);
+                        self.next_message()
+                    }
+                }
+            }
             _ => {
                 let count = 2 + self.below(4);
                 let mut texts: Vec<String> = (0..count).map(|_| self.statement()).collect();

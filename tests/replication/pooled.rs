@@ -2,6 +2,7 @@
 //! connection of its own.
 
 use super::fixture::*;
+use super::support::cancel::cancel_from;
 use super::support::message::{self, column, fine, kinds};
 use super::support::process::wait_until;
 use super::support::{
@@ -33,7 +34,7 @@ fn decodes(stack: &Stack, login: &Login, slot: &'static str) {
     assert_eq!(column(&other.query("SELECT 'beside'")), ["beside"]);
     stack.direct("app", "INSERT INTO plain VALUES (1, 'row 1')");
     assert!(inserted(&receive_rows(&mut wire, 1))[0].contains("row 1"));
-    Wire::open(login.port).send(&message::cancel(&wire.cancel_key));
+    cancel_from([127, 0, 0, 1], login.port, &wire.cancel_key);
     let answer = wire.receive_until(b'Z');
     assert_eq!(
         message::error(&answer).map(|it| it.sqlstate()),

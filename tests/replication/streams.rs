@@ -1,6 +1,7 @@
 //! What must pass: rows arrive as on a direct connection, and a stream ends as it should.
 
 use super::fixture::*;
+use super::support::cancel::cancel_from;
 use super::support::message::{self, column, fine, kinds};
 use super::support::process::wait_until;
 use super::support::{Stack, Wire, parts};
@@ -168,7 +169,7 @@ fn cancel_ends_what_runs() {
         let slot = Slot::new(stack, "cdc_cancel", "pgoutput");
         let mut wire = begun(stack, &slot);
         let key = wire.cancel_key.clone();
-        Wire::open(stack.port).send(&message::cancel(&key));
+        cancel_from([127, 0, 0, 1], stack.port, &key);
         let answer = wire.receive_until(b'Z');
         assert_eq!(
             message::error(&answer).expect("an error").sqlstate(),

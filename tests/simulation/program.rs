@@ -2,6 +2,7 @@
 
 use super::conversing::frames::{cstr, message};
 use super::conversing::random::Random;
+use super::conversing::who::Login;
 
 /// One thing that a client does.
 #[derive(Clone, Debug)]
@@ -38,6 +39,59 @@ const TEXTS: &[&str] = &[
     "deallocate all",
     "",
 ];
+/// Of a client that sets its zone itself, and other parameters beside it.
+const CHOOSER: &[&str] = &[
+    "select 1 from t",
+    "select 1 from t",
+    "select 1 from t",
+    "select 1 from t",
+    "select 1 from t",
+    "insert into t values (1)",
+    "insert into t values (1)",
+    "select 1",
+    "set app.tenant_id = 'acme'",
+    "set app.tenant_id = 'acme'",
+    "set app.tenant_id = 'globex'",
+    "set local app.tenant_id = 'acme'",
+    "set local App.Tenant_ID = 'globex'",
+    "select set_config('app.tenant_id', 'acme', true)",
+    "select set_config('app.tenant_id', 'acme', false)",
+    "select set_config('app.tenant_id', 'globex', true) where false",
+    "select set_config('app.tenant_id', $2, false)",
+    "select set_config($1, 'acme', false)",
+    "select set_config($1, $2, false)",
+    "select set_config($1, $2, false)",
+    "select set_config($1, $2, true)",
+    "select set_config($1, $2, true)",
+    "reset app.tenant_id",
+    "reset all",
+    "show app.tenant_id",
+    "show my.own",
+    "begin",
+    "begin",
+    "begin",
+    "commit",
+    "commit",
+    "rollback",
+    "commit and chain",
+    "rollback and chain",
+    "savepoint s",
+    "rollback to s",
+    "select fail_parse",
+    "select fail_bind",
+    "select fail_execute",
+    "drop table t",
+    "deallocate all",
+    "",
+];
+const BOUND_NAMES: &[&str] = &[
+    "app.tenant_id",
+    "app.tenant_id",
+    "APP.tenant_id",
+    "my.own",
+    "role",
+];
+const BOUND_VALUES: &[&str] = &["acme", "acme", "globex", "globex", "hooli"];
 const SEVERAL: &[&str] = &[
     "insert into t values (1); select 1",
     "begin; insert into t values (1)",
@@ -63,17 +117,21 @@ pub struct Writer {
     pub marks: u32,
     /// A savepoint was asked for.
     saved: bool,
+    /// It sets its zone itself.
+    chooses: bool,
     random: Random,
 }
 
 impl Writer {
     /// A program of about `length` steps that ends with Sync and waits. `seasoned`: on a connection that
     /// has run some transactions already.
-    pub fn program(random: Random, length: usize, migrates: bool, seasoned: bool) -> Self {
+    pub fn program(random: Random, length: usize, login: Login, seasoned: bool) -> Self {
+        let migrates = login == Login::Migrator;
         let mut writer = Self {
             acts: Vec::new(),
             marks: 0,
             saved: false,
+            chooses: login == Login::Chooser,
             random,
         };
         for _ in 0..if seasoned { SEASON } else { 0 } {
@@ -115,7 +173,8 @@ impl Writer {
     }
 
     fn text(&mut self) -> String {
-        let mut text = *self.random.pick(TEXTS);
+        let texts = if self.chooses { CHOOSER } else { TEXTS };
+        let mut text = *self.random.pick(texts);
         if text == "rollback to s" && !std::mem::replace(&mut self.saved, false) {
             text = "savepoint s";
         }
@@ -126,7 +185,12 @@ impl Writer {
 
     fn query(&mut self) {
         let mut text = self.text();
-        if self.random.one_in(6) {
+        if self.chooses {
+            // By a simple Query nothing is bound.
+            while text.contains('$') {
+                text = self.text();
+            }
+        } else if self.random.one_in(6) {
             let several = *self.random.pick(SEVERAL);
             text = format!("{several} /*{}*/", self.mark());
         }
@@ -141,16 +205,20 @@ impl Writer {
 
     fn bind(&mut self, portal: &str, name: &str) {
         let mark = self.mark();
-        let length = u32::try_from(mark.len()).unwrap_or(0).to_be_bytes();
-        let parts: [&[u8]; 6] = [
-            &cstr(portal),
-            &cstr(name),
-            &[0, 0, 0, 1],
-            &length,
-            mark.as_bytes(),
-            &[0, 0],
-        ];
-        self.send(format!("Bind {portal:?} {name:?} {mark}"), b'B', &parts);
+        let [bound, zone] = [BOUND_NAMES, BOUND_VALUES].map(|all| match self.chooses {
+            true => *self.random.pick(all),
+            false => "",
+        });
+        let values = [bound, zone, &mark];
+        let count = if self.chooses { 3 } else { 1 };
+        let mut body = vec![0, 0, 0, count];
+        for value in &values[3 - usize::from(count)..] {
+            body.extend(u32::try_from(value.len()).unwrap_or(0).to_be_bytes());
+            body.extend(value.as_bytes());
+        }
+        let parts: [&[u8]; 4] = [&cstr(portal), &cstr(name), &body, &[0, 0]];
+        let words = format!("Bind {portal:?} {name:?} {bound} {zone} {mark}");
+        self.send(words, b'B', &parts);
     }
 
     fn execute(&mut self, portal: &str) {

@@ -98,6 +98,14 @@ pub fn with_large_objects() -> String {
     )
 }
 
+/// The policy under which procedural code passes: [`DO`].
+pub fn lenient() -> String {
+    format!("{POLICY}\n[guards]\nprocedural = \"off\"\n")
+}
+
+/// What guard `procedural` refuses.
+pub const DO: &str = "DO $$ BEGIN NULL; END $$";
+
 /// The policy under which `login` works although its role is a superuser.
 pub fn policy_with_superuser(login: &str) -> String {
     let table = format!("[login.{login}]\n");

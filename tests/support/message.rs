@@ -140,6 +140,19 @@ pub fn copy_fail(reason: &str) -> Vec<u8> {
     framed(b'f', &c_string(reason))
 }
 
+/// FunctionCall: text arguments, a text result.
+pub fn function_call(function: u32, arguments: &[&str]) -> Vec<u8> {
+    let mut body = function.to_be_bytes().to_vec();
+    body.extend(count(0));
+    body.extend(count(arguments.len()));
+    for argument in arguments {
+        body.extend(u32::try_from(argument.len()).expect("short").to_be_bytes());
+        body.extend(argument.as_bytes());
+    }
+    body.extend(count(0));
+    framed(b'F', &body)
+}
+
 /// Terminate.
 pub fn terminate() -> Vec<u8> {
     framed(b'X', b"")
@@ -245,4 +258,12 @@ pub fn failed(messages: &[Message]) -> (String, char) {
     assert_eq!(more, None, "{}", kinds(messages));
     let status = messages.last().expect("an answer").transaction();
     (error.sqlstate(), status)
+}
+
+/// That this guard refused it, by what the error says.
+#[track_caller]
+pub fn refused_by(messages: &[Message], guard: &str) {
+    let error = error(messages).unwrap_or_else(|| panic!("passed: {}", kinds(messages)));
+    let detail = error.field(b'D').unwrap_or_default();
+    assert!(detail.contains(&format!("\"{guard}\"")), "{error:?}");
 }

@@ -8,15 +8,18 @@
 //! ```
 //!
 //! Everything ends with the [`Stack`]; nothing survives a test run that is killed. When a test
-//! panics, the logs of all four processes are printed.
+//! panics, the logs of all four processes are printed, and what it said once more behind them.
 // Every test crate compiles this module and uses its own part of it.
 #![allow(dead_code, unused_imports)]
 
+pub mod cancel;
 pub mod cluster;
+pub mod failure;
 pub mod files;
 pub mod fixture;
 pub mod message;
 pub mod migration;
+pub mod notes;
 pub mod parts;
 pub mod pool;
 pub mod ports;
@@ -26,6 +29,8 @@ pub mod psql;
 pub mod relay;
 pub mod scram;
 pub mod shared;
+pub mod shop;
+pub mod signed;
 pub mod tls;
 pub mod wire;
 
@@ -35,8 +40,8 @@ pub use fixture::{User, password};
 pub use parts::{Pooler, Version};
 pub use pool::PoolMode;
 pub use psql::{Login, Psql};
-pub use shared::{OnEveryVersion, Shared, VERSIONS};
-pub use wire::{Transport, Wire};
+pub use shared::{NEW, NEWEST, OLD, OnEveryVersion, Shared, VERSIONS};
+pub use wire::{Transport, Wire, ways};
 
 use cluster::Cluster;
 use files::Directory;
@@ -123,6 +128,7 @@ pub struct Stack {
 impl Stack {
     /// Starts everything and waits until it is ready; panics with the logs if it does not come up.
     pub fn start(options: StackOptions) -> Self {
+        failure::remember();
         let directory = Directory::new();
         let mut ports = Ports::lock();
         let authority = Authority::new(directory.path(), "ca");
@@ -260,6 +266,19 @@ impl Stack {
         self.proxy = Some(again);
     }
 
+    /// Writes the policy and has Portcullis read it.
+    #[track_caller]
+    pub fn load(&self, policy: &str) {
+        files::write_secret(&self.file("policy.toml"), policy);
+        self.reload();
+    }
+
+    /// Tells Portcullis on its console to read its files again.
+    #[track_caller]
+    pub fn reload(&self) {
+        migration::finished(migration::portcullis(self, &["console", "RELOAD"])).ok();
+    }
+
     /// Waits until that many backends are in pg_sleep().
     #[track_caller]
     pub fn wait_for_sleepers(&self, count: usize) {
@@ -297,6 +316,15 @@ impl Stack {
     pub fn http_get(&self, path: &str) -> (u16, String) {
         proxy::http_get(self.http_port, path).unwrap_or_else(|| panic!("GET {path}: no answer"))
     }
+
+    /// The value of a series of `/metrics`, by its name and all its labels; panics if there is none.
+    #[track_caller]
+    pub fn metric(&self, series: &str) -> f64 {
+        let (_, metrics) = self.http_get("/metrics");
+        let value = |line: &str| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok();
+        let value = metrics.lines().find_map(value);
+        value.unwrap_or_else(|| panic!("no {series} in\n{metrics}"))
+    }
 }
 
 impl Drop for Stack {
@@ -307,6 +335,7 @@ impl Drop for Stack {
                     .iter()
                     .chain([&self.transaction, &self.session, &self.cluster.server]);
             servers.for_each(|server| eprintln!("{}", server.log_tail()));
+            eprintln!("--- the test, once more: {}", failure::message());
         }
     }
 }

@@ -86,3 +86,8 @@ pub fn present(file: &Path, source: &str) {
         file.display()
     );
 }
+
+/// A file of `tests/drivers`.
+pub fn source(file: &str) -> String {
+    format!("{}/tests/drivers/{file}", env!("CARGO_MANIFEST_DIR"))
+}

@@ -64,6 +64,17 @@ pub fn start(directory: &Directory, settings: &PoolSettings) -> Server {
     Server::start("PgBouncer", pgbouncer, &log, Signal::KILL)
 }
 
+/// Starts the one that has ended once more, on the files that it left, and waits for it.
+pub fn start_again(directory: &Path, pooler: Pooler, mode: PoolMode, port: u16) -> Server {
+    let name = mode.name();
+    let mut pgbouncer = command(RunAs::Server, "KILL", &pooler.program());
+    pgbouncer.arg(directory.join(format!("pgbouncer-{name}/pgbouncer.ini")));
+    let log = directory.join(format!("pgbouncer-{name}-again.log"));
+    let mut server = Server::start("PgBouncer", pgbouncer, &log, Signal::KILL);
+    wait(&mut server, port);
+    server
+}
+
 /// Waits until it accepts connections.
 pub fn wait(server: &mut Server, port: u16) {
     server.wait_until("listening", || {

@@ -82,6 +82,11 @@ impl From<Output> for Psql {
 /// Runs a script: it goes to stdin, so that psql sends statement by statement; stops at the first
 /// error; errors carry their SQLSTATE.
 pub fn run(login: &Login, script: &str) -> Psql {
+    run_with(login, "", script)
+}
+
+/// The same, with these PGOPTIONS.
+pub fn run_with(login: &Login, options: &str, script: &str) -> Psql {
     let mut command = Command::new("psql");
     command.args([
         "-XAtq",
@@ -93,6 +98,9 @@ pub fn run(login: &Login, script: &str) -> Psql {
         "-",
     ]);
     command.envs(login.environment());
+    if !options.is_empty() {
+        command.env("PGOPTIONS", options);
+    }
     with_input(command, script).into()
 }
 

@@ -25,13 +25,13 @@ impl Shared {
     }
 }
 
-/// The versions that everything must work with: PgBouncer 1.18 does not follow named prepared
-/// statements, PostgreSQL 18 reads an unfinished extended batch in another way than 15 and 17.
-pub const VERSIONS: [(Version, Pooler); 3] = [
-    (Version::Pg15, Pooler::V1_18),
-    (Version::Pg17, Pooler::V1_24),
-    (Version::Pg18, Pooler::V1_24),
-];
+/// PgBouncer 1.18 does not follow named prepared statements.
+pub const OLD: (Version, Pooler) = (Version::Pg15, Pooler::V1_18);
+pub const NEW: (Version, Pooler) = (Version::Pg17, Pooler::V1_24);
+/// PostgreSQL 18 reads an unfinished extended batch in another way than 15 and 17.
+pub const NEWEST: (Version, Pooler) = (Version::Pg18, Pooler::V1_24);
+/// The versions that everything must work with.
+pub const VERSIONS: [(Version, Pooler); 3] = [OLD, NEW, NEWEST];
 
 /// One shared stack for each of [`VERSIONS`].
 pub struct OnEveryVersion([Shared; VERSIONS.len()]);
@@ -52,4 +52,16 @@ impl OnEveryVersion {
         };
         self.0.iter().zip(VERSIONS).map(start).collect()
     }
+}
+
+/// The default stack.
+pub fn stack() -> Arc<Stack> {
+    static STACK: Shared = Shared::new();
+    STACK.get(StackOptions::default)
+}
+
+/// The default stack on each of [`VERSIONS`].
+pub fn stacks() -> Vec<Arc<Stack>> {
+    static STACKS: OnEveryVersion = OnEveryVersion::new();
+    STACKS.get(StackOptions::default)
 }

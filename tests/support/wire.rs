@@ -184,13 +184,17 @@ impl Wire {
 
     /// Sends a Query and receives up to its ReadyForQuery.
     pub fn query(&mut self, sql: &str) -> Vec<Message> {
-        self.send(&message::query(sql));
-        self.receive_until(b'Z')
+        self.ask(&message::query(sql))
     }
 
     /// Sends `batch` and a Sync and receives up to its ReadyForQuery.
     pub fn batch(&mut self, batch: &[u8]) -> Vec<Message> {
-        self.send(&[batch, &message::sync()].concat());
+        self.ask(&[batch, &message::sync()].concat())
+    }
+
+    /// Sends messages and receives up to the next ReadyForQuery.
+    pub fn ask(&mut self, messages: &[u8]) -> Vec<Message> {
+        self.send(messages);
         self.receive_until(b'Z')
     }
 
@@ -389,4 +393,12 @@ pub fn client_config(authority: &Path) -> Arc<ClientConfig> {
         .with_no_client_auth();
     config.alpn_protocols = vec![b"postgresql".to_vec()];
     Arc::new(config)
+}
+
+/// A statement by each of the two protocols.
+pub fn ways() -> [fn(&mut Wire, &str) -> Vec<Message>; 2] {
+    [
+        |wire, sql| wire.query(sql),
+        |wire, sql| wire.batch(&message::extended(sql, &[])),
+    ]
 }

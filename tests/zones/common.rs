@@ -1,12 +1,14 @@
 //! Logins that choose their zone, over one server connection, and what the next client of it finds.
 
-use std::process::Command;
 use std::sync::Arc;
 
 use crate::support::fixture::{self, POLICY, User, password};
-use crate::support::message::{self, Message, column, error, extended, failed, fine};
+use crate::support::message::{
+    self, Message, bind, column, error, execute, extended, failed, fine,
+};
 use crate::support::psql::Psql;
 use crate::support::shared::OnEveryVersion;
+pub use crate::support::shop::SEEN;
 use crate::support::{self, Stack, StackOptions, Transport, Wire};
 
 static STACKS: OnEveryVersion = OnEveryVersion::new();
@@ -59,8 +61,6 @@ pub fn stacks() -> Vec<Arc<Stack>> {
         ..StackOptions::default()
     })
 }
-
-pub const SEEN: &str = "SELECT DISTINCT tenant_id FROM orders ORDER BY 1";
 
 /// The zones whose rows are seen, the same in both protocols.
 #[track_caller]
@@ -117,17 +117,46 @@ pub fn refused(wire: &mut Wire, what: &[Message], guard: &str) {
 }
 
 pub fn psql(stack: &Stack, login: &str, options: &str, sql: &str) -> Psql {
-    let login = stack.login(login, "shop");
-    let mut command = Command::new("psql");
-    command.args([
-        "-XAtq",
-        "-v",
-        "ON_ERROR_STOP=1",
-        "-v",
-        "VERBOSITY=verbose",
-        "-f",
-        "-",
-    ]);
-    command.envs(login.environment()).env("PGOPTIONS", options);
-    support::psql::with_input(command, sql).into()
+    support::psql::run_with(&stack.login(login, "shop"), options, sql)
+}
+
+pub const LOCAL: &str = "SELECT set_config($1, $2, true)";
+pub const SESSION: &str = "SELECT set_config($1, $2, false)";
+pub const ZONE: &str = "app.tenant_id";
+
+/// Bind and Execute of a named statement.
+pub fn run(wire: &mut Wire, name: &str, values: [&str; 2]) -> Vec<Message> {
+    let values = values.map(Some);
+    wire.batch(&[bind("", name, &values), execute("", 0)].concat())
+}
+
+/// Who refused; the batch is skipped to its Sync, and the connection is well.
+#[track_caller]
+pub fn refused_at_bind(wire: &mut Wire, sent: &[u8], guard: &str) {
+    let behind = extended("SELECT 'not reached'", &[]);
+    let answer = wire.batch(&[sent, &behind[..]].concat());
+    assert!(!column(&answer).contains(&"not reached".to_owned()));
+    refused(wire, &answer, guard);
+    assert_eq!(column(&wire.query("SELECT 1")), ["1"]);
+}
+
+/// A Bind with formats and values as they are.
+pub fn bind_raw(
+    portal: &str,
+    statement: &str,
+    formats: &[u16],
+    values: &[Option<&[u8]>],
+) -> Vec<u8> {
+    let count = |items: usize| (items as u16).to_be_bytes();
+    let mut body = [portal.as_bytes(), b"\0", statement.as_bytes(), b"\0"].concat();
+    body.extend(count(formats.len()));
+    formats.iter().for_each(|it| body.extend(it.to_be_bytes()));
+    body.extend(count(values.len()));
+    for value in values {
+        let length = value.map_or(-1, |it| it.len() as i32);
+        body.extend(length.to_be_bytes());
+        body.extend(value.unwrap_or_default());
+    }
+    body.extend(count(0));
+    message::framed(b'B', &body)
 }

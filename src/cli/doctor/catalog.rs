@@ -1,10 +1,14 @@
 //! What the catalogs say: holes that no proxy can see, each with the SQL that closes it. Every topic runs
 //! in a read-only transaction of its own, so that what may not be seen spoils nothing else.
 
+mod ddl;
+mod defaults;
 mod functions;
 mod policies;
 mod privileges;
 mod roles;
+mod settings;
+mod source;
 mod tables;
 mod views;
 mod zone;
@@ -28,12 +32,27 @@ fn cut(count: usize, what: &str) -> Option<Finding> {
 const OURS: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema') \
      AND n.nspname NOT LIKE 'pg@_toast%' ESCAPE '@' AND n.nspname NOT LIKE 'pg@_temp@_%' ESCAPE '@'";
 
-/// Logins, comma-separated, that have the rights of a role by name or by membership; those that nothing
-/// binds anyway are told elsewhere.
-fn logins_with(role: &str) -> String {
+/// Logins, quoted, as JSON, that have a role by name or by membership (`privilege` of `pg_has_role`: USAGE, or
+/// MEMBER where it must be set first); those that nothing binds anyway are told elsewhere.
+fn logins_with(role: &str, privilege: &str) -> String {
     format!(
-        "(SELECT string_agg(l.rolname, ', ' ORDER BY l.rolname) FROM pg_catalog.pg_roles AS l \
-         WHERE l.rolcanlogin AND NOT l.rolsuper AND NOT l.rolbypassrls AND pg_has_role(l.oid, {role}, 'USAGE'))"
+        "(SELECT json_agg(quote_ident(l.rolname) ORDER BY l.rolname) FROM pg_catalog.pg_roles AS l \
+         WHERE l.rolcanlogin AND NOT l.rolsuper AND NOT l.rolbypassrls AND pg_has_role(l.oid, {role}, '{privilege}'))"
+    )
+}
+
+/// The statements, as JSON, that take a role from whoever leads a login to it.
+fn revokes_of(role: &str, privilege: &str) -> String {
+    // From PostgreSQL 16 on a membership is revoked by its grantor; the first superuser is the default.
+    format!(
+        "(SELECT json_agg(DISTINCT format('REVOKE %I FROM %I%s', g.rolname, m.rolname, \
+           CASE WHEN current_setting('server_version_num')::int >= 160000 AND a.grantor <> 10 \
+             THEN format(' GRANTED BY %I', by.rolname) END)) \
+         FROM pg_catalog.pg_auth_members AS a \
+         JOIN pg_catalog.pg_roles AS g ON g.oid = a.roleid JOIN pg_catalog.pg_roles AS m ON m.oid = a.member \
+         LEFT JOIN pg_catalog.pg_roles AS by ON by.oid = a.grantor \
+         WHERE a.roleid = {role} AND EXISTS (SELECT FROM pg_catalog.pg_roles AS l \
+           WHERE l.rolcanlogin AND NOT l.rolsuper AND NOT l.rolbypassrls AND pg_has_role(l.oid, m.oid, '{privilege}')))"
     )
 }
 
@@ -58,7 +77,10 @@ const TOPICS: &[Topic] = &[
     (roles::IDS, roles::look),
     (roles::PASSWORD_IDS, roles::passwords),
     (functions::IDS, functions::look),
+    (defaults::IDS, defaults::look),
+    (settings::IDS, settings::look),
     (privileges::IDS, privileges::look),
+    (ddl::IDS, ddl::look),
 ];
 
 /// Looks at everything.

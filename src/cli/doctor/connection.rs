@@ -11,13 +11,15 @@ use super::dsn::{Dsn, Mode};
 use super::failure::{Cause, Failure};
 use super::stream::Stream;
 use crate::auth::scram::{MECHANISM, PasswordExchange};
-use crate::cli::client::{Answer, Body, ServerError, length_of};
+use crate::cli::client::{Answer, Body, ClientError, ServerError, length_of};
 use crate::net::worker::random;
 
 /// Longest message that is taken, in bytes.
 const MAX_MESSAGE: usize = 16 << 20;
 /// Longest answer to one query, in bytes.
 const MAX_ANSWER: usize = 64 << 20;
+/// What a message counts besides its bytes: a row without columns takes memory as well.
+const MESSAGE: usize = 64;
 /// Longest message while we know nothing of the other side, in bytes.
 const MAX_BEFORE_LOGIN: usize = 64 << 10;
 /// How long one query may take. Catalogs with 100,000 relations answer in a few seconds.
@@ -74,9 +76,12 @@ impl From<io::Error> for Trouble {
     }
 }
 
-impl From<crate::cli::client::ClientError> for Trouble {
-    fn from(error: crate::cli::client::ClientError) -> Self {
-        Self::Lost(error.to_string())
+impl From<ClientError> for Trouble {
+    fn from(error: ClientError) -> Self {
+        Self::Lost(match error {
+            ClientError::Protocol(what) => format!("the answer was not understood: {what}"),
+            other => other.to_string(),
+        })
     }
 }
 
@@ -189,7 +194,11 @@ impl Connection {
                 b'K' => self.key = body.number().map_err(stranger)?,
                 b'E' => {
                     let (_, error) = body.error().map_err(stranger)?;
-                    return Err(Failure::refused(dsn, error));
+                    return Err(match self.asked {
+                        // It has proved that it knows our password, and so has taken it.
+                        Asked::Scram => Failure::refused_behind(dsn, error),
+                        _ => Failure::refused(dsn, error),
+                    });
                 }
                 b'Z' => return Ok(()),
                 // Parameters, notices, a lower protocol version.
@@ -303,7 +312,7 @@ impl Connection {
                 (Err(error), None) => return Err(error.into()),
             };
             room = room
-                .checked_sub(body.len())
+                .checked_sub(body.len() + MESSAGE)
                 .ok_or_else(|| Trouble::Lost("the answer is too long".to_owned()))?;
             let mut body = Body(&body);
             match kind {

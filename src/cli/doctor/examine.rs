@@ -1,5 +1,7 @@
 //! The examination, step by step: connect, look, prove.
 
+use std::path::PathBuf;
+
 use super::CouldNot;
 use super::carried;
 use super::catalog::{self, Zone};
@@ -12,6 +14,7 @@ use super::probes;
 use super::server::{Answers, Server};
 use super::sql::{read_only, value};
 use super::through::{self, Through};
+use super::verifiers;
 
 /// What to examine.
 pub(super) struct Wanted {
@@ -19,8 +22,10 @@ pub(super) struct Wanted {
     pub admin: Option<Dsn>,
     pub read_only: bool,
     pub zone: catalog::Asked,
+    /// PgBouncer's and Portcullis's, to be compared with PostgreSQL.
+    pub auth_files: Vec<PathBuf>,
     /// The same login through Portcullis.
-    pub through: Option<Dsn>,
+    pub through: Option<through::Wanted>,
 }
 
 /// What was found.
@@ -71,8 +76,13 @@ pub(super) fn run(wanted: &Wanted) -> Result<Examined, CouldNot> {
     examined.the_connection(&connection);
     examined.advisory_locks(&mut connection).map_err(lost)?;
     let seen = catalog::look(&mut connection, &wanted.zone).map_err(lost)?;
+    let verifiers = verifiers::look(&mut connection, &wanted.auth_files).map_err(lost)?;
     connection.close();
     examined.take_catalog(seen);
+    if verifiers.is_empty() && !wanted.auth_files.is_empty() {
+        examined.fine.push(verifiers::ID);
+    }
+    examined.findings.extend(verifiers);
     examined.the_console(wanted);
     examined.carried(dsn).map_err(lost)?;
     if !wanted.read_only {
@@ -81,8 +91,8 @@ pub(super) fn run(wanted: &Wanted) -> Result<Examined, CouldNot> {
         examined.fine.extend(probed.fine);
         examined.guards = probed.guards;
     }
-    if let Some(dsn) = &wanted.through {
-        examined.through = Some(through::prove(dsn, &examined.zone)?);
+    if let Some(through) = &wanted.through {
+        examined.through = Some(through.prove(dsn, &examined.zone)?);
     }
     // Leaks first, notes last.
     examined.findings.sort_by_key(Finding::word);

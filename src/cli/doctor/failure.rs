@@ -155,6 +155,26 @@ impl Failure {
         )
     }
 
+    /// The server refused the login behind which it had taken our password: a pooler's own login failed.
+    pub(super) fn refused_behind(dsn: &Dsn, error: ServerError) -> Self {
+        let failure = Self::refused(dsn, error);
+        match (failure.cause, &failure.server) {
+            (Cause::Secret, Some(error)) => Self {
+                message: format!(
+                    "{} let \"{}\" in and PostgreSQL behind it did not: {}",
+                    dsn.address(),
+                    dsn.user,
+                    error.message
+                ),
+                hint: "PgBouncer and PostgreSQL keep different verifiers: portcullis doctor --auth-file userlist.txt \
+                       at PostgreSQL, as a superuser, tells whose."
+                    .to_owned(),
+                ..failure
+            },
+            _ => failure,
+        }
+    }
+
     /// The server refused the login.
     pub(super) fn refused(dsn: &Dsn, error: ServerError) -> Self {
         let (cause, hint) = classified(&error);
@@ -275,6 +295,11 @@ mod tests {
                 Cause::Secret,
             ),
             ("08P01", "SASL authentication failed", Cause::Secret),
+            (
+                "08P01",
+                "password authentication failed for user \"x\"",
+                Cause::Secret,
+            ),
             (
                 "28000",
                 "no pg_hba.conf entry for host \"10.0.0.1\", user \"x\", database \"d\", no encryption",

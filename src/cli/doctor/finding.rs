@@ -1,6 +1,8 @@
 //! What the doctor may find. One table says what each id means and whether Portcullis closes it; a test
 //! holds the leaks' column against a running Portcullis.
 
+use super::sql::on_one_line;
+
 /// How a finding is announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Word {
@@ -67,16 +69,28 @@ pub(super) const KINDS: &[Kind] = &[
     kind("policy-open", Word::Open, STAYS),
     kind("policy-unsigned", Word::Note, CLOSED),
     kind("view-owner-rights", Word::Open, STAYS),
+    kind("relation-unprotected", Word::Open, STAYS),
     // Roles.
     kind("login-superuser", Word::Open, CLOSED),
     kind("login-bypassrls", Word::Open, CLOSED),
+    kind("login-may-become", Word::Open, CLOSED),
     kind("login-owns-tables", Word::Open, CLOSED),
     kind("password-md5", Word::Open, STAYS),
+    kind("verifier-differs", Word::Open, STAYS),
+    kind("auth-file-line", Word::Open, STAYS),
+    // What connections start with.
+    kind("default-zone", Word::Open, CLOSED),
+    kind("default-setting", Word::Open, STAYS),
+    kind("default-search-path", Word::Open, STAYS),
     // Functions.
     kind("definer-search-path", Word::Open, STAYS),
+    kind("definer-temp-schema", Word::Open, STAYS),
+    kind("definer-dynamic-sql", Word::Note, STAYS),
     kind("function-sets-zone", Word::Open, STAYS),
+    kind("function-set-clause", Word::Open, STAYS),
     kind("function-may-set-zone", Word::Open, STAYS),
     kind("function-dynamic-sql", Word::Open, STAYS),
+    kind("relation-sets-parameters", Word::Open, STAYS),
     // What PUBLIC may do.
     kind("public-execute", Word::Open, CLOSED),
     kind("public-create", Word::Open, CLOSED),
@@ -89,11 +103,16 @@ pub(super) const KINDS: &[Kind] = &[
     kind("pgbouncer-auth-type", Word::Open, CLOSED),
     kind("pgbouncer-client-tls", Word::Open, CLOSED),
     kind("pgbouncer-ignored-parameters", Word::Open, CLOSED),
+    kind("pgbouncer-forced-user", Word::Note, STAYS),
     kind("pgbouncer-no-reset", Word::Open, STAYS),
     kind("pgbouncer-reset-not-run", Word::Note, CLOSED),
     kind("pgbouncer-server-tls", Word::Open, STAYS),
     kind("pgbouncer-prepared", Word::Note, STAYS),
     kind("pgbouncer-version", Word::Old, STAYS),
+    // What applications do today.
+    kind("ddl-sent", Word::Note, CLOSED),
+    // Through a Portcullis.
+    kind("zone-not-kept", Word::Open, STAYS),
     // Talk.
     kind("not-shown", Word::Note, STAYS),
     kind("left-behind", Word::Note, STAYS),
@@ -111,9 +130,9 @@ pub(super) struct Finding {
     pub proof: Option<String>,
     /// The objects it is about, all of them.
     pub objects: Vec<String>,
-    /// Statements that mend it, in order, without their semicolons.
+    /// Statements that mend it, in order, without their semicolons, each on one line.
     pub sql: Vec<String>,
-    /// What mends it where SQL does not.
+    /// What mends it where SQL does not; beside SQL, when to leave it.
     pub advice: Option<String>,
 }
 
@@ -140,7 +159,7 @@ impl Finding {
     }
 
     pub(super) fn mended_by(mut self, sql: Vec<String>) -> Self {
-        self.sql = sql;
+        self.sql = sql.iter().map(|statement| on_one_line(statement)).collect();
         self
     }
 
@@ -162,9 +181,10 @@ impl Finding {
     }
 }
 
-/// `3 tables`; `1 table`.
+/// `3 tables`, `3 policies`, `3 ways`; `1 table`.
 pub(super) fn counted(count: usize, one: &str) -> String {
-    match (count, one.strip_suffix('y')) {
+    let stem = one.strip_suffix('y');
+    match (count, stem.filter(|stem| !stem.ends_with('a'))) {
         (1, _) => format!("1 {one}"),
         (_, Some(stem)) => format!("{count} {stem}ies"),
         (_, None) => format!("{count} {one}s"),
@@ -178,6 +198,15 @@ pub(super) fn some(objects: &[String]) -> String {
     match objects.len().saturating_sub(SHOWN) {
         0 => shown,
         more => format!("{shown} and {more} more"),
+    }
+}
+
+/// The beginning of what a database says, so that a line stays a line.
+pub(super) fn shortened(text: &str) -> String {
+    const MOST: usize = 200;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -227,8 +256,14 @@ mod tests {
         assert_eq!(counted(1, "policy"), "1 policy");
         assert_eq!(counted(2, "policy"), "2 policies");
         assert_eq!(counted(0, "table"), "0 tables");
+        assert_eq!(counted(9, "way"), "9 ways");
         let four = ["a", "b", "c", "d"].map(str::to_owned);
         assert_eq!(some(&four), "a, b, c and 1 more");
         assert_eq!(some(&four[..3]), "a, b, c");
+        assert_eq!(shortened("true"), "true");
+        assert_eq!(
+            shortened(&"ä".repeat(300)),
+            format!("{}...", "ä".repeat(200))
+        );
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Console {
     settings: BTreeMap<String, String>,
     /// Each database's pool mode, where it has one of its own.
     modes: BTreeMap<String, String>,
+    /// The user that PgBouncer logs in as, whoever asks, where a database has one.
+    forced: BTreeMap<String, String>,
     /// Databases that are not the console.
     pub databases: usize,
     /// A server is on another machine.
@@ -81,8 +83,9 @@ impl Console {
                 console.settings.insert(key.clone(), value.clone());
             }
         }
-        for row in named(connection, "SHOW DATABASES", &["name", "host", "pool_mode"])? {
-            let [name, host, mode] = &row[..] else {
+        let columns = ["name", "host", "pool_mode", "force_user"];
+        for row in named(connection, "SHOW DATABASES", &columns)? {
+            let [name, host, mode, forced] = &row[..] else {
                 continue;
             };
             if name == CONSOLE {
@@ -92,6 +95,9 @@ impl Console {
             console.remote |= !is_local(host);
             if !mode.is_empty() {
                 console.modes.insert(name.clone(), mode.clone());
+            }
+            if !forced.is_empty() {
+                console.forced.insert(name.clone(), forced.clone());
             }
         }
         Ok(console)
@@ -123,6 +129,7 @@ impl Console {
         let mut findings: Vec<Finding> = self.authentication().into_iter().collect();
         findings.extend(self.client_tls());
         findings.extend(self.ignored(zone));
+        findings.extend(self.forced(database));
         findings.extend(self.reset(database));
         findings.extend(self.prepared(database));
         findings.extend(self.server_tls());
@@ -185,6 +192,17 @@ impl Console {
                 .about(dropped)
                 .advised(advice),
         )
+    }
+
+    /// Then PostgreSQL cannot tell logins apart: neither GRANT nor a policy for a role does.
+    fn forced(&self, database: &str) -> Option<Finding> {
+        let user = self.forced.get(database)?;
+        let text = format!(
+            "PgBouncer logs in as {user} for every client of {database}: PostgreSQL cannot tell logins apart"
+        );
+        let advice = format!("take user= out of the line of {database} in [databases]");
+        let finding = Finding::new("pgbouncer-forced-user", text).about(vec![user.clone()]);
+        Some(finding.advised(advice))
     }
 
     fn reset(&self, database: &str) -> Option<Finding> {
@@ -282,13 +300,16 @@ fn named(
     Ok(answer.rows.into_iter().map(row).collect())
 }
 
-fn is_local(host: &str) -> bool {
-    host.is_empty()
-        || host.starts_with('/')
-        || host == "localhost"
-        || host
-            .parse()
-            .is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+/// A host, or a list of them; `@`: a socket without a file.
+fn is_local(hosts: &str) -> bool {
+    hosts.split(',').map(str::trim).all(|host| {
+        host.is_empty()
+            || host.starts_with(['/', '@'])
+            || host == "localhost"
+            || host
+                .parse()
+                .is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+    })
 }
 
 #[cfg(test)]
@@ -381,6 +402,20 @@ mod tests {
             ),
         ] {
             assert_eq!(ids(&console(settings)), found, "{settings:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_hosts_is_local_if_all_are() {
+        for (hosts, local) in [
+            ("", true),
+            ("/run/postgresql", true),
+            ("@postgresql", true),
+            ("127.0.0.1, ::1,localhost", true),
+            ("127.0.0.1,db.example.com", false),
+            ("10.0.0.1", false),
+        ] {
+            assert_eq!(is_local(hosts), local, "{hosts}");
         }
     }
 

@@ -1,17 +1,22 @@
 //! How findings are shown: for people, for programs, and as SQL.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
 use super::connection::Asked;
 use super::examine::Examined;
-use super::finding::{Finding, Word};
+use super::finding::{Finding, Word, counted, some};
 use super::server::Answers;
+use super::through::{Through, Way};
 use crate::cli::output::printable;
 
 /// Where a proof stands, in characters; behind a longer line it stands below.
 const PROOF: usize = 72;
+
+/// Longest statement that the screen shows, in characters.
+const LONGEST: usize = 400;
 
 /// What is said of an id that was looked for and is not there. Not all are worth a word.
 const FINE: &[(&str, &str)] = &[
@@ -32,9 +37,14 @@ const FINE: &[(&str, &str)] = &[
     ("login-superuser", "no superuser login"),
     ("login-bypassrls", "no BYPASSRLS login"),
     ("password-md5", "SCRAM everywhere"),
+    ("verifier-differs", "auth_file has PostgreSQL's verifiers"),
     (
         "definer-search-path",
         "SECURITY DEFINER functions have their search_path",
+    ),
+    (
+        "relation-sets-parameters",
+        "nobody sets parameters by another's view or rule",
     ),
     ("public-create", "DDL needs a privilege"),
     ("public-connect", "CONNECT needs a privilege"),
@@ -44,9 +54,7 @@ const FINE: &[(&str, &str)] = &[
 /// The screen.
 pub(super) fn as_text(examined: &Examined) -> String {
     let mut text = format!("{}\n\n", headline(examined));
-    for finding in &examined.findings {
-        write_finding(&mut text, finding);
-    }
+    write_findings(&mut text, &examined.findings);
     write_fine(&mut text, &fine(examined));
     text.push('\n');
     text.push_str(&sums(&examined.findings));
@@ -54,22 +62,70 @@ pub(super) fn as_text(examined: &Examined) -> String {
         text.push_str("Leaks were not probed (--read-only).\n");
     }
     if let Some(through) = &examined.through {
-        let _ = writeln!(
-            text,
-            "\nThe same through Portcullis at {}\n",
-            through.address
-        );
-        for finding in &through.findings {
-            write_finding(&mut text, finding);
-        }
-        let mut lines = phrases(&through.fine);
-        if !through.isolated.is_empty() {
-            let tables = super::finding::counted(through.isolated.len(), "table");
-            lines.push(format!("{tables} with rows of our own zone only"));
-        }
-        write_fine(&mut text, &lines);
+        write_through(&mut text, through);
     }
     text
+}
+
+fn write_through(text: &mut String, through: &Through) {
+    let address = printable(&through.address);
+    let _ = writeln!(text, "\nThe same through Portcullis at {address}\n");
+    write_findings(text, &through.findings);
+    let mut lines = phrases(&through.fine);
+    if !through.isolated.is_empty() {
+        let tables = counted(through.isolated.len(), "table");
+        lines.push(format!("{tables} with rows of our own zone only"));
+    }
+    write_fine(text, &lines);
+    let (around, shown) = &through.around;
+    if !shown.is_empty() {
+        let tables = counted(shown.len(), "table");
+        let _ = writeln!(
+            text,
+            "proof  at {around} set_config() shows rows of another zone in {tables}: {}",
+            printable(&some(shown))
+        );
+    }
+    let kept: Vec<&Way> = through
+        .ways
+        .iter()
+        .filter(|way| way.seen.is_empty())
+        .collect();
+    if !kept.is_empty() {
+        let way = |way: &&Way| match &way.refused_by {
+            Some(guard) => format!("{} ({guard})", way.name),
+            None => way.name.to_owned(),
+        };
+        let _ = writeln!(
+            text,
+            "proof  through Portcullis {} of {} to another zone {} none:",
+            kept.len(),
+            counted(through.ways.len(), "way"),
+            if kept.len() == 1 { "shows" } else { "show" },
+        );
+        write_lines(text, "       ", &kept.iter().map(way).collect::<Vec<_>>());
+    }
+}
+
+/// Most findings of one id that the screen shows.
+const ALIKE: usize = 5;
+
+fn write_findings(text: &mut String, findings: &[Finding]) {
+    let mut alike: BTreeMap<&str, usize> = BTreeMap::new();
+    for (at, finding) in findings.iter().enumerate() {
+        let count = alike.entry(finding.id).or_default();
+        *count += 1;
+        if *count <= ALIKE {
+            write_finding(text, finding);
+        }
+        // They come sorted by their word; those of one id need not stand together.
+        let rest = &findings[at + 1..];
+        if *count == ALIKE + 1 {
+            let more = 1 + rest.iter().filter(|other| other.id == finding.id).count();
+            let word = finding.word().text();
+            let _ = writeln!(text, "{word:<6} and {more} more of {}: --json", finding.id);
+        }
+    }
 }
 
 fn headline(examined: &Examined) -> String {
@@ -97,10 +153,7 @@ fn headline(examined: &Examined) -> String {
         (Answers::Pooler, None) => "A pooler".to_owned(),
     };
     let databases = match &examined.console {
-        Some(console) => format!(
-            ", {}",
-            super::finding::counted(console.databases, "database")
-        ),
+        Some(console) => format!(", {}", counted(console.databases, "database")),
         None => String::new(),
     };
     format!("{name}, {mode}{databases}, PostgreSQL {version}")
@@ -119,10 +172,15 @@ fn write_finding(text: &mut String, finding: &Finding) {
             0 => String::new(),
             more => format!("   (and {more} more: --sql)"),
         };
-        let _ = writeln!(text, "         fix  {};{more}", printable(first));
+        // Half a statement would be worse than none.
+        let _ = match first.chars().count() > LONGEST {
+            true => writeln!(text, "         fix  --sql prints it: the statement is long"),
+            false => writeln!(text, "         fix  {first};{more}"),
+        };
     }
     if let Some(advice) = &finding.advice {
-        let _ = writeln!(text, "         fix  {}", printable(advice));
+        let word = if finding.sql.is_empty() { "fix" } else { "but" };
+        let _ = writeln!(text, "         {word}  {}", printable(advice));
     }
 }
 
@@ -151,13 +209,18 @@ fn fine(examined: &Examined) -> Vec<String> {
 }
 
 fn write_fine(text: &mut String, lines: &[String]) {
+    write_lines(text, "fine   ", lines);
+}
+
+/// Phrases, as many on a line as fit behind `word`.
+fn write_lines(text: &mut String, word: &str, lines: &[String]) {
     const WIDTH: usize = 100;
     let mut line = String::new();
     for (at, phrase) in lines.iter().enumerate() {
         let phrase = printable(phrase);
         let end = if at + 1 < lines.len() { ";" } else { "" };
         if !line.is_empty() && line.len() + phrase.len() + 2 > WIDTH - 7 {
-            let _ = writeln!(text, "fine   {line}");
+            let _ = writeln!(text, "{word}{line}");
             line.clear();
         }
         if !line.is_empty() {
@@ -167,7 +230,7 @@ fn write_fine(text: &mut String, lines: &[String]) {
         line.push_str(end);
     }
     if !line.is_empty() {
-        let _ = writeln!(text, "fine   {line}");
+        let _ = writeln!(text, "{word}{line}");
     }
 }
 
@@ -241,6 +304,10 @@ fn finding_as_json(finding: &Finding) -> Value {
     })
 }
 
+fn way_as_json(way: &Way) -> Value {
+    json!({ "way": way.name, "refused_by": way.refused_by, "seen": way.seen })
+}
+
 /// One object; its fields are stable.
 pub(super) fn as_json(examined: &Examined) -> String {
     let findings = |findings: &[Finding]| findings.iter().map(finding_as_json).collect::<Vec<_>>();
@@ -263,6 +330,9 @@ pub(super) fn as_json(examined: &Examined) -> String {
             "fine": through.fine,
             "guards": through.guards,
             "isolated": through.isolated,
+            "empty": through.empty,
+            "ways": through.ways.iter().map(way_as_json).collect::<Vec<_>>(),
+            "around": { "address": through.around.0, "seen": through.around.1 },
         })
     });
     let report = json!({

@@ -12,26 +12,53 @@ use rustls::{ClientConnection, StreamOwned};
 use super::dsn::{Dsn, Mode};
 use super::failure::{Cause, Failure};
 use crate::config::SslMode;
+use crate::tls::files::{MAX_PUBLIC_FILE, read_regular};
 use crate::tls::server_side;
 
 /// SSLRequest (PostgreSQL documentation, "Message Formats").
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
-/// Longest CA file that is read, in bytes.
-const LONGEST_CA: u64 = 16 << 20;
 
 /// A connected socket.
 pub(super) enum Stream {
     Unix(UnixStream),
     Plain(TcpStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Tls(Box<StreamOwned<ClientConnection, Timed>>),
+}
+
+/// A socket whose every read and write ends at a deadline. TLS reads until a record is whole: with a limit for
+/// each read, who sends a byte now and then would hold us for hours.
+pub(super) struct Timed {
+    stream: TcpStream,
+    deadline: Instant,
+}
+
+impl Read for Timed {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(Some(left(self.deadline)?))?;
+        self.stream.read(into)
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(Some(left(self.deadline)?))?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
 }
 
 impl Stream {
     /// Dials and encrypts as `mode` says.
     pub(super) fn open(dsn: &Dsn, mode: Mode, deadline: Instant) -> Result<Self, Failure> {
         if dsn.host.starts_with('/') {
-            let stream = UnixStream::connect(dsn.address());
+            let path = dsn.address();
+            // A server that accepts nobody any more lets connect() wait for ever.
+            let stream = beside(deadline, move || UnixStream::connect(path));
             return stream
+                .unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))
                 .map(Self::Unix)
                 .map_err(|error| Failure::dialling(dsn, &error));
         }
@@ -81,26 +108,30 @@ impl Stream {
             Self::Plain(stream) => stream
                 .set_read_timeout(left)
                 .and_then(|()| stream.read(into)),
-            Self::Tls(stream) => stream
-                .sock
-                .set_read_timeout(left)
-                .and_then(|()| stream.read(into)),
+            Self::Tls(stream) => {
+                stream.sock.deadline = deadline;
+                stream.read(into)
+            }
         }
     }
 
     /// Writes all of it.
     pub(super) fn write(&mut self, bytes: &[u8], deadline: Instant) -> io::Result<()> {
-        let left = Some(left(deadline)?);
         match self {
-            Self::Unix(stream) => stream
-                .set_write_timeout(left)
-                .and_then(|()| stream.write_all(bytes)),
-            Self::Plain(stream) => stream
-                .set_write_timeout(left)
-                .and_then(|()| stream.write_all(bytes)),
+            Self::Unix(stream) => {
+                let left = Some(left(deadline)?);
+                stream
+                    .set_write_timeout(left)
+                    .and_then(|()| stream.write_all(bytes))
+            }
+            Self::Plain(stream) => {
+                let left = Some(left(deadline)?);
+                stream
+                    .set_write_timeout(left)
+                    .and_then(|()| stream.write_all(bytes))
+            }
             Self::Tls(stream) => {
-                stream.sock.set_write_timeout(left)?;
-                stream.sock.set_read_timeout(left)?;
+                stream.sock.deadline = deadline;
                 stream.write_all(bytes)?;
                 stream.flush()
             }
@@ -132,21 +163,31 @@ fn dial(dsn: &Dsn, deadline: Instant) -> Result<TcpStream, Failure> {
     })
 }
 
-/// The system's resolver has no deadline, so it runs beside us; when it is late, it is left alone.
+/// What has no deadline of its own runs beside us; when it is late, it is left alone.
+fn beside<T: Send + 'static>(
+    deadline: Instant,
+    job: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (sender, answer) = mpsc::channel();
+    std::thread::spawn(move || {
+        // The receiver is gone when this comes too late.
+        let _ = sender.send(job());
+    });
+    let left = deadline.saturating_duration_since(Instant::now());
+    answer.recv_timeout(left).ok()
+}
+
 fn resolved(dsn: &Dsn, deadline: Instant) -> Result<Vec<SocketAddr>, Failure> {
     let name = dsn.hostaddr.as_ref().unwrap_or(&dsn.host).clone();
     let port = dsn.port;
-    let (sender, answer) = mpsc::channel();
-    std::thread::spawn(move || {
+    let found = beside(deadline, move || {
         let addresses = (name.as_str(), port).to_socket_addrs();
-        // The receiver is gone when this comes too late.
-        let _ = sender.send(addresses.map(Iterator::collect));
+        addresses.map(Iterator::collect)
     });
-    let left = deadline.saturating_duration_since(Instant::now());
-    match answer.recv_timeout(left) {
-        Ok(Ok(addresses)) => Ok(addresses),
-        Ok(Err(error)) => Err(Failure::unresolved(dsn, &error.to_string())),
-        Err(_) => Err(Failure::unresolved(dsn, "the resolver does not answer")),
+    match found {
+        Some(Ok(addresses)) => Ok(addresses),
+        Some(Err(error)) => Err(Failure::unresolved(dsn, &error.to_string())),
+        None => Err(Failure::unresolved(dsn, "the resolver does not answer")),
     }
 }
 
@@ -165,19 +206,17 @@ fn offered(stream: &mut TcpStream, deadline: Instant) -> io::Result<u8> {
 fn encrypted(
     dsn: &Dsn,
     mode: Mode,
-    mut stream: TcpStream,
+    stream: TcpStream,
     deadline: Instant,
 ) -> Result<Stream, Failure> {
     let wrong = |message: String, hint: &str| Failure::new(Cause::SslMode, message, hint);
     let ca = match &dsn.sslrootcert {
-        Some(path) => Some(
-            crate::cli::doctor::read_file(path, LONGEST_CA).map_err(|error| {
-                wrong(
-                    format!("sslrootcert {} cannot be read: {error}", path.display()),
-                    "Check sslrootcert.",
-                )
-            })?,
-        ),
+        Some(path) => Some(read_regular(path, MAX_PUBLIC_FILE).map_err(|error| {
+            wrong(
+                format!("sslrootcert {} cannot be read: {error}", path.display()),
+                "Check sslrootcert.",
+            )
+        })?),
         None => None,
     };
     let settings = server_side(verifying(mode), ca.as_deref())
@@ -211,17 +250,11 @@ fn encrypted(
             ),
         }
     };
-    let limit = left(deadline).map_err(|error| Failure::talking(dsn, &error))?;
-    let limited = stream
-        .set_read_timeout(Some(limit))
-        .and_then(|()| stream.set_write_timeout(Some(limit)));
-    limited.map_err(handshake)?;
+    let mut timed = Timed { stream, deadline };
     while connection.is_handshaking() {
-        left(deadline)
-            .and_then(|_| connection.complete_io(&mut stream))
-            .map_err(handshake)?;
+        connection.complete_io(&mut timed).map_err(handshake)?;
     }
-    Ok(Stream::Tls(Box::new(StreamOwned::new(connection, stream))))
+    Ok(Stream::Tls(Box::new(StreamOwned::new(connection, timed))))
 }
 
 fn verifying(mode: Mode) -> SslMode {

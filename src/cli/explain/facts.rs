@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::sql::{
-    Class, Details, ExtensionAct, ExtensionTouch, Loss, ParameterName, QualifiedName, RelationAct,
-    RoleTouch, Statement, TakesAway,
+    Class, Details, ExtensionAct, ExtensionTouch, Loss, ParameterName, RelationAct, RoleTouch,
+    Statement, TakesAway, TemporaryAct, TemporaryTable,
 };
 
 /// What is done to relations, in the order in which it is told.
@@ -26,7 +26,7 @@ pub(super) fn line(statement: &Statement) -> String {
     let classes = classes.collect::<Vec<_>>().join(", ");
     let mut facts = format!("{classes} ({})", statement.tag);
     let functions: Vec<String> = match &statement.details.calls {
-        Some(calls) => once(calls.iter().map(name)),
+        Some(calls) => once(calls.iter().map(ToString::to_string)),
         None => once(statement.functions.iter().map(ToString::to_string)),
     };
     if !functions.is_empty() {
@@ -34,6 +34,10 @@ pub(super) fn line(statement: &Statement) -> String {
     }
     if !statement.parameters.is_empty() {
         let _ = write!(facts, "; touches {}", parameters(statement).join(", "));
+    }
+    let mut bound = statement.details.bound.iter().flat_map(|it| it.0.iter());
+    if bound.any(|bound| bound.local.is_some()) {
+        facts += "; whether for the session is bound (judged with each Bind)";
     }
     for detail in details(&statement.details) {
         let _ = write!(facts, "; {detail}");
@@ -43,9 +47,17 @@ pub(super) fn line(statement: &Statement) -> String {
 
 /// The parameters that it sets or resets.
 pub(super) fn parameters(statement: &Statement) -> Vec<&str> {
-    let touched = statement.parameters.iter().map(|touch| match &touch.name {
+    let is_bound = |at: usize| {
+        let mut all = statement.details.bound.iter().flat_map(|it| it.0.iter());
+        all.any(|bound| usize::from(bound.touch) == at && bound.name.is_some())
+    };
+    let touched = statement.parameters.iter().enumerate();
+    let touched = touched.map(|(at, touch)| match &touch.name {
         ParameterName::Named(name) => &**name,
         ParameterName::All => "all parameters",
+        ParameterName::Dynamic if is_bound(at) => {
+            "a parameter whose name is bound (judged with each Bind)"
+        }
         ParameterName::Dynamic => "a parameter whose name is computed",
     });
     touched.collect()
@@ -60,13 +72,6 @@ fn once(names: impl Iterator<Item = String>) -> Vec<String> {
         }
     }
     list
-}
-
-fn name(name: &QualifiedName) -> String {
-    match &name.schema {
-        Some(schema) => format!("{schema}.{}", name.name),
-        None => name.name.to_string(),
-    }
 }
 
 fn details(details: &Details) -> Vec<String> {
@@ -88,14 +93,23 @@ fn details(details: &Details) -> Vec<String> {
             words.push(word.to_owned());
         }
     }
+    words.extend(details.temporary_table.as_deref().map(temporary));
     if !details.operators().is_empty() {
-        let operators = once(details.operators().iter().map(name));
+        let operators = once(details.operators().iter().map(ToString::to_string));
         words.push(format!("uses operator {}", operators.join(", ")));
     }
     words.extend(details.extensions.iter().map(extension));
     words.extend(details.role.as_deref().map(role));
-    words.extend(details.takes_away.as_ref().map(takes_away));
+    words.extend(details.takes_away.as_deref().map(takes_away));
     words
+}
+
+/// In the words of SQL.
+fn temporary(table: &TemporaryTable) -> String {
+    match table.act {
+        TemporaryAct::Create(on_commit) => on_commit.words().to_owned(),
+        TemporaryAct::Index | TemporaryAct::Drop => "of pg_temp alone".to_owned(),
+    }
 }
 
 /// The relations to which this is done.
@@ -103,7 +117,7 @@ fn touched(details: &Details, act: RelationAct) -> Vec<String> {
     let all = details.relations.iter().flatten();
     once(
         all.filter(|touch| touch.act == act)
-            .map(|touch| name(&touch.relation)),
+            .map(|touch| touch.relation.to_string()),
     )
 }
 
@@ -155,36 +169,66 @@ pub(super) fn details_json(details: &Details) -> Value {
     let relations = details.relations.as_ref().map(|touches| {
         let touch = touches.iter().map(|touch| {
             let verb = ACTS.iter().find(|(act, _)| *act == touch.act);
-            json!({ "relation": name(&touch.relation), "act": verb.map(|(_, verb)| verb) })
+            json!({ "relation": touch.relation.to_string(), "act": verb.map(|(_, verb)| verb) })
         });
         touch.collect::<Vec<_>>()
     });
     let calls = details.calls.as_ref();
     json!({
         "relations": relations,
-        "calls": calls.map(|calls| calls.iter().map(name).collect::<Vec<_>>()),
+        "calls": calls.map(|calls| calls.iter().map(ToString::to_string).collect::<Vec<_>>()),
         "fields": details.fields().iter().map(|field| &*field.name).collect::<Vec<_>>(),
-        "operators": details.operators().iter().map(name).collect::<Vec<_>>(),
+        "operators": details.operators().iter().map(ToString::to_string).collect::<Vec<_>>(),
         "catalog": details.catalog,
         "missing_where": details.missing_where,
         "row_lock": details.row_lock,
         "into": details.into,
         "temporary": details.temporary,
+        "temporary_table": details.temporary_table.as_deref().map(temporary),
         "extensions": details.extensions.iter().map(extension).collect::<Vec<_>>(),
         "role": details.role.as_deref().map(role),
-        "takes_away": details.takes_away.as_ref().map(takes_away),
+        "takes_away": details.takes_away.as_deref().map(takes_away),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::{ClassSet, FieldTouch, HiddenCalls, RelationTouch, describe};
+    use crate::sql::{ClassSet, FieldTouch, HiddenCalls, QualifiedName, RelationTouch, describe};
 
     fn qualified(schema: Option<&str>, name: &str) -> QualifiedName {
         QualifiedName {
             schema: schema.map(Into::into),
             name: name.into(),
+        }
+    }
+
+    #[test]
+    fn what_becomes_of_a_temporary_table_is_told() {
+        for (text, words) in [
+            (
+                "create temp table t (a int) on commit drop",
+                "ddl (CREATE TABLE); temporary; ON COMMIT DROP",
+            ),
+            (
+                "create temp table t as select 1",
+                "ddl (CREATE TABLE AS); makes a table of its result; temporary; ON COMMIT PRESERVE ROWS",
+            ),
+            (
+                "create temp table t () inherits (u) on commit drop",
+                "ddl (CREATE TABLE); temporary",
+            ),
+            ("drop table pg_temp.t", "ddl (DROP TABLE); of pg_temp alone"),
+        ] {
+            let statement = describe(text.as_bytes()).statements.remove(0);
+            let told = line(&statement);
+            let told = told.split("; takes away").next();
+            assert_eq!(told, Some(words), "{text}");
+            let value = details_json(&statement.details);
+            assert_eq!(
+                value["temporary_table"].is_null(),
+                text.contains("inherits")
+            );
         }
     }
 
@@ -230,10 +274,10 @@ mod tests {
                 local: true,
                 authorization: false,
             })),
-            takes_away: Some(TakesAway {
+            takes_away: Some(Box::new(TakesAway {
                 what: "drop table \"t\"".into(),
                 loss: Loss::Gone,
-            }),
+            })),
             ..Details::default()
         };
         assert_eq!(

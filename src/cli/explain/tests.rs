@@ -41,6 +41,27 @@ fn an_allowed_statement_shows_facts_zone_guards_verdict() {
 }
 
 #[test]
+fn a_name_that_will_be_bound_is_judged_then() {
+    for (text, code) in [
+        ("select set_config($1, $2, false)", 0),
+        ("select set_config($1, $2, $3)", 0),
+        ("select set_config('work_mem', $1, $2::boolean)", 0),
+        ("select set_config($1 || 'x', $2, false)", 1),
+        ("select set_config($1, $2, not $3)", 1),
+        ("select set_config($1, $2, false), lo_export(1, 'x')", 1),
+    ] {
+        let answer = plain("shop_acme", text);
+        assert_eq!(answer.code, code, "{text}: {}", answer.stdout);
+    }
+    let bound = "touches a parameter whose name is bound (judged with each Bind)";
+    let answer = plain("shop_acme", "select set_config($1, $2, true)");
+    assert!(answer.stdout.contains(bound), "{}", answer.stdout);
+    let bound = "touches work_mem; whether for the session is bound (judged with each Bind)";
+    let answer = plain("shop_acme", "select set_config('work_mem', '1MB', $1)");
+    assert!(answer.stdout.contains(bound), "{}", answer.stdout);
+}
+
+#[test]
 fn a_refused_message_shows_which_statement_and_what_the_client_sees() {
     let answer = plain(
         "shop_acme",

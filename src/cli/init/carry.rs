@@ -15,6 +15,10 @@ const DEFAULT_PORT: u16 = 6432;
 /// PgBouncer's own default.
 const DEFAULT_CLIENTS: u32 = 100;
 
+const PEERS: &str = "[peers]";
+const PEERS_STAY: &str = "PgBouncer's go on passing cancel requests on behind Portcullis, as they are; \
+     several Portcullis behind one address name each other in [peers] of portcullis.toml (portcullis help config)";
+
 /// What could not be carried over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Lost {
@@ -71,10 +75,11 @@ pub(super) fn carry(path: &Path, entries: &[Entry]) -> Carried {
             "databases" => carried.database(entry),
             "users" => carried.user(entry),
             "pgbouncer" => {}
-            "peers" => carried.lose(
-                entry,
-                "cancel requests go to the PgBouncer that Portcullis dialled",
-            ),
+            // Once is enough, whatever their number.
+            "peers" if !carried.lost.iter().any(|lost| lost.setting == PEERS) => {
+                carried.lose_all(PEERS, PEERS_STAY);
+            }
+            "peers" => {}
             other => carried.lose(entry, format!("section [{other}] is not PgBouncer's")),
         }
     }

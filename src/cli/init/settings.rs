@@ -17,7 +17,7 @@ const CONSOLE: &str =
     "give these people console = \"viewer\", \"operator\" or \"dba\" in the policy";
 
 /// Settings of `[pgbouncer]` that have a place or are missed.
-const KNOWN: [(&str, Fate); 23] = [
+const KNOWN: [(&str, Fate); 27] = [
     ("listen_addr", Fate::Carried),
     ("listen_port", Fate::Carried),
     ("auth_file", Fate::Carried),
@@ -37,6 +37,7 @@ const KNOWN: [(&str, Fate); 23] = [
     ),
     ("client_tls_protocols", Fate::Lost(TLS_FIXED)),
     ("client_tls_ciphers", Fate::Lost(TLS_FIXED)),
+    ("client_tls13_ciphers", Fate::Lost(TLS_FIXED)),
     ("client_tls_ecdhcurve", Fate::Lost(TLS_FIXED)),
     ("client_tls_dheparams", Fate::Lost(TLS_FIXED)),
     ("auth_query", Fate::Lost(NO_QUERY)),
@@ -45,6 +46,20 @@ const KNOWN: [(&str, Fate); 23] = [
     (
         "auth_hba_file",
         Fate::Lost("write the addresses of a login into the policy: networks = [...] in its table"),
+    ),
+    (
+        "auth_ident_file",
+        Fate::Lost(
+            "a login is the name that the client gives; certificates say no login, only a zone",
+        ),
+    ),
+    (
+        "auth_ldap_options",
+        Fate::Lost("Portcullis asks no LDAP server: verifiers are read from auth_file only"),
+    ),
+    (
+        "login_notify_message",
+        Fate::Lost("PgBouncer sends it to whoever logs in to it, which is Portcullis now"),
     ),
     (
         "application_name_add_host",
@@ -56,7 +71,7 @@ const KNOWN: [(&str, Fate); 23] = [
 
 /// Settings of `[pgbouncer]` that PgBouncer goes on obeying; what begins with one of the words that
 /// end in `_` does so, too.
-const STAY: [&str; 55] = [
+const STAY: [&str; 57] = [
     "server_",
     "log_",
     "syslog",
@@ -80,6 +95,7 @@ const STAY: [&str; 55] = [
     "idle_transaction_timeout",
     "transaction_timeout",
     "autodb_idle_timeout",
+    "pool_idle_timeout",
     "suspend_timeout",
     "shutdown_timeout",
     "logfile",
@@ -113,6 +129,7 @@ const STAY: [&str; 55] = [
     "timezone",
     "application_name",
     "load_balance_hosts",
+    "target_session_attrs",
 ];
 
 /// Of a setting of `[pgbouncer]`; `None`: it is not known.
@@ -144,5 +161,39 @@ mod tests {
         assert_eq!(fate("auth_query"), Some(Fate::Lost(NO_QUERY)));
         assert_eq!(fate("lissten_port"), None);
         assert!(stays("dbname") && !stays("auth_user"));
+    }
+
+    /// Everything that was new in PgBouncer 1.19 to 1.26, and what stands in its main branch.
+    #[test]
+    fn newer_settings_are_known() {
+        for key in [
+            "auth_dbname",
+            "peer_id",
+            "server_tls13_ciphers",
+            "client_tls13_ciphers",
+            "track_extra_parameters",
+            "max_prepared_statements",
+            "scram_iterations",
+            "auth_ident_file",
+            "auth_ldap_options",
+            "transaction_timeout",
+            "query_wait_notify",
+            "max_db_client_connections",
+            "max_user_client_connections",
+            "login_notify_message",
+            "pool_idle_timeout",
+        ] {
+            assert!(fate(key).is_some(), "{key}");
+        }
+        for key in [
+            "load_balance_hosts",
+            "target_session_attrs",
+            "server_lifetime",
+            "min_pool_size",
+            "reserve_pool_size",
+            "client_idle_timeout",
+        ] {
+            assert!(stays(key), "{key}");
+        }
     }
 }

@@ -12,6 +12,10 @@ shop_figures = host=10.0.0.7 user=figures password='s3cret word' auth_user=asker
 legacy = host=10.0.0.9 client_encoding=latin1 pool_mode=session frobnicate=1
 * = host=testserver
 
+[peers]
+1 = host=/tmp/pgbouncer1
+2 = host=/tmp/pgbouncer2
+
 [users]
 shop_api = pool_mode=transaction max_user_connections=40 max_user_client_connections=300
 nobody = max_user_client_connections=3
@@ -154,25 +158,27 @@ fn what_is_left_out_is_said_and_no_secret_is() {
     let made = made(INI, &users(), false);
     let talk = made.talk();
     for said in [
-        "  pgbouncer.ini:12: nobody: max_user_client_connections: no such login, or not a number that fits\n",
+        "  pgbouncer.ini:16: nobody: max_user_client_connections: no such login, or not a number that fits\n",
         "  pgbouncer.ini:6: shop_figures: auth_user: verifiers are read from auth_file only\n",
         "  pgbouncer.ini:7: legacy: client_encoding: clients speak UTF8\n",
         "  pgbouncer.ini:7: legacy: pool_mode: a route has one pool_mode: give this database a PgBouncer of its own\n",
         "  pgbouncer.ini:7: legacy: frobnicate: this version does not know the setting\n",
         "  pgbouncer.ini:8: *: the policy names every database: add those that are reached through *\n",
-        "  pgbouncer.ini:17: listen_addr: Portcullis listens on one address: 10.1.2.3\n",
-        "  pgbouncer.ini:23: client_tls_ciphers: Portcullis speaks TLS 1.2 and 1.3",
-        "  pgbouncer.ini:28: auth_query: verifiers are read from auth_file only",
-        "  pgbouncer.ini:29: admin_users: give these people console",
-        "  pgbouncer.ini:32: ignore_startup_parameters: clients that send geqo at startup are refused\n",
-        "  pgbouncer.ini:36: max_prepared_statement: this version does not know the setting\n",
+        "  pgbouncer.ini:21: listen_addr: Portcullis listens on one address: 10.1.2.3\n",
+        "  pgbouncer.ini:27: client_tls_ciphers: Portcullis speaks TLS 1.2 and 1.3",
+        "  pgbouncer.ini:32: auth_query: verifiers are read from auth_file only",
+        "  pgbouncer.ini:33: admin_users: give these people console",
+        "  pgbouncer.ini:36: ignore_startup_parameters: clients that send geqo at startup are refused\n",
+        "  pgbouncer.ini:40: max_prepared_statement: this version does not know the setting\n",
         "  /userlist.txt:3: user \"old\" has an md5 secret, which cannot be used for SCRAM; run SET password_encryption",
         ": it cannot be the name of a login\n",
+        "  [peers]: PgBouncer's go on passing cancel requests on behind Portcullis, as they are; several Portcullis",
         "PgBouncer goes on with: connect_query, dbname, default_pool_size, host, logfile, ",
         "next:  portcullis check /out/portcullis.toml\n",
     ] {
         assert!(talk.contains(said), "{said}\n{talk}");
     }
+    assert_eq!(talk.matches("[peers]:").count(), 1, "{talk}");
     for unsaid in [
         "s3cret",
         "SCRAM-SHA-256$",
@@ -276,7 +282,7 @@ fn json_has_the_same() {
     let lost = value["not_carried_over"].as_array().unwrap();
     assert!(
         lost.iter()
-            .any(|lost| lost["setting"] == "pgbouncer.ini:28: auth_query"),
+            .any(|lost| lost["setting"] == "pgbouncer.ini:32: auth_query"),
         "{lost:?}"
     );
     assert!(

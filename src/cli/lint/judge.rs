@@ -90,7 +90,9 @@ impl File<'_> {
         for finding in findings(facts, self.who, self.state) {
             if finding.mode(self.who) != Mode::Off && !finding.exempt && !unread(&finding) {
                 let found = Found {
-                    fingerprint: facts.fingerprint.map(|fingerprint| fingerprint.to_string()),
+                    fingerprint: facts
+                        .fingerprint()
+                        .map(|fingerprint| fingerprint.to_string()),
                     ..self.found(finding, before, start)
                 };
                 self.found.push(found);

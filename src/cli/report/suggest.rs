@@ -7,20 +7,17 @@ use super::{Found, value};
 use crate::cli::judged::count;
 use crate::cli::output::printable;
 use crate::policy::exception::EXEMPTIBLE;
-use crate::policy::{Date, Guard, always_enforced, has_settings};
+use crate::policy::{Date, Guard, always_enforced};
 use crate::sql::Fingerprint;
 
 /// How long a suggested exception lasts.
 const DAYS: i64 = 90;
 /// Exceptions suggested at most; a policy takes 1000.
 const MAX_EXCEPTIONS: usize = 200;
-/// Guards that do not judge while the whole policy observes: they count what the server answers.
-const UNSEEN: [Guard; 1] = [Guard::BulkExport];
 
 /// What else is to be said where the whole policy observes.
 const WHOLE: &str = "\
 # Then mode = \"observe\" at the top of the policy can become mode = \"enforce\".
-# Not counted while it observes, as only an enforcing policy looks at them: rows read.
 ";
 
 /// What is known of one guard.
@@ -28,6 +25,8 @@ struct Known<'a> {
     guard: Guard,
     mode: &'a str,
     since: &'a str,
+    /// Its mode stands in a table of its own.
+    in_table: bool,
     /// What it would have refused and no exception lets past.
     open: u64,
     /// What it would have refused until there was an exception.
@@ -57,7 +56,7 @@ pub(super) fn policy(found: &Found, today: Date) -> String {
     }
     text.push_str("\n[guards]\n");
     for known in &known {
-        if let Some(line) = line(known, whole) {
+        if let Some(line) = line(known) {
             let _ = writeln!(text, "{line}"); // a String takes everything
         }
     }
@@ -86,6 +85,7 @@ fn known(found: &Found) -> Vec<Known<'_>> {
             guard,
             mode: of("mode")?,
             since: of("mode_since")?,
+            in_table: of("in_table").is_some(),
             open,
             exempt,
         })
@@ -94,19 +94,10 @@ fn known(found: &Found) -> Vec<Known<'_>> {
 }
 
 /// The line of one guard; none where it enforces already, as an unnamed one does.
-fn line(known: &Known<'_>, whole: bool) -> Option<String> {
+fn line(known: &Known<'_>) -> Option<String> {
     let (id, since) = (known.guard.id(), known.since);
     let times = |count| format!("{count} time{}", if count == 1 { "" } else { "s" });
     let (mode, why) = match (known.mode, known.open, known.exempt) {
-        ("observe", ..) if whole && UNSEEN.contains(&known.guard) => {
-            let always = match always_enforced(known.guard) {
-                true => "is always enforced, and ",
-                false => "",
-            };
-            return Some(format!(
-                "# {id} {always}sees nothing while the whole policy observes"
-            ));
-        }
         ("observe", 0, 0) => (
             "enforce",
             format!("nothing would have been refused since {since}"),
@@ -141,8 +132,7 @@ fn line(known: &Known<'_>, whole: bool) -> Option<String> {
         ("off", ..) => ("off", "as it is".to_owned()),
         _ => return None,
     };
-    Some(match has_settings(known.guard) {
-        // It may have a table, and then its mode stands there.
+    Some(match known.in_table {
         true => format!("# In [guards.{id}]: mode = \"{mode}\"  # {why}"),
         false => format!("{id} = \"{mode}\"  # {why}"),
     })

@@ -188,7 +188,7 @@ fn a_policy_that_observed_takes_what_is_suggested() {
         "zone-parameter = \"observe\"  # would have refused 1 time; it takes no exceptions, and PREPARE and EXECUTE stay refused",
         "# unknown-statement is always enforced: would have refused 1 time",
         "fast-path = \"enforce\"  # nothing would have been refused since 1970-01-01 00:00:01+00",
-        "# bulk-export sees nothing while the whole policy observes",
+        "bulk-export = \"enforce\"  # nothing would have been refused since 1970-01-01 00:00:01+00",
         "# In [guards.parameters]: mode = \"observe\"  # would have refused 1 time; it takes no exceptions",
         "# 2 times, the last one 1970-01-01 00:00:02+00: DELETE FROM \"a b\"",
     ] {

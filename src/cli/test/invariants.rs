@@ -2,6 +2,7 @@
 //! databases. A guard that would keep it and is not enforced is a failure, unless the cases say that this
 //! is meant.
 
+mod rules;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -85,6 +86,7 @@ fn one(who: &Who, found: &mut Invariants) {
     }
     fast_path(who, found);
     settings::kept(who, found);
+    rules::kept(who, found);
     match kind {
         Kind::Migrator => {
             refused(who, outside(), "SELECT", "SELECT 1", found);
@@ -231,7 +233,7 @@ impl Invariants {
         }
     }
 
-    /// The same of what cannot be played: the mode of the guard is all that there is to look at.
+    /// The same where nothing is played while the guard is not enforced.
     fn not_kept(&mut self, who: &Who, guard: Guard, name: &str) {
         let mode = judged::mode(guard, who);
         if mode != Mode::Enforce {

@@ -51,25 +51,20 @@ pub(in crate::cli) fn play_in(
     state: State,
     steps: &[Step],
 ) -> Played {
+    Player::new(who, zone, state).play(steps)
+}
+
+/// The same where the server answers [`ROWS`](super::server::ROWS) with so many rows.
+pub(in crate::cli) fn play_rows(
+    who: &Who,
+    zone: Option<&str>,
+    state: State,
+    steps: &[Step],
+    rows: u64,
+) -> Played {
     let mut player = Player::new(who, zone, state);
-    let mut open_batch = false;
-    for step in steps {
-        match step {
-            Step::Migration { open } => player.state.migration_open = *open,
-            Step::Send(message) => {
-                open_batch = match message.bytes.first() {
-                    Some(b'P' | b'B' | b'D' | b'E' | b'C' | b'H') => true,
-                    Some(b'd' | b'c' | b'f') => open_batch,
-                    _ => false,
-                };
-                player.send(message);
-            }
-        }
-    }
-    if open_batch {
-        player.send(&sync());
-    }
-    player.finish()
+    player.server.rows = rows;
+    player.play(steps)
 }
 
 /// What the conversation reports.
@@ -171,6 +166,27 @@ impl<'w> Player<'w> {
             refused_at: None,
             broken: None,
         }
+    }
+
+    fn play(mut self, steps: &[Step]) -> Played {
+        let mut open_batch = false;
+        for step in steps {
+            match step {
+                Step::Migration { open } => self.state.migration_open = *open,
+                Step::Send(message) => {
+                    open_batch = match message.bytes.first() {
+                        Some(b'P' | b'B' | b'D' | b'E' | b'C' | b'H') => true,
+                        Some(b'd' | b'c' | b'f') => open_batch,
+                        _ => false,
+                    };
+                    self.send(message);
+                }
+            }
+        }
+        if open_batch {
+            self.send(&sync());
+        }
+        self.finish()
     }
 
     /// Sends one message, and lets both sides talk until they rest.
@@ -276,6 +292,12 @@ impl<'w> Player<'w> {
             broken: self.broken,
         }
     }
+}
+
+/// The messages that prepare a text.
+pub(in crate::cli) fn prepared(sql: &str) -> Vec<Step> {
+    use super::step::{parse, sync};
+    vec![Step::Send(parse("", sql)), Step::Send(sync())]
 }
 
 /// The messages of a text: as a simple Query, or as Parse, Bind, Execute, Sync.

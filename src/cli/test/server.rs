@@ -36,7 +36,12 @@ pub(super) struct Server {
     /// The text behind each portal.
     portals: BTreeMap<Vec<u8>, Vec<u8>>,
     parameters: Parameters,
+    /// What [`ROWS`] is answered with.
+    pub rows: u64,
 }
+
+/// A query that gives rows.
+pub(super) const ROWS: &str = "SELECT 'rows'";
 
 impl Server {
     /// Idle, right after the login.
@@ -51,6 +56,7 @@ impl Server {
             statements: BTreeMap::new(),
             portals: BTreeMap::new(),
             parameters: Parameters::default(),
+            rows: 0,
         }
     }
 
@@ -208,12 +214,15 @@ impl Server {
             _ => {}
         }
         self.parameters.apply(statement);
-        if let Some(value) = self.parameters.asked(text) {
-            let row = row_of(value);
+        let row = self.parameters.asked(text).map(|value| (row_of(value), 1));
+        let row = row.or((text == ROWS).then(|| (row_of("row"), self.rows)));
+        if let Some((row, count)) = row {
             if simple {
                 self.put(b'T', |out| out.extend_from_slice(&[0, 0]));
             }
-            self.put(b'D', |out| out.extend_from_slice(&row));
+            for _ in 0..count {
+                self.put(b'D', |out| out.extend_from_slice(&row));
+            }
         }
         if statement.classes.has(Class::CopyIn) {
             self.put(b'G', |out| out.extend_from_slice(&[0, 0, 0]));

@@ -11,6 +11,19 @@ impl Injection {
         self.keeping.named();
     }
 
+    /// A name like the prefix's, and another: of what is parsed once more for a Bind.
+    pub fn bound_name(&self) -> [u8; NAME_LENGTH] {
+        let mut name = self.name;
+        name[0] = b'b';
+        name
+    }
+
+    /// Is it one of ours on the server connection? A client that could prepare something under it would have what is
+    /// bound to it judged as that, and run as ours.
+    pub fn owns(&self, name: &[u8]) -> bool {
+        matches!(name, [b'p' | b'r' | b'b', rest @ ..] if *rest == self.name[1..])
+    }
+
     /// Was PREPARE run on this connection?
     pub fn has_prepared_by_sql(&self) -> bool {
         self.prepared_by_sql
@@ -40,7 +53,7 @@ impl Injection {
         let parameters = self.parameters.as_ref();
         let set = parameters.is_some_and(|it| it.have_to_be_set() || it.modes().is_some());
         let shows = facts.statements.iter().any(|it| it.tag == "SHOW");
-        (set || shows) && !self.armed && self.is_due(facts) && !failed && self.matters(facts)
+        (set || shows) && !self.armed && self.is_due(facts) && !failed && self.matters(facts, true)
     }
 
     /// Is the prefix due ahead of the Parse of a statement that is left to the pool? PgBouncer answers a
@@ -49,14 +62,14 @@ impl Injection {
     /// stand behind such a Parse, unless SET TRANSACTION could still come between that and its Bind.
     pub fn due_at_followed_parse(&self, facts: &Facts, failed: bool) -> bool {
         let due = self.is_due(facts) && !self.keeping.is_kept() && !failed;
-        due && is_analyzed(facts) && self.matters(facts)
+        due && is_analyzed(facts) && self.matters(facts, true)
     }
 
     /// Will a prefix that closes its own name stand between the Parse of this statement and its Bind? That is
     /// the exception above: what PgBouncer would answer early must not be in flight then.
     pub fn closes_behind_parse(&self, facts: &Facts, failed: bool) -> bool {
         let due = self.is_due(facts) && !self.keeping.is_kept() && !failed;
-        due && !is_analyzed(facts) && self.matters(facts)
+        due && !is_analyzed(facts) && self.matters(facts, true)
     }
 
     /// May the server connection be given to another client behind what is unanswered? PgBouncer 1.18 gives

@@ -4,7 +4,7 @@ use super::Injection;
 use crate::conversation::choice::Choice;
 use crate::conversation::entering::{Enter, Entering};
 use crate::conversation::needs::{matters_to, needs_zone};
-use crate::sql::{Facts, Statement, TransactionControl};
+use crate::sql::{Facts, SavepointAct, Statement, TransactionControl};
 use crate::zone::signed::Signer;
 use crate::zone::{Form, Prefix};
 
@@ -44,6 +44,10 @@ impl Injection {
         if !is_open || choice.sets(facts) || choice.may_set(facts) {
             return Enter::No;
         }
+        if self.armed && goes_back(facts) {
+            // What it would enter is taken back at once, or refused where it is another zone.
+            return Enter::No;
+        }
         if choice.is_set_here() {
             return choice.said().map_or(Enter::No, Enter::Said);
         }
@@ -69,6 +73,12 @@ impl Injection {
     pub fn enters_behind(&self, statement: &Statement) -> bool {
         let choice = self.choice.as_ref().filter(|it| it.entering().is_some());
         choice.is_some_and(|choice| choice.sets_by(statement))
+    }
+
+    /// Is it unknown what must be set ahead of the statement, behind a procedure?
+    pub fn is_doubted(&self, facts: &Facts) -> bool {
+        let parameters = self.parameters.as_ref();
+        parameters.is_some_and(|it| it.are_doubted()) && !self.armed && self.matters(facts, true)
     }
 
     /// Appends the prefix that is due ahead of a statement; in which form?
@@ -119,4 +129,13 @@ impl Injection {
         (self.cleared && self.zone.is_some() && facts.is_none_or(matters))
             || (behind && facts.is_some_and(|facts| matters(facts) && !sets(facts)))
     }
+}
+
+/// ROLLBACK TO SAVEPOINT, and nothing else.
+fn goes_back(facts: &Facts) -> bool {
+    let [statement] = &*facts.statements else {
+        return false;
+    };
+    let savepoint = statement.details.savepoint.as_ref();
+    facts.undescribed.is_none() && savepoint.is_some_and(|it| it.act == SavepointAct::RollBackTo)
 }

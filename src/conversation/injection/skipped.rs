@@ -3,8 +3,9 @@
 
 use super::Injection;
 use crate::conversation::choice::Here;
+use crate::conversation::modes::Running;
 use crate::protocol::TransactionStatus;
-use crate::sql::{Facts, Modes, SavepointAct, TransactionControl};
+use crate::sql::{Facts, SavepointAct, TransactionControl};
 
 /// What is forgotten when a statement that ends the transaction is sent.
 #[derive(Debug)]
@@ -13,8 +14,8 @@ pub struct Before {
     cleared: bool,
     savepoints: u32,
     choice: Option<Here>,
-    /// Of the parameters, if there are any: touched, and named modes.
-    touched: Option<(Vec<Box<str>>, Modes)>,
+    /// Of the parameters, if there are any: touched, and modes.
+    touched: Option<(Vec<Box<str>>, Running)>,
     /// The server has ended a transaction since.
     ended: bool,
 }
@@ -108,8 +109,7 @@ impl Injection {
     /// between? Not where a client that chooses its zone sets it in a transaction of its own, and nothing
     /// else is kept.
     pub(super) fn mixes(&self, facts: &Facts) -> bool {
-        let mut control = facts.statements.iter().map(|it| it.transaction);
-        if !control.any(super::moves) {
+        if !facts.statements.iter().any(super::moves) {
             return false;
         }
         let nothing = self.zone.is_none() && !self.keeps_values();
@@ -127,7 +127,7 @@ fn is_framed(facts: &Facts) -> bool {
         return false;
     };
     let between = match rest {
-        [between @ .., last] if super::moves(last.transaction) => {
+        [between @ .., last] if super::moves(last) => {
             let ends = matches!(
                 last.transaction,
                 Some(
@@ -142,6 +142,5 @@ fn is_framed(facts: &Facts) -> bool {
         }
         between => between,
     };
-    first.transaction == Some(TransactionControl::Begin)
-        && !between.iter().any(|it| super::moves(it.transaction))
+    first.transaction == Some(TransactionControl::Begin) && !between.iter().any(super::moves)
 }

@@ -32,10 +32,10 @@ fn what_resets_everything_takes_the_zone_with_it_until_it_is_set_again() {
     let select = describe(b"select 1");
     for text in ["reset all", "select 1; reset all"] {
         let mut injection = in_a_zone();
-        injection.executed(&describe(b"begin"));
+        injection.executed(&describe(b"begin"), false);
         injection.put(&mut Vec::new(), &describe(b"select 1"), &Unsigned);
         assert!(!injection.due_at_bind(&select, false, false));
-        injection.executed(&describe(text.as_bytes()));
+        injection.executed(&describe(text.as_bytes()), false);
         assert!(injection.due_at_bind(&select, false, false), "{text}");
         assert_eq!(
             injection.query_form(&select, false, false),
@@ -56,6 +56,20 @@ fn what_resets_everything_takes_the_zone_with_it_until_it_is_set_again() {
     assert!(!in_a_zone().due_at_bind(&discard, false, false));
 }
 
+/// A transaction may go on for as long as it likes.
+#[test]
+fn what_is_touched_again_and_again_is_remembered_once() {
+    let mut injection = pooled(None, None);
+    injection.begin_parameters();
+    for text in ["reset all", "set jit = off", "rollback to s"].repeat(9) {
+        injection
+            .begin_parameters()
+            .sent(&describe(text.as_bytes()));
+        let (touched, _) = injection.begin_parameters().touched();
+        assert!(touched.len() <= 1, "{text}: {touched:?}");
+    }
+}
+
 #[test]
 fn what_may_have_ended_the_transaction_inside_takes_the_zone_with_it() {
     let select = describe(b"select 1");
@@ -69,7 +83,7 @@ fn what_may_have_ended_the_transaction_inside_takes_the_zone_with_it() {
         let mut injection = in_a_zone();
         assert!(injection.due_at_bind(&facts, false, false), "{text}");
         injection.put(&mut Vec::new(), &describe(b"select 1"), &Unsigned);
-        injection.executed(&facts);
+        injection.executed(&facts, false);
         assert!(injection.due_at_bind(&select, false, false), "{text}");
         assert!(injection.holds_batches(), "{text}");
     }
@@ -81,7 +95,7 @@ fn a_name_that_sql_may_have_taken_gets_the_zone_whatever_was_parsed_under_it() {
     let begin = describe(b"begin");
     let mut injection = in_a_zone();
     assert!(!injection.due_at_bind(&begin, true, false));
-    injection.executed(&describe(b"prepare s as select * from orders"));
+    injection.executed(&describe(b"prepare s as select * from orders"), false);
     injection.batch_ended();
     assert!(injection.due_at_bind(&begin, true, false));
     assert!(!injection.due_at_bind(&begin, false, false));
@@ -123,7 +137,7 @@ fn a_query_keeps_the_zone_within_its_batch() {
     let select = describe(b"select 1");
     let mut injection = in_a_zone();
     injection.put(&mut Vec::new(), &describe(b"select 1"), &Unsigned);
-    injection.executed(&select);
+    injection.executed(&select, false);
     assert!(!injection.due_at_bind(&select, false, false));
     assert!(!injection.due_at_bind(&describe(b"commit"), false, false));
     injection.batch_ended();
@@ -162,10 +176,10 @@ fn what_the_client_sets_is_entered_behind_it_and_ahead_of_the_next_statement() {
     ] {
         let mut injection = signed();
         let sets = describe(text.as_bytes());
-        injection.executed(&describe(b"begin"));
+        injection.executed(&describe(b"begin"), false);
         assert!(!injection.due_at_bind(&select, false, false));
         assert!(!injection.due_at_bind(&sets, false, false), "{text}");
-        injection.executed(&sets);
+        injection.executed(&sets, false);
         assert!(injection.lost_to_portal(Some(&select)), "bound before");
         assert!(injection.due_at_bind(&select, false, false), "{text}");
         assert!(!injection.due_at_bind(&sets, false, false), "{text}");
@@ -176,15 +190,15 @@ fn what_the_client_sets_is_entered_behind_it_and_ahead_of_the_next_statement() {
         // Whatever may have taken the mark away.
         for again in ["rollback to s", "reset all", text] {
             let again = describe(again.as_bytes());
-            injection.executed(&describe(b"savepoint s"));
-            injection.executed(&sets);
-            injection.executed(&again);
+            injection.executed(&describe(b"savepoint s"), false);
+            injection.executed(&sets, false);
+            injection.executed(&again, false);
             if injection.has_chosen() {
                 assert!(injection.due_at_bind(&select, false, false), "{again:?}");
                 injection.put(&mut Vec::new(), &select, &Unsigned);
             }
         }
-        injection.executed(&describe(b"commit"));
+        injection.executed(&describe(b"commit"), false);
         assert!(!injection.due_at_bind(&select, false, false), "{text}");
     }
 }

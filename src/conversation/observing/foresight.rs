@@ -199,7 +199,7 @@ impl Foresight {
         meaning: Option<Meaning>,
     ) -> impl Iterator<Item = Change> {
         let allowed = meaning.as_ref().filter(|it| !it.refused);
-        let form = allowed.and_then(|it| self.form(&it.facts));
+        let form = allowed.and_then(|it| self.form_of_parse(&it.facts));
         // Names, and constants like dates, mean what the client's parameters say.
         let reads = allowed.filter(|_| self.pooled && self.has_parameters);
         let prefix = reads.and_then(|it| self.prefix(&it.facts));
@@ -272,7 +272,7 @@ impl Foresight {
     /// Would a Query have to be sent in pieces, and cannot be? `long`: it is too long for that.
     pub fn cannot_be_cut(&self, facts: &Facts, long: bool) -> bool {
         let several = facts.statements.len() > 1;
-        let moves = facts.statements.iter().any(|it| moves(it.transaction));
+        let moves = facts.statements.iter().any(moves);
         let kept = self.pooled && self.has_parameters;
         let sets = self.zone || self.chosen || kept || self.form(facts).is_some();
         several
@@ -292,6 +292,14 @@ impl Foresight {
         }
         let keeps = self.keeps()?;
         reading::sets(facts, keeps).then_some(Change::Local)
+    }
+
+    fn form_of_parse(&self, facts: &Facts) -> Option<Change> {
+        let statement = facts.statements.first()?;
+        let bound = self
+            .keeps()
+            .and_then(|keeps| reading::localized_at_parse(statement, keeps));
+        self.form(facts).or(bound.map(|_| Change::Local))
     }
 
     /// Of which parameters values would be kept.

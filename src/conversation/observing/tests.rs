@@ -300,4 +300,47 @@ fn a_recorded_connection_is_judged_in_any_case() {
     assert!(connection.conversation.injection.is_some());
 }
 
+/// Told once in an answer; what is read in parts counts together until its transaction is over.
+#[test]
+fn rows_beyond_a_limit_are_told_and_go_on() {
+    let limited = POLICY.replace("[login.app]\n", "[login.app]\nmax_rows = 3\n");
+    let ready = |status: &[u8]| put(b'Z', status);
+    let answer = |rows: usize, tag: &[u8], status: &[u8]| {
+        let row = put(b'D', &[0, 0]);
+        [row.repeat(rows), put(b'C', tag), ready(status)].concat()
+    };
+    let copied = [
+        put(b'd', b"x\n").repeat(4),
+        put(b'c', b""),
+        put(b'C', b"COPY 4\0"),
+        ready(b"I"),
+    ];
+    let suspended = [put(b'D', &[0, 0]).repeat(2), put(b's', b""), ready(b"T")].concat();
+    let (told, not) = ("bulk-export", "");
+    let answers = [
+        (answer(3, b"SELECT 3\0", b"I"), not),
+        (answer(9, b"SELECT 9\0", b"I"), told),
+        (copied.concat(), told),
+        (answer(2, b"FETCH 2\0", b"T"), not),
+        (answer(2, b"FETCH 2\0", b"T"), told),
+        (answer(0, b"COMMIT\0", b"I"), not),
+        (suspended.clone(), not),
+        (suspended, told),
+        (answer(0, b"COMMIT\0", b"I"), not),
+        (answer(3, b"SELECT 3\0", b"I"), not),
+    ];
+    for (policy, counts) in [(&*limited, true), (POLICY, false)] {
+        for size in [1, 4, 1000] {
+            let mut connection = Connection::of(policy, false);
+            for (answer, expected) in &answers {
+                connection.client(&query("-- nothing to judge"), usize::MAX);
+                connection.counting.told();
+                assert_eq!(&connection.server(answer, size), answer);
+                let expected = if counts { expected } else { not };
+                assert_eq!(connection.counting.told(), expected, "{answer:?}");
+            }
+        }
+    }
+}
+
 mod foreseen;

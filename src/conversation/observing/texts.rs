@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::foresight::Meaning;
 use super::{Change, MAX_BESIDE_TEXT, Onlooker};
-use crate::conversation::choice::{Read, bound_otherwise, read_bound, without_bound_names};
+use crate::conversation::bound::{Read, bound_otherwise, read_bound, without_bound_names};
 use crate::conversation::client::Message;
 use crate::conversation::judge::reaches_for_others;
 use crate::conversation::{Context, Next, Observer, prepared};
@@ -251,7 +251,7 @@ impl Onlooker {
         let is_new = |guard: &Guard| !before.observed.iter().any(|it| it == *guard);
         for guard in now.observed.iter().filter(is_new) {
             let objection = Objection::new("refused once it is bound");
-            let refusal = objection.refuse(guard, cx.who, facts.fingerprint);
+            let refusal = objection.refuse(guard, cx.who, facts.fingerprint());
             cx.observer.observed(&refusal, b"");
         }
         !now.observed.is_empty()

@@ -6,7 +6,7 @@
 use crate::conversation::client::{Message, Step};
 use crate::conversation::extended::{Lookup, unknown_statement};
 use crate::conversation::in_flight::{Expected, Space};
-use crate::conversation::reading::put_edited;
+use crate::conversation::reading::put_rewritten;
 use crate::conversation::server::Step as Answer;
 use crate::conversation::splice::Splice;
 use crate::conversation::{Batch, Context, Conversation, Observer};
@@ -62,7 +62,7 @@ impl Conversation {
             self.close_at_pool(name, out);
         }
         frame::message(out.insert(), b'Q', |out| {
-            put_edited(out, message.text(), self.edits(facts));
+            put_rewritten(out, message.text(), &self.rewrites(facts));
             out.push(0);
         });
         self.in_flight
@@ -158,7 +158,7 @@ impl Conversation {
         Some(Box::new(objection.refuse(
             Guard::SessionState,
             who,
-            facts.fingerprint,
+            facts.fingerprint(),
         )))
     }
 }

@@ -75,6 +75,15 @@ impl Conversation {
             || facts.statements.iter().any(|it| it.tag == "DISCARD ALL");
     }
 
+    /// A statement is sent to run: does it make something temporary, that hides what has its name until the
+    /// transaction ends? A pool that follows names keeps whatever is parsed meanwhile, with types of the hiding table, for
+    /// everybody who sends the same text.
+    pub(in crate::conversation) fn may_hide_relations(&mut self, facts: &Facts) {
+        if self.remembers() && facts.statements.iter().any(|it| it.details.temporary) {
+            self.names_are_lost();
+        }
+    }
+
     /// Is what may take names unanswered?
     pub(in crate::conversation) fn is_deallocating(&mut self) -> bool {
         self.statements.deallocating &= !self.in_flight.is_empty();

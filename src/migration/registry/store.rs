@@ -265,7 +265,12 @@ fn private_file(path: &Path) -> Result<(), RegistryError> {
         .mode(0o600)
         .open(path)
         .map_err(cannot)?;
-    let mode = file.metadata().map_err(cannot)?.permissions().mode() & 0o777;
+    let metadata = file.metadata().map_err(cannot)?;
+    if !metadata.is_file() {
+        // SQLite would read a named pipe for ever.
+        return Err(RegistryError::file(path, "is not a regular file"));
+    }
+    let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(RegistryError::file(
             path,

@@ -1,4 +1,5 @@
-//! A connection on which tables are asked: as the login's server role, in the pool of its clients.
+//! A connection on which tables are asked: as the login's server role, in the pool and on the route of its
+//! clients.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,7 @@ const QUERY_CANCELED: &[u8; 5] = b"57014";
 pub(super) struct Means<'a> {
     role: &'a str,
     keys: &'a Keys,
+    route: RouteName,
     /// In the order of [`Asker::ALL`].
     prefixes: [Prefix; 3],
 }
@@ -76,6 +78,7 @@ impl<'a> Means<'a> {
         Ok(Self {
             role,
             keys,
+            route: login.route,
             prefixes: [of(first)?, of(second)?, nobody],
         })
     }
@@ -88,7 +91,7 @@ impl<'a> Means<'a> {
             keys: self.keys,
             parameters: &PINNED,
             pinned: true,
-            route: RouteName::Transaction,
+            route: self.route,
         }
     }
 

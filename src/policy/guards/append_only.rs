@@ -1,6 +1,5 @@
 //! `append-only`: what has been written down stays as it was.
 
-use crate::policy::pattern::spelled;
 use crate::policy::{Objection, State, Who};
 use crate::sql::{Class, Facts, RelationAct, Statement};
 
@@ -23,7 +22,7 @@ pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
             RelationAct::Delete => "DELETE FROM",
             _ => "TRUNCATE",
         };
-        let name = spelled(&touch.relation);
+        let name = &touch.relation;
         Some(
             Objection::new(format!("cannot {what} \"{name}\", which is append-only"))
                 .hint("Add a row that corrects the other")

@@ -1,6 +1,6 @@
 //! `dangerous-functions`: functions that get past the text of the statement.
 
-use crate::policy::pattern::{NamePattern, spelled};
+use crate::policy::pattern::NamePattern;
 use crate::policy::rights::{in_expand_session, in_migration_session};
 use crate::policy::rule::may_name;
 use crate::policy::{Objection, State, Who};
@@ -31,6 +31,11 @@ pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
 
 fn not_allowed(name: &str) -> Objection {
     let detail = match group(name) {
+        Some(FunctionGroup::HiddenRows) => {
+            return Objection::new(format!("relation {name} is not allowed"))
+                .detail("It has values of rows that row-level security hides")
+                .hint("Read pg_stats or pg_stats_ext, which show those of rows that may be read");
+        }
         Some(FunctionGroup::ExtensionDdl) => {
             "It changes the schema, or plans work that does, by way of an extension"
         }
@@ -57,11 +62,9 @@ fn denied(facts: &Facts, denied: &[NamePattern]) -> Option<Objection> {
             Some(calls) => {
                 let is_denied = |call: &QualifiedName| denied.iter().any(|name| name.fits(call));
                 match calls.iter().find(|call| is_denied(call)) {
-                    Some(call) => {
-                        Objection::new(format!("function {}() is not allowed", spelled(call)))
-                            .detail("The policy denies it")
-                            .hint("Write the statement without it")
-                    }
+                    Some(call) => Objection::new(format!("function {call}() is not allowed"))
+                        .detail("The policy denies it")
+                        .hint("Write the statement without it"),
                     None => hidden(&statement.details, is_denied)?,
                 }
             }
@@ -84,7 +87,7 @@ fn hidden(details: &Details, is_denied: impl Fn(&QualifiedName) -> bool) -> Opti
                 .hint("If it is a column, write it without its table"),
         );
     }
-    let operator = spelled(details.operators().first()?);
+    let operator = details.operators().first()?.to_string();
     Some(
         Objection::new(format!("operator {operator} is not allowed"))
             .detail("The policy denies functions, and an operator calls one that is not named")

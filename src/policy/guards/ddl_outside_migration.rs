@@ -1,24 +1,38 @@
 //! `ddl-outside-migration`: the schema, roles and privileges change only in a migration session.
 
-use super::first_of;
+mod temporary;
+
 use crate::policy::rights::in_migration_session;
 use crate::policy::{Objection, State, Who};
-use crate::sql::{Class, ClassSet, Facts};
+use crate::sql::{Class, ClassSet, Facts, Statement};
 
 const CHANGES: ClassSet = ClassSet::of(Class::Ddl).with(Class::Role);
 
 /// Objects to DDL, TRUNCATE, SELECT INTO, roles and grants, however they are wrapped, and to writes to
 /// the catalogs that hold what those define.
+///
+/// A service may have temporary tables: on the transaction route those that are gone when it is over (ON COMMIT
+/// DROP), on the session route any.
 pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
     if in_migration_session(who, state) {
         return None;
     }
-    let statement = first_of(facts, CHANGES)?;
-    let objection = outside(statement.tag, who).at(statement.position);
-    Some(match statement.details.catalog {
-        true => objection.detail("It writes to a catalog"),
-        false => objection,
-    })
+    let changing = |statement: &&Statement| statement.classes.intersects(CHANGES);
+    facts
+        .statements
+        .iter()
+        .filter(changing)
+        .find_map(|statement| {
+            let objection = match temporary::judge(statement, who) {
+                Some(free) => free.err()?,
+                None => outside(statement.tag, who),
+            };
+            let objection = objection.at(statement.position);
+            Some(match statement.details.catalog {
+                true => objection.detail("It writes to a catalog"),
+                false => objection,
+            })
+        })
 }
 
 /// The words for whatever needs a migration session and has none.

@@ -1,6 +1,5 @@
 //! `denied-relations`: what a login may not touch at all.
 
-use crate::policy::pattern::spelled;
 use crate::policy::rule::may_name;
 use crate::policy::{Objection, State, Who};
 use crate::sql::Facts;
@@ -25,8 +24,7 @@ pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
                     .find(|touch| denied.iter().any(|name| name.fits(&touch.relation)))?;
                 Objection::new(format!(
                     "relation \"{}\" is denied to login \"{}\"",
-                    spelled(&touch.relation),
-                    who.login.name
+                    touch.relation, who.login.name
                 ))
                 .hint("Connect as a login that may use it")
             }

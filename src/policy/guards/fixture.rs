@@ -127,7 +127,8 @@ pub fn message(mut statements: Vec<Statement>) -> Facts {
         undescribed: None,
         fingerprint: Some(Fingerprint::new(
             *b"\x5b\x1f\x90\xa2\xc3\x77\x5b\x1f\x90\xa2\xc3\x77\x5b\x1f\x90\xa2",
-        )),
+        ))
+        .into(),
     }
 }
 
@@ -180,6 +181,7 @@ pub fn parameter(name: ParameterName, how: ParameterUse, value: Option<&str>) ->
             edits: Box::default(),
             end: 0,
             by_query: false,
+            unset: Box::default(),
             deallocates: None,
         })
     });

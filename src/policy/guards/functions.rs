@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::policy::pattern::{NamePattern, spelled};
+use crate::policy::pattern::NamePattern;
 use crate::policy::rights::in_migration_session;
 use crate::policy::rule::may_name;
 use crate::policy::{Objection, State, Who};
@@ -27,7 +27,7 @@ pub(super) fn unlisted(statement: &Statement, allowed: &[NamePattern]) -> Option
         }
         None => return None,
         Some(calls) => match calls.iter().find(|call| !may_be_called(call, allowed)) {
-            Some(call) => Objection::new(format!("function {}() is not listed", spelled(call)))
+            Some(call) => Objection::new(format!("function {call}() is not listed"))
                 .detail(LISTED)
                 .hint("Ask a DBA to list it"),
             None => hidden(&statement.details, allowed)?,
@@ -43,7 +43,7 @@ fn hidden(details: &Details, allowed: &[NamePattern]) -> Option<Objection> {
     let listed = |name: &QualifiedName| allowed.iter().any(|one| one.admits(name));
     if let Some(operator) = details.operators().iter().find(|name| !listed(name)) {
         return Some(
-            Objection::new(format!("operator {} is not listed", spelled(operator)))
+            Objection::new(format!("operator {operator} is not listed"))
                 .detail(LISTED)
                 .hint("Ask a DBA to list it as a function of that name would be"),
         );

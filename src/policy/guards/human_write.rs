@@ -9,7 +9,7 @@ const WRITES: ClassSet = ClassSet::of(Class::Write)
 
 /// Functions that change large objects or sequences, or send notifications; the other large object
 /// functions read.
-const WRITING_FUNCTIONS: [&str; 11] = [
+const WRITING_FUNCTIONS: [&str; 12] = [
     "lo_creat",
     "lo_create",
     "lo_from_bytea",
@@ -19,6 +19,7 @@ const WRITING_FUNCTIONS: [&str; 11] = [
     "lo_unlink",
     "lowrite",
     "nextval",
+    "pg_logical_emit_message",
     "pg_notify",
     "setval",
 ];
@@ -106,6 +107,10 @@ mod tests {
             (calls(&["setval"]), "setval()"),
             (calls(&["nextval"]), "nextval()"),
             (calls(&["pg_notify"]), "pg_notify()"),
+            (
+                calls(&["pg_logical_emit_message"]),
+                "pg_logical_emit_message()",
+            ),
             (facts("NOTIFY", &[Class::Notify]), "NOTIFY"),
         ] {
             let message = format!("cannot execute {what} as login \"boris\", which may only read");
@@ -142,6 +147,7 @@ mod tests {
             assert_allowed(&facts("INSERT", &[Class::Write]), &who, CLOSED);
             assert_allowed(&locking(), &who, CLOSED);
             assert_allowed(&calls(&["setval", "nextval", "pg_notify"]), &who, CLOSED);
+            assert_allowed(&calls(&["pg_logical_emit_message"]), &who, CLOSED);
             assert_allowed(&facts("NOTIFY", &[Class::Notify]), &who, CLOSED);
             assert_allowed(&facts("LOCK TABLE", &[Class::Lock]), &who, CLOSED);
         }

@@ -75,6 +75,13 @@ fn objection(touch: &ParameterTouch) -> Objection {
         .hint(hint)
 }
 
+/// The objection to a name that is bound and cannot be read.
+pub fn unreadable() -> Objection {
+    Objection::new("cannot tell which parameter this sets")
+        .detail("Its name must be a string constant, or a bound value of type text")
+        .hint("Bind it as text, in UTF-8")
+}
+
 /// As PostgreSQL compares encoding names: letters and digits only, any case.
 fn is_utf8(value: &str) -> bool {
     let name: String = value.chars().filter(char::is_ascii_alphanumeric).collect();

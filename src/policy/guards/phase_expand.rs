@@ -24,7 +24,7 @@ fn statement(statement: &Statement) -> Option<Objection> {
     } else if classes.is_empty() || classes.intersects(NOBODY) {
         unjudged()
     } else {
-        taken(statement.details.takes_away.as_ref()?, statement.tag)
+        taken(statement.details.takes_away.as_deref()?, statement.tag)
     };
     Some(objection.at(statement.position))
 }

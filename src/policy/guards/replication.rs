@@ -3,7 +3,7 @@
 use super::functions;
 use crate::error::SqlState;
 use crate::policy::objection::quoted;
-use crate::policy::pattern::{NamePattern, cut, spelled};
+use crate::policy::pattern::{NamePattern, cut};
 use crate::policy::rule::may_name;
 use crate::policy::{Kind, Objection, State, Who};
 use crate::sql::walsender::{Command, Malformed, Setting, Walsender};
@@ -115,7 +115,7 @@ fn relations(statement: &Statement, listed: &[NamePattern]) -> Option<Objection>
             Some(
                 Objection::new(format!(
                     "relation \"{}\" is not listed for this replication login",
-                    spelled(&touch.relation)
+                    touch.relation
                 ))
                 .detail("The policy lists the relations that its snapshot may read")
                 .hint(

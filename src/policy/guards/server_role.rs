@@ -4,6 +4,7 @@
 use crate::error::SqlState;
 use crate::policy::objection::quoted;
 use crate::policy::{Kind, Mode, Objection, Who};
+use crate::sql::quote::identifier;
 
 use super::super::Guard;
 
@@ -137,11 +138,6 @@ fn owns(role: &ServerRole, Owned { table, owner, .. }: &Owned) -> String {
             quoted(owner)
         ),
     }
-}
-
-/// A name as SQL takes it.
-fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 #[cfg(test)]

@@ -4,15 +4,15 @@ mod numbers;
 
 use crate::error::SqlState;
 use crate::policy::rights::in_migration_session;
-use crate::policy::{Guard, Mode, Objection, RouteName, State, Who};
+use crate::policy::{Objection, RouteName, State, Who};
 use crate::sql::{
     Class, ClassSet, Facts, FunctionGroup, ParameterName, ParameterTouch, ParameterUse, Statement,
-    TransactionControl, group,
+    TemporaryTable, TransactionControl, group,
 };
 
 /// Objects, on the transaction route, to what stays on the server connection when the transaction is
-/// over: LISTEN, LOAD, cursors WITH HOLD, SQL-level PREPARE and EXECUTE, temporary tables, session
-/// advisory locks, `set_limit()` and its like, `currval()` and `lastval()` where nothing has run before them
+/// over: LISTEN, LOAD, cursors WITH HOLD, SQL-level PREPARE and EXECUTE, temporary tables without ON COMMIT DROP, session
+/// advisory locks, `setseed()`, `set_limit()` and its like, `currval()` and `lastval()` where nothing has run before them
 /// in their transaction, and parameters set for the session where that cannot be turned into a setting for the
 /// transaction (elsewhere it is, and kept for the client). On every route it objects to prepared transactions, which outlive even the
 /// connection.
@@ -25,7 +25,7 @@ pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
     let pooled = who.login.route == RouteName::Transaction;
     let found = facts.statements.iter().find_map(|statement| {
         let objection =
-            two_phase(statement).or_else(|| pooled.then(|| stays(statement, who)).flatten())?;
+            two_phase(statement).or_else(|| pooled.then(|| stays(statement)).flatten())?;
         Some(objection.at(statement.position))
     });
     found.or_else(|| pooled.then(|| numbers::judge(facts, state)).flatten())
@@ -48,68 +48,89 @@ fn two_phase(statement: &Statement) -> Option<Objection> {
 /// The way to a connection of one's own.
 const OWN: &str = "give the login route = \"session\" in the policy";
 
-fn stays(statement: &Statement, who: &Who) -> Option<Objection> {
+/// What to do without a seed.
+const UNSEEDED: &str = "For a sample that can be drawn again use TABLESAMPLE with REPEATABLE";
+
+fn stays(statement: &Statement) -> Option<Objection> {
+    let made = statement.details.temporary && !is_dropped_at_commit(statement);
+    sets_for_session(statement)
+        .or_else(|| holds(statement))
+        .or_else(|| made.then(|| temporary(statement)))
+        .or_else(|| calls(statement))
+}
+
+/// LISTEN, LOAD, cursors WITH HOLD, SQL-level PREPARE and EXECUTE.
+fn holds(statement: &Statement) -> Option<Objection> {
     let has = |class| statement.classes.has(class);
-    let tag = statement.tag;
-    if let Some(objection) = sets_for_session(statement) {
-        return Some(objection);
-    }
-    let (what, hint) = if tag == "LISTEN" && has(Class::Notify) {
-        ("LISTEN".to_owned(), format!("To listen, {OWN}"))
-    } else if tag == "LOAD" && has(Class::SessionState) {
-        (
-            "LOAD".to_owned(),
+    let (what, hint) = match statement.tag {
+        "LISTEN" if has(Class::Notify) => ("LISTEN", format!("To listen, {OWN}")),
+        "LOAD" if has(Class::SessionState) => (
+            "LOAD",
             format!("Preload the library on the server, or {OWN}"),
-        )
-    } else if has(Class::Cursor) && has(Class::SessionState) {
-        (
-            "DECLARE CURSOR WITH HOLD".to_owned(),
+        ),
+        _ if has(Class::Cursor) && has(Class::SessionState) => (
+            "DECLARE CURSOR WITH HOLD",
             format!("Fetch within one transaction, without WITH HOLD, or {OWN}"),
-        )
-    } else if has(Class::Prepare) || has(Class::Execute) {
-        let what = if has(Class::Prepare) {
-            "PREPARE"
-        } else {
-            "EXECUTE"
-        };
-        (
-            what.to_owned(),
-            format!("Let the driver prepare it by the protocol, or {OWN}"),
-        )
-    } else if statement.details.temporary {
-        (
-            format!("{tag} for a temporary table or view"),
-            match who.policy.mode(Guard::DdlOutsideMigration) {
-                // They would be refused there, too.
-                Mode::Enforce => "Use WITH".to_owned(),
-                Mode::Observe | Mode::Off => format!("Use WITH, or {OWN}"),
+        ),
+        _ if has(Class::Prepare) || has(Class::Execute) => (
+            if has(Class::Prepare) {
+                "PREPARE"
+            } else {
+                "EXECUTE"
             },
-        )
-    } else if let Some(function) = statement.functions.iter().find(|name| sets_state(name)) {
+            format!("Let the driver prepare it by the protocol, or {OWN}"),
+        ),
+        _ => return None,
+    };
+    Some(left_behind(what, hint))
+}
+
+/// A temporary table, view or sequence that its transaction leaves there.
+pub(super) fn temporary(statement: &Statement) -> Objection {
+    let tag = statement.tag;
+    let (kind, instead) = match tag {
+        "CREATE TABLE" | "CREATE TABLE AS" => {
+            ("table", "Say ON COMMIT DROP and use it in one transaction")
+        }
+        "CREATE VIEW" => ("view", "Use WITH"),
+        "CREATE SEQUENCE" => ("sequence", "Use row_number()"),
+        _ => ("table", "Use WITH"),
+    };
+    let what = format!("{tag} for a temporary {kind}");
+    left_behind(&what, format!("{instead}, or {OWN}"))
+}
+
+/// `setseed()`, `set_limit()` and its like, and advisory locks of the session.
+fn calls(statement: &Statement) -> Option<Objection> {
+    let called = |is: fn(&str) -> bool| statement.functions.iter().find(|name| is(name));
+    if let Some(function) = called(sets_state) {
         let hint = match *function {
             "set_limit" => "Use SET LOCAL pg_trgm.similarity_threshold".to_owned(),
+            "setseed" => format!("{UNSEEDED}; or {OWN}"),
             _ => format!("If you need it, {OWN}"),
         };
-        (format!("{function}()"), hint)
-    } else {
-        let lock = statement.functions.iter().find(|name| takes_lock(name))?;
-        let hint = match lock.contains("unlock") {
-            true => "Locks of pg_advisory_xact_lock() end with their transaction".to_owned(),
-            false => format!(
-                "Use {}, which ends with the transaction",
-                transactional(lock)
-            ),
-        };
-        (format!("{lock}()"), format!("{hint}; or {OWN}"))
+        return Some(left_behind(&format!("{function}()"), hint));
+    }
+    let lock = called(takes_lock)?;
+    let instead = match lock.contains("unlock") {
+        true => "Locks of pg_advisory_xact_lock() end with their transaction".to_owned(),
+        false => format!(
+            "Use {}, which ends with the transaction",
+            transactional(lock)
+        ),
     };
-    Some(
-        Objection::new(format!("cannot execute {what} on the transaction route"))
-            .sqlstate(SqlState::UNSUPPORTED)
-            .detail(
-                "It would stay on the pooled connection for its next client, or be missed there",
-            )
-            .hint(hint),
-    )
+    Some(left_behind(
+        &format!("{lock}()"),
+        format!("{instead}; or {OWN}"),
+    ))
+}
+
+/// What is on the pooled connection when the transaction is over.
+fn left_behind(what: &str, hint: String) -> Objection {
+    Objection::new(format!("cannot execute {what} on the transaction route"))
+        .sqlstate(SqlState::UNSUPPORTED)
+        .detail("It would stay on the pooled connection for its next client, or be missed there")
+        .hint(hint)
 }
 
 /// A parameter is set for the session in a way that is not known to end with the transaction.
@@ -118,14 +139,21 @@ fn sets_for_session(statement: &Statement) -> Option<Objection> {
     const QUIET: ClassSet = ClassSet::of(Class::Ddl).with(Class::Explain);
     let runs = !statement.classes.minus(QUIET).is_empty() || statement.details.into;
     let is = |touch: &ParameterTouch, how| touch.how == how && runs;
-    let local = statement.details.localized.is_some();
+    // Where only a Bind tells, that is judged, and this is none.
+    let mut bound = statement.details.bound.iter().flat_map(|it| it.0.iter());
+    let late = bound.any(|it| it.local.is_some());
+    let local = statement.details.localized.is_some() && !late;
     let (what, hint) = statement.parameters.iter().find_map(|touch| {
         let role = matches!(&touch.name, ParameterName::Named(name) if matches!(&**name, "role" | "session_authorization"));
         let computed = touch.name == ParameterName::Dynamic;
-        if is(touch, ParameterUse::Session) && role {
+        let seed = matches!(&touch.name, ParameterName::Named(name) if **name == *"seed");
+        if seed && (is(touch, ParameterUse::Session) || is(touch, ParameterUse::Local)) {
+            // It is a call of setseed(): nothing takes it back at the transaction's end.
+            Some(("SET seed", format!("{UNSEEDED}; or {OWN}")))
+        } else if is(touch, ParameterUse::Session) && role {
             Some(("SET ROLE", format!("Use SET LOCAL ROLE in a transaction, or {OWN}")))
         } else if is(touch, ParameterUse::Session) && (computed || !local) {
-            let hint = "Use SET, or a SELECT of set_config() with its name and false as constants";
+            let hint = "Use SET, or a SELECT of set_config() with its name as a constant and the word false";
             Some(("set_config()", format!("{hint}; or {OWN}")))
         } else if is(touch, ParameterUse::Stored) && computed && statement.classes.has(Class::Write) {
             Some(("UPDATE of pg_settings", format!("Use SET, or {OWN}")))
@@ -141,6 +169,19 @@ fn sets_for_session(statement: &Statement) -> Option<Objection> {
         .detail("What it sets would stay on the pooled connection for its next client")
         .hint(hint),
     )
+}
+
+/// The objection to a bound value that does not say for how long a parameter is set.
+pub fn unreadable() -> Objection {
+    Objection::new("cannot tell whether this sets a parameter for the session")
+        .detail("is_local must be a constant, or a bound value of type boolean")
+        .hint("Bind true or false")
+}
+
+/// A temporary table that is gone with its transaction.
+fn is_dropped_at_commit(statement: &Statement) -> bool {
+    let table = statement.details.temporary_table.as_deref();
+    table.is_some_and(TemporaryTable::is_dropped_at_commit)
 }
 
 /// Settings and variables of extensions.
@@ -166,7 +207,7 @@ mod tests {
     use super::{OWN, judge};
     use crate::policy::{Guard, Login, RouteName, Who};
     use crate::sql::{
-        Class, Details, Facts, ParameterName, ParameterUse, Statement, TransactionControl, describe,
+        Class, Facts, ParameterName, ParameterUse, Statement, TransactionControl, describe,
     };
 
     /// A service without zones on the transaction route.
@@ -191,16 +232,6 @@ mod tests {
         }])
     }
 
-    fn temporary() -> Facts {
-        message(vec![Statement {
-            details: Details {
-                temporary: true,
-                ..Details::default()
-            },
-            ..statement("CREATE TABLE", &[Class::Ddl])
-        }])
-    }
-
     #[test]
     fn what_stays_is_refused_where_connections_are_shared() {
         for (text, what, hint) in [
@@ -208,6 +239,11 @@ mod tests {
                 calls(&["set_limit"]),
                 "set_limit()",
                 "Use SET LOCAL pg_trgm.similarity_threshold.",
+            ),
+            (
+                calls(&["setseed"]),
+                "setseed()",
+                "For a sample that can be drawn again use TABLESAMPLE with REPEATABLE; or give the login route = \"session\" in the policy.",
             ),
             (
                 facts("LISTEN", &[Class::Notify]),
@@ -270,25 +306,50 @@ mod tests {
             who.policy = policy("ddl-outside-migration = \"off\"");
             who
         };
-        let message =
-            "cannot execute CREATE TABLE for a temporary table or view on the transaction route";
-        assert_refused(
-            &temporary(),
-            &lax(pooled()),
-            CLOSED,
-            Guard::SessionState,
-            message,
-        );
-        assert_allowed(&temporary(), &lax(own()), CLOSED);
-        let hint = |who: &Who| judge(&temporary(), who, CLOSED).and_then(|found| found.hint);
-        assert_eq!(hint(&pooled()).as_deref(), Some("Use WITH"));
-        let other = format!("Use WITH, or {OWN}");
-        assert_eq!(hint(&lax(pooled())), Some(other));
-        assert_allowed(
-            &facts("CREATE TABLE", &[Class::Ddl]),
-            &lax(pooled()),
-            CLOSED,
-        );
+        for (text, tag, instead) in [
+            (
+                "create temp table t (a int)",
+                "CREATE TABLE",
+                "Say ON COMMIT DROP and use it in one transaction",
+            ),
+            (
+                "create temp table t on commit delete rows as select 1",
+                "CREATE TABLE AS",
+                "Say ON COMMIT DROP and use it in one transaction",
+            ),
+            (
+                "create temp table t () inherits (u) on commit drop",
+                "CREATE TABLE",
+                "Say ON COMMIT DROP and use it in one transaction",
+            ),
+            ("select 1 into temp t", "SELECT INTO", "Use WITH"),
+            ("create temp view v as select 1", "CREATE VIEW", "Use WITH"),
+        ] {
+            let facts = describe(text.as_bytes());
+            let kind = if tag == "CREATE VIEW" {
+                "view"
+            } else {
+                "table"
+            };
+            let message =
+                format!("cannot execute {tag} for a temporary {kind} on the transaction route");
+            assert_refused(
+                &facts,
+                &lax(pooled()),
+                CLOSED,
+                Guard::SessionState,
+                &message,
+            );
+            assert_allowed(&facts, &lax(own()), CLOSED);
+            let found = judge(&facts, &pooled(), CLOSED).and_then(|found| found.hint);
+            assert_eq!(found, Some(format!("{instead}, or {OWN}")));
+        }
+        for text in [
+            "create table t (a int)",
+            "create temp table t (a int) on commit drop",
+        ] {
+            assert_allowed(&describe(text.as_bytes()), &lax(pooled()), CLOSED);
+        }
     }
 
     #[test]
@@ -296,6 +357,7 @@ mod tests {
         let message = "cannot execute this set_config() on the transaction route";
         for text in [
             "select set_config('a', 'b', $1)",
+            "select set_config('a', 'b', not $1)",
             "select set_config('a', 'b', false), set_config('c', 'd', 'f')",
             "explain analyze select set_config('a', 'b', false)",
             "create table t as select set_config('a', 'b', false)",
@@ -308,6 +370,9 @@ mod tests {
         }
         for (text, what) in [
             ("set role boss", "SET ROLE"),
+            ("set seed = 0.5", "SET seed"),
+            ("set local seed to .5", "SET seed"),
+            ("select set_config('seed', '0.5', true)", "SET seed"),
             ("select set_config('role', 'boss', false)", "SET ROLE"),
             (
                 "update pg_settings set setting = 'x'",
@@ -323,12 +388,32 @@ mod tests {
             "set session jit = off",
             "set local role boss",
             "reset role",
+            "reset seed",
             "select set_config('a', 'b', false), 1",
             "insert into t select set_config('a', 'b', false)",
             "explain select set_config('a', 'b', false)",
             "create function f() returns text return set_config('a', 'b', false)",
             "create view v as select set_config('a', 'b', false)",
             "alter role boss set jit = off",
+        ] {
+            let found = judge(&describe(text.as_bytes()), &pooled(), CLOSED);
+            assert!(found.is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_explain_of_what_somebody_prepared_is_an_execute() {
+        for text in [
+            "explain execute p",
+            "explain create table t as execute p (set_config('jit', 'off', false))",
+            "explain (verbose) create temp table tmp_t on commit drop as execute p",
+        ] {
+            let found = judge(&describe(text.as_bytes()), &pooled(), CLOSED);
+            assert!(found.is_some(), "{text}");
+        }
+        for text in [
+            "explain create table t as select set_config('jit', 'off', false)",
+            "explain (verbose) create temp table tmp_t on commit drop as select 1",
         ] {
             let found = judge(&describe(text.as_bytes()), &pooled(), CLOSED);
             assert!(found.is_none(), "{text}");

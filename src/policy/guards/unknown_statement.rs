@@ -71,6 +71,9 @@ fn without_description(undescribed: &Undescribed) -> Option<Objection> {
         Undescribed::Encoding => {
             Objection::new("invalid byte sequence for encoding \"UTF8\"").sqlstate(NOT_UTF8)
         }
+        Undescribed::Folded => Objection::new("cannot execute a statement that cannot be judged")
+            .detail("A name in it has capital letters beyond ASCII, and means another one in databases with an encoding of one byte")
+            .hint("Put the name in quotes, or write it in small letters"),
         Undescribed::Disagreement | Undescribed::Internal => unjudged(),
     })
 }

@@ -104,8 +104,12 @@ impl Touch<'_> {
             && match self.touch.how {
                 ParameterUse::Reset => true,
                 ParameterUse::Local => told,
-                // It is set for one transaction after the other, or not at all.
-                ParameterUse::Session => told && self.statement.details.localized.is_some(),
+                // It is set for one transaction after the other, or not at all. Where only a Bind tells which, that is
+                // judged, and this is none.
+                ParameterUse::Session => {
+                    let late = self.bound.is_some_and(|bound| bound.local.is_some());
+                    told && !late && self.statement.details.localized.is_some()
+                }
                 ParameterUse::Stored => false,
             }
     }

@@ -58,7 +58,7 @@ pub fn among_others(who: &Who, facts: &Facts) -> Refusal {
     };
     objection
         .sqlstate(SqlState::UNSUPPORTED)
-        .refuse(Guard::ZoneRequired, who, facts.fingerprint)
+        .refuse(Guard::ZoneRequired, who, facts.fingerprint())
 }
 
 /// Has the transaction a zone, or needs it none?
@@ -123,8 +123,17 @@ fn first_without<'f>(facts: &'f Facts, parameter: &str) -> Option<&'f Statement>
         .find(|it| needs_zone(it))
 }
 
+/// What pools send when a connection goes back to them, however its last transaction got its zone.
+const TIDIES: [&str; 5] = [
+    "CLOSE CURSOR",
+    "DISCARD ALL",
+    "DISCARD PLANS",
+    "DISCARD SEQUENCES",
+    "DISCARD TEMP",
+];
+
 /// Could it read or write rows of somebody's? Not: what moves the transaction, sets or shows
-/// parameters, tidies up, and what reads PostgreSQL's own catalogs alone.
+/// parameters, tidies up, and what reads PostgreSQL's own catalogs alone, or explains how.
 fn needs_zone(statement: &Statement) -> bool {
     const NONE: ClassSet = ClassSet::of(Class::Transaction)
         .with(Class::Parameter)
@@ -133,12 +142,13 @@ fn needs_zone(statement: &Statement) -> bool {
         .with(Class::Notify)
         .with(Class::RoleChange);
     let classes = statement.classes;
-    if classes.minus(NONE).is_empty() || statement.tag == "DISCARD ALL" {
+    if classes.minus(NONE).is_empty() || TIDIES.contains(&statement.tag) {
         return classes.is_empty();
     }
     let relations = statement.details.relations.as_ref();
     let own = relations.is_some_and(|all| all.iter().all(|touch| is_catalog(&touch.relation)));
-    !own || !classes.minus(NONE.with(Class::Read)).is_empty()
+    const READS: ClassSet = NONE.with(Class::Read).with(Class::Explain);
+    !own || !classes.minus(READS).is_empty()
 }
 
 #[cfg(test)]
@@ -210,7 +220,14 @@ mod tests {
             "select * from pg_class, information_schema.tables",
             "select set_config('app.tenant_id', 'x', true); select * from orders",
             "discard all",
+            "discard temp",
+            "discard plans; discard sequences",
             "deallocate all",
+            "close all",
+            "close c",
+            "select pg_advisory_unlock_all(); close all; unlisten *; reset all",
+            "explain select 1",
+            "explain (analyze) select * from pg_class",
         ] {
             assert_eq!(judged(text, CLOSED), None, "{text}");
         }
@@ -223,7 +240,14 @@ mod tests {
             ("set app.other = 'x'; table orders", 22),
             ("table orders; set app.tenant_id = 'x'", 1),
             ("explain select * from orders", 1),
+            ("explain analyze select * from pg_class, orders", 1),
+            ("explain execute p", 1),
+            ("explain declare c cursor for table orders", 1),
+            ("explain insert into orders default values", 1),
             ("fetch c", 1),
+            ("close c; fetch d", 10),
+            ("discard temp; table orders", 15),
+            ("declare c cursor for select 1", 1),
             ("copy orders to stdout", 1),
             ("lock orders", 1),
             ("reset app.tenant_id; table orders", 22),

@@ -4,6 +4,7 @@ use super::super::Guard;
 use super::super::file::{GuardSetting, Kind, Login, Mode};
 use super::super::guards::extensions::same;
 use super::super::options::{Extensions, Options, Parameters};
+use super::super::pattern::Pattern;
 use super::super::quantity::{BOUNDED, Ceiling, Measure};
 use super::names::{name, name_pattern, pattern, relations, values};
 use crate::config::problem::did_you_mean;
@@ -28,7 +29,8 @@ pub fn always_enforced(guard: Guard) -> bool {
 pub fn has_settings(guard: Guard) -> bool {
     matches!(
         guard,
-        Guard::Parameters
+        Guard::DdlOutsideMigration
+            | Guard::Parameters
             | Guard::Extensions
             | Guard::AppendOnly
             | Guard::DeniedRelations
@@ -48,7 +50,7 @@ pub(in crate::policy) const MODES: [(&str, Mode); 3] = [
 const LATER_GUARDS: [&str; 2] = ["large-table", "still-in-use"];
 
 /// Longest reason of a removed extension, in bytes.
-const MAX_REASON: usize = 300;
+pub(in crate::policy) const MAX_REASON: usize = 300;
 
 /// The modes of all guards, and what their tables say. `line`: what an unnamed guard refers to, where
 /// there is no `[guards]`.
@@ -64,6 +66,7 @@ pub(super) fn guards(
     let unnamed = GuardSetting {
         mode: Mode::Enforce,
         line,
+        table: false,
     };
     let mut settings = [unnamed; Guard::ALL.len()];
     settings[Guard::MultiStatement as usize].mode = Mode::Off;
@@ -79,9 +82,11 @@ pub(super) fn guards(
                 *setting = GuardSetting {
                     mode: mode.value,
                     line: reader.source.line(mode.span.start),
+                    table: false,
                 };
             }
         } else if let Some(mut table) = reader.table(&mut table, guard.id()) {
+            setting.table = true;
             setting.line = reader.source.line(table.span.start);
             setting.mode = Mode::Enforce;
             if let Some(mode) = reader.parsed(&mut table, "mode", |text| mode(text, guard)) {
@@ -118,6 +123,10 @@ fn told(
     logins: &mut [(Login, Span)],
 ) {
     match guard {
+        Guard::DdlOutsideMigration => {
+            options.temporary_tables =
+                values(reader.list(table, "temporary_tables", temporary_table));
+        }
         Guard::Parameters => options.parameters = parameters(reader, table),
         Guard::Extensions => options.extensions = extensions(reader, table),
         Guard::AppendOnly => {
@@ -263,6 +272,17 @@ fn denied_relations(reader: &mut Reader<'_>, table: &mut Table<'_>, logins: &mut
     add("all", None);
     for (word, kind) in super::KINDS {
         add(word, Some(kind));
+    }
+}
+
+/// What a temporary table may be called.
+fn temporary_table(text: &str) -> Result<Pattern, Wrong> {
+    match text.contains('.') {
+        true => Err(
+            Wrong::new(format!("\"{text}\" is not a name without a schema"))
+                .help("as in CREATE TEMPORARY TABLE: \"tmp_*\""),
+        ),
+        false => pattern(text),
     }
 }
 

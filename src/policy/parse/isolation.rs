@@ -103,7 +103,7 @@ pub(super) fn kept_apart(
     let pooled = logins.iter().any(shares);
     let noun = zone.map(|(zone, _)| &*zone.noun);
     for Kept { guard, zones, pool } in &KEPT {
-        let GuardSetting { mode, line } = guards[*guard as usize];
+        let GuardSetting { mode, line, .. } = guards[*guard as usize];
         let without_limits = *guard == Guard::Parameters && !has_limits(logins, options);
         let word = match mode {
             Mode::Enforce => continue,

@@ -6,7 +6,7 @@ use crate::config::reader::{Located, Reader, Table, Wrong};
 /// The database name under which the admin console answers.
 pub const CONSOLE_DATABASE: &str = "portcullis";
 /// Longest identifier: PostgreSQL's NAMEDATALEN less one.
-pub(super) const MAX_NAME: usize = 63;
+pub(in crate::policy) const MAX_NAME: usize = 63;
 
 /// A name as PostgreSQL takes it; `what` says of what, for the message.
 pub(super) fn name(text: &str, what: &str) -> Result<Box<str>, Wrong> {

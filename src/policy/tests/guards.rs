@@ -195,3 +195,32 @@ fn roles_are_named_one_by_one() {
         );
     }
 }
+
+#[test]
+fn temporary_tables_are_named_without_a_schema() {
+    let told = |names: &str| {
+        added(&format!(
+            "[guards.ddl-outside-migration]\ntemporary_tables = {names}"
+        ))
+    };
+    assert_eq!(told("[]"), [""; 0]);
+    assert_eq!(told("[\"tmp_*\", \"staging\"]"), [""; 0]);
+    assert_eq!(
+        told("[\"public.tmp\"]"),
+        [
+            "27: \"public.tmp\" is not a name without a schema | as in CREATE TEMPORARY TABLE: \"tmp_*\""
+        ]
+    );
+    assert_eq!(told("[\"\"]").len(), 1);
+    assert_eq!(
+        told("false"),
+        [
+            "27: \"guards.ddl-outside-migration.temporary_tables\" must be a list of strings, not a boolean"
+        ]
+    );
+    let text = "[guards.ddl-outside-migration]\nmode = \"observe\"\ntemporary_tables = []";
+    let policy = with(text);
+    assert_eq!(policy.mode(Guard::DdlOutsideMigration), Mode::Observe);
+    assert_eq!(policy.options.temporary_tables.as_deref(), Some(&[][..]));
+    assert_eq!(with("").options.temporary_tables, None);
+}

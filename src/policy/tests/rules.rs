@@ -212,14 +212,14 @@ fn an_exception_lets_one_statement_of_one_login_past_one_guard_until_a_day() {
     assert_eq!(by(on(2027, 2, 28), &other), Guard::Procedural);
 
     let mut another = code.clone();
-    another.fingerprint = Some(crate::sql::Fingerprint::new([1; 16]));
+    another.fingerprint = Some(crate::sql::Fingerprint::new([1; 16])).into();
     assert_eq!(
         refused(&another, &who, on(2027, 2, 28)).guard,
         Guard::Procedural
     );
     // The same digits, but of more than one statement.
     let masked = crate::sql::fingerprint(b"create role r password 'a'");
-    another.fingerprint = Some(masked);
+    another.fingerprint = Some(masked).into();
     let mut by_hand = (*policy).clone();
     by_hand.exceptions[0].fingerprint = masked;
     let by_hand = std::sync::Arc::new(by_hand);
@@ -228,7 +228,7 @@ fn an_exception_lets_one_statement_of_one_login_past_one_guard_until_a_day() {
         refused(&another, &who, on(2027, 2, 28)).guard,
         Guard::Procedural
     );
-    another.fingerprint = None;
+    another.fingerprint = None.into();
     assert_eq!(
         refused(&another, &who, on(2027, 2, 28)).guard,
         Guard::Procedural
@@ -300,7 +300,7 @@ fn a_rule_can_ask_for_the_phase_of_the_session() {
 fn an_exception_lets_one_statement_past_the_phase() {
     let text = "alter table lines add foreign key (n) references orders";
     let facts = crate::sql::describe(text.as_bytes());
-    let fingerprint = facts.fingerprint.unwrap().to_string();
+    let fingerprint = facts.fingerprint().unwrap().to_string();
     let exception = EXCEPTION
         .replace("procedural", "phase-expand")
         .replace("shop_acme", "migrator")

@@ -197,6 +197,8 @@ fn real_texts_of_every_day_pass() {
         "set client_encoding to 'utf8'",
         "set standard_conforming_strings = on",
         "select set_config('TimeZone', $1, false)",
+        "select set_config('TimeZone', 'UTC', 't'::boolean)",
+        "select pg_logical_emit_message(true, 'outbox', '{}')",
         "copy orders to stdout",
         "copy orders from stdin",
         "select \"table\", 'drop table x' from orders",
@@ -237,6 +239,8 @@ fn a_zone_is_recognised_in_every_spelling() {
         "set local app.tenant_id = $$globex$$",
         "select set_config('app.tenant_id', 'glo'\n'bex', false)",
         "select 1 where set_config(E'APP.tenant_\\x69d', 'globex', true) is null",
+        "select set_config('app.tenant_id', 'globex', 't')",
+        "select set_config('app.tenant_id', 'globex', cast('yes' as bool))",
         "begin; set app.tenant_id = globex",
     ] {
         let refusal =

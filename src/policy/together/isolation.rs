@@ -1,7 +1,7 @@
 //! `[isolation]` of the configuration asks with logins of the policy.
 
-use super::super::{Kind, Policy, RouteName};
-use crate::config::{Config, Problem};
+use super::super::{Kind, Login, Policy, RouteName};
+use crate::config::{Config, Isolation, Problem};
 
 /// What the policy does not have of what `[isolation]` asks with.
 pub(super) fn check(config: &Config, policy: &Policy) -> Vec<Problem> {
@@ -27,9 +27,6 @@ pub(super) fn check(config: &Config, policy: &Policy) -> Vec<Problem> {
             Some(login) if matches!(login.kind, Kind::Migrator | Kind::Replication) => {
                 Some(format!("is of kind \"{}\"", login.kind.id()))
             }
-            Some(login) if login.route != RouteName::Transaction => {
-                Some("is not on the transaction route".to_owned())
-            }
             Some(login) if !login.databases.contains(&isolation.database) => Some(format!(
                 "is not granted database \"{}\"",
                 isolation.database
@@ -38,5 +35,33 @@ pub(super) fn check(config: &Config, policy: &Policy) -> Vec<Problem> {
         };
         problems.extend(unfit.map(|why| problem(format!("login \"{name}\" {why}"))));
     }
+    problems.extend(unasked(config, isolation, policy));
     problems
+}
+
+/// Routes on which applications reach the database, and nobody asks there.
+fn unasked(config: &Config, isolation: &Isolation, policy: &Policy) -> Vec<Problem> {
+    let file = config.path.display().to_string();
+    let on = |login: &Login, route| {
+        let serves = matches!(login.kind, Kind::Service | Kind::Human);
+        serves && login.route == route && login.databases.contains(&isolation.database)
+    };
+    let problem = |route: RouteName| {
+        let asks = |name: &str| policy.logins.get(name).is_some_and(|it| on(it, route));
+        let users = policy.logins.values().filter(|login| on(login, route));
+        let first = users.min_by_key(|login| login.line)?;
+        if isolation.logins.iter().any(|name| asks(name)) {
+            return None;
+        }
+        let message = format!(
+            "[isolation]: nobody asks on the {} route, by which login \"{}\" reaches database \"{}\"",
+            route.id(),
+            first.name,
+            isolation.database
+        );
+        let help = "name a login of that route in \"isolation.logins\": each asks on its own";
+        Some(Problem::warning(&file, message).with_help(help))
+    };
+    let routes = [RouteName::Transaction, RouteName::Session];
+    routes.into_iter().filter_map(problem).collect()
 }

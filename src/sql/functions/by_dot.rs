@@ -9,13 +9,17 @@ pub enum ByDot {
     Never,
     /// A call where x is a value of f's type, and a column where x is a row.
     OfValue,
+    /// A call of what a query returns, too, and a column where x is a table: its rows have a type of their own.
+    OfQuery,
     /// A call of a row, too.
     OfRow,
 }
 
 /// What it is for the guarded function `function`. What other extensions have is taken to have one argument.
 pub fn by_dot(function: &str) -> ByDot {
-    if ROW.contains(&function) {
+    if function == TYPED {
+        ByDot::OfQuery
+    } else if ROW.contains(&function) {
         ByDot::OfRow
     } else if NEVER.binary_search(&function).is_ok() {
         ByDot::Never
@@ -24,12 +28,15 @@ pub fn by_dot(function: &str) -> ByDot {
     }
 }
 
-/// `"any"`, and the `http_request` of the extension http.
+/// `"any"`
 const ROW: [&str; 3] = [
-    "http",
     "pg_restore_attribute_stats",
+    "pg_restore_extended_stats",
     "pg_restore_relation_stats",
 ];
+
+/// The one of them that takes rows of one type only.
+const TYPED: &str = "http";
 
 /// Functions of PostgreSQL 15 to 18 and of their contrib modules, sorted: without arguments, or with two and
 /// more that have no default. Views of a function's name are not among them.
@@ -69,6 +76,7 @@ const NEVER: &[&str] = &[
     "pg_available_wal_summaries",
     "pg_buffercache_evict_all",
     "pg_clear_attribute_stats",
+    "pg_clear_extended_stats",
     "pg_clear_relation_stats",
     "pg_copy_logical_replication_slot",
     "pg_copy_physical_replication_slot",

@@ -81,6 +81,20 @@ fn a_column_of_a_row_is_no_call() {
         "select t.pgr_cost, t.pgv_x, t.pldbg_state from t",
         "select t.http_get, t.row_eq, t.runtests, t.lives_ok from t",
         "merge into t using s on s.dblink = t.dblink when matched then update set a = s.dblink",
+        "copy crosstab from stdin",
+        "copy public.crosstab from stdin",
+        "copy crosstab (a, b) from stdin with (format csv)",
+        "copy public.\"dblink\" (a) to stdout",
+        "copy binary shop.public.lo_get (a) from stdin",
+        "copy dblink (a) from stdin where a > 1 and dblink.b is null",
+        "lock table crosstab, public.dblink, only (s.lo_get) in share mode",
+        "lock public.dblink",
+        "insert into duckdb.orders (a, b) values (1, 2)",
+        "insert into cron.notes (a) select a from cron.other",
+        "with x as (insert into duckdb.orders (a) values (1) returning a) select a from x",
+        "copy duckdb.orders (a) from stdin",
+        "copy duckdb.orders from stdin",
+        "explain insert into shop.duckdb.orders (a) values (1)",
     ] {
         let facts = facts(text);
         assert!(
@@ -124,7 +138,6 @@ fn a_column_that_may_be_a_call_is_a_call() {
         assert_eq!(facts(text).statements[0].functions, ["dblink"], "{text}");
     }
     for (text, function) in [
-        ("select t.http from t", "http"),
         (
             "select t.pg_restore_relation_stats from t",
             "pg_restore_relation_stats",
@@ -138,6 +151,138 @@ fn a_column_that_may_be_a_call_is_a_call() {
             "select x.pg_terminate_backend from unnest(array[1]) x",
             "pg_terminate_backend",
         ),
+    ] {
+        assert_eq!(facts(text).statements[0].functions, [function], "{text}");
+    }
+}
+
+#[test]
+fn a_table_that_is_written_is_no_call() {
+    for text in [
+        "insert into crosstab (id, a) values (1, 2)",
+        "insert into dblink(a) select a from public.dblink on conflict (a) do update set a = dblink.a + excluded.a",
+        "with x as (insert into \"http\" (a) values (1) returning http.a) select a from x",
+        "insert into crosstab as c (id) values (1) returning c.id",
+        "explain insert into pgr_totals (a) values (1)",
+    ] {
+        let functions = &facts(text).statements[0].functions;
+        assert!(functions.is_empty(), "{text}: {functions:?}");
+    }
+    for text in [
+        "insert into dblink (a) values (dblink ('x'))",
+        "insert into dblink (a) select dblink (a) from t",
+        "insert into dblink (a) select b from dblink (a)",
+        "insert into dblink as d (a) select dblink (a) from t",
+        "insert into t (a) select dblink (a) from dblink",
+        "with x as (insert into dblink (a) values (1)) select dblink (a) from t",
+    ] {
+        assert_eq!(facts(text).statements[0].functions, ["dblink"], "{text}");
+    }
+}
+
+/// `http` of the extension takes a row of the type http_request, which a query may return and no table has.
+#[test]
+fn a_column_of_a_table_is_no_call_of_a_row() {
+    for text in [
+        "select t.http from t",
+        "select \"e\".\"http\" as \"http\" from \"ends\" as \"e\" group by \"e\".\"http\"",
+        "select public.ends.http, ends.http from public.ends",
+        "select e.http from ends e join (select 1) x on true where e.http is not null",
+        "select e.http, f.http from ends e left join only s.ends f using (id)",
+        "update ends set http = 'x' where ends.http = 'y' returning ends.http",
+        "insert into ends (http) values ('x') on conflict (id) do update set http = excluded.http where ends.http <> excluded.http",
+        "update ends set a = 1 returning old.http, new.http",
+        "delete from ends e using other o where o.http = e.http",
+        "with x as (select e.http from ends e) select http from x",
+        "merge into ends e using other o on o.id = e.id when matched then update set http = o.http",
+        "select e.http from ends e tablesample system (1)",
+        "copy (select e.http from ends e) to stdout",
+    ] {
+        let functions = &facts(text).statements[0].functions;
+        assert!(functions.is_empty(), "{text}: {functions:?}");
+    }
+    for text in [
+        "select x.http from (select 'GET', 'http://x', null, null, null) x",
+        "select x.http from (values ('GET', 'http://x', null, null, null)) x",
+        "with x as (select 'GET') select x.http from x",
+        "with x as (select 'GET') select y.http from x y",
+        "with x as (select 'GET') select x.http from s.x",
+        "select x.http from requests() x",
+        "select requests.http from requests()",
+        "select x.http from t, requests() x",
+        "select e.http from ends e, lateral (select e.http from (select 'GET') e) y",
+        "select e.http from ends e where exists (select e.http from requests() e)",
+        "select j.http from (ends e cross join ends f) j",
+        "select j.http from (ends e join ends f using (id)) j",
+        "select u.http from ends e join ends f using (id) as u",
+        "select x.http from xmltable('/a' passing '<a/>' columns a text) x",
+        "select (t).http from t",
+        "select (t.a).http from t",
+        "select http(t) from t",
+        "select t.http, http(t) from t",
+        "select t.http(1) from t",
+        "select excluded.http from (select 'GET') excluded",
+        "with old as (select 'GET') select old.http from old, ends",
+        "insert into ends (a) select new.http from requests() new",
+        "update ends set a = 1 returning with (old as o) o.http",
+        "select $1.http",
+        "select x.http",
+    ] {
+        assert_eq!(facts(text).statements[0].functions, ["http"], "{text}");
+    }
+}
+
+#[test]
+fn a_call_beside_a_table_of_that_name_is_a_call() {
+    for (text, function) in [
+        (
+            "copy dblink (a) from stdin where dblink (a) = 'x'",
+            "dblink",
+        ),
+        (
+            "copy public.dblink (a) from stdin where s.dblink (a) = 'x'",
+            "dblink",
+        ),
+        ("copy t from stdin where dblink('x') = a", "dblink"),
+        ("copy t (a) from stdin where (t.*).dblink = 1", "dblink"),
+        (
+            "copy (select dblink (a) from t dblink (a)) to stdout",
+            "dblink",
+        ),
+        (
+            "copy (select dblink(a) from public.dblink) to stdout",
+            "dblink",
+        ),
+        (
+            "copy pg_hba_file_rules (error) to stdout",
+            "pg_hba_file_rules",
+        ),
+        ("lock pg_catalog.pg_hba_file_rules", "pg_hba_file_rules"),
+        (
+            "insert into duckdb.orders (a) select duckdb.raw_query (a) from t",
+            "duckdb.*",
+        ),
+        (
+            "insert into duckdb.orders (a) values (duckdb.raw_query('x'))",
+            "duckdb.*",
+        ),
+        (
+            "insert into t (a) select * from duckdb.orders (a)",
+            "duckdb.*",
+        ),
+        (
+            "insert into duckdb.orders (a, b[1]) values (1, 2)",
+            "duckdb.*",
+        ),
+        (
+            "insert into cron.orders (a) values (cron.schedule('x'))",
+            "cron.*",
+        ),
+        (
+            "copy duckdb.orders (a) from stdin where duckdb.x (a) = 1",
+            "duckdb.*",
+        ),
+        ("create temp table dblink (a int) on commit drop", "dblink"),
     ] {
         assert_eq!(facts(text).statements[0].functions, [function], "{text}");
     }

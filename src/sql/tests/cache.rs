@@ -99,6 +99,10 @@ fn plain_constants_share_facts_and_others_do_not() {
             "select set_config('a.b', '1', true)",
             "select set_config('app.tenant_id', '1', true)",
         ),
+        (
+            "select set_config('a.b', '1', 't')",
+            "select set_config('a.b', '1', 'f')",
+        ),
         ("select 1; select 2", "select 10; select 2"),
         ("set a.b = 0", "set a.b = 5"),
     ] {

@@ -268,7 +268,7 @@ fn what_may_be_refused_for_its_details_has_a_name() {
         assert!(facts(text).fingerprint.is_some(), "{text}");
     }
     for text in ["update t set a = 1 where b = 2", "select * from t", "begin"] {
-        assert_eq!(facts(text).fingerprint, None, "{text}");
+        assert_eq!(facts(text).fingerprint(), None, "{text}");
         let named = describe_at(text.as_bytes(), Depth::Names);
         assert!(named.fingerprint.is_some(), "{text}");
     }
@@ -290,7 +290,7 @@ fn depth_changes_nothing_but_names() {
             statement.details.calls = None;
         }
         let surface = describe(text.as_bytes());
-        named.fingerprint = surface.fingerprint;
+        named.fingerprint = surface.fingerprint.clone();
         assert_eq!(named, surface, "{text}");
     }
 }

@@ -36,6 +36,9 @@ fn ddl_is_seen_in_every_disguise() {
         "with x as (select 1) select f() insert into t from x",
         "with x as (insert into u values (1) returning *) select * into t from x",
         "with insert as (select 1) select * into t from insert",
+        "insert into u select 1 into t",
+        "INSERT INTO u (a) SELECT 1 AS into INTO t",
+        "explain analyze insert into u select * into t from a",
         "values (1); select a.* into t from a",
         "declare c cursor for select 1 into t",
         "create table t as select 1",
@@ -205,7 +208,7 @@ fn ordinary_statements_pass() {
             "{text}: {:?}",
             facts.classes
         );
-        assert!(facts.fingerprint.is_none(), "{text}");
+        assert!(facts.fingerprint().is_none(), "{text}");
         assert!(!first_opinion(text).intersects(restricted()), "{text}");
     }
 }

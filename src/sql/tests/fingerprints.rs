@@ -1,6 +1,8 @@
 //! Fingerprints.
 
-use super::super::{Fingerprint, NotAFingerprint, describe, fingerprint};
+use super::super::{
+    Depth, Fingerprint, NotAFingerprint, describe, describe_at, fingerprint, weight,
+};
 
 #[test]
 fn all_of_its_bytes_are_told_and_read_again() {
@@ -156,7 +158,7 @@ fn no_exception_can_be_written_for_a_masked_one() {
     }
     // In the facts, too, and for the message as a whole.
     let facts = describe(b"vacuum t; create role r password 'a'");
-    assert!(facts.fingerprint.is_some_and(Fingerprint::is_masked));
+    assert!(facts.fingerprint().is_some_and(Fingerprint::is_masked));
 }
 
 #[test]
@@ -253,10 +255,53 @@ fn facts_carry_it_when_a_refusal_is_possible() {
         "copy t from stdin",
     ] {
         assert_eq!(
-            describe(text.as_bytes()).fingerprint,
+            describe(text.as_bytes()).fingerprint(),
             Some(fingerprint(text.as_bytes())),
             "{text}"
         );
     }
-    assert_eq!(describe(b"select 1").fingerprint, None);
+    assert_eq!(describe(b"select 1").fingerprint(), None);
+}
+
+#[test]
+fn taken_when_it_is_asked_for_it_is_the_same() {
+    let list = ["7"; 2000].join(", ");
+    for text in [
+        "begin",
+        "select a, 'x' from \"T\" where b in (1, 2, $3) -- why",
+        "insert into t (a, b) values (1, 2)",
+        "declare c cursor for select 1; fetch 5 from c",
+        "explain analyze select f(1); show all",
+        &format!("select a from t where b = {list}"),
+        &format!("update t set a = 1 where b in ({list})"),
+        // At once, as on the surface.
+        "update t set a = 1",
+        "drop table t",
+        "create role r password 'a'",
+        "selct",
+    ] {
+        let named = describe_at(text.as_bytes(), Depth::Names);
+        let untouched = named.clone();
+        let wanted = Some(fingerprint(text.as_bytes()));
+        assert!(named.fingerprint.is_some(), "{text}");
+        assert_eq!(named.fingerprint(), wanted, "{text}");
+        assert_eq!(named.fingerprint(), wanted, "{text}");
+        assert_eq!(named.clone().fingerprint(), wanted, "{text}");
+        assert_eq!(untouched, named, "{text}");
+        assert_eq!(
+            format!("{:?}", untouched.fingerprint),
+            format!("{wanted:?}")
+        );
+    }
+}
+
+#[test]
+fn a_text_that_is_kept_for_it_counts() {
+    let text = format!("select {} from t", ["a"; 300].join(", "));
+    let [surface, named] = [Depth::Surface, Depth::Names].map(|depth| {
+        let mut facts = describe_at(text.as_bytes(), depth);
+        facts.statements.clear();
+        weight(&facts)
+    });
+    assert!(named >= surface + text.len(), "{named} {surface}");
 }

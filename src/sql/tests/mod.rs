@@ -7,6 +7,7 @@ mod cache;
 mod details;
 mod disguises;
 mod fingerprints;
+mod functions;
 mod lexing;
 mod names;
 mod parameters;
@@ -15,6 +16,7 @@ mod soup;
 mod statements;
 mod takes_away;
 mod takes_away_by_alter;
+mod temporary;
 mod transactions;
 
 use super::{Class, ClassSet, Depth, Facts, classify, describe, grammar, lexer, view};

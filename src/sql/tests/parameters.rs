@@ -1,8 +1,6 @@
-//! Parameters touched and guarded functions called.
+//! Parameters touched.
 
-use super::super::{
-    FUNCTIONS, FunctionGroup, ParameterName, ParameterTouch, ParameterUse, ParameterUse::*, group,
-};
+use super::super::{ParameterName, ParameterTouch, ParameterUse, ParameterUse::*};
 use super::facts;
 
 /// `*` is every parameter, `?` a computed name.
@@ -233,6 +231,36 @@ fn set_config_is_seen_wherever_it_is_called() {
             "app.zone",
             Local,
         ),
+        (
+            "select set_config(cast('app.zone' as varchar), 'x', true)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select set_config('app.zone'::varchar(3), 'x', true)",
+            "?",
+            Local,
+        ),
+        (
+            "select set_config(cast('app.zone' as varchar(3)), 'x', true)",
+            "?",
+            Local,
+        ),
+        (
+            "select set_config('app.zone'::text::name, 'x', true)",
+            "?",
+            Local,
+        ),
+        (
+            "select set_config(cast('app.zone' as \"Text\"), 'x', true)",
+            "?",
+            Local,
+        ),
+        (
+            "select set_config(cast('app.' as text) || 'zone', 'x', true)",
+            "?",
+            Local,
+        ),
         ("select set_config('it''s', 'x', true)", "it's", Local),
         ("select set_config($1, 'x', true)", "?", Local),
         ("select set_config('app.' || 'zone', 'x', true)", "?", Local),
@@ -247,6 +275,72 @@ fn set_config_is_seen_wherever_it_is_called() {
             "app.zone",
             Session,
         ),
+        (
+            "select set_config('app.zone', 'x', 't'), 1",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select set_config('app.zone', 'x', E'\\x74rue')",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select set_config('app.zone', 'x', 'YES'::boolean)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select set_config('app.zone', 'x', true::bool)",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select set_config('app.zone', 'x', cast('1' as boolean))",
+            "app.zone",
+            Local,
+        ),
+        (
+            "select set_config('app.zone', 'x', 'f')",
+            "app.zone",
+            Session,
+        ),
+        (
+            "select set_config('app.zone', 'x', 'tr'\n'ul')",
+            "app.zone",
+            Session,
+        ),
+        (
+            "select set_config('app.zone', 'x', 't' || 'x')",
+            "app.zone",
+            Session,
+        ),
+        (
+            "select set_config('app.zone', 'x', false and 't')",
+            "app.zone",
+            Session,
+        ),
+        (
+            "select set_config('app.zone', 'x', not 't'::bool)",
+            "app.zone",
+            Session,
+        ),
+        (
+            "select set_config('app.zone', 'x', not cast('t' as bool))",
+            "app.zone",
+            Session,
+        ),
+        (
+            "select set_config('app.zone', 'x', 't'::own)",
+            "app.zone",
+            Session,
+        ),
+        (
+            "select set_config('app.zone', 'x', \"true\")",
+            "app.zone",
+            Session,
+        ),
+        ("select set_config((bool))", "?", Session),
         (
             "select set_config('app.zone', f(1, 2), true)",
             "app.zone",
@@ -387,82 +481,5 @@ fn reading_settings_touches_nothing() {
                 .all(|statement| statement.functions.is_empty()),
             "{text}"
         );
-    }
-}
-
-#[test]
-fn guarded_functions_are_found() {
-    let table = [
-        (
-            "select query_to_xml('drop table t', true, true, '')",
-            vec!["query_to_xml"],
-        ),
-        ("select * from ts_stat('select 1')", vec!["ts_stat"]),
-        (
-            "select pg_read_file('/etc/passwd'), lo_import('/x')",
-            vec!["pg_read_file", "lo_import"],
-        ),
-        (
-            "select ('/etc/passwd'::text).pg_read_file",
-            vec!["pg_read_file"],
-        ),
-        ("select \"public\".\"dblink\"('a', 'b')", vec!["dblink"]),
-        (
-            "select 1 where pg_try_advisory_lock(1)",
-            vec!["pg_try_advisory_lock"],
-        ),
-        (
-            "select ts_rewrite('a'::tsquery, 'select t, s from aliases')",
-            vec!["ts_rewrite"],
-        ),
-        (
-            "select ts_rewrite('a'::tsquery, 'b'::tsquery, 'c'::tsquery)",
-            vec![],
-        ),
-        ("select pg_advisory_xact_lock(1)", vec![]),
-        ("select dblink from t", vec![]),
-        ("select pgr_dijkstra('select 1', 1, 2)", vec!["pgr_*"]),
-        (
-            "select cron.schedule('* * * * *', 'drop table t')",
-            vec!["cron.*"],
-        ),
-        (
-            "select \"cron\" . U&\"un\\0073chedule\" (1)",
-            vec!["cron.*"],
-        ),
-        ("select shop.cron.alter_job(1)", vec!["alter_job"]),
-        (
-            "select schedule('shift', 1), plan.schedule(1), cron.job from cron",
-            vec![],
-        ),
-        ("select add_job('p', '1h')", vec!["add_job"]),
-        ("select graphile_worker.add_job('mail', '{}')", vec![]),
-        ("table pg_file_settings", vec!["pg_file_settings"]),
-        (
-            "select * from pg_catalog.pg_hba_file_rules",
-            vec!["pg_hba_file_rules"],
-        ),
-        (
-            "select h.* from U&\"pg\\005fident_file_mappings\" h",
-            vec!["pg_ident_file_mappings"],
-        ),
-        ("select name, pending_restart from pg_settings", vec![]),
-        ("select 'pg_file_settings'", vec![]),
-    ];
-    for (text, names) in table {
-        assert_eq!(facts(text).statements[0].functions, names, "{text}");
-    }
-}
-
-#[test]
-fn the_table_of_functions_is_sorted() {
-    assert!(FUNCTIONS.is_sorted_by(|a, b| a.0 < b.0));
-    assert_eq!(group("lo_export"), Some(FunctionGroup::Files));
-    assert_eq!(group("current_setting"), None);
-    for (name, group_of) in FUNCTIONS {
-        assert_eq!(group(name), Some(*group_of));
-        let called = name.to_uppercase().replace('*', "X");
-        let text = format!("select {called}(1, 2)");
-        assert_eq!(facts(&text).statements[0].functions, [*name]);
     }
 }

@@ -15,7 +15,7 @@ fn an_empty_query_has_no_statements() {
     ] {
         let facts = facts(text);
         assert!(facts.is_empty_query(), "{text:?}");
-        assert_eq!(facts.fingerprint, None);
+        assert_eq!(facts.fingerprint(), None);
     }
 }
 

@@ -13,6 +13,12 @@ impl Server {
             self.start();
             return Err(CANCELED);
         }
+        // A prefix that falls does so ahead of it.
+        if self.place == Place::Alone
+            && statement::mark(sql.as_bytes()).is_some_and(|mark| self.doomed.contains(&mark))
+        {
+            return Err(CANCELED);
+        }
         if name.is_empty() {
             self.statements.remove("");
         }
@@ -23,11 +29,6 @@ impl Server {
             return Err(sqlstate);
         }
         self.start();
-        if self.place == Place::Alone
-            && statement::mark(sql.as_bytes()).is_some_and(|mark| self.doomed.contains(&mark))
-        {
-            return Err(CANCELED);
-        }
         let statements = statement::read(&sql);
         if statements.contains(&Statement::Unknown) || statements.len() > 1 {
             return Err("42601");
@@ -77,6 +78,11 @@ impl Server {
             self.violate_if_behind(&format!("Bind of a refused text: {sql}"));
             return Err(sqlstate);
         }
+        let bound = zones::values(values);
+        if !ours && (self.lacks_zone(&sql) || self.refuses_values(&sql, &bound)) {
+            self.violate_if_behind(&format!("Bind without a zone: {sql} {bound:?}"));
+            return Err("42501");
+        }
         self.start();
         let statement = statement::read(&sql).into_iter().next();
         if self.transaction == Transaction::Failed
@@ -98,14 +104,13 @@ impl Server {
         }
         self.unnamed_taken &= !portal.is_empty() || ours;
         let acme = format!("{{\"{ZONE}\"}}");
-        let has_zone = ours
-            && values
-                .windows(acme.len())
-                .any(|window| window == acme.as_bytes());
+        let mut windows = values.windows(acme.len());
+        let has_zone = ours && (self.chooses() || windows.any(|window| window == acme.as_bytes()));
         let bound = Portal {
             text: sql,
             left: None,
             zone: has_zone.then(|| ZONE.to_owned()),
+            values: bound,
             depth: self.savepoints.len(),
         };
         self.portals.insert(portal, bound);
@@ -134,7 +139,7 @@ impl Server {
             let failed = self.transaction == Transaction::Failed;
             let mut statements = statement::read(&sql).into_iter();
             let snapshot = !self.queried && statements.any(|it| it.is_analyzed());
-            self.described_in_vain |= failed || snapshot;
+            self.described_in_vain |= failed || (snapshot && !self.chooses());
             self.put(b't', &[&[0, 0]]);
         }
         match rows {
@@ -164,6 +169,10 @@ impl Server {
             self.violate_if_behind(&format!("Execute of a refused text: {}", portal.text));
             return Err(sqlstate);
         }
+        if !ours && self.lacks_zone(&portal.text) {
+            self.violate_if_behind(&format!("Execute without a zone: {}", portal.text));
+            return Err("42501");
+        }
         self.start();
         let Some(statement) = statement::read(&portal.text).into_iter().next() else {
             self.put(b'I', &[]);
@@ -175,13 +184,19 @@ impl Server {
         if let (Some(_), false) = (portal.left, statement.has_rows()) {
             return Err("55000");
         }
+        let call = matches!(&statement, Statement::Choose(choose) if !choose.by_set);
+        if call || matches!(statement, Statement::Show(_)) {
+            return self.fetch_value(&name, &statement, most);
+        }
         if statement == Statement::Select {
             return self.fetch(&name, portal.left.unwrap_or(ROWS), most);
         }
         if let Some(entry) = self.portals.get_mut(&name) {
             entry.left = Some(0);
         }
-        if portal.zone.is_some() {
+        if ours && self.chooses() {
+            self.run_prefix(&portal.values)?;
+        } else if portal.zone.is_some() {
             self.zone = portal.zone;
         }
         if let Statement::Fails(_) = statement {
@@ -194,7 +209,7 @@ impl Server {
                 Pool::Follows => {}
             }
         }
-        let tag = self.run(&statement, &portal.text)?;
+        let tag = self.run(&statement, &portal.text, &portal.values)?;
         if statement == Statement::CopyIn {
             return self.begin_copy(false);
         }
@@ -203,7 +218,8 @@ impl Server {
     }
 
     pub(super) fn fetch(&mut self, name: &str, left: usize, most: usize) -> Result<(), Failure> {
-        self.run(&Statement::Select, name)?;
+        let text = self.portals.get(name).map(|portal| portal.text.clone());
+        self.run(&Statement::Select, &text.unwrap_or_default(), &[])?;
         let count = if most == 0 { left } else { left.min(most) };
         self.rows(count);
         if let Some(entry) = self.portals.get_mut(name) {

@@ -10,6 +10,7 @@ impl Server {
         let unsynced = std::mem::take(&mut self.unsynced);
         let refusal =
             statement::query_refusal(&text, self.login, self.migration_open, open, unsynced);
+        let refusal = refusal.or_else(|| self.lacks_zone(&text).then_some("42501"));
         if let Some(sqlstate) = refusal {
             self.violate_if_behind(&format!("refused Query reached the server: {text}"));
             self.fail(sqlstate);
@@ -20,10 +21,11 @@ impl Server {
         let statements = statement::read(&text);
         // The prefix stood ahead of the last piece, if the text was cut.
         let falls = fallen.then(|| match self.login {
-            Login::Zoned => statement::last_piece(&statements),
+            Login::Zoned | Login::Chooser => statement::last_piece(&statements),
             _ => 0,
         });
         let result = self.run_all(&text, falls);
+        self.several = false;
         if self.copy.is_some() {
             return;
         }
@@ -31,6 +33,7 @@ impl Server {
             self.fail(sqlstate);
         }
         if self.transaction == Transaction::Implicit {
+            self.parameters.end(true);
             self.end_transaction();
         }
         self.ready();
@@ -46,6 +49,7 @@ impl Server {
             return Err("42601");
         }
         let alone = statements.len() == 1;
+        self.several = !alone;
         for (number, statement) in statements.iter().enumerate() {
             if falls == Some(number) {
                 return Err(CANCELED);
@@ -71,7 +75,10 @@ impl Server {
             if let Statement::RollbackTo(name) = statement {
                 self.doubt(name);
             }
-            let tag = self.run(statement, text)?;
+            let tag = self.run(statement, text, &[])?;
+            if let Some(shown) = self.shown(statement, &[]).filter(|_| statement.has_rows()) {
+                self.row(&shown);
+            }
             if *statement == Statement::Select {
                 self.rows(ROWS);
             }

@@ -4,8 +4,16 @@ use super::*;
 
 impl Server {
     /// Runs a statement; its tag.
-    pub(super) fn run(&mut self, statement: &Statement, text: &str) -> Result<String, Failure> {
+    pub(super) fn run(
+        &mut self,
+        statement: &Statement,
+        text: &str,
+        values: &[String],
+    ) -> Result<String, Failure> {
         self.runs += 1;
+        if self.chooses() && statement::reads_rows(text) {
+            self.check_zone(text);
+        }
         if self.login == Login::Zoned
             && statement.needs_zone()
             && self.zone.as_deref() != Some(ZONE)
@@ -28,6 +36,7 @@ impl Server {
             }
             Statement::Savepoint(name) if block => {
                 self.savepoints.push((name.clone(), self.zone.clone()));
+                self.parameters.save();
                 "SAVEPOINT"
             }
             Statement::RollbackTo(name) if block => {
@@ -43,6 +52,17 @@ impl Server {
                     self.warn("25P01");
                 }
                 "SET"
+            }
+            Statement::Choose(choose) => {
+                if choose.by_set && choose.local && !block && !self.several {
+                    self.warn("25P01");
+                }
+                self.choose(choose, values);
+                if choose.by_set { "SET" } else { "SELECT 1" }
+            }
+            Statement::Reset(name) => {
+                self.reset(name.as_deref());
+                "RESET"
             }
             Statement::SetLocal => {
                 if !block {
@@ -83,6 +103,7 @@ impl Server {
         }
         let commits = matches!(statement, Statement::Commit { .. });
         let failed = self.transaction == Transaction::Failed;
+        self.parameters.end(commits && !failed);
         self.end_transaction();
         if chain {
             self.transaction = Transaction::Block;
@@ -105,6 +126,7 @@ impl Server {
         let at = found.ok_or("3B001")?;
         self.savepoints.truncate(at + 1);
         self.zone = self.savepoints[at].1.clone();
+        self.parameters.back_to(at);
         self.portals.retain(|_, portal| portal.depth <= at);
         self.transaction = Transaction::Block;
         Ok(())

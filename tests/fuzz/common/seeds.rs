@@ -71,7 +71,7 @@ pub fn conversations(script: &Script) -> [Vec<u8>; 2] {
     let login = match script.login {
         Login::Zoned => 0,
         // Bytes to begin with: whose they were is no matter.
-        Login::Plain | Login::Session | Login::Replication => 1,
+        Login::Plain | Login::Chooser | Login::Session | Login::Replication => 1,
         Login::Migrator => 2,
     };
     [input::write(login, &said), input::write(login, &answered)]

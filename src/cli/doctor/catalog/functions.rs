@@ -1,13 +1,17 @@
-//! Functions that reach around row-level security: what a proxy sees of them is their call.
+//! Functions that reach around row-level security: what a proxy sees of them is their call. Those that run
+//! with their owner's rights come first.
 
 use super::super::connection::{Connection, Trouble};
 use super::super::finding::{Finding, counted, some};
-use super::super::sql::{array, literal, rows};
-use super::{MOST, OURS, Zone};
+use super::super::sql::{array, identifier, literal, parameter, rows, texts};
+use super::source::{Piece, dynamic_names, pieces, runs_text, sets};
+use super::{MOST, OURS, Zone, cut};
 
 pub(super) const IDS: &[&str] = &[
     "definer-search-path",
+    "definer-temp-schema",
     "function-sets-zone",
+    "function-set-clause",
     "function-may-set-zone",
     "function-dynamic-sql",
 ];
@@ -15,40 +19,68 @@ pub(super) const IDS: &[&str] = &[
 /// As ALTER ROUTINE and REVOKE take it.
 const ROUTINE: &str = "format('%I.%I(%s)', n.nspname, p.proname, oidvectortypes(p.proargtypes))";
 
-/// Extensions' functions are their authors' business.
-const NO_EXTENSION: &str = "NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS e \
+/// Extensions' functions are their authors' business, and those of the signed level (deploy/sql) are ours.
+const NO_EXTENSION: &str = "p.proowner NOT IN (SELECT k.oid FROM pg_catalog.pg_roles AS k \
+     WHERE k.rolname = 'portcullis_owner' AND NOT k.rolcanlogin) AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS e \
      WHERE e.classid = 'pg_catalog.pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e')";
 
 /// A trigger function cannot be called.
-const CALLABLE: &str = "p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype) \
-     AND has_function_privilege('public', p.oid, 'EXECUTE')";
+const CALLABLE: &str = "(p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype) \
+     AND has_function_privilege('public', p.oid, 'EXECUTE'))";
 
-fn routines(
-    connection: &mut Connection,
-    condition: &str,
-) -> Result<Vec<(String, String)>, Trouble> {
+/// Somebody else than its owner may call it, or it runs where somebody else writes.
+const FOR_OTHERS: &str = "(p.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype) OR EXISTS ( \
+     SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS x \
+     WHERE x.grantee <> p.proowner AND x.privilege_type = 'EXECUTE'))";
+
+/// Most characters of a source that are read; what is longer counts by its words alone.
+const SOURCE: usize = 20_000;
+/// Most sources that are read: 40 MB at worst, which is less than an answer may have.
+const SOURCES: usize = 2_000;
+
+/// A function or procedure.
+struct Routine {
+    /// `public.f(integer)`
+    name: String,
+    /// Its schema, quoted.
+    schema: String,
+    /// SECURITY DEFINER.
+    definer: bool,
+    /// Its SET clauses: `search_path=public`.
+    clauses: Vec<String>,
+}
+
+fn routines(connection: &mut Connection, condition: &str) -> Result<Vec<Routine>, Trouble> {
     let sql = format!(
-        "SELECT {ROUTINE}, quote_ident(n.nspname) FROM pg_catalog.pg_proc AS p \
+        "SELECT {ROUTINE}, quote_ident(n.nspname), p.prosecdef, array_to_json(p.proconfig) FROM pg_catalog.pg_proc AS p \
          JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace \
-         JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang \
-         WHERE {OURS} AND {NO_EXTENSION} AND p.prokind <> 'a' AND ({condition}) ORDER BY 1 LIMIT {MOST}"
+         WHERE {OURS} AND {NO_EXTENSION} AND p.prokind <> 'a' AND ({condition}) \
+         ORDER BY p.prosecdef DESC, 1 LIMIT {MOST}"
     );
-    let pair = |row: Vec<String>| {
-        let [routine, schema] = <[String; 2]>::try_from(row).ok()?;
-        Some((routine, schema))
+    let routine = |row: Vec<String>| {
+        let [name, schema, definer, clauses] = <[String; 4]>::try_from(row).ok()?;
+        Some(Routine {
+            name,
+            schema,
+            definer: definer == "t",
+            clauses: texts(&clauses),
+        })
     };
     Ok(rows(connection, &sql)?
         .into_iter()
-        .filter_map(pair)
+        .filter_map(routine)
         .collect())
 }
 
 pub(super) fn look(connection: &mut Connection, zone: &Zone) -> Result<Vec<Finding>, Trouble> {
     let mut findings = Vec::new();
     findings.extend(definers(connection)?);
-    findings.extend(with_set_clause(connection, zone)?);
-    findings.extend(that_may_set(connection, zone)?);
-    findings.extend(dynamic(connection)?);
+    let set = routines(connection, "p.proconfig IS NOT NULL")?;
+    findings.extend(cut(set.len(), "functions with SET clauses"));
+    findings.extend(temp_schema(&set));
+    findings.extend(set_zone(&set, zone));
+    findings.extend(set_clause(&set));
+    findings.extend(by_source(connection, zone)?);
     Ok(findings)
 }
 
@@ -58,108 +90,266 @@ fn definers(connection: &mut Connection) -> Result<Option<Finding>, Trouble> {
         connection,
         "p.prosecdef AND NOT EXISTS (SELECT FROM unnest(p.proconfig) AS c WHERE c LIKE 'search_path=%')",
     )?;
-    let sql = found
-        .iter()
-        .map(|(routine, schema)| {
-            format!("ALTER ROUTINE {routine} SET search_path = pg_catalog, {schema}, pg_temp")
-        })
-        .collect();
-    Ok(all(found, "definer-search-path", |count, names| {
+    let mend = |routine: &Routine| {
+        let Routine { name, schema, .. } = routine;
+        format!("ALTER ROUTINE {name} SET search_path = pg_catalog, {schema}, pg_temp")
+    };
+    let sql = found.iter().map(mend).collect();
+    let names = found.into_iter().map(|routine| routine.name).collect();
+    Ok(all(names, sql, "definer-search-path", |count, names| {
         format!("{count} with SECURITY DEFINER and no search_path of its own: {names}")
-    })
-    .map(|finding| finding.mended_by(sql)))
+    }))
 }
 
-fn with_set_clause(connection: &mut Connection, zone: &Zone) -> Result<Option<Finding>, Trouble> {
-    let Some(quoted) = zone.quoted() else {
-        return Ok(None);
-    };
-    let lower: Vec<String> = zone
-        .parameters
-        .iter()
-        .map(|name| name.to_lowercase())
-        .collect();
-    let parameters = array(lower.iter().take(1).map(String::as_str));
-    let found = routines(
-        connection,
-        &format!(
-            "EXISTS (SELECT FROM unnest(p.proconfig) AS c WHERE lower(split_part(c, '=', 1)) = ANY ({parameters}))"
-        ),
-    )?;
-    let sql = found
-        .iter()
-        .map(|(routine, _)| format!("ALTER ROUTINE {routine} RESET {quoted}"))
-        .collect();
-    let parameter = zone.parameter().unwrap_or_default().to_owned();
-    Ok(all(found, "function-sets-zone", |count, names| {
+/// A search_path without pg_temp begins with it: the caller's temporary tables, types and domains come first.
+fn temp_schema(found: &[Routine]) -> Option<Finding> {
+    let (mut names, mut sql) = (Vec::new(), Vec::new());
+    for routine in found.iter().filter(|routine| routine.definer) {
+        let path = clause(routine, "search_path").and_then(with_temp_last);
+        if let Some(path) = path {
+            let name = &routine.name;
+            sql.push(format!("ALTER ROUTINE {name} SET search_path = {path}"));
+            names.push(name.clone());
+        }
+    }
+    all(names, sql, "definer-temp-schema", |count, names| {
         format!(
-            "{count} with a SET clause for {parameter}, so that it runs in another zone: {names}"
+            "{count} with SECURITY DEFINER whose search_path does not end with pg_temp, so that the caller's \
+             temporary objects come first: {names}"
         )
     })
-    .map(|finding| finding.mended_by(sql)))
 }
 
-/// By its text: a comment or a branch that never runs looks the same.
-fn that_may_set(connection: &mut Connection, zone: &Zone) -> Result<Option<Finding>, Trouble> {
-    let Some(parameter) = zone.parameter().map(str::to_owned) else {
-        return Ok(None);
+fn clause<'r>(routine: &'r Routine, name: &str) -> Option<&'r str> {
+    let pairs = routine.clauses.iter();
+    let mut pairs = pairs.filter_map(|clause| clause.split_once('='));
+    pairs
+        .find(|(key, _)| key.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value)
+}
+
+/// The same path with pg_temp at its end; none if it is there.
+fn with_temp_last(path: &str) -> Option<String> {
+    let mut schemas = schemas(path);
+    if schemas.last().is_some_and(|last| last == "pg_temp") {
+        return None;
+    }
+    schemas.retain(|schema| schema != "pg_temp" && !schema.is_empty());
+    schemas.push("pg_temp".to_owned());
+    Some(path_of(&schemas))
+}
+
+/// As SET takes it.
+pub(super) fn path_of(schemas: &[String]) -> String {
+    let quoted = |schema: &String| match &**schema {
+        plain @ ("public" | "pg_catalog" | "pg_temp") => plain.to_owned(),
+        other => identifier(other),
     };
-    // A parameter's characters stand for themselves, except those that could not.
-    let plain = |c: char| {
-        if c.is_alphanumeric() || c == '_' {
-            c.to_string()
-        } else {
-            format!("[{c}]")
+    schemas.iter().map(quoted).collect::<Vec<_>>().join(", ")
+}
+
+/// The schemas of a search_path as PostgreSQL keeps it.
+pub(super) fn schemas(path: &str) -> Vec<String> {
+    let mut schemas = vec![String::new()];
+    let (mut inside, mut chars) = (false, path.chars().peekable());
+    while let Some(c) = chars.next() {
+        let Some(last) = schemas.last_mut() else {
+            break;
+        };
+        match c {
+            '"' if inside && chars.next_if_eq(&'"').is_some() => last.push('"'),
+            '"' => inside = !inside,
+            ',' if !inside => schemas.push(String::new()),
+            c if inside => last.push(c),
+            c if c.is_whitespace() => {}
+            c => last.extend(c.to_lowercase()),
         }
+    }
+    schemas
+}
+
+/// It runs in another zone than its caller, whoever that is.
+fn set_zone(found: &[Routine], zone: &Zone) -> Option<Finding> {
+    let (mut names, mut sql) = (Vec::new(), Vec::new());
+    for routine in found {
+        let set: Vec<&String> = zone
+            .parameters
+            .iter()
+            .filter(|name| clause(routine, name).is_some())
+            .collect();
+        for name in &set {
+            let (routine, name) = (&routine.name, parameter(name));
+            sql.push(format!("ALTER ROUTINE {routine} RESET {name}"));
+        }
+        if !set.is_empty() {
+            names.push(routine.name.clone());
+        }
+    }
+    let parameters = zone.parameters.join(" or ");
+    all(names, sql, "function-sets-zone", |count, names| {
+        format!(
+            "{count} with a SET clause for {parameters}, so that it runs in another zone: {names}"
+        )
+    })
+}
+
+/// Parameters that switch rights, and what of their values does no harm.
+pub(super) const RIGHTS: [(&str, &[&str]); 4] = [
+    ("role", &["none"]),
+    ("session_authorization", &["default"]),
+    ("session_replication_role", &["origin"]),
+    ("row_security", &["on", "true", "yes", "1"]),
+];
+
+/// It runs as somebody else, without triggers, or without row-level security.
+fn set_clause(found: &[Routine]) -> Option<Finding> {
+    let (mut names, mut sql) = (Vec::new(), Vec::new());
+    for routine in found {
+        for (setting, harmless) in RIGHTS {
+            let value = clause(routine, setting);
+            if value.is_some_and(|value| !harmless.contains(&&*value.to_lowercase())) {
+                let name = &routine.name;
+                names.push(format!("{name} ({setting})"));
+                sql.push(format!("ALTER ROUTINE {name} RESET {setting}"));
+            }
+        }
+    }
+    all(names, sql, "function-set-clause", |count, names| {
+        format!("{count} with a SET clause that changes whom or what rights bind: {names}")
+    })
+}
+
+/// A function whose source may set the zone or run a text.
+struct Suspect {
+    name: String,
+    definer: bool,
+    /// Everybody may call it.
+    by_all: bool,
+    sets: bool,
+    runs: bool,
+}
+
+/// By their text: a branch that never runs looks the same.
+fn by_source(connection: &mut Connection, zone: &Zone) -> Result<Vec<Finding>, Trouble> {
+    let suspects = suspects(connection, zone)?;
+    let mut findings: Vec<Finding> = cut_sources(suspects.len()).into_iter().collect();
+    let named = |keep: &dyn Fn(&Suspect) -> bool| -> Vec<String> {
+        let kept = suspects.iter().filter(|suspect| keep(suspect));
+        kept.map(|suspect| suspect.name.clone()).collect()
     };
-    let pattern: String = parameter
-        .chars()
-        .filter(|c| !matches!(c, '[' | ']' | '^' | '\\'))
-        .map(plain)
-        .collect();
-    let pattern = format!(
-        "set_config[[:space:]]*[(][[:space:]]*'{pattern}'|set[[:space:]]+(local[[:space:]]+|session[[:space:]]+)?{pattern}"
-    );
-    let found = routines(
-        connection,
-        &format!("{CALLABLE} AND p.prosrc ~* {}", literal(&pattern)),
-    )?;
-    let sql = revokes(&found);
-    Ok(all(found, "function-may-set-zone", |count, names| {
-        format!("{count} that everybody may call may set {parameter} inside: {names}")
-    })
-    .map(|finding| finding.mended_by(sql)))
-}
-
-fn dynamic(connection: &mut Connection) -> Result<Option<Finding>, Trouble> {
-    let found = routines(
-        connection,
-        &format!("{CALLABLE} AND l.lanname = 'plpgsql' AND p.prosrc ~* '[[:<:]]execute[[:>:]]'"),
-    )?;
-    let sql = revokes(&found);
-    Ok(all(found, "function-dynamic-sql", |count, names| {
+    let revokes = |names: &[String]| -> Vec<String> {
+        let revoke = |name| format!("REVOKE EXECUTE ON ROUTINE {name} FROM PUBLIC");
+        names.iter().map(revoke).collect()
+    };
+    let setting = named(&|it| it.by_all && it.sets);
+    let (sql, parameters) = (revokes(&setting), zone.parameters.join(" or "));
+    findings.extend(all(
+        setting,
+        sql,
+        "function-may-set-zone",
+        |count, names| {
+            format!("{count} that everybody may call may set {parameters} inside: {names}")
+        },
+    ));
+    let dynamic = named(&|it| it.by_all && it.runs);
+    let sql = revokes(&dynamic);
+    findings.extend(all(dynamic, sql, "function-dynamic-sql", |count, names| {
         format!("{count} that everybody may call may run text as SQL (EXECUTE), unseen by any proxy: {names}")
-    })
-    .map(|finding| finding.mended_by(sql)))
+    }));
+    let owners = named(&|it| !it.by_all && it.definer && it.runs);
+    findings.extend(all(owners, Vec::new(), "definer-dynamic-sql", |count, names| {
+        format!("{count} with SECURITY DEFINER may run text as SQL with the owner's rights, for some: read {names}")
+    }));
+    Ok(findings)
 }
 
-fn revokes(found: &[(String, String)]) -> Vec<String> {
-    found
-        .iter()
-        .map(|(routine, _)| format!("REVOKE EXECUTE ON ROUTINE {routine} FROM PUBLIC"))
-        .collect()
+fn cut_sources(count: usize) -> Option<Finding> {
+    let text = format!("not seen: more than the first {SOURCES} functions that may run SQL");
+    (count >= SOURCES).then(|| Finding::new("not-seen", text))
+}
+
+fn suspects(connection: &mut Connection, zone: &Zone) -> Result<Vec<Suspect>, Trouble> {
+    let mut words: Vec<String> = dynamic_names().map(str::to_owned).collect();
+    words.extend(["execute".to_owned(), "plpy".to_owned()]);
+    words.extend(["spi_exec", "spi_exec_query", "spi_query", "spi_prepare"].map(str::to_owned));
+    let parameters = array(zone.parameters.iter().map(String::as_str));
+    let sql = format!(
+        "SELECT {ROUTINE}, p.prosecdef, {CALLABLE}, l.lanname, left(p.prosrc, {SOURCE}), \
+           length(p.prosrc) > {SOURCE}, p.prosrc ~* {words} \
+         FROM pg_catalog.pg_proc AS p \
+         JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace \
+         JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang \
+         WHERE {OURS} AND {NO_EXTENSION} AND p.prokind <> 'a' AND l.lanname NOT IN ('c', 'internal') \
+           AND ({CALLABLE} OR p.prosecdef AND {FOR_OTHERS}) \
+           AND (p.prosrc ~* {words} OR EXISTS (SELECT FROM unnest({parameters}) AS z \
+             WHERE strpos(lower(p.prosrc), lower(split_part(z, '.', 2))) > 0)) \
+         ORDER BY p.prosecdef DESC, 1 LIMIT {SOURCES}",
+        words = literal(&format!("[[:<:]]({})[[:>:]]", words.join("|"))),
+    );
+    let suspect = |row: Vec<String>| {
+        let [name, definer, by_all, language, source, longer, worded] =
+            <[String; 7]>::try_from(row).ok()?;
+        let pieces = pieces(&source);
+        // Another language has other comments: what it says counts wherever it stands.
+        let is_sql = matches!(&*language, "plpgsql" | "sql");
+        let runs = worded == "t" && (!is_sql || longer == "t" || runs(&language, &pieces));
+        let sets = zone.parameters.iter().any(|name| sets(&pieces, name));
+        Some(Suspect {
+            name,
+            definer: definer == "t",
+            by_all: by_all == "t",
+            sets,
+            runs,
+        })
+    };
+    Ok(rows(connection, &sql)?
+        .into_iter()
+        .filter_map(suspect)
+        .collect())
+}
+
+/// In SQL itself EXECUTE runs what was prepared.
+fn runs(language: &str, pieces: &[Piece]) -> bool {
+    let execute = |piece: &&Piece| **piece != Piece::Word("execute".to_owned());
+    match language {
+        "sql" => runs_text(&pieces.iter().filter(execute).cloned().collect::<Vec<_>>()),
+        _ => runs_text(pieces),
+    }
 }
 
 /// One finding for all of them, if there are any.
 fn all(
-    found: Vec<(String, String)>,
+    names: Vec<String>,
+    sql: Vec<String>,
     id: &'static str,
     text: impl FnOnce(String, String) -> String,
 ) -> Option<Finding> {
-    if found.is_empty() {
+    if names.is_empty() {
         return None;
     }
-    let names: Vec<String> = found.into_iter().map(|(routine, _)| routine).collect();
     let text = text(counted(names.len(), "function"), some(&names));
-    Some(Finding::new(id, text).about(names))
+    Some(Finding::new(id, text).about(names).mended_by(sql))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_ends_with_the_temporary_schema() {
+        for (path, mended) in [
+            ("pg_catalog, pg_temp", None),
+            ("public, \"pg_temp\"", None),
+            ("", Some("pg_temp")),
+            ("\"\"", Some("pg_temp")),
+            ("public", Some("public, pg_temp")),
+            ("pg_temp, public", Some("public, pg_temp")),
+            (
+                "\"$user\", \"A, \"\"b\"\"\", App",
+                Some("\"$user\", \"A, \"\"b\"\"\", \"app\", pg_temp"),
+            ),
+        ] {
+            assert_eq!(with_temp_last(path).as_deref(), mended, "{path}");
+        }
+    }
 }

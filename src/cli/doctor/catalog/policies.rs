@@ -1,7 +1,7 @@
 //! Policies that let everybody through, and those that read what everybody can set.
 
 use super::super::connection::{Connection, Trouble};
-use super::super::finding::{Finding, counted};
+use super::super::finding::{Finding, counted, shortened};
 use super::super::sql::{array, rows};
 use super::{MOST, Zone, cut, zone};
 
@@ -17,6 +17,7 @@ struct Policy {
     check: String,
     /// For whom, if not for everybody.
     roles: String,
+    /// And no restrictive policy that asks keeps back what it lets through.
     permissive: bool,
     /// Nothing in it depends on who asks.
     blind: bool,
@@ -35,14 +36,17 @@ fn policies(connection: &mut Connection, zone: &Zone) -> Result<Vec<Policy>, Tro
            pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid), \
            (SELECT string_agg(r.rolname, ', ' ORDER BY r.rolname) FROM pg_catalog.pg_roles AS r \
              WHERE r.oid = ANY (p.polroles)), \
-           p.polpermissive, NOT {asks}, {text} ~* 'current_setting[(]', \
+           p.polpermissive AND NOT EXISTS (SELECT FROM pg_catalog.pg_policy AS w WHERE w.polrelid = p.polrelid \
+             AND NOT w.polpermissive AND w.polcmd = '*' AND w.polroles = '{{0}}' AND {asks_restrictive}), \
+           NOT {asks}, {text} ~* 'current_setting[(]', \
            a.attname, format_type(a.atttypid, a.atttypmod) \
          FROM pg_catalog.pg_policy AS p \
          JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid \
          JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
          LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attname = ANY ({columns}) \
            AND a.attnum > 0 AND NOT a.attisdropped \
-         WHERE c.relrowsecurity ORDER BY 2, 1, a.attnum LIMIT {MOST}"
+         WHERE c.relrowsecurity ORDER BY 2, 1, a.attnum LIMIT {MOST}",
+        asks_restrictive = zone::asks_who("w"),
     );
     let policy = |row: Vec<String>| {
         let row = <[String; 10]>::try_from(row).ok()?;
@@ -123,12 +127,18 @@ fn open(policy: &Policy, zone: &Zone) -> Option<Finding> {
         ..
     } = policy;
     let whom = match policy.roles.as_str() {
-        "" => "everybody",
-        roles => roles,
+        "" => "everybody".to_owned(),
+        roles => shortened(roles),
     };
     let text = match open_using {
-        true => format!("policy {shown} lets {whom} through to every zone: USING ({using})"),
-        false => format!("policy {shown} lets {whom} write into every zone: WITH CHECK ({check})"),
+        true => format!(
+            "policy {shown} lets {whom} through to every zone: USING ({})",
+            shortened(using)
+        ),
+        false => format!(
+            "policy {shown} lets {whom} write into every zone: WITH CHECK ({})",
+            shortened(check)
+        ),
     };
     let sql = match zone.condition(&policy.column, &policy.kind) {
         None => format!("DROP POLICY {name} ON {table}"),

@@ -2,10 +2,10 @@
 
 use super::super::connection::{Connection, Trouble};
 use super::super::finding::{Finding, counted, some};
-use super::super::sql::{identifier, rows};
-use super::Zone;
+use super::super::sql::{identifier, rows, texts};
+use super::{Zone, logins_with, revokes_of};
 
-pub(super) const IDS: &[&str] = &["login-superuser", "login-bypassrls"];
+pub(super) const IDS: &[&str] = &["login-superuser", "login-bypassrls", "login-may-become"];
 pub(super) const PASSWORD_IDS: &[&str] = &["password-md5"];
 
 /// The role that initdb made has this OID; it must stay a superuser.
@@ -36,10 +36,40 @@ pub(super) fn look(connection: &mut Connection, _: &Zone) -> Result<Vec<Finding>
             _ => finding.mended_by(vec![format!("ALTER ROLE {name} NOSUPERUSER NOBYPASSRLS")]),
         })
     };
-    Ok(rows(connection, &sql)?
+    let mut findings: Vec<Finding> = rows(connection, &sql)?
         .into_iter()
         .filter_map(finding)
-        .collect())
+        .collect();
+    findings.extend(may_become(connection)?);
+    Ok(findings)
+}
+
+/// Predefined roles that reach the server's files and programs, and so everything.
+const REACHING: &str =
+    "'pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files'";
+
+/// Nobody inherits SUPERUSER or BYPASSRLS, but a member has them one SET ROLE later.
+fn may_become(connection: &mut Connection) -> Result<Vec<Finding>, Trouble> {
+    let sql = format!(
+        "SELECT quote_ident(r.rolname), r.rolsuper OR r.rolbypassrls, {}, {} FROM pg_catalog.pg_roles AS r \
+         WHERE r.rolsuper OR r.rolbypassrls OR r.rolname IN ({REACHING}) ORDER BY r.rolname",
+        logins_with("r.oid", "MEMBER"),
+        revokes_of("r.oid", "MEMBER"),
+    );
+    let finding = |row: Vec<String>| {
+        let [role, unbound, logins, revokes] = <[String; 4]>::try_from(row).ok()?;
+        let logins = texts(&logins);
+        let why = match unbound.as_str() {
+            "t" => "which row-level security does not bind",
+            _ => "which reaches the server's own files and programs",
+        };
+        let text = format!("{} may SET ROLE {role}, {why}", some(&logins));
+        let finding = Finding::new("login-may-become", text).about(logins);
+        let found = !finding.objects.is_empty();
+        found.then(|| finding.mended_by(texts(&revokes)))
+    };
+    let found = rows(connection, &sql)?.into_iter();
+    Ok(found.filter_map(finding).collect())
 }
 
 /// Only superusers see this.

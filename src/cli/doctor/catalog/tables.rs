@@ -1,12 +1,14 @@
-//! Tables that hold several zones' rows: without row-level security, not bound for their owner, with
-//! policies that let everybody through.
+//! Tables that hold several zones' rows: without row-level security, not bound for their owner, owned by a login.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::super::connection::{Connection, Trouble};
 use super::super::finding::{Finding, counted, some};
-use super::super::sql::{array, identifier, rows};
-use super::{MOST, OURS, Zone, cut, logins_with};
+use super::super::sql::{array, identifier, literal, rows, texts};
+use super::{MOST, OURS, Zone, cut, logins_with, revokes_of};
+
+/// Longest name of PostgreSQL, in bytes (NAMEDATALEN): the rest would be cut off.
+const MOST_OF_A_NAME: usize = 63;
 
 pub(super) const IDS: &[&str] = &[
     "table-without-policy",
@@ -23,21 +25,52 @@ struct Table {
     owner: String,
     /// The owner is a superuser or has BYPASSRLS.
     owner_unbound: bool,
-    /// Logins that are the owner or may act as it.
-    logins: String,
+    /// Its schema, quoted.
+    schema: String,
     column: Option<(String, String)>,
     /// Sequences of serial columns, comma-separated: their defaults need a privilege of their own.
     sequences: String,
 }
 
+/// Who may act as an owner that row-level security could bind.
+struct Owner {
+    name: String,
+    logs_in: bool,
+    /// Logins that are the owner or may act as it, quoted.
+    logins: Vec<String>,
+    /// Statements that take the owner's rights from those that only act as it.
+    revokes: Vec<String>,
+}
+
+fn owners(connection: &mut Connection, tables: &[Table]) -> Result<Vec<Owner>, Trouble> {
+    let bound = tables.iter().filter(|table| !table.owner_unbound);
+    let names: BTreeSet<&str> = bound.map(|table| &*table.owner).collect();
+    let sql = format!(
+        "SELECT r.rolname, r.rolcanlogin, {}, {} FROM pg_catalog.pg_roles AS r WHERE r.rolname = ANY ({}) ORDER BY 1",
+        logins_with("r.oid", "USAGE"),
+        revokes_of("r.oid", "USAGE"),
+        array(names)
+    );
+    let owner = |row: Vec<String>| {
+        let [name, logs_in, logins, revokes] = <[String; 4]>::try_from(row).ok()?;
+        Some(Owner {
+            name,
+            logs_in: logs_in == "t",
+            logins: texts(&logins),
+            revokes: texts(&revokes),
+        })
+    };
+    let owners = rows(connection, &sql)?.into_iter().filter_map(owner);
+    Ok(owners.filter(|owner| !owner.logins.is_empty()).collect())
+}
+
 fn tables(connection: &mut Connection, zone: &Zone) -> Result<Vec<Table>, Trouble> {
     let columns = array(zone.columns.iter().map(String::as_str));
-    let logins = logins_with("c.relowner");
     // A partition is bound by its parent's policies, unless somebody may read it directly.
     let sql = format!(
         "SELECT format('%I.%I', n.nspname, c.relname), c.relrowsecurity, c.relforcerowsecurity, \
            EXISTS (SELECT FROM pg_catalog.pg_policy AS p WHERE p.polrelid = c.oid), \
-           r.rolname, r.rolsuper OR r.rolbypassrls, {logins}, \
+           r.rolname, r.rolsuper OR r.rolbypassrls, quote_ident(n.nspname), \
            a.attname, format_type(a.atttypid, a.atttypmod), \
            (SELECT string_agg(s.oid::regclass::text, ', ') FROM pg_catalog.pg_depend AS d \
              JOIN pg_catalog.pg_class AS s ON s.oid = d.objid AND s.relkind = 'S' \
@@ -63,7 +96,7 @@ fn tables(connection: &mut Connection, zone: &Zone) -> Result<Vec<Table>, Troubl
                 has_policies,
                 owner,
                 unbound,
-                logins,
+                schema,
                 column,
                 kind,
                 sequences,
@@ -83,7 +116,7 @@ fn tables(connection: &mut Connection, zone: &Zone) -> Result<Vec<Table>, Troubl
             has_policies: has_policies == "t",
             owner,
             owner_unbound: unbound == "t",
-            logins,
+            schema,
             column: Some((column, kind)).filter(|(column, _)| !column.is_empty()),
             sequences,
         });
@@ -95,16 +128,13 @@ pub(super) fn look(connection: &mut Connection, zone: &Zone) -> Result<Vec<Findi
     let tables = tables(connection, zone)?;
     let mut findings: Vec<Finding> = without_policy(&tables, zone).into_iter().collect();
     findings.extend(cut(tables.len(), "tables"));
-    let mut by_owner: BTreeMap<&str, Vec<&Table>> = BTreeMap::new();
-    for table in tables
-        .iter()
-        .filter(|table| !table.logins.is_empty() && !table.owner_unbound)
-    {
-        by_owner.entry(&table.owner).or_default().push(table);
-    }
-    for (owner, owned) in by_owner {
-        findings.extend(not_bound(owner, &owned));
-        findings.push(owning_login(connection, owner, &owned)?);
+    for owner in owners(connection, &tables)? {
+        let owned: Vec<&Table> = tables
+            .iter()
+            .filter(|table| table.owner == owner.name)
+            .collect();
+        findings.extend(not_bound(&owner, &owned));
+        findings.push(owning_login(connection, &owner, &owned)?);
     }
     Ok(findings)
 }
@@ -155,18 +185,17 @@ fn secure(table: &Table, zone: &Zone) -> Option<Vec<String>> {
 }
 
 /// An owner is not bound by its own table's policies, unless they are forced on it.
-fn not_bound(owner: &str, owned: &[&Table]) -> Option<Finding> {
+fn not_bound(owner: &Owner, owned: &[&Table]) -> Option<Finding> {
     let unbound = |table: &&&Table| table.secured && !table.forced;
     let names: Vec<String> = owned
         .iter()
         .filter(unbound)
         .map(|table| table.name.clone())
         .collect();
-    let logins = &owned.first()?.logins;
     if names.is_empty() {
         return None;
     }
-    let who = acting(owner, logins);
+    let who = acting(owner);
     let text = format!(
         "{who} {}: row-level security does not bind it",
         counted(names.len(), "table")
@@ -182,57 +211,65 @@ fn not_bound(owner: &str, owned: &[&Table]) -> Option<Finding> {
     )
 }
 
-/// `shop_api owns`; `shop_api (as member of shop_owner) owns`.
-fn acting(owner: &str, logins: &str) -> String {
-    match logins.split(", ").any(|login| login == owner) {
-        true => format!("{owner} owns"),
-        false => format!("{logins} (by membership in {owner}) owns"),
+/// `shop_api owns`; `shop_api (by membership in shop_owner) owns`.
+fn acting(owner: &Owner) -> String {
+    let (name, logins) = (&owner.name, some(&owner.logins));
+    match (owner.logs_in, owner.logins.len()) {
+        (true, _) => format!("{name} owns"),
+        (false, 1) => format!("{logins} (by membership in {name}) owns"),
+        (false, _) => format!("{logins} (by membership in {name}) own"),
     }
 }
 
 /// Who owns a table may change it and switch its policies off.
 fn owning_login(
     connection: &mut Connection,
-    owner: &str,
+    owner: &Owner,
     owned: &[&Table],
 ) -> Result<Finding, Trouble> {
     let names: Vec<String> = owned.iter().map(|table| table.name.clone()).collect();
-    let logins = owned.first().map_or("", |table| &table.logins);
     let text = format!(
         "{} {} with several zones' rows: it may change them and switch policies off",
-        acting(owner, logins),
+        acting(owner),
         counted(names.len(), "table")
     );
-    let finding = Finding::new("login-owns-tables", text).about(names.clone());
-    if !logins.split(", ").any(|login| login == owner) {
-        let sql = logins
-            .split(", ")
-            .map(|login| format!("REVOKE {} FROM {}", identifier(owner), identifier(login)))
-            .collect();
-        return Ok(finding.mended_by(sql));
+    let finding = Finding::new("login-owns-tables", text).about(names);
+    if !owner.logs_in {
+        return Ok(finding.mended_by(owner.revokes.clone()));
     }
     // An owner that cannot log in. The name is free, or it is such a role already.
-    let keeper = format!("{owner}_owner");
-    let taken = rows(
-        connection,
-        &format!(
-            "SELECT rolcanlogin FROM pg_catalog.pg_roles WHERE rolname = {}",
-            super::super::sql::literal(&keeper)
-        ),
-    )?;
-    let (keeper, login) = (identifier(&keeper), identifier(owner));
-    let mut sql = Vec::new();
-    match taken
-        .first()
-        .and_then(|row| row.first())
-        .map(String::as_str)
-    {
-        None => sql.push(format!("CREATE ROLE {keeper} NOLOGIN")),
-        Some("f") => {}
-        Some(_) => {
-            return Ok(finding.advised("give the tables to a role that cannot log in"));
-        }
+    let keeper = format!("{}_owner", owner.name);
+    let by_hand = "give the tables to a role that cannot log in";
+    if keeper.len() > MOST_OF_A_NAME {
+        return Ok(finding.advised(by_hand));
     }
+    let taken = format!(
+        "SELECT rolcanlogin FROM pg_catalog.pg_roles WHERE rolname = {}",
+        literal(&keeper)
+    );
+    let taken = rows(connection, &taken)?.into_iter().flatten().next();
+    let mut sql = match taken.as_deref() {
+        None => vec![format!("CREATE ROLE {} NOLOGIN", identifier(&keeper))],
+        Some("f") => Vec::new(),
+        Some(_) => return Ok(finding.advised(by_hand)),
+    };
+    sql.extend(given_to(
+        &identifier(&keeper),
+        &identifier(&owner.name),
+        owned,
+    ));
+    let migrates = "leave it to a login of migrations alone, which must own them";
+    Ok(finding.mended_by(sql).advised(migrates))
+}
+
+/// The statements that make `keeper` the owner, and leave to `login` what it needs.
+fn given_to(keeper: &str, login: &str, owned: &[&Table]) -> Vec<String> {
+    // Foreign keys are checked as the owner, who must get at the table.
+    let schemas: BTreeSet<&str> = owned.iter().map(|table| &*table.schema).collect();
+    let mut sql: Vec<String> = schemas
+        .iter()
+        .map(|schema| format!("GRANT USAGE ON SCHEMA {schema} TO {keeper}"))
+        .collect();
     for Table {
         name, sequences, ..
     } in owned
@@ -245,5 +282,5 @@ fn owning_login(
             sql.push(format!("GRANT USAGE ON SEQUENCE {sequences} TO {login}"));
         }
     }
-    Ok(finding.mended_by(sql))
+    sql
 }

@@ -1,7 +1,7 @@
 //! Which column says whose a row is, and which parameter the policies compare it with.
 
 use super::super::connection::{Connection, Trouble};
-use super::super::sql::{Rows, identifier, literal, parameter, rows};
+use super::super::sql::{Rows, identifier, literal, rows};
 use super::OURS;
 
 /// Names that are zone columns nearly everywhere. Only for databases without policies.
@@ -71,11 +71,6 @@ impl Zone {
             // After a transaction the parameter is '', which is no uuid and no number.
             kind => format!("{column} = nullif({read}, '')::{kind}"),
         })
-    }
-
-    /// RESET takes it so.
-    pub(super) fn quoted(&self) -> Option<String> {
-        self.parameter().map(parameter)
     }
 }
 

@@ -1,13 +1,13 @@
 //! libpq's password file (PostgreSQL documentation, "The Password File").
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
 use super::{Dsn, Password, SOCKETS};
+use crate::tls::files::open_regular;
 
 /// Longest file that is read, in bytes.
 const LONGEST: u64 = 1 << 20;
@@ -18,18 +18,14 @@ const LONGEST: u64 = 1 << 20;
 /// Why a file that is there does not count.
 pub(super) fn find(path: &Path, dsn: &Dsn) -> Result<Option<Password>, String> {
     let shown = path.display();
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+    let (file, about) = match open_regular(path) {
+        Ok(opened) => opened,
+        // /dev/null, which is not one, is how scripts say that there is none.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidData) => {
+            return Ok(None);
+        }
         Err(error) => return Err(format!("the password file {shown} cannot be read: {error}")),
     };
-    let about = file
-        .metadata()
-        .map_err(|error| format!("the password file {shown} cannot be read: {error}"))?;
-    if !about.is_file() {
-        // /dev/null is how scripts say that there is none.
-        return Ok(None);
-    }
     if about.mode() & 0o077 != 0 {
         return Err(format!(
             "the password file {shown} is ignored: others may read it (chmod 0600)"

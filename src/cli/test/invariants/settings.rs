@@ -1,8 +1,11 @@
 //! What the settings of a policy promise: its ceilings, lists and limits.
 
-use super::{Invariants, outside, refused};
+use super::super::player::{messages, play_rows};
+use super::super::server::ROWS;
+use super::{Invariants, one_of, outside, refused};
 use crate::cli::judged;
-use crate::policy::{Guard, Kind, Who};
+use crate::policy::guards::server_role::{self, Owned, Power, ServerRole};
+use crate::policy::{Guard, Kind, Mode, Who};
 
 /// More than any ceiling, in every unit that a bare number can have.
 const TOO_MUCH: &str = "2147483647";
@@ -15,15 +18,9 @@ pub(super) fn kept(who: &Who, found: &mut Invariants) {
     let judged_at_login = matches!(who.login.kind, Kind::Service | Kind::Human);
     if judged_at_login {
         limits(who, found);
-        let name = "a login whose role is more than its grants";
-        found.not_kept(who, Guard::ServerRole, name);
+        server_roles(who, found);
     }
-    if who.login.max_rows.is_some() {
-        found.not_kept(who, Guard::BulkExport, "more rows than max_rows");
-    }
-    if !who.policy.rules.is_empty() {
-        found.not_kept(who, Guard::Rule, "what [[rule]] refuses");
-    }
+    too_many_rows(who, found);
     let inside = judged::state(true);
     if who.login.kind == Kind::Migrator && options.extensions.is_limited() {
         let text = format!("CREATE EXTENSION {UNLISTED}");
@@ -50,6 +47,83 @@ pub(super) fn kept(who: &Who, found: &mut Invariants) {
     for relation in &who.login.denied_relations {
         let text = format!("SELECT 1 FROM {}", relation.example());
         refused(who, outside(), "a denied relation", &text, found);
+    }
+}
+
+/// Server roles that are more than the login's grants, as the server would tell of them.
+fn server_roles(who: &Who, found: &mut Invariants) {
+    let plain = ServerRole {
+        name: who.login.name.clone(),
+        superuser: false,
+        bypassrls: false,
+        owned: None,
+    };
+    let owned = Owned {
+        table: "public.orders".into(),
+        owner: plain.name.clone(),
+        bypassed: true,
+    };
+    let superuser = ServerRole {
+        superuser: true,
+        ..plain.clone()
+    };
+    let bypassrls = ServerRole {
+        bypassrls: true,
+        ..plain.clone()
+    };
+    let owner = ServerRole {
+        owned: Some(owned),
+        ..plain
+    };
+    let allowed = &who.login.allow_server_role;
+    for (power, role, is) in [
+        (Power::Superuser, superuser, "is a superuser"),
+        (Power::Bypassrls, bypassrls, "has BYPASSRLS"),
+        (Power::Owner, owner, "owns a table"),
+    ] {
+        if allowed.contains(&power) || allowed.contains(&Power::Superuser) {
+            continue;
+        }
+        let enforced = judged::mode(Guard::ServerRole, who) == Mode::Enforce;
+        let looked_at = enforced && server_role::is_looked_at(who);
+        if looked_at && server_role::judge(&role, who).is_some() {
+            found.held += 1;
+        } else {
+            let name = format!("a login whose role {is}");
+            let what = format!("gets in with a role that {is}");
+            found.missed(who, Guard::ServerRole, &name, &what);
+        }
+    }
+}
+
+/// One row more than `max_rows`. Whatever that is, it is tried with a few.
+fn too_many_rows(who: &Who, found: &mut Invariants) {
+    const FEW: u64 = 3;
+    let Some(limit) = who.login.max_rows.map(|limit| limit.min(FEW)) else {
+        return;
+    };
+    let mut login = (*who.login).clone();
+    login.max_rows = Some(limit);
+    let limited = Who {
+        login: login.into(),
+        ..who.clone()
+    };
+    let chosen = who.grant().map(one_of);
+    for extended in [false, true] {
+        let steps = messages(ROWS, extended);
+        let played = play_rows(&limited, chosen.as_deref(), outside(), &steps, limit + 1);
+        let by = played.refusal.map(|refusal| refusal.guard);
+        if by == Some(Guard::BulkExport) && !played.errors.is_empty() {
+            found.held += 1;
+        } else {
+            let name = "more rows than max_rows";
+            found.missed(
+                who,
+                Guard::BulkExport,
+                name,
+                "reads more rows than max_rows",
+            );
+        }
     }
 }
 

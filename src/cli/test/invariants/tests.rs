@@ -21,7 +21,7 @@ const KEEPS: [(&str, &str); 23] = [
     ("procedural", "CALL, DO"),
     ("role-change", "SET LOCAL ROLE"),
     ("rule", "what [[rule]] refuses"),
-    ("server-role", "a login whose role is more than its grants"),
+    ("server-role", "a login whose role is a superuser"),
     ("session-state", "LISTEN"),
     ("zone-not-granted", "SET of every zone"),
     ("zone-parameter", "RESET of the zone"),

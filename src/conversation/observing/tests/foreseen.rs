@@ -122,6 +122,19 @@ fn a_zone_that_the_client_sets_itself_is_followed() {
         let sent = [bind("z", &[zone]), SYNC.to_vec()].concat();
         assert_eq!(connection.tells(&sent, IDLE), told, "{zone}");
     }
+    // And for how long.
+    let sets = parse("h", "select set_config('app.tenant_id', $1, $2)");
+    connection.tells(&[sets, SYNC.to_vec()].concat(), IDLE);
+    for (zone, local, told) in [
+        ("globex", "t", "zone"),
+        ("globex", "f", "zone"),
+        ("evil", "t", "zone-not-granted"),
+        ("evil", "f", "zone-not-granted"),
+        ("acme", "maybe", "zone-parameter"),
+    ] {
+        let sent = [bind("h", &[zone, local]), SYNC.to_vec()].concat();
+        assert_eq!(connection.tells(&sent, IDLE), told, "{zone} {local}");
+    }
 }
 
 #[test]

@@ -133,7 +133,7 @@ fn sql_reads_the_relations_of_the_login() {
     for text in [
         "SELECT * FROM customers",
         "SELECT * FROM shop.orders",
-        "SELECT * FROM pg_toast.pg_toast_1",
+        "SELECT * FROM pg_toast.pg_class",
         "SELECT * FROM orders FOR SHARE",
         "SELECT total(1)",
         "SELECT pg_notify('a', 'b')",
@@ -146,6 +146,10 @@ fn sql_reads_the_relations_of_the_login() {
     ] {
         let refusal = refused(&of_text(text), &cdc, CLOSED);
         assert_eq!(refusal.guard, Guard::Replication, "{text}");
+    }
+    for hidden in ["TABLE pg_toast.pg_toast_1", "TABLE pg_statistic"] {
+        let hidden = refused(&of_text(hidden), &cdc, CLOSED);
+        assert_eq!(hidden.guard, Guard::DangerousFunctions);
     }
     let ddl = refused(&of_text("CREATE TABLE a (b int)"), &cdc, CLOSED);
     assert_eq!(ddl.guard, Guard::DdlOutsideMigration);

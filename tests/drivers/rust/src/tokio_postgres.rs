@@ -284,6 +284,11 @@ async fn cancel() -> Checked {
         }
     };
     fails_with("57014", outcome)?;
+    // The client does not wait until the request is dealt with, and PostgreSQL signals twice: the second signal may
+    // find the next statement.
+    if let Err(again) = db.batch_execute("SELECT pg_sleep(0.1)").await {
+        fails_with::<()>("57014", Err(again))?;
+    }
     same(db.query_one("SELECT 1", &[]).await?.get::<_, i32>(0), 1)
 }
 

@@ -1,0 +1,205 @@
+use super::*;
+
+fn query(text: &str) -> (String, Vec<Move>) {
+    let facts = describe(text.as_bytes());
+    let mut out = Vec::new();
+    let sent = put_query(&mut out, b"", text.as_bytes(), &facts, Keeps::All, None);
+    (String::from_utf8(out).unwrap(), sent.moves)
+}
+
+#[test]
+fn a_reset_returns_to_the_startup_packet_at_once() {
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let record = Record::new(&[pair("jit", "o'ff")], &[pair("timezone", "UTC")]);
+    for (text, sent) in [
+        (
+            "RESET jit -- c",
+            "RESET jit;select pg_catalog.set_config('jit','o''ff',true) -- c",
+        ),
+        (
+            "SET TIME ZONE LOCAL;",
+            "SET TIME ZONE LOCAL;select pg_catalog.set_config('timezone','UTC',false);",
+        ),
+        (
+            "RESET ALL",
+            "RESET ALL;select pg_catalog.set_config('jit','o''ff',true),pg_catalog.set_config('timezone','UTC',false)",
+        ),
+        ("RESET work_mem", "RESET work_mem"),
+        ("DISCARD ALL", "DISCARD ALL"),
+    ] {
+        let facts = describe(text.as_bytes());
+        let mut out = Vec::new();
+        let said = put_query(
+            &mut out,
+            b"",
+            text.as_bytes(),
+            &facts,
+            Keeps::All,
+            Some(&record),
+        );
+        assert_eq!(String::from_utf8(out).unwrap(), sent);
+        assert_eq!(said.behind, [usize::from(text != sent)]);
+    }
+}
+
+#[test]
+fn null_returns_to_the_startup_packet() {
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let record = Record::new(&[pair("jit", "o'ff")], &[pair("timezone", "UTC")]);
+    for (text, sent) in [
+        (
+            "select set_config('JIT', NULL::text, false) where x",
+            "select set_config('JIT', coalesce(NULL::text,'o''ff'), true ) where x",
+        ),
+        (
+            "select set_config('timezone', cast($1 as text), false), set_config('jit', $2, false)",
+            "select set_config('timezone', coalesce(cast($1 as text),'UTC'), true ), set_config('jit', coalesce($2,'o''ff'), true )",
+        ),
+        (
+            "select set_config('jit', null, true), set_config('work_mem', null, false), set_config('jit', 'on', false)",
+            "select set_config('jit', null, true), set_config('work_mem', null, true ), set_config('jit', 'on', true )",
+        ),
+    ] {
+        let facts = describe(text.as_bytes());
+        let mut out = Vec::new();
+        let all = Keeps::All;
+        put_query(&mut out, b"", text.as_bytes(), &facts, all, Some(&record));
+        let out = String::from_utf8(out).unwrap();
+        assert_eq!(out.split(";select").next(), Some(sent));
+    }
+}
+
+#[test]
+fn a_query_is_sent_in_its_local_form_with_a_question_behind_each_statement() {
+    for (text, sent) in [
+        ("SET x = 1 -- c", "SET LOCAL x = 1;SHOW \"x\" -- c"),
+        (
+            "set Session App.X to 'é';",
+            "set LOCAL   App.X to 'é';SHOW \"app\".\"x\";",
+        ),
+        (
+            "SET x = 1; SET LOCAL y = 2; SELECT 1",
+            "SET LOCAL x = 1;SHOW \"x\"; SET LOCAL y = 2; SELECT 1",
+        ),
+        (
+            "select set_config('a', 'b', FALSE), set_config('c.d', $$e$$, /**/false)",
+            "select set_config('a', 'b', true ), set_config('c.d', $$e$$, /**/true );select pg_catalog.current_setting('a',true);select pg_catalog.current_setting('c.d',true)",
+        ),
+        (
+            "SET TIME ZONE 'UTC'",
+            "SET LOCAL TIME ZONE 'UTC';SHOW \"timezone\"",
+        ),
+        (
+            "set session characteristics as transaction read only",
+            "set LOCAL session characteristics as transaction read only;SHOW \"default_transaction_read_only\"",
+        ),
+        (
+            "SET jit = U&'!006fff' /* c */ uescape -- d\n'!' ; SELECT 1",
+            "SET LOCAL jit = U&'!006fff' /* c */ uescape -- d\n'!';SHOW \"jit\" ; SELECT 1",
+        ),
+        (
+            "SET jit = U&\"off\"; UNLISTEN uescape",
+            "SET LOCAL jit = U&\"off\";SHOW \"jit\"; UNLISTEN uescape",
+        ),
+        (
+            "select set_config('a', $1, ($2)::bool), set_config('c', 'd', false), $2",
+            "select set_config('a', $1, ($2)::bool), set_config('c', 'd', false), $2",
+        ),
+        (
+            "select set_config('a', $1, ($2)::bool /**/ ), set_config('c', 'd', false)",
+            "select set_config('a', $1, (true or ($2)::bool) /**/ ), set_config('c', 'd', true );select pg_catalog.current_setting('a',true);select pg_catalog.current_setting('c',true)",
+        ),
+        (
+            "select set_config('a', set_config('c', 'd', $1), $2--",
+            "select set_config('a', set_config('c', 'd', $1), $2--",
+        ),
+        (
+            "select set_config('a', set_config('c', 'd', $1), $2)",
+            "select set_config('a', set_config('c', 'd', (true or $1)), (true or $2));select pg_catalog.current_setting('a',true);select pg_catalog.current_setting('c',true)",
+        ),
+        (
+            "select set_config('jit', null, false), set_config('a', $1::text, false)",
+            "select set_config('jit', null, true ), set_config('a', $1::text, true );select pg_catalog.current_setting('jit',true);select pg_catalog.current_setting('a',true)",
+        ),
+        // Nothing that is kept.
+        (
+            "SET client_encoding = 'UTF8'",
+            "SET client_encoding = 'UTF8'",
+        ),
+        ("RESET x", "RESET x"),
+        ("SET x TO DEFAULT", "SET x TO DEFAULT"),
+        (
+            "SET local.x = 1",
+            "SET LOCAL local.x = 1;SHOW \"local\".\"x\"",
+        ),
+        (
+            "SET session.x = 1",
+            "SET LOCAL session.x = 1;SHOW \"session\".\"x\"",
+        ),
+    ] {
+        assert_eq!(query(text).0, sent);
+    }
+}
+
+#[test]
+fn where_the_zone_alone_is_kept_a_query_sets_the_rest_for_the_session() {
+    let keeps = Keeps::Only("app.zone");
+    for (text, sent) in [
+        (
+            "select set_config('a', 'b', false), set_config('App.Zone', 'c', false), set_config('d', 'e', true), set_config('f', 'g', false)",
+            "select set_config('a', 'b', false), set_config('App.Zone', 'c', true ), set_config('d', 'e', true), set_config('f', 'g', false);select pg_catalog.current_setting('app.zone',true)",
+        ),
+        (
+            "set app.zone = 'a'; set b = 'c'",
+            "set LOCAL app.zone = 'a';SHOW \"app\".\"zone\"; set b = 'c'",
+        ),
+        (
+            "select set_config('a', 'b', false)",
+            "select set_config('a', 'b', false)",
+        ),
+    ] {
+        let facts = describe(text.as_bytes());
+        let mut out = Vec::new();
+        put_query(&mut out, b"", text.as_bytes(), &facts, keeps, None);
+        assert_eq!(String::from_utf8(out).unwrap(), sent);
+    }
+}
+
+#[test]
+fn positions_are_those_of_the_clients_text() {
+    let text = "SET x = 'é'; SELECT nothing";
+    let (sent, moves) = query(text);
+    let place = |text: &str, word: &str| {
+        let at = text.find(word).unwrap();
+        text[..at].chars().count() as u32 + 1
+    };
+    for word in ["SET", "x =", "SELECT", "nothing"] {
+        assert_eq!(
+            moved(&moves, place(&sent, word)),
+            Some(place(text, word)),
+            "{word}"
+        );
+    }
+    assert_eq!(moved(&moves, place(&sent, "SHOW")), None);
+    assert_eq!(moved(&moves, place(&sent, "LOCAL")), None);
+}
+
+#[test]
+fn what_cannot_be_said_for_one_transaction_has_no_local_form() {
+    for text in [
+        "select set_config('a', 'b', $1 or false)",
+        "declare c cursor for select set_config('a', 'b', $1)",
+        "prepare p as select set_config('a', 'b', $1)",
+        "explain analyze select set_config('a', 'b', $1)",
+        "select set_config('a', 'b', 'f')",
+        "select set_config('a', 'b', false::bool)",
+        "select set_config('a', 'b', false or false)",
+        "declare c cursor for select set_config('a', 'b', false)",
+        "prepare p as select set_config('a', 'b', false)",
+        "explain analyze select set_config('a', 'b', false)",
+        "select set_config('a', 'b', false), set_config('c', 'd', 1 = 2)",
+    ] {
+        let facts = describe(text.as_bytes());
+        assert!(facts.statements[0].details.localized.is_none(), "{text}");
+    }
+}

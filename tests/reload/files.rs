@@ -1,0 +1,154 @@
+//! Files that change: taken as a whole, or not at all.
+
+use rustix::process::Signal;
+
+use crate::support::files::write_secret;
+use crate::support::fixture::{DO, POLICY, lenient};
+use crate::support::message::{failed, fine};
+use crate::support::migration::{finished, portcullis};
+use crate::support::process::wait_until;
+use crate::support::tls::Authority;
+use crate::support::{Transport, Wire};
+use crate::{let_go, policy_with, start};
+
+#[test]
+fn an_invalid_policy_changes_nothing_and_every_problem_is_told() {
+    let stack = start("");
+    let mut wire = Wire::login(&stack.login("shop_plain", "app"));
+    let invalid = policy_with("kind = \"service\"", "kind = \"servant\"")
+        + "[guards]\nprocedural = \"off\"\nunheard-of = \"off\"\n";
+    // Valid, but not with this configuration: whoever maps a role needs its key.
+    let unfit = policy_with(
+        "[login.shop_plain]",
+        "[login.shop_plain]\nmax_connection = 3",
+    );
+    for (number, policy) in [(1.0, &invalid), (2.0, &unfit)] {
+        write_secret(&stack.file("policy.toml"), policy);
+        let told =
+            finished(portcullis(&stack, &["console", "RELOAD"])).refused("nothing was reloaded");
+        assert!(told.contains("policy.toml:"), "{told}");
+        let failures = "portcullis_reloads_total{files=\"policy\",outcome=\"failed\"}";
+        assert!(stack.metric(failures) >= number);
+        assert_eq!(failed(&wire.query(DO)).0, "42501");
+        fine(&wire.query("SELECT 1"));
+        fine(&Wire::login(&stack.login("shop_plain", "app")).query("SELECT 1"));
+    }
+    let log = stack.logged(&[
+        "servant",
+        "unheard-of",
+        "max_connection",
+        "nothing was reloaded",
+    ]);
+    assert!(log.contains("\"line\":"), "{log}");
+    assert_eq!(stack.metric("portcullis_policy_version"), 1.0);
+    // Mended, it is taken.
+    stack.load(&lenient());
+    fine(&wire.query(DO));
+}
+
+#[test]
+fn sighup_and_a_look_at_the_file_do_the_same() {
+    let stack = start("");
+    let mut wire = Wire::login(&stack.login("shop_plain", "app"));
+    write_secret(&stack.file("policy.toml"), &lenient());
+    wait_until("the changed file is in force", || {
+        stack.metric("portcullis_policy_version") == 2.0
+    });
+    fine(&wire.query(DO));
+    write_secret(&stack.file("policy.toml"), POLICY);
+    stack.proxy.as_ref().expect("a proxy").signal(Signal::HUP);
+    wait_until("SIGHUP is heeded", || {
+        stack.metric("portcullis_policy_version") == 3.0
+    });
+    assert_eq!(failed(&wire.query(DO)).0, "42501");
+    // Read again, it is still the same policy: nothing to tell.
+    finished(portcullis(&stack, &["console", "RELOAD"])).ok();
+    assert_eq!(stack.metric("portcullis_policy_version"), 3.0);
+    // The configuration is not read while running, and whoever expects it is told.
+    assert!(!stack.proxy_log().contains("the configuration has changed"));
+    let config = stack.file("portcullis.toml");
+    let text = std::fs::read_to_string(&config).expect("read the configuration");
+    let changed = text.replace("[limits]", "[limits]\nmax_cancels = 7");
+    write_secret(&config, &changed);
+    finished(portcullis(&stack, &["console", "RELOAD"])).ok();
+    stack.logged(&["the configuration has changed"]);
+    // A file that is spoilt is told of once, not at every look.
+    write_secret(&stack.file("policy.toml"), "schema = 2");
+    stack.logged(&["nothing was reloaded"]);
+    let failures = "portcullis_reloads_total{files=\"policy\",outcome=\"failed\"}";
+    let looked = stack.metric(failures);
+    // Two looks at least, at all files: a change of another one is taken at the second.
+    let users = "portcullis_reloads_total{files=\"users\",outcome=\"ok\"}";
+    let before = stack.metric(users);
+    write_secret(
+        &stack.file("userlist.txt"),
+        &(stack.userlist.clone() + "\n"),
+    );
+    wait_until("the users are read again", || stack.metric(users) > before);
+    assert_eq!(stack.metric(failures), looked);
+}
+
+#[test]
+fn who_is_taken_out_of_the_userlist_is_let_go_and_half_a_file_is_none() {
+    let stack = start("");
+    let mut plain = Wire::login(&stack.login("shop_plain", "app"));
+    let mut acme = Wire::login(&stack.login("shop_acme", "shop"));
+    let file = stack.file("userlist.txt");
+    // As it looks while it is being written.
+    let middle = stack.userlist.find("shop_plain").expect("a line") + 30;
+    write_secret(&file, &stack.userlist[..middle]);
+    let told = finished(portcullis(&stack, &["console", "RELOAD"])).refused("nothing was reloaded");
+    assert!(told.contains("auth_file, line"), "{told}");
+    for wire in [&mut plain, &mut acme] {
+        fine(&wire.query("SELECT 1"));
+    }
+    let others = stack.userlist.lines();
+    let others = others.filter(|line| !line.starts_with("\"shop_plain\""));
+    let others: String = others.map(|line| format!("{line}\n")).collect();
+    write_secret(&file, &others);
+    // Without being told.
+    let_go(&plain.receive_to_end(), "auth_file");
+    fine(&acme.query("SELECT 1"));
+}
+
+#[test]
+fn certificates_are_read_again_and_those_that_do_not_fit_are_not() {
+    let stack = start("");
+    let directory = stack.directory();
+    let ca = stack.file("trusted.crt");
+    std::fs::copy(stack.authority.certificate(), &ca).expect("copy the authority");
+    let mut login = stack.login("shop_plain", "app");
+    login.sslrootcert = ca;
+    let shown = || {
+        let wire = Wire::open_with(stack.port, Transport::SslRequest, &login.sslrootcert);
+        wire.server_certificate().expect("a certificate")
+    };
+    let old = shown();
+    let mut before = Wire::login(&login);
+    let new = stack.authority.issue(directory, "next");
+    let replace = |from: &std::path::Path, to: &str| {
+        let text = std::fs::read_to_string(from).expect("read");
+        write_secret(&stack.file(to), &text);
+    };
+    // The certificate without its key.
+    replace(&new.certificate, "server.crt");
+    finished(portcullis(&stack, &["console", "RELOAD"])).refused("nothing was reloaded");
+    assert_eq!(shown(), old);
+    fine(&Wire::login(&login).query("SELECT 1"));
+    replace(&new.key, "server.key");
+    finished(portcullis(&stack, &["console", "RELOAD"])).ok();
+    assert_ne!(shown(), old);
+    // Whoever was in stays in; psql binds the channel to the certificate that it is shown.
+    fine(&before.query("SELECT 1"));
+    assert_eq!(stack.psql(&login, "SELECT 1").ok(), "1\n");
+    // Another authority behind: nobody is dialed that it has not signed.
+    let other = Authority::new(directory, "other");
+    let own = std::fs::read_to_string(&login.sslrootcert).expect("read");
+    replace(other.certificate(), "ca.crt");
+    finished(portcullis(&stack, &["console", "RELOAD"])).ok();
+    let refused = Wire::try_login(&login, Transport::SslRequest, &[]).err();
+    assert_eq!(refused.expect("not verified").sqlstate(), "08004");
+    write_secret(&stack.file("ca.crt"), &own);
+    finished(portcullis(&stack, &["console", "RELOAD"])).ok();
+    fine(&Wire::login(&login).query("SELECT 1"));
+}

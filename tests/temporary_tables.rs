@@ -1,0 +1,184 @@
+//! Temporary tables on a server connection that is handed on: what clients of the same pool could get of them. The
+//! pool has one connection. Each attack first through PgBouncer alone, where it has its effect.
+
+mod support;
+
+use std::sync::Arc;
+
+use support::message::{self, column, error, failed, fine};
+use support::{OnEveryVersion, Pooler, Stack, StackOptions, Transport, Version, Wire, fixture};
+
+const SQL: &str = "
+\\connect app
+CREATE TABLE prices (id int, price numeric);
+INSERT INTO prices VALUES (1, 1.5);
+CREATE FUNCTION doubled(n numeric) RETURNS text LANGUAGE plpgsql AS
+    'DECLARE v prices.price%TYPE; BEGIN v := n; RETURN (v * 2)::text; END';
+GRANT SELECT ON prices TO shop_plain;
+";
+
+const NAMES: &str = "\n[guards.ddl-outside-migration]\ntemporary_tables = [\"tmp_*\"]\n";
+
+fn options(guards: &str) -> StackOptions {
+    StackOptions {
+        pool_size: 1,
+        sql: format!("{}{SQL}", fixture::SQL),
+        policy: format!("{}{guards}", fixture::POLICY),
+        ..StackOptions::default()
+    }
+}
+
+fn stacks() -> Vec<Arc<Stack>> {
+    static STACKS: OnEveryVersion = OnEveryVersion::new();
+    STACKS.get(|| options(""))
+}
+
+/// Two clients of one server connection, at PgBouncer or at Portcullis.
+fn two(stack: &Stack, portcullis: bool) -> [Wire; 2] {
+    let (port, transport) = match portcullis {
+        true => (stack.port, Transport::SslRequest),
+        false => (stack.transaction_port, Transport::Plain),
+    };
+    let login = stack.login_at(port, "shop_plain", "app");
+    [(); 2].map(|()| Wire::login_with(&login, transport, &[]))
+}
+
+/// Gives nobody a server connection that the pool has now.
+fn reconnect(stack: &Stack) {
+    let login = stack.login_at(stack.transaction_port, fixture::ADMIN, "pgbouncer");
+    fine(&Wire::login(&login).query("RECONNECT"));
+}
+
+/// Parse of a name, Bind with this value, Execute.
+fn named(name: &str, sql: &str, value: &str) -> Vec<u8> {
+    [
+        message::parse(name, sql),
+        message::bind("", name, &[Some(value)]),
+        message::execute("", 0),
+    ]
+    .concat()
+}
+
+const HIDING: &str = "CREATE TEMPORARY TABLE prices (id text, price bytea) ON COMMIT DROP";
+const TEXT: &str = "SELECT price FROM prices WHERE id = $1";
+
+/// A pool that follows names keeps a statement under its text, for all of its clients.
+#[test]
+fn what_is_prepared_beside_one_is_nobody_elses() {
+    let stack = Stack::start(StackOptions {
+        version: Version::Pg17,
+        pooler: Pooler::V1_24,
+        ..options("")
+    });
+    for portcullis in [false, true] {
+        reconnect(&stack);
+        let [mut one, mut other] = two(&stack, portcullis);
+        // Until the pool is known to follow names.
+        for round in 0..12 {
+            for wire in [&mut one, &mut other] {
+                let name = format!("warm{round}");
+                fine(&wire.batch(&named(&name, "SELECT $1::text", "x")));
+            }
+        }
+        fine(&one.query("BEGIN"));
+        fine(&one.query(HIDING));
+        let found = one.batch(&named("mine", TEXT, "1"));
+        assert_eq!(column(&found), [""; 0]);
+        fine(&one.query("COMMIT"));
+        let found = other.batch(&named("theirs", TEXT, "1"));
+        match portcullis {
+            false => assert!(error(&found).is_some(), "{found:?}"),
+            true => assert_eq!(column(&found), ["1.5"]),
+        }
+        if portcullis {
+            // And the first client's own means the table again.
+            let again = [
+                message::bind("", "mine", &[Some("1")]),
+                message::execute("", 0),
+            ];
+            let found = one.batch(&again.concat());
+            // It was never told what this one returns.
+            assert_eq!(column(&found), ["1.5"]);
+        }
+    }
+}
+
+/// What Portcullis does not see: PL/pgSQL looks `%TYPE` up once in a session. A policy that says what temporary tables are
+/// called keeps the name out of their reach.
+#[test]
+fn a_function_keeps_what_it_has_seen_of_one() {
+    const HIDING: &str = "CREATE TEMPORARY TABLE prices (id int, price int) ON COMMIT DROP";
+    const CALL: &str = "SELECT doubled(1.2)";
+    let hide = |wire: &mut Wire| {
+        fine(&wire.query("BEGIN"));
+        let made = wire.query(HIDING);
+        wire.query(CALL);
+        fine(&wire.query(if error(&made).is_some() {
+            "ROLLBACK"
+        } else {
+            "COMMIT"
+        }));
+        made
+    };
+    for stack in stacks() {
+        for portcullis in [false, true] {
+            reconnect(&stack);
+            let [mut one, mut other] = two(&stack, portcullis);
+            fine(&hide(&mut one));
+            assert_eq!(column(&other.query(CALL)), ["2"]);
+        }
+    }
+    let stack = Stack::start(options(NAMES));
+    let [mut one, mut other] = two(&stack, true);
+    let refused = hide(&mut one);
+    assert_eq!(failed(&refused), ("42501".into(), 'E'));
+    let error = error(&refused).expect("an error");
+    assert_eq!(error.field(b'H'), Some("The policy allows: tmp_*.".into()));
+    assert_eq!(column(&other.query(CALL)), ["2.4"]);
+    fine(&one.query("BEGIN"));
+    fine(&one.query("CREATE TEMPORARY TABLE tmp_prices (LIKE prices) ON COMMIT DROP"));
+    fine(&one.query("COMMIT"));
+}
+
+/// Nothing is left of one: neither it nor its rows, its types, its sequences; whatever way the transaction ends.
+#[test]
+fn nothing_is_left_of_one() {
+    const LEFT: &str = "SELECT relname FROM pg_class WHERE relpersistence = 't' UNION ALL
+        SELECT typname::text FROM pg_type WHERE typname LIKE '%passing%'";
+    const MADE: &str =
+        "CREATE TEMPORARY TABLE passing (id serial PRIMARY KEY, note text UNIQUE) ON COMMIT DROP";
+    for stack in stacks() {
+        let [mut one, mut other] = two(&stack, true);
+        for texts in [
+            &[
+                "BEGIN",
+                MADE,
+                "INSERT INTO passing (note) VALUES ('x')",
+                "COMMIT",
+            ][..],
+            &["BEGIN", MADE, "COMMIT AND CHAIN", "ROLLBACK"],
+            &["BEGIN", MADE, "SELECT 1/0", "COMMIT"],
+            &["BEGIN", "SAVEPOINT s", MADE, "RELEASE s", "COMMIT"],
+            &["BEGIN", "SAVEPOINT s", MADE, "ROLLBACK TO s", "COMMIT"],
+            &[MADE],
+        ] {
+            for text in texts {
+                one.query(text);
+            }
+            assert_eq!(
+                failed(&other.query("TABLE passing")).0,
+                "42P01",
+                "{texts:?}"
+            );
+            assert_eq!(column(&other.query(LEFT)), [""; 0], "{texts:?}");
+        }
+        let whole = format!("{MADE}; INSERT INTO passing (note) VALUES ('x') RETURNING id");
+        assert_eq!(column(&one.query(&whole)), ["1"]);
+        assert_eq!(column(&other.query(LEFT)), [""; 0]);
+        // And if the client goes away in its middle.
+        fine(&one.query("BEGIN"));
+        fine(&one.query(MADE));
+        drop(one);
+        assert_eq!(column(&other.query(LEFT)), [""; 0]);
+    }
+}
