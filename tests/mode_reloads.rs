@@ -174,16 +174,35 @@ fn play(stack: &Stack, what: &str, steps: &[Step], enforces: bool, first: usize,
     let mut answers = Vec::new();
     let mut mode = enforces;
     let mut modes = Vec::new();
+    // Whoever was there while it observed is let go where it enforces.
+    let mut let_go = false;
+    let mut there = true;
     for (at, step) in steps.iter().enumerate() {
         if at == first || at == second {
             mode = !mode;
             load(stack, mode);
+            let_go |= mode;
         }
         modes.push(mode);
-        if wire.try_send(&step.bytes).is_err() || !receive(&mut wire, step.owed, &mut answers) {
+        there = wire.try_send(&step.bytes).is_ok() && receive(&mut wire, step.owed, &mut answers);
+        if !there {
+            assert!(let_go, "{told}: the connection ended at {at}");
             break;
         }
     }
+    if let_go && there {
+        assert!(!receive(&mut wire, 1, &mut answers), "{told}: it stayed");
+    }
+    let fatal = |it: &&Message| it.kind == b'E' && it.field(b'S').as_deref() == Some("FATAL");
+    let said: Vec<_> = answers
+        .iter()
+        .filter(fatal)
+        .map(Message::sqlstate)
+        .collect();
+    assert!(
+        said.iter().all(|it| let_go && it == "57P01"),
+        "{told}: {said:?}"
+    );
     drop(wire);
     for (at, zone) in rows(&answers) {
         let enforced = modes.get(at).copied().unwrap_or(mode);

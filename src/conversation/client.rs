@@ -65,13 +65,6 @@ impl Conversation {
         reply: &mut Vec<u8>,
     ) -> Result<Taken, Fatal> {
         if let Some(onlooker) = &mut self.onlooker {
-            if self.ending {
-                // Who was let go is still judged by the policy that observed: nothing more goes on.
-                return Ok(Taken {
-                    consumed: 0,
-                    next: Next::Hold,
-                });
-            }
             if cx.who.observes() {
                 return Ok(onlooker.client_sent(input, cx, out));
             }

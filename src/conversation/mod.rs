@@ -337,6 +337,9 @@ impl Conversation {
     /// its Sync, and every other message of the client waits for ever.
     pub fn begin_nothing_more(&mut self) {
         self.ending = true;
+        if let Some(onlooker) = &mut self.onlooker {
+            onlooker.begin_nothing_more();
+        }
     }
 
     /// Has the client sent messages that wait for its Sync? They are one piece of work to it.

@@ -66,6 +66,8 @@ pub struct Onlooker {
     server: Stream,
     /// ReadyForQuery that were asked for and have not come.
     due: u64,
+    /// The last of them by a Sync.
+    due_to_sync: bool,
     status: TransactionStatus,
     /// Something was run since the last Sync.
     has_run: bool,
@@ -75,6 +77,8 @@ pub struct Onlooker {
     walsender: bool,
     /// The server streams (CopyBoth).
     streaming: bool,
+    /// Nothing more may begin.
+    ending: bool,
     /// What an enforcing policy would do beside refusing.
     foresight: Foresight,
     /// Of a login with `max_rows`.
@@ -89,11 +93,13 @@ impl Onlooker {
             client: Stream::default(),
             server: Stream::default(),
             due: 0,
+            due_to_sync: false,
             status: TransactionStatus::Idle,
             has_run: false,
             copying: false,
             walsender: setup.walsender,
             streaming: false,
+            ending: false,
             foresight: Foresight::new(setup),
             rows: None,
         }
@@ -102,6 +108,12 @@ impl Onlooker {
     /// These startup parameters would be kept for the client.
     pub fn begins_with(&mut self, origins: &Origins) {
         self.foresight.begins_with(origins);
+    }
+
+    /// From now on nothing begins any more: what has begun gets its COPY data and its Sync, and every other message
+    /// waits for ever. Whoever was let go is still judged by the policy that observed.
+    pub fn begin_nothing_more(&mut self) {
+        self.ending = true;
     }
 
     /// Is nothing due and no transaction open, as far as can be told?
@@ -134,15 +146,21 @@ impl Onlooker {
     ) -> Taken {
         let mut at = 0;
         let misses = cx.facts.misses();
+        if self.ending && self.client.lost {
+            let next = Next::Hold;
+            return Taken { consumed: 0, next };
+        }
         loop {
             at += self.client.carry(at, input.len(), out);
             let bytes = &input[at..];
             let next = match frame::header(bytes) {
+                Err(frame::BadLength) if self.ending => Next::Hold,
                 Err(frame::BadLength) => {
                     self.client.lost = true;
                     continue;
                 }
                 Ok(None) => Next::Read { total: 0 },
+                Ok(Some(header)) if self.ending && begins(header.kind) => Next::Hold,
                 Ok(Some(_)) if super::client::enough(cx.facts.misses() - misses, at) => Next::Pause,
                 Ok(Some(header)) => match self.look(Message { header, at, bytes }, cx) {
                     Some(Next::Describe(text)) => Next::Describe(at + text.start..at + text.end),
@@ -186,9 +204,13 @@ impl Onlooker {
             _ => {}
         }
         match message.header.kind {
-            b'Q' | b'F' => self.due += 1,
+            b'Q' | b'F' => {
+                self.due += 1;
+                self.due_to_sync = false;
+            }
             b'S' if !self.copying => {
                 self.due += 1;
+                self.due_to_sync = true;
                 self.foresight.synced();
             }
             b'c' | b'f' => self.copying = false,
@@ -263,7 +285,13 @@ impl Onlooker {
                     let rows = self.rows.iter_mut();
                     rows.for_each(|rows| rows.ended(header.kind, body));
                 }
-                (b'G', _) => self.copying = true,
+                (b'G', _) => {
+                    self.copying = true;
+                    // It ignores each Sync up to the end of the data, and so the one behind the Execute.
+                    if self.due_to_sync {
+                        self.due = 0;
+                    }
+                }
                 (b'W', _) => (self.copying, self.streaming) = (true, true),
                 _ => {}
             }
@@ -283,6 +311,11 @@ impl Onlooker {
             self.foresight.settled(self.status);
         }
     }
+}
+
+/// May this message of the client's begin something, as far as can be told by its kind?
+fn begins(kind: u8) -> bool {
+    !matches!(kind, b'd' | b'c' | b'f' | b'S' | b'H' | b'X')
 }
 
 #[cfg(test)]

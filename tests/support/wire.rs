@@ -14,8 +14,9 @@ use super::message::{self, Message};
 use super::psql::Login;
 use super::scram::Scram;
 
-/// How long a test waits for bytes that must come.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a test waits for bytes that must come: longer than each limit of Portcullis and PgBouncer, of which
+/// the client shall see how they end.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a client begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -293,6 +293,64 @@ fn who_is_let_go_gets_the_answers_and_nothing_more_goes_on() {
     assert!(carried.is_empty());
 }
 
+/// It waits for nothing but the rest of what it has begun.
+#[test]
+fn who_is_let_go_ends_its_message_its_data_and_its_batch() {
+    let data = [put(b'd', b"1\n"), put(b'c', b"")].concat();
+    let asked = put(b'E', b"\0\0\0\0\0");
+    let copying = put(b'G', &[0; 3]);
+    let done = [put(b'C', b"COPY 1\0"), put(b'Z', b"I")].concat();
+    let large = query(&"x".repeat(2 * MAX));
+    let (head, rest) = large.split_at(MAX);
+    for (before, answer, after) in [
+        (query("copy t from stdin"), copying.clone(), data.clone()),
+        // psycopg sends both together; the server ignores this Sync.
+        (
+            [asked.clone(), SYNC.to_vec()].concat(),
+            copying,
+            [&data[..], SYNC].concat(),
+        ),
+        (asked, Vec::new(), SYNC.to_vec()),
+        (head.to_vec(), Vec::new(), rest.to_vec()),
+    ] {
+        let mut connection = Connection::new(false);
+        assert_eq!(connection.client(&before, usize::MAX), before);
+        assert_eq!(connection.server(&answer, usize::MAX), answer);
+        connection.conversation.begin_nothing_more();
+        let more = [&after[..], &query("create table t (id int)")].concat();
+        let (taken, carried) = connection.once(&more);
+        let held = Taken {
+            consumed: after.len(),
+            next: Next::Hold,
+        };
+        assert_eq!(taken, Ok(held));
+        assert_eq!(carried, after);
+        assert!(!connection.conversation.is_answered());
+        connection.server(&done, usize::MAX);
+        assert!(connection.conversation.is_answered());
+    }
+}
+
+/// Nobody knows where a message ends: any of these bytes may begin one.
+#[test]
+fn who_is_let_go_sends_nothing_that_cannot_be_read() {
+    let broken = b"d\0\0\0\0drop table orders";
+    for lost_before in [true, false] {
+        let mut connection = Connection::new(false);
+        if lost_before {
+            connection.client(broken, usize::MAX);
+        }
+        connection.conversation.begin_nothing_more();
+        let (taken, carried) = connection.once(broken);
+        let held = Taken {
+            consumed: 0,
+            next: Next::Hold,
+        };
+        assert_eq!(taken, Ok(held));
+        assert!(carried.is_empty());
+    }
+}
+
 #[test]
 fn a_recorded_connection_is_judged_in_any_case() {
     let connection = Connection::new(true);
