@@ -17,7 +17,7 @@ mod attacks {
 }
 
 use attacks::{data, run};
-use support::{Pooler, Version};
+use support::{NEW, OLD};
 
 /// One test and one stack per family.
 macro_rules! families {
@@ -35,10 +35,7 @@ families! {
     startup statistics temporary text_as_sql treat zone
 }
 
-/// PostgreSQL 15 behind PgBouncer 1.18.
-const OLD: (Version, Pooler) = (Version::Pg15, Pooler::V1_18);
-/// PostgreSQL 17 reads SQL a little differently, and PgBouncer 1.24 follows named statements.
-const NEW: (Version, Pooler) = (Version::Pg17, Pooler::V1_24);
+// PostgreSQL 17 reads SQL a little differently than 15, and PgBouncer 1.24 follows named statements.
 
 #[test]
 fn catalogs_newer() {
@@ -97,15 +94,7 @@ fn zone_newer() {
 
 #[test]
 fn every_file_is_run_and_the_pending_are_told() {
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/attacks");
-    let mut files: Vec<String> = std::fs::read_dir(directory)
-        .expect("the directory of the attacks")
-        .filter_map(|entry| {
-            let name = entry.expect("a file").file_name().into_string().ok()?;
-            name.strip_suffix(".toml").map(str::to_owned)
-        })
-        .collect();
-    files.sort();
+    let files = support::files::cases("attacks", ".toml");
     assert_eq!(files, FAMILIES);
     let attacks: Vec<_> = files
         .iter()

@@ -12,11 +12,11 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use support::fixture::{self, POLICY, User, password};
 use support::message::{self, Message, column, error};
-use support::migration::{finished, portcullis};
+use support::migration::check;
 use support::psql::with_input;
 use support::shop::SEEN;
 use support::tls::{Authority, ServerCertificate};
-use support::{NEWEST, OLD, Pooler, Psql, Stack, StackOptions, Version, Wire};
+use support::{NEW, NEWEST, OLD, Pooler, Psql, Stack, StackOptions, Version, Wire};
 
 const LOGINS: &str = r#"
 [login.by_cn]
@@ -39,17 +39,23 @@ struct House {
 }
 
 impl House {
-    fn new(version: Version, pooler: Pooler) -> Self {
+    fn new((version, pooler): (Version, Pooler)) -> Self {
         Self::with(StackOptions {
             version,
             pooler,
+            ..Self::options()
+        })
+    }
+
+    fn options() -> StackOptions {
+        StackOptions {
             pool_size: 1,
             users: ["by_cn", "by_san"]
                 .map(|name| User::new(name, &password(name)))
                 .to_vec(),
             keys: vec!["migrator", "shop_acme"],
             ..StackOptions::default()
-        })
+        }
     }
 
     fn with(options: StackOptions) -> Self {
@@ -144,8 +150,8 @@ fn tls(trusted: PathBuf, shown: Option<&ServerCertificate>) -> Arc<ClientConfig>
 
 #[test]
 fn the_certificate_says_the_zone_and_the_password_who() {
-    for (version, pooler) in [OLD, NEWEST] {
-        let house = House::new(version, pooler);
+    for versions in [OLD, NEWEST] {
+        let house = House::new(versions);
         for zone in ["acme", "globex"] {
             let common = house.common(&format!("tenant_{zone}"));
             assert_eq!(
@@ -190,7 +196,7 @@ fn the_certificate_says_the_zone_and_the_password_who() {
 
 #[test]
 fn without_a_certificate_that_says_one_nobody_gets_in() {
-    let house = House::new(Version::Pg15, Pooler::V1_18);
+    let house = House::new(OLD);
     let (by_cn, by_san) = ("by_cn", "by_san");
     let common = |name: &str| Some(house.common(name));
     let named = |names: &[&str]| Some(house.alternative(names));
@@ -280,8 +286,7 @@ fn without_a_certificate_that_says_one_nobody_gets_in() {
 
 #[test]
 fn authorities_and_policy_are_read_again() {
-    let house = House::new(Version::Pg15, Pooler::V1_18);
-    let load = || finished(portcullis(&house.stack, &["console", "RELOAD"]));
+    let house = House::new(OLD);
     let old = house.common("tenant_acme");
     let mut wire = house.wire("by_cn", Some(&old)).expect("let in");
     let others = Authority::new(house.stack.directory(), "others");
@@ -290,8 +295,7 @@ fn authorities_and_policy_are_read_again() {
     let text = std::fs::read(&ca).expect("the old authority");
     // What is no certificate changes nothing.
     std::fs::write(&ca, "none").expect("write");
-    let refused = load();
-    assert_ne!(refused.status, 0);
+    house.stack.try_reload().refused("nothing was reloaded");
     let told = house
         .stack
         .logged(&["CA file for applications cannot be used"]);
@@ -299,19 +303,17 @@ fn authorities_and_policy_are_read_again() {
     assert_eq!(house.psql("by_cn", Some(&old), SEEN).ok(), "acme\n");
     // One after the other.
     std::fs::copy(others.certificate(), &ca).expect("copy");
-    load().ok();
+    house.stack.reload();
     assert_eq!(house.psql("by_cn", Some(&new), SEEN).ok(), "globex\n");
     assert_eq!(house.psql("by_cn", Some(&old), SEEN).status, 2);
     assert_eq!(column(&wire.query(SEEN)), ["acme"], "who is in stays");
     std::fs::write(&ca, text).expect("write");
-    load().ok();
+    house.stack.reload();
     // The policy: what does not change the zone, and what does.
     let policy = |from: &str, to: &str| {
-        let file = house.stack.file("policy.toml");
-        let text = std::fs::read_to_string(&file).expect("the policy");
+        let text = house.stack.policy();
         assert!(text.contains(from), "{text}");
-        std::fs::write(&file, text.replacen(from, to, 1)).expect("write");
-        load().ok();
+        house.stack.load(&text.replacen(from, to, 1));
     };
     policy("[login.by_cn]\n", "[login.by_cn]\nmax_connections = 9\n");
     assert_eq!(column(&wire.query(SEEN)), ["acme"]);
@@ -327,17 +329,12 @@ fn authorities_and_policy_are_read_again() {
 
 #[test]
 fn a_policy_that_needs_certificates_says_where_they_are_asked_for() {
-    let house = House::new(Version::Pg15, Pooler::V1_18);
-    let check = || {
-        let mut check = Command::new(support::proxy::program());
-        check.arg("check").arg(house.stack.file("portcullis.toml"));
-        finished(check)
-    };
-    check().ok();
+    let house = House::new(OLD);
     let file = house.stack.file("portcullis.toml");
+    check(&file).ok();
     let text = std::fs::read_to_string(&file).expect("the configuration");
     support::files::write_secret(&file, &text.replace("ca_file = \"clients.crt\"\n", ""));
-    let refused = check();
+    let refused = check(&file);
     assert_ne!(refused.status, 0);
     let told = "login \"by_cn\" has its zone from client certificates, but portcullis.toml has no \"client_tls.ca_file\"";
     assert!(refused.stdout.contains(told), "{refused:?}");
@@ -352,17 +349,12 @@ fn it_can_be_signed() {
          SET ROLE migrator; DROP POLICY tenant ON orders; CALL portcullis.protect('orders', 'tenant_id'); RESET ROLE;\n"
     );
     let house = House::with(StackOptions {
-        version: Version::Pg17,
-        pooler: Pooler::V1_24,
+        version: NEW.0,
+        pooler: NEW.1,
         sql: fixture::SQL.to_owned() + &wall,
         policy: POLICY.replace("protection = \"plain\"", "protection = \"signed\""),
         zone_keys: format!("\"shop\" \"k1\" \"{SECRET}\"\n"),
-        pool_size: 1,
-        users: ["by_cn", "by_san"]
-            .map(|name| User::new(name, &password(name)))
-            .to_vec(),
-        keys: vec!["migrator", "shop_acme"],
-        ..StackOptions::default()
+        ..House::options()
     });
     for zone in ["acme", "globex"] {
         let shown = house.common(&format!("tenant_{zone}"));

@@ -2,9 +2,12 @@
 //! about all of them, a running server about some that the gate calls harmless.
 //!
 //! A seed makes the same statements again. By hand, for longer:
-//! `PORTCULLIS_DIFFERENTIAL_TIMES=50 PORTCULLIS_DIFFERENTIAL_SEED=7 cargo test --release --test differential -- --nocapture`
+//! `PORTCULLIS_TEST_TIMES=10 PORTCULLIS_TEST_SEED=7 cargo test --release --test differential -- --nocapture`
 
 mod support;
+
+#[path = "conversing/random.rs"]
+mod random;
 
 mod differential {
     pub mod generator;
@@ -13,35 +16,30 @@ mod differential {
     pub mod truth;
 }
 
-use differential::generator::{Random, Spelled, mutate, spell, tokens};
+use differential::generator::{Spelled, mutate, spell, tokens};
 use differential::server::{Outcome, Server};
 use differential::truth::{self, Truth};
 use portcullis::sql::{
     Class, ClassSet, Depth, Facts, ParameterName, ParameterTouch, Statement, TemporaryTable,
     describe_at, first_opinion_alone, group,
 };
+use random::Random;
+use support::wanted;
 
 /// Texts made in an ordinary run.
-const TEXTS: usize = 40_000;
+const TEXTS: usize = 200_000;
 /// Temporary tables that the server makes in an ordinary run.
-const TABLES: usize = 300;
+const TABLES: usize = 1_500;
 /// Statements that the server runs in an ordinary run.
-const RUNS: usize = 1_000;
-
-fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).map_or(default, |text| {
-        text.parse()
-            .unwrap_or_else(|_| panic!("{variable}={text} is no number"))
-    })
-}
+const RUNS: usize = 5_000;
 
 /// How often the work of an ordinary run is done.
 fn times() -> usize {
-    number("PORTCULLIS_DIFFERENTIAL_TIMES", 1) as usize
+    wanted::times() as usize
 }
 
 fn random(own: u64) -> Random {
-    Random(number("PORTCULLIS_DIFFERENTIAL_SEED", 20_261_121) ^ (own << 32))
+    Random::new(wanted::seed().unwrap_or(20_261_121) ^ (own << 32))
 }
 
 /// Classes of which a login without DDL may have none.

@@ -23,6 +23,7 @@ use std::path::Path;
 use features::outcome::{Protocol, through_pgbouncer, through_portcullis};
 use features::stack::stacks;
 use portcullis::cli::transaction_mode::{Feature, sections};
+use support::wanted;
 
 fn rows() -> Vec<Feature> {
     let rows: Vec<_> = sections().into_iter().flat_map(|it| it.feature).collect();
@@ -30,15 +31,12 @@ fn rows() -> Vec<Feature> {
     rows
 }
 
-/// All of them, or by `PORTCULLIS_TEST_FEATURES` those whose names begin with it.
-fn wanted() -> Vec<Feature> {
-    let begin = std::env::var("PORTCULLIS_TEST_FEATURES").unwrap_or_default();
-    let wanted = rows()
-        .into_iter()
-        .filter(|row| row.name.starts_with(&begin));
-    let wanted: Vec<_> = wanted.collect();
-    assert!(!wanted.is_empty(), "no row begins with {begin}");
-    wanted
+/// All of them, or those that `PORTCULLIS_TEST_ONLY` names.
+fn chosen() -> Vec<Feature> {
+    let chosen = rows().into_iter().filter(|row| wanted::only(&row.name));
+    let chosen: Vec<_> = chosen.collect();
+    assert!(!chosen.is_empty(), "PORTCULLIS_TEST_ONLY names no row");
+    chosen
 }
 
 /// All rows that differ are told at once.
@@ -54,7 +52,7 @@ fn what_pgbouncer_does() {
     let mut differing = Vec::new();
     for (at, stack) in stacks().iter().enumerate() {
         let _alone = stack.alone();
-        for row in wanted() {
+        for row in chosen() {
             for protocol in PROTOCOLS {
                 let (found, why) = through_pgbouncer(stack, &row, protocol);
                 let said = row.pgbouncer()[at];
@@ -75,7 +73,7 @@ fn what_portcullis_does() {
     let mut differing = Vec::new();
     for (at, stack) in stacks().iter().enumerate() {
         let _alone = stack.alone();
-        for row in wanted() {
+        for row in chosen() {
             for protocol in PROTOCOLS {
                 for (route, said) in [("transaction", &row.portcullis), ("session", &row.session)] {
                     let (found, why) = through_portcullis(stack, &row, protocol, route);

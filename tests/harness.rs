@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use support::{Pooler, Stack, StackOptions, Transport, VERSIONS, Version, Wire, message};
+use support::{Stack, StackOptions, Transport, VERSIONS, Wire, message};
 
 fn pools_only() -> StackOptions {
     StackOptions {
@@ -56,11 +56,7 @@ fn a_wrong_password_and_another_authority_are_refused() {
 
 #[test]
 fn every_version_comes_up() {
-    for (version, pooler, number) in [
-        (Version::Pg15, Pooler::V1_18, "15"),
-        (Version::Pg17, Pooler::V1_24, "17"),
-        (Version::Pg18, Pooler::V1_24, "18"),
-    ] {
+    for ((version, pooler), number) in VERSIONS.into_iter().zip(["15", "17", "18"]) {
         let stack = Stack::start(StackOptions {
             version,
             pooler,

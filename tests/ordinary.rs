@@ -14,7 +14,7 @@ mod ordinary {
 }
 
 use ordinary::{cases, compare};
-use support::{Pooler, Stack, Version};
+use support::{NEW, NEWEST, OLD, Stack};
 
 /// One test and one stack per file.
 macro_rules! families {
@@ -29,22 +29,17 @@ macro_rules! families {
 
 families! {
     catalogs on OLD, drivers on OLD, everyday on OLD, lifted on OLD, lookalikes on OLD,
-    newer on NEW, sessions on OLD
+    newer on NEWEST, sessions on OLD
 }
-
-/// PostgreSQL 15 behind PgBouncer 1.18.
-const OLD: (Version, Pooler) = (Version::Pg15, Pooler::V1_18);
-/// PostgreSQL 18 behind PgBouncer 1.24.
-const NEW: (Version, Pooler) = (Version::Pg18, Pooler::V1_24);
 
 #[test]
 fn everyday_on_postgresql_18() {
-    compare::family("everyday", NEW);
+    compare::family("everyday", NEWEST);
 }
 
 #[test]
 fn sessions_on_postgresql_18() {
-    compare::family("sessions", NEW);
+    compare::family("sessions", NEWEST);
 }
 
 /// What is run under the policies that are shipped, by each kind of client.
@@ -92,7 +87,7 @@ fn shipped_policy_on_postgresql_15() {
 
 #[test]
 fn shipped_policies_on_postgresql_17() {
-    let mut stack = compare::shipped((Version::Pg17, Pooler::V1_24));
+    let mut stack = compare::shipped(NEW);
     by_all(&stack, &[]);
     compare::under(&mut stack, compare::STAGING);
     compare::each(&stack, compare::SERVICE, SHIPPED);
@@ -101,7 +96,7 @@ fn shipped_policies_on_postgresql_17() {
 
 #[test]
 fn shipped_policies_on_postgresql_18() {
-    let mut stack = compare::shipped(NEW);
+    let mut stack = compare::shipped(NEWEST);
     by_all(&stack, &["newest"]);
     compare::under(&mut stack, compare::DEVELOPMENT);
     compare::each(&stack, compare::SERVICE, SHIPPED);
@@ -111,16 +106,8 @@ fn shipped_policies_on_postgresql_18() {
 
 #[test]
 fn every_file_is_run_and_the_pending_are_told() {
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ordinary");
-    let mut files: Vec<String> = std::fs::read_dir(directory)
-        .expect("the directory of the cases")
-        .filter_map(|entry| {
-            let name = entry.expect("a file").file_name().into_string().ok()?;
-            name.strip_suffix(".sql").map(str::to_owned)
-        })
-        .filter(|name| name != "fixture")
-        .collect();
-    files.sort();
+    let mut files = support::files::cases("ordinary", ".sql");
+    files.retain(|name| name != "fixture");
     let mut run = [FAMILIES, SHIPPED, &["newest"]].concat();
     run.sort_unstable();
     run.dedup();

@@ -30,7 +30,7 @@ fn stacks() -> Vec<(Arc<Stack>, Version)> {
     let stacks = STACKS.get(|| StackOptions {
         pool_size: 1,
         sql: format!("{}{SQL}", fixture::SQL),
-        policy: format!("{}[guards]\nprocedural = \"off\"\n", fixture::POLICY),
+        policy: fixture::lenient(),
         ..StackOptions::default()
     });
     stacks.into_iter().zip(VERSIONS.map(|it| it.0)).collect()

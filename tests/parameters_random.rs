@@ -11,7 +11,7 @@ mod parameters {
 
 use parameters::pair::{Pair, probe};
 use parameters::random::Sequence;
-use support::{OnEveryVersion, StackOptions, VERSIONS};
+use support::{OnEveryVersion, StackOptions, VERSIONS, wanted};
 
 const SEQUENCES: u64 = 12;
 const STEPS: usize = 60;
@@ -23,14 +23,9 @@ fn whatever_is_set_in_whatever_order_is_as_on_a_connection_of_its_own() {
         pool_size: 1,
         ..StackOptions::default()
     });
-    // More of them: SEEDS=100..400
-    let seeds = std::env::var("SEEDS").ok().and_then(|seeds| {
-        let (first, end) = seeds.split_once("..")?;
-        Some(first.parse().ok()?..end.parse().ok()?)
-    });
     let mut wrong = Vec::new();
     for (stack, version) in stacks.iter().zip(VERSIONS) {
-        for seed in seeds.clone().unwrap_or(0..SEQUENCES) {
+        for seed in wanted::seeds(SEQUENCES) {
             let (login, write) = match seed % 2 {
                 0 => (
                     ("shop_plain", "app"),

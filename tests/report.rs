@@ -4,7 +4,7 @@ mod support;
 
 use portcullis::policy::{Guard, Mode, Policy};
 use serde_json::Value;
-use support::migration::{finished, portcullis};
+use support::migration::{check, finished, portcullis};
 use support::{Psql, Stack, StackOptions, Wire, fixture, message};
 
 fn stack(policy: &str) -> Stack {
@@ -155,9 +155,7 @@ fn a_policy_that_only_observes_is_made_one_that_enforces() {
     let text = text.replace("reason = \"\"", "reason = \"a test\"");
     let file = stack.file("suggested.toml");
     std::fs::write(&file, &text).expect("written");
-    let mut check = std::process::Command::new(support::proxy::program());
-    check.arg("check").arg(&file);
-    let checked = finished(check);
+    let checked = check(&file);
     assert_eq!(
         checked.status, 0,
         "{}{}\n{text}",
@@ -169,8 +167,7 @@ fn a_policy_that_only_observes_is_made_one_that_enforces() {
     assert_eq!(policy.mode(Guard::Procedural), Mode::Enforce);
 
     // With it in force, what has exceptions is no reason against enforcing any more.
-    std::fs::write(stack.file("policy.toml"), &text).expect("written");
-    finished(portcullis(&stack, &["console", "RELOAD"])).ok();
+    stack.load(&text);
     let suggested = ask(&stack, &["--suggest"]).stdout;
     let line = "missing-where = \"enforce\"  # would have refused 2 times, all with exceptions";
     assert!(suggested.contains(line), "{suggested}");

@@ -3,13 +3,12 @@
 
 mod support;
 
-use std::process::Command;
 use std::sync::Arc;
 
 use support::files::write_secret;
 use support::fixture::POLICY;
 use support::message::{self, column, error, failed, fine, kinds};
-use support::migration::{finished, portcullis};
+use support::migration::check;
 use support::shop::SEEN;
 use support::signed::each;
 use support::signed::{DATABASES, SECRET, database, line, policy};
@@ -171,19 +170,14 @@ fn keys_are_changed_under_running_clients() {
     seen(&mut wires);
     // A file that lacks a database changes nothing.
     write_secret(&stack.file("zone-keys"), &line("ported", "k1", SECRET));
-    let refused = finished(portcullis(&stack, &["console", "RELOAD"]));
-    assert_ne!(refused.status, 0, "{refused:?}");
+    stack.try_reload().refused("nothing was reloaded");
     seen(&mut wires);
 }
 
 #[test]
 fn without_a_key_for_a_database_it_does_not_check() {
     let stack = Stack::start(options());
-    let check = || {
-        let mut check = Command::new(support::proxy::program());
-        check.arg("check").arg(stack.file("portcullis.toml"));
-        finished(check)
-    };
+    let check = || check(&stack.file("portcullis.toml"));
     check().ok();
     write_secret(&stack.file("zone-keys"), &line("ported", "k1", SECRET));
     let refused = check();
@@ -215,5 +209,5 @@ fn a_key_for_one_entry_closes_what_reset_all_leaves_open() {
 #[track_caller]
 fn load_keys(stack: &Stack, text: &str) {
     write_secret(&stack.file("zone-keys"), text);
-    finished(portcullis(stack, &["console", "RELOAD"])).ok();
+    stack.reload();
 }

@@ -6,16 +6,16 @@ mod support;
 mod zones {
     #[allow(dead_code, reason = "each file of tests uses a part of it")]
     pub mod common;
+    pub mod drivers;
     #[allow(dead_code, reason = "each file of tests uses a part of it")]
     pub mod signed;
 }
 
-use std::process::Command;
-
 use support::message::{self, bind, column, execute, extended, failed, fine, parse};
 use support::shop::SEEN;
-use support::{Psql, Stack, parts, psql, ways};
-use zones::common::{refused, seen};
+use support::ways;
+use zones::common::{FOR_A_TRANSACTION, refused, seen, works_in_one_write};
+use zones::drivers::{all_ways_work, node_postgres, psycopg};
 use zones::signed::{each, log_in, nothing_is_left, stacks};
 
 #[test]
@@ -81,39 +81,13 @@ fn what_is_set_for_the_session_is_entered_in_every_transaction() {
     });
 }
 
-/// For one transaction, in the ways in which drivers send it.
-const LOCAL: [(&str, &[Option<&str>]); 7] = [
-    ("SELECT set_config('app.tenant_id', 'globex', true)", &[]),
-    ("SET LOCAL app.tenant_id = 'globex'", &[]),
-    (
-        "SELECT set_config('app.tenant_id', $1, true)",
-        &[Some("globex")],
-    ),
-    (
-        "SELECT set_config('app.tenant_id', $1::text, true)",
-        &[Some("globex")],
-    ),
-    (
-        "SELECT set_config($1, $2, true)",
-        &[Some("app.tenant_id"), Some("globex")],
-    ),
-    (
-        "SELECT set_config($2, $1, TRUE)",
-        &[Some("globex"), Some("APP.Tenant_id")],
-    ),
-    (
-        "SELECT set_config($1::text, 'globex', true)",
-        &[Some("app.Tenant_ID")],
-    ),
-];
-
 #[test]
 fn what_is_set_for_a_transaction_is_entered_there_and_ends_with_it() {
     each(stacks(), |stack, database| {
         // Without a zone of the session, and with one.
         for session in [&[][..], &[("app.tenant_id", "acme")]] {
             let mut wire = log_in(stack, "picky", database, session);
-            for (text, values) in LOCAL {
+            for (text, values) in FOR_A_TRANSACTION {
                 for end in ["COMMIT", "ROLLBACK"] {
                     fine(&wire.query("BEGIN"));
                     fine(&wire.batch(&extended(text, values)));
@@ -126,17 +100,7 @@ fn what_is_set_for_a_transaction_is_entered_there_and_ends_with_it() {
                         _ => assert_eq!(column(&behind), ["acme"], "{text}"),
                     }
                 }
-                // One write, as a pipelining driver sends it.
-                let whole = [
-                    extended("BEGIN", &[]),
-                    extended(text, values),
-                    extended(SEEN, &[]),
-                    extended("COMMIT", &[]),
-                ];
-                let answer = wire.batch(&whole.concat());
-                fine(&answer);
-                let last = column(&answer).pop();
-                assert_eq!(last.as_deref(), Some("globex"), "{text}");
+                works_in_one_write(&mut wire, text, values);
                 // An implicit transaction.
                 let whole = [extended(text, values), extended(SEEN, &[])];
                 let answer = wire.batch(&whole.concat());
@@ -147,7 +111,10 @@ fn what_is_set_for_a_transaction_is_entered_there_and_ends_with_it() {
             nothing_is_left(stack, database);
         }
         let landed = "SELECT tenant_id, count(*) FROM orders WHERE note = 'local' GROUP BY 1";
-        assert_eq!(stack.direct(database, landed), "globex|14\n");
+        assert_eq!(
+            stack.direct(database, landed),
+            format!("globex|{}\n", 2 * FOR_A_TRANSACTION.len())
+        );
         stack.direct(database, "DELETE FROM orders WHERE note = 'local'");
     });
 }
@@ -374,33 +341,13 @@ fn the_name_of_the_database_is_signed_as_well() {
     }
 }
 
-fn driver(stack: &Stack, database: &str, mut client: Command) {
-    client.envs(stack.login("picky", database).environment());
-    let answer: Psql = psql::with_input(client, "").into();
-    let said = format!("{}{}", answer.stdout, answer.stderr);
-    assert_eq!(
-        answer.stdout, "ok options\nok session\nok request\n",
-        "{said}"
-    );
-    assert_eq!(answer.status, 0, "{said}");
-    nothing_is_left(stack, database);
-}
-
 /// Unmodified, as against plain zones.
 #[test]
 fn real_drivers_say_it() {
-    let source = |file| format!("{}/tests/drivers/{file}", env!("CARGO_MANIFEST_DIR"));
-    let modules = parts::parts().join("drivers/node/node_modules");
-    parts::present(&modules.join("pg"), "drivers");
-    let interpreter = parts::parts().join("drivers/python/bin/python");
-    parts::present(&interpreter, "drivers");
     each(stacks(), |stack, database| {
-        let mut node = Command::new("node");
-        node.arg(source("zones_node_postgres.js"));
-        node.env("NODE_PATH", &modules);
-        driver(stack, database, node);
-        let mut python = Command::new(&interpreter);
-        python.arg("-B").arg(source("zones_psycopg.py"));
-        driver(stack, database, python);
+        for client in [node_postgres(), psycopg()] {
+            all_ways_work(client, &stack.login("picky", database));
+            nothing_is_left(stack, database);
+        }
     });
 }

@@ -17,35 +17,27 @@ mod zones {
 }
 
 use conversing::random::Random;
-use support::Stack;
 use support::message::{self, bind, execute};
 use support::process::wait_until;
+use support::{Stack, wanted};
 use zones::modelled::{Client, Status, TOLD};
 use zones::signed::{each, nothing_is_left, stacks};
 
 /// No client says a zone of the other.
 const ZONES: [[&str; 2]; 2] = [["acme", "t-1"], ["globex", "t-2"]];
 
-/// Turns for each database of each version.
-fn turns() -> usize {
-    let turns = std::env::var("PORTCULLIS_TEST_TURNS").ok();
-    turns.map_or(400, |turns| turns.parse().expect("a number of turns"))
-}
-
-fn seed() -> u64 {
-    let seed = std::env::var("PORTCULLIS_TEST_SEED").ok();
-    seed.map_or(1, |seed| seed.parse().expect("a seed"))
-}
+/// Turns for each database of each version in an ordinary run.
+const TURNS: usize = 400;
 
 #[test]
 fn whatever_the_order_a_client_sees_the_zone_that_it_has_said_or_nothing() {
-    let mut random = Random::new(seed());
+    let mut random = Random::new(wanted::seed().unwrap_or(1));
     each(stacks(), |stack, database| {
         let rows = "INSERT INTO orders (tenant_id, note) VALUES ('t-1', 'one'), ('t-2', 'two')";
         stack.direct(database, rows);
         let mut clients = ZONES.map(|zones| Client::new(stack, database, zones));
         let mut turn = 0;
-        while turn < turns() {
+        while turn < TURNS * wanted::times() as usize {
             let who = random.below(2);
             let [first, second] = &mut clients;
             let (client, other) = if who == 0 {

@@ -3,12 +3,15 @@
 //! all of it alone; statements must run with their zone; refused ones must not reach the server; and
 //! nobody waits for ever.
 //!
-//! A failure prints its seed; `PORTCULLIS_SIMULATION_SEED=<seed>` replays that one alone, and
-//! `PORTCULLIS_SIMULATION_RUNS=<n>` runs more than usual.
+//! A failure prints its seed; `PORTCULLIS_TEST_SEED=<seed>` replays that one alone, and
+//! `PORTCULLIS_TEST_TIMES=<n>` runs more of them.
 
 mod conversing;
 #[path = "simulation/program.rs"]
 mod program;
+#[path = "support/wanted.rs"]
+#[allow(dead_code)]
+mod wanted;
 
 use conversing::driver::Driver;
 use conversing::frames::{self, Frame};
@@ -258,15 +261,8 @@ fn compare(world: &World, acts: &[Act], login: Login, had: &[Vec<String>]) -> Re
     Ok(())
 }
 
-fn variable(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
-
 fn simulate_all(login: Login) {
-    let seeds = match variable("PORTCULLIS_SIMULATION_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..variable("PORTCULLIS_SIMULATION_RUNS").unwrap_or(RUNS),
-    };
+    let seeds = wanted::seeds(RUNS);
     let count = seeds.end - seeds.start;
     let mut statements = 0;
     for seed in seeds {

@@ -3,11 +3,8 @@
 
 mod support;
 
-use support::files::write_secret;
 use support::fixture::POLICY;
 use support::message::{Message, bind, close, column, execute, failed, fine, parse, refused_by};
-
-use support::migration::{finished, portcullis};
 use support::shop::acme;
 use support::{Stack, StackOptions, Wire};
 
@@ -180,8 +177,7 @@ fn a_name_is_judged_by_what_sql_has_put_there() {
         "{}\n[[rule]]\nid = \"read-only\"\nwhen = {{ class = \"write\" }}\nmessage = \"no writes\"\n",
         policy()
     );
-    write_secret(&stack.file("policy.toml"), &narrowed);
-    finished(portcullis(&stack, &["console", "RELOAD"])).ok();
+    stack.load(&narrowed);
     let said = wire.batch(&run);
     assert_eq!(failed(&said), ("42501".into(), 'I'));
     assert_eq!(stack.direct("shop", "SELECT count(*) FROM imports"), "1\n");

@@ -9,7 +9,7 @@ use support::message::{
     flush, framed, parse, query, sync, terminate, untyped,
 };
 use support::wire::Transport;
-use support::{Pooler, Stack, StackOptions, Version, Wire};
+use support::{NEW, OLD, Pooler, Stack, StackOptions, Version, Wire};
 
 /// A message of this type with this body and a length of its own choice.
 fn lying(kind: u8, length: i32, body: &[u8]) -> Vec<u8> {
@@ -133,7 +133,7 @@ fn plain(stack: &Stack, port: u16) -> Wire {
     Wire::login_with(&login, Transport::Plain, &[])
 }
 
-fn run(version: Version, pooler: Pooler) {
+fn run((version, pooler): (Version, Pooler)) {
     let stack = Stack::start(StackOptions {
         version,
         pooler,
@@ -195,10 +195,10 @@ fn made(stack: &Stack) -> String {
 
 #[test]
 fn nothing_is_smuggled_to_postgresql_15() {
-    run(Version::Pg15, Pooler::V1_18);
+    run(OLD);
 }
 
 #[test]
 fn nothing_is_smuggled_to_postgresql_17() {
-    run(Version::Pg17, Pooler::V1_24);
+    run(NEW);
 }

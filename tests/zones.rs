@@ -10,7 +10,10 @@ mod zones {
 
 use support::Wire;
 use support::message::{self, bind, column, execute, extended, failed, fine, parse};
-use zones::common::{SEEN, log_in, nothing_is_left, psql, refused, seen, stacks};
+use zones::common::{
+    FOR_A_TRANSACTION, SEEN, log_in, nothing_is_left, psql, refused, seen, stacks,
+    works_in_one_write,
+};
 
 #[test]
 fn a_startup_parameter_says_it() {
@@ -121,41 +124,7 @@ fn a_bound_value_is_read_each_time() {
 fn what_is_set_for_a_transaction_ends_with_it() {
     for stack in stacks() {
         let mut wire = log_in(&stack, "picky", &[]);
-        for (text, values) in [
-            (
-                "SELECT set_config('app.tenant_id', 'globex', true)",
-                &[][..],
-            ),
-            ("SET LOCAL app.tenant_id = 'globex'", &[]),
-            (
-                "SELECT set_config('app.tenant_id', $1, true)",
-                &[Some("globex")],
-            ),
-            (
-                "SELECT set_config('app.tenant_id', $1::text, true)",
-                &[Some("globex")],
-            ),
-            (
-                "SELECT set_config($1, $2, true)",
-                &[Some("app.tenant_id"), Some("globex")],
-            ),
-            (
-                "SELECT set_config('app.tenant_id'::VARCHAR, $1::VARCHAR, true)",
-                &[Some("globex")],
-            ),
-            (
-                "SELECT set_config(CAST('app.tenant_id' AS text), CAST($1 AS varchar), true)",
-                &[Some("globex")],
-            ),
-            (
-                "SELECT set_config($1::VARCHAR, $2::VARCHAR, true) AS set_config_1",
-                &[Some("app.tenant_id"), Some("globex")],
-            ),
-            (
-                "SELECT set_config($2, $1, TRUE)",
-                &[Some("globex"), Some("APP.Tenant_id")],
-            ),
-        ] {
+        for (text, values) in FOR_A_TRANSACTION {
             for end in ["COMMIT", "ROLLBACK"] {
                 fine(&wire.query("BEGIN"));
                 fine(&wire.batch(&extended(text, values)));
@@ -164,20 +133,7 @@ fn what_is_set_for_a_transaction_ends_with_it() {
                 let gone = wire.query(SEEN);
                 refused(&mut wire, &gone, "zone-required");
             }
-            // One write, as a pipelining driver sends it.
-            let whole = [
-                extended("BEGIN", &[]),
-                extended(text, values),
-                extended(SEEN, &[]),
-                extended("COMMIT", &[]),
-            ];
-            let answer = wire.batch(&whole.concat());
-            fine(&answer);
-            assert_eq!(
-                column(&answer).last().map(String::as_str),
-                Some("globex"),
-                "{text}"
-            );
+            works_in_one_write(&mut wire, text, values);
             nothing_is_left(&stack);
         }
         // The session's comes back behind it.

@@ -247,44 +247,12 @@ impl Explanation {
             Verdict::Refuse(refusal) => Some(*refusal),
             Verdict::Allow => played.refusal,
         };
-        let texts = cut(&sql, &facts);
-        let explained = |((statement, judged), text): ((&Statement, &Statement), &str)| Explained {
-            text: one_line(text),
-            relations: crate::sql::labels::relations(text),
-            facts: statement.clone(),
-            findings: findings(&alone(judged, facts.fingerprint())),
-        };
-        let all = facts.statements.iter().zip(&judged.statements);
         let undescribed = facts.undescribed.is_some();
-        let statements: Vec<Explained> = match undescribed {
+        let statements = match undescribed {
             true => Vec::new(),
-            false => all.zip(texts).map(explained).collect(),
+            false => one_by_one(&sql, &facts, judged, findings),
         };
-        let mut message = findings(judged);
-        // Off unless it is asked for: it would be told of every message of several statements.
-        if who.policy.mode(Guard::MultiStatement) == Mode::Off {
-            message.retain(|finding| finding.guard != Guard::MultiStatement);
-        }
-        message.retain(|finding| {
-            !statements
-                .iter()
-                .any(|statement| statement.has(finding.guard))
-        });
-        // What only the conversation knows: where a zone cannot be set.
-        if let Some(refusal) = &refusal
-            && !message.iter().any(|finding| finding.guard == refusal.guard)
-            && !statements
-                .iter()
-                .any(|statement| statement.has(refusal.guard))
-        {
-            let objection = Objection::new(refusal.message.clone()).sqlstate(refusal.sqlstate);
-            message.push(Finding {
-                guard: refusal.guard,
-                objection,
-                exempt: false,
-                by_conversation: true,
-            });
-        }
+        let message = of_message(findings(judged), &who, &statements, refusal.as_ref());
         Self {
             who,
             chosen: zone.map(str::to_owned),
@@ -296,6 +264,53 @@ impl Explanation {
             undescribed,
         }
     }
+}
+
+/// Each statement with what `findings` says of it as `judged`.
+fn one_by_one(
+    sql: &str,
+    facts: &Facts,
+    judged: &Facts,
+    findings: impl Fn(&Facts) -> Vec<Finding>,
+) -> Vec<Explained> {
+    let texts = cut(sql, facts);
+    let explained = |((statement, judged), text): ((&Statement, &Statement), &str)| Explained {
+        text: one_line(text),
+        relations: crate::sql::labels::relations(text),
+        facts: statement.clone(),
+        findings: findings(&alone(judged, facts.fingerprint())),
+    };
+    let all = facts.statements.iter().zip(&judged.statements);
+    all.zip(texts).map(explained).collect()
+}
+
+/// Of all that a message is objected to, what is not told of one of its statements.
+fn of_message(
+    mut message: Vec<Finding>,
+    who: &Who,
+    statements: &[Explained],
+    refusal: Option<&Refusal>,
+) -> Vec<Finding> {
+    // Off unless it is asked for: it would be told of every message of several statements.
+    if who.policy.mode(Guard::MultiStatement) == Mode::Off {
+        message.retain(|finding| finding.guard != Guard::MultiStatement);
+    }
+    let told = |guard| statements.iter().any(|statement| statement.has(guard));
+    message.retain(|finding| !told(finding.guard));
+    // What only the conversation knows: where a zone cannot be set.
+    if let Some(refusal) = refusal
+        && !message.iter().any(|finding| finding.guard == refusal.guard)
+        && !told(refusal.guard)
+    {
+        let objection = Objection::new(refusal.message.clone()).sqlstate(refusal.sqlstate);
+        message.push(Finding {
+            guard: refusal.guard,
+            objection,
+            exempt: false,
+            by_conversation: true,
+        });
+    }
+    message
 }
 
 impl Explanation {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
 
-use super::client::{Answer, ClientError};
+use super::client::{Answer, ClientError, Column};
 
 /// Something was refused or found.
 pub const REFUSED: u8 = 1;
@@ -86,73 +86,43 @@ pub fn as_table(answer: &Answer) -> String {
     if answer.columns.is_empty() {
         return answer.tag.clone();
     }
-    let rows: Vec<Vec<String>> = answer
-        .rows
-        .iter()
-        .map(|row| {
-            row.iter()
-                .map(|value| printable(value.as_deref().unwrap_or("")))
-                .collect()
-        })
-        .collect();
-    let width = |at: usize, name: &str| {
-        rows.iter()
-            .filter_map(|row| row.get(at))
-            .map(|value| value.chars().count())
-            .chain([name.chars().count()])
-            .max()
-            .unwrap_or(0)
-    };
-    let widths: Vec<usize> = answer
-        .columns
-        .iter()
-        .enumerate()
-        .map(|(at, column)| width(at, &column.name))
-        .collect();
+    let value = |value: &Option<String>| printable(value.as_deref().unwrap_or(""));
+    let rows = answer.rows.iter();
+    let rows: Vec<Vec<String>> = rows.map(|row| row.iter().map(value).collect()).collect();
+    let widths = widths(&answer.columns, &rows);
+    let named = answer.columns.iter().zip(&widths);
+    let dashes: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
     let mut lines = vec![
-        line(
-            answer
-                .columns
-                .iter()
-                .zip(&widths)
-                .map(|(column, width)| format!("{:^width$}", column.name)),
-            " | ",
-        ),
-        format!(
-            "-{}-",
-            widths
-                .iter()
-                .map(|width| "-".repeat(*width))
-                .collect::<Vec<_>>()
-                .join("-+-")
-        ),
+        line(named.map(|(column, width)| format!("{:^width$}", column.name))),
+        format!("-{}-", dashes.join("-+-")),
     ];
     for row in &rows {
-        let cells = row
-            .iter()
-            .zip(&answer.columns)
-            .zip(&widths)
-            .map(|((value, column), width)| {
-                if column.number {
-                    format!("{value:>width$}")
-                } else {
-                    format!("{value:<width$}")
-                }
-            });
-        lines.push(line(cells, " | "));
+        let cells = row.iter().zip(&answer.columns).zip(&widths);
+        lines.push(line(cells.map(
+            |((value, column), width)| match column.number {
+                true => format!("{value:>width$}"),
+                false => format!("{value:<width$}"),
+            },
+        )));
     }
-    lines.push(format!(
-        "({} {})",
-        rows.len(),
-        if rows.len() == 1 { "row" } else { "rows" }
-    ));
+    let unit = if rows.len() == 1 { "row" } else { "rows" };
+    lines.push(format!("({} {unit})", rows.len()));
     lines.join("\n")
 }
 
-fn line(cells: impl Iterator<Item = String>, between: &str) -> String {
-    format!(" {}", cells.collect::<Vec<_>>().join(between))
-        .trim_end()
-        .to_owned()
+/// The longest of each column, its name among them.
+fn widths(columns: &[Column], rows: &[Vec<String>]) -> Vec<usize> {
+    let width = |(at, column): (usize, &Column)| {
+        let values = rows.iter().filter_map(|row| row.get(at));
+        let lengths = values.map(|value| value.chars().count());
+        lengths.fold(column.name.chars().count(), usize::max)
+    };
+    columns.iter().enumerate().map(width).collect()
+}
+
+fn line(cells: impl Iterator<Item = String>) -> String {
+    let line = format!(" {}", cells.collect::<Vec<_>>().join(" | "));
+    line.trim_end().to_owned()
 }
 
 /// On one line, and nothing that a terminal would obey: what is hidden is a blank.

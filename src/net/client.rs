@@ -30,7 +30,7 @@ use crate::conversation::{Conversation, Origins, Setup, put_reports};
 use crate::error::SqlState;
 use crate::policy::RouteName;
 use crate::protocol::reply::{self, ErrorReply};
-use crate::protocol::startup::{self, Packet};
+use crate::protocol::startup::{self, Packet, Startup};
 use crate::telemetry::labels::{HandshakeKind, HandshakeOutcome, LoginOutcome, Rejected};
 use crate::telemetry::log::ConnectionId;
 
@@ -195,36 +195,20 @@ async fn log_in(
     let identity = login::authenticate(hello, &startup, worker).await?;
     let seat = take_seat(worker)?;
     let share = Share::take(&identity, worker)?;
-    let route = identity.route;
-    let sorted = settings::sort(&startup, &identity.who, route);
-    let zones = worker.shared.config.log.zones;
-    let mut settings = sorted.map_err(|reply| Refused::settings(reply, zones))?;
-    if identity.session.is_some() {
-        let timeout = identity.who.policy.migrations.lock_timeout.to_string();
-        settings
-            .session
-            .insert(0, ("lock_timeout".to_owned(), timeout));
-    }
+    let mut settings = sort(&startup, &identity, worker)?;
     let server = dial(worker, &identity, &settings, connection).await;
     let mut server = server.map_err(no_server)?;
     let tried = server.try_out(&settings.kept).await;
     let values = tried.map_err(no_server)?;
     let names = std::mem::take(&mut settings.kept).into_iter();
     let kept: Vec<_> = names.map(|(name, _)| name).zip(values).collect();
-    let key = CancelKey::mint(&worker.shared, startup.minor, hello.stream.peer_address());
-    let random = random::<16>().zip(key);
-    let Some((random, key)) = random else {
-        let reply = ErrorReply::fatal(SqlState::INTERNAL, "no randomness");
-        return Err(Refused::new(LoginOutcome::NoServer, reply));
-    };
+    let (key, random) = mint(worker, startup.minor, &hello.stream)?;
     key.lead_to(Some(server.target.clone()));
     let mut out = Vec::new();
     put_reports(&mut out, &server.parameters, &kept);
     reply::put_key(&mut out, key.process, key.secret());
     out.extend_from_slice(reply::READY_IDLE);
     send(&mut hello.stream, &out).await?;
-    let (left, right) = random.split_at(8);
-    let number = |half: &[u8]| half.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
     Ok(Admitted {
         origins: Arc::new(Origins {
             kept,
@@ -237,10 +221,36 @@ async fn log_in(
         settings,
         server,
         key,
-        random: [number(left), number(right)],
+        random,
         seat,
         share,
     })
+}
+
+/// What becomes of the startup parameters; in a migration session locks are not waited for without an end.
+fn sort(startup: &Startup<'_>, identity: &Identity, worker: &Worker) -> Result<Settings, Refused> {
+    let sorted = settings::sort(startup, &identity.who, identity.route);
+    let zones = worker.shared.config.log.zones;
+    let mut settings = sorted.map_err(|reply| Refused::settings(reply, zones))?;
+    if identity.session.is_some() {
+        let timeout = identity.who.policy.migrations.lock_timeout.to_string();
+        settings
+            .session
+            .insert(0, ("lock_timeout".to_owned(), timeout));
+    }
+    Ok(settings)
+}
+
+/// The client's key for cancel requests, and the random numbers of its conversation.
+fn mint(worker: &Worker, minor: u16, stream: &Stream) -> Result<(CancelKey, [u64; 2]), Refused> {
+    let key = CancelKey::mint(&worker.shared, minor, stream.peer_address());
+    let Some((random, key)) = random::<16>().zip(key) else {
+        let reply = ErrorReply::fatal(SqlState::INTERNAL, "no randomness");
+        return Err(Refused::new(LoginOutcome::NoServer, reply));
+    };
+    let (left, right) = random.split_at(8);
+    let number = |half: &[u8]| half.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    Ok((key, [number(left), number(right)]))
 }
 
 fn take_seat(worker: &Worker) -> Result<Seat, Refused> {

@@ -190,38 +190,18 @@ fn admit(
         session,
     } = candidate;
     if !login.admits_peer(address) {
-        // Told only to who knows the password: to others it looks like any wrong one.
-        let message = format!("login \"{}\" may not connect from this address", login.name);
-        let reply = ErrorReply::fatal(SqlState::IDENTITY, message)
-            .detail("The policy names the networks it may come from.".to_owned());
-        return Err(Refused::new(LoginOutcome::NotGranted, reply));
+        return Err(not_from_there(&login));
     }
     let granted = login.databases.iter().any(|name| **name == *database);
     let open = session
         .as_ref()
         .is_none_or(|session| *session.database == *database);
     if !granted || !open {
-        let message = format!("permission denied for database \"{database}\"");
-        let detail = match &session {
-            Some(session) if granted => format!(
-                "Migration session {} is open on database \"{}\".",
-                session.id, session.database
-            ),
-            _ => format!("The policy does not grant it to login \"{}\".", login.name),
-        };
-        let reply = ErrorReply::fatal(SqlState::POLICY, message).detail(detail);
-        return Err(Refused::new(LoginOutcome::NotGranted, reply));
+        let elsewhere = session.as_deref().filter(|_| granted);
+        return Err(not_there(&login, elsewhere, database));
     }
     if login.kind == Kind::Migrator && session.is_none() {
-        let message = format!(
-            "login \"{}\" exists only inside a migration session",
-            login.name
-        );
-        let hint = format!(
-            "Run: portcullis migration run --database {database} --reason \"...\" -- <your tool>"
-        );
-        let reply = ErrorReply::fatal(SqlState::IDENTITY, message).hint(hint);
-        return Err(Refused::new(LoginOutcome::MigrationClosed, reply));
+        return Err(without_session(&login, database));
     }
     let login = in_zone(login, certificate, snapshot)?;
     let role = login
@@ -229,12 +209,8 @@ fn admit(
         .clone()
         .unwrap_or_else(|| login.name.clone());
     let keys = if session.is_some() || *role != *login.name {
-        snapshot
-            .files
-            .keys
-            .get(&role)
-            .cloned()
-            .ok_or_else(|| no_key(&role))?
+        let keys = snapshot.files.keys.get(&role).cloned();
+        keys.ok_or_else(|| no_key(&role))?
     } else {
         Keys::proved(&verifier, client_key)
     };
@@ -257,6 +233,40 @@ fn admit(
         session,
         generation: 0,
     })
+}
+
+/// Told only to who knows the password: to others it looks like any wrong one.
+fn not_from_there(login: &Login) -> Refused {
+    let message = format!("login \"{}\" may not connect from this address", login.name);
+    let reply = ErrorReply::fatal(SqlState::IDENTITY, message)
+        .detail("The policy names the networks it may come from.".to_owned());
+    Refused::new(LoginOutcome::NotGranted, reply)
+}
+
+/// The database is not granted, or the session that would do is open on another one.
+fn not_there(login: &Login, elsewhere: Option<&Session>, database: &str) -> Refused {
+    let message = format!("permission denied for database \"{database}\"");
+    let detail = match elsewhere {
+        Some(session) => format!(
+            "Migration session {} is open on database \"{}\".",
+            session.id, session.database
+        ),
+        None => format!("The policy does not grant it to login \"{}\".", login.name),
+    };
+    let reply = ErrorReply::fatal(SqlState::POLICY, message).detail(detail);
+    Refused::new(LoginOutcome::NotGranted, reply)
+}
+
+fn without_session(login: &Login, database: &str) -> Refused {
+    let message = format!(
+        "login \"{}\" exists only inside a migration session",
+        login.name
+    );
+    let hint = format!(
+        "Run: portcullis migration run --database {database} --reason \"...\" -- <your tool>"
+    );
+    let reply = ErrorReply::fatal(SqlState::IDENTITY, message).hint(hint);
+    Refused::new(LoginOutcome::MigrationClosed, reply)
 }
 
 /// The login, with the zone that the certificate says where it is to. Whatever the mode of the guard: without

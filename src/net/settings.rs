@@ -140,50 +140,8 @@ fn enforced(
         walsender: replication(startup, who)?,
         ..Settings::default()
     };
-    for (name, value) in all(startup)? {
-        let folded = name.to_ascii_lowercase();
-        let zone = who.policy.zone.as_ref().map(|zone| &*zone.parameter);
-        match folded.as_str() {
-            "application_name" | "datestyle" | "timezone" => settings.startup.push((folded, value)),
-            "client_encoding" if is_utf8(&value) => {}
-            "standard_conforming_strings" if value.eq_ignore_ascii_case("on") => {}
-            "client_encoding" | "standard_conforming_strings" => {
-                return Err(refused("lexing-parameters", &name, &value));
-            }
-            // Every value from 1 on gives the shortest exact text, as the server's default does.
-            "extra_float_digits"
-                if value
-                    .parse()
-                    .is_ok_and(|digits: i32| (1..=3).contains(&digits)) => {}
-            // In `options`, or in capitals: there it asks for nothing.
-            "replication" => return Err(unrecognized(&name)),
-            folded if Some(folded) == who.chosen_parameter() => {
-                if let Some(refusal) = guards::zone_not_granted::refusal(who, &value) {
-                    return Err(Box::new(at_login(refusal)));
-                }
-                settings.kept.push((folded.to_owned(), value));
-            }
-            folded if Some(folded) == zone => return Err(refused("zone-parameter", &name, &value)),
-            folded if REFUSED.contains(&folded) => {
-                return Err(refused("role-change", &name, &value));
-            }
-            _ => {
-                let denied = guards::replication::parameter_at_startup(who, &folded)
-                    .map(|objection| objection.refuse(Guard::Replication, who, None));
-                let denied =
-                    denied.or_else(|| guards::parameters::at_startup(who, &folded, &value));
-                if let Some(refusal) = denied {
-                    return Err(Box::new(at_login(refusal)));
-                }
-                let folded = current_name(&folded).map_or(folded.clone(), str::to_owned);
-                match route {
-                    RouteName::Transaction => settings.kept.push((folded, value)),
-                    RouteName::Session => settings.session.push((folded, value)),
-                    // PostgreSQL takes them all, and a walsender has no other way for us to set them.
-                    RouteName::Replication => settings.startup.push((folded, value)),
-                }
-            }
-        }
+    for parameter in all(startup)? {
+        sort_in(&mut settings, parameter, who, route)?;
     }
     only_last(&mut settings.startup);
     only_last(&mut settings.kept);
@@ -202,6 +160,68 @@ fn enforced(
     settings.startup.extend(pinned);
     settings.pinned = true;
     Ok(settings)
+}
+
+/// Where one parameter goes, or why it is refused.
+fn sort_in(
+    settings: &mut Settings,
+    (name, value): (String, String),
+    who: &Who,
+    route: RouteName,
+) -> Result<(), Box<ErrorReply>> {
+    let folded = name.to_ascii_lowercase();
+    let zone = who.policy.zone.as_ref().map(|zone| &*zone.parameter);
+    match folded.as_str() {
+        "application_name" | "datestyle" | "timezone" => settings.startup.push((folded, value)),
+        "client_encoding" if is_utf8(&value) => {}
+        "standard_conforming_strings" if value.eq_ignore_ascii_case("on") => {}
+        "client_encoding" | "standard_conforming_strings" => {
+            return Err(refused("lexing-parameters", &name, &value));
+        }
+        // Every value from 1 on gives the shortest exact text, as the server's default does.
+        "extra_float_digits"
+            if value
+                .parse()
+                .is_ok_and(|digits: i32| (1..=3).contains(&digits)) => {}
+        // In `options`, or in capitals: there it asks for nothing.
+        "replication" => return Err(unrecognized(&name)),
+        folded if Some(folded) == who.chosen_parameter() => {
+            if let Some(refusal) = guards::zone_not_granted::refusal(who, &value) {
+                return Err(Box::new(at_login(refusal)));
+            }
+            settings.kept.push((folded.to_owned(), value));
+        }
+        folded if Some(folded) == zone => return Err(refused("zone-parameter", &name, &value)),
+        folded if REFUSED.contains(&folded) => {
+            return Err(refused("role-change", &name, &value));
+        }
+        _ => sort_other(settings, folded, value, who, route)?,
+    }
+    Ok(())
+}
+
+/// One that means nothing to us: what the policy says of it, and then by the route.
+fn sort_other(
+    settings: &mut Settings,
+    folded: String,
+    value: String,
+    who: &Who,
+    route: RouteName,
+) -> Result<(), Box<ErrorReply>> {
+    let denied = guards::replication::parameter_at_startup(who, &folded)
+        .map(|objection| objection.refuse(Guard::Replication, who, None))
+        .or_else(|| guards::parameters::at_startup(who, &folded, &value));
+    if let Some(refusal) = denied {
+        return Err(Box::new(at_login(refusal)));
+    }
+    let folded = current_name(&folded).map_or(folded.clone(), str::to_owned);
+    match route {
+        RouteName::Transaction => settings.kept.push((folded, value)),
+        RouteName::Session => settings.session.push((folded, value)),
+        // PostgreSQL takes them all, and a walsender has no other way for us to set them.
+        RouteName::Replication => settings.startup.push((folded, value)),
+    }
+    Ok(())
 }
 
 /// Every parameter of the packet, in the order in which PostgreSQL sets them: `options` first.

@@ -1,14 +1,14 @@
 //! What a migration session leaves behind: statements that it parsed, under names that others use.
 
 use crate::support::message::{self, Message, fine};
-use crate::support::{Pooler, Stack, StackOptions, Version, Wire, migration};
+use crate::support::{Login, NEW, Stack, StackOptions, Wire, migration};
 
 const PARSE: &str = "CREATE TABLE made (id int)";
 
 fn stack() -> Stack {
     Stack::start(StackOptions {
-        version: Version::Pg17,
-        pooler: Pooler::V1_24,
+        version: NEW.0,
+        pooler: NEW.1,
         pool_size: 1,
         ..StackOptions::default()
     })
@@ -42,17 +42,24 @@ fn answer(wire: &mut Wire, bytes: &[u8]) -> Vec<Message> {
     }
 }
 
+/// The attack is one: at PgBouncer alone it makes the table.
+fn works_without(stack: &Stack, login: &Login) {
+    let mut alone = Wire::login(login);
+    fine(&alone.batch(&parse_a(PARSE)));
+    alone.send(&run_a());
+    fine(&alone.receive_until(b'Z'));
+    assert!(made(stack));
+    stack.direct("app", "DROP TABLE made");
+}
+
 #[test]
 fn ddl_parsed_in_a_session_that_has_ended_is_not_run() {
     let stack = stack();
     // Without Portcullis: parsed now, run whenever.
-    let mut alone = Wire::login(&stack.login_at(stack.session_port, "migrator", "app"));
-    fine(&alone.batch(&parse_a(PARSE)));
-    alone.send(&run_a());
-    fine(&alone.receive_until(b'Z'));
-    assert!(made(&stack));
-    stack.direct("app", "DROP TABLE made");
-    drop(alone);
+    works_without(
+        &stack,
+        &stack.login_at(stack.session_port, "migrator", "app"),
+    );
 
     let login = migration::open(&stack, "app");
     let mut migrator = Wire::login(&login);
@@ -80,13 +87,10 @@ fn ddl_parsed_in_a_session_that_has_ended_is_not_run() {
 fn ddl_refused_once_leaves_no_meaning_to_its_name() {
     let stack = stack();
     stack.direct("app", "GRANT CREATE ON SCHEMA public TO shop_plain");
-    let mut alone = Wire::login(&stack.login_at(stack.transaction_port, "shop_plain", "app"));
-    fine(&alone.batch(&parse_a(PARSE)));
-    alone.send(&run_a());
-    fine(&alone.receive_until(b'Z'));
-    assert!(made(&stack));
-    stack.direct("app", "DROP TABLE made");
-    drop(alone);
+    works_without(
+        &stack,
+        &stack.login_at(stack.transaction_port, "shop_plain", "app"),
+    );
 
     let mut plain = Wire::login(&stack.login("shop_plain", "app"));
     for batch in [

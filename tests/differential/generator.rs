@@ -1,31 +1,7 @@
 //! Statements from a grammar, spelled in all the ways that PostgreSQL reads alike.
 
 use super::rules::alternatives;
-
-/// SplitMix64: the same statements for the same seed, on every machine.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-
-    pub fn one_in(&mut self, many: usize) -> bool {
-        self.below(many) == 0
-    }
-
-    pub fn pick<'a, T: ?Sized>(&mut self, list: &[&'a T]) -> &'a T {
-        list[self.below(list.len())]
-    }
-}
+use crate::random::Random;
 
 /// Rules used inside each other at most this deep; below it the first alternative of each is taken,
 /// which must end.
@@ -41,7 +17,7 @@ pub fn tokens(random: &mut Random, rule: &str) -> Vec<&'static str> {
 fn derive(random: &mut Random, rule: &str, depth: u32, list: &mut Vec<&'static str>) {
     let alternatives = alternatives(rule);
     let chosen = match depth {
-        0..DEPTH => random.pick(alternatives),
+        0..DEPTH => *random.pick(alternatives),
         _ => alternatives[0],
     };
     for part in chosen.split_ascii_whitespace() {
@@ -120,7 +96,7 @@ fn blank(random: &mut Random, plain: bool, close: bool) -> &'static str {
     match () {
         () if close && random.one_in(2) => "",
         () if plain || !random.one_in(4) => " ",
-        () => random.pick(&BLANKS),
+        () => BLANKS[random.below(BLANKS.len())],
     }
 }
 
@@ -261,13 +237,13 @@ pub fn mutate(random: &mut Random, tokens: &mut Vec<&'static str>, other: &[&'st
     for _ in 0..changes {
         let at = random.below(tokens.len().max(1));
         match random.below(9) {
-            _ if tokens.is_empty() => tokens.push(random.pick(TOKENS)),
+            _ if tokens.is_empty() => tokens.push(*random.pick(TOKENS)),
             0 => {
                 tokens.remove(at);
             }
             1 => tokens.insert(at, tokens[at]),
-            2 => tokens.insert(at, random.pick(TOKENS)),
-            3 => tokens[at] = random.pick(TOKENS),
+            2 => tokens.insert(at, *random.pick(TOKENS)),
+            3 => tokens[at] = *random.pick(TOKENS),
             4 => {
                 let with = random.below(tokens.len());
                 tokens.swap(at, with);
@@ -279,7 +255,7 @@ pub fn mutate(random: &mut Random, tokens: &mut Vec<&'static str>, other: &[&'st
                     .filter(|at| is_name(tokens[*at]))
                     .collect();
                 if !names.is_empty() {
-                    tokens[names[random.below(names.len())]] = random.pick(TOKENS);
+                    tokens[names[random.below(names.len())]] = *random.pick(TOKENS);
                 }
             }
             7 if !other.is_empty() => {

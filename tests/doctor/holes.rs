@@ -88,6 +88,10 @@ CREATE VIEW counted_settings AS SELECT count(*) FROM pg_settings;
 GRANT ALL ON counted_settings TO shop_acme;
 CREATE VIEW own_settings AS SELECT * FROM pg_settings;
 CREATE VIEW setting AS SELECT set_config('work_mem', '5MB', false);
+CREATE VIEW local_setting AS SELECT set_config('work_mem', '5MB', true);
+GRANT SELECT ON local_setting TO shop_acme;
+CREATE MATERIALIZED VIEW kept_setting AS SELECT set_config('work_mem', '5MB', true);
+GRANT SELECT ON kept_setting TO shop_acme;
 GRANT SELECT ON setting TO shop_acme;
 CREATE TABLE wishes (note text);
 GRANT INSERT, SELECT ON wishes TO shop_acme;
@@ -225,6 +229,7 @@ fn every_hole_is_found_and_its_sql_closes_it() {
                 "relation-sets-parameters",
                 &[
                     "public.\"Settings\"",
+                    "public.local_setting",
                     "public.setting",
                     "public.settings_too",
                     "public.wishes",

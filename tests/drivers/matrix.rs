@@ -20,7 +20,7 @@
 //! | `cursor` | a result read in pieces |
 //! | `batch`, `pool`, `large-objects`, `unnamed`, `hold`, `sql-prepare`, `deallocate`, `find-or-create` | what one client has beside: see its program |
 //!
-//! `PORTCULLIS_TEST_DRIVERS=psycopg,sqlx` runs those whose names begin so. With
+//! `PORTCULLIS_TEST_ONLY=psycopg,sqlx` runs those whose names begin so. With
 //! `PORTCULLIS_TEST_TARGET=pgbouncer` the same programs run against PgBouncer alone.
 
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ use std::io::Write as _;
 use std::process::Command;
 
 use crate::support::{
-    Login, Pooler, Psql, Stack, StackOptions, Version, fixture, parts, psql, tls,
+    Login, Pooler, Psql, Stack, StackOptions, Version, fixture, parts, psql, tls, wanted,
 };
 use crate::{NEW, OLD, java, node, python, source};
 
@@ -383,11 +383,8 @@ fn line(driver: &Driver, straight: &Run, found: &Run) -> (String, Vec<String>) {
     (text, wrong)
 }
 
-pub(super) fn wanted(driver: &Driver) -> bool {
-    match std::env::var("PORTCULLIS_TEST_DRIVERS") {
-        Ok(names) => names.split(',').any(|name| driver.name.starts_with(name)),
-        Err(_) => true,
-    }
+pub(super) fn chosen(driver: &Driver) -> bool {
+    wanted::only(driver.name)
 }
 
 fn matrix(versions: (Version, Pooler)) {
@@ -405,7 +402,7 @@ fn matrix(versions: (Version, Pooler)) {
     let other_ca = other.certificate().display().to_string();
     let mut table = format!("{versions:?}, pool of 2\n| | {} | |\n", COLUMNS.join(" | "));
     let mut wrong = Vec::new();
-    let drivers: Vec<&Driver> = DRIVERS.iter().filter(|driver| wanted(driver)).collect();
+    let drivers: Vec<&Driver> = DRIVERS.iter().filter(|driver| chosen(driver)).collect();
     assert!(!drivers.is_empty(), "no client of such a name");
     for driver in drivers {
         let start = std::time::Instant::now();

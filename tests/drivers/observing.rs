@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::matrix::{DRIVERS, Driver, Outcome, Run, run, wanted};
+use super::matrix::{DRIVERS, Driver, Outcome, Run, chosen, run};
 use crate::NEW;
 use crate::support::relay::{Exchange, Recorded, Relay, Session, readable};
 use crate::support::{Login, Stack, StackOptions, fixture, tls};
@@ -198,7 +198,7 @@ fn bytes(all: &BTreeMap<Exchange, usize>) -> usize {
 fn every_byte_of_every_driver_goes_through_an_observing_policy_unchanged() {
     let between = Between::start(true, "observe");
     let mut wrong = Vec::new();
-    for driver in DRIVERS.iter().filter(|driver| wanted(driver)) {
+    for driver in DRIVERS.iter().filter(|driver| chosen(driver)) {
         let straight = between.run(driver, between.behind.port);
         let alone = exchanges(&between.behind.take());
         let through = between.run(driver, between.before.port);

@@ -5,7 +5,7 @@ use portcullis::policy::Guard;
 
 use super::operator::Client;
 use super::stack::Features;
-use crate::support::message::{Message, column, error, fine};
+use crate::support::message::{self, Message, column, error, fine};
 use crate::support::process::wait_until;
 use crate::support::{Login, Transport, Wire};
 
@@ -279,24 +279,14 @@ fn read(messages: &[Message]) -> Answer {
     }
 }
 
+/// Where a server is in its log is nobody's but its own.
 fn words(message: &Message) -> String {
-    let kind = char::from(message.kind);
-    match message.kind {
-        b'E' | b'N' => {
-            let fields = *b"VCMP";
-            let fields = fields.map(|field| message.field(field).unwrap_or_default());
-            format!("{kind} {}", fields.join(" "))
-        }
-        b'D' => {
-            let values = message.row().into_iter();
-            let values: Vec<_> = values.map(|it| it.filter(|it| !is_lsn(it))).collect();
-            format!("{kind} {values:?}")
-        }
-        b'C' => format!("{kind} {}", message.tag()),
-        b'Z' => format!("{kind} {}", message.transaction()),
-        b'V' => format!("{kind} {}", message.body.escape_ascii()),
-        _ => kind.to_string(),
+    if message.kind != b'D' {
+        return message::words(message);
     }
+    let values = message.row().into_iter();
+    let values: Vec<_> = values.map(|it| it.filter(|it| !is_lsn(it))).collect();
+    format!("D {values:?}")
 }
 
 /// A place in the WAL, which moves: `0/1A2B3C`.

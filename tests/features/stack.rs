@@ -10,7 +10,7 @@ use crate::support::message::fine;
 use crate::support::pool::start_again;
 use crate::support::process::{Server, wait_until};
 use crate::support::{
-    Login, PoolMode, Pooler, Shared, Stack, StackOptions, User, Version, Wire, fixture,
+    Login, NEW, OLD, PoolMode, Pooler, Shared, Stack, StackOptions, User, Version, Wire, fixture,
 };
 
 /// A stack, and the right to use its pools alone.
@@ -24,22 +24,21 @@ pub struct Features {
 
 /// PgBouncer 1.18 and 1.24.
 pub fn stacks() -> [Features; 2] {
-    static OLD: Shared = Shared::new();
-    static NEW: Shared = Shared::new();
+    static STACKS: [Shared; 2] = [const { Shared::new() }; 2];
     static ALONE: [Mutex<()>; 2] = [const { Mutex::new(()) }; 2];
     static AGAIN: [Mutex<Vec<(u16, Server)>>; 2] = [const { Mutex::new(Vec::new()) }; 2];
-    let old = OLD.get(|| options(Version::Pg15, Pooler::V1_18));
-    let new = NEW.get(|| options(Version::Pg17, Pooler::V1_24));
+    let old = STACKS[0].get(|| options(OLD));
+    let new = STACKS[1].get(|| options(NEW));
     [
         Features {
             stack: old,
-            pooler: Pooler::V1_18,
+            pooler: OLD.1,
             alone: &ALONE[0],
             again: &AGAIN[0],
         },
         Features {
             stack: new,
-            pooler: Pooler::V1_24,
+            pooler: NEW.1,
             alone: &ALONE[1],
             again: &AGAIN[1],
         },
@@ -127,7 +126,7 @@ CREATE PUBLICATION news FOR TABLE notes;
 CREATE FUNCTION note() RETURNS int LANGUAGE plpgsql AS 'BEGIN RAISE NOTICE ''noted''; RETURN 1; END';
 ";
 
-fn options(version: Version, pooler: Pooler) -> StackOptions {
+fn options((version, pooler): (Version, Pooler)) -> StackOptions {
     let new = LOGINS.iter().flat_map(|(_, one, other, _)| [*one, *other]);
     let known: Vec<_> = fixture::users().into_iter().map(|it| it.name).collect();
     let users = new

@@ -69,7 +69,7 @@ fn a_pool_that_is_gone_is_a_failure_of_its_route_and_a_login_that_changes_it_tak
     assert!(log.contains("\"route\":\"session\""), "{log}");
     assert!(!log.contains("\"route\":\"transaction\""), "{log}");
     // By a reload: nobody asks on the session route any more, and its age does not go on growing.
-    let policy = std::fs::read_to_string(stack.file("policy.toml")).expect("read");
+    let policy = stack.policy();
     let policy = policy.replace("route = \"session\"\nzone", "zone");
     crate::support::files::write_secret(&stack.file("policy.toml"), &policy);
     wait_until("the session route is left out", || {

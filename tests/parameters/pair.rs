@@ -2,7 +2,7 @@
 // Both test crates compile this module and use their own part of it.
 #![allow(dead_code)]
 
-use crate::support::message::{self, Message};
+use crate::support::message::{self, words};
 use crate::support::{Stack, Transport, Wire};
 
 /// What is sent.
@@ -126,21 +126,6 @@ fn told(wire: &mut Wire, bytes: &[u8], pieces: usize, ends: usize) -> Vec<String
     let reported = reported.into_iter();
     all.extend(reported.map(|(name, value)| format!("reported {name} = {value}")));
     all
-}
-
-fn words(message: &Message) -> String {
-    let kind = char::from(message.kind);
-    match message.kind {
-        b'E' | b'N' => {
-            let fields = *b"VCMP";
-            let fields = fields.map(|field| message.field(field).unwrap_or_default());
-            format!("{kind} {}", fields.join(" "))
-        }
-        b'D' => format!("{kind} {:?}", message.row()),
-        b'C' => format!("{kind} {}", message.tag()),
-        b'Z' => format!("{kind} {}", message.transaction()),
-        _ => kind.to_string(),
-    }
 }
 
 /// What makes the pool's only connection other than a fresh one of the same role.

@@ -1,11 +1,11 @@
 //! Random messages, told to a connection of one's own and to a pooled one: the same answers, message
 //! for message. In between, another client prepares what it likes under the same names.
 //!
-//! A failure prints its seed; `PORTCULLIS_PREPARED_SEED=<seed>` runs that one alone, and
-//! `PORTCULLIS_PREPARED_RUNS=<n>` more than usual.
+//! A failure prints its seed; `PORTCULLIS_TEST_SEED=<seed>` runs that one alone, and
+//! `PORTCULLIS_TEST_TIMES=<n>` more of them.
 
 use crate::random::Random;
-use crate::support::{Stack, VERSIONS, Wire, message};
+use crate::support::{Stack, VERSIONS, Wire, message, wanted};
 use crate::{direct, meddle, nothing_is_left, plain, stacks, words};
 
 /// Seeds on each stack.
@@ -148,16 +148,9 @@ fn compare(stack: &Stack, seed: u64) -> Result<(), String> {
     Ok(())
 }
 
-fn variable(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
-
 #[test]
 fn the_same_answers_message_for_message() {
-    let seeds = match variable("PORTCULLIS_PREPARED_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..variable("PORTCULLIS_PREPARED_RUNS").unwrap_or(RUNS),
-    };
+    let seeds = wanted::seeds(RUNS);
     for (stack, version) in stacks().iter().zip(VERSIONS) {
         for seed in seeds.clone() {
             compare(stack, seed).unwrap_or_else(|problem| panic!("{version:?}: {problem}"));

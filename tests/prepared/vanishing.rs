@@ -2,14 +2,19 @@
 //! ALL behind every transaction) while two clients hold statements of the same names and texts, each in a
 //! schema of its own: the same answers as on connections of their own.
 //!
-//! `PORTCULLIS_VANISHING_STEPS=<n>`: more than usual; `PORTCULLIS_VANISHING_SEED=<seed>`: others.
+//! `PORTCULLIS_TEST_TIMES=<n>`: more steps; `PORTCULLIS_TEST_SEED=<seed>`: others.
 
 use crate::random::Random;
 use crate::support::fixture::{ADMIN, POLICY, SQL};
 use crate::support::message::{self, Message, column, fine};
 use crate::support::process::wait_until;
-use crate::support::{Pooler, Stack, StackOptions, Transport, Version, Wire};
+use crate::support::{
+    NEW, NEWEST, OLD, Pooler, Stack, StackOptions, Transport, Version, Wire, wanted,
+};
 use crate::{direct, plain, words};
+
+/// Steps on each version in an ordinary run.
+const STEPS: usize = 250;
 
 /// The same names in two schemas: of one type, and of two.
 const TABLES: &str = "
@@ -253,23 +258,15 @@ fn play(version: Version, pooler: Pooler, pgbouncer: &str, random: &mut Random, 
     }
 }
 
-fn variable(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
-
 #[test]
 fn whatever_takes_them_away_each_client_has_its_own() {
-    let steps = variable("PORTCULLIS_VANISHING_STEPS").unwrap_or(250) as usize;
-    let mut random = Random::new(variable("PORTCULLIS_VANISHING_SEED").unwrap_or(1));
-    for (version, pooler, pgbouncer) in [
-        (Version::Pg17, Pooler::V1_24, ""),
-        (Version::Pg17, Pooler::V1_24, "max_prepared_statements = 2"),
-        (
-            Version::Pg18,
-            Pooler::V1_24,
-            "server_reset_query_always = 1",
-        ),
-        (Version::Pg15, Pooler::V1_18, ""),
+    let steps = STEPS * wanted::times() as usize;
+    let mut random = Random::new(wanted::seed().unwrap_or(1));
+    for ((version, pooler), pgbouncer) in [
+        (NEW, ""),
+        (NEW, "max_prepared_statements = 2"),
+        (NEWEST, "server_reset_query_always = 1"),
+        (OLD, ""),
     ] {
         eprintln!("{pooler:?} {pgbouncer}");
         play(version, pooler, pgbouncer, &mut random, steps);

@@ -5,7 +5,6 @@ use rustix::process::Signal;
 use crate::support::files::write_secret;
 use crate::support::fixture::{DO, POLICY, lenient};
 use crate::support::message::{failed, fine};
-use crate::support::migration::{finished, portcullis};
 use crate::support::process::wait_until;
 use crate::support::tls::Authority;
 use crate::support::{Transport, Wire};
@@ -24,8 +23,7 @@ fn an_invalid_policy_changes_nothing_and_every_problem_is_told() {
     );
     for (number, policy) in [(1.0, &invalid), (2.0, &unfit)] {
         write_secret(&stack.file("policy.toml"), policy);
-        let told =
-            finished(portcullis(&stack, &["console", "RELOAD"])).refused("nothing was reloaded");
+        let told = stack.try_reload().refused("nothing was reloaded");
         assert!(told.contains("policy.toml:"), "{told}");
         let failures = "portcullis_reloads_total{files=\"policy\",outcome=\"failed\"}";
         assert!(stack.metric(failures) >= number);
@@ -62,7 +60,7 @@ fn sighup_and_a_look_at_the_file_do_the_same() {
     });
     assert_eq!(failed(&wire.query(DO)).0, "42501");
     // Read again, it is still the same policy: nothing to tell.
-    finished(portcullis(&stack, &["console", "RELOAD"])).ok();
+    stack.reload();
     assert_eq!(stack.metric("portcullis_policy_version"), 3.0);
     // The configuration is not read while running, and whoever expects it is told.
     assert!(!stack.proxy_log().contains("the configuration has changed"));
@@ -70,7 +68,7 @@ fn sighup_and_a_look_at_the_file_do_the_same() {
     let text = std::fs::read_to_string(&config).expect("read the configuration");
     let changed = text.replace("[limits]", "[limits]\nmax_cancels = 7");
     write_secret(&config, &changed);
-    finished(portcullis(&stack, &["console", "RELOAD"])).ok();
+    stack.reload();
     stack.logged(&["the configuration has changed"]);
     // A file that is spoilt is told of once, not at every look.
     write_secret(&stack.file("policy.toml"), "schema = 2");
@@ -97,7 +95,7 @@ fn who_is_taken_out_of_the_userlist_is_let_go_and_half_a_file_is_none() {
     // As it looks while it is being written.
     let middle = stack.userlist.find("shop_plain").expect("a line") + 30;
     write_secret(&file, &stack.userlist[..middle]);
-    let told = finished(portcullis(&stack, &["console", "RELOAD"])).refused("nothing was reloaded");
+    let told = stack.try_reload().refused("nothing was reloaded");
     assert!(told.contains("auth_file, line"), "{told}");
     for wire in [&mut plain, &mut acme] {
         fine(&wire.query("SELECT 1"));
@@ -132,11 +130,11 @@ fn certificates_are_read_again_and_those_that_do_not_fit_are_not() {
     };
     // The certificate without its key.
     replace(&new.certificate, "server.crt");
-    finished(portcullis(&stack, &["console", "RELOAD"])).refused("nothing was reloaded");
+    stack.try_reload().refused("nothing was reloaded");
     assert_eq!(shown(), old);
     fine(&Wire::login(&login).query("SELECT 1"));
     replace(&new.key, "server.key");
-    finished(portcullis(&stack, &["console", "RELOAD"])).ok();
+    stack.reload();
     assert_ne!(shown(), old);
     // Whoever was in stays in; psql binds the channel to the certificate that it is shown.
     fine(&before.query("SELECT 1"));
@@ -145,10 +143,10 @@ fn certificates_are_read_again_and_those_that_do_not_fit_are_not() {
     let other = Authority::new(directory, "other");
     let own = std::fs::read_to_string(&login.sslrootcert).expect("read");
     replace(other.certificate(), "ca.crt");
-    finished(portcullis(&stack, &["console", "RELOAD"])).ok();
+    stack.reload();
     let refused = Wire::try_login(&login, Transport::SslRequest, &[]).err();
     assert_eq!(refused.expect("not verified").sqlstate(), "08004");
     write_secret(&stack.file("ca.crt"), &own);
-    finished(portcullis(&stack, &["console", "RELOAD"])).ok();
+    stack.reload();
     fine(&Wire::login(&login).query("SELECT 1"));
 }

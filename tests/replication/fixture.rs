@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::support::fixture::POLICY;
 use super::support::message::{self, Message};
 use super::support::{
-    Login, OnEveryVersion, Psql, Stack, StackOptions, Transport, User, Wire, password, psql,
+    Login, OnEveryVersion, Psql, Stack, StackOptions, Transport, User, Wire, parts, password, psql,
 };
 
 static STACKS: OnEveryVersion = OnEveryVersion::new();
@@ -193,4 +193,22 @@ pub fn pg_recvlogical(login: &Login, arguments: &[&str]) -> Psql {
         .args(arguments);
     command.envs(login.environment());
     psql::with_input(command, "").into()
+}
+
+/// psycopg2 gets what it gets from PostgreSQL itself.
+pub fn psycopg2_streams(stack: &Stack) {
+    let python = parts::parts().join("drivers/python/bin/python");
+    parts::present(&python, "drivers");
+    let rows = [cdc(stack), direct(stack, "cdc")].map(|login| {
+        let mut command = Command::new(&python);
+        command.arg(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/replication/stream.py"
+        ));
+        command.envs(login.environment());
+        command.env("DIRECT_DSN", stack.direct_dsn("app"));
+        Psql::from(psql::with_input(command, "")).ok()
+    });
+    assert_eq!(rows[0], rows[1]);
+    assert!(rows[0].contains("row 200"), "{}", rows[0]);
 }

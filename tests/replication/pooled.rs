@@ -5,11 +5,9 @@ use super::fixture::*;
 use super::support::cancel::cancel_from;
 use super::support::message::{self, column, fine, kinds};
 use super::support::process::wait_until;
-use super::support::{
-    Login, Pooler, Psql, Stack, StackOptions, Transport, Version, Wire, parts, psql,
-};
+use super::support::{Login, NEW, OLD, Pooler, Stack, StackOptions, Transport, Version, Wire};
 
-fn start(version: Version, pooler: Pooler) -> Stack {
+fn start((version, pooler): (Version, Pooler)) -> Stack {
     Stack::start(StackOptions {
         version,
         pooler,
@@ -57,39 +55,26 @@ fn start_of(slot: &Slot<'_>) -> Vec<u8> {
 
 #[test]
 fn pgbouncer_carries_replication_from_1_23_on() {
-    let stack = start(Version::Pg15, Pooler::V1_18);
+    let stack = start(OLD);
     let parameters = [("replication", "database")];
     let told = Wire::try_login(&pooled(&stack), Transport::SslRequest, &parameters);
     let told = told.err().expect("no login");
     assert_eq!(told.sqlstate(), "08P01", "{told:?}");
     drop(stack);
 
-    let stack = start(Version::Pg17, Pooler::V1_24);
+    let stack = start(NEW);
     decodes(&stack, &pooled(&stack), "cdc_pooled");
 }
 
 #[test]
 fn the_replication_route_may_lead_to_a_pgbouncer_that_carries_it() {
-    let mut stack = start(Version::Pg17, Pooler::V1_24);
+    let mut stack = start(NEW);
     let hosts = |port: u16| format!("[route.replication]\nhosts = [\"127.0.0.1:{port}\"]");
     let (postgresql, pgbouncer) = (hosts(stack.cluster.port), hosts(stack.transaction_port));
     stack.reconfigure(&postgresql, &pgbouncer);
     decodes(&stack, &cdc(&stack), "cdc_routed");
 
-    let python = parts::parts().join("drivers/python/bin/python");
-    parts::present(&python, "drivers");
-    let rows = [cdc(&stack), direct(&stack, "cdc")].map(|login| {
-        let mut command = std::process::Command::new(&python);
-        command.arg(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/replication/stream.py"
-        ));
-        command.envs(login.environment());
-        command.env("DIRECT_DSN", stack.direct_dsn("app"));
-        Psql::from(psql::with_input(command, "")).ok()
-    });
-    assert_eq!(rows[0], rows[1]);
-    assert!(rows[0].contains("row 200"), "{}", rows[0]);
+    psycopg2_streams(&stack);
 
     // What another login must not get it does not get by this way either.
     let service = refused_at_login(

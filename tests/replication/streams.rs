@@ -4,7 +4,7 @@ use super::fixture::*;
 use super::support::cancel::cancel_from;
 use super::support::message::{self, column, fine, kinds};
 use super::support::process::wait_until;
-use super::support::{Stack, Wire, parts};
+use super::support::{Stack, Wire};
 
 fn insert(stack: &Stack, first: u32, count: u32) {
     let last = first + count - 1;
@@ -41,21 +41,8 @@ fn pg_recvlogical_gets_the_rows_that_it_gets_from_postgresql() {
 
 #[test]
 fn psycopg2_streams_pgoutput_as_from_postgresql() {
-    let python = parts::parts().join("drivers/python/bin/python");
-    parts::present(&python, "drivers");
     for stack in stacks().iter() {
-        let rows = [cdc(stack), direct(stack, "cdc")].map(|login| {
-            let mut command = std::process::Command::new(&python);
-            command.arg(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/tests/replication/stream.py"
-            ));
-            command.envs(login.environment());
-            command.env("DIRECT_DSN", stack.direct_dsn("app"));
-            super::support::Psql::from(super::support::psql::with_input(command, "")).ok()
-        });
-        assert_eq!(rows[0], rows[1]);
-        assert!(rows[0].contains("row 200"), "{}", rows[0]);
+        psycopg2_streams(stack);
     }
 }
 
@@ -241,7 +228,7 @@ fn a_drain_ends_streams_at_once_and_a_reload_those_it_concerns() {
     let stack = Stack::start(options());
     let slot = Slot::new(&stack, "cdc_drain", "pgoutput");
     let mut wire = begun(&stack, &slot);
-    let policy = std::fs::read_to_string(stack.file("policy.toml")).expect("the policy");
+    let policy = stack.policy();
     let proxy = stack.proxy.as_ref().expect("Portcullis");
     let rewrite = |policy: &str| {
         super::support::files::write_secret(&stack.file("policy.toml"), policy);

@@ -100,6 +100,21 @@ pub fn write_secret(path: &Path, text: &str) {
         .unwrap_or_else(|error| panic!("could not write {}: {error}", path.display()));
 }
 
+/// The files of cases in a directory of `tests`, without their ending; in order.
+pub fn cases(directory: &str, ending: &str) -> Vec<String> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests")
+        .join(directory);
+    let entries = std::fs::read_dir(directory).expect("the directory of the cases");
+    let name = |entry: DirEntry| {
+        let name = entry.file_name().into_string().ok()?;
+        name.strip_suffix(ending).map(str::to_owned)
+    };
+    let mut files: Vec<String> = entries.flatten().filter_map(name).collect();
+    files.sort();
+    files
+}
+
 /// Copies a tree with owners and modes; shares the blocks where the file system can.
 pub fn copy_tree(from: &Path, to: &Path) {
     let mut command = Command::new("cp");

@@ -223,6 +223,23 @@ pub fn kinds(messages: &[Message]) -> String {
         .collect()
 }
 
+/// A message as words, to be compared with that of another connection.
+pub fn words(message: &Message) -> String {
+    let kind = char::from(message.kind);
+    match message.kind {
+        b'E' | b'N' => {
+            let fields = *b"VCMP";
+            let fields = fields.map(|field| message.field(field).unwrap_or_default());
+            format!("{kind} {}", fields.join(" "))
+        }
+        b'D' => format!("{kind} {:?}", message.row()),
+        b'C' => format!("{kind} {}", message.tag()),
+        b'Z' => format!("{kind} {}", message.transaction()),
+        b'V' => format!("{kind} {}", message.body.escape_ascii()),
+        _ => kind.to_string(),
+    }
+}
+
 /// The first ErrorResponse among `messages`.
 pub fn error(messages: &[Message]) -> Option<&Message> {
     messages.iter().find(|message| message.kind == b'E')

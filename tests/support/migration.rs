@@ -17,6 +17,13 @@ pub fn portcullis(stack: &Stack, arguments: &[&str]) -> Command {
     command
 }
 
+/// `portcullis check FILE`
+pub fn check(file: &Path) -> Psql {
+    let mut command = Command::new(program());
+    command.arg("check").arg(file);
+    finished(command)
+}
+
 /// Runs a command to its end.
 pub fn finished(command: Command) -> Psql {
     with_input(command, "").into()

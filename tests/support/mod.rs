@@ -32,6 +32,7 @@ pub mod shared;
 pub mod shop;
 pub mod signed;
 pub mod tls;
+pub mod wanted;
 pub mod wire;
 
 use std::path::{Path, PathBuf};
@@ -273,10 +274,20 @@ impl Stack {
         self.reload();
     }
 
-    /// Tells Portcullis on its console to read its files again.
+    /// Tells Portcullis on its console to read its files again, which it does.
     #[track_caller]
     pub fn reload(&self) {
-        migration::finished(migration::portcullis(self, &["console", "RELOAD"])).ok();
+        self.try_reload().ok();
+    }
+
+    /// Tells it the same, and what it says to that.
+    pub fn try_reload(&self) -> Psql {
+        migration::finished(migration::portcullis(self, &["console", "RELOAD"]))
+    }
+
+    /// The policy file as it is.
+    pub fn policy(&self) -> String {
+        std::fs::read_to_string(self.file("policy.toml")).expect("the policy")
     }
 
     /// Waits until that many backends are in pg_sleep().

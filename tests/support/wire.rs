@@ -238,6 +238,15 @@ impl Wire {
         messages
     }
 
+    /// The state of the transaction at each of the next `count` ReadyForQuery.
+    pub fn states(&mut self, count: usize) -> String {
+        let state = |_| {
+            let messages = self.receive_until(b'Z');
+            messages.last().expect("an end").transaction()
+        };
+        (0..count).map(state).collect()
+    }
+
     /// One byte outside of any message: the answer to SSLRequest.
     pub fn receive_byte(&mut self) -> Option<u8> {
         self.fill(1).then(|| self.received.remove(0))

@@ -11,6 +11,62 @@ use crate::support::shared::OnEveryVersion;
 pub use crate::support::shop::SEEN;
 use crate::support::{self, Stack, StackOptions, Transport, Wire};
 
+/// Zone `globex` for one transaction, in the ways in which drivers send it.
+pub const FOR_A_TRANSACTION: [(&str, &[Option<&str>]); 10] = [
+    ("SELECT set_config('app.tenant_id', 'globex', true)", &[]),
+    ("SET LOCAL app.tenant_id = 'globex'", &[]),
+    (
+        "SELECT set_config('app.tenant_id', $1, true)",
+        &[Some("globex")],
+    ),
+    (
+        "SELECT set_config('app.tenant_id', $1::text, true)",
+        &[Some("globex")],
+    ),
+    (
+        "SELECT set_config($1, $2, true)",
+        &[Some("app.tenant_id"), Some("globex")],
+    ),
+    (
+        "SELECT set_config('app.tenant_id'::VARCHAR, $1::VARCHAR, true)",
+        &[Some("globex")],
+    ),
+    (
+        "SELECT set_config(CAST('app.tenant_id' AS text), CAST($1 AS varchar), true)",
+        &[Some("globex")],
+    ),
+    (
+        "SELECT set_config($1::VARCHAR, $2::VARCHAR, true) AS set_config_1",
+        &[Some("app.tenant_id"), Some("globex")],
+    ),
+    (
+        "SELECT set_config($2, $1, TRUE)",
+        &[Some("globex"), Some("APP.Tenant_id")],
+    ),
+    (
+        "SELECT set_config($1::text, 'globex', true)",
+        &[Some("app.Tenant_ID")],
+    ),
+];
+
+/// A transaction that sets zone `globex` for itself, in one write, as a pipelining driver sends it.
+#[track_caller]
+pub fn works_in_one_write(wire: &mut Wire, text: &str, values: &[Option<&str>]) {
+    let whole = [
+        extended("BEGIN", &[]),
+        extended(text, values),
+        extended(SEEN, &[]),
+        extended("COMMIT", &[]),
+    ];
+    let answer = wire.batch(&whole.concat());
+    fine(&answer);
+    assert_eq!(
+        column(&answer).last().map(String::as_str),
+        Some("globex"),
+        "{text}"
+    );
+}
+
 static STACKS: OnEveryVersion = OnEveryVersion::new();
 
 /// One role, and so one pool with one connection, for all of them.

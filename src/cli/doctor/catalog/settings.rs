@@ -9,7 +9,7 @@ pub(super) const IDS: &[&str] = &["relation-sets-parameters"];
 
 /// Ways to set a parameter, as relation and privilege. Views over pg_settings, views over these too, where
 /// PostgreSQL makes of their UPDATE one of pg_settings; rules that have such an UPDATE; views and rules that
-/// call set_config, whose oid is 2078.
+/// call set_config, whose oid is 2078 (a materialized view has called it when it was made, and reading does not).
 const WAYS: &str = "RECURSIVE reads (oid) AS ( \
        SELECT 'pg_catalog.pg_settings'::regclass::oid \
        UNION SELECT w.ev_class FROM reads AS b \
@@ -21,6 +21,7 @@ const WAYS: &str = "RECURSIVE reads (oid) AS ( \
        UNION SELECT w.ev_class, (ARRAY['SELECT', 'UPDATE', 'INSERT', 'DELETE'])[w.ev_type::text::int] \
          FROM pg_catalog.pg_rewrite AS w \
          WHERE w.ev_action::text ~ ':funcid 2078\\M' \
+             AND NOT EXISTS (SELECT FROM pg_catalog.pg_class AS m WHERE m.oid = w.ev_class AND m.relkind = 'm') \
            OR w.ev_type <> '1' AND w.ev_action::text ~ ':commandType 2\\M' AND EXISTS ( \
              SELECT FROM pg_catalog.pg_depend AS d JOIN reads AS b ON b.oid = d.refobjid \
              WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.objid = w.oid \
