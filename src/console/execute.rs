@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::reply::{Answer, Column, Refused, Type};
+use super::reply::{Answer, Column, Refused, Rest, Type};
 use super::verb::{HELP, OpenMigration, Verb};
 use super::{ConsoleState, Person, report};
 use crate::config::{Config, SslMode};
 use crate::error::SqlState;
 use crate::migration::Session;
-use crate::migration::registry::{RegistryError, SessionRow, State, StatementRow};
+use crate::migration::registry::{RegistryError, STATEMENTS_READ, SessionRow, State, StatementRow};
 use crate::migration::sessions::{Opening, Sessions, now};
 use crate::migration::span::{show, time_of_day, timestamp};
 use crate::migration::token::{SessionId, Token, login_of};
@@ -119,14 +119,7 @@ pub(super) async fn execute(
                 found.iter().map(session_row).collect(),
             ))
         }
-        Verb::ShowMigration(id) => {
-            let (_, statements) = sessions(state)?.show(id).await.map_err(refused)?;
-            Ok(rows(
-                "SHOW",
-                STATEMENTS,
-                statements.iter().map(statement_row).collect(),
-            ))
-        }
+        Verb::ShowMigration(id) => statements(state, Rest { id, behind: 0 }).await,
         Verb::ShowReport => Ok(report::rows(state)),
         Verb::ShowGuards => Ok(report::guards(state)),
         Verb::OpenMigration(asked) => open(state, person, asked).await,
@@ -152,6 +145,22 @@ pub(super) async fn execute(
             Ok(done("SHUTDOWN"))
         }
     }
+}
+
+/// Some of a session's statements, and where they go on.
+pub(super) async fn statements(state: &ConsoleState, from: Rest) -> Result<Answer, Refused> {
+    let shown = sessions(state)?.show(from.id, from.behind).await;
+    let (_, shown) = shown.map_err(refused)?;
+    let rest = shown.last().map(|last| Rest {
+        id: from.id,
+        behind: last.number,
+    });
+    Ok(Answer {
+        columns: STATEMENTS,
+        rows: shown.iter().map(statement_row).collect(),
+        tag: "SHOW",
+        rest: rest.filter(|_| shown.len() == STATEMENTS_READ),
+    })
 }
 
 async fn open(
@@ -314,7 +323,12 @@ fn statement_row(row: &StatementRow) -> Vec<Option<String>> {
 }
 
 fn rows(tag: &'static str, columns: &'static [Column], rows: Vec<Vec<Option<String>>>) -> Answer {
-    Answer { columns, rows, tag }
+    Answer {
+        columns,
+        rows,
+        tag,
+        rest: None,
+    }
 }
 
 fn done(tag: &'static str) -> Answer {

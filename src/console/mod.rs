@@ -11,6 +11,7 @@ mod execute;
 mod peer;
 mod reply;
 mod report;
+mod seats;
 mod talk;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -28,11 +29,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 pub use peer::{Access, Person};
 pub use reply::Refused;
+
+use seats::{Seat, Seats};
 
 use crate::config::Config;
 use crate::error::SqlState;
@@ -42,8 +44,6 @@ use crate::telemetry::report::Report;
 
 /// The database name that means the console.
 pub const DATABASE: &str = "portcullis";
-/// Connections at a time; more are refused with 53300.
-const MAX_CONNECTIONS: usize = 32;
 
 /// What the console needs of the running proxy.
 pub trait Proxy: Send + Sync {
@@ -104,20 +104,20 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
 
 /// Serves the console until the future is dropped; its connections end with it.
 pub async fn serve(listener: UnixListener, state: Arc<ConsoleState>) {
-    let seats = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let seats = Arc::new(Seats::default());
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((client, _)) => match seats.clone().try_acquire_owned() {
-                    Ok(seat) => {
+                Ok((client, _)) => match seat(&client, &state, &seats) {
+                    Some(seat) => {
                         let state = state.clone();
                         connections.spawn(async move {
                             talk::serve(client, &state).await;
                             drop(seat);
                         });
                     }
-                    Err(_) => turn_away(&client),
+                    None => turn_away(&client),
                 },
                 Err(error) => {
                     // Out of descriptors, most likely: wait, or this loop would spin.
@@ -128,6 +128,12 @@ pub async fn serve(listener: UnixListener, state: Arc<ConsoleState>) {
             Some(_) = connections.join_next() => {}
         }
     }
+}
+
+fn seat(client: &UnixStream, state: &ConsoleState, seats: &Arc<Seats>) -> Option<Seat> {
+    // Whom the kernel does not name sits with the others, until it is told so.
+    let uid = client.peer_cred().map_or(u32::MAX, |peer| peer.uid());
+    seats.take(uid, state.access.is_owner(uid))
 }
 
 fn turn_away(client: &UnixStream) {

@@ -40,6 +40,11 @@ impl Access {
         })
     }
 
+    /// Root, or the proxy's own user?
+    pub(super) fn is_owner(self, uid: u32) -> bool {
+        uid == 0 || uid == self.own_uid
+    }
+
     /// The person, or None for a peer that may not use the console. Reads two small files.
     pub(super) fn admit(self, peer: &UCred) -> Option<Person> {
         let passwd = read(Path::new("/etc/passwd"));
@@ -49,7 +54,7 @@ impl Access {
                 peer.gid() == group || is_member(&read(Path::new("/etc/group")), group, name)
             })
         };
-        let owner = peer.uid() == 0 || peer.uid() == self.own_uid;
+        let owner = self.is_owner(peer.uid());
         (owner || member()).then(|| Person {
             name: name.map_or_else(|| format!("uid {}", peer.uid()), Into::into),
             owner,

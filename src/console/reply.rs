@@ -11,6 +11,7 @@ use pgwire::messages::startup::{
 };
 
 use crate::error::SqlState;
+use crate::migration::token::SessionId;
 
 /// A column's type: `text` or `int8`, by PostgreSQL's type OIDs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,18 @@ pub struct Answer {
     pub rows: Vec<Vec<Option<String>>>,
     /// The command tag.
     pub tag: &'static str,
+    /// Where the rows go on that are not here.
+    pub rest: Option<Rest>,
+}
+
+/// More rows of the same answer, to be asked for when these are sent: all at once would be as much memory as
+/// clients care to ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rest {
+    /// The session whose statements they are.
+    pub id: SessionId,
+    /// The number of the last one that is here.
+    pub behind: u64,
 }
 
 /// Why a verb was not done. The texts follow PostgreSQL's error style.
@@ -153,20 +166,27 @@ impl Reply {
         self.put(&ErrorResponse::new(refused.fields("FATAL")));
     }
 
-    pub fn answer(&mut self, answer: &Answer) {
-        if !answer.columns.is_empty() {
+    /// How an answer begins.
+    pub fn columns(&mut self, columns: &[Column]) {
+        if !columns.is_empty() {
             let field = |(name, kind): &Column| {
                 let size = if *kind == Type::Number { 8 } else { -1 };
                 FieldDescription::new((*name).into(), 0, 0, *kind as u32, size, -1, 0)
             };
-            self.put(&RowDescription::new(
-                answer.columns.iter().map(field).collect(),
-            ));
+            self.put(&RowDescription::new(columns.iter().map(field).collect()));
         }
-        for row in &answer.rows {
+    }
+
+    /// Some of its rows.
+    pub fn rows(&mut self, rows: &[Vec<Option<String>>]) {
+        for row in rows {
             self.put(&data_row(row));
         }
-        self.put(&CommandComplete::new(answer.tag.into()));
+    }
+
+    /// How it ends.
+    pub fn complete(&mut self, tag: &str) {
+        self.put(&CommandComplete::new(tag.into()));
     }
 }
 

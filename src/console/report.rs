@@ -64,6 +64,7 @@ pub(super) fn rows(state: &ConsoleState) -> Answer {
         columns: ROWS,
         rows: rows.into_iter().map(|(_, row)| row).collect(),
         tag: "SHOW",
+        rest: None,
     }
 }
 
@@ -136,6 +137,7 @@ pub(super) fn guards(state: &ConsoleState) -> Answer {
         columns: GUARDS,
         rows: Guard::ALL.map(row).to_vec(),
         tag: "SHOW",
+        rest: None,
     }
 }
 

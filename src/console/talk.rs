@@ -6,7 +6,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::reply::{Refused, Reply};
+use super::reply::{Answer, Refused, Reply};
 use super::wire::{self, Message, Opening, PATIENCE, Startup, WireError};
 use super::{ConsoleState, DATABASE, Person, execute, verb};
 use crate::error::SqlState;
@@ -27,6 +27,14 @@ struct Talk<'a> {
     reply: Reply,
     /// After an error in the extended protocol everything up to Sync is passed over.
     until_sync: bool,
+}
+
+/// What comes behind a message.
+#[derive(PartialEq, Eq)]
+enum Then {
+    GoOn,
+    /// Nobody takes the answer: not another word.
+    Leave,
 }
 
 /// Serves one connection to its end.
@@ -146,11 +154,13 @@ impl Talk<'_> {
             if message.kind == b'X' {
                 return Ok(());
             }
-            self.message(message).await?;
+            if self.message(message).await? == Then::Leave {
+                return Ok(());
+            }
         }
     }
 
-    async fn message(&mut self, message: Message) -> Result<(), Refused> {
+    async fn message(&mut self, message: Message) -> Result<Then, Refused> {
         match message.kind {
             b'S' => {
                 self.until_sync = false;
@@ -162,7 +172,9 @@ impl Talk<'_> {
             b'Q' => {
                 let text = wire::query_text(&message.body)
                     .map_err(|what| Refused::new(SqlState::PROTOCOL, what))?;
-                self.query(text).await;
+                if self.query(text).await.is_err() {
+                    return Ok(Then::Leave);
+                }
                 self.reply.ready();
             }
             b'P' | b'B' | b'D' | b'E' | b'C' => {
@@ -180,10 +192,11 @@ impl Talk<'_> {
                 ));
             }
         }
-        Ok(())
+        Ok(Then::GoOn)
     }
 
-    async fn query(&mut self, text: &str) {
+    /// Err: nobody takes the answer.
+    async fn query(&mut self, text: &str) -> Result<(), ()> {
         let verbs = match verb::parse(text) {
             Ok(verbs) => verbs,
             Err(verb::SyntaxError {
@@ -191,11 +204,12 @@ impl Talk<'_> {
                 hint,
                 position,
             }) => {
-                return self.reply.error(&Refused {
+                self.reply.error(&Refused {
                     hint,
                     position,
                     ..Refused::new(SqlState::SYNTAX, message)
                 });
+                return Ok(());
             }
         };
         if verbs.is_empty() {
@@ -216,14 +230,41 @@ impl Talk<'_> {
             .unwrap_or_else(|_| late())
             {
                 Ok(answer) => {
-                    self.reply.answer(&answer);
-                    if let Some(id) = execute::opened_in(&answer) {
-                        self.deliver(id).await;
+                    if let Err(refused) = self.answer(answer).await? {
+                        self.reply.error(&refused);
+                        return Ok(());
                     }
                 }
-                Err(refused) => return self.reply.error(&refused),
+                Err(refused) => {
+                    self.reply.error(&refused);
+                    return Ok(());
+                }
             }
         }
+        Ok(())
+    }
+
+    /// Sends an answer, some rows at a time. Err: nobody takes it.
+    async fn answer(&mut self, mut answer: Answer) -> Result<Result<(), Refused>, ()> {
+        self.reply.columns(answer.columns);
+        loop {
+            self.reply.rows(&answer.rows);
+            let Some(rest) = answer.rest else {
+                break;
+            };
+            drop(answer);
+            self.send().await?;
+            answer = match execute::statements(self.state, rest).await {
+                Ok(more) => more,
+                Err(refused) => return Ok(Err(refused)),
+            };
+        }
+        self.reply.complete(answer.tag);
+        match execute::opened_in(&answer) {
+            Some(id) => self.deliver(id).await,
+            None => self.send().await?,
+        }
+        Ok(Ok(()))
     }
 
     /// Sends the token now; if nobody takes it, nobody has it, and the session would hold its

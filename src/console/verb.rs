@@ -164,9 +164,11 @@ fn characters(text: &str) -> u32 {
 fn words(text: &str) -> Result<Vec<Word>, SyntaxError> {
     let mut words = Vec::new();
     let mut rest = text;
+    let mut position = 1;
     loop {
-        rest = rest.trim_start();
-        let position = 1 + characters(&text[..text.len() - rest.len()]);
+        let blank = rest.len() - rest.trim_start().len();
+        position += characters(&rest[..blank]);
+        rest = &rest[blank..];
         let Some(first) = rest.chars().next() else {
             return Ok(words);
         };
@@ -192,6 +194,8 @@ fn words(text: &str) -> Result<Vec<Word>, SyntaxError> {
             text: value,
             position,
         });
+        // From one word to the next: a text may be nothing but semicolons.
+        position += characters(&rest[..length]);
         rest = &rest[length..];
     }
 }

@@ -227,9 +227,12 @@ impl Conversation {
             }
             return simple;
         }
+        // When the session ends what runs is cancelled; what was sent ahead would run after it.
         let injection = self.injection.as_ref();
         self.batch == Batch::Closed
-            && injection.is_some_and(|it| it.holds_batches() || (!simple && it.may_be_handed_on()))
+            && (self.record
+                || injection
+                    .is_some_and(|it| it.holds_batches() || (!simple && it.may_be_handed_on())))
     }
 
     /// Asks the pool what the zone must know about it, where nothing else is open or unanswered. What

@@ -192,16 +192,19 @@ impl Sessions {
         self.registry.run(move |store| store.sessions(limit)).await
     }
 
-    /// One session and its statements.
+    /// One session and its next statements behind number `behind`: see [`Store::statements`].
+    ///
+    /// [`Store::statements`]: super::registry::Store::statements
     pub async fn show(
         &self,
         id: SessionId,
+        behind: u64,
     ) -> Result<(SessionRow, Vec<StatementRow>), RegistryError> {
         self.registry
             .run(move |store| {
                 Ok((
                     store.session(id)?.ok_or(RegistryError::NoSession(id))?,
-                    store.statements(id)?,
+                    store.statements(id, behind)?,
                 ))
             })
             .await

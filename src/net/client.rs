@@ -4,12 +4,12 @@ use std::future::Future;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
+use super::arrivals::Arrival;
 use super::cancel::{self, CancelKey};
 use super::exit::Exit;
 use super::farewell::{leave, say};
@@ -35,19 +35,30 @@ use crate::telemetry::labels::{HandshakeKind, HandshakeOutcome, LoginOutcome, Re
 use crate::telemetry::log::ConnectionId;
 
 /// Serves one client.
-pub async fn serve(socket: TcpStream, worker: Rc<Worker>, place: Place) {
+pub async fn serve(socket: TcpStream, worker: Rc<Worker>, place: Place, arrival: Arrival) {
     let _place = place;
     worker.counters.client_opened();
-    let connection = worker
-        .shared
-        .next_connection
-        .fetch_add(1, Ordering::Relaxed);
+    let connection = arrival.connection;
     // The futures of the login are large: boxed, they are gone once the client is in.
-    let arriving = measured(&worker, arrive(socket, &worker, connection));
+    let arriving = unless_displaced(arrival, socket, &worker);
     if let Some(ready) = Box::pin(arriving).await {
         stay(ready, &worker, connection).await;
     }
     worker.counters.client_closed();
+}
+
+/// Arrives, unless another one takes its place among those who do.
+async fn unless_displaced(
+    arrival: Arrival,
+    socket: TcpStream,
+    worker: &Rc<Worker>,
+) -> Option<Box<Ready>> {
+    let arriving = measured(worker, arrive(socket, worker, arrival.connection));
+    tokio::select! {
+        biased;
+        arrived = arriving => arrived,
+        () = arrival.displaced() => None,
+    }
 }
 
 /// Runs `future`; how long each step of it holds the worker is measured, as [`Pump`] does its own.
@@ -100,6 +111,7 @@ async fn arrive(socket: TcpStream, worker: &Rc<Worker>, connection: u32) -> Opti
             worker
                 .counters
                 .handshake(HandshakeKind::Cancel, HandshakeOutcome::Ok);
+            worker.arrivals.borrow_mut().leave(connection);
             let request = Request {
                 process,
                 secret: &secret,
@@ -194,6 +206,7 @@ async fn log_in(
     }
     let identity = login::authenticate(hello, &startup, worker).await?;
     let seat = take_seat(worker)?;
+    worker.arrivals.borrow_mut().leave(connection);
     let share = Share::take(&identity, worker)?;
     let mut settings = sort(&startup, &identity, worker)?;
     let server = dial(worker, &identity, &settings, connection).await;
@@ -451,7 +464,7 @@ async fn stay(mut ready: Box<Ready>, worker: &Rc<Worker>, connection: u32) {
 mod tests {
     use super::*;
 
-    fn size_of_future<A, B, C, F: Future>(_: impl FnOnce(A, B, C) -> F) -> usize {
+    fn size_of_future<A, B, C, D, F: Future>(_: impl FnOnce(A, B, C, D) -> F) -> usize {
         size_of::<F>()
     }
 
@@ -462,7 +475,7 @@ mod tests {
     fn an_idle_connection_is_small() {
         let task = size_of_future(serve);
         assert!(task <= 256, "the task of a client: {task} bytes");
-        let stay = size_of_future(|it, worker: &'static Rc<Worker>, id| stay(it, worker, id));
+        let stay = size_of_future(|it, worker: &'static Rc<Worker>, id, ()| stay(it, worker, id));
         assert!(stay <= 160, "the part of it that stays: {stay} bytes");
         let ready = size_of::<Ready>();
         assert!(ready <= 1320, "what it works on: {ready} bytes");

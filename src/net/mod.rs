@@ -6,6 +6,7 @@
 //! policy and asks `standing` of each connection whether it may go on.
 
 pub mod acceptor;
+mod arrivals;
 pub mod cancel;
 mod charge;
 pub mod client;

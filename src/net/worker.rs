@@ -13,6 +13,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::LocalSet;
 
+use super::arrivals::{Arrival, Arrivals, origin};
 use super::client;
 use super::interrupt::Interrupt;
 use super::shared::{Shared, Snapshot};
@@ -57,6 +58,8 @@ pub struct Worker {
     pub facts: RefCell<FactsCache>,
     /// Places for TLS handshakes.
     pub handshakes: Semaphore,
+    /// The sockets that have not logged in.
+    pub arrivals: RefCell<Arrivals>,
     /// The connections that can be interrupted, by number.
     pub interrupts: RefCell<HashMap<u32, Arc<Interrupt>>>,
     /// For the tokens of zones.
@@ -151,14 +154,20 @@ async fn serve(shared: Arc<Shared>, load: Arc<AtomicUsize>, mut inbox: mpsc::Rec
                     load: Arc::clone(&load),
                 };
                 let arriving = sockets.saturating_sub(shared.logged_in.load(Ordering::Relaxed));
+                let origin = origin(socket.peer_addr().ok().map(|address| address.ip()));
                 if arriving >= shared.config.listen.max_client_conn.max(MIN_ARRIVING) {
                     worker.counters.client_rejected(Rejected::Arriving);
                     crate::limited!(warn, arriving, "too many sockets that have not logged in");
-                    continue;
+                    if !worker.arrivals.borrow_mut().make_room(origin) {
+                        continue;
+                    }
                 }
                 match tokio::net::TcpStream::from_std(socket) {
                     Ok(socket) => {
-                        tokio::task::spawn_local(client::serve(socket, Rc::clone(&worker), place));
+                        let connection = shared.next_connection.fetch_add(1, Ordering::Relaxed);
+                        let arrival = Arrival::new(&worker, connection, origin);
+                        let worker = Rc::clone(&worker);
+                        tokio::task::spawn_local(client::serve(socket, worker, place, arrival));
                     }
                     Err(error) => tracing::error!(%error, "a client's socket cannot be served"),
                 }
@@ -192,6 +201,7 @@ impl Worker {
             }),
             facts: RefCell::new(facts),
             handshakes: Semaphore::new(HANDSHAKES),
+            arrivals: RefCell::default(),
             interrupts: RefCell::default(),
             nonces: Nonces::default(),
             draining: Cell::new(false),

@@ -46,7 +46,7 @@ words! {
     Rejected {
         /// `max_client_conn` clients are logged in; told with SQLSTATE 53300 after the password.
         MaxClientConn = "max-client-conn",
-        /// Too many sockets have not logged in; closed at accept.
+        /// Too many sockets have not logged in: this one, or the newest of the address that has most.
         Arriving = "arriving",
     }
 }

@@ -78,9 +78,16 @@ impl Queue {
 }
 
 fn drain(queued: &Receiver<Entry>, mut out: impl Write, waiting: &AtomicUsize, dropped: &Shared) {
+    // Half a line may have been written, on a disk that is full: the next one must not go on from there.
+    let mut half = false;
     for entry in queued {
         if let Entry::Line(line) = entry {
-            if out.write_all(&line).is_err() {
+            let ended = match half {
+                true => out.write_all(b"\n"),
+                false => Ok(()),
+            };
+            half = ended.and_then(|()| out.write_all(&line)).is_err();
+            if half {
                 dropped.increment();
             }
             waiting.fetch_sub(line.len(), Relaxed);

@@ -114,7 +114,7 @@ tallied! {
     ClientsClosed: "portcullis_client_connections_closed_total", [],
         "Client connections ended.";
     ClientsRejected: "portcullis_client_connections_rejected_total", [REJECTED],
-        "Clients turned away for being too many: logged in (max_client_conn, SQLSTATE 53300), or arriving (closed at accept).";
+        "Clients turned away for being too many: logged in (max_client_conn, SQLSTATE 53300), or arriving (they have not logged in).";
     ClientsLetGo: "portcullis_client_connections_let_go_total", [],
         "Client connections ended because a reload changed what they were admitted with.";
     RoutesEntered: "portcullis_route_client_connections_opened_total", [ROUTE],

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use super::{TestConsole, out, psql};
-use crate::console::MAX_CONNECTIONS;
+use crate::console::seats::MAX_CONNECTIONS;
 
 #[test]
 fn the_extended_protocol_is_refused_and_the_connection_stays_in_step() {

@@ -104,6 +104,16 @@ impl RegistryError {
         Self::file(path, problem)
     }
 
+    /// The system's error where room was to be taken.
+    pub(super) fn no_room(path: &Path, error: &std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull => {
+                Self::file(path, "cannot be written: the disk is full")
+            }
+            _ => Self::file(path, format!("cannot be written: {error}")),
+        }
+    }
+
     pub(super) fn schema(path: &Path, error: SchemaError) -> Self {
         match error {
             SchemaError::Sqlite(error) => Self::sqlite(path, &error),

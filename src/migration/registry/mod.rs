@@ -2,6 +2,7 @@
 //! of its own with a bounded queue. A full queue, a late answer and any error are refusals.
 
 mod error;
+mod reserve;
 mod row;
 mod schema;
 mod store;
@@ -18,7 +19,7 @@ use tokio::sync::oneshot;
 
 pub use error::{Holder, RegistryError};
 pub use row::{Closing, NewSession, SessionRow, State, Statement, StatementRow};
-pub use store::Store;
+pub use store::{STATEMENTS_READ, Store};
 
 use super::sessions::Session;
 use super::token::SessionId;

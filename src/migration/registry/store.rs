@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::error::{Holder, RegistryError};
+use super::reserve::Reserve;
 use super::row::{Closing, NewSession, SessionRow, State, Statement, StatementRow};
 use super::schema;
 use crate::migration::span::Millis;
@@ -19,8 +20,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a process that is just ending may still hold the file, and how often we look.
 const HANDOVER: Duration = Duration::from_secs(2);
 const HANDOVER_STEP: Duration = Duration::from_millis(20);
-/// Most statements of a session that are read back at a time.
-const STATEMENTS_SHOWN: usize = 10_000;
+/// Most statements of a session that are read back.
+const STATEMENTS_SHOWN: i64 = 10_000;
+/// Most of them at a time: a text has up to 4 kB.
+pub const STATEMENTS_READ: usize = 200;
 
 const SESSION_COLUMNS: &str = "id, database, role, reason, opened_by, opened_at, ends_at, state, verifier, closed_at, closed_by, note, complete,
     (SELECT count(*) FROM migration_statement s WHERE s.session = migration_session.id), phase";
@@ -29,6 +32,7 @@ const SESSION_COLUMNS: &str = "id, database, role, reason, opened_by, opened_at,
 pub struct Store {
     path: PathBuf,
     connection: Connection,
+    reserve: Reserve,
     /// Held for as long as the store lives. A file of its own: closing any descriptor of the
     /// database file itself would drop SQLite's POSIX locks on it.
     _only_one: File,
@@ -74,6 +78,7 @@ impl Store {
         Ok(Self {
             path: path.to_owned(),
             connection,
+            reserve: Reserve::of(path),
             _only_one: only_one,
         })
     }
@@ -83,8 +88,11 @@ impl Store {
         &self.path
     }
 
-    /// Opens a session and takes its database's lease.
+    /// Opens a session and takes its database's lease, if there is room to write its end, too.
     pub fn open_session(&mut self, new: &NewSession) -> Result<(), RegistryError> {
+        self.reserve
+            .keep()
+            .map_err(|error| RegistryError::no_room(&self.path, &error))?;
         let inserted = self.connection.execute(
             "INSERT INTO migration_session (id, database, role, reason, verifier, opened_by, opened_at, ends_at, phase, state)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'open')",
@@ -114,18 +122,26 @@ impl Store {
 
     /// Ends a session, gives its lease back and forgets its verifier.
     pub fn close_session(&mut self, id: SessionId, closing: &Closing) -> Result<(), RegistryError> {
-        let changed = self.connection.execute(
-            "UPDATE migration_session
-             SET state = ?2, closed_at = ?3, closed_by = ?4, note = ?5, complete = complete AND ?6, verifier = NULL
-             WHERE id = ?1 AND state = 'open'",
-            params![id.to_string(), closing.state().id(), closing.at, closing.by, closing.note, closing.complete],
-        );
+        let mut changed = self.end(id, closing);
+        let full = |error: &rusqlite::Error| error.sqlite_error_code() == Some(ErrorCode::DiskFull);
+        if changed.as_ref().is_err_and(full) && self.reserve.release() {
+            changed = self.end(id, closing);
+        }
         match changed.map_err(|error| self.failed(error))? {
             1 => Ok(()),
             _ => Err(self
                 .session(id)?
                 .map_or(RegistryError::NoSession(id), |_| RegistryError::Ended(id))),
         }
+    }
+
+    fn end(&self, id: SessionId, closing: &Closing) -> rusqlite::Result<usize> {
+        self.connection.execute(
+            "UPDATE migration_session
+             SET state = ?2, closed_at = ?3, closed_by = ?4, note = ?5, complete = complete AND ?6, verifier = NULL
+             WHERE id = ?1 AND state = 'open'",
+            params![id.to_string(), closing.state().id(), closing.at, closing.by, closing.note, closing.complete],
+        )
     }
 
     /// Ends the sessions whose time was over while no proxy ran. Returns how many.
@@ -190,19 +206,24 @@ impl Store {
         self.many("state = 'open' LIMIT ?1", i64::MAX as usize)
     }
 
-    /// The first 10,000 statements of a session, in order.
-    pub fn statements(&self, id: SessionId) -> Result<Vec<StatementRow>, RegistryError> {
+    /// The next statements of a session behind number `behind`, in order, [`STATEMENTS_READ`] at most; none
+    /// behind the first 10,000.
+    pub fn statements(
+        &self,
+        id: SessionId,
+        behind: u64,
+    ) -> Result<Vec<StatementRow>, RegistryError> {
         let failed = |error| self.failed(error);
         let mut select = self
             .connection
             .prepare_cached(
                 "SELECT number, tag, text, fingerprint, started_at, duration_us, outcome FROM migration_statement
-                 WHERE session = ?1 ORDER BY number LIMIT ?2",
+                 WHERE session = ?1 AND number > ?2 AND number <= ?3 ORDER BY number LIMIT ?4",
             )
             .map_err(failed)?;
         let rows = select
             .query_map(
-                params![id.to_string(), STATEMENTS_SHOWN],
+                params![id.to_string(), behind, STATEMENTS_SHOWN, STATEMENTS_READ],
                 StatementRow::read,
             )
             .map_err(failed)?;

@@ -82,7 +82,7 @@ fn a_session_and_its_statements_survive_the_process() {
         (State::Open, 2, "boris", "SHOP-298")
     );
     assert_eq!(row.verifier.as_deref(), Some("SCRAM-SHA-256$4096:..."));
-    let statements = store.statements(id(ONE)).expect("readable");
+    let statements = store.statements(id(ONE), 0).expect("readable");
     assert_eq!(
         statements
             .iter()
@@ -98,7 +98,7 @@ fn a_session_and_its_statements_survive_the_process() {
     store
         .record([(id(ONE), &statement("DROP TABLE"))].into_iter())
         .expect("recorded");
-    assert_eq!(store.statements(id(ONE)).expect("readable")[2].number, 3);
+    assert_eq!(store.statements(id(ONE), 0).expect("readable")[2].number, 3);
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn a_statement_of_no_session_is_not_recorded_and_takes_its_batch_with_it() {
     ];
     let error = store.record(batch.into_iter()).expect_err("a foreign key");
     assert!(error.to_string().contains("FOREIGN KEY"), "{error}");
-    assert_eq!(store.statements(id(ONE)).expect("readable"), []);
+    assert_eq!(store.statements(id(ONE), 0).expect("readable"), []);
 }
 
 #[tokio::test]

@@ -106,7 +106,7 @@ async fn opened_looked_up_recorded_closed() {
     assert_eq!(hint, format!("portcullis migration show {}", session.id));
     assert_eq!(*session.ended().await, *end); // at once, for who comes late
 
-    let (row, statements) = sessions.show(session.id).await.expect("shown");
+    let (row, statements) = sessions.show(session.id, 0).await.expect("shown");
     assert_eq!(
         (row.state, row.statements, statements.len()),
         (State::Closed, 1, 1)
@@ -169,7 +169,7 @@ async fn a_session_expires_on_time_and_its_connections_are_told() {
     assert!(!session.is_open());
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(
-        sessions.show(session.id).await.expect("shown").0.state,
+        sessions.show(session.id, 0).await.expect("shown").0.state,
         State::Expired
     );
     timer.abort();
@@ -219,7 +219,7 @@ async fn open_sessions_are_taken_up_after_a_restart_and_expired_ones_are_not() {
     assert!(again.time_left() > HOUR - Duration::from_secs(60) && again.time_left() <= HOUR);
     assert!(sessions.lookup(short.id).is_none());
     assert_eq!(
-        sessions.show(short.id).await.expect("shown").0.state,
+        sessions.show(short.id, 0).await.expect("shown").0.state,
         State::Expired
     );
 }
@@ -253,7 +253,7 @@ async fn what_cannot_be_recorded_ends_the_session() {
     );
     assert!(!session.is_open());
     sessions.sweep().await;
-    let (row, _) = sessions.show(session.id).await.expect("shown");
+    let (row, _) = sessions.show(session.id, 0).await.expect("shown");
     assert_eq!(
         (row.state, row.complete, row.closed_by.as_deref()),
         (State::Closed, false, Some("portcullis"))
@@ -288,7 +288,7 @@ async fn an_overflow_of_records_ends_the_session_and_blocks_nobody() {
     go.send(()).expect("the thread waits");
     stalled.await.expect("joined").expect("answered");
     sessions.sweep().await;
-    let (row, _) = sessions.show(session.id).await.expect("shown");
+    let (row, _) = sessions.show(session.id, 0).await.expect("shown");
     assert_eq!((row.statements, row.complete), (RECORDS as u64, false));
 }
 
@@ -311,7 +311,7 @@ async fn closing_cuts_off_at_once_even_if_the_registry_cannot_be_written() {
     other.execute_batch("ROLLBACK").expect("unlocked");
     sessions.sweep().await;
     assert_eq!(
-        sessions.show(session.id).await.expect("shown").0.state,
+        sessions.show(session.id, 0).await.expect("shown").0.state,
         State::Closed
     );
 }
@@ -321,7 +321,7 @@ async fn a_clock_that_was_set_back_gives_no_extra_time() {
     let fixture = Fixture::new();
     let sessions = fixture.start().await;
     let (session, _) = sessions.open(opening(HOUR)).await.expect("opened");
-    let (row, _) = sessions.show(session.id).await.expect("shown");
+    let (row, _) = sessions.show(session.id, 0).await.expect("shown");
     let before = row.opened_at - 86_400_000;
     let again = Session::from_row(row, before, Instant::now()).expect("usable");
     assert!(again.time_left() <= HOUR);
