@@ -13,6 +13,7 @@ use super::client::Message;
 use super::in_flight::Expected;
 use super::names::{MAX_BYTES, Prepared};
 use super::prepared::Called;
+use super::reading;
 use super::splice::Splice;
 use crate::policy::guards::zone_not_granted;
 use crate::policy::{Refusal, Who};
@@ -69,16 +70,15 @@ impl Conversation {
     }
 
     /// A Bind of such a statement: where it sets the zone, the statement is parsed once more, under a name of
-    /// ours, in the form that sets that for the transaction. `facts`: with what is bound.
+    /// ours, in the form that sets that for the transaction. `now`: with what is bound.
     pub(super) fn parse_as_bound(
         &mut self,
         statement: &Prepared,
-        facts: &Facts,
+        now: &mut Prepared,
         out: &mut Splice<'_>,
     ) -> Option<Called> {
         let injection = self.injection.as_ref()?;
-        let now = facts.statements.first()?;
-        if self.remembers() || !injection.localizes(facts) {
+        if self.remembers() || !injection.localizes(&now.facts) {
             return None;
         }
         let Some(source) = &statement.source else {
@@ -87,7 +87,7 @@ impl Conversation {
                 .is_told_late(&statement.facts)
                 .then_some(Called::Changed);
         };
-        let rewrites = injection.rewrites(now);
+        let rewrites = injection.rewrites(now.facts.statements.first()?);
         let ours = injection.bound_name();
         frame::message(out.insert(), b'C', |out| {
             out.push(b'S');
@@ -95,7 +95,9 @@ impl Conversation {
         });
         source.put_rewritten(out.insert(), &ours, &rewrites);
         self.in_flight.push(Expected::OwnClose);
+        now.moves = reading::moves(source.text(), &rewrites);
         self.in_flight.push(Expected::OwnParse);
+        self.in_flight.last_is_moved(now.moves.clone());
         Some(Called::Ours(ours))
     }
 }

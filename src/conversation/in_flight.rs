@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::names::{Prepared, bytes_of};
 use super::prepared::Source;
+use super::reading::{Move, Moves};
 use crate::policy::Refusal;
 use crate::zone::Form;
 pub use expected::Expected;
@@ -25,6 +26,8 @@ struct Entry {
     expected: Expected,
     /// A COPY FROM STDIN: while it runs the server ignores Sync.
     copy_in: bool,
+    /// It is about a text in which something was inserted.
+    moved: bool,
 }
 
 /// The two kinds of names.
@@ -61,6 +64,15 @@ pub enum Pending<'a> {
     Open,
 }
 
+/// What belongs to few entries.
+#[derive(Debug, Default)]
+struct Rare {
+    /// One for each [`Expected::Refused`] and [`Expected::RefusedUnnamed`].
+    refusals: VecDeque<Box<Refusal>>,
+    /// One for each that is `moved`.
+    moves: VecDeque<Arc<Vec<Move>>>,
+}
+
 /// The queue, and what belongs to its entries.
 #[derive(Debug, Default)]
 pub struct InFlight {
@@ -73,8 +85,8 @@ pub struct InFlight {
     statements: usize,
     /// Batches sent.
     batch: u64,
-    /// One for each [`Expected::Refused`] and [`Expected::RefusedUnnamed`].
-    refusals: VecDeque<Box<Refusal>>,
+    /// Allocated with the first message that it is about.
+    rare: Option<Box<Rare>>,
     /// One for each [`Expected::Describe`] and [`Expected::OwnDescribe`]: none where it is no matter.
     described: VecDeque<Option<Arc<Source>>>,
     copies: usize,
@@ -168,7 +180,25 @@ impl InFlight {
         self.copies += usize::from(copy_in);
         self.batch += u64::from(expected.ends_batch());
         self.ends += usize::from(expected.ends_batch());
-        self.queue.push_back(Entry { expected, copy_in });
+        self.queue.push_back(Entry {
+            expected,
+            copy_in,
+            moved: false,
+        });
+    }
+
+    /// The message that was sent last is about a text in which this was inserted.
+    pub fn last_is_moved(&mut self, moves: Moves) {
+        if let (Some(moves), Some(last)) = (moves, self.queue.back_mut()) {
+            last.moved = true;
+            self.rare.get_or_insert_default().moves.push_back(moves);
+        }
+    }
+
+    /// What was inserted in the text that the head is about, if anything was.
+    pub fn moves(&self) -> Option<&[Move]> {
+        self.queue.front().filter(|head| head.moved)?;
+        Some(self.rare.as_ref()?.moves.front()?)
     }
 
     /// A Parse, Bind or Close was sent.
@@ -201,7 +231,10 @@ impl InFlight {
 
     /// A message was replaced.
     pub fn push_refused(&mut self, expected: Expected, refusal: Box<Refusal>) {
-        self.refusals.push_back(refusal);
+        self.rare
+            .get_or_insert_default()
+            .refusals
+            .push_back(refusal);
         self.push(expected);
     }
 
@@ -240,6 +273,9 @@ impl InFlight {
     /// The head is answered.
     pub fn pop(&mut self) -> Option<Expected> {
         let head = self.queue.pop_front()?;
+        if let Some(rare) = self.rare.as_mut().filter(|_| head.moved) {
+            rare.moves.pop_front();
+        }
         self.ends -= usize::from(head.expected.ends_batch());
         self.copies -= usize::from(head.copy_in);
         Some(head.expected)
@@ -275,7 +311,7 @@ impl InFlight {
     /// The head's error arrived.
     pub fn refused(&mut self) -> Option<Box<Refusal>> {
         self.pop();
-        self.refusals.pop_front()
+        self.rare.as_mut()?.refusals.pop_front()
     }
 
     /// The server failed a message of an extended batch: everything up to the batch's end is skipped.
@@ -296,7 +332,7 @@ impl InFlight {
                     skipped.names.extend(name);
                 }
                 Expected::Refused | Expected::RefusedUnnamed => {
-                    drop(self.refusals.pop_front());
+                    drop(self.rare.as_mut().and_then(|it| it.refusals.pop_front()));
                 }
                 Expected::Deallocate => drop(self.pop_change()),
                 Expected::Execute => skipped.executes += 1,
@@ -344,6 +380,7 @@ impl InFlight {
         if self.queue.capacity() > 64 {
             self.queue.shrink_to(16);
         }
+        self.rare = None;
         if self.described.capacity() > 16 {
             self.described.shrink_to(4);
         }

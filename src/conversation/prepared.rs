@@ -218,9 +218,11 @@ impl Conversation {
     ) -> Step {
         let facts = Arc::clone(&meaning.facts);
         let source = meaning.source.clone();
+        let moves = meaning.moves.clone();
         let followed = meaning.followed;
         self.in_flight
             .push_change(Expected::Parse, Space::Statement, name, Some(meaning));
+        self.in_flight.last_is_moved(moves);
         self.batch = Batch::Open;
         match source.filter(|_| !followed && self.remembers()) {
             Some(source) => {
@@ -236,10 +238,11 @@ impl Conversation {
     }
 
     /// Sends a Parse whose name is taken, for the errors that PostgreSQL looks for first.
-    pub(super) fn try_parse(&mut self, source: Option<&Source>, out: &mut Splice<'_>) {
-        if let Some(source) = source {
+    pub(super) fn try_parse(&mut self, meaning: &Prepared, out: &mut Splice<'_>) {
+        if let Some(source) = &meaning.source {
             out.insert().extend_from_slice(&source.message);
             self.in_flight.push(Expected::OwnParse);
+            self.in_flight.last_is_moved(meaning.moves.clone());
             self.statements.lost();
             self.batch = Batch::Open;
         }
@@ -297,6 +300,7 @@ impl Conversation {
                 // A Flush that was inserted for this message stands ahead of it.
                 self.flushed = false;
                 self.in_flight.push(Expected::OwnParse);
+                self.in_flight.last_is_moved(prepared.moves.clone());
                 self.batch = Batch::Open;
                 if !relied_upon {
                     self.is_there(source, Check::Unasked);
@@ -334,6 +338,7 @@ impl Conversation {
         let space = Space::Statement;
         self.in_flight
             .push_change(Expected::FollowedParse, space, name, Some(meaning));
+        self.in_flight.last_is_moved(prepared.moves.clone());
         self.batch = Batch::Open;
     }
 

@@ -21,6 +21,11 @@ impl Source {
         size_of::<Self>() + self.message.capacity()
     }
 
+    /// Its text, as it goes to the server.
+    pub fn text(&self) -> &[u8] {
+        parts(&self.message[HEADER..]).map_or(b"", |(_, text, _)| text)
+    }
+
     /// Makes it a Parse of this text, in which this changes; `types`: their count and they.
     pub(super) fn fill(&mut self, id: u64, text: &[u8], types: &[u8], rewrites: &[Rewrite]) {
         self.id = id;
