@@ -13,12 +13,16 @@ mod seeds;
 use conversing::frames;
 use conversing::who::{Login, PREFIX_NAME};
 use play::{Played, check_same, play};
+use portcullis::conversation::without_bound_names;
 use portcullis::policy::{Chosen, State, Verdict, decide};
-use portcullis::sql::{Facts, ParameterUse, describe};
+use portcullis::sql::describe;
 
 /// Output is at most this many times the input: the longest answer to the shortest message is a
 /// refusal of about 500 bytes to a message of 5.
 const MOST: usize = 128;
+
+/// The types of a Parse that declares none.
+const NO_TYPES: &[u8] = &[0, 0];
 
 libfuzzer_sys::fuzz_target!(
     init: seeds::write(|scripts| {
@@ -57,7 +61,8 @@ fn check_texts(played: &Played, login: Login) {
         let text = text.strip_prefix(b"select where false;").unwrap_or(text);
         let mut facts = describe(&as_sent(text));
         if frame.kind == b'P' {
-            named_later(&mut facts);
+            // What is bound is judged when it is; zones are looked at by a target of their own.
+            facts = without_bound_names(&facts, NO_TYPES).unwrap_or(facts);
         }
         let verdict = decide(
             &facts,
@@ -88,25 +93,4 @@ fn as_sent(text: &[u8]) -> Vec<u8> {
         rest = rest.strip_prefix(INSERTED).unwrap_or(&rest[1..]);
     }
     sent
-}
-
-/// Parameters whose names are bound, or for how long they are set, are judged when that is bound; zones are looked at
-/// by a target of their own.
-fn named_later(facts: &mut Facts) {
-    let Some(statement) = facts.statements.first_mut() else {
-        return;
-    };
-    let bound = statement.details.bound.take();
-    let bound = bound.iter().flat_map(|it| it.0.iter());
-    let later = bound.filter(|it| it.name.is_some() || it.local.is_some());
-    let later: Vec<(usize, bool)> = later
-        .map(|it| (usize::from(it.touch), it.local.is_some()))
-        .collect();
-    let mut at = 0;
-    statement.parameters.retain(|touch| {
-        let mut of_it = later.iter().filter(|(place, _)| *place == at);
-        let is_later = of_it.any(|(_, how)| *how || touch.how == ParameterUse::Local);
-        at += 1;
-        !is_later
-    });
 }
