@@ -286,3 +286,107 @@ fn a_statement_to_explain_may_begin_with_a_comment() {
         assert!(value.get("statements").is_some(), "{text}");
     }
 }
+
+/// A command at the reading end of pipes. `line` is for a shell, in which `$p` is Portcullis and `$w` the directory.
+fn piped(work: &Path, line: &str) -> Said {
+    let output = Command::new("timeout")
+        .args(["60", "bash", "-c", line])
+        .env("p", env!("CARGO_BIN_EXE_portcullis"))
+        .env("w", work)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("run a shell");
+    Said {
+        code: output.status.code().expect("an exit status"),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// What another command writes is read as a file is, and no more of it. Devices are not.
+#[test]
+fn a_pipe_is_read_to_its_end() {
+    let work = work();
+    for (code, line, says) in [
+        (
+            0,
+            "$p check <(cat $w/good.toml)",
+            "1 file checked: no problems",
+        ),
+        (0, "cat $w/good.toml | $p check /dev/stdin", "no problems"),
+        (0, "$p check /dev/stdin < $w/good.toml", "no problems"),
+        (1, "cat $w/wrong.toml | $p check /dev/stdin", "/dev/stdin"),
+        (1, "cat /dev/null | $p check /dev/stdin", "/dev/stdin"),
+        (
+            2,
+            "yes | $p check /dev/stdin",
+            "the file is longer than 1MB",
+        ),
+        (2, "$p check /dev/zero", "not a regular file"),
+        (2, "$p check /dev/null", "not a regular file"),
+        (2, "printf '\\xff' | $p check /dev/stdin", "UTF-8"),
+        (0, "$p lint --policy <(cat $w/good.toml) $w/clean.sql", ""),
+        (
+            1,
+            "$p lint --policy <(cat $w/good.toml) <(cat $w/dirty.sql)",
+            "COPY",
+        ),
+        (
+            2,
+            "yes | $p lint --policy /dev/stdin $w/clean.sql",
+            "longer than 1MB",
+        ),
+        (
+            0,
+            "$p explain --policy <(cat $w/good.toml) --login shop_acme 'VALUES (1)'",
+            "",
+        ),
+        (
+            1,
+            "cat $w/good.toml | $p explain --policy /dev/stdin --login shop_acme VACUUM",
+            "",
+        ),
+        // There are no cases beside it.
+        (
+            2,
+            "cat $w/good.toml | $p test /dev/stdin",
+            "no case was run for /dev/stdin",
+        ),
+    ] {
+        let Said {
+            code: got,
+            stdout,
+            stderr,
+        } = piped(work.path(), line);
+        assert_eq!(got, code, "{line}\n{stdout}\n{stderr}");
+        assert!(
+            stdout.contains(says) || stderr.contains(says),
+            "{line}\n{stdout}\n{stderr}"
+        );
+    }
+}
+
+/// Whoever names a directory means the files in it; what the proxy reads by itself is no pipe at all.
+#[test]
+fn nobody_waits_for_a_pipe_that_was_not_named() {
+    let work = work();
+    let mut pipe = Command::new("mkfifo");
+    let made = pipe.arg(work.path().join("fifo.toml")).status();
+    assert!(made.expect("mkfifo").success());
+    for line in [
+        "$p check $w",
+        "$p test $w",
+        "$p serve --config <(cat $w/good.toml)",
+        "$p serve --config $w/fifo.toml",
+        "cat $w/good.toml | $p status --config /dev/stdin",
+    ] {
+        let Said {
+            code,
+            stdout,
+            stderr,
+        } = piped(work.path(), line);
+        assert_eq!(code, 2, "{line}\n{stdout}\n{stderr}");
+        let told = format!("{stdout}{stderr}");
+        assert!(told.contains("not a regular file"), "{line}\n{told}");
+    }
+}

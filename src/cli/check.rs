@@ -11,7 +11,7 @@ use super::answer::Answer;
 use super::judged::count;
 use super::test as cases;
 use crate::clock::today;
-use crate::config::{self, Config, Problem, read};
+use crate::config::{self, Config, Problem, read, read_given};
 use crate::net::load;
 use crate::policy::{Date, Policy, check_together, check_zone_keys};
 
@@ -67,6 +67,9 @@ fn check(args: &CheckArgs, today: Date) -> Answer {
     }
 }
 
+/// Reads a file: one that was given, or another.
+type Reads = fn(&Path) -> Result<String, Vec<Problem>>;
+
 /// What was checked and what was found so far.
 struct Run {
     today: Date,
@@ -79,7 +82,7 @@ impl Run {
     /// A file, or those of a directory in alphabetical order.
     fn path(&mut self, path: &Path) {
         if !path.is_dir() {
-            return self.file(path);
+            return self.file(path, read_given);
         }
         match files_of(path) {
             Ok(files) if files.is_empty() => {
@@ -87,7 +90,7 @@ impl Run {
                 let file = path.display().to_string();
                 self.note(vec![Problem::error(&file, "the directory has no *.toml")]);
             }
-            Ok(files) => files.iter().for_each(|file| self.file(file)),
+            Ok(files) => files.iter().for_each(|file| self.file(file, read)),
             Err(error) => {
                 self.unreadable = true;
                 let message = format!("could not read the directory: {error}");
@@ -96,8 +99,10 @@ impl Run {
         }
     }
 
-    fn file(&mut self, path: &Path) {
-        let Some(text) = self.text(path) else { return };
+    fn file(&mut self, path: &Path, read_text: Reads) {
+        let Some(text) = self.text(path, read_text) else {
+            return;
+        };
         if cases::is_cases(path) {
             return self.note(cases::problems_of_cases(path, &text));
         }
@@ -109,7 +114,7 @@ impl Run {
             Ok(config) => config,
             Err(problems) => return self.problems.extend(problems),
         };
-        let Some(text) = self.text(&config.policy) else {
+        let Some(text) = self.text(&config.policy, read) else {
             return;
         };
         if let Some(policy) = self.policy(&config.policy, &text) {
@@ -122,11 +127,11 @@ impl Run {
     }
 
     /// The text of a file that was not checked yet.
-    fn text(&mut self, path: &Path) -> Option<String> {
+    fn text(&mut self, path: &Path, read_text: Reads) -> Option<String> {
         if !self.checked.iter().any(|checked| checked == path) {
             self.checked.push(path.to_owned());
         }
-        match read(path) {
+        match read_text(path) {
             Ok(text) => Some(text),
             Err(problems) => {
                 self.unreadable = true;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::config::{Problem, read};
+use crate::config::{Problem, read, read_given};
 use crate::policy::exception::exempt;
 use crate::policy::{
     Chosen, Guard, Kind, Login, Mode, Objection, Phase, Policy, State, Who, guards, with_zone,
@@ -19,7 +19,19 @@ use crate::sql::{Depth, Facts, Fingerprint, Statement, describe_at};
 /// # Errors
 /// Every problem of the file.
 pub(super) fn policy(path: &Path) -> Result<(Arc<Policy>, Vec<Problem>), Vec<Problem>> {
-    let (policy, warnings) = Policy::parse(&read(path)?, &path.display().to_string())?;
+    parsed(path, &read(path)?)
+}
+
+/// The same of a file that the command line names, which may be a pipe.
+///
+/// # Errors
+/// Every problem of the file.
+pub(super) fn given_policy(path: &Path) -> Result<(Arc<Policy>, Vec<Problem>), Vec<Problem>> {
+    parsed(path, &read_given(path)?)
+}
+
+fn parsed(path: &Path, text: &str) -> Result<(Arc<Policy>, Vec<Problem>), Vec<Problem>> {
+    let (policy, warnings) = Policy::parse(text, &path.display().to_string())?;
     Ok((Arc::new(policy), warnings))
 }
 
@@ -28,7 +40,22 @@ pub(super) fn policy(path: &Path) -> Result<(Arc<Policy>, Vec<Problem>), Vec<Pro
 /// # Errors
 /// Every problem of the file, as one text.
 pub(super) fn valid_policy(path: &Path) -> Result<Arc<Policy>, String> {
-    let (policy, _) = policy(path).map_err(|problems| {
+    valid(path, policy(path))
+}
+
+/// The same of a file that the command line names.
+///
+/// # Errors
+/// Every problem of the file, as one text.
+pub(super) fn valid_given_policy(path: &Path) -> Result<Arc<Policy>, String> {
+    valid(path, given_policy(path))
+}
+
+fn valid(
+    path: &Path,
+    read: Result<(Arc<Policy>, Vec<Problem>), Vec<Problem>>,
+) -> Result<Arc<Policy>, String> {
+    let (policy, _) = read.map_err(|problems| {
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
         let what = match path.exists() {
             true => "the policy is not valid",

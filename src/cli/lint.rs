@@ -98,7 +98,7 @@ struct Linted {
 
 /// `Err`: what could not be done.
 fn lint(args: &LintArgs) -> Result<Answer, String> {
-    let policy = judged::valid_policy(&args.policy)?;
+    let policy = judged::valid_given_policy(&args.policy)?;
     let login = match &args.login {
         Some(login) => login.clone(),
         None => only_migrator(&policy)?,

@@ -111,7 +111,8 @@ fn test(args: &TestArgs) -> Result<Answer, String> {
         }
         asked.push((path, of_path));
     }
-    let tested: Vec<Tested> = policies.into_iter().map(test_policy).collect();
+    let test = |policy| test_policy(policy, paths);
+    let tested: Vec<Tested> = policies.into_iter().map(test).collect();
     let stdout = match args.json {
         true => report::as_json(&tested),
         false => report::as_text(&tested),
@@ -187,7 +188,11 @@ fn toml_files(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 /// The policies of a file of cases: those that it names, or the one that is called like it.
 fn named_by(cases: &Path) -> Vec<PathBuf> {
-    let names = read(cases).map_or_else(|_| Vec::new(), |text| case::policies(&text));
+    named_in(cases, &read(cases).unwrap_or_default())
+}
+
+fn named_in(cases: &Path, text: &str) -> Vec<PathBuf> {
+    let names = case::policies(text);
     match names.is_empty() {
         true => vec![policy_of(cases)],
         false => {
@@ -227,7 +232,7 @@ pub(super) fn is_cases(path: &Path) -> bool {
 pub(super) fn problems_of_cases(path: &Path, text: &str) -> Vec<Problem> {
     let shown = path.display().to_string();
     let mut problems: Vec<Problem> = Vec::new();
-    for policy in named_by(path) {
+    for policy in named_in(path, text) {
         let cases =
             judged::policy(&policy).and_then(|(policy, _)| case::cases(text, &shown, &policy));
         for problem in cases.err().unwrap_or_default() {
@@ -260,7 +265,7 @@ fn is_policy(path: &Path) -> bool {
     !has("listen") && !has("route")
 }
 
-fn test_policy(path: PathBuf) -> Tested {
+fn test_policy(path: PathBuf, given: &[PathBuf]) -> Tested {
     let mut tested = Tested {
         cases: Vec::new(),
         outcomes: Vec::new(),
@@ -268,7 +273,11 @@ fn test_policy(path: PathBuf) -> Tested {
         problems: Vec::new(),
         policy: path,
     };
-    let policy = match judged::policy(&tested.policy) {
+    let policy = match given.contains(&tested.policy) {
+        true => judged::given_policy(&tested.policy),
+        false => judged::policy(&tested.policy),
+    };
+    let policy = match policy {
         Ok((policy, _)) => policy,
         Err(problems) => {
             tested.problems = problems.into_iter().filter(Problem::is_error).collect();

@@ -15,6 +15,8 @@ mod wrong;
 #[cfg(test)]
 mod tests;
 
+use std::fs::File;
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -108,10 +110,22 @@ pub const MAX_FILE_BYTES: u64 = 1 << 20;
 /// It is no regular file (a named pipe would be waited for without end), cannot be read, is longer than
 /// [`MAX_FILE_BYTES`], or is not UTF-8.
 pub fn read(path: &Path) -> Result<String, Vec<Problem>> {
-    use std::io::Read;
+    let opened = crate::tls::files::open_regular(path);
+    text_of(path, opened.map(|(file, _)| file))
+}
+
+/// The same of a file that a command is given to look at: a pipe as well (`<(...)`, `/dev/stdin`), which is read to its
+/// end, once. A named pipe that nobody writes to is empty.
+///
+/// # Errors
+/// It is neither a regular file nor a pipe, and so on.
+pub fn read_given(path: &Path) -> Result<String, Vec<Problem>> {
+    text_of(path, crate::tls::files::open_regular_or_pipe(path))
+}
+
+fn text_of(path: &Path, opened: std::io::Result<File>) -> Result<String, Vec<Problem>> {
     let mut text = String::new();
-    let read = crate::tls::files::open_regular(path)
-        .and_then(|(file, _)| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text));
+    let read = opened.and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text));
     let message = match read {
         Ok(_) if text.len() as u64 <= MAX_FILE_BYTES => return Ok(text),
         Ok(_) => "the file is longer than 1MB".to_owned(),

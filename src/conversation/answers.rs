@@ -3,7 +3,7 @@
 
 use super::in_flight::Expected as E;
 use super::injection::Injection;
-use super::positions::move_position;
+use super::positions::{move_position, move_position_by};
 use super::server::{Step, out_of_step};
 use super::splice::Splice;
 use super::{Conversation, Fatal, Observer};
@@ -69,7 +69,10 @@ impl Conversation {
             Some(E::GuardedRow | E::GuardedTag | E::Guarded) => move_position(header, bytes, out),
             Some(E::Planned | E::PlannedOwn) => self.move_position_in_plan(header, bytes, out),
             Some(E::NotedExecute | E::ReadingExecute) => self.notice_of_set(header, bytes),
-            _ => Step::Carry,
+            _ => match self.in_flight.moves() {
+                Some(moves) => move_position_by(moves, header, bytes, out),
+                None => Step::Carry,
+            },
         }
     }
 

@@ -4,6 +4,8 @@
 //! the parameters of which that will be bound, and each Bind with what it binds: by the same guards, as if the text
 //! said it. What a portal does is what it was bound to; what the statement's name stands for stays as it is.
 
+mod values;
+
 use std::sync::Arc;
 
 use super::Conversation;
@@ -11,15 +13,14 @@ use super::client::Message;
 use super::in_flight::Expected;
 use super::names::{MAX_BYTES, Prepared};
 use super::prepared::Called;
+use super::reading;
 use super::splice::Splice;
-use crate::policy::guards::{
-    lexing_parameters, session_state, statement_bounds, zone_not_granted, zone_parameter,
-};
-use crate::policy::{Guard, Refusal, Who};
-use crate::protocol::{bind, frame};
-use crate::sql::{
-    Bound, Bounds, Facts, ParameterName, ParameterTouch, ParameterUse, Said, Statement, resolve,
-};
+use crate::policy::guards::zone_not_granted;
+use crate::policy::{Refusal, Who};
+use crate::protocol::frame;
+use crate::sql::{Bound, Bounds, Facts, ParameterName, ParameterTouch, ParameterUse, Statement};
+pub(super) use values::{bound_otherwise, read_bound};
+use values::{is_readable, unreadable};
 
 /// What a message that binds values sets by them.
 pub(super) enum Read {
@@ -69,16 +70,15 @@ impl Conversation {
     }
 
     /// A Bind of such a statement: where it sets the zone, the statement is parsed once more, under a name of
-    /// ours, in the form that sets that for the transaction. `facts`: with what is bound.
+    /// ours, in the form that sets that for the transaction. `now`: with what is bound.
     pub(super) fn parse_as_bound(
         &mut self,
         statement: &Prepared,
-        facts: &Facts,
+        now: &mut Prepared,
         out: &mut Splice<'_>,
     ) -> Option<Called> {
         let injection = self.injection.as_ref()?;
-        let now = facts.statements.first()?;
-        if self.remembers() || !injection.localizes(facts) {
+        if self.remembers() || !injection.localizes(&now.facts) {
             return None;
         }
         let Some(source) = &statement.source else {
@@ -87,7 +87,7 @@ impl Conversation {
                 .is_told_late(&statement.facts)
                 .then_some(Called::Changed);
         };
-        let rewrites = injection.rewrites(now);
+        let rewrites = injection.rewrites(now.facts.statements.first()?);
         let ours = injection.bound_name();
         frame::message(out.insert(), b'C', |out| {
             out.push(b'S');
@@ -95,39 +95,10 @@ impl Conversation {
         });
         source.put_rewritten(out.insert(), &ours, &rewrites);
         self.in_flight.push(Expected::OwnClose);
+        now.moves = reading::moves(source.text(), &rewrites);
         self.in_flight.push(Expected::OwnParse);
+        self.in_flight.last_is_moved(now.moves.clone());
         Some(Called::Ours(ours))
-    }
-}
-
-/// Says whether a zone may not be bound.
-type Refuse = fn(&Who, &str) -> Option<Refusal>;
-
-/// The same for whoever only looks on. `max`: the longest text, bytes.
-pub(super) fn read_bound(
-    facts: &Facts,
-    message: Message<'_>,
-    who: &Who,
-    max: usize,
-    refuse: Refuse,
-) -> Read {
-    let Some(statement) = facts.statements.first() else {
-        return Read::Nothing;
-    };
-    let mut all = bound(statement).filter(|(bound, touch)| matters(bound, touch, statement, who));
-    if all.next().is_none() {
-        return Read::Nothing;
-    }
-    if message.header.total > max {
-        return Read::Refused(Box::new(statement_bounds::too_long(who, max)));
-    }
-    let Some(body) = message.body() else {
-        return Read::More(message.header.total);
-    };
-    match read(facts, statement, body, who, refuse) {
-        Ok(None) => Read::Nothing,
-        Ok(Some(facts)) => Read::Facts(Arc::new(facts)),
-        Err(refusal) => Read::Refused(refusal),
     }
 }
 
@@ -169,14 +140,6 @@ fn renumbered(statement: &Statement, gone: &[bool]) -> Box<Bounds> {
         Some(Bound { touch, ..*bound })
     });
     Box::new(Bounds(all.collect()))
-}
-
-/// A name, a zone, or for how long, that will be bound with a type that is not read byte by byte.
-pub(super) fn bound_otherwise(facts: &Facts, types: &[u8], who: &Who) -> Option<Box<Refusal>> {
-    let statement = facts.statements.first()?;
-    let mut all = bound(statement).filter(|(bound, touch)| matters(bound, touch, statement, who));
-    let found = all.any(|(bound, _)| !is_readable(bound, types));
-    found.then(|| unreadable(statement, facts, who))
 }
 
 /// A statement of the protocol that is run by SQL: nobody reads what it is given as the zone.
@@ -230,268 +193,5 @@ fn is(touch: &ParameterTouch, parameter: &str) -> bool {
     matches!(&touch.name, ParameterName::Named(name) if **name == *parameter)
 }
 
-/// Do the types leave the values as they are? Those of text, and where nothing is said (which PostgreSQL also
-/// calls type unknown): then it is text that `set_config` takes, and boolean.
-fn is_readable(bound: &Bound, types: &[u8]) -> bool {
-    const TEXT: [u32; 4] = [0, 25, 705, 1043];
-    const BOOLEAN: [u32; 2] = [0, 16];
-    let is = |number: &u16, those: &[u32]| {
-        bind::declared_type(types, *number).is_some_and(|oid| those.contains(&oid))
-    };
-    let mut texts = bound.name.iter().chain(&bound.value);
-    texts.all(|number| is(number, &TEXT)) && bound.local.iter().all(|it| is(it, &BOOLEAN))
-}
-
-/// So many values are looked up one by one; of more, all are read once.
-const FEW: usize = 8;
-
-/// The facts with what is bound, where names are; a refusal, where a zone is not granted.
-fn read(
-    facts: &Facts,
-    statement: &Statement,
-    body: &[u8],
-    who: &Who,
-    refuse: Refuse,
-) -> Result<Option<Facts>, Box<Refusal>> {
-    let many = bound(statement).nth(FEW).is_some();
-    let values = many.then(|| bind::values(body)).flatten();
-    let value = |number: u16| match &values {
-        Some(all) => all.get(usize::from(number).checked_sub(1)?).copied(),
-        None if many => None,
-        None => bind::value(body, number),
-    };
-    let text = |number: u16| std::str::from_utf8(value(number)??).ok();
-    let boolean = |number: u16| match value(number)? {
-        Some(value) => bind::boolean(value, bind::is_binary(body, number)?),
-        // `set_config` takes NULL for false.
-        None => Some(false),
-    };
-    // PostgreSQL takes no NUL either; a question of ours would end there.
-    let named = |name: &&str| !name.contains('\0');
-    // A zone that is signed will be entered.
-    let mut told = who.zone_is_signed();
-    let mut resolved = Vec::new();
-    let all = bound(statement);
-    for (bound, touch) in all.filter(|(bound, touch)| matters(bound, touch, statement, who)) {
-        let value = bound.value.and_then(text);
-        if is_late(bound, touch, statement) {
-            let name = bound.name.map(|it| text(it).filter(named));
-            let local = bound.local.map(boolean);
-            if name == Some(None) || local == Some(None) {
-                return Err(unreadable(statement, facts, who));
-            }
-            told = true;
-            resolved.push(Said {
-                touch: bound.touch,
-                name: name.flatten(),
-                value,
-                local: local.flatten(),
-            });
-            continue;
-        }
-        let Some(value) = value else {
-            return Err(unreadable(statement, facts, who));
-        };
-        if let Some(refusal) = refuse(who, value) {
-            return Err(Box::new(refusal));
-        }
-        resolved.push(Said {
-            touch: bound.touch,
-            name: None,
-            value: Some(value),
-            local: None,
-        });
-    }
-    if !told || resolved.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(resolve(facts, resolved.into_iter())))
-}
-
-/// What is bound cannot be read: for whoever has a zone it could be that.
-fn unreadable(statement: &Statement, facts: &Facts, who: &Who) -> Box<Refusal> {
-    let (guard, objection) = match who.zone_parameter() {
-        Some(_) => (Guard::ZoneParameter, zone_parameter::unreadable(who)),
-        None if binds_names(statement) => {
-            (Guard::LexingParameters, lexing_parameters::unreadable())
-        }
-        None => (Guard::SessionState, session_state::unreadable()),
-    };
-    let objection = objection.at(statement.position);
-    Box::new(objection.refuse(guard, who, facts.fingerprint()))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::policy::decide;
-    use crate::policy::guards::fixture::{CHOSEN, chooser, policy, who_under};
-    use crate::sql::describe;
-
-    const GUARDS: &str = "
-[guards.parameters]
-ceilings = { work_mem = \"64MB\" }
-denied = [\"plan_cache_mode\"]
-transaction_only = [\"app.encryption_key\"]
-";
-
-    /// A Bind of text values.
-    fn body(values: &[Option<&[u8]>]) -> Vec<u8> {
-        let mut body = b"\0\0\0\0".to_vec();
-        body.extend((values.len() as u16).to_be_bytes());
-        for value in values {
-            body.extend(value.map_or(-1, |it| it.len() as i32).to_be_bytes());
-            body.extend(value.unwrap_or_default());
-        }
-        body.extend([0, 0]);
-        body
-    }
-
-    /// The guard that refuses it, if one does.
-    fn judged(text: &str, who: &Who, values: &[Option<&[u8]>]) -> Option<Guard> {
-        let facts = describe(text.as_bytes());
-        let at_parse = without_bound_names(&facts, &[0, 0]);
-        let at_parse = at_parse.as_ref().unwrap_or(&facts);
-        if let crate::policy::Verdict::Refuse(refusal) = decide(at_parse, who, CHOSEN).verdict {
-            return Some(refusal.guard);
-        }
-        let statement = &facts.statements[0];
-        let bound = match read(
-            &facts,
-            statement,
-            &body(values),
-            who,
-            zone_not_granted::refusal,
-        ) {
-            Err(refusal) => return Some(refusal.guard),
-            Ok(bound) => bound.unwrap_or(facts),
-        };
-        match decide(&bound, who, CHOSEN).verdict {
-            crate::policy::Verdict::Allow => None,
-            crate::policy::Verdict::Refuse(refusal) => Some(refusal.guard),
-        }
-    }
-
-    #[test]
-    fn what_is_bound_is_judged_as_if_the_text_said_it() {
-        let who = who_under(&policy(GUARDS), "shop_acme", "shop");
-        for how in ["true", "false"] {
-            let both = format!("select set_config($1, $2, {how})");
-            let said = |name: &str, value: &str| {
-                let values = [Some(name.as_bytes()), Some(value.as_bytes())];
-                let literal = format!("select set_config('{name}', '{value}', {how})");
-                let bound = judged(&both, &who, &values);
-                assert_eq!(bound, judged(&literal, &who, &[]), "{literal}");
-                let all = [&values[..], &[Some(how.as_bytes())]].concat();
-                let third = judged("select set_config($1, $2, $3)", &who, &all);
-                assert_eq!(third, bound, "{literal}");
-                let third = format!("select set_config('{name}', $1, $2::bool)");
-                // Who acts is known before.
-                if name != "role" {
-                    assert_eq!(judged(&third, &who, &all[1..]), bound, "{literal}");
-                }
-                let half = format!("select set_config($1, '{value}', {how})");
-                assert_eq!(bound, judged(&half, &who, &values[..1]), "{half}");
-                bound
-            };
-            assert_eq!(said("Work_Mem", "32MB"), None);
-            assert_eq!(said("sort_mem", "1GB"), Some(Guard::Parameters));
-            assert_eq!(said("plan_cache_mode", "auto"), Some(Guard::Parameters));
-            let local = (how == "false").then_some(Guard::Parameters);
-            assert_eq!(said("app.encryption_key", "k"), local);
-            assert_eq!(said("App.Tenant_ID", "acme"), Some(Guard::ZoneParameter));
-            assert_eq!(said("app.tenant_id", "globex"), Some(Guard::ZoneNotGranted));
-            assert_eq!(said("role", "postgres"), Some(Guard::RoleChange));
-            assert_eq!(
-                said("client_encoding", "SJIS"),
-                Some(Guard::LexingParameters)
-            );
-            assert_eq!(said("client_encoding", "UTF8"), None);
-            assert_eq!(said("TimeZone", "UTC"), None);
-            assert_eq!(said("no.such", "x"), None);
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_refused() {
-        let acme = who_under(&policy(GUARDS), "shop_acme", "shop");
-        let nobody = who_under(&policy(GUARDS), "shop_report", "tools");
-        let text = "select set_config($1, $2, false)";
-        for (who, guard) in [
-            (&acme, Guard::ZoneParameter),
-            (&nobody, Guard::LexingParameters),
-        ] {
-            let long = "x".repeat(2_000);
-            let value = Some(&b"x"[..]);
-            for name in [None, Some(&b"a\0"[..]), Some(b"\xff")] {
-                assert_eq!(judged(text, who, &[name, value]), Some(guard));
-            }
-            assert_eq!(judged(text, who, &[]), Some(guard), "there is none");
-            let long = [Some(long.as_bytes()), value];
-            assert_eq!(judged(text, who, &long), Some(guard), "a name that is none");
-            // Values are no matter to most parameters.
-            for value in [None, Some(&b"\xff"[..])] {
-                assert_eq!(judged(text, who, &[Some(b"timezone"), value]), None);
-                let mem = judged(text, who, &[Some(b"work_mem"), value]);
-                assert_eq!(mem, Some(Guard::Parameters));
-            }
-        }
-        for third in [&b"maybe"[..], b"", b"\0", b"t\0"] {
-            let third = [Some(third)];
-            let text = "select set_config('a.b', 'x', $1)";
-            assert_eq!(judged(text, &nobody, &third), Some(Guard::SessionState));
-            assert_eq!(judged(text, &acme, &third), Some(Guard::ZoneParameter));
-        }
-        for text in [
-            "select set_config($1, $2, not $3)",
-            "select set_config($1, $2, $3), $3",
-            "select set_config($1, $2, false), $1",
-            "select set_config($1 || '', $2, false)",
-            "select set_config($1, $2, 'f')",
-        ] {
-            let value = Some(&b"timezone"[..]);
-            let guard = judged(text, &acme, &[value, value, value]);
-            assert_eq!(guard, Some(Guard::ZoneParameter), "{text}");
-        }
-    }
-
-    #[test]
-    fn many_of_them_are_told_apart() {
-        let calls = (1..=999).map(|number| match number % 3 {
-            0 => format!("set_config(${number}, '{number}', true)"),
-            _ => format!("set_config('a.b', ${number}, true)"),
-        });
-        let text = format!("select {}", calls.collect::<Vec<_>>().join(", "));
-        let facts = describe(text.as_bytes());
-        let rest = without_bound_names(&facts, &[0, 0]).expect("names are bound");
-        let statement = &rest.statements[0];
-        assert_eq!(statement.parameters.len(), 666);
-        let bounds = statement.details.bound.as_ref().expect("values are");
-        let places = bounds.0.iter().map(|bound| usize::from(bound.touch));
-        assert!(places.eq(0..666));
-        let numbers = bounds.0.iter().map(|bound| bound.value);
-        let kept = (1..=999u16).filter(|number| number % 3 != 0);
-        assert!(numbers.eq(kept.map(Some)));
-
-        let who = who_under(&policy(""), "shop_report", "tools");
-        let mut values = vec![Some(&b"timezone"[..]); 999];
-        assert_eq!(judged(&text, &who, &values), None);
-        values[998] = Some(b"role");
-        assert_eq!(judged(&text, &who, &values), Some(Guard::RoleChange));
-        values[998] = None;
-        assert_eq!(judged(&text, &who, &values), Some(Guard::LexingParameters));
-    }
-
-    #[test]
-    fn a_zone_that_is_bound_beside_names_is_read_as_well() {
-        let who = chooser("values = [\"acme\"]");
-        let text = "select set_config('app.tenant_id', $1, false), set_config($2, $3, false)";
-        let values = |zone: &'static [u8], name: &'static [u8]| [zone, name, b"acme"].map(Some);
-        assert_eq!(judged(text, &who, &values(b"acme", b"TimeZone")), None);
-        assert_eq!(judged(text, &who, &values(b"acme", b"app.tenant_id")), None);
-        let other = judged(text, &who, &values(b"globex", b"TimeZone"));
-        assert_eq!(other, Some(Guard::ZoneNotGranted));
-        let role = judged(text, &who, &values(b"acme", b"role"));
-        assert_eq!(role, Some(Guard::RoleChange));
-    }
-}
+mod tests;

@@ -8,6 +8,7 @@ use super::extended::{Lookup, portal_without_zone, wait_for_names, within_bounds
 use super::in_flight::Expected;
 use super::judge::blindly;
 use super::names::{is_cut, name_too_long};
+use super::reading::Moves;
 use super::splice::Splice;
 use super::virtualised::Noted;
 use super::{Batch, Context, Conversation, Fatal, Observer};
@@ -78,7 +79,8 @@ impl Conversation {
         }
         self.batch = Batch::Open;
         let step = self.pass(message, out);
-        self.expect_of_execute(facts, noted, out);
+        let moves = prepared.as_ref().and_then(|it| it.moves.clone());
+        self.expect_of_execute(facts, noted, moves, out);
         Ok(step)
     }
 
@@ -132,15 +134,22 @@ impl Conversation {
     }
 
     /// The answers that will come, that to what reads back included.
-    fn expect_of_execute(&mut self, facts: Option<&Arc<Facts>>, noted: bool, out: &mut Splice<'_>) {
+    fn expect_of_execute(
+        &mut self,
+        facts: Option<&Arc<Facts>>,
+        noted: bool,
+        moves: Moves,
+        out: &mut Splice<'_>,
+    ) {
         let copy_in = facts.is_some_and(|facts| has_copy_in(facts));
-        match facts.filter(|_| noted) {
-            None => self.in_flight.push_statement(Expected::Execute, copy_in),
-            Some(facts) => {
-                let expected = Expected::NotedExecute;
-                self.in_flight.push_statement(expected, copy_in);
-                self.read_back(facts, out);
-            }
+        let expected = match noted {
+            true => Expected::NotedExecute,
+            false => Expected::Execute,
+        };
+        self.in_flight.push_statement(expected, copy_in);
+        self.in_flight.last_is_moved(moves);
+        if let Some(facts) = facts.filter(|_| noted) {
+            self.read_back(facts, out);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The extended protocol, client's side: Parse, Bind, Describe, Close; Execute in `execute`.
 
+use std::sync::Arc;
+
 use super::bound::Read;
 use super::client::{Message, Step, bad_layout, only_cstr};
 use super::in_flight::{Expected, Pending, Space};
@@ -8,6 +10,7 @@ use super::names::{
     MAX_BYTES, MAX_NAMES, Prepared, bytes_of, is_cut, name_too_long, too_many_names,
 };
 use super::prepared::{self, Called};
+use super::reading;
 use super::splice::Splice;
 use super::{Batch, Context, Conversation, Fatal, Observer};
 use crate::error::SqlState;
@@ -84,7 +87,8 @@ impl Conversation {
         let meaning = Prepared {
             source: self.remember(name, text, types, &facts),
             followed: !name.is_empty() && self.hands_over_now(name, &facts),
-            text: self.record.then(|| text.into()),
+            text: self.record.then(|| Arc::new(text.to_vec())),
+            moves: reading::moves(text, &self.rewrites(&facts)),
             deallocates: self.deallocates(&facts).is_some(),
             facts,
         };
@@ -95,7 +99,7 @@ impl Conversation {
         }
         self.put_prefix_for_parse(&meaning.facts, meaning.followed, cx, out);
         if taken {
-            self.try_parse(meaning.source.as_deref(), out);
+            self.try_parse(&meaning, out);
             let refusal = taken_name(cx.who, name);
             return Ok(self.refuse_extended(message, refusal, cx, out));
         }
@@ -158,7 +162,7 @@ impl Conversation {
             self.put_prefix(&prepared.facts, cx, out);
         }
         let anew = prepared::is_described_next(message, portal);
-        let ours = self.parse_as_bound(&statement, &prepared.facts, out);
+        let ours = self.parse_as_bound(&statement, &mut prepared, out);
         let called = ours.unwrap_or_else(|| self.say_again(name, &statement, anew, out));
         match called {
             Called::Wait => return Ok(Step::Hold),
@@ -168,6 +172,7 @@ impl Conversation {
             }
             Called::ByName | Called::Unnamed | Called::Ours(_) => {}
         }
+        let moves = prepared.moves.clone();
         let bound = Prepared {
             // The memory of an unnamed one serves the next.
             source: prepared.source.filter(|_| named),
@@ -175,6 +180,7 @@ impl Conversation {
         };
         self.in_flight
             .push_change(Expected::Bind, Space::Portal, portal, Some(bound));
+        self.in_flight.last_is_moved(moves);
         self.batch = Batch::Open;
         Ok(self.pass_bind(message, portal, name, called, out))
     }
@@ -238,6 +244,7 @@ impl Conversation {
         }
         self.in_flight
             .push_describe(Expected::Describe, prepared.source);
+        self.in_flight.last_is_moved(prepared.moves);
         self.batch = Batch::Open;
         self.pass_describe(message, called, out)
     }

@@ -1,13 +1,18 @@
 //! What was sent and is not answered yet, in order. PostgreSQL answers in the order of the
 //! messages, so the head of this queue says what the next answer belongs to.
 
+mod expected;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::names::{Prepared, bytes_of};
 use super::prepared::Source;
+use super::reading::{Move, Moves};
 use crate::policy::Refusal;
 use crate::zone::Form;
+pub use expected::Expected;
+use expected::{PREFIX, READING};
 
 /// More than this many unanswered messages: the client is not read until some are answered.
 pub const MAX_IN_FLIGHT: usize = 4096;
@@ -15,155 +20,14 @@ pub const MAX_IN_FLIGHT: usize = 4096;
 /// Unanswered changes of names looked at for one name; behind more of them it is waited for.
 const MAX_LOOKED_AT: usize = 256;
 
-/// The answer that one sent message will get.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expected {
-    /// ParseComplete; the head of `parses` becomes known then.
-    Parse,
-    /// ParseComplete of a Parse of ours that says again what the client has parsed before.
-    OwnParse,
-    /// CloseComplete ahead of it, of what had its name before.
-    OwnClose,
-    /// The same answers to a Describe of ours.
-    OwnDescribe,
-    /// ParseComplete again, under the client's name, for a pool that follows it; the head of `parses` becomes
-    /// known then.
-    FollowedParse,
-    /// BindComplete; the head of `binds` becomes known then.
-    Bind,
-    /// RowDescription or NoData; of a statement, ParameterDescription before that. The head of
-    /// `described` is what is described.
-    Describe,
-    /// CommandComplete, EmptyQueryResponse or PortalSuspended.
-    Execute,
-    /// The same, of a statement that changes the client's parameters.
-    NotedExecute,
-    /// CloseComplete; the head of `closes` becomes unknown then.
-    Close,
-    /// CommandComplete of what was sent for a DEALLOCATE; the head of `changes` becomes known then.
-    Deallocate,
-    /// The same of a Query, and ReadyForQuery.
-    DeallocatingQuery,
-    /// ReadyForQuery.
-    Sync,
-    /// Anything up to ReadyForQuery.
-    Query,
-    /// FunctionCallResponse or an error, and ReadyForQuery.
-    Call,
-    /// A Query behind [`crate::zone::QUERY_GUARD`]: the guard's RowDescription is to be swallowed.
-    GuardedRow,
-    /// The guard's CommandComplete is to be swallowed.
-    GuardedTag,
-    /// The guard is swallowed; positions are still too large by its length.
-    Guarded,
-    /// A message that was replaced by Execute of a portal that cannot exist: its error becomes the refusal.
-    Refused,
-    /// The same, of a Query or of a Parse of the unnamed statement, which drop the one before it.
-    RefusedUnnamed,
-    /// Execute of a portal that cannot exist, so that a transaction fails: an error that nobody sees.
-    Abort,
-    /// The zone prefix: CloseComplete.
-    PrefixClose,
-    /// ParseComplete.
-    PrefixParse,
-    /// BindComplete.
-    PrefixBind,
-    /// CommandComplete.
-    PrefixExecute,
-    /// CloseComplete.
-    PrefixEnd,
-    /// Removal of a failed prefix's name: CloseComplete.
-    CleanupClose,
-    /// ReadyForQuery.
-    CleanupSync,
-    /// A Query whose answers are counted: those to a statement of the client's.
-    Planned,
-    /// Those to a statement of ours, to be swallowed.
-    PlannedOwn,
-    /// The question what a parameter is: CloseComplete.
-    ReadingClose,
-    /// ParseComplete.
-    ReadingParse,
-    /// BindComplete.
-    ReadingBind,
-    /// DataRow, CommandComplete.
-    ReadingExecute,
-    /// CloseComplete, of the portal and of the statement.
-    ReadingEnd,
-    /// Everything up to ReadyForQuery: whether the pool follows names, which no client asked for.
-    Question,
-}
-
-/// The five answers to a whole zone prefix.
-const PREFIX: [Expected; 5] = [
-    Expected::PrefixClose,
-    Expected::PrefixParse,
-    Expected::PrefixBind,
-    Expected::PrefixExecute,
-    Expected::PrefixEnd,
-];
-
-/// The answers to the question what a parameter is.
-const READING: [Expected; 6] = [
-    Expected::ReadingClose,
-    Expected::ReadingParse,
-    Expected::ReadingBind,
-    Expected::ReadingExecute,
-    Expected::ReadingEnd,
-    Expected::ReadingEnd,
-];
-
-impl Expected {
-    /// Does ReadyForQuery answer it?
-    pub fn ends_batch(self) -> bool {
-        matches!(
-            self,
-            Self::Sync | Self::Call | Self::CleanupSync | Self::Question
-        ) || self.is_query()
-    }
-
-    /// A simple Query in any stage?
-    pub fn is_query(self) -> bool {
-        matches!(
-            self,
-            Self::Query
-                | Self::GuardedRow
-                | Self::GuardedTag
-                | Self::Guarded
-                | Self::DeallocatingQuery
-        ) || self.is_planned()
-    }
-
-    /// A Query whose answers are counted, in any stage?
-    pub fn is_planned(self) -> bool {
-        matches!(self, Self::Planned | Self::PlannedOwn)
-    }
-
-    /// Between us and the pool, with no client's message before it?
-    pub fn is_about_pool(self) -> bool {
-        matches!(
-            self,
-            Self::Question | Self::CleanupClose | Self::CleanupSync
-        )
-    }
-
-    /// Part of the question what a parameter is?
-    pub fn is_reading(self) -> bool {
-        READING.contains(&self)
-    }
-
-    /// Part of the zone prefix?
-    pub fn is_prefix(self) -> bool {
-        PREFIX.contains(&self)
-    }
-}
-
 /// One entry of the queue.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     expected: Expected,
     /// A COPY FROM STDIN: while it runs the server ignores Sync.
     copy_in: bool,
+    /// It is about a text in which something was inserted.
+    moved: bool,
 }
 
 /// The two kinds of names.
@@ -200,6 +64,15 @@ pub enum Pending<'a> {
     Open,
 }
 
+/// What belongs to few entries.
+#[derive(Debug, Default)]
+struct Rare {
+    /// One for each [`Expected::Refused`] and [`Expected::RefusedUnnamed`].
+    refusals: VecDeque<Box<Refusal>>,
+    /// One for each that is `moved`.
+    moves: VecDeque<Arc<Vec<Move>>>,
+}
+
 /// The queue, and what belongs to its entries.
 #[derive(Debug, Default)]
 pub struct InFlight {
@@ -212,8 +85,8 @@ pub struct InFlight {
     statements: usize,
     /// Batches sent.
     batch: u64,
-    /// One for each [`Expected::Refused`] and [`Expected::RefusedUnnamed`].
-    refusals: VecDeque<Box<Refusal>>,
+    /// Allocated with the first message that it is about.
+    rare: Option<Box<Rare>>,
     /// One for each [`Expected::Describe`] and [`Expected::OwnDescribe`]: none where it is no matter.
     described: VecDeque<Option<Arc<Source>>>,
     copies: usize,
@@ -307,7 +180,25 @@ impl InFlight {
         self.copies += usize::from(copy_in);
         self.batch += u64::from(expected.ends_batch());
         self.ends += usize::from(expected.ends_batch());
-        self.queue.push_back(Entry { expected, copy_in });
+        self.queue.push_back(Entry {
+            expected,
+            copy_in,
+            moved: false,
+        });
+    }
+
+    /// The message that was sent last is about a text in which this was inserted.
+    pub fn last_is_moved(&mut self, moves: Moves) {
+        if let (Some(moves), Some(last)) = (moves, self.queue.back_mut()) {
+            last.moved = true;
+            self.rare.get_or_insert_default().moves.push_back(moves);
+        }
+    }
+
+    /// What was inserted in the text that the head is about, if anything was.
+    pub fn moves(&self) -> Option<&[Move]> {
+        self.queue.front().filter(|head| head.moved)?;
+        Some(self.rare.as_ref()?.moves.front()?)
     }
 
     /// A Parse, Bind or Close was sent.
@@ -340,7 +231,10 @@ impl InFlight {
 
     /// A message was replaced.
     pub fn push_refused(&mut self, expected: Expected, refusal: Box<Refusal>) {
-        self.refusals.push_back(refusal);
+        self.rare
+            .get_or_insert_default()
+            .refusals
+            .push_back(refusal);
         self.push(expected);
     }
 
@@ -379,6 +273,9 @@ impl InFlight {
     /// The head is answered.
     pub fn pop(&mut self) -> Option<Expected> {
         let head = self.queue.pop_front()?;
+        if let Some(rare) = self.rare.as_mut().filter(|_| head.moved) {
+            rare.moves.pop_front();
+        }
         self.ends -= usize::from(head.expected.ends_batch());
         self.copies -= usize::from(head.copy_in);
         Some(head.expected)
@@ -414,7 +311,7 @@ impl InFlight {
     /// The head's error arrived.
     pub fn refused(&mut self) -> Option<Box<Refusal>> {
         self.pop();
-        self.refusals.pop_front()
+        self.rare.as_mut()?.refusals.pop_front()
     }
 
     /// The server failed a message of an extended batch: everything up to the batch's end is skipped.
@@ -435,7 +332,7 @@ impl InFlight {
                     skipped.names.extend(name);
                 }
                 Expected::Refused | Expected::RefusedUnnamed => {
-                    drop(self.refusals.pop_front());
+                    drop(self.rare.as_mut().and_then(|it| it.refusals.pop_front()));
                 }
                 Expected::Deallocate => drop(self.pop_change()),
                 Expected::Execute => skipped.executes += 1,
@@ -483,6 +380,7 @@ impl InFlight {
         if self.queue.capacity() > 64 {
             self.queue.shrink_to(16);
         }
+        self.rare = None;
         if self.described.capacity() > 16 {
             self.described.shrink_to(4);
         }

@@ -6,25 +6,24 @@
 mod names;
 mod putting;
 mod skipped;
+mod transaction;
 
 use std::sync::Arc;
 
 use super::choice::Choice;
 use super::keeping::Keeping;
-use super::modes::Ended;
-use super::needs::{clears, may_remove_names, moves, needs_zone};
+use super::needs::{moves, needs_zone};
 use super::parameters::Parameters;
 use super::reading::{self, Behind, Keeps, Rewrite};
 use super::record::Record;
 use super::{Origins, Setup};
 use crate::protocol::TransactionStatus;
 use crate::sql::{
-    Class, Facts, Localized, ParameterName, ParameterTouch, ParameterUse, SavepointAct, Statement,
-    TransactionControl,
+    Facts, Localized, ParameterName, ParameterTouch, ParameterUse, Statement, TransactionControl,
 };
 use skipped::{Before, Failed};
 
-use crate::zone::{NAME_LENGTH, Prefix, put_question};
+use crate::zone::{NAME_LENGTH, Prefix};
 
 /// What is set in every transaction of one connection: its zone, and the parameters of a client whose
 /// server connection is pooled.
@@ -315,183 +314,6 @@ impl Injection {
     /// Appends what is said behind an Execute.
     pub fn put_behind(&self, out: &mut Vec<u8>, behind: &Behind<'_>) {
         reading::put_behind(out, &self.reading_name(), behind);
-    }
-
-    /// A name like the prefix's, and another.
-    fn reading_name(&self) -> [u8; NAME_LENGTH] {
-        let mut name = self.name;
-        name[0] = b'r';
-        name
-    }
-
-    /// Is it time to ask whether the pool follows names? Only while nothing is open or unanswered.
-    pub fn is_curious(&self) -> bool {
-        let of_use = self.injects() || self.keeping.has_names();
-        self.keeping.is_curious() && of_use && !self.loses_names()
-    }
-
-    /// Has a name been lost that should have stayed?
-    fn loses_names(&self) -> bool {
-        self.zone.as_ref().is_some_and(|zone| zone.loses_names())
-    }
-
-    /// Appends the question.
-    pub fn put_question(&mut self, out: &mut Vec<u8>) {
-        put_question(out, &self.name);
-        self.keeping.asked();
-    }
-
-    /// PostgreSQL knows the name: the pool does not follow it.
-    pub fn pool_forgets(&mut self) {
-        self.keeping.forgets();
-    }
-
-    /// The question failed: its name may still be there.
-    pub fn question_failed(&mut self) {
-        self.keeping.forgets();
-        self.failed();
-    }
-
-    /// The question is answered to its end.
-    pub fn question_answered(&mut self) {
-        self.keeping.answered();
-    }
-
-    /// The prefix's statement is there.
-    pub fn parsed(&mut self) {
-        self.keeping.parsed();
-    }
-
-    /// A prefix failed, or was skipped with what stood before it.
-    pub fn name_doubted(&mut self) {
-        self.keeping.doubted();
-    }
-
-    /// The pool does not know a name that it should have followed.
-    pub fn name_lost(&mut self) {
-        self.keeping.lost();
-        if let Some(zone) = &self.zone {
-            zone.name_lost();
-        }
-    }
-
-    /// A statement was sent to run: what it does to the transaction. `failed`: that one is known to have
-    /// failed.
-    pub fn executed(&mut self, facts: &Facts, mut failed: bool) {
-        if let Some(parameters) = &mut self.parameters {
-            parameters.sent(facts);
-        }
-        if let Some(choice) = &mut self.choice {
-            choice.sent(facts);
-        }
-        self.prepared_by_sql |= facts.classes.has(Class::Prepare);
-        if may_remove_names(facts) {
-            self.keeping.doubted();
-            self.removes_names = true;
-        }
-        if facts.undescribed.is_some() || facts.classes.has(Class::Procedural) {
-            // Where the policy lets them pass: DO and CALL can end the transaction inside, and nobody
-            // knows what a text without description does. The server's word will tell.
-            self.unsettled = true;
-            self.armed = false;
-            self.leave();
-            if let Some(parameters) = self.parameters.as_mut().filter(|_| !self.in_transaction) {
-                parameters.may_go_on_in_another();
-            }
-        }
-        if clears(facts) {
-            self.armed = false;
-            self.cleared = true;
-        }
-        for savepoint in facts
-            .statements
-            .iter()
-            .filter_map(|s| s.details.savepoint.as_ref())
-        {
-            match savepoint.act {
-                SavepointAct::Set => self.savepoints = self.savepoints.saturating_add(1),
-                SavepointAct::Release => self.savepoints = self.savepoints.saturating_sub(1),
-                SavepointAct::RollBackTo => {}
-            }
-        }
-        for control in facts.statements.iter().filter_map(|s| s.transaction) {
-            self.unsettled = true;
-            match control {
-                TransactionControl::Begin => {
-                    // Set again even if this batch has set it already: harmless, and the same everywhere.
-                    // Not where a transaction is open: there BEGIN only warns.
-                    if !self.in_transaction {
-                        self.armed = false;
-                        self.leave();
-                    }
-                    self.in_transaction = true;
-                }
-                TransactionControl::Commit { chain } | TransactionControl::Rollback { chain } => {
-                    self.remember();
-                    self.transaction_ended(match (chain, std::mem::take(&mut failed)) {
-                        (false, _) => Ended::Whole,
-                        (true, false) => Ended::Chained,
-                        (true, true) => Ended::ChainedFailed,
-                    });
-                    self.in_transaction = chain;
-                }
-                TransactionControl::TwoPhase => {
-                    self.remember();
-                    self.transaction_ended(Ended::Whole);
-                    self.in_transaction = false;
-                }
-                TransactionControl::Savepoint | TransactionControl::SetTransaction => {}
-            }
-        }
-        self.has_run |= needs_zone(facts);
-    }
-
-    fn leave(&mut self) {
-        if let Some(choice) = &mut self.choice {
-            choice.leave();
-        }
-    }
-
-    /// What was set in the transaction is gone with it.
-    fn transaction_ended(&mut self, how: Ended) {
-        self.armed = false;
-        self.has_run = false;
-        self.savepoints = 0;
-        if let Some(choice) = &mut self.choice {
-            choice.transaction_ended();
-        }
-        if let Some(parameters) = &mut self.parameters {
-            parameters.transaction_ended(how);
-        }
-    }
-
-    /// A simple Query was sent in `form`; `failed`: in a transaction that is known to have failed.
-    pub fn queried(&mut self, facts: &Facts, form: QueryForm, failed: bool) {
-        if form != QueryForm::Verbatim {
-            // If the prefix fails the Query is skipped without ReadyForQuery: know before going on.
-            self.unsettled = true;
-        }
-        self.executed(facts, failed);
-        self.batch_ended();
-    }
-
-    /// Sync was sent, or a simple Query: an implicit transaction ends.
-    pub fn batch_ended(&mut self) {
-        if !self.in_transaction {
-            self.transaction_ended(Ended::Whole);
-            self.cleared = false;
-        }
-    }
-
-    /// Everything is answered: the server's word replaces the prediction.
-    pub fn settled(&mut self, status: TransactionStatus) {
-        self.recall(status);
-        self.unsettled = self.leftover || self.asked_in_vain;
-        self.in_transaction = status != TransactionStatus::Idle;
-        if !self.in_transaction {
-            self.transaction_ended(Ended::Whole);
-            self.cleared = false;
-        }
     }
 }
 

@@ -233,8 +233,8 @@ impl Conversation {
     ) {
         match prepared {
             Some(Prepared { facts, text, .. }) => {
-                cx.observer
-                    .started(Some(facts), text.as_deref().unwrap_or(b""));
+                let text = text.as_ref().map_or(&b""[..], |text| text);
+                cx.observer.started(Some(facts), text);
             }
             None => cx.observer.started(None, b""),
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::in_flight::Space;
 use super::prepared::Source;
+use super::reading::Moves;
 use crate::error::SqlState;
 use crate::policy::{Guard, Objection, Refusal, Who};
 use crate::sql::{Facts, weight};
@@ -27,10 +28,12 @@ pub struct Prepared {
     /// What it does.
     pub facts: Arc<Facts>,
     /// Its text, kept only on connections whose statements are recorded.
-    pub text: Option<Arc<[u8]>>,
+    pub text: Option<Arc<Vec<u8>>>,
     /// What says it to another server connection, of statements, where the connection is pooled; elsewhere what
     /// says it once more where only its Bind tells what it sets (see `bound`).
     pub source: Option<Arc<Source>>,
+    /// What stands in its text on the server that the client has not sent.
+    pub moves: Moves,
     /// The pool knows the statement by the client's name, and says it again by itself.
     pub followed: bool,
     /// It is a DEALLOCATE that goes to the server as something else: see `prepared::deallocated`.
@@ -71,6 +74,7 @@ pub fn bytes_of(name: &[u8], meaning: Option<&Prepared>) -> usize {
         weight(&prepared.facts)
             + prepared.text.as_ref().map_or(0, |text| text.len())
             + prepared.source.as_ref().map_or(0, |it| it.bytes())
+            + prepared.moves.as_ref().map_or(0, |it| size_of_val(&it[..]))
     });
     ENTRY + name.len() + meaning
 }
@@ -224,6 +228,7 @@ mod tests {
             facts: Arc::new(describe(b"select 1")),
             text: None,
             source: None,
+            moves: None,
             followed: false,
             deallocates: false,
         };

@@ -1,7 +1,8 @@
-//! What the server says about the text of a simple Query, with positions counted in the client's own text.
+//! What the server says about a text, with positions counted in the client's own.
 
 use super::Conversation;
 use super::in_flight::Expected;
+use super::reading::{Move, moved};
 use super::server::{MAX_ERROR, Step};
 use super::splice::Splice;
 use crate::protocol::error_fields;
@@ -65,6 +66,16 @@ pub(super) fn move_position(header: Header, bytes: &[u8], out: &mut Splice<'_>) 
     put_moved(header, bytes, out, |position| {
         position.checked_sub(offset).filter(|moved| *moved > 0)
     })
+}
+
+/// The same for what was inserted elsewhere.
+pub(super) fn move_position_by(
+    moves: &[Move],
+    header: Header,
+    bytes: &[u8],
+    out: &mut Splice<'_>,
+) -> Step {
+    put_moved(header, bytes, out, |position| moved(moves, position))
 }
 
 /// The same with any move. Very long ones are carried as they are.

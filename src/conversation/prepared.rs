@@ -15,21 +15,23 @@
 mod deallocated;
 mod description;
 mod loss;
+mod passing;
+mod source;
 
 use std::sync::Arc;
 
 pub(super) use deallocated::SEND_ALONE;
-use description::Description;
 pub(super) use description::is_described_next;
+pub use source::Source;
+pub(super) use source::parts;
 
 use super::client::{Message, Step};
 use super::in_flight::{Expected, Space};
 use super::names::{MAX_BYTES, Prepared};
-use super::reading::{self, Keeps, Rewrite, put_rewritten};
+use super::reading::{self, Keeps, Rewrite};
 use super::splice::Splice;
 use super::{Batch, Context, Conversation, Observer};
 use crate::protocol::TransactionStatus;
-use crate::protocol::frame::{self, HEADER, cstr, put_cstr};
 use crate::sql::Facts;
 use crate::zone::NAME_LENGTH;
 
@@ -38,61 +40,6 @@ const MAX_SPARE: usize = 16 * 1024;
 
 /// With more names of which nobody knows whether the pool has them, none is left to it any more.
 const MAX_DOUBTED: usize = 64;
-
-/// A Parse that can be said again.
-#[derive(Debug, Default)]
-pub struct Source {
-    /// No two of one connection have the same.
-    id: u64,
-    /// The whole message, for the server's unnamed statement.
-    message: Vec<u8>,
-    /// A hash of what the client was told of parameters and columns.
-    given: Description,
-}
-
-impl Source {
-    /// What it takes, bytes.
-    pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.message.capacity()
-    }
-
-    /// Makes it a Parse of this text, in which this changes; `types`: their count and they.
-    fn fill(&mut self, id: u64, text: &[u8], types: &[u8], rewrites: &[Rewrite]) {
-        self.id = id;
-        self.given = Description::default();
-        self.message.clear();
-        // At once: growing leaves up to as much again unused, in every statement of every client.
-        self.message
-            .reserve(HEADER + 1 + text.len() + 1 + types.len());
-        frame::message(&mut self.message, b'P', |out| {
-            out.push(0);
-            put_rewritten(out, text, rewrites);
-            out.push(0);
-            out.extend_from_slice(types);
-        });
-    }
-
-    /// Appends it as the Parse of a name.
-    fn put_named(&self, out: &mut Vec<u8>, name: &[u8]) {
-        frame::message(out, b'P', |out| {
-            out.extend_from_slice(name);
-            out.extend_from_slice(&self.message[HEADER..]);
-        });
-    }
-
-    /// The same, and this changes in its text.
-    pub(super) fn put_rewritten(&self, out: &mut Vec<u8>, name: &[u8], rewrites: &[Rewrite]) {
-        let Some((_, text, types)) = parts(&self.message[HEADER..]) else {
-            return;
-        };
-        frame::message(out, b'P', |out| {
-            put_cstr(out, name);
-            put_rewritten(out, text, rewrites);
-            out.push(0);
-            out.extend_from_slice(types);
-        });
-    }
-}
 
 /// The server's unnamed statement, once everything sent has run.
 #[derive(Debug)]
@@ -271,9 +218,11 @@ impl Conversation {
     ) -> Step {
         let facts = Arc::clone(&meaning.facts);
         let source = meaning.source.clone();
+        let moves = meaning.moves.clone();
         let followed = meaning.followed;
         self.in_flight
             .push_change(Expected::Parse, Space::Statement, name, Some(meaning));
+        self.in_flight.last_is_moved(moves);
         self.batch = Batch::Open;
         match source.filter(|_| !followed && self.remembers()) {
             Some(source) => {
@@ -289,10 +238,11 @@ impl Conversation {
     }
 
     /// Sends a Parse whose name is taken, for the errors that PostgreSQL looks for first.
-    pub(super) fn try_parse(&mut self, source: Option<&Source>, out: &mut Splice<'_>) {
-        if let Some(source) = source {
+    pub(super) fn try_parse(&mut self, meaning: &Prepared, out: &mut Splice<'_>) {
+        if let Some(source) = &meaning.source {
             out.insert().extend_from_slice(&source.message);
             self.in_flight.push(Expected::OwnParse);
+            self.in_flight.last_is_moved(meaning.moves.clone());
             self.statements.lost();
             self.batch = Batch::Open;
         }
@@ -350,6 +300,7 @@ impl Conversation {
                 // A Flush that was inserted for this message stands ahead of it.
                 self.flushed = false;
                 self.in_flight.push(Expected::OwnParse);
+                self.in_flight.last_is_moved(prepared.moves.clone());
                 self.batch = Batch::Open;
                 if !relied_upon {
                     self.is_there(source, Check::Unasked);
@@ -387,73 +338,8 @@ impl Conversation {
         let space = Space::Statement;
         self.in_flight
             .push_change(Expected::FollowedParse, space, name, Some(meaning));
+        self.in_flight.last_is_moved(prepared.moves.clone());
         self.batch = Batch::Open;
-    }
-
-    /// Carries a Bind, with the statement called so.
-    pub(super) fn pass_bind(
-        &mut self,
-        message: Message<'_>,
-        portal: &[u8],
-        name: &[u8],
-        called: Called,
-        out: &mut Splice<'_>,
-    ) -> Step {
-        let other = match &called {
-            Called::Ours(ours) => &ours[..],
-            Called::Unnamed if !name.is_empty() => b"",
-            _ => return self.pass(message, out),
-        };
-        let step = self.drop_message(message);
-        self.client_body.dropped = false;
-        let length = message.header.total - 1 - name.len() + other.len();
-        let bytes = out.insert();
-        bytes.push(b'B');
-        bytes.extend_from_slice(&u32::try_from(length).unwrap_or(0).to_be_bytes());
-        put_cstr(bytes, portal);
-        put_cstr(bytes, other);
-        let behind = HEADER + portal.len() + 1 + name.len() + 1;
-        let there = message.header.total.min(message.bytes.len());
-        out.keep(message.at + behind..message.at + there);
-        step
-    }
-
-    /// Carries Describe of a statement, called so.
-    pub(super) fn pass_describe(
-        &mut self,
-        message: Message<'_>,
-        called: Called,
-        out: &mut Splice<'_>,
-    ) -> Step {
-        if called == Called::ByName {
-            return self.pass(message, out);
-        }
-        put_describe(out.insert());
-        self.drop_message(message)
-    }
-
-    /// Carries Close of a statement. The server has none of this name, unless the pool follows it:
-    /// then the answer comes from a portal that nobody has. (PgBouncer that follows names would answer
-    /// for a statement by itself, and sometimes before what was sent earlier; measured on 1.24.)
-    pub(super) fn pass_close(
-        &mut self,
-        message: Message<'_>,
-        name: &[u8],
-        followed: bool,
-        out: &mut Splice<'_>,
-    ) -> Step {
-        if name.is_empty() {
-            self.statements.lost();
-        }
-        if name.is_empty() || followed || !self.remembers() {
-            return self.pass(message, out);
-        }
-        let nowhere = self.nowhere;
-        frame::message(out.insert(), b'C', |out| {
-            out.push(b'P');
-            put_cstr(out, &nowhere);
-        });
-        self.drop_message(message)
     }
 
     /// The prefix that a Parse needs: names, and constants like dates, mean what the client's
@@ -477,22 +363,9 @@ impl Conversation {
     }
 }
 
-/// Appends Describe of the server's unnamed statement.
-fn put_describe(out: &mut Vec<u8>) {
-    out.extend_from_slice(b"D\0\0\0\x06S\0");
-}
-
 /// Is this the Parse of a statement with a name? Not before it is all there: nothing may depend on how a
 /// message is cut.
 pub(super) fn is_named_parse(message: Message<'_>) -> bool {
     let named = |body: &[u8]| body.first().is_some_and(|byte| *byte != 0);
     message.header.kind == b'P' && message.body().is_some_and(named)
-}
-
-/// Name, text, and the types with their count, of a Parse's body.
-pub(super) fn parts(body: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    let (name, rest) = cstr(body)?;
-    let (text, types) = cstr(rest)?;
-    let (count, each) = types.split_first_chunk::<2>()?;
-    (each.len() == 4 * usize::from(u16::from_be_bytes(*count))).then_some((name, text, types))
 }

@@ -3,6 +3,7 @@
 //! parameters are now.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::bound::binds_names;
 use super::record::Record;
@@ -179,6 +180,23 @@ pub fn put_rewritten(out: &mut Vec<u8>, text: &[u8], rewrites: &[Rewrite]) {
 /// A place where something was inserted: how many characters of the sent text stand before it, and how
 /// many were inserted.
 pub type Move = (u32, u32);
+
+/// What was inserted into the text of one statement, if anything was; in order.
+pub type Moves = Option<Arc<Vec<Move>>>;
+
+/// What these changes of a text insert.
+pub fn moves(text: &[u8], rewrites: &[Rewrite]) -> Moves {
+    let (mut at, mut place) = (0, 0);
+    let mut all = Vec::new();
+    for rewrite in rewrites.iter().filter(|it| it.replaces == 0) {
+        place += crate::sql::characters(&text[at..rewrite.at]);
+        at = rewrite.at;
+        let length = crate::sql::characters(&rewrite.text);
+        all.push((place, length));
+        place += length;
+    }
+    (!all.is_empty()).then(|| Arc::new(all))
+}
 
 /// A statement of ours behind one of the client's.
 #[derive(Debug, PartialEq, Eq)]

@@ -3,6 +3,8 @@
 
 use super::in_flight::Expected;
 use super::injection::Injection;
+use super::positions::move_position_by;
+use super::reading::Move;
 use super::splice::Splice;
 use super::{Batch, Body, Conversation, Copy, Fatal, Observer};
 use crate::error::SqlState;
@@ -264,7 +266,13 @@ impl Conversation {
             self.outcome = SqlState::from_bytes(fields.sqlstate);
             return Ok(self.query_failed(head, header, bytes, out));
         }
-        self.message_failed(head, fields.sqlstate, observer, out, to_server)
+        let moves = self.in_flight.moves().map(<[Move]>::to_vec);
+        let left_out = self.leaves_out();
+        let step = self.message_failed(head, fields.sqlstate, observer, out, to_server)?;
+        Ok(match (step, moves) {
+            (Step::Carry, Some(moves)) if !left_out => move_position_by(&moves, header, bytes, out),
+            (step, _) => step,
+        })
     }
 
     /// A message of an extended batch was answered with an error: the client's, or one of ours.

@@ -2,7 +2,7 @@
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -39,6 +39,31 @@ fn invalid(what: impl Into<String>) -> io::Error {
 /// # Errors
 /// `InvalidData` for what is no regular file; whatever the system says.
 pub fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
+    regular(open(path)?)
+}
+
+fn regular((file, metadata): (File, Metadata)) -> io::Result<(File, Metadata)> {
+    match metadata.is_file() {
+        true => Ok((file, metadata)),
+        false => Err(invalid("not a regular file; write what it says to one")),
+    }
+}
+
+/// Opens a regular file, or the reading end of a pipe: whoever has the other end is waited for, and without anybody it
+/// ends at once.
+///
+/// # Errors
+/// `InvalidData` for what is neither; whatever the system says.
+pub fn open_regular_or_pipe(path: &Path) -> io::Result<File> {
+    let (file, metadata) = open(path)?;
+    if metadata.file_type().is_fifo() {
+        rustix::fs::fcntl_setfl(&file, rustix::fs::OFlags::empty())?;
+        return Ok(file);
+    }
+    regular((file, metadata)).map(|(file, _)| file)
+}
+
+fn open(path: &Path) -> io::Result<(File, Metadata)> {
     // Without NONBLOCK, opening a named pipe would wait for a writer.
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
@@ -47,10 +72,7 @@ pub fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
         .custom_flags(flags)
         .open(path)?;
     let metadata = file.metadata()?;
-    match metadata.is_file() {
-        true => Ok((file, metadata)),
-        false => Err(invalid("not a regular file; write what it says to one")),
-    }
+    Ok((file, metadata))
 }
 
 /// Reads a regular file of at most `longest` bytes.

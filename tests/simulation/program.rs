@@ -1,8 +1,8 @@
 //! What a client of the simulation does: a random list of messages that makes sense often enough.
 
-use super::conversing::frames::{cstr, message};
-use super::conversing::random::Random;
-use super::conversing::who::Login;
+use crate::conversing::frames::{cstr, message};
+use crate::conversing::random::Random;
+use crate::conversing::who::Login;
 
 /// One thing that a client does.
 #[derive(Clone, Debug)]

@@ -1,9 +1,9 @@
-//! What the names of the client's prepared statements, and the pool between, have to do with it.
+//! What the names of prepared statements, the client's and ours, and the pool between have to do with it.
 
 use super::Injection;
 use crate::conversation::needs::is_analyzed;
 use crate::sql::Facts;
-use crate::zone::NAME_LENGTH;
+use crate::zone::{NAME_LENGTH, put_question};
 
 impl Injection {
     /// The client names its prepared statements: it is worth asking the pool at once.
@@ -97,5 +97,63 @@ impl Injection {
         let own = std::mem::take(&mut self.leftover).then_some(self.name);
         let asked = std::mem::take(&mut self.asked_in_vain).then(|| self.reading_name());
         own.into_iter().chain(asked).collect()
+    }
+
+    /// A name like the prefix's, and another.
+    pub(super) fn reading_name(&self) -> [u8; NAME_LENGTH] {
+        let mut name = self.name;
+        name[0] = b'r';
+        name
+    }
+
+    /// Is it time to ask whether the pool follows names? Only while nothing is open or unanswered.
+    pub fn is_curious(&self) -> bool {
+        let of_use = self.injects() || self.keeping.has_names();
+        self.keeping.is_curious() && of_use && !self.loses_names()
+    }
+
+    /// Has a name been lost that should have stayed?
+    fn loses_names(&self) -> bool {
+        self.zone.as_ref().is_some_and(|zone| zone.loses_names())
+    }
+
+    /// Appends the question.
+    pub fn put_question(&mut self, out: &mut Vec<u8>) {
+        put_question(out, &self.name);
+        self.keeping.asked();
+    }
+
+    /// PostgreSQL knows the name: the pool does not follow it.
+    pub fn pool_forgets(&mut self) {
+        self.keeping.forgets();
+    }
+
+    /// The question failed: its name may still be there.
+    pub fn question_failed(&mut self) {
+        self.keeping.forgets();
+        self.failed();
+    }
+
+    /// The question is answered to its end.
+    pub fn question_answered(&mut self) {
+        self.keeping.answered();
+    }
+
+    /// The prefix's statement is there.
+    pub fn parsed(&mut self) {
+        self.keeping.parsed();
+    }
+
+    /// A prefix failed, or was skipped with what stood before it.
+    pub fn name_doubted(&mut self) {
+        self.keeping.doubted();
+    }
+
+    /// The pool does not know a name that it should have followed.
+    pub fn name_lost(&mut self) {
+        self.keeping.lost();
+        if let Some(zone) = &self.zone {
+            zone.name_lost();
+        }
     }
 }

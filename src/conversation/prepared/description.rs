@@ -16,7 +16,8 @@ use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::Check;
+use super::passing::put_describe;
+use super::{Check, Source};
 use crate::conversation::Conversation;
 use crate::conversation::client::Message;
 use crate::conversation::in_flight::Expected;
@@ -140,8 +141,8 @@ impl Conversation {
     }
 
     /// Asks for the description of the server's unnamed statement.
-    pub(super) fn ask_for_description(&mut self, out: &mut Vec<u8>, of: &Arc<super::Source>) {
-        super::put_describe(out);
+    pub(super) fn ask_for_description(&mut self, out: &mut Vec<u8>, of: &Arc<Source>) {
+        put_describe(out);
         self.in_flight
             .push_describe(Expected::OwnDescribe, Some(Arc::clone(of)));
     }

@@ -203,3 +203,27 @@ fn what_cannot_be_said_for_one_transaction_has_no_local_form() {
         assert!(facts.statements[0].details.localized.is_none(), "{text}");
     }
 }
+
+#[test]
+fn what_is_inserted_in_a_parse_moves_what_stands_behind_it() {
+    let text = "select 'é', set_config('jit', $1, $2), '€', set_config('jit', null, false), x";
+    let facts = describe(text.as_bytes());
+    let rewrites = rewrites(&facts.statements[0], Keeps::All, |_| Some("é"));
+    let mut sent = Vec::new();
+    put_rewritten(&mut sent, text.as_bytes(), &rewrites);
+    let sent = String::from_utf8(sent).unwrap();
+    let moves = moves(text.as_bytes(), &rewrites).expect("something is inserted");
+    let place = |text: &str, of: &str| {
+        let (before, _) = text.split_once(of).expect("it is there");
+        before.chars().count() as u32 + 1
+    };
+    for of in ["select", "$1", "$2", "'€'", "null", ", x"] {
+        let position = place(&sent, of);
+        assert_eq!(moved(&moves, position), Some(place(text, of)), "{sent}");
+    }
+    for of in ["coalesce($1", "or $2", "'é'), (true"] {
+        assert_eq!(moved(&moves, place(&sent, of)), None, "{of}: {sent}");
+    }
+    let same = &rewrites[..0];
+    assert_eq!(super::moves(text.as_bytes(), same), None);
+}

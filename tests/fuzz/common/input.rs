@@ -22,7 +22,8 @@ pub enum Act<'a> {
 /// Reads an input; every string of bytes is one.
 pub fn read(input: &[u8]) -> (Login, Vec<Act<'_>>) {
     let (who, mut rest) = input.split_first().unwrap_or((&0, &[]));
-    let login = [Login::Zoned, Login::Plain, Login::Migrator][usize::from(who % 3)];
+    let all = [Login::Zoned, Login::Plain, Login::Migrator, Login::Chooser];
+    let login = all[usize::from(who % 4)];
     let mut acts = Vec::new();
     while let Some((kind, tail)) = rest.split_first() {
         rest = tail;

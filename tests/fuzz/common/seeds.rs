@@ -5,9 +5,15 @@
 use std::fs;
 use std::path::Path;
 
+use crate::conversing::driver::Driver;
+use crate::conversing::random::Random;
 use crate::conversing::script::{Script, Side, Step};
+use crate::conversing::server::{Place, Server};
 use crate::conversing::who::Login;
 use crate::input::{self, Act};
+
+#[path = "../../simulation/program.rs"]
+mod program;
 
 /// Writes one file for each of `inputs` into the directory that `PORTCULLIS_FUZZ_SEEDS` names, if it
 /// is set.
@@ -71,8 +77,71 @@ pub fn conversations(script: &Script) -> [Vec<u8>; 2] {
     let login = match script.login {
         Login::Zoned => 0,
         // Bytes to begin with: whose they were is no matter.
-        Login::Plain | Login::Chooser | Login::Session | Login::Replication => 1,
+        Login::Plain | Login::Session | Login::Replication => 1,
         Login::Migrator => 2,
+        Login::Chooser => CHOOSER,
     };
     [input::write(login, &said), input::write(login, &answered)]
+}
+
+/// Who asks, in an input: a client that sets its zone itself.
+const CHOOSER: u8 = 3;
+
+/// So many programs of the simulation are inputs, of so many steps.
+const PROGRAMS: u64 = 60;
+const STEPS: usize = 8;
+
+/// What a client that sets its zone itself does in the simulation: with answers that the model gives when they are
+/// asked for, and with the same answers as words of the server that can be changed.
+pub fn choosers() -> Vec<Vec<u8>> {
+    (0..PROGRAMS).flat_map(chooser).collect()
+}
+
+fn chooser(seed: u64) -> [Vec<u8>; 2] {
+    let program = program::Writer::program(Random::new(seed), STEPS, Login::Chooser, false);
+    let mut driver = Driver::new(Login::Chooser);
+    let mut server = Server::new(Place::Behind, Login::Chooser);
+    let (mut asked, mut unread) = (0, Vec::new());
+    // What the server said at each wait.
+    let mut said: Vec<Vec<u8>> = Vec::new();
+    for act in &program.acts {
+        match act {
+            program::Act::Send(_, bytes) => unread.extend_from_slice(bytes),
+            _ => loop {
+                if driver.reads_client() && !unread.is_empty() {
+                    driver.client_sends(&std::mem::take(&mut unread));
+                }
+                server.receive(&driver.to_server[asked..]);
+                asked = driver.to_server.len();
+                let answers = std::mem::take(&mut server.output);
+                if answers.is_empty() {
+                    said.push(Vec::new());
+                    break;
+                }
+                driver.server_sends(&answers);
+                said.push(answers);
+            },
+        }
+    }
+    let mut said = said.iter();
+    let (mut spoken, mut answered) = (Vec::new(), Vec::new());
+    for act in &program.acts {
+        match act {
+            program::Act::Send(_, bytes) => {
+                spoken.push(Act::Client(bytes));
+                answered.push(Act::Client(bytes));
+            }
+            _ => {
+                let here = said.by_ref().take_while(|it| !it.is_empty());
+                for answers in here {
+                    spoken.push(Act::Server(answers));
+                    answered.push(Act::Answers);
+                }
+            }
+        }
+    }
+    [
+        input::write(CHOOSER, &spoken),
+        input::write(CHOOSER, &answered),
+    ]
 }

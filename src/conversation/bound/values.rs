@@ -1,0 +1,140 @@
+//! What a Bind says: its values, as far as they are names of parameters, zones, or for how long.
+
+use std::sync::Arc;
+
+use super::{Read, binds_names, bound, is_late, matters};
+use crate::conversation::client::Message;
+use crate::policy::guards::{lexing_parameters, session_state, statement_bounds, zone_parameter};
+use crate::policy::{Guard, Refusal, Who};
+use crate::protocol::bind;
+use crate::sql::{Bound, Facts, Said, Statement, resolve};
+
+/// Says whether a zone may not be bound.
+type Refuse = fn(&Who, &str) -> Option<Refusal>;
+
+/// Reads what a Bind sets by its values. `max`: the longest text, bytes.
+pub fn read_bound(
+    facts: &Facts,
+    message: Message<'_>,
+    who: &Who,
+    max: usize,
+    refuse: Refuse,
+) -> Read {
+    let Some(statement) = facts.statements.first() else {
+        return Read::Nothing;
+    };
+    let mut all = bound(statement).filter(|(bound, touch)| matters(bound, touch, statement, who));
+    if all.next().is_none() {
+        return Read::Nothing;
+    }
+    if message.header.total > max {
+        return Read::Refused(Box::new(statement_bounds::too_long(who, max)));
+    }
+    let Some(body) = message.body() else {
+        return Read::More(message.header.total);
+    };
+    match read(facts, statement, body, who, refuse) {
+        Ok(None) => Read::Nothing,
+        Ok(Some(facts)) => Read::Facts(Arc::new(facts)),
+        Err(refusal) => Read::Refused(refusal),
+    }
+}
+
+/// A name, a zone, or for how long, that will be bound with a type that is not read byte by byte.
+pub fn bound_otherwise(facts: &Facts, types: &[u8], who: &Who) -> Option<Box<Refusal>> {
+    let statement = facts.statements.first()?;
+    let mut all = bound(statement).filter(|(bound, touch)| matters(bound, touch, statement, who));
+    let found = all.any(|(bound, _)| !is_readable(bound, types));
+    found.then(|| unreadable(statement, facts, who))
+}
+
+/// Do the types leave the values as they are? Those of text, and where nothing is said (which PostgreSQL also
+/// calls type unknown): then it is text that `set_config` takes, and boolean.
+pub fn is_readable(bound: &Bound, types: &[u8]) -> bool {
+    const TEXT: [u32; 4] = [0, 25, 705, 1043];
+    const BOOLEAN: [u32; 2] = [0, 16];
+    let is = |number: &u16, those: &[u32]| {
+        bind::declared_type(types, *number).is_some_and(|oid| those.contains(&oid))
+    };
+    let mut texts = bound.name.iter().chain(&bound.value);
+    texts.all(|number| is(number, &TEXT)) && bound.local.iter().all(|it| is(it, &BOOLEAN))
+}
+
+/// So many values are looked up one by one; of more, all are read once.
+const FEW: usize = 8;
+
+/// The facts with what is bound, where names are; a refusal, where a zone is not granted.
+pub fn read(
+    facts: &Facts,
+    statement: &Statement,
+    body: &[u8],
+    who: &Who,
+    refuse: Refuse,
+) -> Result<Option<Facts>, Box<Refusal>> {
+    let many = bound(statement).nth(FEW).is_some();
+    let values = many.then(|| bind::values(body)).flatten();
+    let value = |number: u16| match &values {
+        Some(all) => all.get(usize::from(number).checked_sub(1)?).copied(),
+        None if many => None,
+        None => bind::value(body, number),
+    };
+    let text = |number: u16| std::str::from_utf8(value(number)??).ok();
+    let boolean = |number: u16| match value(number)? {
+        Some(value) => bind::boolean(value, bind::is_binary(body, number)?),
+        // `set_config` takes NULL for false.
+        None => Some(false),
+    };
+    // PostgreSQL takes no NUL either; a question of ours would end there.
+    let named = |name: &&str| !name.contains('\0');
+    // A zone that is signed will be entered.
+    let mut told = who.zone_is_signed();
+    let mut resolved = Vec::new();
+    let all = bound(statement);
+    for (bound, touch) in all.filter(|(bound, touch)| matters(bound, touch, statement, who)) {
+        let value = bound.value.and_then(text);
+        if is_late(bound, touch, statement) {
+            let name = bound.name.map(|it| text(it).filter(named));
+            let local = bound.local.map(boolean);
+            if name == Some(None) || local == Some(None) {
+                return Err(unreadable(statement, facts, who));
+            }
+            told = true;
+            resolved.push(Said {
+                touch: bound.touch,
+                name: name.flatten(),
+                value,
+                local: local.flatten(),
+            });
+            continue;
+        }
+        let Some(value) = value else {
+            return Err(unreadable(statement, facts, who));
+        };
+        if let Some(refusal) = refuse(who, value) {
+            return Err(Box::new(refusal));
+        }
+        resolved.push(Said {
+            touch: bound.touch,
+            name: None,
+            value: Some(value),
+            local: None,
+        });
+    }
+    if !told || resolved.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(resolve(facts, resolved.into_iter())))
+}
+
+/// What is bound cannot be read: for whoever has a zone it could be that.
+pub fn unreadable(statement: &Statement, facts: &Facts, who: &Who) -> Box<Refusal> {
+    let (guard, objection) = match who.zone_parameter() {
+        Some(_) => (Guard::ZoneParameter, zone_parameter::unreadable(who)),
+        None if binds_names(statement) => {
+            (Guard::LexingParameters, lexing_parameters::unreadable())
+        }
+        None => (Guard::SessionState, session_state::unreadable()),
+    };
+    let objection = objection.at(statement.position);
+    Box::new(objection.refuse(guard, who, facts.fingerprint()))
+}

@@ -1,0 +1,73 @@
+//! What is remembered of a Parse, so that it can be said again.
+
+use super::description::Description;
+use crate::conversation::reading::{Rewrite, put_rewritten};
+use crate::protocol::frame::{self, HEADER, cstr, put_cstr};
+
+/// A Parse that can be said again.
+#[derive(Debug, Default)]
+pub struct Source {
+    /// No two of one connection have the same.
+    pub(super) id: u64,
+    /// The whole message, for the server's unnamed statement.
+    pub(super) message: Vec<u8>,
+    /// A hash of what the client was told of parameters and columns.
+    pub(super) given: Description,
+}
+
+impl Source {
+    /// What it takes, bytes.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.message.capacity()
+    }
+
+    /// Its text, as it goes to the server.
+    pub fn text(&self) -> &[u8] {
+        parts(&self.message[HEADER..]).map_or(b"", |(_, text, _)| text)
+    }
+
+    /// Makes it a Parse of this text, in which this changes; `types`: their count and they.
+    pub(super) fn fill(&mut self, id: u64, text: &[u8], types: &[u8], rewrites: &[Rewrite]) {
+        self.id = id;
+        self.given = Description::default();
+        self.message.clear();
+        // At once: growing leaves up to as much again unused, in every statement of every client.
+        self.message
+            .reserve(HEADER + 1 + text.len() + 1 + types.len());
+        frame::message(&mut self.message, b'P', |out| {
+            out.push(0);
+            put_rewritten(out, text, rewrites);
+            out.push(0);
+            out.extend_from_slice(types);
+        });
+    }
+
+    /// Appends it as the Parse of a name.
+    pub(super) fn put_named(&self, out: &mut Vec<u8>, name: &[u8]) {
+        frame::message(out, b'P', |out| {
+            out.extend_from_slice(name);
+            out.extend_from_slice(&self.message[HEADER..]);
+        });
+    }
+
+    /// The same, and this changes in its text.
+    pub fn put_rewritten(&self, out: &mut Vec<u8>, name: &[u8], rewrites: &[Rewrite]) {
+        let Some((_, text, types)) = parts(&self.message[HEADER..]) else {
+            return;
+        };
+        frame::message(out, b'P', |out| {
+            put_cstr(out, name);
+            put_rewritten(out, text, rewrites);
+            out.push(0);
+            out.extend_from_slice(types);
+        });
+    }
+}
+
+/// Name, text, and the types with their count, of a Parse's body.
+pub fn parts(body: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let (name, rest) = cstr(body)?;
+    let (text, types) = cstr(rest)?;
+    let (count, each) = types.split_first_chunk::<2>()?;
+    (each.len() == 4 * usize::from(u16::from_be_bytes(*count))).then_some((name, text, types))
+}
