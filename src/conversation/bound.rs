@@ -447,7 +447,7 @@ transaction_only = [\"app.encryption_key\"]
             "select set_config($1, $2, $3), $3",
             "select set_config($1, $2, false), $1",
             "select set_config($1 || '', $2, false)",
-            "select set_config($1, $2, 'f')",
+            "select set_config($1, $2, 'f' || '')",
         ] {
             let value = Some(&b"timezone"[..]);
             let guard = judged(text, &acme, &[value, value, value]);
