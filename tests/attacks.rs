@@ -22,7 +22,7 @@ use support::{Pooler, Version};
 /// One test and one stack per family.
 macro_rules! families {
     ($($name:ident)*) => {
-        const FAMILIES: &[&str] = &[$(stringify!($name)),*];
+        const OLDER: &[&str] = &[$(stringify!($name)),*];
         $(#[test]
         fn $name() {
             run::family(&data::family(stringify!($name)), OLD);
@@ -31,9 +31,12 @@ macro_rules! families {
 }
 
 families! {
-    calls catalogs ddl disguises dots extensions files kinds lexing locks places planned primed protocol relations resources roles server session
+    calls catalogs ddl disguises dots extensions files kinds lexing locks places primed protocol relations resources roles server session
     startup statistics temporary text_as_sql treat zone
 }
+
+/// What has nothing to attack on the older versions.
+const NEWER: &[&str] = &["planned"];
 
 /// PostgreSQL 15 behind PgBouncer 1.18.
 const OLD: (Version, Pooler) = (Version::Pg15, Pooler::V1_18);
@@ -106,7 +109,9 @@ fn every_file_is_run_and_the_pending_are_told() {
         })
         .collect();
     files.sort();
-    assert_eq!(files, FAMILIES);
+    let mut run = [OLDER, NEWER].concat();
+    run.sort_unstable();
+    assert_eq!(files, run);
     let attacks: Vec<_> = files
         .iter()
         .flat_map(|name| data::family(name).attacks)
