@@ -22,7 +22,7 @@ use support::{NEW, OLD};
 /// One test and one stack per family.
 macro_rules! families {
     ($($name:ident)*) => {
-        const FAMILIES: &[&str] = &[$(stringify!($name)),*];
+        const OLDER: &[&str] = &[$(stringify!($name)),*];
         $(#[test]
         fn $name() {
             run::family(&data::family(stringify!($name)), OLD);
@@ -31,9 +31,12 @@ macro_rules! families {
 }
 
 families! {
-    calls catalogs ddl disguises dots extensions files kinds lexing locks places planned primed protocol relations resources roles server session
+    calls catalogs ddl disguises dots extensions files kinds lexing locks places primed protocol relations resources roles server session
     startup statistics temporary text_as_sql treat zone
 }
+
+/// What has nothing to attack on the older versions.
+const NEWER: &[&str] = &["planned"];
 
 // PostgreSQL 17 reads SQL a little differently than 15, and PgBouncer 1.24 follows named statements.
 
@@ -95,7 +98,9 @@ fn zone_newer() {
 #[test]
 fn every_file_is_run_and_the_pending_are_told() {
     let files = support::files::cases("attacks", ".toml");
-    assert_eq!(files, FAMILIES);
+    let mut run = [OLDER, NEWER].concat();
+    run.sort_unstable();
+    assert_eq!(files, run);
     let attacks: Vec<_> = files
         .iter()
         .flat_map(|name| data::family(name).attacks)

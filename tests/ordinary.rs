@@ -61,6 +61,8 @@ const SHIPPED: &[&str] = &[
     "texts",
     "words",
     "writing",
+    // Last: what it writes and takes back moves rows about.
+    "applications",
 ];
 /// Those of them that only read.
 const READ: &[&str] = &["extensions", "introspection", "queries"];
@@ -124,5 +126,5 @@ fn every_file_is_run_and_the_pending_are_told() {
         "{} cases, {statements} statements, {pending} cases pending",
         cases.len()
     );
-    assert!(statements >= 2_200, "{statements} statements");
+    assert!(statements >= 2_350, "{statements} statements");
 }

@@ -226,7 +226,7 @@ async fn log_in(
         origins: Arc::new(Origins {
             kept,
             pooled: match identity.route {
-                RouteName::Transaction => settings.pooled().to_vec(),
+                RouteName::Transaction => settings.startup.clone(),
                 RouteName::Session | RouteName::Replication => Vec::new(),
             },
         }),

@@ -37,16 +37,9 @@ pub struct Foreseen {
     pub origins: Origins,
 }
 
-impl Settings {
-    /// What the pool keeps for the client, without what is pinned for everybody.
-    pub fn pooled(&self) -> &[(String, String)] {
-        let pinned = if self.pinned { PINNED.len() } else { 0 };
-        &self.startup[..self.startup.len() - pinned]
-    }
-}
-
 /// Pinned, whatever server, database and role have as their defaults: they decide where a string ends.
-/// PgBouncer of every version keeps both for each client.
+/// PgBouncer of every version keeps both for each client; behind a RESET on a connection that is handed on they are
+/// set again.
 pub(super) const PINNED: [(&str, &str); 2] = [
     ("client_encoding", "UTF8"),
     ("standard_conforming_strings", "on"),

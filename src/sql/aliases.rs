@@ -135,7 +135,12 @@ struct Tables<'a> {
     theirs: HashSet<*const ()>,
     /// Every alias, and where it is.
     aliases: Vec<(&'a str, *const ())>,
+    /// Queries of WITH without a column of that name.
     queries: HashSet<&'a str>,
+    /// Queries of WITH that have one.
+    giving: HashSet<&'a str>,
+    /// Relations whose columns FROM renames: how columns are qualified, and the name.
+    renamed: Vec<(&'a str, &'a str)>,
 }
 
 impl<'a> Tables<'a> {
@@ -149,18 +154,38 @@ impl<'a> Tables<'a> {
                 let name = alias.and_then(nodes::Alias::aliasname).or(table.relname());
                 let own = table.relname().filter(|_| alone);
                 self.named.extend(name.map(|name| (name, own)));
+                if alias.is_some_and(|it| !it.colnames().is_empty()) {
+                    self.renamed.extend(name.zip(own));
+                }
+            }
+            Node::RangeSubselect(item) => {
+                let alias = item.alias();
+                let name = alias.and_then(nodes::Alias::aliasname);
+                let given = alias.map(|it| it.colnames().iter().filter_map(Node::as_str));
+                if gives(item.subquery(), given.into_iter().flatten()) {
+                    self.theirs
+                        .extend(alias.map(|it| std::ptr::from_ref(it).cast()));
+                    self.named.extend(name.map(|name| (name, None)));
+                }
             }
             Node::Alias(alias) => {
                 let place = std::ptr::from_ref(alias).cast();
                 self.aliases
                     .extend(alias.aliasname().map(|name| (name, place)));
             }
-            Node::CommonTableExpr(query) => self.queries.extend(query.ctename()),
+            Node::CommonTableExpr(query) => {
+                let given = query.aliascolnames().iter().filter_map(Node::as_str);
+                match gives(query.ctequery(), given) {
+                    true => self.giving.extend(query.ctename()),
+                    false => self.queries.extend(query.ctename()),
+                }
+            }
             _ => {}
         }
     }
 
-    /// What only tables are called: not queries of WITH, nor anything else that has an alias.
+    /// What only tables are called, and queries that have a column of the name that it is about: no other query,
+    /// nor anything else that has an alias.
     fn told(&self) -> HashSet<&'a str> {
         let mut names: HashSet<&str> = self.named.iter().map(|(name, _)| *name).collect();
         if !names.is_empty() {
@@ -179,8 +204,40 @@ impl<'a> Tables<'a> {
         for name in &self.queries {
             names.remove(name);
         }
+        for (name, own) in &self.renamed {
+            if self.giving.contains(own) {
+                names.remove(name);
+            }
+        }
         names
     }
+}
+
+/// Has what the query returns a column called as the function that it could be given to? `given`: what its columns
+/// are called from outside.
+fn gives<'a>(query: Node<'a>, given: impl Iterator<Item = &'a str>) -> bool {
+    let is = |name: Option<&str>| name == Some(functions::TYPED);
+    let mut given = given.peekable();
+    if given.peek().is_some() {
+        return given.any(|name| is(Some(name)));
+    }
+    let Node::SelectStmt(mut select) = query else {
+        return false;
+    };
+    // The first of several says what columns are called.
+    while let Some(first) = select.larg() {
+        select = first;
+    }
+    select
+        .target_list()
+        .iter()
+        .any(|target| match target.val() {
+            _ if target.name().is_some() => is(target.name()),
+            Node::ColumnRef(column) => {
+                is(column.fields().iter().next_back().and_then(Node::as_str))
+            }
+            _ => false,
+        })
 }
 
 /// What ON CONFLICT and RETURNING call the rows that are there and those that are not yet.
@@ -222,6 +279,11 @@ impl<'a> Found<'a> {
             {
                 let name = query.ctename().map(str::as_bytes);
                 self.names.aliases.extend(name.and_then(functions::find));
+            }
+            // `SET a.f = 1` and `INSERT INTO t (a.f)`: what is written to is not called.
+            Node::ResTarget(target) if !target.indirection().is_empty() && self.is_new(target) => {
+                let fields = target.indirection().iter().filter_map(Node::as_str);
+                self.names.dotted.extend(fields.filter_map(guarded));
             }
             Node::RangeFunction(item) if self.is_new(item) => self.value(item),
             Node::ColumnRef(column) if self.is_new(column) => self.column(column),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::scan;
+use super::set_config::{self, Argument, Arguments, To};
 use super::settings;
 use super::token::Kind;
 use super::view::View;
@@ -39,100 +40,59 @@ pub(super) fn of(view: View<'_>, statement: &Statement) -> Option<Box<Bounds>> {
     if places.len() != statement.parameters.len() || places.len() > u16::MAX as usize {
         return None;
     }
+    let calls: Vec<_> = places
+        .iter()
+        .map(|place| Arguments::at(view, place + 1))
+        .collect();
     let counts = counts(view, 0..view.tokens.len());
     // One that says nothing but this may say it of several.
-    let thirds = places.iter().filter_map(|place| third(view, place + 1));
-    let thirds = self::counts(view, thirds.map(|third| third.parameter));
-    let local = |open| {
-        let number = number(view, third(view, open)?.parameter)?;
+    let thirds = calls.iter().flatten().filter_map(|call| third(view, *call));
+    let thirds = self::counts(view, thirds);
+    let local = |call| {
+        let number = number(view, third(view, call)?)?;
         (counts.get(&number) == thirds.get(&number)).then_some(number)
     };
-    let all = places.iter().zip(&statement.parameters).zip(0..);
-    let all = all.filter_map(|((place, parameter), touch)| {
-        let open = place + 1;
-        let (name, behind) = argument(view, open + 1, &counts)?;
+    let all = calls.iter().zip(&statement.parameters).zip(0..);
+    let all = all.filter_map(|((call, parameter), touch)| {
+        let call = (*call)?;
+        let name = bound(view, call.name, &counts)?;
         let named = name.is_some() || matches!(parameter.name, ParameterName::Named(_));
-        let local = local(open).filter(|_| named);
-        let value = match argument(view, behind + 1, &counts) {
-            Some((value, _)) => value,
+        let local = local(call).filter(|_| named);
+        let value = match bound(view, call.value, &counts) {
+            Some(value) => value,
             // Computed: that is no matter to most parameters.
             None if name.is_some() || local.is_some() => None,
             None => return None,
         };
-        let (count, _) = settings::arguments(view, open)?;
-        let bound = Bound {
+        let any = [name, value, local].iter().any(Option::is_some);
+        any.then_some(Bound {
             touch,
             name,
             value,
             local,
-        };
-        let any = [name, value, local].iter().any(Option::is_some);
-        (view.is_kind(open, Kind::Open) && count == 3 && any).then_some(bound)
+        })
     });
     let all: Box<[Bound]> = all.collect();
     (!all.is_empty()).then(|| Box::new(Bounds(all)))
 }
 
-/// The third and last argument of a call that is a parameter: in parentheses or cast to boolean, and nothing else.
-pub(super) struct Third {
-    /// The token that is the parameter.
-    parameter: usize,
-    /// The first token of the argument.
-    pub first: usize,
-    /// The last.
-    pub last: usize,
+/// The token that is the third argument of a call, in parentheses or cast to boolean, if that is a parameter.
+fn third(view: View<'_>, call: Arguments) -> Option<usize> {
+    let (at, _) = set_config::token(view, call.local, To::Boolean)?;
+    view.is_kind(at, Kind::Parameter).then_some(at)
 }
 
-/// That of the list that opens at `open`, if it is one.
-pub(super) fn third(view: View<'_>, open: usize) -> Option<Third> {
-    let (_, close) = settings::arguments(view, open).filter(|(count, _)| *count == 3)?;
-    // Within it no comma stands.
-    let comma = (open..close)
-        .rev()
-        .find(|&at| view.is_kind(at, Kind::Comma))?;
-    let is_bool = |at| view.is_any(at, &["bool", "boolean"]);
-    let is_open = |at| view.is_kind(at, Kind::Open);
-    let is_close = |at| view.is_kind(at, Kind::Close);
-    let (mut first, mut last) = (comma + 1, close - 1);
-    while first < last {
-        if is_bool(last) && last >= first + 2 && view.is_sign(last - 1, "::") {
-            last -= 2;
-        } else if is_open(first) && is_close(last) {
-            (first, last) = (first + 1, last - 1);
-        } else if view.is(first, "cast")
-            && is_open(first + 1)
-            && last >= first + 5
-            && view.is(last - 2, "as")
-            && is_bool(last - 1)
-            && is_close(last)
-        {
-            (first, last) = (first + 2, last - 3);
-        } else {
-            return None;
-        }
-    }
-    (first == last && view.is_kind(first, Kind::Parameter)).then_some(Third {
-        parameter: first,
-        first: comma + 1,
-        last: close - 1,
-    })
-}
-
-/// The argument that begins at `at`: which bound value it is, if it is one, and where its comma stands.
-/// None: it is neither that nor a constant.
-fn argument(view: View<'_>, at: usize, counts: &Counts) -> Option<(Option<u16>, usize)> {
-    let (at, comma) = settings::uncast(view, at);
-    if !view.is_kind(comma, Kind::Comma) {
-        return None;
-    }
+/// Which bound value the argument is, if it is one; none at all: it is neither that nor a constant.
+fn bound(view: View<'_>, argument: Argument, counts: &Counts) -> Option<Option<u16>> {
+    let (at, _) = set_config::token(view, argument, To::Text)?;
     let kind = view.kind(at)?;
     if kind.is_string() {
-        return Some((None, comma));
+        return Some(None);
     }
     let number = (kind == Kind::Parameter)
         .then(|| number(view, at))
         .flatten()?;
-    (counts.get(&number) == Some(&1)).then_some((Some(number), comma))
+    (counts.get(&number) == Some(&1)).then_some(Some(number))
 }
 
 /// How often each bound value stands in the statement, by its number.
@@ -257,7 +217,10 @@ mod tests {
             ("$3 or false", None),
             ("($3) and ($4)", None),
             ("f($3)", None),
-            ("is_local => $3", None),
+            ("is_local => $3", Some(3)),
+            ("is_local := cast(($3) as bool)", Some(3)),
+            ("new_value => $3", None),
+            ("own => $3", None),
             ("coalesce($3, true)", None),
             ("cast($3 as text)", None),
             ("array[$3]", None),
@@ -309,10 +272,19 @@ mod tests {
             ("select set_config($1, 'x' || 'y', true)", ("$1", "?")),
             ("select set_config($1 || 'x', 'y', true)", ("?", "?")),
             ("select set_config('x' || $1, 'y', true)", ("?", "?")),
-            ("select set_config(($1), 'y', true)", ("?", "?")),
+            ("select set_config(($1), ('y'), true)", ("$1", "y")),
+            (
+                "select set_config(is_local => true, new_value => 'y', setting_name => $1)",
+                ("$1", "y"),
+            ),
+            (
+                "select set_config(character varying 'a.b', $1::character varying, true)",
+                ("a.b", "$1"),
+            ),
+            ("select set_config(($1, 'x'), 'y', true)", ("?", "?")),
             ("select set_config($1::name, 'y', true)", ("?", "?")),
             ("select set_config($1, 'y', true), $1", ("?", "y")),
-            ("select set_config($1, 'y', true, $2)", ("?", "y")),
+            ("select set_config($1, 'y', true, $2)", ("?", "?")),
             ("prepare p as select set_config($1, 'y', true)", ("?", "y")),
         ] {
             let wanted = (wanted.0.to_owned(), wanted.1.to_owned());

@@ -4,6 +4,7 @@ mod by_dot;
 mod extensions;
 mod postgresql;
 
+pub(super) use by_dot::TYPED;
 pub use by_dot::{ByDot, by_dot};
 
 /// What a guarded function reaches.

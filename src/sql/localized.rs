@@ -2,9 +2,9 @@
 //! parameters for the session, set for the transaction; DEALLOCATE of a name that the server does not
 //! know. What has to change in the text.
 
-use super::bound;
 use super::lexer::Lexer;
 use super::scan;
+use super::set_config::{self, Argument, Arguments, To};
 use super::settings;
 use super::token::Kind;
 use super::view::View;
@@ -151,7 +151,7 @@ const QUERIES: ClassSet = ClassSet::of(Class::Read)
     .with(Class::CopyOut);
 
 /// The local form; none where nothing is set for the session, or where that cannot be told from the
-/// text: a third argument of `set_config` other than the word `false` or a bound value, a statement that only
+/// text: a third argument of `set_config` other than a constant or a bound value, a statement that only
 /// holds the call for later.
 pub(super) fn of(view: View<'_>, statement: &Statement) -> Option<Box<Localized>> {
     let for_session = |touch: &&ParameterTouch| touch.how == ParameterUse::Session;
@@ -215,27 +215,23 @@ fn put_edits(
     open: usize,
     edits: &mut Vec<Edit>,
 ) -> bool {
-    if let Some(word) = settings::word_false(view, open) {
-        edits.push(Edit {
-            at: view.tokens[word].start,
-            kind: EditKind::False,
-        });
+    let Some(local) = Arguments::at(view, open).map(|call| call.local) else {
+        return false;
+    };
+    let edit = |at, kind| Edit { at, kind };
+    let Argument { first, last } = local;
+    if first == last && view.is(first, "false") {
+        edits.push(edit(view.tokens[first].start, EditKind::False));
         return true;
     }
     let mut all = statement.details.bound.iter().flat_map(|it| it.0.iter());
     let is_bound = all.any(|it| usize::from(it.touch) == touch && it.local.is_some());
-    let Some(third) = bound::third(view, open).filter(|_| is_bound) else {
+    if !is_bound && !set_config::is_for_session(view, local) {
         return false;
-    };
+    }
     edits.extend([
-        Edit {
-            at: view.tokens[third.first].start,
-            kind: EditKind::Or,
-        },
-        Edit {
-            at: view.tokens[third.last].end,
-            kind: EditKind::OrEnd,
-        },
+        edit(view.tokens[first].start, EditKind::Or),
+        edit(view.tokens[last].end, EditKind::OrEnd),
     ]);
     true
 }
@@ -248,18 +244,15 @@ fn unset(view: View<'_>, statement: &Statement) -> Box<[Unset]> {
     }
     let places = places.into_iter().zip(&statement.parameters).zip(0..);
     let all = places.filter_map(|((place, parameter), touch)| {
-        let (_, comma) = settings::uncast(view, place + 2);
-        let (value, behind) = settings::uncast(view, comma + 1);
+        let argument = Arguments::at(view, place + 1)?.value;
+        let (value, _) = set_config::token(view, argument, To::Text)?;
         let may_be_null = view.is(value, "null") || view.is_kind(value, Kind::Parameter);
-        let stands_alone = view.is_kind(place + 1, Kind::Open)
-            && view.is_kind(comma, Kind::Comma)
-            && view.is_kind(behind, Kind::Comma);
         let named = matches!(parameter.name, ParameterName::Named(_));
         let kept = named && parameter.how == ParameterUse::Session;
-        (kept && may_be_null && stands_alone).then(|| Unset {
+        (kept && may_be_null).then(|| Unset {
             touch,
-            start: view.tokens[comma + 1].start,
-            end: view.tokens[behind - 1].end,
+            start: view.tokens[argument.first].start,
+            end: view.tokens[argument.last].end,
         })
     });
     all.collect()

@@ -54,6 +54,7 @@ mod recalls;
 mod redact;
 mod scan;
 mod scopes;
+mod set_config;
 mod settings;
 mod surface;
 mod tags;

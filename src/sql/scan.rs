@@ -1,7 +1,7 @@
 //! What any place in a statement can do: call guarded functions, write, create a table by INTO.
 
 use super::names;
-use super::settings;
+use super::set_config;
 use super::token::Kind;
 use super::view::View;
 use super::words::Words;
@@ -19,12 +19,12 @@ pub(super) fn calls(
         };
         let open = view.is_kind(at + 1, Kind::Open);
         if function == "set_config" {
-            touches.push(settings::set_config(view, at + 1));
+            touches.push(set_config::set_config(view, at + 1));
         }
         let harmless = match function {
             // `ts_rewrite(query, target, substitute)` runs no SQL; `ts_rewrite(query, 'select ...')` does.
             "ts_rewrite" => {
-                open && settings::arguments(view, at + 1).is_some_and(|(count, _)| count == 3)
+                set_config::arguments(view, at + 1).is_some_and(|(count, _)| count == 3)
             }
             // Without an argument it shows the setting.
             "isn_weak" => open && view.is_kind(at + 2, Kind::Close),

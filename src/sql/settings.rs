@@ -1,5 +1,5 @@
-//! Which parameters a statement touches: SET and RESET in all their spellings, `set_config`,
-//! settings stored with roles, databases and functions, and `UPDATE pg_settings`.
+//! Which parameters a statement touches: SET and RESET in all their spellings, and settings stored with
+//! roles, databases and functions. `set_config` is read in `set_config`.
 
 use super::names;
 use super::token::Kind;
@@ -118,7 +118,7 @@ pub(super) const MAX_VALUE: usize = 512;
 const MAX_NAME: usize = 512;
 
 /// The value that the one token at `at` stands for: a string, a name, or a number.
-fn constant(view: View<'_>, at: usize) -> Option<Box<str>> {
+pub(super) fn constant(view: View<'_>, at: usize) -> Option<Box<str>> {
     let token = view.tokens.get(at)?;
     if token.end - token.start > MAX_VALUE as u32 {
         return None;
@@ -219,7 +219,7 @@ pub(super) fn role(touches: &[ParameterTouch]) -> Option<RoleTouch> {
     found
 }
 
-fn touch(name: &str, how: ParameterUse) -> ParameterTouch {
+pub(super) fn touch(name: &str, how: ParameterUse) -> ParameterTouch {
     ParameterTouch {
         name: ParameterName::Named(name.into()),
         how,
@@ -330,119 +330,7 @@ pub(super) fn stored(view: View<'_>, touches: &mut Vec<ParameterTouch>) {
     }
 }
 
-/// What pg_dump sends, word for word, where the server may not know the parameter (pg_dump.c,
-/// `set_restrict_relation_kind`): the one computed name that is taken at its word. Were `pg_settings`
-/// somebody else's table, none of these values would do any harm to another parameter.
-const PG_DUMP: [&[u8]; 2] = [
-    b"SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'",
-    b"SELECT set_config(name, 'view', false) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'",
-];
-
-/// The touch made by a `set_config` whose arguments open at `at` (or which is named without any).
-pub(super) fn set_config(view: View<'_>, at: usize) -> ParameterTouch {
-    if PG_DUMP.contains(&view.source()) {
-        return touch("restrict_nonsystem_relation_kind", ParameterUse::Session);
-    }
-    if !view.is_kind(at, Kind::Open) {
-        return ParameterTouch {
-            name: ParameterName::Dynamic,
-            how: ParameterUse::Session,
-            value: None,
-        };
-    }
-    let (constant_at, comma) = uncast(view, at + 1);
-    let literal = view.kind(constant_at).is_some_and(Kind::is_string);
-    let name = if literal && view.is_kind(comma, Kind::Comma) {
-        names::string(view.text, &view.tokens[constant_at]).map_or(ParameterName::Dynamic, named)
-    } else {
-        ParameterName::Dynamic
-    };
-    // The second argument, if it is one string and nothing else, behind a name that is a constant or bound.
-    let told = name != ParameterName::Dynamic
-        || (view.is_kind(constant_at, Kind::Parameter) && view.is_kind(comma, Kind::Comma));
-    let (constant_at, behind) = uncast(view, comma + 1);
-    let literal = view.kind(constant_at).is_some_and(Kind::is_string)
-        && view.is_kind(behind, Kind::Comma)
-        && told;
-    let value = literal.then(|| constant(view, constant_at)).flatten();
-    // A constant and nothing else: `true or false` and `is_local => ...` are not read.
-    let local = arguments(view, at).is_some_and(|it| is_true(view, it));
-    ParameterTouch {
-        name,
-        how: if local {
-            ParameterUse::Local
-        } else {
-            ParameterUse::Session
-        },
-        value,
-    }
-}
-
-/// Where the constant of the argument that begins at `at` stands, and where what follows the argument does.
-/// A cast to a type that holds every string as it is, as query builders write it, changes nothing:
-/// `'x'::text`, `CAST('x' AS varchar)`.
-pub(super) fn uncast(view: View<'_>, at: usize) -> (usize, usize) {
-    let is_text = |at| view.is_any(at, &["text", "varchar"]);
-    if view.is_sign(at + 1, "::") && is_text(at + 2) {
-        return (at, at + 3);
-    }
-    let called = view.is(at, "cast") && view.is_kind(at + 1, Kind::Open);
-    match called && view.is(at + 3, "as") && is_text(at + 4) && view.is_kind(at + 5, Kind::Close) {
-        true => (at + 2, at + 6),
-        false => (at, at + 1),
-    }
-}
-
 /// Is SESSION a keyword of this SET, and not the name of a parameter or the first word of a command?
 pub(super) fn says_session(view: View<'_>) -> bool {
     view.is(1, "session") && !follows_name(view, 2) && !is_session_command(view, 1)
-}
-
-/// Is the last of three arguments, whose list closes at `close`, the word `true`, or a string that PostgreSQL
-/// reads so? As drivers that write values into the text send it: `'t'`, `'true'::boolean`, `CAST('1' AS bool)`.
-fn is_true(view: View<'_>, (count, close): (usize, usize)) -> bool {
-    const STRINGS: [&str; 6] = ["1", "on", "t", "true", "y", "yes"];
-    let before = |tokens| close.wrapping_sub(tokens);
-    let is_bool = |at| view.is_any(at, &["bool", "boolean"]);
-    let is_cast = view.is_kind(before(1), Kind::Close) && view.is(before(3), "as");
-    let (at, comma) = if is_bool(before(1)) && view.is_sign(before(2), "::") {
-        (before(3), before(4))
-    } else if is_cast && is_bool(before(2)) && view.is(before(6), "cast") {
-        (before(4), before(7))
-    } else {
-        (before(1), before(2))
-    };
-    let is_string = view.kind(at).is_some_and(Kind::is_string);
-    let says = |text: Box<str>| STRINGS.iter().any(|it| text.eq_ignore_ascii_case(it));
-    let is_true = view.is(at, "true") || (is_string && constant(view, at).is_some_and(says));
-    count == 3 && is_true && view.is_kind(comma, Kind::Comma)
-}
-
-/// The word `false` that is the third of the arguments that open at `open`, if it is all of it.
-pub(super) fn word_false(view: View<'_>, open: usize) -> Option<usize> {
-    if !view.is_kind(open, Kind::Open) {
-        return None;
-    }
-    let (count, close) = arguments(view, open)?;
-    let word = count == 3 && view.is(close - 1, "false") && view.is_kind(close - 2, Kind::Comma);
-    word.then_some(close - 1)
-}
-
-/// How many arguments the list that opens at `open` has, and where it closes. None if it is
-/// unreasonably long: calls can be nested, and each one is read to its end.
-pub(super) fn arguments(view: View<'_>, open: usize) -> Option<(usize, usize)> {
-    const MAX_TOKENS: usize = 256;
-    let (mut depth, mut count) = (0_u32, 1);
-    for (at, token) in view.tokens.iter().enumerate().skip(open).take(MAX_TOKENS) {
-        match token.kind {
-            Kind::Open => depth += 1,
-            Kind::Close if depth <= 1 => return Some((count, at)),
-            Kind::Close => depth -= 1,
-            Kind::Comma if depth == 1 => count += 1,
-            Kind::Other if view.is_sign(at, "[") => depth += 1,
-            Kind::Other if view.is_sign(at, "]") => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    None
 }

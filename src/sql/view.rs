@@ -68,6 +68,10 @@ impl<'a> View<'a> {
         })
     }
 
+    pub(super) fn is_any_sign(&self, at: usize, signs: &[&str]) -> bool {
+        signs.iter().any(|sign| self.is_sign(at, sign))
+    }
+
     pub(super) fn is_name(&self, at: usize) -> bool {
         self.kind(at).is_some_and(Kind::is_name)
     }

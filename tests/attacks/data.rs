@@ -19,6 +19,9 @@ pub struct Family {
     /// What stands behind the policy that all families have.
     #[serde(default)]
     pub policy: String,
+    /// That policy denies no relation: whatever may hide a name would be refused for that first.
+    #[serde(default)]
+    pub denies_nothing: bool,
     #[serde(default)]
     pub defaults: Defaults,
     #[serde(rename = "attack")]

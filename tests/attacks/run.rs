@@ -87,6 +87,11 @@ pub fn family(family: &Family, (version, pooler): (Version, Pooler)) -> Count {
         }
     }
     println!("{}: {count:?}, {} wrong", family.name, wrong.len());
+    assert!(
+        count.attacks > 0,
+        "{}: no attack on {version:?}",
+        family.name
+    );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     count
 }
@@ -96,7 +101,11 @@ impl<'f> Range<'f> {
         let mut root = User::new("shop_root", &password("shop_root"));
         root.attributes = "SUPERUSER".into();
         // shop_root is a superuser and shop_acme owns a table, so that nothing else stands in their way.
-        let login = "\n[login.shop_root]\nkind = \"service\"\ndatabases = [\"shop\"]\nzone = \"acme\"\nfast_path = [\"large-objects\"]\n\n[guards]\nserver-role = \"off\"\n[guards.parameters]\nceilings = { statement_timeout = \"15min\", idle_in_transaction_session_timeout = \"10min\", work_mem = \"64MB\", max_parallel_workers_per_gather = \"4\" }\n[guards.denied-relations]\nservice = [\"public.cards\"]\n[guards.append-only]\nrelations = [\"public.journal\"]\n";
+        let login = "\n[login.shop_root]\nkind = \"service\"\ndatabases = [\"shop\"]\nzone = \"acme\"\nfast_path = [\"large-objects\"]\n\n[guards]\nserver-role = \"off\"\n[guards.parameters]\nceilings = { statement_timeout = \"15min\", idle_in_transaction_session_timeout = \"10min\", work_mem = \"64MB\", max_parallel_workers_per_gather = \"4\" }\n[guards.append-only]\nrelations = [\"public.journal\"]\n";
+        let denied = match family.denies_nothing {
+            true => "",
+            false => "[guards.denied-relations]\nservice = [\"public.cards\"]\n",
+        };
         let policy = match family.chosen {
             None => fixture::POLICY.to_owned(),
             Some(zone) => {
@@ -109,7 +118,7 @@ impl<'f> Range<'f> {
             // The next client gets the connection that the attacker had.
             pool_size: 1,
             sql: format!("{}{PRIVILEGES}{}", fixture::SQL, family.fixture),
-            policy: format!("{policy}{login}{}", family.policy),
+            policy: format!("{policy}{login}{denied}{}", family.policy),
             postgresql: vec![
                 ("max_prepared_transactions", "4"),
                 ("wal_level", "logical"),

@@ -126,7 +126,7 @@ fn what_cannot_be_read_is_refused() {
         "select set_config($1, $2, $3), $3",
         "select set_config($1, $2, false), $1",
         "select set_config($1 || '', $2, false)",
-        "select set_config($1, $2, 'f')",
+        "select set_config($1, $2, 'f' || '')",
     ] {
         let value = Some(&b"timezone"[..]);
         let guard = judged(text, &acme, &[value, value, value]);

@@ -228,9 +228,11 @@ async fn work_whose_caller_has_gone_is_undone() {
     let (_directory, path) = directory();
     let registry = RegistryHandle::start(&path).expect("started");
     let (go, wait) = std::sync::mpsc::channel::<()>();
+    let (begins, begun) = tokio::sync::oneshot::channel::<()>();
     let blocked = registry.clone();
     let task = tokio::spawn(async move {
         let work = move |store: &mut Store| {
+            begins.send(()).expect("the test waits");
             wait.recv().expect("released");
             store.open_session(&new(ONE, "shop"))
         };
@@ -238,9 +240,8 @@ async fn work_whose_caller_has_gone_is_undone() {
             .run_or_undo(work, |store| forget(store, id(ONE), 1_100))
             .await
     });
-    tokio::task::yield_now().await; // the work is queued ...
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    task.abort(); // ... and has begun when its caller goes away
+    begun.await.expect("the work begins");
+    task.abort(); // its caller goes away
     assert!(task.await.expect_err("aborted").is_cancelled());
     go.send(()).expect("the thread waits");
     let row = registry

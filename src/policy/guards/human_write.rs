@@ -49,7 +49,8 @@ fn what_is_written(statement: &Statement) -> Option<String> {
     if statement.classes.intersects(WRITES) {
         let what = match statement.tag {
             "SELECT" | "EXPLAIN" | "PREPARE" => "a writing query",
-            "COPY" => "COPY FROM STDIN",
+            "COPY" if statement.classes.has(Class::CopyIn) => "COPY FROM STDIN",
+            "COPY" => "COPY of a writing query",
             tag => tag,
         };
         return Some(what.to_owned());
@@ -101,6 +102,10 @@ mod tests {
                 "a writing query",
             ),
             (facts("COPY", &[Class::CopyIn]), "COPY FROM STDIN"),
+            (
+                facts("COPY", &[Class::CopyOut, Class::Write]),
+                "COPY of a writing query",
+            ),
             (facts("LOCK TABLE", &[Class::Lock]), "LOCK TABLE"),
             (locking(), "SELECT FOR UPDATE"),
             (calls(&["lo_unlink"]), "lo_unlink()"),

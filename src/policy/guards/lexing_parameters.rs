@@ -1,19 +1,21 @@
 //! `lexing-parameters`: the server reads SQL as Portcullis reads it, or not at all.
 
 use crate::policy::objection::quoted;
-use crate::policy::{Objection, State, Who};
+use crate::policy::{Kind, Objection, RouteName, State, Who};
 use crate::sql::{Facts, ParameterName, ParameterTouch, ParameterUse};
 
 /// Objects to any change of how strings are read, other than to the value that is in force anyway,
 /// and to parameters whose name is computed: it could be one of these. Migration sessions included.
 ///
-/// RESET ALL passes: it returns to the values of the connection's start.
-pub fn judge(facts: &Facts, _who: &Who, _state: State) -> Option<Objection> {
+/// RESET ALL passes: it returns to the values of the connection's start. So does RESET of what is pinned, on the
+/// transaction route, where what is pinned is set again behind it.
+pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
+    let pooled = who.login.route == RouteName::Transaction && who.login.kind != Kind::Migrator;
     facts.statements.iter().find_map(|statement| {
-        let touch = statement
-            .parameters
-            .iter()
-            .find(|touch| changes_lexing(touch))?;
+        let touch = statement.parameters.iter().find(|touch| {
+            let resets = touch.how == ParameterUse::Reset && is_pinned(touch);
+            changes_lexing(touch) && !(pooled && resets)
+        })?;
         Some(objection(touch).at(statement.position))
     })
 }
@@ -30,6 +32,12 @@ fn changes_lexing(touch: &ParameterTouch) -> bool {
             !(harmless && matches!(touch.how, ParameterUse::Session | ParameterUse::Local))
         }
     }
+}
+
+/// Is it in the startup packet of every connection?
+fn is_pinned(touch: &ParameterTouch) -> bool {
+    const PINNED: [&str; 2] = ["client_encoding", "standard_conforming_strings"];
+    matches!(&touch.name, ParameterName::Named(name) if PINNED.contains(&&**name))
 }
 
 /// Name, which values change nothing, and the hint.
@@ -102,9 +110,11 @@ fn is_safe_encoding(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::super::fixture::*;
     use super::*;
-    use crate::policy::Guard;
+    use crate::policy::{Guard, Login};
 
     #[test]
     fn values_that_change_how_sql_is_read_are_refused_to_all() {
@@ -165,13 +175,20 @@ mod tests {
             Guard::LexingParameters,
             message,
         );
-        assert_refused(
-            &parameter(name(), ParameterUse::Reset, None),
-            &boris,
-            CLOSED,
-            Guard::LexingParameters,
-            message,
-        );
+        let reset = parameter(name(), ParameterUse::Reset, None);
+        let mut own = boris.clone();
+        own.login = Arc::new(Login {
+            route: RouteName::Session,
+            ..(*own.login).clone()
+        });
+        for (who, state) in [(own, CLOSED), (migrator(), OPEN)] {
+            let guard = Guard::LexingParameters;
+            assert_refused(&reset, &who, state, guard, message);
+        }
+        // It is pinned, and set again behind it.
+        assert_allowed(&reset, &boris, CLOSED);
+        let quote = ParameterName::Named("backslash_quote".into());
+        refused(&parameter(quote, ParameterUse::Reset, None), &boris, CLOSED);
         refused(
             &parameter(name(), ParameterUse::Stored, Some("UTF8")),
             &migrator(),

@@ -358,7 +358,7 @@ mod tests {
         for text in [
             "select set_config('a', 'b', $1)",
             "select set_config('a', 'b', not $1)",
-            "select set_config('a', 'b', false), set_config('c', 'd', 'f')",
+            "select set_config('a', 'b', false), set_config('c', 'd', 'f' || '')",
             "explain analyze select set_config('a', 'b', false)",
             "create table t as select set_config('a', 'b', false)",
             "call p(set_config('a', 'b', false))",
@@ -390,6 +390,7 @@ mod tests {
             "reset role",
             "reset seed",
             "select set_config('a', 'b', false), 1",
+            "select set_config('a', 'b', false), set_config('c', 'd', 'f')",
             "insert into t select set_config('a', 'b', false)",
             "explain select set_config('a', 'b', false)",
             "create function f() returns text return set_config('a', 'b', false)",

@@ -270,6 +270,8 @@ mod tests {
             "select set_config('app.tenant_id', $1, true)",
             "select set_config('app.tenant_id', $1::text, false), set_config('a.b', $2, true)",
             "with s as (select set_config('App.Tenant_id'::text, $2, true)) select $1::int from s",
+            "select set_config(('app.tenant_id'), ($1), true)",
+            "select set_config(is_local => true, setting_name => 'app.tenant_id', new_value => $1::text)",
             "insert into t select set_config('app.tenant_id', $1, true)",
         ] {
             assert!(readable(text), "{text}");
@@ -280,7 +282,7 @@ mod tests {
             "select set_config('app.tenant_id', $1::name, true)",
             "select set_config('app.tenant_id', $1, true), $1::name",
             "select set_config('app.tenant_id', $1, true), $01::name",
-            "select set_config('app.tenant_id', ($1), true)",
+            "select set_config('app.tenant_id', ($1, 'x'), true)",
             "select set_config('app.tenant_id', $1, $2)",
             "select set_config($1, 'acme', true)",
             "prepare p as select set_config('app.tenant_id', $1, true)",

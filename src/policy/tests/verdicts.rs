@@ -258,11 +258,26 @@ fn a_harmless_value_must_be_the_whole_value() {
         "select set_config('client_encoding', 'utf8' || $1, false)",
         "select set_config('client_encoding', lower('utf8'), false)",
         "select set_config('standard_conforming_strings', $1, false)",
-        "set client_encoding to default",
-        "reset standard_conforming_strings",
+        "select set_config('client_encoding', null, false)",
+        "set backslash_quote to default",
+        "reset backslash_quote",
         "alter role shop_acme set client_encoding = 'utf8'",
     ] {
         assert!(judge("shop_acme", "shop", CLOSED, text).is_some(), "{text}");
+        assert!(judge("migrator", "shop", OPEN, text).is_some(), "{text}");
+    }
+}
+
+#[test]
+fn what_is_pinned_is_reset_where_it_is_set_again_behind() {
+    for text in [
+        "set client_encoding to default",
+        "set names default",
+        "reset client_encoding",
+        "reset standard_conforming_strings",
+        "set local standard_conforming_strings to default",
+    ] {
+        assert!(judge("shop_acme", "shop", CLOSED, text).is_none(), "{text}");
         assert!(judge("migrator", "shop", OPEN, text).is_some(), "{text}");
     }
 }

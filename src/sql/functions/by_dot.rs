@@ -36,7 +36,7 @@ const ROW: [&str; 3] = [
 ];
 
 /// The one of them that takes rows of one type only.
-const TYPED: &str = "http";
+pub(in crate::sql) const TYPED: &str = "http";
 
 /// Functions of PostgreSQL 15 to 18 and of their contrib modules, sorted: without arguments, or with two and
 /// more that have no default. Views of a function's name are not among them.

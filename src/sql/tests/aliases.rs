@@ -197,6 +197,14 @@ fn a_column_of_a_table_is_no_call_of_a_row() {
         "merge into ends e using other o on o.id = e.id when matched then update set http = o.http",
         "select e.http from ends e tablesample system (1)",
         "copy (select e.http from ends e) to stdout",
+        // A query that has a column of that name.
+        "select x.http from (select 1 as http) x",
+        "select x.http from (select e.http, e.a from ends e) x",
+        "select x.http from (select http from ends union all select 'y') x",
+        "select x.http from (values (1)) x (http)",
+        "with x as (select http from ends) select x.http, y.http from x join x y using (http)",
+        "with x (a, http) as (values (1, 2)) select x.http from x",
+        "with recursive x as (select 1 as http union all select x.http from x) select x.http from x",
     ] {
         let functions = &facts(text).statements[0].functions;
         assert!(functions.is_empty(), "{text}: {functions:?}");
@@ -227,8 +235,47 @@ fn a_column_of_a_table_is_no_call_of_a_row() {
         "update ends set a = 1 returning with (old as o) o.http",
         "select $1.http",
         "select x.http",
+        "select x.http from (select 'GET' as a) x, (select 1 as http) y",
+        "select x.http from (select 1 as http) x (a)",
+        "select x.http from (select a, (select 1 as http) from ends) x",
+        "select x.http from (select * from ends) x",
+        "select x.http from (select 'GET' union select 1 as http) x",
+        "select (select x.http from (select 'GET') x) from (select 1 as http) x",
+        "select (select x.http from requests() x) from (select 1 as http) x",
+        "select (x).http from (select 1 as http) x",
+        "select x.http from (select 1 as http) x where x.http(1)",
+        "with x as (select 1 as http) select (with x as (select 'GET') select x.http from x) from x",
+        "with x as (select 1 as http) select x.http from x x (a)",
+        "with x as (select 1 as http) select y.http from x y (a)",
+        "with x (a) as (select 1 as http) select x.http from x",
+        "with x as (insert into ends (a) values (1) returning http) select x.http from x",
     ] {
         assert_eq!(facts(text).statements[0].functions, ["http"], "{text}");
+    }
+}
+
+#[test]
+fn what_is_written_to_is_no_call() {
+    for text in [
+        "update t set a.http = 1, b[1].dblink = 2, a.\"http\" = 3",
+        "update t set (a.http, b) = (1, 2)",
+        "insert into t (a.dblink, a.http_get) values (1, 2)",
+        "insert into t (a) values (1) on conflict (a) do update set b.dblink = 1",
+        "merge into t using u on true when matched then update set a.dblink = 1 when not matched then insert (a.dblink) values (1)",
+    ] {
+        let functions = &facts(text).statements[0].functions;
+        assert!(functions.is_empty(), "{text}: {functions:?}");
+    }
+    for text in [
+        "update t set a.dblink = (b).dblink",
+        "update t set a.dblink = dblink('x')",
+        "update t set a.dblink = 1 returning (a).dblink",
+        "update t set a.dblink = x.dblink from unnest(array['x']) x",
+        "update t set a[(b).dblink] = 1",
+        "insert into t (a.dblink) select (a).dblink from t",
+        "insert into t (a.dblink) select dblink (a) from t",
+    ] {
+        assert_eq!(facts(text).statements[0].functions, ["dblink"], "{text}");
     }
 }
 

@@ -264,7 +264,11 @@ fn set_config_is_seen_wherever_it_is_called() {
         ("select set_config('it''s', 'x', true)", "it's", Local),
         ("select set_config($1, 'x', true)", "?", Local),
         ("select set_config('app.' || 'zone', 'x', true)", "?", Local),
-        ("select set_config(('app.zone'), 'x', true)", "?", Local),
+        (
+            "select set_config(('app.zone'), 'x', true)",
+            "app.zone",
+            Local,
+        ),
         (
             "select set_config('app.zone', 'x', true or false)",
             "app.zone",
@@ -353,7 +357,7 @@ fn set_config_is_seen_wherever_it_is_called() {
         ),
         (
             "select set_config(is_local => false, setting_name => 'app.zone', new_value => 'x')",
-            "?",
+            "app.zone",
             Session,
         ),
         (
