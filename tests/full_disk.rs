@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getuid, prlimit};
 use support::files::write_secret;
@@ -336,7 +337,12 @@ fn a_log_that_cannot_be_written_is_counted_and_stops_nothing() {
             .expect("a log")
             .len()
     };
-    let full = length(&stack) + 20;
+    let mut last = 0;
+    wait_until("the log stands still", || {
+        std::thread::sleep(Duration::from_millis(200));
+        std::mem::replace(&mut last, length(&stack)) == length(&stack)
+    });
+    let full = last + 20;
     limit(&stack, Some(full));
     wait_until("lines are counted", || {
         noise(&stack);

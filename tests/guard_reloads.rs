@@ -59,7 +59,7 @@ fn halves(bytes: &[u8], at: usize) -> Vec<Step> {
 /// What a client does, step by step, and what comes of it.
 fn scripts() -> Vec<(&'static str, Vec<Step>, Left)> {
     let long = format!("{} -- {}", done(0), "x".repeat(200 << 10));
-    let pieces = format!("{}; SELECT pg_sleep(1); {}", done(0), done(1));
+    let pieces = format!("{}; SELECT pg_sleep(3); {}", done(0), done(1));
     let named = || batch(&[bind("", "a", &[]), execute("", 0)].concat());
     vec![
         (

@@ -5,9 +5,9 @@ mod support;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+use rustix::process::Signal;
 use support::message::{self, column, failed, fine};
-use support::process::wait_until;
+use support::process::{open_many_files, wait_until};
 use support::wire::client_config;
 use support::{Login, Stack, StackOptions, Transport, Wire, fixture, migration};
 
@@ -360,12 +360,7 @@ fn who_is_turned_away_is_counted_by_why() {
     drop(wires);
     becomes(&stack, "client_connections", 0.0);
     // 1000 sockets that have not logged in are always allowed.
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        ..limit
-    };
-    setrlimit(Resource::Nofile, raised).expect("raise the limit of open files");
+    open_many_files();
     let before = scrape(&stack);
     let silent: Vec<Wire> = (0..1003).map(|_| Wire::open(stack.port)).collect();
     grows(&stack, &before, family, &[("reason=arriving", 3.0)]);

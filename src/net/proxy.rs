@@ -15,7 +15,7 @@ use super::acceptor;
 use super::isolation;
 use super::reload::{Reloader, Which};
 use super::shared::Shared;
-use super::worker::WorkerHandle;
+use super::worker::{WorkerHandle, most_arriving};
 use crate::config::Config;
 use crate::console::{self, Access, ConsoleState};
 use crate::policy::{Policy, RouteName};
@@ -274,11 +274,12 @@ async fn check_routes(shared: &Shared) {
     }
 }
 
-/// Two descriptors a client, and some.
+/// Two descriptors a client, one for each socket that has not logged in, and some.
 fn raise_descriptor_limit(config: &Config) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    let wanted = 2 * config.listen.max_client_conn as u64 + 256;
+    let clients = config.listen.max_client_conn;
+    let wanted = (2 * clients + most_arriving(clients) + 256) as u64;
     if limit.current.is_some_and(|current| current < wanted) {
         let raised = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
         let new = Rlimit {

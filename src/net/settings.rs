@@ -2,6 +2,8 @@
 //! the client and set in each of its transactions, which are refused. What PgBouncer does not know would
 //! end the connection there, or be dropped silently.
 
+pub(super) use crate::policy::guards::lexing_parameters::PINNED;
+
 use crate::conversation::{MAX_NAMES, Origins};
 use crate::error::SqlState;
 use crate::policy::{Guard, Kind, Objection, Refusal, RouteName, Who, guards};
@@ -36,14 +38,6 @@ pub struct Foreseen {
     /// Those of them that would have been set in every transaction.
     pub origins: Origins,
 }
-
-/// Pinned, whatever server, database and role have as their defaults: they decide where a string ends.
-/// PgBouncer of every version keeps both for each client; behind a RESET on a connection that is handed on they are
-/// set again.
-pub(super) const PINNED: [(&str, &str); 2] = [
-    ("client_encoding", "UTF8"),
-    ("standard_conforming_strings", "on"),
-];
 
 /// Parameters that change how SQL is read or who runs it: never from a startup packet.
 const REFUSED: [&str; 5] = [

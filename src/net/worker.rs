@@ -27,12 +27,16 @@ use crate::telemetry::report::Tally;
 pub const READ: usize = 64 * 1024;
 /// TLS handshakes at a time on one worker: each takes half a millisecond of its thread.
 const HANDSHAKES: usize = 4;
-/// So many sockets that have not logged in are always allowed; else `max_client_conn` of them.
-const MIN_ARRIVING: usize = 1000;
 /// Sockets handed over and not taken yet.
 const INBOX: usize = 1024;
 /// The parser recurses; the depth is bounded by its own check of the stack.
 const STACK: usize = 8 * 1024 * 1024;
+
+/// So many sockets that have not logged in there may be.
+pub(super) fn most_arriving(max_client_conn: usize) -> usize {
+    const ALWAYS: usize = 1000;
+    max_client_conn.max(ALWAYS)
+}
 
 /// What a worker is told.
 pub enum Order {
@@ -155,7 +159,7 @@ async fn serve(shared: Arc<Shared>, load: Arc<AtomicUsize>, mut inbox: mpsc::Rec
                 };
                 let arriving = sockets.saturating_sub(shared.logged_in.load(Ordering::Relaxed));
                 let origin = origin(socket.peer_addr().ok().map(|address| address.ip()));
-                if arriving >= shared.config.listen.max_client_conn.max(MIN_ARRIVING) {
+                if arriving >= most_arriving(shared.config.listen.max_client_conn) {
                     worker.counters.client_rejected(Rejected::Arriving);
                     crate::limited!(warn, arriving, "too many sockets that have not logged in");
                     if !worker.arrivals.borrow_mut().make_room(origin) {

@@ -8,13 +8,24 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, getuid, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, getuid, kill_process, setrlimit};
 
 /// The account that servers run under: PostgreSQL and PgBouncer refuse root.
 pub struct Account {
     pub name: &'static str,
     pub uid: u32,
     pub gid: u32,
+}
+
+/// Lets this process open as many files as the machine allows: by default it is 1,024. To be called when the
+/// servers of a test have started, which would have the same otherwise.
+pub fn open_many_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    setrlimit(Resource::Nofile, raised).expect("raise the limit of open files");
 }
 
 /// `postgres` (or `nobody`) when the tests run as root, nothing (ourselves) otherwise.

@@ -16,7 +16,7 @@ use super::scram::Scram;
 
 /// How long a test waits for bytes that must come: longer than each limit of Portcullis and PgBouncer, of which
 /// the client shall see how they end.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(75);
 
 /// How a client begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

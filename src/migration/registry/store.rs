@@ -123,7 +123,11 @@ impl Store {
     /// Ends a session, gives its lease back and forgets its verifier.
     pub fn close_session(&mut self, id: SessionId, closing: &Closing) -> Result<(), RegistryError> {
         let mut changed = self.end(id, closing);
-        let full = |error: &rusqlite::Error| error.sqlite_error_code() == Some(ErrorCode::DiskFull);
+        // Over a quota SQLite calls it an error of input and output.
+        let full = |error: &rusqlite::Error| {
+            let code = error.sqlite_error_code();
+            matches!(code, Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure))
+        };
         if changed.as_ref().is_err_and(full) && self.reserve.release() {
             changed = self.end(id, closing);
         }

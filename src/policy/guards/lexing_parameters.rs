@@ -4,6 +4,14 @@ use crate::policy::objection::quoted;
 use crate::policy::{Kind, Objection, RouteName, State, Who};
 use crate::sql::{Facts, ParameterName, ParameterTouch, ParameterUse};
 
+/// In the startup packet of every connection, whatever server, database and role have as their defaults: they decide
+/// where a string ends. PgBouncer of every version keeps both for each client; behind a RESET on a connection that is
+/// handed on they are set again.
+pub const PINNED: [(&str, &str); 2] = [
+    ("client_encoding", "UTF8"),
+    ("standard_conforming_strings", "on"),
+];
+
 /// Objects to any change of how strings are read, other than to the value that is in force anyway,
 /// and to parameters whose name is computed: it could be one of these. Migration sessions included.
 ///
@@ -36,8 +44,8 @@ fn changes_lexing(touch: &ParameterTouch) -> bool {
 
 /// Is it in the startup packet of every connection?
 fn is_pinned(touch: &ParameterTouch) -> bool {
-    const PINNED: [&str; 2] = ["client_encoding", "standard_conforming_strings"];
-    matches!(&touch.name, ParameterName::Named(name) if PINNED.contains(&&**name))
+    let is = |name: &str| PINNED.iter().any(|(pinned, _)| *pinned == name);
+    matches!(&touch.name, ParameterName::Named(name) if is(name))
 }
 
 /// Name, which values change nothing, and the hint.
