@@ -243,12 +243,24 @@ pub fn behind<'s>(
     let calls: Vec<String> = all
         .into_iter()
         .map(|(name, value, pooled)| {
-            let [name, value] = [name, value].map(|text| text.replace('\'', "''"));
-            format!("pg_catalog.set_config('{name}','{value}',{})", !pooled)
+            let [name, value] = [name, value].map(quoted);
+            format!("pg_catalog.set_config({name},{value},{})", !pooled)
         })
         .collect();
     let text = format!("select {}", calls.join(","));
     vec![Behind { text, name: None }]
+}
+
+/// A constant that is the same whether or not backslashes escape: behind a RESET the role's own default may say so.
+fn quoted(text: &str) -> String {
+    if !text.contains('\\') {
+        return format!("'{}'", text.replace('\'', "''"));
+    }
+    // A text of so many bytes does not hold so many tags, nor half of each at its end.
+    let mut tags = (0..=text.len()).map(|number| format!("$p{number}$"));
+    let ends = |tag: &String| format!("{text}{tag}").find(&**tag) == Some(text.len());
+    tags.find(ends)
+        .map_or_else(|| "NULL".to_owned(), |tag| format!("{tag}{text}{tag}"))
 }
 
 /// What became of the text of a Query.

@@ -82,7 +82,14 @@ fn places(text: &[u8], tokens: &[Token]) -> Vec<Place> {
                     next.start as usize,
                 ));
             }
-            (Kind::String | Kind::EscapeString | Kind::UnicodeString | Kind::Bits, _) => {
+            (
+                Kind::String
+                | Kind::NationalString
+                | Kind::EscapeString
+                | Kind::UnicodeString
+                | Kind::Bits,
+                _,
+            ) => {
                 inside(text, token, &mut places);
             }
             _ => {}

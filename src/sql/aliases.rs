@@ -173,6 +173,15 @@ impl<'a> Tables<'a> {
                 self.aliases
                     .extend(alias.aliasname().map(|name| (name, place)));
             }
+            // Without an alias they are called so.
+            Node::RangeTableFunc(item) if item.alias().is_none() => {
+                self.aliases
+                    .push(("xmltable", std::ptr::from_ref(item).cast()));
+            }
+            Node::JsonTable(item) if item.alias().is_none() => {
+                self.aliases
+                    .push(("json_table", std::ptr::from_ref(item).cast()));
+            }
             Node::CommonTableExpr(query) => {
                 let given = query.aliascolnames().iter().filter_map(Node::as_str);
                 match gives(query.ctequery(), given) {

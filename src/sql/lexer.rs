@@ -149,7 +149,7 @@ impl<'a> Lexer<'a> {
         let start = self.at;
         match (first, self.byte(start + 1), self.byte(start + 2)) {
             (b'e' | b'E', b'\'', _) => return self.string(start + 2, Kind::EscapeString),
-            (b'n' | b'N', b'\'', _) => return self.string(start + 2, Kind::String),
+            (b'n' | b'N', b'\'', _) => return self.string(start + 2, Kind::NationalString),
             (b'b' | b'B' | b'x' | b'X', b'\'', _) => return self.string(start + 2, Kind::Bits),
             (b'u' | b'U', b'&', b'\'') => return self.string(start + 3, Kind::UnicodeString),
             (b'u' | b'U', b'&', b'"') => return self.quoted(start + 3, Kind::UnicodeQuoted),

@@ -193,6 +193,8 @@ fn says_local(view: View<'_>, argument: Argument) -> Option<bool> {
         return Some(view.is(at, "true"));
     }
     let text = match view.kind(at)? {
+        // What is put behind it would stand before its UESCAPE.
+        Kind::UnicodeString => return None,
         kind if kind.is_string() => constant(view, at)?.to_ascii_lowercase(),
         // No number is one without a cast.
         Kind::Number if cast => {
@@ -289,6 +291,9 @@ mod tests {
             "'a.b'::character varying(3), 'x', true",
             "'a.b'::character, 'x', true",
             "'a.b'::name, 'x', true",
+            "N'a.b', 'x', true",
+            "(n'a.b '::text), 'x', true",
+            "setting_name => N'a.b', new_value => 'x', is_local => true",
             "name 'a.b', 'x', true",
             "setting_name => 'c', setting_name => 'a.b', is_local => true",
             "setting_name => 'a.b', 'x', true",
@@ -330,6 +335,8 @@ mod tests {
             "(true) and (false)",
             "not true",
             "'t'::own",
+            "N't'",
+            "U&'t' uescape '!'",
             "\"true\"",
         ] {
             assert!(!read(&format!("'a', 'x', {third}")).1, "{third}");

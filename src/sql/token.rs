@@ -9,8 +9,10 @@ pub(super) enum Kind {
     Quoted,
     /// `U&"..."`, with its UESCAPE.
     UnicodeQuoted,
-    /// `'...'` and `N'...'`
+    /// `'...'`
     String,
+    /// `N'...'`: to PostgreSQL a `bpchar`, which loses its blanks at the end where it becomes text.
+    NationalString,
     /// `E'...'`
     EscapeString,
     /// `U&'...'`, with its UESCAPE.
@@ -38,7 +40,7 @@ impl Kind {
         matches!(self, Kind::Word | Kind::Quoted | Kind::UnicodeQuoted)
     }
 
-    /// A string constant whose value is text.
+    /// A string constant whose value is text as it is written.
     pub(super) fn is_string(self) -> bool {
         matches!(
             self,
@@ -48,7 +50,11 @@ impl Kind {
 
     /// A constant or parameter: what a fingerprint leaves out.
     pub(super) fn is_value(self) -> bool {
-        self.is_string() || matches!(self, Kind::Bits | Kind::Number | Kind::Parameter)
+        let other = matches!(
+            self,
+            Kind::NationalString | Kind::Bits | Kind::Number | Kind::Parameter
+        );
+        self.is_string() || other
     }
 }
 

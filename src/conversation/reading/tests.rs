@@ -7,6 +7,21 @@ fn query(text: &str) -> (String, Vec<Move>) {
     (String::from_utf8(out).unwrap(), sent.moves)
 }
 
+/// Behind a RESET the server may read a backslash in `'...'` as an escape.
+#[test]
+fn what_is_said_behind_a_reset_is_the_same_with_and_without_escapes() {
+    for (text, wanted) in [
+        ("o'ff", "'o''ff'"),
+        ("", "''"),
+        (r"\',false),f()--", r"$p0$\',false),f()--$p0$"),
+        (r"\ $p0$", r"$p1$\ $p0$$p1$"),
+        (r"\ $p0", r"$p1$\ $p0$p1$"),
+        (r"\", r"$p0$\$p0$"),
+    ] {
+        assert_eq!(quoted(text), wanted);
+    }
+}
+
 #[test]
 fn a_reset_returns_to_the_startup_packet_at_once() {
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());

@@ -224,6 +224,8 @@ fn a_column_of_a_table_is_no_call_of_a_row() {
         "select j.http from (ends e join ends f using (id)) j",
         "select u.http from ends e join ends f using (id) as u",
         "select x.http from xmltable('/a' passing '<a/>' columns a text) x",
+        "select (select xmltable.http from xmltable('/a' passing '<a/>' columns a text)) from t xmltable",
+        "select (select xmltable.http from xmltable('/a' passing '<a/>' columns a text)) from (select 1 as http) xmltable",
         "select (t).http from t",
         "select (t.a).http from t",
         "select http(t) from t",
