@@ -156,6 +156,9 @@ impl Conversation {
             if skipping {
                 return Ok(self.drop_message(message));
             }
+            if let Some(step) = self.behind_unpinned(message, cx, out, reply) {
+                return Ok(step);
+            }
         }
         match kind {
             b'Q' => self.query(message, cx, out, reply),

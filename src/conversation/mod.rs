@@ -36,6 +36,7 @@ mod reports;
 mod rows;
 mod server;
 pub mod splice;
+mod unpinned;
 mod virtualised;
 
 use std::ops::Range;
@@ -259,6 +260,8 @@ pub struct Conversation {
     miscounted: bool,
     /// Flush was inserted because a message waits for the answers before it.
     flushed: bool,
+    /// What is pinned may be lost, and the server has not said yet whether it is.
+    unpinned: bool,
     /// Nothing more may begin.
     ending: bool,
     /// What was judged in this step; see [`Facts::extent`].
@@ -315,6 +318,7 @@ impl Conversation {
             farewell: false,
             miscounted: false,
             flushed: false,
+            unpinned: false,
             ending: false,
             judged: 0,
         }

@@ -122,6 +122,7 @@ impl Conversation {
         self.may_deallocate(facts);
         self.may_hide_relations(facts);
         self.note_names(facts);
+        self.may_unpin(facts);
         if let Some(injection) = &mut self.injection {
             injection.queried(facts, form, failed);
         }

@@ -2,6 +2,8 @@
 //! the running transaction changed them: what it takes back when it is rolled back, wholly or to a
 //! savepoint.
 
+use crate::policy::guards::lexing_parameters::PINNED;
+
 /// Parameters that one client may have: those of its startup packet and those that it set.
 pub const MAX_NAMES: usize = 64;
 /// What their names and values may take, bytes; and again what a transaction may have to give back.
@@ -117,7 +119,9 @@ impl Record {
             .log
             .iter()
             .filter(|step| matches!(step, Step::Savepoint(..)));
-        self.session.len() + self.origins.len() + new.count() <= MAX_NAMES
+        let is_pinned = |it: &&Origin| PINNED.iter().any(|(name, _)| **name == *it.name);
+        let pinned = self.origins.iter().filter(is_pinned).count();
+        self.session.len() + self.origins.len() - pinned + new.count() <= MAX_NAMES
             && self.bytes() <= MAX_BYTES
             && self.bytes_of_log() <= MAX_BYTES
             && savepoints.count() <= MAX_SAVEPOINTS

@@ -184,6 +184,7 @@ impl Conversation {
         if head == Expected::Question {
             self.of_injection(Injection::question_answered);
         }
+        self.pinned_again();
         if self.in_flight.is_empty() {
             self.settle(to_server);
         }
