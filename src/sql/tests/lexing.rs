@@ -27,7 +27,7 @@ fn tokens_are_cut_as_postgresql_cuts_them() {
         ("'a'/*\n*/'b'", &[(String, "'a'"), (String, "'b'")]),
         (
             "n'a' x'1F' B'01'",
-            &[(String, "n'a'"), (Bits, "x'1F'"), (Bits, "B'01'")],
+            &[(NationalString, "n'a'"), (Bits, "x'1F'"), (Bits, "B'01'")],
         ),
         (
             "U&\"a\"\"b\" u&'a'",

@@ -41,7 +41,8 @@ fn string_constants_are_decoded() {
         ("'it''s'", Some("it's")),
         ("'a\\n'", Some("a\\n")),
         ("'a'\n -- it's\n'b''' \r 'c'", Some("ab'c")),
-        ("N'a'", Some("a")),
+        // A bpchar: what becomes of it as text is not what it says.
+        ("N'a'", None),
         (
             "E'\\'\\\\\\x41\\101\\u0041\\U00000041\\t\\q'''",
             Some("'\\AAAA\tq'"),
