@@ -219,7 +219,12 @@ impl Sequence {
                 if self.below(2) == 0 {
                     texts.insert(1, "SYNC".to_owned());
                 }
-                batch(&texts)
+                // No text may stand behind it in its batch (tests/unpinned.rs).
+                let synced = texts.into_iter().flat_map(|text| match text.as_str() {
+                    "DISCARD ALL" => vec![text, "SYNC".to_owned()],
+                    _ => vec![text],
+                });
+                batch(&synced.collect::<Vec<_>>())
             }
         }
     }
