@@ -82,15 +82,6 @@ fn serves(stack: &Stack) {
     assert_eq!(stack.http_get("/health/live").0, 200);
 }
 
-/// Bytes of the proxy in memory: `VmRSS`, or `VmHWM` for the most that there ever were.
-fn memory(stack: &Stack, figure: &str) -> u64 {
-    let pid = stack.proxy.as_ref().expect("a proxy").pid();
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
-    let line = status.lines().find(|line| line.starts_with(figure));
-    let number = line.and_then(|line| line.split_whitespace().nth(1));
-    number.and_then(|it| it.parse::<u64>().ok()).expect("kB") << 10
-}
-
 #[test]
 fn every_kind_of_message_of_every_length_is_answered_or_ends_the_connection() {
     let stack = stack();
@@ -295,7 +286,7 @@ fn thousands_that_say_nothing_are_turned_away_and_the_proxy_serves() {
         }
     }
     assert!(told[0] > 2_000 && told[1] > 0, "{told:?}");
-    assert!(memory(&stack, "VmHWM") < 200 << 20);
+    assert!(stack.memory("VmHWM") < 200 << 20);
     serves(&stack);
 }
 
@@ -341,12 +332,12 @@ fn answers_that_nobody_takes_are_held_in_bounded_memory() {
     let mut shown = 0;
     let until = std::time::Instant::now() + Duration::from_secs(4);
     while std::time::Instant::now() < until {
-        shown = shown.max(memory(&stack, "VmRSS"));
+        shown = shown.max(stack.memory("VmRSS"));
         serves(&stack);
     }
     drop(clients);
-    eprintln!("most in memory: {} MB", memory(&stack, "VmHWM") >> 20);
-    assert!(memory(&stack, "VmHWM") < 200 << 20, "{shown}");
+    eprintln!("most in memory: {} MB", stack.memory("VmHWM") >> 20);
+    assert!(stack.memory("VmHWM") < 200 << 20, "{shown}");
     // Who reads gets all of it, in order.
     let mut stream = connect(&stack);
     let asked = [
@@ -466,5 +457,5 @@ fn framed_messages_without_end_are_read_in_bounded_memory() {
     stream.write_all(&query("SHOW VERSION")).expect("taken");
     stream.shutdown(Shutdown::Write).expect("shut");
     assert!(kinds(&messages(&to_end(&mut stream))).ends_with("ZTDCZ"));
-    assert!(memory(&stack, "VmRSS") < 200 << 20);
+    assert!(stack.memory("VmRSS") < 200 << 20);
 }

@@ -161,11 +161,6 @@ fn serves(stack: &Stack) {
     assert_eq!(stack.http_get("/health/live").0, 200);
 }
 
-fn tables(stack: &Stack) -> String {
-    let sql = "SELECT string_agg(tablename, ' ' ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public'";
-    stack.direct("app", sql).trim().to_owned()
-}
-
 #[test]
 fn no_session_is_opened_that_cannot_be_recorded() {
     let mut stack = Stack::start(StackOptions::default());
@@ -188,7 +183,7 @@ fn no_session_is_opened_that_cannot_be_recorded() {
     disk.free(&stack);
     let login = migration::open(&stack, "app");
     stack.psql(&login, "CREATE TABLE later (id int)").ok();
-    assert_eq!(tables(&stack), "later notes");
+    assert_eq!(stack.tables("app"), "later notes");
 }
 
 /// Runs statements, each recorded behind the one before, until the session has ended; how many were answered.
@@ -231,7 +226,7 @@ fn a_session_whose_statements_cannot_be_recorded_ends_and_says_so() {
     told_unrecorded(&answer, disk.problem());
     told_unrecorded(&idle.receive_to_end(), disk.problem());
     wait_until("what was open is rolled back", || {
-        tables(&stack) == "kept notes"
+        stack.tables("app") == "kept notes"
     });
     let refused = stack.psql(&login, "SELECT 1");
     assert_ne!(refused.status, 0, "the token is worth nothing now");
@@ -293,7 +288,7 @@ fn a_session_is_closed_although_its_end_cannot_be_recorded() {
     let answer = wire.receive_to_end();
     assert_eq!(answer.last().expect("told").sqlstate(), "57P01");
     assert_ne!(stack.psql(&login, "SELECT 1").status, 0);
-    wait_until("it is rolled back", || tables(&stack) == "notes");
+    wait_until("it is rolled back", || stack.tables("app") == "notes");
     match disk {
         Disk::Mounted(..) => assert_eq!(told.status, 0, "{told:?}"),
         // No room is given back; there may have been some for these few bytes.

@@ -12,34 +12,8 @@ use support::fixture::POLICY;
 use support::message::{self, Message, bind, execute, extended, kinds, parse};
 use support::migration::{finished, portcullis};
 use support::process::wait_until;
-use support::{Pooler, Stack, StackOptions, Version, Wire};
-
-/// Something that a client sends in one piece, and the ReadyForQuery that it is owed then.
-struct Step {
-    bytes: Vec<u8>,
-    owed: usize,
-}
-
-fn query(sql: &str) -> Step {
-    Step {
-        bytes: message::query(sql),
-        owed: 1,
-    }
-}
-
-fn part(bytes: &[u8]) -> Step {
-    Step {
-        bytes: bytes.to_vec(),
-        owed: 0,
-    }
-}
-
-fn batch(bytes: &[u8]) -> Step {
-    Step {
-        bytes: [bytes, &message::sync()].concat(),
-        owed: 1,
-    }
-}
+use support::step::{Step, batch, last, part, query};
+use support::{Pooler, Stack, StackOptions, Version, Wire, wanted};
 
 /// What guard `procedural` is about; it leaves its number.
 fn done(number: usize) -> String {
@@ -51,9 +25,7 @@ type Left = fn(&dyn Fn(usize) -> bool) -> Vec<usize>;
 
 /// A whole message in two.
 fn halves(bytes: &[u8], at: usize) -> Vec<Step> {
-    let mut second = part(&bytes[at..]);
-    second.owed = 1;
-    vec![part(&bytes[..at]), second]
+    vec![part(&bytes[..at]), last(&bytes[at..])]
 }
 
 /// What a client does, step by step, and what comes of it.
@@ -123,24 +95,14 @@ fn scripts() -> Vec<(&'static str, Vec<Step>, Left)> {
                 part(&message::query("COPY imports (note) FROM STDIN")),
                 part(&message::copy_data(b"copied\n")),
                 part(&message::copy_data(b"copied\n")),
-                Step {
-                    bytes: message::copy_done(),
-                    owed: 1,
-                },
+                last(&message::copy_done()),
                 query(&done(4)),
             ],
             |ok| if ok(4) { vec![4] } else { vec![] },
         ),
         (
             "pieces",
-            vec![
-                part(&message::query(&pieces)),
-                Step {
-                    bytes: Vec::new(),
-                    owed: 1,
-                },
-                query(&done(2)),
-            ],
+            vec![part(&message::query(&pieces)), last(b""), query(&done(2))],
             |ok| {
                 let first = if ok(0) { vec![0, 1] } else { vec![] };
                 first.into_iter().chain(ok(2).then_some(2)).collect()
@@ -253,10 +215,10 @@ fn play(
     );
 }
 
-/// `PORTCULLIS_TEST_RELOADS=all`: every change at every place, which takes minutes.
+/// A third of the changes and places; `PORTCULLIS_TEST_TIMES=3`: all of them, which takes minutes.
 #[test]
 fn a_guard_that_changes_its_mode_refuses_what_comes_next_and_nothing_half_way() {
-    let all = std::env::var("PORTCULLIS_TEST_RELOADS").is_ok_and(|it| it == "all");
+    let apart = (3 / wanted::times().max(1)).max(1);
     let stack = Stack::start(StackOptions {
         pool_size: 1,
         ..StackOptions::default()
@@ -276,7 +238,7 @@ fn a_guard_that_changes_its_mode_refuses_what_comes_next_and_nothing_half_way() 
                     1..4 => Way::Signal,
                     _ => Way::Console,
                 };
-                if all || number % 3 == 0 {
+                if number % apart == 0 {
                     play(&stack, script, modes, at, way);
                 }
             }

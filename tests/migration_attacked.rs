@@ -16,11 +16,6 @@ fn refusal(login: &Login) -> Message {
         .unwrap_or_else(|| panic!("{login:?} was let in"))
 }
 
-fn tables(stack: &Stack) -> String {
-    let sql = "SELECT string_agg(tablename, ' ' ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public'";
-    stack.direct("app", sql).trim().to_owned()
-}
-
 #[test]
 fn a_token_is_not_found_by_guessing_and_what_is_said_tells_nothing() {
     let stack = Stack::start(StackOptions::default());
@@ -230,7 +225,7 @@ fn a_login_that_is_half_done_when_its_session_ends_runs_nothing() {
             ["57P01", "28P01", "42501"].contains(&&*told.sqlstate()),
             "{told:?}"
         );
-        assert_eq!(tables(&stack), "notes");
+        assert_eq!(stack.tables("app"), "notes");
         let recorded = migration::show(&stack, id(&login));
         assert!(
             recorded.iter().all(|it| it.sqlstate != "00000"),
@@ -353,7 +348,7 @@ fn nothing_is_done_behind_the_end_of_a_session_whatever_the_client_is_in_the_mid
             wait_until("nothing is open", || {
                 stack.direct("postgres", open) == "0\n"
             });
-            assert_eq!(tables(&stack), "notes", "{what}, closed: {closed}");
+            assert_eq!(stack.tables("app"), "notes", "{what}, closed: {closed}");
             for statement in migration::show(&stack, id(&login)) {
                 let done = statement.sqlstate == "00000";
                 let harmless = ["BEGIN", "CREATE TABLE"]
@@ -400,7 +395,7 @@ fn a_crowd_that_logs_in_while_its_session_is_closed_runs_nothing_afterwards() {
                 }
             }
         });
-        assert_eq!(tables(&stack), "notes");
+        assert_eq!(stack.tables("app"), "notes");
         let servers =
             "SELECT count(*) FROM pg_stat_activity WHERE datname = 'app' AND state <> 'idle'";
         wait_until("nothing is open", || {

@@ -7,33 +7,10 @@ mod support;
 use support::fixture::{POLICY, SQL};
 use support::message::{self, Message, bind, execute, extended, parse};
 use support::process::wait_until;
+use support::step::{Step, batch, last, part, query};
 use support::{NEW, OLD, Stack, StackOptions, Transport, Wire, wanted};
 
 const MADE: &str = "CREATE TABLE made (id int)";
-
-/// Something that a client sends in one piece, and the ReadyForQuery that it is owed then.
-struct Step {
-    bytes: Vec<u8>,
-    owed: usize,
-}
-
-fn query(sql: &str) -> Step {
-    Step {
-        bytes: message::query(sql),
-        owed: 1,
-    }
-}
-
-fn part(bytes: Vec<u8>) -> Step {
-    Step { bytes, owed: 0 }
-}
-
-fn batch(bytes: &[u8]) -> Step {
-    Step {
-        bytes: [bytes, &message::sync()].concat(),
-        owed: 1,
-    }
-}
 
 /// Tells at which place of the script it stands.
 fn seen(at: usize) -> String {
@@ -69,11 +46,11 @@ fn scripts() -> Vec<(&'static str, Vec<Step>)> {
         (
             "a batch",
             vec![
-                part(extended(pick, &globex)),
-                part(extended(&seen(1), &[])),
-                part(extended(MADE, &[])),
+                part(&extended(pick, &globex)),
+                part(&extended(&seen(1), &[])),
+                part(&extended(MADE, &[])),
                 batch(&[]),
-                part(extended(&seen(4), &[])),
+                part(&extended(&seen(4), &[])),
                 batch(&[]),
             ],
         ),
@@ -81,13 +58,10 @@ fn scripts() -> Vec<(&'static str, Vec<Step>)> {
             "COPY",
             vec![
                 query("SELECT set_config('app.tenant_id', 'globex', false)"),
-                part(message::query("COPY imports FROM STDIN")),
-                part(message::copy_data(b"1\tone\n")),
-                part(message::copy_data(b"2\ttwo\n")),
-                Step {
-                    bytes: message::copy_done(),
-                    owed: 1,
-                },
+                part(&message::query("COPY imports FROM STDIN")),
+                part(&message::copy_data(b"1\tone\n")),
+                part(&message::copy_data(b"2\ttwo\n")),
+                last(&message::copy_done()),
                 query(&seen(5)),
                 query(MADE),
             ],

@@ -16,6 +16,18 @@ use support::{OnEveryVersion, StackOptions, VERSIONS, wanted};
 const SEQUENCES: u64 = 12;
 const STEPS: usize = 60;
 
+/// What differs knowingly. The two may be in different states from there on.
+fn is_known(expected: &[String], found: &[String]) -> bool {
+    // A prefix ahead of SET LOCAL takes its warning away, from PostgreSQL 17 on.
+    let warning = |line: &&String| !line.starts_with("N WARNING 25P01 SET LOCAL");
+    if expected.iter().filter(warning).eq(found) {
+        return true;
+    }
+    // Behind a batch that may have ended the transaction it is not known which savepoints there are.
+    let refused = "E ERROR 0A000 cannot go back to a savepoint behind this batch ";
+    found.iter().any(|line| line == refused)
+}
+
 #[test]
 fn whatever_is_set_in_whatever_order_is_as_on_a_connection_of_its_own() {
     static STACKS: OnEveryVersion = OnEveryVersion::new();
@@ -52,6 +64,9 @@ fn whatever_is_set_in_whatever_order_is_as_on_a_connection_of_its_own() {
                 let message = sequence.next_message();
                 said.push(message.words.clone());
                 if let Some([expected, found]) = pair.differs(&message.bytes, message.ends) {
+                    if is_known(&expected, &found) {
+                        break;
+                    }
                     wrong.push(format!(
                         "{version:?} {login:?} seed {seed}\n  {}\n    expected {expected:#?}\n    found {found:#?}",
                         said.join("\n  ")

@@ -45,15 +45,6 @@ fn startup(login: &Login) -> Vec<u8> {
     message::startup((3, 0), &who)
 }
 
-/// Bytes of the proxy in memory.
-fn memory(stack: &Stack) -> u64 {
-    let pid = stack.proxy.as_ref().expect("a proxy").pid();
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
-    let line = status.lines().find(|line| line.starts_with("VmRSS"));
-    let number = line.and_then(|line| line.split_whitespace().nth(1));
-    number.and_then(|it| it.parse::<u64>().ok()).expect("kB") << 10
-}
-
 /// The attack: whoever holds as many sockets as may be arriving, from one address, kept everybody out for
 /// as long as it renewed them.
 #[test]
@@ -68,7 +59,7 @@ fn a_flood_of_one_address_that_does_not_log_in_keeps_nobody_else_out() {
     let login = stack.login("shop_plain", "app");
     let mut there = Wire::login(&login);
     let config = client_config(&login.sslrootcert);
-    let before = memory(&stack);
+    let before = stack.memory("VmRSS");
     let half = startup(&login);
     for (what, bytes) in [
         ("nothing", Vec::new()),
@@ -98,7 +89,7 @@ fn a_flood_of_one_address_that_does_not_log_in_keeps_nobody_else_out() {
     let rejected =
         stack.metric("portcullis_client_connections_rejected_total{reason=\"arriving\"}");
     assert!(rejected > 0.0, "nobody had to leave");
-    let grown = memory(&stack).saturating_sub(before);
+    let grown = stack.memory("VmRSS").saturating_sub(before);
     assert!(grown < 150 << 20, "{} MB", grown >> 20);
 }
 
@@ -243,7 +234,7 @@ fn slow_clients_of_one_worker_keep_no_other_waiting_and_are_let_finish() {
     let login = stack.login("shop_plain", "app");
     let mut other = Wire::login(&login);
     fine(&other.query("SELECT 1"));
-    let before = memory(&stack);
+    let before = stack.memory("VmRSS");
     let mut slow = Vec::new();
     for state in STATES {
         for transport in [Transport::Plain, Transport::SslRequest] {
@@ -258,7 +249,7 @@ fn slow_clients_of_one_worker_keep_no_other_waiting_and_are_let_finish() {
         assert_eq!(column(&other.query("SELECT 1")), ["1"]);
     }
     fine(&Wire::login(&login).query("INSERT INTO notes (body) VALUES ('meanwhile')"));
-    let grown = memory(&stack).saturating_sub(before);
+    let grown = stack.memory("VmRSS").saturating_sub(before);
     assert!(grown < 80 << 20, "{} MB", grown >> 20);
     for (state, mut wire, rest) in slow {
         wire.send(&rest);
@@ -335,7 +326,7 @@ fn a_flood_of_cancel_requests_hits_what_it_should_and_nobody_else() {
     }
     stack.wait_for_sleepers(2);
     open_many_files();
-    let before = memory(&stack);
+    let before = stack.memory("VmRSS");
     let right = idle.cancel_key.clone();
     let victim = untouched.cancel_key.clone();
     let key = |number: usize| -> Vec<u8> {
@@ -377,7 +368,7 @@ fn a_flood_of_cancel_requests_hits_what_it_should_and_nobody_else() {
         // A key that cannot be one is no request: that is told, and nothing else.
         assert!(matches!(answer.first(), None | Some(b'E')), "{answer:?}");
     }
-    let grown = memory(&stack).saturating_sub(before);
+    let grown = stack.memory("VmRSS").saturating_sub(before);
     assert!(grown < 100 << 20, "{} MB", grown >> 20);
     left_alone(&mut idle);
     assert!(untouched.is_quiet_for(Duration::from_millis(300)));

@@ -33,8 +33,8 @@ fn alone(stack: &Stack) -> (MutexGuard<'static, ()>, u64) {
     });
     let pid = stack.proxy.as_ref().expect("a proxy").pid();
     std::fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("reset the peak");
-    let before = memory(stack, "VmRSS");
-    let peak = memory(stack, "VmHWM");
+    let before = stack.memory("VmRSS");
+    let peak = stack.memory("VmHWM");
     assert!(
         peak < before + MB,
         "the peak is one of the past: {} MB",
@@ -55,15 +55,6 @@ fn scraped(stack: &Stack, series: &str) -> u64 {
 
 fn connect(stack: &Stack, transport: Transport) -> Wire {
     Wire::login_with(&stack.login("shop_plain", "app"), transport, &[])
-}
-
-/// A figure of /proc/PID/status, bytes: `VmRSS` now, `VmHWM` at most so far.
-fn memory(stack: &Stack, figure: &str) -> u64 {
-    let pid = stack.proxy.as_ref().expect("a proxy").pid();
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the proxy runs");
-    let line = status.lines().find(|line| line.starts_with(figure));
-    let kilobytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
-    kilobytes.expect("a figure") * 1024
 }
 
 /// Reads rows up to ReadyForQuery; bytes and rows.
@@ -115,7 +106,7 @@ fn a_large_result_or_copy_waits_for_a_slow_reader() {
         let (bytes, counted) = drain(&mut wire);
         assert_eq!(counted, rows);
         assert!(bytes > rows * 10_000);
-        let peak = memory(&stack, "VmHWM");
+        let peak = stack.memory("VmHWM");
         assert!(peak < before + GROWTH, "{} MB", (peak - before) / MB);
         assert_eq!(column(&wire.query("SELECT 'in step'")), ["in step"]);
     }
@@ -135,7 +126,7 @@ fn one_row_larger_than_every_buffer_passes() {
         .set_write_timeout(Some(Duration::from_secs(60)))
         .expect("set a write deadline");
     assert_eq!(column(&wire.batch(&batch)), ["40000000"]);
-    let peak = memory(&stack, "VmHWM");
+    let peak = stack.memory("VmHWM");
     assert!(peak < before + GROWTH, "{} MB", (peak - before) / MB);
 }
 
@@ -163,7 +154,7 @@ fn a_large_copy_passes_in_bounded_memory() {
     let answer = wire.receive_until(b'Z');
     assert_eq!(fine(&answer), 'I');
     assert_eq!(answer[0].tag(), "COPY 0");
-    let peak = memory(&stack, "VmHWM");
+    let peak = stack.memory("VmHWM");
     assert!(peak < before + GROWTH, "{} MB", (peak - before) / MB);
 }
 
@@ -190,7 +181,7 @@ fn both_directions_are_loaded_at_once() {
             .join()
             .expect("a writer")
             .expect("everything is sent");
-        let peak = memory(&stack, "VmHWM");
+        let peak = stack.memory("VmHWM");
         assert!(peak < before + GROWTH, "{} MB", (peak - before) / MB);
     }
 }
@@ -209,7 +200,7 @@ fn a_client_that_only_writes_is_not_read_for_ever() {
         sent += query.len() as u64;
         assert!(sent < 500 * MB, "everything is taken and kept somewhere");
     }
-    let peak = memory(&stack, "VmHWM");
+    let peak = stack.memory("VmHWM");
     assert!(peak < before + GROWTH, "{} MB", (peak - before) / MB);
     let mut other = connect(&stack, Transport::Plain);
     assert_eq!(column(&other.query("SELECT 1")), ["1"]);

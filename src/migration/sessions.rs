@@ -182,9 +182,9 @@ impl Sessions {
             .inspect_err(|error| session.lose_record(error))
     }
 
-    /// Resolves when every statement recorded so far is in the file. Before the process ends.
-    pub async fn flush(&self) -> Result<(), RegistryError> {
-        self.registry.run(|_| Ok(())).await
+    /// Resolves when every statement recorded so far is in the file, and that this is so. Before the process ends.
+    pub async fn finish(&self) -> Result<(), RegistryError> {
+        self.registry.run(|store| store.end_run()).await
     }
 
     /// The open sessions and the latest others, newest first.

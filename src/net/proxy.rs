@@ -197,7 +197,7 @@ impl Proxy {
         }
         if let Some(sessions) = &self.shared.sessions {
             sessions.shut_down();
-            if let Err(error) = sessions.flush().await {
+            if let Err(error) = sessions.finish().await {
                 tracing::error!(%error, "the last statements may be missing from the registry");
             }
         }

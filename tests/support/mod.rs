@@ -31,6 +31,7 @@ pub mod scram;
 pub mod shared;
 pub mod shop;
 pub mod signed;
+pub mod step;
 pub mod tls;
 pub mod wanted;
 pub mod wire;
@@ -288,6 +289,21 @@ impl Stack {
     /// The policy file as it is.
     pub fn policy(&self) -> String {
         std::fs::read_to_string(self.file("policy.toml")).expect("the policy")
+    }
+
+    /// The tables of schema `public`, in the order of their names.
+    pub fn tables(&self, database: &str) -> String {
+        let sql = "SELECT string_agg(tablename, ' ' ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public'";
+        self.direct(database, sql).trim().to_owned()
+    }
+
+    /// A figure of the proxy's /proc/PID/status, bytes: `VmRSS` now, `VmHWM` at most so far.
+    pub fn memory(&self, figure: &str) -> u64 {
+        let pid = self.proxy.as_ref().expect("a proxy").pid();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
+        let line = status.lines().find(|line| line.starts_with(figure));
+        let number = line.and_then(|line| line.split_whitespace().nth(1));
+        number.and_then(|it| it.parse::<u64>().ok()).expect("kB") << 10
     }
 
     /// Waits until that many backends are in pg_sleep().

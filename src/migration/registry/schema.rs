@@ -36,6 +36,11 @@ const STEPS: &[&str] = &["
     ) STRICT, WITHOUT ROWID;
 ", "
     ALTER TABLE migration_session ADD COLUMN phase TEXT CHECK (phase IN ('expand', 'contract'));  -- NULL: none was said
+", "
+    CREATE TABLE last_run (
+        ended INTEGER NOT NULL CHECK (ended IN (0, 1))  -- 1: it wrote all that it had to write
+    ) STRICT;
+    INSERT INTO last_run VALUES (1);
 "];
 
 /// Why a file cannot become a registry of this schema.

@@ -75,6 +75,7 @@ impl Store {
             ));
         }
         schema::upgrade(&mut connection).map_err(|error| RegistryError::schema(path, error))?;
+        begin_run(&mut connection).map_err(failed)?;
         Ok(Self {
             path: path.to_owned(),
             connection,
@@ -146,6 +147,12 @@ impl Store {
              WHERE id = ?1 AND state = 'open'",
             params![id.to_string(), closing.state().id(), closing.at, closing.by, closing.note, closing.complete],
         )
+    }
+
+    /// All that was to be written is: the records that the next process takes up are whole.
+    pub fn end_run(&mut self) -> Result<(), RegistryError> {
+        let ended = self.connection.execute("UPDATE last_run SET ended = 1", []);
+        ended.map(|_| ()).map_err(|error| self.failed(error))
     }
 
     /// Ends the sessions whose time was over while no proxy ran. Returns how many.
@@ -276,6 +283,16 @@ impl Closing {
             State::Expired
         }
     }
+}
+
+/// A run that was killed may have lost what it was about to write: who was open then has a record that lacks it.
+fn begin_run(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(
+        "UPDATE migration_session SET complete = 0 WHERE state = 'open' AND NOT (SELECT ended FROM last_run);
+         UPDATE last_run SET ended = 0;",
+    )?;
+    transaction.commit()
 }
 
 /// Creates the file with mode 0600, or finds it so. SQLite gives its -wal and -shm the same mode.

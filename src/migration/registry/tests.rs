@@ -102,6 +102,33 @@ fn a_session_and_its_statements_survive_the_process() {
 }
 
 #[test]
+fn a_run_that_did_not_come_to_its_end_leaves_records_that_may_lack_something() {
+    let (_directory, path) = directory();
+    let mut store = Store::open(&path).expect("a new file");
+    let whole = |store: &Store, name| {
+        let row = store.session(id(name)).expect("readable").expect("there");
+        row.complete
+    };
+    store.open_session(&new(ONE, "shop")).expect("opened");
+    store.end_run().expect("written");
+    drop(store);
+    let mut store = Store::open(&path).expect("the same file");
+    assert!(whole(&store, ONE));
+    store.open_session(&new(TWO, "app")).expect("opened");
+    store
+        .close_session(id(TWO), &by("boris", 2_000))
+        .expect("closed");
+    drop(store);
+    let mut store = Store::open(&path).expect("the same file");
+    // Of one that had been closed everything was written first.
+    assert!(!whole(&store, ONE) && whole(&store, TWO));
+    store
+        .close_session(id(ONE), &by("boris", 2_000))
+        .expect("closed");
+    assert!(!whole(&store, ONE));
+}
+
+#[test]
 fn one_session_per_database_holds_the_lease() {
     let (_directory, path) = directory();
     let mut store = Store::open(&path).expect("a new file");

@@ -204,7 +204,7 @@ async fn open_sessions_are_taken_up_after_a_restart_and_expired_ones_are_not() {
         })
         .await
         .expect("opened");
-    sessions.flush().await.expect("flushed");
+    sessions.finish().await.expect("finished");
     sessions.shut_down();
     assert_eq!(lasting.ended().await.why, Why::Shutdown);
     drop(sessions);

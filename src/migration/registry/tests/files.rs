@@ -157,10 +157,10 @@ fn a_newer_schema_is_refused_and_an_older_one_is_brought_forward() {
         .execute_batch("UPDATE schema_version SET version = 99")
         .expect("written");
     assert!(
-        refused(&path).ends_with("was written by a newer Portcullis (schema 99; this one knows 2)")
+        refused(&path).ends_with("was written by a newer Portcullis (schema 99; this one knows 3)")
     );
     by_hand
-        .execute_batch("DROP TABLE migration_statement; DROP TABLE migration_session; UPDATE schema_version SET version = 0")
+        .execute_batch("DROP TABLE last_run; DROP TABLE migration_statement; DROP TABLE migration_session; UPDATE schema_version SET version = 0")
         .expect("written");
     let mut store = Store::open(&path).expect("brought forward");
     store.open_session(&new(ONE, "shop")).expect("opened");
@@ -174,7 +174,7 @@ fn a_file_without_phases_is_brought_forward_with_its_sessions() {
     let by_hand = rusqlite::Connection::open(&path).expect("readable");
     by_hand
         .execute_batch(
-            "ALTER TABLE migration_session DROP COLUMN phase; UPDATE schema_version SET version = 1;
+            "DROP TABLE last_run; ALTER TABLE migration_session DROP COLUMN phase; UPDATE schema_version SET version = 1;
              INSERT INTO migration_session (id, database, role, reason, verifier, opened_by, opened_at, ends_at, state)
              VALUES ('mig_00000001', 'shop', 'migrator', 'SHOP-298', 'x', 'boris', 1000, 2000, 'open')",
         )
