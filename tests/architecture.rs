@@ -257,6 +257,10 @@ fn every_file_of_tests_is_in_their_readme() {
         if path.extension().is_some_and(|end| end == "rs") {
             let name = path.file_stem().expect("a file name").to_string_lossy();
             assert!(named.contains(&*name), "{name} is not in tests/README.md");
+        } else if path.is_dir() {
+            let name = path.file_name().expect("a name").to_string_lossy();
+            let name = format!("{name}/");
+            assert!(named.contains(&*name), "{name} is not in tests/README.md");
         }
     }
 }

@@ -346,7 +346,7 @@ fn a_draining_proxy_finishes_transactions_and_lets_nobody_in() {
     );
     fine(&busy.query("BEGIN"));
     fine(&busy.query("INSERT INTO orders (note) VALUES ('drained')"));
-    running.send(&message::query("SELECT pg_sleep(3), 'finished'"));
+    running.send(&message::query("SELECT pg_sleep(5), 'finished'"));
     stack.wait_for_sleepers(1);
     stack.proxy.as_ref().expect("a proxy").signal(Signal::TERM);
 

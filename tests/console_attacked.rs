@@ -380,7 +380,7 @@ fn somebody(stack: &Stack, uid: u32, gid: u32) -> Child {
 #[test]
 fn who_may_only_look_keeps_no_owner_out() {
     let Some(account) = server_account() else {
-        // Only root can be somebody else.
+        eprintln!("not tried: only root can be somebody else");
         return;
     };
     let viewer = format!(
@@ -409,7 +409,10 @@ fn who_may_only_look_keeps_no_owner_out() {
             _ => refused += 1,
         }
     }
-    assert!(seated > 0 && refused > 0, "{seated} and {refused}");
+    assert!(
+        (1..=16).contains(&seated) && refused > 0,
+        "{seated} and {refused}"
+    );
     support::migration::close(&stack, &session);
     serves(&stack);
     // What the policy does not grant them they do not get; who is not in the group, nothing at all.

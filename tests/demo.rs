@@ -237,7 +237,7 @@ fn the_stack_runs_with_tables_logins_policy_and_settings_of_ones_own() {
     assert_eq!(running.shell(databases).0, "Stock room\n");
 
     // Of --pool-size: four want to sleep, three do.
-    let sleep = psql("PORTCULLIS_PORT", "SELECT pg_sleep(2)");
+    let sleep = psql("PORTCULLIS_PORT", "SELECT pg_sleep(5)");
     let asleep = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
     let (most, errors) = running.shell(&format!(
         "sleep_once() {{ {sleep} }}\n\

@@ -28,7 +28,7 @@ fn a_client_that_does_not_take_its_refusals_is_not_read_any_more() {
         sent += run.len();
     }
     assert!(
-        sent < FLOOD,
+        (1..FLOOD).contains(&sent),
         "{sent} bytes of refused statements were taken"
     );
     // Others are served meanwhile.

@@ -202,8 +202,8 @@ fn within_seconds(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
         assert!(
-            start.elapsed() < Duration::from_secs(20),
-            "not in 20 s: {what}"
+            start.elapsed() < support::wire::PATIENCE,
+            "not in time: {what}"
         );
         std::thread::sleep(Duration::from_millis(100));
     }

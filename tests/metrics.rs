@@ -47,7 +47,7 @@ fn grows(stack: &Stack, before: &Samples, family: &str, expected: &[(&str, f64)]
         .map(|(labels, more)| ((*labels).to_owned(), *more)))
     .collect();
     let mut seen = BTreeMap::new();
-    let until = std::time::Instant::now() + Duration::from_secs(15);
+    let until = std::time::Instant::now() + support::wire::PATIENCE;
     while seen != expected && std::time::Instant::now() < until {
         seen = grown(before, &scrape(stack), family);
         std::thread::sleep(Duration::from_millis(20));
@@ -119,7 +119,7 @@ fn handshakes_are_counted_by_how_they_began_and_ended() {
 fn logins_are_counted_by_how_they_ended() {
     let mut stack = Stack::start(StackOptions {
         client_tls: "allow",
-        limits: "client_login_timeout = \"2s\"\nserver_connect_timeout = \"1s\"".into(),
+        limits: "client_login_timeout = \"10s\"\nserver_connect_timeout = \"5s\"".into(),
         policy: fixture::POLICY
             .replace("zone = \"acme\"", "zone = \"acme\"\nmax_connections = 1")
             .replace(

@@ -113,7 +113,7 @@ fn a_token_opens_nothing_else_and_nothing_afterwards() {
     }
     migration::close(&stack, &login);
     assert_eq!(refusal(&login).sqlstate(), "28P01", "closed");
-    let short = open_for(&stack, "app", "5s");
+    let short = open_for(&stack, "app", "8s");
     let mut wire = Wire::login(&short);
     fine(&wire.query("SELECT 1"));
     assert_eq!(
@@ -321,7 +321,7 @@ fn nothing_is_done_behind_the_end_of_a_session_whatever_the_client_is_in_the_mid
             }
             let login = match closed {
                 true => open(&stack, "app"),
-                false => open_for(&stack, "app", "5s"),
+                false => open_for(&stack, "app", "8s"),
             };
             let mut wire = Wire::login(&login);
             wire.send(&before);

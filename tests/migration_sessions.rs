@@ -98,7 +98,10 @@ fn closing_ends_what_runs_and_rolls_it_back() {
         ));
         let closed = Instant::now();
         let answer = psql.join().expect("psql ended");
-        assert!(closed.elapsed() < Duration::from_secs(5), "cut off at once");
+        assert!(
+            closed.elapsed() < Duration::from_secs(30),
+            "cut off at once"
+        );
         wait_until("the server has let go", || {
             stack.direct("postgres", sleeping).trim() == "0"
         });
@@ -122,7 +125,7 @@ fn closing_ends_what_runs_and_rolls_it_back() {
 #[test]
 fn a_session_ends_on_time() {
     let stack = Stack::start(StackOptions::default());
-    let login = open_for(&stack, "app", "5s");
+    let login = open_for(&stack, "app", "8s");
     let begun = Instant::now();
     let answer = stack.psql(
         &login,

@@ -182,7 +182,7 @@ fn a_proxy_that_ends_lets_it_come_to_its_end() {
     let stack = Stack::start(StackOptions::default());
     let mut wire = acme(&stack);
     wire.send(&support::message::query(&format!(
-        "BEGIN; SELECT pg_sleep(1); {0}; COMMIT; {0}",
+        "BEGIN; SELECT pg_sleep(5); {0}; COMMIT; {0}",
         insert("ending")
     )));
     stack.wait_for_sleepers(1);

@@ -104,8 +104,21 @@ fn what_it_shows_of_check_and_test_is_what_they_print() {
 
 #[test]
 fn its_links_lead_to_files_and_headings() {
-    for name in ["README.md", "CHANGELOG.md", "benches/README.md"] {
-        let file = root().join(name);
+    let guards = std::fs::read_dir(root().join("policies/guards")).expect("the pages");
+    let pages = guards.map(|page| page.expect("a page").path());
+    let others = [
+        "README.md",
+        "CHANGELOG.md",
+        "benches/README.md",
+        "tests/README.md",
+        "deploy/sql/README.md",
+    ];
+    for file in others
+        .map(|name| root().join(name))
+        .into_iter()
+        .chain(pages)
+    {
+        let name = file.display();
         let text = std::fs::read_to_string(&file).expect("read");
         for link in between(&text, "](", ")").filter(|link| !link.starts_with("https://")) {
             let (path, heading) = link.split_once('#').unwrap_or((link, ""));

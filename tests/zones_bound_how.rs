@@ -7,10 +7,10 @@ mod zones {
     pub mod common;
 }
 
-use support::Wire;
 use support::message::{
     bind, close, column, describe, execute, extended, failed, fine, kinds, parse, parse_typed, sync,
 };
+use support::{Transport, Wire};
 use zones::common::{
     SEEN, ZONE, bind_raw, log_in, nothing_is_left, refused, refused_at_bind, seen, stacks,
 };
@@ -319,5 +319,37 @@ fn a_login_without_zones_binds_how_long_as_well() {
         let mut other = Wire::login(&stack.login("shop_plain", "app"));
         assert_eq!(column(&other.query("SHOW TimeZone")), usual);
         assert_eq!(column(&wire.query("SHOW TimeZone")), ["Asia/Tokyo"]);
+    }
+}
+
+/// The attack: in a statement with more calls than are told apart, what stood for the rest was taken for the last of
+/// them, whose name is bound, and the UPDATE of pg_settings around them was not seen.
+#[test]
+fn nothing_hides_behind_more_calls_than_are_told_apart() {
+    let values = [Some("TimeZone"), Some("UTC")];
+    for stack in stacks() {
+        for calls in [1, 999, 1000, 1001, 1002] {
+            let local = "set_config('a.b', '1', true), ".repeat(calls - 1);
+            let all = format!("(SELECT ARRAY[{local} set_config($1, $2, false)]) IS NOT NULL");
+            let update = format!(
+                "UPDATE pg_settings SET setting = '4321' WHERE name = 'work_mem' AND {all}"
+            );
+            let login = stack.login_at(stack.cluster.port, "shop_acme", "shop");
+            let mut direct = Wire::login_with(&login, Transport::Plain, &[]);
+            fine(&direct.batch(&extended(&update, &values)));
+            assert_eq!(column(&direct.query("SHOW work_mem")), ["4321kB"]);
+            for user in ["picky", "own"] {
+                let mut wire = log_in(&stack, user, &[(ZONE, "acme")]);
+                let answer = wire.batch(&extended(&update, &values));
+                refused(&mut wire, &answer, "zone-parameter");
+                assert_eq!(column(&wire.query("SHOW work_mem")), ["4MB"]);
+                // What must pass beside it.
+                let answer = wire.batch(&extended(&format!("SELECT {all}"), &values));
+                match calls {
+                    ..=1000 => assert_eq!(column(&answer), ["t"]),
+                    _ => refused(&mut wire, &answer, "zone-parameter"),
+                }
+            }
+        }
     }
 }

@@ -65,7 +65,8 @@ fn ask(args: &StatusArgs) -> Result<Value, String> {
         .listen
         .http
         .ok_or_else(|| format!("{} has no \"listen.http\"", args.config.display()))?;
-    let body = get(reachable(address)).map_err(|error| format!("{address}: {error}"))?;
+    let body = get(reachable(address))
+        .map_err(|error| format!("no Portcullis answers on {address}: {error}"))?;
     let report: Value = serde_json::from_str(&body)
         .map_err(|_| format!("{address}: what answers there is no Portcullis"))?;
     match report["status"].is_string() {

@@ -114,6 +114,9 @@ impl Conversation {
             Named::Wait => return Begun::Wait,
             Named::Refused(refusal) => return Begun::Refused(refusal),
         }
+        if self.must_know_ahead_of_procedure(facts, out) {
+            return Begun::Wait;
+        }
         let noted = match self.note(facts, out) {
             Noted::No => false,
             Noted::Yes => true,

@@ -229,6 +229,9 @@ impl Conversation {
             }
             Lookup::Known(prepared) => prepared,
         };
+        if let Some(refusal) = self.judge_behind_procedure(&prepared.facts, cx.who) {
+            return self.refuse_extended(message, refusal, cx, out);
+        }
         if self.must_know(&prepared.facts, out) {
             return Step::Hold;
         }

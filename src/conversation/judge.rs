@@ -11,13 +11,13 @@ use super::bound::{bound_otherwise, without_bound_names};
 use super::client::{Message, Step};
 use super::in_flight::Expected;
 use super::names::Prepared;
-use super::prepared::{SEND_ALONE, is_named_parse};
+use super::prepared::SEND_ALONE;
 use super::server::Step as Answered;
 use super::splice::Splice;
 use super::{Batch, Context, Conversation, Observer};
 use crate::error::SqlState;
 use crate::policy::{Guard, Objection, Refusal, Verdict, Who, decide, decide_command, guards};
-use crate::protocol::frame;
+use crate::protocol::frame::{self, HEADER};
 use crate::protocol::reply::{ErrorReply, READY_IDLE, Severity};
 use crate::sql::walsender::{self, Walsender};
 use crate::sql::{Class, ClassSet, Facts, LONG_TEXT};
@@ -175,9 +175,14 @@ impl Conversation {
         cx: &Context<'_, O>,
         out: &mut Splice<'_>,
     ) -> Step {
+        let name = message.bytes.get(HEADER);
+        if message.header.kind == b'P' && name.is_none() && message.header.total > HEADER {
+            // Whether it takes the place of the unnamed statement is told by the first byte.
+            return Step::More(HEADER + 1);
+        }
         cx.observer.refused(&refusal, message.text());
         self.put_execute_of_nothing(out);
-        let unnamed = message.header.kind == b'P' && !is_named_parse(message);
+        let unnamed = message.header.kind == b'P' && name == Some(&0);
         let expected = match unnamed {
             true => Expected::RefusedUnnamed,
             false => Expected::Refused,

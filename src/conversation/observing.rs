@@ -66,9 +66,11 @@ pub struct Onlooker {
     server: Stream,
     /// ReadyForQuery that were asked for and have not come.
     due: u64,
-    /// The last of them by a Sync.
-    due_to_sync: bool,
+    /// So many of the last of them by Syncs.
+    due_to_syncs: u64,
     status: TransactionStatus,
+    /// Messages were sent that wait for their Sync.
+    in_batch: bool,
     /// Something was run since the last Sync.
     has_run: bool,
     /// The server reads COPY data: it ignores Sync.
@@ -93,8 +95,9 @@ impl Onlooker {
             client: Stream::default(),
             server: Stream::default(),
             due: 0,
-            due_to_sync: false,
+            due_to_syncs: 0,
             status: TransactionStatus::Idle,
+            in_batch: false,
             has_run: false,
             copying: false,
             walsender: setup.walsender,
@@ -118,13 +121,14 @@ impl Onlooker {
 
     /// Is nothing due and no transaction open, as far as can be told?
     pub fn is_idle(&self) -> bool {
-        let between = self.client.remaining == 0 && self.is_between_answers();
-        between && !self.client.lost && self.due == 0 && self.status == TransactionStatus::Idle
+        let between = self.client.remaining == 0 && !self.client.lost;
+        between && self.is_answered() && self.status == TransactionStatus::Idle
     }
 
-    /// Has the client all answers that it has asked for?
+    /// Has the client all answers that it has asked for, and asked for those to all that it has sent?
     pub fn is_answered(&self) -> bool {
-        self.due == 0 && self.is_between_answers()
+        let begun = self.in_batch || self.copying;
+        self.due == 0 && !begun && self.is_between_answers()
     }
 
     /// Does the server stream, and has the client whole messages only?
@@ -204,13 +208,20 @@ impl Onlooker {
             _ => {}
         }
         match message.header.kind {
+            b'P' | b'B' | b'D' | b'E' | b'C' => self.in_batch = true,
+            // While it copies this Sync is ignored, and the batch goes on.
+            b'S' if self.copying => {}
+            b'Q' | b'F' | b'S' => self.in_batch = false,
+            _ => {}
+        }
+        match message.header.kind {
             b'Q' | b'F' => {
                 self.due += 1;
-                self.due_to_sync = false;
+                self.due_to_syncs = 0;
             }
             b'S' if !self.copying => {
                 self.due += 1;
-                self.due_to_sync = true;
+                self.due_to_syncs += 1;
                 self.foresight.synced();
             }
             b'c' | b'f' => self.copying = false,
@@ -288,9 +299,8 @@ impl Onlooker {
                 (b'G', _) => {
                     self.copying = true;
                     // It ignores each Sync up to the end of the data, and so the one behind the Execute.
-                    if self.due_to_sync {
-                        self.due = 0;
-                    }
+                    self.due -= std::mem::take(&mut self.due_to_syncs);
+                    self.in_batch = self.due == 0;
                 }
                 (b'W', _) => (self.copying, self.streaming) = (true, true),
                 _ => {}
@@ -301,6 +311,7 @@ impl Onlooker {
 
     fn ready(&mut self, body: &[u8]) {
         self.due = self.due.saturating_sub(1);
+        self.due_to_syncs = self.due_to_syncs.min(self.due);
         (self.copying, self.streaming) = (false, false);
         if let [status] = body {
             self.status = TransactionStatus::from_byte(*status).unwrap_or(self.status);

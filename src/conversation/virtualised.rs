@@ -89,6 +89,22 @@ impl Conversation {
         must
     }
 
+    /// What the client has set is set again behind a procedure that may begin another transaction: must it be
+    /// waited for what that is?
+    pub(super) fn must_know_ahead_of_procedure(
+        &mut self,
+        facts: &Facts,
+        out: &mut Splice<'_>,
+    ) -> bool {
+        let injection = self.injection.as_ref();
+        let must = !self.in_flight.is_empty()
+            && injection.is_some_and(|it| it.is_unanswered() && it.may_go_on_in_another(facts));
+        if must {
+            self.ask_for_open_batch(out);
+        }
+        must
+    }
+
     /// Waiting for the answers of a batch without Sync.
     pub(super) fn ask_for_open_batch(&mut self, out: &mut Splice<'_>) {
         if self.batch == Batch::Open {

@@ -33,7 +33,10 @@ const QUERIES: ClassSet = ClassSet::of(Class::Read).with(Class::Write);
 /// Those of a statement. A bound value that stands in it more than once is not read: its type, and so
 /// what becomes of it, would be decided elsewhere.
 pub(super) fn of(view: View<'_>, statement: &Statement) -> Option<Box<Bounds>> {
-    if statement.parameters.is_empty() || !statement.classes.minus(QUERIES).is_empty() {
+    if statement.parameters.is_empty()
+        || settings::is_cut(&statement.parameters)
+        || !statement.classes.minus(QUERIES).is_empty()
+    {
         return None;
     }
     let places: Vec<usize> = scan::places_of(view, "set_config").collect();
@@ -200,6 +203,31 @@ mod tests {
                 .into()
         };
         statement.parameters.iter().enumerate().map(each).collect()
+    }
+
+    /// The attack: where there were more than are told apart, what had been cut off was taken for a call.
+    #[test]
+    fn nothing_is_told_of_more_than_are_told_apart() {
+        let texts = |calls: usize| {
+            let local = "set_config('a.b', '1', true), ".repeat(calls - 1);
+            let all = format!("{local} set_config($1, $2, false)");
+            [
+                format!("select {all}"),
+                format!("update t set a = 1 where (select array[{all}]) is not null"),
+                format!(
+                    "update pg_settings set setting = 1 where (select array[{all}]) is not null"
+                ),
+            ]
+        };
+        for calls in [999, 1000, 1001, 1002] {
+            let told = texts(calls).map(|text| {
+                let facts = describe(text.as_bytes());
+                let details = &facts.statements[0].details;
+                assert!(calls <= 1000 || details.localized.is_none(), "{calls}");
+                details.bound.is_some()
+            });
+            assert_eq!(told, [calls <= 1000, calls <= 1000, false], "{calls}");
+        }
     }
 
     #[test]

@@ -45,9 +45,10 @@ fn folded(text: &str, tokens: &[Token]) -> Option<String> {
             continue;
         }
         folded.push_str(text.get(copied..start)?);
-        folded.push('"');
+        // Apart from what stands beside it: behind `CAFÉ"x"` the quotes would be part of the name.
+        folded.push_str(" \"");
         folded.extend(word.chars().map(small));
-        folded.push('"');
+        folded.push_str("\" ");
         copied = end;
     }
     folded.push_str(text.get(copied..)?);
@@ -170,6 +171,27 @@ mod tests {
             assert_eq!(facts.undescribed, Some(Undescribed::Folded), "{text}");
             assert!(facts.fingerprint.is_some(), "{text}");
         }
+    }
+
+    /// The attack: in quotes as well, both were one name.
+    #[test]
+    fn a_quoted_name_right_behind_such_a_name_is_another() {
+        for text in [
+            "update PG_SETTİNGS\"x\" set setting = 'x'",
+            "select g.PG_READ_FİLE\"a\" from lower('x') g",
+            "select ('x').PG_READ_FİLE\"a\"",
+            "table PG_STATİSTİC",
+            "select * from PG_STATİSTİC\"x\"",
+            "delete from PG_POLİCY\"x\" where true",
+            "select 1 \"x\"from\"y\"cross join PG_STATİSTİC\"x\"",
+        ] {
+            let facts = facts(text);
+            assert_eq!(facts.undescribed, Some(Undescribed::Folded), "{text}");
+        }
+        let facts = facts("select * from CAFÉ\"x\"");
+        let relations = facts.statements[0].details.relations.iter().flatten();
+        let relations: Vec<_> = relations.map(|it| &*it.relation.name).collect();
+        assert_eq!(relations, ["cafÉ", "café"]);
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub struct Edit {
 /// What is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EditKind {
-    /// `SET x` becomes `SET LOCAL x`: the word is inserted.
+    /// `SET x` becomes `SET LOCAL x`: the word is inserted behind SET, which a quoted name may follow at once.
     Insert,
     /// `SET SESSION x` becomes `SET LOCAL   x`.
     Session,
@@ -42,7 +42,7 @@ impl EditKind {
     /// What is put there.
     pub fn text(self) -> &'static [u8] {
         match self {
-            Self::Insert => b"LOCAL ",
+            Self::Insert => b" LOCAL",
             Self::Session => b"LOCAL  ",
             Self::False => b"true ",
             Self::Or => b"(true or ",
@@ -174,14 +174,11 @@ pub(super) fn of(view: View<'_>, statement: &Statement) -> Option<Box<Localized>
         });
     }
     if view.is(0, "set") {
-        let edit = Edit {
-            at: view.tokens.get(1)?.start,
-            kind: match settings::says_session(view) {
-                true => EditKind::Session,
-                false => EditKind::Insert,
-            },
+        let (at, kind) = match settings::says_session(view) {
+            true => (view.tokens.get(1)?.start, EditKind::Session),
+            false => (view.tokens.first()?.end, EditKind::Insert),
         };
-        let edits = Box::new([edit]);
+        let edits = Box::new([Edit { at, kind }]);
         return Some(Box::new(Localized {
             edits,
             end,
@@ -190,7 +187,7 @@ pub(super) fn of(view: View<'_>, statement: &Statement) -> Option<Box<Localized>
             deallocates: None,
         }));
     }
-    if !statement.classes.minus(QUERIES).is_empty() {
+    if settings::is_cut(&statement.parameters) || !statement.classes.minus(QUERIES).is_empty() {
         return None;
     }
     let mut edits = Vec::new();

@@ -133,8 +133,8 @@ pub(super) fn constant(view: View<'_>, at: usize) -> Option<Box<str>> {
     as_shown(std::str::from_utf8(number).ok()?)
 }
 
-/// The text that PostgreSQL makes of a number: `007` and `0x7` are 7, and what is no integer of 32
-/// bits stays as it was written.
+/// The text that PostgreSQL makes of a number: `007` is 7, what is no integer of 32 bits stays as it was
+/// written, and other notations (`0x7`, `1_000`) count as computed.
 fn as_shown(number: &str) -> Option<Box<str>> {
     let decimal = number.bytes().all(|byte| byte.is_ascii_digit());
     if decimal {
@@ -295,6 +295,11 @@ pub fn former_name(name: &str) -> Option<&'static str> {
 
 /// Most parameters of one statement that are told apart.
 const MAX_TOUCHES: usize = 1000;
+
+/// Were there more than are told apart? Then what is listed says nothing about which call sets which.
+pub(super) fn is_cut(touches: &[ParameterTouch]) -> bool {
+    touches.len() > MAX_TOUCHES
+}
 
 /// Keeps what is judged within bounds: what is beyond them could be any parameter.
 pub(super) fn bound(touches: &mut Vec<ParameterTouch>) {

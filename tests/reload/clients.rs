@@ -114,7 +114,7 @@ fn whoever_was_admitted_with_something_else_is_let_go() {
         fine(&open.query("BEGIN"));
         fine(&open.query("INSERT INTO orders (note) VALUES ('open')"));
         running.send(&message::query(
-            "INSERT INTO orders (note) SELECT 'running' FROM pg_sleep(2)",
+            "INSERT INTO orders (note) SELECT 'running' FROM pg_sleep(5)",
         ));
         let asleep = "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE '%''running''%'
                       AND state = 'active' AND pid <> pg_backend_pid()";

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, getuid, kill_process, setrlimit};
 
+use super::wire::PATIENCE;
+
 /// The account that servers run under: PostgreSQL and PgBouncer refuse root.
 pub struct Account {
     pub name: &'static str,
@@ -125,12 +127,12 @@ pub fn must_run(mut command: Command) -> Output {
     output
 }
 
-/// Waits until `holds`; panics after 15 s.
+/// Waits until `holds`; panics when it does not in [`PATIENCE`].
 #[track_caller]
 pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(15);
+    let until = Instant::now() + PATIENCE;
     while !holds() {
-        assert!(Instant::now() < until, "not in 15 s: {what}");
+        assert!(Instant::now() < until, "not in {PATIENCE:?}: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -197,7 +199,7 @@ impl Server {
 
     /// Waits until `ready` holds; panics with the log if the process ends or the time is over.
     pub fn wait_until(&mut self, what: &str, mut ready: impl FnMut() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + PATIENCE;
         while !ready() {
             if let Some(status) = self.has_ended() {
                 panic!(
@@ -208,7 +210,7 @@ impl Server {
             }
             assert!(
                 Instant::now() < deadline,
-                "{} was not {what} in 20 s\n{}",
+                "{} was not {what} in {PATIENCE:?}\n{}",
                 self.name,
                 self.log_tail()
             );

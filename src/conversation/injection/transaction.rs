@@ -21,13 +21,12 @@ impl Injection {
             self.keeping.doubted();
             self.removes_names = true;
         }
-        if facts.undescribed.is_some() || facts.classes.has(Class::Procedural) {
-            // Where the policy lets them pass: DO and CALL can end the transaction inside, and nobody
-            // knows what a text without description does. The server's word will tell.
+        let goes_on = self.may_go_on_in_another(facts);
+        if ends_inside(facts) {
             self.unsettled = true;
             self.armed = false;
             self.leave();
-            if let Some(parameters) = self.parameters.as_mut().filter(|_| !self.in_transaction) {
+            if let Some(parameters) = self.parameters.as_mut().filter(|_| goes_on) {
                 parameters.may_go_on_in_another();
             }
         }
@@ -78,6 +77,11 @@ impl Injection {
         self.has_run |= needs_zone(facts);
     }
 
+    /// Can what follows in the same batch be in another transaction than what stands before the statement?
+    pub fn may_go_on_in_another(&self, facts: &Facts) -> bool {
+        ends_inside(facts) && !self.in_transaction
+    }
+
     fn leave(&mut self) {
         if let Some(choice) = &mut self.choice {
             choice.leave();
@@ -125,4 +129,10 @@ impl Injection {
             self.cleared = false;
         }
     }
+}
+
+/// Where the policy lets them pass: DO and CALL can end the transaction inside, and nobody knows what a text
+/// without description does. The server's word will tell.
+fn ends_inside(facts: &Facts) -> bool {
+    facts.undescribed.is_some() || facts.classes.has(Class::Procedural)
 }

@@ -307,8 +307,14 @@ fn who_is_let_go_ends_its_message_its_data_and_its_batch() {
         // psycopg sends both together; the server ignores this Sync.
         (
             [asked.clone(), SYNC.to_vec()].concat(),
-            copying,
+            copying.clone(),
             [&data[..], SYNC].concat(),
+        ),
+        // This one asks for nothing.
+        (
+            [query("copy t from stdin"), SYNC.to_vec()].concat(),
+            copying,
+            data.clone(),
         ),
         (asked, Vec::new(), SYNC.to_vec()),
         (head.to_vec(), Vec::new(), rest.to_vec()),
@@ -316,6 +322,8 @@ fn who_is_let_go_ends_its_message_its_data_and_its_batch() {
         let mut connection = Connection::new(false);
         assert_eq!(connection.client(&before, usize::MAX), before);
         assert_eq!(connection.server(&answer, usize::MAX), answer);
+        // Nor is it idle, where the proxy drains.
+        assert!(!connection.conversation.is_answered() && !connection.conversation.is_idle());
         connection.conversation.begin_nothing_more();
         let more = [&after[..], &query("create table t (id int)")].concat();
         let (taken, carried) = connection.once(&more);

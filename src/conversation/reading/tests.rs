@@ -88,6 +88,7 @@ fn null_returns_to_the_startup_packet() {
 fn a_query_is_sent_in_its_local_form_with_a_question_behind_each_statement() {
     for (text, sent) in [
         ("SET x = 1 -- c", "SET LOCAL x = 1;SHOW \"x\" -- c"),
+        ("SET\"x\"=1", "SET LOCAL\"x\"=1;SHOW \"x\""),
         (
             "set Session App.X to 'é';",
             "set LOCAL   App.X to 'é';SHOW \"app\".\"x\";",
