@@ -260,9 +260,11 @@ fn parameter(view: View<'_>, at: usize) -> (ParameterName, usize) {
     (named(full), at + 1)
 }
 
-/// PostgreSQL compares parameter names without regard to ASCII case, quoted or not.
+/// PostgreSQL compares parameter names without regard to ASCII case, quoted or not. It has none that is not made like
+/// an identifier (`valid_custom_variable_name`).
 pub(super) fn named(mut name: String) -> ParameterName {
-    if name.len() > MAX_NAME {
+    let begins = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_' || !byte.is_ascii();
+    if name.len() > MAX_NAME || !name.as_bytes().first().is_some_and(begins) {
         return ParameterName::Dynamic;
     }
     name.make_ascii_lowercase();

@@ -1,6 +1,6 @@
 //! Names of databases, roles and logins.
 
-use super::super::pattern::{MAX_PATTERN, NamePattern, Pattern};
+use super::super::pattern::{MAX_PATTERN, NamePattern, Pattern, cut};
 use crate::config::reader::{Located, Reader, Table, Wrong};
 
 /// The database name under which the admin console answers.
@@ -77,11 +77,20 @@ pub(super) fn pattern(text: &str) -> Result<Pattern, Wrong> {
 /// The name of a relation or function, with or without its schema; `*` as in [`pattern`].
 pub(super) fn name_pattern(text: &str) -> Result<NamePattern, Wrong> {
     pattern(text)?;
-    NamePattern::new(text).ok_or_else(|| {
+    let name = NamePattern::new(text).ok_or_else(|| {
         Wrong::new(format!("\"{text}\" is not a name with or without a schema")).help(
             "as PostgreSQL stores it, without quotes: \"public.orders\", \"orders\" or \"audit.*\"",
         )
-    })
+    })?;
+    let letters = |part: &str| part.bytes().filter(|byte| *byte != b'*').count();
+    match text.split('.').find(|part| letters(part) > MAX_NAME) {
+        // It would fit nothing.
+        Some(long) => Err(
+            Wrong::new(format!("PostgreSQL cuts \"{long}\" to {MAX_NAME} bytes"))
+                .help(format!("as PostgreSQL stores it: \"{}\"", cut(long))),
+        ),
+        None => Ok(name),
+    }
 }
 
 /// Takes one or more names of relations that are refused.

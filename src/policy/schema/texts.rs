@@ -66,7 +66,7 @@ pub(super) fn bare_pattern(about: &str) -> Value {
 
 /// A relation or a function.
 pub(super) fn relation() -> Value {
-    let part = format!("[^.\"{CONTROL}]+");
+    let part = format!(r#"(\*+|\**([^*."{CONTROL}]\**){{1,63}})"#);
     let about = "with or without its schema; * is any run of characters";
     form(about, &format!(r"^({part}\.)?{part}$"), MAX_PATTERN)
 }

@@ -107,6 +107,20 @@ fn lists_are_read_and_checked() {
             "27: \"a.b.c\" is not a name with or without a schema | as PostgreSQL stores it, without quotes: \"public.orders\", \"orders\" or \"audit.*\""
         ]
     );
+    // It would fit nothing: PostgreSQL has no such name.
+    let [fits, long] = [63, 64].map(|letters| "a".repeat(letters));
+    let named = |name: &str| {
+        added(&format!(
+            "[guards.append-only]\nrelations = [\"public.{name}\"]"
+        ))
+    };
+    assert_eq!(named(&format!("{fits}*")), [""; 0]);
+    assert_eq!(
+        named(&long),
+        [format!(
+            "27: PostgreSQL cuts \"{long}\" to 63 bytes | as PostgreSQL stores it: \"{fits}\""
+        )]
+    );
     assert_eq!(
         added("[guards.append-only]\nrelations = [\"audit.*\"]"),
         [

@@ -33,6 +33,10 @@ fn every_way_to_touch_one_parameter_is_seen() {
             "debug_parallel_query",
             Session,
         ),
+        // PostgreSQL has no such names; a prefix of ours would take them for something else.
+        ("select set_config('', 'x', false)", "?", Session),
+        ("select set_config('=app.zone', 'x', true)", "?", Local),
+        ("select set_config('1.b', 'x', true)", "?", Local),
         ("SET SESSION App.Zone TO x", "app.zone", Session),
         ("set local app.zone to 'x'", "app.zone", Local),
         ("set \"app\".\"zone\" = 'x'", "app.zone", Session),
