@@ -164,7 +164,11 @@ impl Onlooker {
                     continue;
                 }
                 Ok(None) => Next::Read { total: 0 },
-                Ok(Some(header)) if self.ending && begins(header.kind) => Next::Hold,
+                Ok(Some(header)) if self.ending && begins(header.kind) => {
+                    // What comes behind it does not come any more.
+                    self.in_batch = false;
+                    Next::Hold
+                }
                 Ok(Some(_)) if super::client::enough(cx.facts.misses() - misses, at) => Next::Pause,
                 Ok(Some(header)) => match self.look(Message { header, at, bytes }, cx) {
                     Some(Next::Describe(text)) => Next::Describe(at + text.start..at + text.end),

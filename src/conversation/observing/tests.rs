@@ -337,6 +337,13 @@ fn who_is_let_go_ends_its_message_its_data_and_its_batch() {
         connection.server(&done, usize::MAX);
         assert!(connection.conversation.is_answered());
     }
+    // Where something would begin ahead of its Sync, that does not come any more, and is not waited for.
+    let mut connection = Connection::new(false);
+    connection.client(&put(b'E', b"\0\0\0\0\0"), usize::MAX);
+    connection.conversation.begin_nothing_more();
+    assert!(!connection.conversation.is_answered());
+    connection.once(&[&put(b'E', b"\0\0\0\0\0")[..], SYNC].concat());
+    assert!(connection.conversation.is_answered());
 }
 
 /// Nobody knows where a message ends: any of these bytes may begin one.

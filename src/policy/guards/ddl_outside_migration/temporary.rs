@@ -29,6 +29,7 @@ pub(super) fn judge(statement: &Statement, who: &Who) -> Option<Result<(), Objec
 
 /// A temporary table hides whatever has its name and is named without a schema, also from triggers and functions.
 fn may_be_called(table: &TemporaryTable, who: &Who) -> Result<(), Objection> {
+    // Whoever finds an index of a constraint in place of a table fails, and reads nothing else.
     let named = table.names.first().map_or("", |name| &**name);
     let refused = |why: &str, hint: &str| {
         let objection = Objection::new(format!("temporary table \"{named}\" is not allowed"));
