@@ -342,7 +342,8 @@ fn who_is_let_go_ends_its_message_its_data_and_its_batch() {
     connection.client(&put(b'E', b"\0\0\0\0\0"), usize::MAX);
     connection.conversation.begin_nothing_more();
     assert!(!connection.conversation.is_answered());
-    connection.once(&[&put(b'E', b"\0\0\0\0\0")[..], SYNC].concat());
+    let (taken, _) = connection.once(&[&put(b'E', b"\0\0\0\0\0")[..], SYNC].concat());
+    assert_eq!(taken.expect("it waits").consumed, 0);
     assert!(connection.conversation.is_answered());
 }
 
