@@ -8,7 +8,9 @@ mod parameters {
 }
 
 use parameters::pair::{Pair, Step};
-use support::message::{self, column, error, extended, failed, fine, sync};
+use support::message::{
+    self, bind, column, describe, error, execute, extended, failed, fine, parse, sync,
+};
 use support::{OnEveryVersion, Stack, StackOptions, VERSIONS, Version, Wire, fixture};
 
 use std::sync::Arc;
@@ -47,7 +49,7 @@ const WRITES: &str = "INSERT INTO seen VALUES ('x')";
 
 #[test]
 fn behind_a_procedure_that_commits_the_client_has_what_it_has_set() {
-    let scripts: [&[Step]; 4] = [
+    let scripts: [&[Step]; 5] = [
         &[
             READ_ONLY,
             Batch(&["CALL commits()", "SHOW transaction_read_only"]),
@@ -77,6 +79,23 @@ fn behind_a_procedure_that_commits_the_client_has_what_it_has_set() {
                 "SHOW work_mem",
             ]),
             Query("SHOW work_mem"),
+        ],
+        // What is set ahead of the procedure is not answered yet when it is sent.
+        &[
+            Query("SET jit = off"),
+            Batch(&[
+                "SELECT 1",
+                "SET work_mem = '5MB'",
+                "CALL commits()",
+                "SHOW work_mem",
+            ]),
+            READ_ONLY,
+            Batch(&[
+                "SELECT 1",
+                "SET default_transaction_read_only = off",
+                "CALL commits()",
+                "SHOW transaction_read_only",
+            ]),
         ],
         &[
             Batch(&[
@@ -168,15 +187,23 @@ fn a_value_of_the_transaction_is_neither_overwritten_nor_taken_for_there() {
         }
         let mut wire = Wire::login(&stack.login("shop_plain", "app"));
         fine(&wire.query("SET work_mem = '5MB'"));
+        fine(&wire.batch(&parse("known", "SHOW work_mem")));
         for local in [
             "SELECT set_config('work_mem', '7MB', true)",
             "SET LOCAL work_mem = '7MB'",
         ] {
-            for procedure in ["commits", "reads"] {
+            let known = [bind("", "known", &[]), execute("", 0)].concat();
+            let behind = [
+                extended("SHOW work_mem", &[]),
+                known.clone(),
+                [describe(b'S', "known"), known].concat(),
+            ];
+            let all = ["commits", "reads"].into_iter();
+            for (procedure, behind) in all.flat_map(|it| behind.iter().map(move |b| (it, b))) {
                 let sent = [
                     extended(local, &[]),
                     extended(&format!("CALL {procedure}()"), &[]),
-                    extended("SHOW work_mem", &[]),
+                    behind.clone(),
                 ];
                 let answer = wire.batch(&sent.concat());
                 let error = error(&answer).expect("refused");
