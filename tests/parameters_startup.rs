@@ -218,6 +218,30 @@ fn a_startup_parameter_that_the_server_refuses_ends_the_login_as_there() {
     }
 }
 
+/// PostgreSQL takes a seed in the startup packet and does nothing by it; no transaction takes back one that is set.
+#[test]
+fn a_seed_in_the_startup_packet_seeds_nobody() {
+    for stack in stacks() {
+        for (user, database) in LOGINS {
+            let seeded = stack.direct(database, "SELECT setseed(0.42); SELECT random()");
+            let known = seeded.lines().last().expect("a number");
+            for seed in [("seed", "0.42"), ("options", "-c Seed=0.42")] {
+                let mut pair = Pair::open(&stack, (user, database), &[seed]);
+                assert_eq!(
+                    pair.run(&[Query("SHOW seed"), Query("RESET ALL")], true),
+                    None
+                );
+                let drawn = message::column(&pair.through.query("SELECT random()"));
+                assert!(drawn.len() == 1 && drawn[0] != known, "{seed:?}: {drawn:?}");
+                drop(pair);
+                let mut next = Wire::login(&stack.login(user, database));
+                let drawn = message::column(&next.query("SELECT random()"));
+                assert!(drawn.len() == 1 && drawn[0] != known, "{seed:?}: {drawn:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn defaults_of_transactions_hold_in_each_of_them() {
     let shown = [

@@ -170,6 +170,8 @@ fn sort_in(
             if value
                 .parse()
                 .is_ok_and(|digits: i32| (1..=3).contains(&digits)) => {}
+        // PostgreSQL does nothing by it here. Set, it would seed whose connection that is next as well.
+        "seed" => {}
         // In `options`, or in capitals: there it asks for nothing.
         "replication" => return Err(unrecognized(&name)),
         folded if Some(folded) == who.chosen_parameter() => {

@@ -46,8 +46,11 @@ pub enum FunctionGroup {
 pub(super) const CRON: &str = "cron.*";
 
 /// Names that begin so are those of one extension: pgRouting, whose functions take a query as text,
-/// pg_variables, and the debugger. And those of the tables with long values.
-const PREFIXES: [(&[u8], &str); 4] = [
+/// PostGIS's for rasters, pg_variables, and the debugger. And those of the tables with long values.
+const PREFIXES: [(&[u8], &str); 7] = [
+    (b"_add_raster_constraint", "_add_raster_constraint*"),
+    (b"_drop_raster_constraint", "_drop_raster_constraint*"),
+    (b"_pgr_", "_pgr_*"),
     (b"pg_toast_", TOAST),
     (b"pgr_", "pgr_*"),
     (b"pgv_", "pgv_*"),
@@ -117,7 +120,7 @@ const fn lengths() -> [u64; 256] {
 
 /// The guarded function called `name`, as PostgreSQL stores names.
 pub(super) fn find(name: &[u8]) -> Option<&'static str> {
-    if name.first() == Some(&b'p') {
+    if matches!(name.first(), Some(b'_' | b'p')) {
         let mut prefixes = PREFIXES.iter();
         if let Some((_, all)) = prefixes.find(|(prefix, _)| name.starts_with(prefix)) {
             return Some(all);

@@ -101,7 +101,8 @@ fn escaped(inner: &[u8]) -> Option<String> {
             b'n' => out.push(b'\n'),
             b'r' => out.push(b'\r'),
             b't' => out.push(b'\t'),
-            b'v' => out.push(11),
+            // The letter up to PostgreSQL 15, a vertical tab from 16 on.
+            b'v' => return None,
             b'0'..=b'7' => {
                 let (value, used) = number(&inner[at - 1..], 3, 8);
                 out.push(value as u8);

@@ -116,6 +116,8 @@ fn guarded(view: View<'_>, at: usize) -> Option<&'static str> {
     let spelled = view.tokens[at].of(view.text);
     match view.tokens[at].kind {
         Kind::Word => {
+            // PostgreSQL cuts it as well: what is behind a prefix counts, however long.
+            let spelled = &spelled[..spelled.len().min(functions::LONGEST)];
             let mut folded = [0; functions::LONGEST];
             let folded = folded.get_mut(..spelled.len())?;
             folded.copy_from_slice(spelled);

@@ -292,6 +292,7 @@ mod tests {
             "'a.b'::character, 'x', true",
             "'a.b'::name, 'x', true",
             "N'a.b', 'x', true",
+            "E'a.\\vb', 'x', true",
             "(n'a.b '::text), 'x', true",
             "setting_name => N'a.b', new_value => 'x', is_local => true",
             "name 'a.b', 'x', true",

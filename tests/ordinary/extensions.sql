@@ -38,6 +38,14 @@ SELECT jsonb_build_object('type', 'FeatureCollection', 'features', json_agg(ST_A
 --! fails 42P01
 SELECT count(*) FROM topology.topology;
 
+--! fails 42883
+SELECT ST_SummaryStats(name), ST_Value(name, 1, 1), ST_Reclass(name, 1, '0-9:1', '8BUI') FROM customers;
+
+-- TimescaleDB.
+
+--! fails 3F000
+SELECT _timescaledb_functions.to_timestamp(1), _timescaledb_functions.cagg_watermark(1);
+
 -- pgvector.
 
 --! fails 42704

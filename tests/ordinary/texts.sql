@@ -78,6 +78,8 @@ b', 'con'
 'catenated', 'com' -- between
 'mented';
 
+SELECT E'\v', E'a\vb' = E'a\x0bb', set_config('my.own', E'a\vb', true);
+
 SELECT E'', E'\'', E'a\\', E'\\\'', e'\x41\101\u0041\U00000041', E'it''s', E'\b\f\n\r\t';
 
 SELECT 'C:\temp\', 'regexp \d+\', '\\server\share';

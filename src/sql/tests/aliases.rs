@@ -55,6 +55,32 @@ fn a_call_that_looks_like_an_alias_is_a_call() {
     assert!(unknown.undescribed.is_some() || !unknown.statements[0].functions.is_empty());
 }
 
+/// PostgreSQL cuts it to 63 bytes, and its beginning says whose name it is.
+#[test]
+fn a_long_name_hides_no_call() {
+    let long = "a".repeat(70);
+    for (text, calls) in [
+        (
+            format!("select n from (values ('x')) as pgr_{long} (n)"),
+            &[][..],
+        ),
+        (
+            format!("select pgr_ksp(n) from (values ('x')) as pgr_{long} (n)"),
+            &["pgr_*"],
+        ),
+        (
+            format!("select pgv_set(n, n) from (values ('x')) as PGV_{long} (n)"),
+            &["pgv_*"],
+        ),
+        (
+            format!("select t.pgr_{long}, x.pgr_ksp from t, unnest(array['x']) x"),
+            &["pgr_*"],
+        ),
+    ] {
+        assert_eq!(facts(&text).statements[0].functions, calls, "{text}");
+    }
+}
+
 #[test]
 fn a_column_of_a_row_is_no_call() {
     for text in [

@@ -53,6 +53,19 @@ fn guarded_functions_are_found() {
         ),
         ("select treat, dblink, dblink as crosstabs from t", vec![]),
         ("select pgr_dijkstra('select 1', 1, 2)", vec!["pgr_*"]),
+        ("select _PGR_dijkstra('select 1', 1, 2)", vec!["_pgr_*"]),
+        (
+            "select _add_raster_constraint_srid('a', 'b', 'c')",
+            vec!["_add_raster_constraint*"],
+        ),
+        (
+            "select _timescaledb_functions.drop_chunk('t')",
+            vec!["_timescaledb_functions.drop_*"],
+        ),
+        (
+            "select _timescaledb_functions.to_timestamp(1), drop_chunk('t'), _pgr, _pg(1)",
+            vec![],
+        ),
         (
             "select cron.schedule('* * * * *', 'drop table t')",
             vec!["cron.*"],

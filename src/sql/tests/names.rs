@@ -15,6 +15,7 @@ fn identifiers_are_folded_and_decoded() {
         ("U&\"$0041\" uescape $$$$", None),
         ("U&\"\\00g1\"", None),
         ("U&\"\\0041\" uescape 'ab'", None),
+        ("U&\"v0041\" uescape E'\\v'", None),
         ("U&\"\\D83D\\DE00\"", None),
     ];
     for (text, name) in table {
@@ -48,6 +49,8 @@ fn string_constants_are_decoded() {
             Some("'\\AAAA\tq'"),
         ),
         ("E'a\\\\'\n'\\'b'", Some("a\\'b")),
+        // The letter to one version, a vertical tab to another.
+        ("E'\\v'", None),
         ("E'\\xff'", None),
         ("E'\\u00'", None),
         ("U&'\\0041''!' uescape '!'", None),
