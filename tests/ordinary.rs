@@ -59,6 +59,7 @@ const SHIPPED: &[&str] = &[
     "sessions",
     "settings",
     "texts",
+    "tools",
     "words",
     "writing",
     // Last: what it writes and takes back moves rows about.

@@ -13,6 +13,7 @@ use pg_raw_parse::walk::{Recurse, walk_manual};
 use pg_raw_parse::{Node, nodes};
 
 use super::functions::{self, ByDot};
+use super::giving::{by_json_table, by_query, by_xmltable, columns_of};
 use super::scan;
 use super::token::Kind;
 use super::view::View;
@@ -160,13 +161,19 @@ impl<'a> Tables<'a> {
             }
             Node::RangeSubselect(item) => {
                 let alias = item.alias();
-                let name = alias.and_then(nodes::Alias::aliasname);
                 let given = alias.map(|it| it.colnames().iter().filter_map(Node::as_str));
-                if gives(item.subquery(), given.into_iter().flatten()) {
-                    self.theirs
-                        .extend(alias.map(|it| std::ptr::from_ref(it).cast()));
-                    self.named.extend(name.map(|name| (name, None)));
+                if by_query(item.subquery(), given.into_iter().flatten()) {
+                    self.give(alias);
                 }
+            }
+            Node::RangeFunction(item) if columns_of(item).contains(functions::TYPED) => {
+                self.give(item.alias());
+            }
+            Node::RangeTableFunc(item) if by_xmltable(item) => {
+                self.give(item.alias());
+            }
+            Node::JsonTable(item) if by_json_table(item) => {
+                self.give(item.alias());
             }
             Node::Alias(alias) => {
                 let place = std::ptr::from_ref(alias).cast();
@@ -184,13 +191,21 @@ impl<'a> Tables<'a> {
             }
             Node::CommonTableExpr(query) => {
                 let given = query.aliascolnames().iter().filter_map(Node::as_str);
-                match gives(query.ctequery(), given) {
+                match by_query(query.ctequery(), given) {
                     true => self.giving.extend(query.ctename()),
                     false => self.queries.extend(query.ctename()),
                 }
             }
             _ => {}
         }
+    }
+
+    /// What is called so has a column of the name that it is about, as a table may.
+    fn give(&mut self, alias: Option<&'a nodes::Alias>) {
+        self.theirs
+            .extend(alias.map(|it| std::ptr::from_ref(it).cast()));
+        let name = alias.and_then(nodes::Alias::aliasname);
+        self.named.extend(name.map(|name| (name, None)));
     }
 
     /// What only tables are called, and queries that have a column of the name that it is about: no other query,
@@ -220,33 +235,6 @@ impl<'a> Tables<'a> {
         }
         names
     }
-}
-
-/// Has what the query returns a column called as the function that it could be given to? `given`: what its columns
-/// are called from outside.
-fn gives<'a>(query: Node<'a>, given: impl Iterator<Item = &'a str>) -> bool {
-    let is = |name: Option<&str>| name == Some(functions::TYPED);
-    let mut given = given.peekable();
-    if given.peek().is_some() {
-        return given.any(|name| is(Some(name)));
-    }
-    let Node::SelectStmt(mut select) = query else {
-        return false;
-    };
-    // The first of several says what columns are called.
-    while let Some(first) = select.larg() {
-        select = first;
-    }
-    select
-        .target_list()
-        .iter()
-        .any(|target| match target.val() {
-            _ if target.name().is_some() => is(target.name()),
-            Node::ColumnRef(column) => {
-                is(column.fields().iter().next_back().and_then(Node::as_str))
-            }
-            _ => false,
-        })
 }
 
 /// What ON CONFLICT and RETURNING call the rows that are there and those that are not yet.
@@ -358,17 +346,18 @@ impl<'a> Found<'a> {
     fn told(mut self) -> Names {
         if !self.nameless {
             // All that are called so have it, or none is called so.
-            let is_column =
-                |qualifier, name| self.values.get(qualifier) == self.given.get(&(qualifier, name));
+            let is_column = |qualifier: &str, name: &str| {
+                self.values.get(qualifier) == self.given.get(&(qualifier, name))
+            };
             let columns = self.columns.iter();
-            let columns = columns.filter(|(qualifier, name, _)| is_column(*qualifier, *name));
+            let columns = columns.filter(|(qualifier, name, _)| is_column(qualifier, name));
             self.names
                 .dotted
                 .extend(columns.map(|(.., function)| function));
             if !self.typed.is_empty() {
                 let tables = self.tables.told();
                 let of_table =
-                    |it: &&(&str, _)| tables.contains(it.0) && !self.values.contains_key(it.0);
+                    |it: &&(&str, _)| tables.contains(it.0) && is_column(it.0, functions::TYPED);
                 let columns = self.typed.iter().filter(of_table);
                 self.names
                     .dotted
@@ -393,14 +382,13 @@ fn name_of(item: &nodes::RangeFunction) -> Option<&str> {
     }
 }
 
-/// The columns that the statement gives to a function in FROM.
-fn columns_of(item: &nodes::RangeFunction) -> HashSet<&str> {
-    let names = item.alias().map(nodes::Alias::colnames);
-    let names = names.into_iter().flatten().filter_map(Node::as_str);
-    let defined = item.coldeflist().iter();
-    names
-        .chain(defined.filter_map(|column| column.colname()))
-        .collect()
+/// Those of SET, RESET and SHOW, which call nothing: `SET my.http = 1`.
+pub(super) fn of_parameter(name: Option<&str>) -> Names {
+    let behind_dots = name.into_iter().flat_map(|name| name.split('.').skip(1));
+    Names {
+        dotted: behind_dots.filter_map(guarded).collect(),
+        ..Names::default()
+    }
 }
 
 /// Those anywhere in a query, COPY or LOCK TABLE.
@@ -426,6 +414,8 @@ pub(super) fn named(query: Node<'_>) -> Names {
                 open.extend(lock.relations());
                 continue;
             }
+            // The library does not come to this one.
+            Node::JsonTable(table) => open.extend(table.alias().map(Node::Alias)),
             _ => {}
         }
         // One level at a time: the library's own descent would use stack for every level.

@@ -127,10 +127,13 @@ fn aliases_of(node: Node<'_>) -> aliases::Names {
             PrepareStmt(it) => it.query(),
             DeclareCursorStmt(it) => it.query(),
             CopyStmt(it) if !matches!(it.query(), None) => it.query(),
+            CreateTableAsStmt(it) => it.query(),
             _ => break,
         };
     }
     match node {
+        VariableSetStmt(it) => aliases::of_parameter(it.name()),
+        VariableShowStmt(it) => aliases::of_parameter(it.name()),
         SelectStmt(_) | InsertStmt(_) | UpdateStmt(_) | DeleteStmt(_) | MergeStmt(_)
         | CopyStmt(_) | LockStmt(_) => aliases::named(node),
         _ => aliases::Names::default(),

@@ -40,6 +40,7 @@ mod fields;
 mod fingerprint;
 mod folded;
 mod functions;
+mod giving;
 mod grammar;
 pub mod labels;
 mod late;

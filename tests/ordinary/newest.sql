@@ -16,6 +16,10 @@ SELECT t.* FROM json_table('{"rows": [{"id": 1, "tags": ["a", "b"], "drop": "tab
 
 SELECT c.id, j.k FROM customers c CROSS JOIN LATERAL json_table(c.data, '$' COLUMNS (k text PATH '$.k' DEFAULT 'none' ON EMPTY)) j ORDER BY c.id;
 
+SELECT j.http, j.dblink FROM json_table('{"calls": [{"http": "GET"}, {"http": "drop", "dblink": "x"}]}'::jsonb, '$' COLUMNS (NESTED PATH '$.calls[*]' COLUMNS (http text PATH '$.http', dblink text PATH '$.dblink'))) AS j ORDER BY j.http;
+
+WITH x AS (MERGE INTO requests r USING (VALUES (-1, 'x')) AS v (id, http) ON v.id = r.id WHEN MATCHED THEN UPDATE SET http = v.http RETURNING r.id, r.http) SELECT x.id, x.http FROM x;
+
 SELECT any_value(product) FILTER (WHERE customer = 1 AND line = 1), count(*) FROM lines;
 
 SELECT array_agg(n ORDER BY n) FROM (SELECT array_sample(ARRAY[1, 1, 1], 2) AS a, unnest(ARRAY[1]) AS n);

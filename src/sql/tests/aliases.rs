@@ -231,6 +231,21 @@ fn a_column_of_a_table_is_no_call_of_a_row() {
         "with x as (select http from ends) select x.http, y.http from x join x y using (http)",
         "with x (a, http) as (values (1, 2)) select x.http from x",
         "with recursive x as (select 1 as http union all select x.http from x) select x.http from x",
+        "with x as (insert into ends (a) values (1) returning http) select x.http from x",
+        "with x as (update ends set a = 1 returning a as http) select y.http from x y",
+        "with x as (delete from ends e returning e.http) select x.http from x",
+        "with x (http) as (delete from ends returning a) select x.http from x",
+        // A function, XMLTABLE or JSON_TABLE to which the statement gives one.
+        "select x.http from unnest(array['x']) x (http)",
+        "select x.http, x.n from unnest(array['x']) with ordinality as x (http, n)",
+        "insert into ends (http) select x.http from jsonb_to_recordset('[]') as x (id int, http text) on conflict (id) do update set http = excluded.http",
+        "select x.http, e.http from rows from (f(1), g(2)) x (a, http), ends e",
+        "update ends set http = x.http from unnest(array[1], array['x']) x (id, http) where x.id = ends.id",
+        "select x.http from xmltable('/a' passing '<a/>' columns n for ordinality, http text) x",
+        "select x.http from xmltable('/a' passing '<a/>' columns a text) x (http)",
+        "select x.http from json_table('{}'::jsonb, '$' columns (http text path '$.a')) x",
+        "select x.http from json_table('{}'::jsonb, '$' columns (a int, nested path '$.b' columns (http text))) x",
+        "select x.http from json_table('{}'::jsonb, '$' columns (a int)) x (http)",
     ] {
         let functions = &facts(text).statements[0].functions;
         assert!(functions.is_empty(), "{text}: {functions:?}");
@@ -276,9 +291,79 @@ fn a_column_of_a_table_is_no_call_of_a_row() {
         "with x as (select 1 as http) select x.http from x x (a)",
         "with x as (select 1 as http) select y.http from x y (a)",
         "with x (a) as (select 1 as http) select x.http from x",
-        "with x as (insert into ends (a) values (1) returning http) select x.http from x",
+        "with x as (insert into ends (a) values (1) returning *) select x.http from x",
+        "with x as (insert into ends (a) values (1) returning 'GET') select x.http from x",
+        "with x as (insert into ends (a) values (1) returning (a).b as c) select x.http from x",
+        "with x (a) as (update ends set a = 1 returning http) select x.http from x",
+        "with x as (insert into ends (http) values (1)) select x.http from x",
+        "with x as (delete from ends returning http) select (with x as (select 'GET') select x.http from x) from x",
+        "select x.http from unnest(array['x']) x (a)",
+        "select x.http from rows from (f(1) as (http text)) x (a)",
+        "select x.http from unnest(array['x']) x (http), lateral (select x.http from requests() x) y",
+        "select x.http from unnest(array['x']) x (http), lateral (select x.http from (select 'GET') x) y",
+        "select x.http from unnest(array['x']) x (http), lateral (select x.http from (ends e join ends f on true) x) y",
+        "select x.http from (select 1 as http) x, lateral (select x.http from unnest(array['x']) x) y",
+        "select (select x.http from x()) from unnest(array['x']) x (http)",
+        "with x as (select 'GET') select x.http from x, lateral (select 1 from f() x (http)) y",
+        "select (x).http from unnest(array['x']) x (http)",
+        "select x.http, http(x) from unnest(array['x']) x (http)",
+        "select json_to_record.http from json_to_record('{}') as (http text)",
+        "select x.http from xmltable('/a' passing '<a/>' columns http text) x (a)",
+        "select (select x.http from xmltable('/a' passing '<a/>' columns a text) x) from (select 1 as http) x",
+        "select x.http from json_table('{}'::jsonb, '$' columns (http text)) x (a)",
+        "select x.http from json_table('{}'::jsonb, '$' as http columns (a text)) x",
+        "select (select x.http from json_table('{}'::jsonb, '$' columns (a text)) x) from unnest(array['x']) x (http)",
+        "select (select x.http from json_table('{}'::jsonb, '$' columns (a text)) x) from (select 1 as http) x",
+        "select (select x.http from json_table('{}'::jsonb, '$' columns (a text)) as x (a)) from ends x",
     ] {
         assert_eq!(facts(text).statements[0].functions, ["http"], "{text}");
+    }
+}
+
+#[test]
+fn a_parameter_is_no_call() {
+    for text in [
+        "set my.http = 'x'",
+        "set local my.dblink to 'x', 'y'",
+        "set session My.\"crosstab\" to default",
+        "reset my.pgr_x",
+        "show my.add_job",
+        "set a.http.dblink = 1",
+    ] {
+        let functions = &facts(text).statements[0].functions;
+        assert!(functions.is_empty(), "{text}: {functions:?}");
+    }
+    for (text, function) in [
+        ("select set_config('my.http', http('x'), true)", "http"),
+        ("set my.pg_hba_file_rules = 1", "pg_hba_file_rules"),
+        ("set \"a.http\".http = 1", "http"),
+    ] {
+        let functions = &facts(text).statements[0].functions;
+        assert!(functions.contains(&function), "{text}: {functions:?}");
+    }
+    let two = facts("set my.dblink = 1; select x.dblink from unnest(array['x']) x");
+    assert_eq!(two.statements[1].functions, ["dblink"]);
+}
+
+#[test]
+fn a_temporary_table_of_a_query_calls_what_the_query_calls() {
+    for text in [
+        "create temp table x on commit drop as select t.dblink, t.http from t",
+        "create temp table x (a) on commit drop as select * from (values (1)) crosstab (n)",
+        "explain create temp table x on commit drop as select t.dblink from t",
+    ] {
+        let functions = &facts(text).statements[0].functions;
+        assert!(functions.is_empty(), "{text}: {functions:?}");
+    }
+    for text in [
+        "create temp table x on commit drop as select dblink(a) from t",
+        "create temp table x on commit drop as select t.dblink, (t.a).dblink from t",
+        "create temp table x on commit drop as select x.dblink from unnest(array['x']) x",
+        "create temp table dblink (a) on commit drop as select dblink (a) from t",
+        "create temp table dblink (a) on commit drop as select a from t",
+        "create temp table x on commit drop as execute p (dblink (a))",
+    ] {
+        assert_eq!(facts(text).statements[0].functions, ["dblink"], "{text}");
     }
 }
 
