@@ -4,10 +4,10 @@ mod support;
 
 use std::time::Duration;
 
-use support::Wire;
 use support::message::{self, Message, column, error, extended, failed, fine, kinds};
 use support::notes::{count, insert, plain};
 use support::shared::stacks;
+use support::{NEW, OLD, Stack, StackOptions, Wire};
 
 /// A bit of everything, several Syncs, and what must come of it.
 fn transcript() -> (Vec<u8>, Vec<&'static str>) {
@@ -301,5 +301,32 @@ fn settings_follow_their_transaction() {
             "NCZ"
         );
         assert_eq!(name(&mut wire), ["before"]);
+    }
+}
+
+/// The stall: over TLS PgBouncer waits for the socket where OpenSSL has read what comes next (its #1530), and a message
+/// that it must see whole ended behind its buffer of 4096 bytes.
+#[test]
+fn a_batch_that_ends_behind_the_pools_buffer_is_answered() {
+    for (version, pooler) in [OLD, NEW] {
+        let stack = Stack::start(StackOptions {
+            version,
+            pooler,
+            ..StackOptions::default()
+        });
+        for length in (3_600..4_100).step_by(10) {
+            // The zone's own messages are more while it is not known what the pool does with names.
+            let mut wire = Wire::login(&stack.login("shop_acme", "shop"));
+            let text = format!("SELECT count(*) > 0 FROM orders -- {}", "x".repeat(length));
+            for name in ["", "named"] {
+                let sent = [
+                    message::parse(name, &text),
+                    message::describe(b'S', name),
+                    message::bind("", name, &[]),
+                    message::execute("", 0),
+                ];
+                assert_eq!(column(&wire.batch(&sent.concat())), ["t"], "{length}");
+            }
+        }
     }
 }

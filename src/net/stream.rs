@@ -86,6 +86,22 @@ impl Stream {
     }
 }
 
+/// From so many bytes on the last one goes to PgBouncer in a record of its own.
+const LAST_APART: usize = 1024;
+
+/// What to write at once, for the rest to follow.
+///
+/// PgBouncer reads a record in two where its buffer (`pkt_buf`, 4096 bytes) has no room for the whole of it. If the
+/// first part ends in a message that it must see whole, it waits for the socket, where nothing comes any more: the rest
+/// lies in OpenSSL (pgbouncer #1530, in releases up to 1.26). Behind a large write there is one more record in the
+/// socket, of one byte, which wakes it.
+fn of_one_record<'b>(tls: &TlsStream<TcpStream>, bytes: &'b [u8]) -> &'b [u8] {
+    match (tls, bytes.split_last()) {
+        (TlsStream::Client(_), Some((_, rest))) if bytes.len() > LAST_APART => rest,
+        _ => bytes,
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -107,7 +123,10 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(socket) => Pin::new(socket).poll_write(cx, bytes),
-            Self::Tls(tls) => Pin::new(tls).poll_write(cx, bytes),
+            Self::Tls(tls) => {
+                let now = of_one_record(tls, bytes);
+                Pin::new(tls).poll_write(cx, now)
+            }
         }
     }
 
