@@ -3,11 +3,12 @@
 //!
 //! Route, server role, zone and kind are fixed at login: a connection that kept working across a
 //! change of them would be in two states at once, one transaction half in each zone. The file's mode
-//! is not: where it begins to observe, no guard refuses anything from the next statement on (a zone that
-//! was injected goes on being injected, and what could not be set as it should is refused as before). Where it begins to enforce, whoever was connected while it observed
-//! must end: the running transaction may be in a zone, and the connection in a state, that enforcing would
-//! have refused. Migration sessions go on; each of their connections has a server connection of its own.
-//! (A single guard that begins to enforce ends nobody: what it let pass before is still there.)
+//! is not: where it begins to observe, no guard refuses anything from the next statement on (a zone
+//! that was injected goes on being injected, and what could not be set as it should is refused as
+//! before). Where it begins to enforce, whoever was connected while it observed must end: the running
+//! transaction may be in a zone, and the connection in a state, that enforcing would have refused.
+//! Migration sessions go on; each of their connections has a server connection of its own. (A single
+//! guard that begins to enforce ends nobody: what it let pass before is still there.)
 //!
 //! What the client has begun as one batch is judged by one policy: a new one waits for the Sync, but
 //! not longer than [`PATIENCE`], and not where it ends the connection.
