@@ -301,9 +301,7 @@ fn long_record(stack: &mut Stack) -> String {
          INSERT INTO migration_statement SELECT ?1, n, 'SELECT', hex(randomblob(2000)), NULL, 0, 1, '00000' FROM n";
     file.execute(insert, [&id]).expect("inserted");
     drop(file);
-    let mut proxy = support::proxy::serve(stack.directory());
-    support::proxy::wait(&mut proxy, stack.http_port);
-    stack.proxy = Some(proxy);
+    stack.restart_proxy();
     id
 }
 

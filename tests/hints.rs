@@ -41,19 +41,13 @@ fn command(error: &Message) -> String {
     hint[at..].trim_end_matches('.').to_owned()
 }
 
-#[track_caller]
-fn refusal(login: &Login, parameters: &[(&str, &str)]) -> Message {
-    let tried = Wire::try_login(login, Transport::SslRequest, parameters);
-    tried.err().expect("logged in")
-}
-
 #[test]
 fn what_needs_a_migration_session_runs_in_the_one_that_is_named() {
     let stack = Stack::start(StackOptions::default());
     let mut wire = Wire::login(&stack.login("shop_plain", "app"));
     let refused = wire.query("CREATE TABLE by_hint (id int)");
     let of_guard = command(error(&refused).expect("refused"));
-    let of_login = command(&refusal(&stack.login("migrator", "app"), &[]));
+    let of_login = command(&Wire::refusal(&stack.login("migrator", "app"), &[]));
     for (line, table) in [(of_guard, "of_guard"), (of_login, "of_login")] {
         assert!(line.contains("--database app "), "{line}");
         let tool = format!("psql -XqAtc 'CREATE TABLE {table} (id int)'");
@@ -73,7 +67,7 @@ fn a_role_without_a_server_key_gets_one_by_the_command_that_is_named() {
         ..StackOptions::default()
     });
     let login = stack.login("shop_plain", "app");
-    let line = command(&refusal(&login, &[]));
+    let line = command(&Wire::refusal(&login, &[]));
     let (line, where_from) = line.split_once(", ").expect("where the files are named");
     assert_eq!(where_from, "with the files of [auth]");
     let line = line.replace("KEY_FILE", "server-keys");
@@ -96,7 +90,7 @@ fn every_page_of_a_guard_is_there() {
     // From a hint, not from us.
     let login = stack.login("shop_plain", "app");
     let parameters = [("standard_conforming_strings", "off")];
-    let line = command(&refusal(&login, &parameters));
+    let line = command(&Wire::refusal(&login, &parameters));
     let page = typed(&stack, &line, "").ok();
     assert!(page.starts_with("# lexing-parameters\n"), "{line}: {page}");
 }
@@ -132,7 +126,7 @@ fn lines_of_the_userlist_are_mended_by_the_statements_that_are_named() {
         write_secret(&stack.file("userlist.txt"), &with(secret));
         let hint = logged_hint(&stack, user);
         let login = stack.login(user, database);
-        assert_eq!(refusal(&login, &[]).sqlstate(), "28P01");
+        assert_eq!(Wire::refusal(&login, &[]).sqlstate(), "28P01");
         // run STATEMENTS; then put the result of QUERY on line N
         let (renew, copy) = hint.split_once("put the result of ").expect(&hint);
         if let Some(statements) = renew.strip_prefix("run ") {

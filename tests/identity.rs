@@ -17,7 +17,7 @@ fn try_login(login: &Login) -> Result<Wire, Message> {
 
 #[track_caller]
 fn refusal(login: &Login) -> Message {
-    try_login(login).err().expect("logged in")
+    Wire::refusal(login, &[])
 }
 
 /// Everything the server says to `login`, up to its refusal, the parts that are random left out.
@@ -124,10 +124,7 @@ fn the_salt_of_an_unknown_user_survives_a_restart() {
         ..stack.login("shop_plain", "app")
     };
     let before = exchange(&stack, &unknown).1;
-    stack.proxy = None;
-    let mut again = support::proxy::serve(stack.directory());
-    support::proxy::wait(&mut again, stack.http_port);
-    stack.proxy = Some(again);
+    stack.restart_proxy();
     assert_eq!(exchange(&stack, &unknown).1, before);
 }
 

@@ -9,11 +9,9 @@ use support::process::wait_until;
 use support::scram::Scram;
 use support::{Login, Stack, StackOptions, Transport, Wire};
 
+#[track_caller]
 fn refusal(login: &Login) -> Message {
-    let tried = Wire::try_login(login, Transport::SslRequest, &[]);
-    tried
-        .err()
-        .unwrap_or_else(|| panic!("{login:?} was let in"))
+    Wire::refusal(login, &[])
 }
 
 #[test]

@@ -222,12 +222,6 @@ fn a_sessions_settings_do_not_outlive_it() {
     assert_eq!(stack.direct("app", locks).trim(), "0");
 }
 
-fn start_again(stack: &mut Stack) {
-    let mut proxy = support::proxy::serve(stack.directory());
-    support::proxy::wait(&mut proxy, stack.http_port);
-    stack.proxy = Some(proxy);
-}
-
 /// A proxy that was killed may have had statements that were not written yet: the record says that it may lack some.
 #[test]
 fn the_record_of_a_killed_proxy_does_not_claim_to_be_whole() {
@@ -238,10 +232,9 @@ fn the_record_of_a_killed_proxy_does_not_claim_to_be_whole() {
     proxy.signal(Signal::TERM);
     let ended = proxy.wait_for_end(Duration::from_secs(60)).expect("ended");
     assert!(ended.success(), "{ended}");
-    start_again(&mut stack);
+    stack.restart_proxy();
     assert!(!listed(&stack).contains("incomplete"), "{}", listed(&stack));
-    drop(stack.proxy.take());
-    start_again(&mut stack);
+    stack.restart_proxy();
     let told = listed(&stack);
     assert!(told.contains("open, record incomplete"), "{told}");
 }
@@ -256,8 +249,7 @@ fn an_open_session_survives_a_restart_of_the_proxy() {
         shown().contains("before_it")
     });
     // Killed, not stopped: nothing may be left to be written at the end.
-    drop(stack.proxy.take());
-    start_again(&mut stack);
+    stack.restart_proxy();
     stack.psql(&login, "CREATE TABLE after_it (id int)").ok();
     assert_eq!(stack.tables("app"), "after_it before_it notes");
     let shown = out(&portcullis(&stack, &["migration", "show", id(&login)], &[]));

@@ -43,7 +43,7 @@ fn batches() -> Vec<Vec<u8>> {
         "DELETE FROM made",
         "BEGIN; INSERT INTO made VALUES (3); COMMIT",
         "SELECT 1; SELECT 2",
-        "SELECT 1; BEGIN; SELECT 2; COMMIT",
+        "SET TRANSACTION READ ONLY; SELECT 2; COMMIT",
         "DO $$ BEGIN PERFORM 1; END $$",
         "SELECT set_config('app.tenant_id', 'globex', false)",
         "SELECT current_setting('app.tenant_id', true)",

@@ -119,19 +119,13 @@ fn what_is_no_file_any_more_changes_nothing_and_holds_up_nobody() {
         assert_eq!(column(&there.query(seen)), ["acme"]);
     }
     // Nor is the watch of the files held up.
-    let before = stack.http_get("/metrics").1;
-    let taken = "portcullis_reloads_total{files=\"users\",outcome=\"ok\"} ";
-    let count = |text: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(taken));
-        line.and_then(|it| it.parse::<f64>().ok()).expect("a count")
-    };
+    let taken = "portcullis_reloads_total{files=\"users\",outcome=\"ok\"}";
+    let before = stack.metric(taken);
     write_secret(
         &stack.file("userlist.txt"),
         &(stack.userlist.clone() + "\n"),
     );
-    wait_until("a changed file is noticed", || {
-        count(&stack.http_get("/metrics").1) > count(&before)
-    });
+    wait_until("a changed file is noticed", || stack.metric(taken) > before);
 }
 
 /// The status of a command that must end, and what it said.

@@ -107,10 +107,8 @@ impl Two {
 
     /// How many cancel requests came to this end at the proxy with this port for HTTP.
     fn cancels(&self, http_port: u16, outcome: &str) -> u64 {
-        let (_, metrics) = proxy::http_get(http_port, "/metrics").expect("metrics");
-        let series = format!("portcullis_cancel_requests_total{{outcome=\"{outcome}\"}} ");
-        let value = metrics.lines().find_map(|line| line.strip_prefix(&series));
-        value.expect("the series").parse().expect("a number")
+        let series = format!("portcullis_cancel_requests_total{{outcome=\"{outcome}\"}}");
+        proxy::metric(http_port, &series)
     }
 }
 
@@ -342,10 +340,8 @@ fn the_ca_file_of_peers_is_read_again() {
         finished(reload)
     };
     let reloads = || {
-        let (_, metrics) = proxy::http_get(two.http_port, "/metrics").expect("metrics");
-        let series = "portcullis_reloads_total{files=\"tls\",outcome=\"ok\"} ";
-        let value = metrics.lines().find_map(|line| line.strip_prefix(series));
-        value.expect("the series").to_owned()
+        let series = "portcullis_reloads_total{files=\"tls\",outcome=\"ok\"}";
+        proxy::metric::<u64>(two.http_port, series)
     };
     not_cancelled(&two, |key| cancel(other, key));
     assert_eq!(two.cancels(two.http_port, "failed"), 1);

@@ -336,10 +336,7 @@ fn a_phase_survives_a_restart_of_the_proxy() {
     let drop_column = "ALTER TABLE orders DROP note";
     stack.psql(&login, drop_column).refused("42501");
     // Killed, not stopped.
-    drop(stack.proxy.take());
-    let mut proxy = support::proxy::serve(stack.directory());
-    support::proxy::wait(&mut proxy, stack.http_port);
-    stack.proxy = Some(proxy);
+    stack.restart_proxy();
     let said = stack.psql(&login, drop_column).refused("42501");
     assert!(said.contains("guard \"phase-expand\""), "{said}");
     stack.psql(&login, "ALTER TABLE orders ADD total int").ok();

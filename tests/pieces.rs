@@ -107,32 +107,80 @@ fn what_is_refused_is_refused_before_anything_runs() {
     }
 }
 
-/// What stood before a BEGIN is taken into its block, and a ROLLBACK undoes it: alone it would do neither.
+/// A BEGIN takes what stood before it into its block, and a ROLLBACK or COMMIT ends it.
 #[test]
-fn what_a_block_takes_in_from_before_it_is_refused_with_a_hint() {
+fn a_block_takes_in_what_stood_before_it() {
+    for stack in stacks() {
+        let mut wire = acme(&stack);
+        let (note, kept) = (insert("taken"), insert("kept"));
+        let answer = wire.query(&format!("{note}; BEGIN; {note}; {SEEN}; ROLLBACK; {kept}"));
+        assert_eq!((kinds(&answer).as_str(), fine(&answer)), ("CCCTDCCCZ", 'I'));
+        assert_eq!(column(&answer), ["acme"]);
+        assert_eq!(tenants(&stack, "taken"), "");
+        let answer = wire.query(&format!("{note}; ROLLBACK; {kept}"));
+        assert_eq!((kinds(&answer).as_str(), fine(&answer)), ("CNCCZ", 'I'));
+        assert_eq!(tenants(&stack, "taken"), "");
+        let answer = wire.query(&format!("SELECT 1; {kept}; BEGIN"));
+        assert_eq!((kinds(&answer).as_str(), fine(&answer)), ("TDCCCZ", 'T'));
+        assert_eq!(column(&wire.query(SEEN)), ["acme"]);
+        fine(&wire.query("COMMIT"));
+        assert_eq!(tenants(&stack, "kept"), "acme acme acme");
+        // An error behind BEGIN undoes what was taken in, one ahead of it leaves no block.
+        let answer = wire.query(&format!("{note}; BEGIN; SELECT nothing; COMMIT"));
+        assert_eq!(
+            (kinds(&answer).as_str(), failed(&answer)),
+            ("CCEZ", ("42703".into(), 'E'))
+        );
+        fine(&wire.query("ROLLBACK"));
+        let answer = wire.query(&format!("{note}; SELECT nothing; BEGIN; {note}; COMMIT"));
+        assert_eq!(failed(&answer), ("42703".into(), 'I'));
+        assert_eq!(tenants(&stack, "taken"), "");
+        assert_eq!(column(&wire.query(SEEN)), ["acme"]);
+    }
+}
+
+#[test]
+fn a_parameter_set_ahead_of_a_block_belongs_to_it() {
+    for stack in stacks() {
+        let mut wire = acme(&stack);
+        let shown = "SHOW statement_timeout";
+        let set = "SET statement_timeout = '6s'; BEGIN ISOLATION LEVEL SERIALIZABLE";
+        let answer = wire.query(&format!(
+            "{set}; {shown}; SHOW transaction_isolation; ROLLBACK"
+        ));
+        assert_eq!(
+            (kinds(&answer).as_str(), fine(&answer)),
+            ("CCTDCTDCCZ", 'I')
+        );
+        assert_eq!(column(&answer), ["6s", "serializable"]);
+        assert_ne!(column(&wire.query(shown)), ["6s"]);
+        fine(&wire.query(&format!("{set}; {SEEN}; COMMIT")));
+        assert_eq!(column(&wire.query(shown)), ["6s"]);
+        // Modes do not become others in the middle of a transaction.
+        let read_only = "SET default_transaction_read_only = on";
+        fine(&wire.query(read_only));
+        let off = "SET default_transaction_read_only = off";
+        let answer = wire.query(&format!("{off}; BEGIN; {}; COMMIT", insert("modes")));
+        assert_eq!(failed(&answer), ("25006".into(), 'E'));
+        fine(&wire.query("ROLLBACK"));
+        fine(&wire.query(&format!("{off}; COMMIT; {}", insert("modes"))));
+        assert_eq!(tenants(&stack, "modes"), "acme");
+    }
+}
+
+#[test]
+fn what_cannot_be_cut_is_refused_with_a_hint() {
     for stack in stacks() {
         let mut wire = acme(&stack);
         let note = insert("loose");
-        for (sql, hint) in [
-            (
-                format!("{note}; BEGIN; {note}"),
-                "Send BEGIN in a message of its own.",
-            ),
-            (
-                format!("{note}; ROLLBACK"),
-                "Send ROLLBACK in a message of its own.",
-            ),
-            (
-                format!("SET TRANSACTION READ ONLY; {note}"),
-                "Send SET in a message of its own.",
-            ),
-        ] {
-            let answer = wire.query(&sql);
-            assert_eq!(failed(&answer), ("0A000".into(), 'I'), "{sql}");
-            assert_eq!(answer[0].field(b'H').as_deref(), Some(hint));
-        }
+        let answer = wire.query(&format!("SET TRANSACTION READ ONLY; {note}"));
+        assert_eq!(failed(&answer), ("0A000".into(), 'I'));
+        assert_eq!(
+            answer[0].field(b'H').as_deref(),
+            Some("Send SET in a message of its own.")
+        );
         assert_eq!(tenants(&stack, "loose"), "");
-        // COMMIT outside of a block ends what is implicit: the same.
+        // COMMIT outside of a block ends what is implicit.
         let answer = wire.query(&format!("{note}; COMMIT; {note}"));
         assert_eq!((kinds(&answer).as_str(), fine(&answer)), ("CNCCZ", 'I'));
         assert_eq!(tenants(&stack, "loose"), "acme acme");

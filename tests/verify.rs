@@ -65,9 +65,7 @@ fn restart(stack: &mut Stack, changes: &[(String, String)]) {
         config = config.replace(from, to);
     }
     write_secret(&file, &config);
-    let mut again = proxy::serve(stack.directory());
-    proxy::wait(&mut again, stack.http_port);
-    stack.proxy = Some(again);
+    stack.restart_proxy();
 }
 
 #[test]

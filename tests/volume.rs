@@ -45,12 +45,7 @@ fn alone(stack: &Stack) -> (MutexGuard<'static, ()>, u64) {
 
 /// A figure of /metrics.
 fn scraped(stack: &Stack, series: &str) -> u64 {
-    let (_, metrics) = stack.http_get("/metrics");
-    let series = format!("portcullis_{series} ");
-    let value = metrics.lines().find_map(|line| line.strip_prefix(&series));
-    value
-        .and_then(|value| value.parse().ok())
-        .expect("a figure")
+    proxy::metric(stack.http_port, &format!("portcullis_{series}"))
 }
 
 fn connect(stack: &Stack, transport: Transport) -> Wire {

@@ -242,8 +242,8 @@ impl Conversation {
     /// the client has just sent waits for the answer.
     fn asks_pool(&mut self, message: Message<'_>, out: &mut Splice<'_>) -> bool {
         let idle = self.is_idle();
-        // What is left out may not be there whole.
-        let is_read = self.batch != Batch::Skipping && !self.is_too_long(message);
+        // What is left out, or refused unread, may not be there whole.
+        let is_read = self.batch != Batch::Skipping && !self.unpinned && !self.is_too_long(message);
         let Some(injection) = &mut self.injection else {
             return false;
         };

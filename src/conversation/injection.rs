@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::choice::Choice;
 use super::keeping::Keeping;
-use super::needs::{moves, needs_zone};
+use super::needs::{joined, moves, needs_zone};
 use super::parameters::Parameters;
 use super::reading::{self, Behind, Keeps, Rewrite};
 use super::record::Record;
@@ -279,7 +279,8 @@ impl Injection {
         if several && (self.mixes(facts) || self.sets_among_others(facts)) {
             return QueryForm::Mixed;
         }
-        if failed || !self.matters(facts, !implicit) {
+        let goes_on = !implicit || facts.statements.iter().any(moves);
+        if failed || !self.matters(facts, goes_on) {
             return QueryForm::Verbatim;
         }
         match (self.is_due(facts), implicit) {

@@ -77,3 +77,21 @@ pub fn moves(statement: &Statement) -> bool {
         Some(_) => true,
     }
 }
+
+/// Is what stands before it in the same text, outside of a transaction block, in one transaction with it? BEGIN takes
+/// that into its block, COMMIT and ROLLBACK end it.
+pub fn joins(statement: &Statement) -> bool {
+    use TransactionControl::{Begin, Commit, Rollback};
+    matches!(
+        statement.transaction,
+        Some(Begin | Commit { chain: false } | Rollback { chain: false })
+    )
+}
+
+/// Are the statements one transaction, if no block is open: does none but the last move it, and that joins them?
+pub fn joined(facts: &Facts) -> bool {
+    match &facts.statements[..] {
+        [before @ .., last] => joins(last) && !before.iter().any(moves),
+        [] => false,
+    }
+}

@@ -2,11 +2,14 @@
 //! in each of them: it goes to the server in pieces, each when the one before it is answered. To the client
 //! it is one Query: one ReadyForQuery, and nothing runs behind an error.
 //!
+//! What stands outside of a transaction block is one transaction, and a BEGIN behind it takes it into its block, a
+//! COMMIT or ROLLBACK ends it: they go in one piece.
+//!
 //! Each piece keeps its place: what stands before it in the client's text is blank, so that positions in
 //! errors are the client's. It is judged again, by what is known when its turn comes.
 
 use super::client::{Message, Step};
-use super::needs::moves;
+use super::needs::{joins, moves};
 use super::query::Sending;
 use super::splice::Splice;
 use super::{Batch, Context, Conversation, Observer};
@@ -48,7 +51,7 @@ impl Conversation {
         if begins && (self.batch == Batch::Open || !can_be_cut(&whole.statements, open, enters)) {
             return self.refuse_mixed(message, &whole, cx, out, reply);
         }
-        let end = end(&whole.statements, pieces.sent, enters);
+        let end = end(&whole.statements, pieces.sent, open, enters);
         let Some(body) = cut(text, &whole.statements, pieces.sent, end) else {
             return self.refuse_mixed(message, &whole, cx, out, reply);
         };
@@ -105,48 +108,51 @@ impl Conversation {
 /// More statements that stand alone than this in one text are refused: each piece is as long as all before it.
 const MAX_ALONE: usize = 64;
 
-/// Can pieces of their own do what the statements do together? `open`: in a transaction block. Not where
-/// a transaction block takes in, or undoes, what stood before it in the same text, nor where a zone that is
-/// entered behind its statement (`enters`) is set in no transaction block.
+/// Can pieces of their own do what the statements do together? `open`: in a transaction block. Not where modes
+/// are set, or a block is chained to, outside of a block, nor where a zone that is entered behind its statement
+/// (`enters`) is set there.
 pub(super) fn can_be_cut(
     statements: &[Statement],
     open: bool,
     enters: impl Fn(&Statement) -> bool,
 ) -> bool {
     use TransactionControl::{Begin, Commit, Rollback, Savepoint, SetTransaction, TwoPhase};
-    let (mut open, mut before) = (open, false);
+    let mut open = open;
     let alone = statements.iter().filter(|it| moves(it) || enters(it));
     let few = alone.count() <= MAX_ALONE;
     few && statements.iter().all(|statement| {
-        let joined = !open && before;
         let (can, now_open) = match statement.transaction.filter(|_| moves(statement)) {
             None | Some(Savepoint) => {
-                before = true;
-                return !statement.classes.has(Class::CopyIn) && (open || !enters(statement));
+                let can = !statement.classes.has(Class::CopyIn) && (open || !enters(statement));
+                (can, open)
             }
             Some(SetTransaction) => (open, open),
-            Some(Begin) => (!joined, true),
-            Some(Commit { chain: false }) => (true, false),
+            Some(Begin) => (true, true),
+            Some(Commit { chain: false } | Rollback { chain: false }) => (true, false),
             Some(Commit { chain: true } | Rollback { chain: true }) => (open, true),
-            Some(Rollback { chain: false }) => (!joined, false),
             Some(TwoPhase) => (false, false),
         };
-        before = false;
         open = now_open;
         can
     })
 }
 
-/// Behind the last statement of the piece that starts with `from`: what moves the transaction stands alone,
-/// and what `enters`.
-fn end(statements: &[Statement], from: usize, enters: impl Fn(&Statement) -> bool) -> usize {
+/// Behind the last statement of the piece that starts with `from`: what moves the transaction stands alone, but
+/// for what joins those before it where no block is `open`, and so does what `enters`.
+fn end(
+    statements: &[Statement],
+    from: usize,
+    open: bool,
+    enters: impl Fn(&Statement) -> bool,
+) -> usize {
     let alone = |statement: &Statement| moves(statement) || enters(statement);
     let mut behind = statements.iter().enumerate().skip(from);
     match behind.next() {
         Some((_, first)) if alone(first) => from + 1,
-        _ => behind
-            .find(|(_, statement)| alone(statement))
-            .map_or(statements.len(), |(at, _)| at),
+        _ => match behind.find(|(_, statement)| alone(statement)) {
+            Some((at, next)) => at + usize::from(!open && joins(next)),
+            None => statements.len(),
+        },
     }
 }
 

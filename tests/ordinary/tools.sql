@@ -29,6 +29,23 @@ START TRANSACTION READ ONLY; DECLARE c NO SCROLL CURSOR FOR SELECT id FROM jobs 
 --! simple
 BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT count(*) > 0 FROM jobs; COMMIT; BEGIN READ ONLY; SHOW transaction_read_only; COMMIT;
 
+-- What stands before a BEGIN is in its transaction, what stands before a COMMIT or ROLLBACK in the one that it ends.
+
+--! simple
+SET statement_timeout = '5min'; BEGIN; SELECT count(*) > 0 FROM jobs; COMMIT; RESET statement_timeout;
+
+--! simple
+SET statement_timeout TO 0; SET lock_timeout TO '4s'; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SHOW lock_timeout; SHOW transaction_isolation; ROLLBACK;
+
+--! simple
+SELECT 1; BEGIN; INSERT INTO jobs (id, state) VALUES (1503, 'x'); SELECT id FROM jobs WHERE id = 1503; ROLLBACK; SELECT count(*) FROM jobs WHERE id = 1503;
+
+--! simple
+INSERT INTO jobs (id, state) VALUES (1504, 'x'); SELECT count(*) FROM jobs WHERE id = 1504; ROLLBACK;
+
+--! simple
+SELECT 1; COMMIT; SELECT 2; COMMIT;
+
 --! simple
 SET application_name TO 'a'; SHOW application_name; RESET application_name;
 

@@ -180,6 +180,32 @@ impl Sequence {
         all
     }
 
+    fn several(&mut self) -> Vec<String> {
+        let count = 2 + self.below(3);
+        (0..count).map(|_| self.harmless()).collect()
+    }
+
+    /// Statements between which transactions begin and end, in one message.
+    fn transactions(&mut self) -> Vec<String> {
+        const MOVES: [&str; 6] = [
+            "BEGIN",
+            "BEGIN READ ONLY",
+            "COMMIT",
+            "END",
+            "ROLLBACK",
+            "SELECT nothing",
+        ];
+        let count = 1 + self.below(4);
+        let mut all = Vec::new();
+        for _ in 0..count {
+            let before = self.below(3);
+            all.extend((0..before).map(|_| self.harmless()));
+            all.push(self.one_of(&MOVES).to_owned());
+        }
+        all.push(self.harmless());
+        all
+    }
+
     pub fn next_message(&mut self) -> Message {
         if !std::mem::replace(&mut self.begun, true) {
             // A parameter of nobody's is empty once it has been there.
@@ -194,8 +220,10 @@ impl Sequence {
         match self.below(7) {
             0 | 1 => simple(&[self.statement()]),
             2 => {
-                let count = 2 + self.below(3);
-                let texts: Vec<String> = (0..count).map(|_| self.harmless()).collect();
+                let texts = match self.below(2) {
+                    0 => self.several(),
+                    _ => self.transactions(),
+                };
                 simple(&texts)
             }
             3 | 4 => batch(&[self.statement()]),

@@ -324,6 +324,14 @@ impl Stack {
         )
     }
 
+    /// Kills Portcullis, if it runs, and starts it on the same files.
+    pub fn restart_proxy(&mut self) {
+        self.proxy = None;
+        let mut again = proxy::serve(self.directory());
+        proxy::wait(&mut again, self.http_port);
+        self.proxy = Some(again);
+    }
+
     /// Portcullis's log so far.
     pub fn proxy_log(&self) -> String {
         self.proxy.as_ref().map(Server::log).unwrap_or_default()
@@ -347,10 +355,7 @@ impl Stack {
     /// The value of a series of `/metrics`, by its name and all its labels; panics if there is none.
     #[track_caller]
     pub fn metric(&self, series: &str) -> f64 {
-        let (_, metrics) = self.http_get("/metrics");
-        let value = |line: &str| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok();
-        let value = metrics.lines().find_map(value);
-        value.unwrap_or_else(|| panic!("no {series} in\n{metrics}"))
+        proxy::metric(self.http_port, series)
     }
 }
 

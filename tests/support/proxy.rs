@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::str::FromStr;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -91,6 +92,15 @@ pub fn http_get(port: u16, path: &str) -> Option<(u16, String)> {
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
     Some((status, body.to_owned()))
+}
+
+/// The value of a series of `/metrics`, by its name and all its labels; panics if there is none.
+#[track_caller]
+pub fn metric<T: FromStr>(http_port: u16, series: &str) -> T {
+    let (_, metrics) = http_get(http_port, "/metrics").expect("metrics");
+    let value = |line: &str| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok();
+    let value = metrics.lines().find_map(value);
+    value.unwrap_or_else(|| panic!("no {series} in\n{metrics}"))
 }
 
 fn add_key(directory: &Path, role: &str, password: &str) {

@@ -113,6 +113,14 @@ impl Wire {
         }
     }
 
+    /// The ErrorResponse to a login; panics if it is let in.
+    #[track_caller]
+    pub fn refusal(login: &Login, parameters: &[(&str, &str)]) -> Message {
+        let tried = Self::try_login(login, Transport::SslRequest, parameters);
+        let refused = tried.err();
+        refused.unwrap_or_else(|| panic!("{login:?} was let in"))
+    }
+
     /// Answers the server's SASL request; `end_point` makes it SCRAM-SHA-256-PLUS.
     pub fn authenticate(
         &mut self,

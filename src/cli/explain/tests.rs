@@ -137,11 +137,13 @@ fn what_only_the_conversation_refuses_is_refused() {
     let gets = "PostgreSQL gets:  set zone acme + the client's bytes, in pieces\n";
     assert!(answer.stdout.ends_with(gets), "{}", answer.stdout);
     let answer = plain("shop_acme", "select 1; rollback");
+    assert_eq!(answer.code, 0);
+    let answer = plain("shop_acme", "set transaction read only; select 1");
     assert_eq!(answer.code, 1);
     let message =
         "the message as a whole\n   guards   zone-required           refuse   production.toml:";
     assert!(answer.stdout.contains(message), "{}", answer.stdout);
-    let client = "Client sees:  ERROR:  cannot execute ROLLBACK together with other statements\n";
+    let client = "Client sees:  ERROR:  cannot execute SET together with other statements\n";
     assert!(answer.stdout.contains(client), "{}", answer.stdout);
     let report = plain("shop_report", "begin; select 1");
     assert_eq!(report.code, 0);

@@ -109,7 +109,8 @@ impl Injection {
     /// between? Not where a client that chooses its zone sets it in a transaction of its own, and nothing
     /// else is kept.
     pub(super) fn mixes(&self, facts: &Facts) -> bool {
-        if !facts.statements.iter().any(super::moves) {
+        let is_one = !self.in_transaction && super::joined(facts);
+        if is_one || !facts.statements.iter().any(super::moves) {
             return false;
         }
         let nothing = self.zone.is_none() && !self.keeps_values();

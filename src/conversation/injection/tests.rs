@@ -218,3 +218,26 @@ fn what_would_be_entered_between_two_statements_of_a_message_is_not_sent_as_one(
     let bound = describe(b"select set_config($1, $2, true)");
     assert!(signed().may_set_zone(&bound) && !in_a_zone().may_set_zone(&bound));
 }
+
+#[test]
+fn what_is_one_transaction_goes_in_one_piece() {
+    for (text, open, mixed) in [
+        ("select 1; begin", false, false),
+        ("select 1; select 2; commit", false, false),
+        ("select 1; rollback", false, false),
+        ("select 1; rollback", true, true),
+        ("select 1; begin; select 2", false, true),
+        ("begin; commit", false, true),
+        ("select 1; rollback and chain", false, true),
+        ("select 1; prepare transaction 'x'", false, true),
+        ("set transaction read only; begin", false, true),
+    ] {
+        let mut injection = in_a_zone();
+        if open {
+            injection.executed(&describe(b"begin"), false);
+        }
+        let form = injection.query_form(&describe(text.as_bytes()), false, false);
+        assert_eq!(form == QueryForm::Mixed, mixed, "{text}");
+        assert!(mixed || form == QueryForm::PrefixedGuarded, "{text}");
+    }
+}

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::conversation::choice::Choice;
-use crate::conversation::needs::{moves, needs_zone};
+use crate::conversation::needs::{joined, moves, needs_zone};
 use crate::conversation::pieces::can_be_cut;
 use crate::conversation::reading::{self, Keeps};
 use crate::conversation::{Origins, Setup};
@@ -273,10 +273,12 @@ impl Foresight {
     pub fn cannot_be_cut(&self, facts: &Facts, long: bool) -> bool {
         let several = facts.statements.len() > 1;
         let moves = facts.statements.iter().any(moves);
+        let is_one = !self.in_transaction && joined(facts);
         let kept = self.pooled && self.has_parameters;
         let sets = self.zone || self.chosen || kept || self.form(facts).is_some();
         several
             && moves
+            && !is_one
             && sets
             && (long || !can_be_cut(&facts.statements, self.in_transaction, |_| false))
     }

@@ -2,6 +2,8 @@
 // Each target compiles this module and uses its own part of it.
 #![allow(dead_code)]
 
+use std::ops::Range;
+
 use crate::conversing::driver::Driver;
 use crate::conversing::frames;
 use crate::conversing::server::{Place, Server};
@@ -21,14 +23,14 @@ pub fn play(login: Login, acts: &[Act<'_>], cut: usize) -> Played {
     let mut driver = Driver::new(login);
     let mut server = Server::new(Place::Behind, login);
     let (mut asked, mut answered) = (0, 0);
-    let mut unread: Vec<u8> = Vec::new();
+    let mut unread = Unread::new(acts);
     let mut input = 0;
     let mut ended_at = usize::MAX;
     for act in acts {
         match act {
             Act::Client(bytes) => {
                 input += bytes.len();
-                unread.extend_from_slice(bytes);
+                unread.bytes.extend_from_slice(bytes);
                 read_client(&mut driver, &mut unread, cut);
             }
             Act::Server(bytes) => {
@@ -63,17 +65,61 @@ pub fn play(login: Login, acts: &[Act<'_>], cut: usize) -> Played {
     }
 }
 
-fn send(driver: &mut Driver, bytes: &[u8], unread: &mut Vec<u8>, cut: usize) {
+fn send(driver: &mut Driver, bytes: &[u8], unread: &mut Unread, cut: usize) {
     for chunk in bytes.chunks(cut.min(bytes.len().max(1))) {
         driver.server_sends(chunk);
         read_client(driver, unread, cut);
     }
 }
 
-fn read_client(driver: &mut Driver, unread: &mut Vec<u8>, cut: usize) {
-    while !unread.is_empty() && driver.reads_client() {
-        let chunk: Vec<u8> = unread.drain(..cut.min(unread.len())).collect();
+fn read_client(driver: &mut Driver, unread: &mut Unread, cut: usize) {
+    while !unread.bytes.is_empty() && driver.reads_client() {
+        let chunk = unread.next(cut);
         driver.client_sends(&chunk);
+    }
+}
+
+/// What the client has sent and nobody has read.
+struct Unread {
+    bytes: Vec<u8>,
+    /// How much was read before.
+    at: usize,
+    /// What is not cut: each Bind with the Describe behind it. Whether that is there already decides if the statement is
+    /// described once more ahead of the Bind, so the server may be sent other bytes.
+    whole: Vec<Range<usize>>,
+}
+
+impl Unread {
+    fn new(acts: &[Act<'_>]) -> Self {
+        let client = acts.iter().filter_map(|act| match act {
+            Act::Client(bytes) => Some(*bytes),
+            _ => None,
+        });
+        let all = client.collect::<Vec<_>>().concat();
+        let mut whole = Vec::new();
+        let (mut at, mut bind) = (0, None);
+        for frame in frames::split(&all).0 {
+            let end = at + frame.bytes.len();
+            if let (Some(start), b'D') = (bind, frame.kind) {
+                whole.push(start..end);
+            }
+            bind = (frame.kind == b'B').then_some(at);
+            at = end;
+        }
+        Self {
+            bytes: Vec::new(),
+            at: 0,
+            whole,
+        }
+    }
+
+    fn next(&mut self, cut: usize) -> Vec<u8> {
+        let mut end = self.at.saturating_add(cut);
+        let inside = |it: &&Range<usize>| it.start < end && end < it.end;
+        end = self.whole.iter().find(inside).map_or(end, |it| it.end);
+        let length = (end - self.at).min(self.bytes.len());
+        self.at += length;
+        self.bytes.drain(..length).collect()
     }
 }
 

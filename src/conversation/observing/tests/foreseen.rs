@@ -149,7 +149,8 @@ fn what_a_pooled_connection_refuses_beside_the_guards_is_foreseen() {
     assert_eq!(connection.tells_of("deallocate all", IDLE), "zone");
     for (text, told) in [
         ("begin; select 1; commit", "zone"),
-        ("select 1; begin; select 2; commit", "zone-required"),
+        ("select 1; begin; select 2; commit", "zone"),
+        ("set transaction read only; select 2", "zone-required"),
         ("select 1; select 2", "zone"),
     ] {
         assert_eq!(connection.tells_of(text, IDLE), told, "{text}");
