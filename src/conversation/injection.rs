@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::choice::Choice;
 use super::keeping::Keeping;
+use super::modes;
 use super::needs::{joined, moves, needs_zone};
 use super::parameters::Parameters;
 use super::reading::{self, Behind, Keeps, Rewrite};
@@ -235,7 +236,8 @@ impl Injection {
     /// or whether it is understood?
     pub fn must_know(&self, facts: &Facts) -> bool {
         let due = self.removes_names && self.injects();
-        (self.is_unanswered() || due) && !self.is_settled_in() && self.matters(facts, true)
+        let matters = self.matters(facts, true) || modes::sets_default(facts);
+        (self.is_unanswered() || due) && !self.is_settled_in() && matters
     }
 
     /// Would a name of ours not be understood?

@@ -3,7 +3,7 @@
 //! instead.
 
 use super::reading::Behind;
-use crate::sql::{Modes, ParameterName, Statement};
+use crate::sql::{Facts, Modes, ParameterName, Statement};
 
 /// How a transaction sees the writes of others.
 pub const ISOLATION: &str = "default_transaction_isolation";
@@ -14,6 +14,16 @@ pub const DEFERRABLE: &str = "default_transaction_deferrable";
 
 /// All of them.
 pub const DEFAULTS: [&str; 3] = [ISOLATION, READ_ONLY, DEFERRABLE];
+
+/// Does it set or reset any of them? The running transaction has the modes that were the defaults when it began.
+pub fn sets_default(facts: &Facts) -> bool {
+    let mut touches = facts.statements.iter().flat_map(|it| &it.parameters);
+    touches.any(|touch| match &touch.name {
+        ParameterName::Named(name) => DEFAULTS.contains(&&**name),
+        ParameterName::All => true,
+        ParameterName::Dynamic => false,
+    })
+}
 
 /// How a transaction ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
