@@ -6,10 +6,10 @@
 mod support;
 
 use support::fixture::ADMIN;
-use support::message::{self, Message, column, extended, failed, fine};
+use support::message::{self, Message, column, extended, failed, fine, kinds};
 use support::shared::VERSIONS;
 use support::shop::{SEEN, acme, insert};
-use support::{Stack, StackOptions, Wire, ways};
+use support::{Stack, StackOptions, Transport, Wire, ways};
 
 /// More transactions than it takes until the pool is asked.
 const SOME: usize = 12;
@@ -134,6 +134,35 @@ fn the_name_stays_where_the_pool_follows_it() {
     fine(&wire.query(&insert("kept")));
     assert_eq!(parses(&stack), before + 1);
     written(&stack, "kept", 2 * SOME + 2);
+}
+
+/// A client with parameters of its own has its statements followed, too, and each goes there once.
+#[test]
+fn what_a_client_prepares_under_its_parameters_is_followed() {
+    let stack = start(1);
+    let login = stack.login("shop_acme", "shop");
+    let ours = [
+        ("TimeZone", "Asia/Tokyo"),
+        ("options", "-c IntervalStyle=iso_8601"),
+    ];
+    let mut wire = Wire::login_with(&login, Transport::SslRequest, &ours);
+    let mut run = |text: &[u8]| {
+        let bind = [message::bind("", "own", &[]), message::execute("", 0)].concat();
+        wire.batch(&[text, &bind].concat())
+    };
+    let sql = "SELECT timestamptz '2026-06-01' AT TIME ZONE 'UTC' || ' ' || interval '1 day'";
+    fine(&run(&message::parse("own", sql)));
+    fine(&run(&[]));
+    let before = parses(&stack);
+    for _ in 0..SOME {
+        assert_eq!(column(&run(&[])), ["2026-05-31 15:00:00 P1D"]);
+    }
+    assert_eq!(parses(&stack), before);
+    // What stands behind its text moves no position, not even that of its end.
+    let wrong = "SELECT 'é', nothing";
+    let failed = run(&message::parse("wrong", wrong));
+    let error = message::error(&failed).expect("an error");
+    assert_eq!(error.field(b'P').as_deref(), Some("13"));
 }
 
 #[test]
@@ -322,6 +351,37 @@ fn what_others_have_prepared_is_answered_in_order_within_a_batch() {
                 let answer = wire.receive_until(b'Z');
                 assert_eq!(fine(&answer), 'I');
                 assert!(column(&answer).contains(&"acme".to_owned()), "{first}");
+            }
+        }
+    }
+}
+
+/// The same behind the Parse of a statement that needs no zone: the prefix of the next one is not sent ahead of its answer.
+#[test]
+fn a_statement_without_a_zone_is_answered_before_the_next_ones_prefix() {
+    for number in 0..VERSIONS.len() {
+        let stack = start(number);
+        for first in ["COMMIT", "SET LOCAL statement_timeout = '9s'", "ROLLBACK"] {
+            let mut known = acme(&stack);
+            fine(
+                &known.batch(&[message::parse("one", first), message::parse("two", SEEN)].concat()),
+            );
+            drop(known);
+            for _ in 0..20 {
+                let mut wire = acme(&stack);
+                let sent = [
+                    message::parse("one", first),
+                    message::parse("two", SEEN),
+                    message::bind("", "two", &[]),
+                    message::execute("", 0),
+                ];
+                let answer = wire.batch(&sent.concat());
+                assert_eq!(
+                    (kinds(&answer).as_str(), fine(&answer)),
+                    ("112DCZ", 'I'),
+                    "{first}"
+                );
+                assert_eq!(column(&answer), ["acme"]);
             }
         }
     }

@@ -84,9 +84,11 @@ impl Conversation {
         if matches!(taken, Lookup::Wait) {
             return Ok(Step::Hold);
         }
+        let followed = !name.is_empty() && self.hands_over_now(name, &facts);
         let meaning = Prepared {
             source: self.remember(name, text, types, &facts),
-            followed: !name.is_empty() && self.hands_over_now(name, &facts),
+            followed,
+            read_under: if followed { self.read_under() } else { 0 },
             text: self.record.then(|| Arc::new(text.to_vec())),
             moves: reading::moves(text, &self.rewrites(&facts)),
             deallocates: self.deallocates(&facts).is_some(),

@@ -5,6 +5,7 @@
 
 mod names;
 mod putting;
+pub mod shared;
 mod skipped;
 mod transaction;
 
@@ -50,6 +51,8 @@ pub struct Injection {
     in_transaction: bool,
     /// Something was sent in that transaction that reads or writes.
     has_run: bool,
+    /// Something was set in that transaction that decides how texts are read.
+    reads_otherwise: bool,
     /// RESET ALL took the zone from the transaction; what was bound before it would run without.
     cleared: bool,
     /// Savepoints of the transaction, as far as is known before there are parameters.
@@ -105,6 +108,7 @@ impl Injection {
             armed: false,
             in_transaction: false,
             has_run: false,
+            reads_otherwise: false,
             cleared: false,
             savepoints: 0,
             unsettled: false,

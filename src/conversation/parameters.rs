@@ -3,11 +3,13 @@
 
 mod defaults;
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::choice::Choice;
 use super::entering::{Enter, Entering};
+use super::injection::shared::ReadUnder;
 use super::modes::{self, Ended, Running};
 use super::reading::{self, Behind, Keeps, Sent};
 use super::record::Record;
@@ -35,6 +37,8 @@ struct Plan {
 #[derive(Debug, Default)]
 pub struct Parameters {
     record: Record,
+    /// By what texts are read, and at which stamp of the record plus one.
+    under: Cell<(u64, ReadUnder)>,
     /// Values are kept of this one only; none: of all.
     only: Option<Arc<str>>,
     /// What sets all of them, and the zone; made when it is needed and until something changes.
@@ -111,6 +115,18 @@ impl Parameters {
     /// What the client has set, as far as the server has confirmed it.
     pub fn record(&self) -> &Record {
         &self.record
+    }
+
+    /// By what the client's texts are read: what `find` says, once for each change of the record.
+    pub fn read_under(&self, find: impl FnOnce() -> ReadUnder) -> ReadUnder {
+        let stamp = self.record.stamp() + 1;
+        let (at, under) = self.under.get();
+        if at == stamp {
+            return under;
+        }
+        let under = find();
+        self.under.set((stamp, under));
+        under
     }
 
     /// Is anything unanswered that may change the record?

@@ -27,6 +27,7 @@ pub(super) use source::parts;
 
 use super::client::{Message, Step};
 use super::in_flight::{Expected, Space};
+use super::injection::shared::{ReadUnder, moves_with};
 use super::names::{MAX_BYTES, Prepared};
 use super::reading::{self, Keeps, Rewrite};
 use super::splice::Splice;
@@ -218,8 +219,12 @@ impl Conversation {
     ) -> Step {
         let facts = Arc::clone(&meaning.facts);
         let source = meaning.source.clone();
-        let moves = meaning.moves.clone();
-        let followed = meaning.followed;
+        let mut moves = meaning.moves.clone();
+        let (followed, read_under) = (meaning.followed, meaning.read_under);
+        let marked = source.clone().filter(|_| followed && read_under != 0);
+        if let Some(source) = &marked {
+            moves = moves_with(&moves, source.text(), read_under);
+        }
         self.in_flight
             .push_change(Expected::Parse, Space::Statement, name, Some(meaning));
         self.in_flight.last_is_moved(moves);
@@ -233,8 +238,20 @@ impl Conversation {
                 out.insert().extend_from_slice(&source.message);
                 self.drop_message(message)
             }
-            None => self.pass_parse(message, &facts, out),
+            None => match marked {
+                Some(source) => {
+                    source.put_marked(out.insert(), name, read_under);
+                    self.drop_message(message)
+                }
+                None => self.pass_parse(message, &facts, out),
+            },
         }
+    }
+
+    /// By what a text of this client is read now.
+    pub(super) fn read_under(&self) -> ReadUnder {
+        let injection = self.injection.as_ref();
+        injection.map_or(0, |injection| injection.read_under())
     }
 
     /// Sends a Parse whose name is taken, for the errors that PostgreSQL looks for first.
@@ -271,10 +288,10 @@ impl Conversation {
         };
         let settled = !self.in_flight.has_ended_batches();
         if !name.is_empty() && self.passes_names() {
-            if prepared.followed {
+            if prepared.followed && prepared.read_under == self.read_under() {
                 return Called::ByName;
             }
-            if self.hands_over(name, &prepared.facts) {
+            if !prepared.followed && self.hands_over(name, &prepared.facts) {
                 self.have_it_followed(name, prepared, source, out);
                 return Called::ByName;
             }
@@ -330,15 +347,18 @@ impl Conversation {
         source: &Source,
         out: &mut Splice<'_>,
     ) {
-        source.put_named(out.insert(), name);
+        let read_under = self.read_under();
+        source.put_marked(out.insert(), name, read_under);
+        let moves = moves_with(&prepared.moves, source.text(), read_under);
         let meaning = Prepared {
             followed: true,
+            read_under,
             ..prepared.clone()
         };
         let space = Space::Statement;
         self.in_flight
             .push_change(Expected::FollowedParse, space, name, Some(meaning));
-        self.in_flight.last_is_moved(prepared.moves.clone());
+        self.in_flight.last_is_moved(moves);
         self.batch = Batch::Open;
     }
 

@@ -39,6 +39,8 @@ pub struct Record {
     session: Vec<Pair>,
     /// The running transaction's steps, in order. Begins with a change of a value, if there is any.
     log: Vec<Step>,
+    /// How often a value may have changed.
+    stamp: u64,
 }
 
 impl Record {
@@ -90,6 +92,20 @@ impl Record {
         let origins = self.origins.iter();
         let origins = origins.filter(move |origin| name.is_none_or(|name| *origin.name == *name));
         origins.map(|origin| (&*origin.name, &*origin.value, origin.pooled))
+    }
+
+    /// Another value, another stamp.
+    pub fn stamp(&self) -> u64 {
+        self.stamp
+    }
+
+    /// The values that the client's statements run under, as far as it has given any; the pool's as well.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        let set = |name: &str| self.session.iter().any(|(it, _)| **it == *name);
+        let pooled = self.origins.iter().filter(|origin| origin.pooled);
+        let pooled = pooled.filter(move |origin| !set(&origin.name));
+        let pooled = pooled.map(|origin| (&*origin.name, &*origin.value));
+        self.applied().chain(pooled)
     }
 
     /// What has to be set in every transaction: each name and value once.
@@ -170,6 +186,7 @@ impl Record {
     /// The pool has learnt that every parameter has the server's own default, and keeps that for the
     /// client from now on.
     pub fn forgotten_by_pool(&mut self) {
+        self.stamp += 1;
         self.origins
             .iter_mut()
             .for_each(|origin| origin.pooled = false);
@@ -184,6 +201,7 @@ impl Record {
         if old.as_deref() == value {
             return;
         }
+        self.stamp += 1;
         // What was logged since the last savepoint undoes this, too.
         let since = self.log.iter().rev();
         let mut since = since.take_while(|step| matches!(step, Step::Had(..)));
@@ -241,6 +259,7 @@ impl Record {
     }
 
     fn undo(&mut self, keep: usize) {
+        self.stamp += 1;
         while self.log.len() > keep {
             if let Some(Step::Had(name, value)) = self.log.pop() {
                 self.session.retain(|(it, _)| *it != name);

@@ -30,14 +30,16 @@ impl Injection {
     }
 
     /// Does the pool follow the names of this client's statements? Where clients read the same text
-    /// by a search_path of their own it would give them one plan.
+    /// by a search_path of their own, or by what is set in this transaction alone, it would give them one plan
+    /// (see `shared`).
     pub fn names_are_followed(&self) -> bool {
         let parameters = self.parameters.as_ref().map(|it| it.record());
         let own_path = parameters.is_some_and(|record| {
             record.value("search_path").is_some()
                 || record.origins(Some("search_path")).next().is_some()
         });
-        self.keeping.follows() && !self.loses_names() && !own_path
+        let otherwise = self.reads_otherwise || self.is_unanswered();
+        self.keeping.follows() && !self.loses_names() && !own_path && !otherwise
     }
 
     /// The pool has lost a name of the client's, or keeps an outdated plan behind it.
@@ -65,11 +67,12 @@ impl Injection {
         due && is_analyzed(facts) && self.matters(facts, true)
     }
 
-    /// Will a prefix that closes its own name stand between the Parse of this statement and its Bind? That is
-    /// the exception above: what PgBouncer would answer early must not be in flight then.
+    /// May a prefix that closes its own name stand behind the Parse of this statement, ahead of its Bind or, where it
+    /// needs none itself, of the next statement? That is the exception above: PgBouncer would answer the Close, and
+    /// the Parse only with what the server says next.
     pub fn closes_behind_parse(&self, facts: &Facts, failed: bool) -> bool {
         let due = self.is_due(facts) && !self.keeping.is_kept() && !failed;
-        due && !is_analyzed(facts) && self.matters(facts, true)
+        due && !(is_analyzed(facts) && self.matters(facts, true))
     }
 
     /// May the server connection be given to another client behind what is unanswered? PgBouncer 1.18 gives

@@ -12,6 +12,7 @@ use crate::sql::{Facts, SavepointAct, TransactionControl};
 pub struct Before {
     armed: bool,
     cleared: bool,
+    reads_otherwise: bool,
     savepoints: u32,
     choice: Option<Here>,
     /// Of the parameters, if there are any: touched, and modes.
@@ -40,6 +41,7 @@ impl Injection {
         self.before = Some(Box::new(Before {
             armed: self.armed,
             cleared: self.cleared,
+            reads_otherwise: self.reads_otherwise,
             savepoints: self.savepoints,
             choice: self.choice.as_ref().map(|choice| choice.here()),
             touched: parameters.map(|parameters| parameters.touched()),
@@ -75,6 +77,7 @@ impl Injection {
         }
         self.armed = before.armed;
         self.cleared = before.cleared;
+        self.reads_otherwise |= before.reads_otherwise;
         self.savepoints = before.savepoints;
         if let (Some(choice), Some(here)) = (&mut self.choice, before.choice) {
             choice.go_back(here);

@@ -1,5 +1,6 @@
 //! What was sent, and what that does to the transaction that the next statement runs in.
 
+use super::shared::reads_otherwise;
 use super::{Injection, QueryForm};
 use crate::conversation::modes::Ended;
 use crate::conversation::needs::{clears, may_remove_names, needs_zone};
@@ -17,6 +18,7 @@ impl Injection {
             choice.sent(facts);
         }
         self.prepared_by_sql |= facts.classes.has(Class::Prepare);
+        self.reads_otherwise |= reads_otherwise(facts);
         if may_remove_names(facts) {
             self.keeping.doubted();
             self.removes_names = true;
@@ -92,6 +94,7 @@ impl Injection {
     fn transaction_ended(&mut self, how: Ended) {
         self.armed = false;
         self.has_run = false;
+        self.reads_otherwise = false;
         self.savepoints = 0;
         if let Some(choice) = &mut self.choice {
             choice.transaction_ended();

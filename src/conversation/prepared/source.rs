@@ -1,6 +1,7 @@
 //! What is remembered of a Parse, so that it can be said again.
 
 use super::description::Description;
+use crate::conversation::injection::shared::{ReadUnder, mark};
 use crate::conversation::reading::{Rewrite, put_rewritten};
 use crate::protocol::frame::{self, HEADER, cstr, put_cstr};
 
@@ -42,11 +43,17 @@ impl Source {
         });
     }
 
-    /// Appends it as the Parse of a name.
-    pub(super) fn put_named(&self, out: &mut Vec<u8>, name: &[u8]) {
+    /// Appends it as the Parse of a name, with the mark of what it is read under behind its text.
+    pub(super) fn put_marked(&self, out: &mut Vec<u8>, name: &[u8], under: ReadUnder) {
+        let Some((_, text, types)) = parts(&self.message[HEADER..]) else {
+            return;
+        };
         frame::message(out, b'P', |out| {
-            out.extend_from_slice(name);
-            out.extend_from_slice(&self.message[HEADER..]);
+            put_cstr(out, name);
+            out.extend_from_slice(text);
+            out.extend_from_slice(mark(under).as_bytes());
+            out.push(0);
+            out.extend_from_slice(types);
         });
     }
 
