@@ -84,11 +84,9 @@ impl Conversation {
         if matches!(taken, Lookup::Wait) {
             return Ok(Step::Hold);
         }
-        let followed = !name.is_empty() && self.hands_over_now(name, &facts);
         let meaning = Prepared {
             source: self.remember(name, text, types, &facts),
-            followed,
-            read_under: if followed { self.read_under() } else { 0 },
+            followed: !name.is_empty() && self.hands_over_now(name, &facts),
             text: self.record.then(|| Arc::new(text.to_vec())),
             moves: reading::moves(text, &self.rewrites(&facts)),
             deallocates: self.deallocates(&facts).is_some(),

@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::in_flight::Space;
-use super::injection::shared::ReadUnder;
 use super::prepared::Source;
 use super::reading::Moves;
 use crate::error::SqlState;
@@ -37,8 +36,6 @@ pub struct Prepared {
     pub moves: Moves,
     /// The pool knows the statement by the client's name, and says it again by itself.
     pub followed: bool,
-    /// By what parameters it was read when the pool was given it.
-    pub read_under: ReadUnder,
     /// It is a DEALLOCATE that goes to the server as something else: see `prepared::deallocated`.
     pub deallocates: bool,
 }
@@ -233,7 +230,6 @@ mod tests {
             source: None,
             moves: None,
             followed: false,
-            read_under: 0,
             deallocates: false,
         };
         let mut names = Names::default();

@@ -220,8 +220,9 @@ impl Conversation {
         let facts = Arc::clone(&meaning.facts);
         let source = meaning.source.clone();
         let mut moves = meaning.moves.clone();
-        let (followed, read_under) = (meaning.followed, meaning.read_under);
-        let marked = source.clone().filter(|_| followed && read_under != 0);
+        let followed = meaning.followed;
+        let read_under = if followed { self.read_under() } else { 0 };
+        let marked = source.clone().filter(|_| read_under != 0);
         if let Some(source) = &marked {
             moves = moves_with(&moves, source.text(), read_under);
         }
@@ -288,7 +289,7 @@ impl Conversation {
         };
         let settled = !self.in_flight.has_ended_batches();
         if !name.is_empty() && self.passes_names() {
-            if prepared.followed && prepared.read_under == self.read_under() {
+            if prepared.followed && source.read_under() == self.read_under() {
                 return Called::ByName;
             }
             if !prepared.followed && self.hands_over(name, &prepared.facts) {
@@ -352,7 +353,6 @@ impl Conversation {
         let moves = moves_with(&prepared.moves, source.text(), read_under);
         let meaning = Prepared {
             followed: true,
-            read_under,
             ..prepared.clone()
         };
         let space = Space::Statement;

@@ -1,5 +1,7 @@
 //! What is remembered of a Parse, so that it can be said again.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use super::description::Description;
 use crate::conversation::injection::shared::{ReadUnder, mark};
 use crate::conversation::reading::{Rewrite, put_rewritten};
@@ -14,6 +16,8 @@ pub struct Source {
     pub(super) message: Vec<u8>,
     /// A hash of what the client was told of parameters and columns.
     pub(super) given: Description,
+    /// By what parameters it was read when it was left to the pool.
+    read_under: AtomicU64,
 }
 
 impl Source {
@@ -31,6 +35,7 @@ impl Source {
     pub(super) fn fill(&mut self, id: u64, text: &[u8], types: &[u8], rewrites: &[Rewrite]) {
         self.id = id;
         self.given = Description::default();
+        self.read_under = AtomicU64::default();
         self.message.clear();
         // At once: growing leaves up to as much again unused, in every statement of every client.
         self.message
@@ -45,6 +50,7 @@ impl Source {
 
     /// Appends it as the Parse of a name, with the mark of what it is read under behind its text.
     pub(super) fn put_marked(&self, out: &mut Vec<u8>, name: &[u8], under: ReadUnder) {
+        self.is_read_under(under);
         let Some((_, text, types)) = parts(&self.message[HEADER..]) else {
             return;
         };
@@ -57,7 +63,17 @@ impl Source {
         });
     }
 
-    /// The same, and this changes in its text.
+    /// It is left to the pool, read by this.
+    pub(super) fn is_read_under(&self, under: ReadUnder) {
+        self.read_under.store(under, Relaxed);
+    }
+
+    /// By what it was read when it was left to the pool.
+    pub(super) fn read_under(&self) -> ReadUnder {
+        self.read_under.load(Relaxed)
+    }
+
+    /// The same as [`Source::put_marked`], without a mark, and this changes in its text.
     pub fn put_rewritten(&self, out: &mut Vec<u8>, name: &[u8], rewrites: &[Rewrite]) {
         let Some((_, text, types)) = parts(&self.message[HEADER..]) else {
             return;
