@@ -45,7 +45,7 @@ fn alone(stack: &Stack) -> (MutexGuard<'static, ()>, u64) {
 
 /// A figure of /metrics.
 fn scraped(stack: &Stack, series: &str) -> u64 {
-    proxy::metric(stack.http_port, &format!("portcullis_{series}"))
+    support::proxy::metric(stack.http_port, &format!("portcullis_{series}"))
 }
 
 fn connect(stack: &Stack, transport: Transport) -> Wire {
