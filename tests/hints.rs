@@ -9,7 +9,7 @@ use portcullis::policy::Guard;
 use support::files::{give_to_server, write_secret};
 use support::message::{Message, column, error, fine};
 use support::process::wait_until;
-use support::{Login, Psql, Stack, StackOptions, Transport, Wire, fixture, proxy, psql};
+use support::{Psql, Stack, StackOptions, Transport, Wire, fixture, proxy, psql};
 
 /// Runs a command line as a reader of the hint types it. `portcullis` is the one under test, which
 /// finds the stack's configuration where an installed one finds its own.

@@ -16,7 +16,7 @@ use support::message::column;
 use support::parts::Pooler;
 use support::process::{RunAs, Server, command};
 use support::tls::{Authority, ServerCertificate};
-use support::{Stack, StackOptions, Transport, Wire, proxy};
+use support::{Stack, StackOptions, Transport, Wire};
 
 /// What is wrong with a certificate, and the certificate.
 fn bad_certificates(stack: &Stack) -> Vec<(&'static str, ServerCertificate)> {
