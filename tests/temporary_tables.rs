@@ -17,6 +17,8 @@ INSERT INTO prices VALUES (1, 1.5);
 CREATE FUNCTION doubled(n numeric) RETURNS text LANGUAGE plpgsql AS
     'DECLARE v prices.price%TYPE; BEGIN v := n; RETURN (v * 2)::text; END';
 GRANT SELECT ON prices TO shop_plain;
+CREATE FUNCTION noted(n int) RETURNS text LANGUAGE plpgsql AS
+    'DECLARE v text; BEGIN v := ''note '' || n; RETURN v; END';
 ";
 
 const NAMES: &str = "\n[guards.ddl-outside-migration]\ntemporary_tables = [\"tmp_*\"]\n";
@@ -146,6 +148,140 @@ fn a_function_keeps_what_it_has_seen_of_one() {
     fine(&one.query("BEGIN"));
     fine(&one.query("CREATE TEMPORARY TABLE tmp_prices (LIKE prices) ON COMMIT DROP"));
     fine(&one.query("COMMIT"));
+}
+
+/// PL/pgSQL looks the types of its variables up once in a session, and `pg_temp` is searched before `pg_catalog`.
+#[test]
+fn one_hides_no_type_of_postgresqls_own() {
+    const CALL: &str = "SELECT noted(1)";
+    let hide = |wire: &mut Wire| {
+        fine(&wire.query("BEGIN"));
+        let made = wire.query("CREATE TEMPORARY TABLE text (a int) ON COMMIT DROP");
+        if error(&made).is_none() {
+            wire.query("SAVEPOINT s");
+            wire.query(CALL);
+            wire.query("ROLLBACK TO s");
+        }
+        fine(&wire.query("COMMIT"));
+        made
+    };
+    for (version, pooler) in VERSIONS {
+        let stack = Stack::start(StackOptions {
+            version,
+            pooler,
+            ..options("\n[guards.ddl-outside-migration]\ntemporary_tables = [\"*\"]\n")
+        });
+        for portcullis in [false, true] {
+            reconnect(&stack);
+            let [mut one, mut other] = two(&stack, portcullis);
+            let made = hide(&mut one);
+            let found = other.query(CALL);
+            match portcullis {
+                false => {
+                    fine(&made);
+                    assert!(error(&found).is_some(), "{found:?}");
+                }
+                true => {
+                    assert_eq!(failed(&made), ("42501".into(), 'E'));
+                    assert_eq!(column(&found), ["note 1"]);
+                }
+            }
+        }
+    }
+}
+
+/// Each type of the server is one of the list that keeps temporary tables from hiding it, and the other way round.
+#[test]
+fn every_type_of_postgresqls_own_is_known() {
+    const ASK: &str = "SELECT typname FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace
+        AND typrelid = 0 AND typname !~ '^_|^pg_' ORDER BY typname COLLATE \"C\"";
+    let versions = VERSIONS.into_iter().chain([(Version::Pg18, Pooler::V1_24)]);
+    for (version, pooler) in versions {
+        let stack = Stack::start(StackOptions {
+            version,
+            pooler,
+            ..options("")
+        });
+        let found = stack.direct("app", ASK);
+        assert_eq!(found, include_str!("../src/sql/types.txt"), "{version:?}");
+        // What is not in the list has no more than an underscore before a name that is.
+        let rest = "SELECT a.typname FROM pg_type a WHERE a.typnamespace = 'pg_catalog'::regnamespace AND a.typrelid = 0
+            AND a.typname ~ '^_' AND a.typname !~ '^_pg_' AND NOT EXISTS (SELECT FROM pg_type t
+            WHERE t.typarray = a.oid AND a.typname = '_' || t.typname)";
+        assert_eq!(stack.direct("app", rest), "", "{version:?}");
+    }
+}
+
+/// PostgreSQL changes `temp_buffers` no more once a session has used a temporary table. Set for a client in each of
+/// its transactions, somebody else's temporary table would end them all.
+#[test]
+fn one_keeps_nobody_from_what_was_set() {
+    const TOUCH: [&str; 4] = [
+        "BEGIN",
+        "CREATE TEMPORARY TABLE passing (id int) ON COMMIT DROP",
+        "INSERT INTO passing VALUES (1)",
+        "COMMIT",
+    ];
+    let touch = |wire: &mut Wire| {
+        for text in TOUCH {
+            fine(&wire.query(text));
+        }
+    };
+    for stack in stacks() {
+        reconnect(&stack);
+        let [mut one, mut other] = two(&stack, false);
+        fine(&one.query("BEGIN; SET LOCAL temp_buffers = '2MB'; COMMIT"));
+        touch(&mut other);
+        let found = one.query("BEGIN; SET LOCAL temp_buffers = '2MB'; COMMIT");
+        assert_eq!(failed(&found).0, "22023");
+        drop(one);
+
+        reconnect(&stack);
+        let login = stack.login("shop_plain", "app");
+        let at_startup = [
+            ("temp_buffers", "2MB"),
+            ("Temp_Buffers", "none"),
+            ("options", "-c Temp-Buffers=2MB"),
+        ];
+        let mut clients: Vec<Wire> = at_startup
+            .iter()
+            .map(|it| Wire::login_with(&login, Transport::SslRequest, &[*it]))
+            .collect();
+        for one in &mut clients {
+            assert_eq!(column(&one.query("SHOW temp_buffers")), ["8MB"]);
+        }
+        let [mut one, mut other] = two(&stack, true);
+        for text in [
+            "SET temp_buffers = '2MB'",
+            "SET LOCAL Temp_Buffers = 256",
+            "SELECT set_config('temp_buffers', '2MB', false)",
+            "SELECT set_config('temp_buffers', '2MB', true)",
+        ] {
+            assert_eq!(failed(&one.query(text)).0, "0A000", "{text}");
+        }
+        for local in ["true", "false"] {
+            let bound = named(
+                "",
+                &format!("SELECT set_config($1, '2MB', {local})"),
+                "Temp_Buffers",
+            );
+            assert!(error(&one.batch(&bound)).is_some(), "{local}");
+        }
+        fine(&one.query("SET work_mem = '2MB'"));
+        touch(&mut other);
+        clients.push(one);
+        for one in &mut clients {
+            assert_eq!(column(&one.query("SHOW temp_buffers")), ["8MB"]);
+            for text in [
+                "RESET temp_buffers",
+                "SET temp_buffers TO DEFAULT",
+                "RESET ALL",
+            ] {
+                fine(&one.query(text));
+            }
+            assert_eq!(column(&one.query("SELECT 1")), ["1"]);
+        }
+    }
 }
 
 /// Nothing is left of one: neither it nor its rows, its types, its sequences; whatever way the transaction ends.

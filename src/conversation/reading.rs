@@ -14,14 +14,15 @@ use crate::sql::{
 use crate::zone::NAME_LENGTH;
 
 /// Parameters that are not kept for the session: those of the running transaction, which leave nothing
-/// behind; those that are pinned, and set to what they are; who acts, which is no matter of this; and
-/// one that cannot be read.
-const NOT_KEPT: [&str; 8] = [
+/// behind; those that are pinned, and set to what they are; who acts, which is no matter of this; one that
+/// cannot be read; and one that cannot be set again behind a temporary table.
+const NOT_KEPT: [&str; 9] = [
     "client_encoding",
     "role",
     "seed",
     "session_authorization",
     "standard_conforming_strings",
+    "temp_buffers",
     "transaction_deferrable",
     "transaction_isolation",
     "transaction_read_only",

@@ -172,6 +172,8 @@ fn sort_in(
                 .is_ok_and(|digits: i32| (1..=3).contains(&digits)) => {}
         // PostgreSQL does nothing by it here. Set, it would seed whose connection that is next as well.
         "seed" => {}
+        // Behind anybody's temporary table it could not be set again.
+        "temp_buffers" if route == RouteName::Transaction => {}
         // In `options`, or in capitals: there it asks for nothing.
         "replication" => return Err(unrecognized(&name)),
         folded if Some(folded) == who.chosen_parameter() => {

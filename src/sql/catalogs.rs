@@ -11,6 +11,10 @@ use super::{Class, ClassSet, Details, QualifiedName};
 static RELATIONS: LazyLock<Box<[&str]>> =
     LazyLock::new(|| include_str!("catalogs.txt").lines().collect());
 
+/// Types of `pg_catalog` that are no rows of relations, in PostgreSQL 15, 17 and 18, sorted bytewise; without those that
+/// begin with `pg_`, and without the arrays, which have an underscore before the name.
+static TYPES: LazyLock<Box<[&str]>> = LazyLock::new(|| include_str!("types.txt").lines().collect());
+
 /// Roles, their memberships, settings and default privileges.
 const ROLES: [&str; 8] = [
     "pg_auth_members",
@@ -31,6 +35,13 @@ pub fn is_catalog(name: &QualifiedName) -> bool {
         None => *name.name == *"pg_settings" || RELATIONS.binary_search(&&*name.name).is_ok(),
         Some(schema) => matches!(schema, "pg_catalog" | "information_schema"),
     }
+}
+
+/// Has a type of PostgreSQL's own this name, or an array of one? Where a temporary table is called so, the name without a
+/// schema means a row of that table.
+pub fn is_type(name: &str) -> bool {
+    let item = name.strip_prefix('_').unwrap_or(name);
+    item.starts_with("pg_") || TYPES.binary_search(&item).is_ok()
 }
 
 /// What writing to `relation` is beside a write; adds to the details if it is more.
@@ -60,11 +71,31 @@ pub(super) fn written(relation: Option<&nodes::RangeVar>, details: &mut Details)
 
 #[cfg(test)]
 mod tests {
-    use super::RELATIONS;
+    use super::{RELATIONS, TYPES, is_type};
 
     #[test]
     fn names_are_sorted() {
         assert!(RELATIONS.is_sorted() && RELATIONS.len() > 130);
         assert!(!RELATIONS.contains(&"pg_settings"));
+        assert!(TYPES.is_sorted() && TYPES.len() > 90);
+    }
+
+    #[test]
+    fn types_and_their_arrays_are_known() {
+        for name in [
+            "text",
+            "char",
+            "_int4",
+            "xid",
+            "xml",
+            "aclitem",
+            "pg_lsn",
+            "_pg_class",
+        ] {
+            assert!(is_type(name), "{name}");
+        }
+        for name in ["texts", "Text", "integer", "__int4", "_", "", "tmp_text"] {
+            assert!(!is_type(name), "{name}");
+        }
     }
 }

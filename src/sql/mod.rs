@@ -77,7 +77,7 @@ pub use bound::{Bound, Bounds, Said, resolve};
 pub use bounds::{LONG_TEXT, MAX_COMMENT_DEPTH, MAX_OPERATOR_RUN, MAX_STATEMENTS};
 pub use by_name::{NameAct, NameTouch};
 pub use cache::{FactsCache, weight};
-pub use catalogs::is_catalog;
+pub use catalogs::{is_catalog, is_type};
 pub(crate) use describe::characters;
 pub use describe::{describe, describe_at, first_opinion_alone};
 pub use details::*;

@@ -35,7 +35,7 @@ BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT count(*) > 0 FROM jobs; COMMIT; BEGIN
 SET statement_timeout = '5min'; BEGIN; SELECT count(*) > 0 FROM jobs; COMMIT; RESET statement_timeout;
 
 --! simple
-SET statement_timeout TO 0; SET lock_timeout TO '4s'; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SHOW lock_timeout; SHOW transaction_isolation; ROLLBACK;
+SET statement_timeout TO '9s'; SET lock_timeout TO '4s'; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SHOW lock_timeout; SHOW transaction_isolation; ROLLBACK;
 
 --! simple
 SELECT 1; BEGIN; INSERT INTO jobs (id, state) VALUES (1503, 'x'); SELECT id FROM jobs WHERE id = 1503; ROLLBACK; SELECT count(*) FROM jobs WHERE id = 1503;

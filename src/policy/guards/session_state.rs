@@ -146,10 +146,16 @@ fn sets_for_session(statement: &Statement) -> Option<Objection> {
     let (what, hint) = statement.parameters.iter().find_map(|touch| {
         let role = matches!(&touch.name, ParameterName::Named(name) if matches!(&**name, "role" | "session_authorization"));
         let computed = touch.name == ParameterName::Dynamic;
-        let seed = matches!(&touch.name, ParameterName::Named(name) if **name == *"seed");
+        let named = |it: &str| matches!(&touch.name, ParameterName::Named(name) if **name == *it);
+        let seed = named("seed");
         if seed && (is(touch, ParameterUse::Session) || is(touch, ParameterUse::Local)) {
             // It is a call of setseed(): nothing takes it back at the transaction's end.
             Some(("SET seed", format!("{UNSEEDED}; or {OWN}")))
+        } else if named("temp_buffers")
+            && (is(touch, ParameterUse::Session) || is(touch, ParameterUse::Local))
+        {
+            // PostgreSQL changes it no more once its session has used a temporary table, anybody's here.
+            Some(("SET temp_buffers", format!("Use the value that the server has, or {OWN}")))
         } else if is(touch, ParameterUse::Session) && role {
             Some(("SET ROLE", format!("Use SET LOCAL ROLE in a transaction, or {OWN}")))
         } else if is(touch, ParameterUse::Session) && (computed || !local) {
@@ -373,6 +379,17 @@ mod tests {
             ("set seed = 0.5", "SET seed"),
             ("set local seed to .5", "SET seed"),
             ("select set_config('seed', '0.5', true)", "SET seed"),
+            ("set temp_buffers = '8MB'", "SET temp_buffers"),
+            ("set session \"temp_buffers\" to 1024", "SET temp_buffers"),
+            ("set local Temp_Buffers = 1024", "SET temp_buffers"),
+            (
+                "select set_config('temp_buffers', '8MB', true)",
+                "SET temp_buffers",
+            ),
+            (
+                "select set_config('TEMP_BUFFERS', $1, false)",
+                "SET temp_buffers",
+            ),
             ("select set_config('role', 'boss', false)", "SET ROLE"),
             (
                 "update pg_settings set setting = 'x'",
@@ -389,6 +406,9 @@ mod tests {
             "set local role boss",
             "reset role",
             "reset seed",
+            "reset temp_buffers",
+            "set temp_buffers to default",
+            "show temp_buffers",
             "select set_config('a', 'b', false), 1",
             "select set_config('a', 'b', false), set_config('c', 'd', 'f')",
             "insert into t select set_config('a', 'b', false)",

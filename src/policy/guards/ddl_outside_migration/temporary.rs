@@ -5,6 +5,7 @@ use crate::policy::pattern::cut;
 use crate::policy::{Kind, Objection, RouteName, Who};
 use crate::sql::{
     Class, ClassSet, OnCommit, QualifiedName, Statement, TemporaryAct, TemporaryTable, is_catalog,
+    is_type,
 };
 
 /// Of a service's temporary table and nothing else: may the service have it? None: it is no such statement.
@@ -55,6 +56,10 @@ fn may_be_called(table: &TemporaryTable, who: &Who) -> Result<(), Objection> {
         _ => {}
     }
     const OTHER: &str = "Give it another name";
+    // A constraint or an index brings no type with it.
+    if matches!(table.act, TemporaryAct::Create(_)) && is_type(named) {
+        return refused("It would hide a type of PostgreSQL's own", OTHER);
+    }
     let names = table.names.iter().map(|name| QualifiedName {
         schema: None,
         name: name.clone(),
@@ -286,6 +291,57 @@ mod tests {
     }
 
     #[test]
+    fn it_hides_no_type_of_postgresqls_own() {
+        let every = "[guards.ddl-outside-migration]\ntemporary_tables = [\"*\"]";
+        for text in [
+            "create temp table text (a int) on commit drop",
+            "create temp table TEXT (a int) on commit drop",
+            "create temp table if not exists uuid (a int) on commit drop",
+            "create table pg_temp.jsonb (a int) on commit drop",
+            "create temp table \"char\" (a int) on commit drop",
+            "create temp table U&\"\\0064ate\" (a int) on commit drop",
+            "create temp table bool on commit drop as select 1",
+            "create temp table _int4 (a int) on commit drop",
+            "create temp table \"any\" (a int) on commit drop",
+            "create temp table varchar (a int) on commit drop",
+            "create temp table _pg_class (a int) on commit drop",
+        ] {
+            for guards in ["", every] {
+                for who in [service(guards), own(guards)] {
+                    stays_refused(text, &who, "is not allowed");
+                }
+            }
+            let acme = who_under(&policy(every), "shop_acme", "shop");
+            stays_refused(text, &acme, "is not allowed");
+        }
+        for text in [
+            "create temp table text (a int)",
+            "create temp table text as select 1",
+        ] {
+            let (_, message, hint) = refused(text, &own("")).expect("a refusal");
+            assert_eq!(message, "temporary table \"text\" is not allowed");
+            assert_eq!(hint, "Give it another name.");
+        }
+        for name in [
+            "texts",
+            "\"TEXT\"",
+            "\"Uuid\"",
+            "integer",
+            "\"character varying\"",
+            "__int4",
+            "_",
+            "citext",
+        ] {
+            let text = format!(
+                "create temp table {name} (text text constraint date primary key) on commit drop"
+            );
+            passes(&text, &service(""));
+            passes(&text, &own(every));
+        }
+        passes("create index uuid on pg_temp.t (a)", &own(""));
+    }
+
+    #[test]
     fn the_policy_says_what_they_are_called_or_that_there_are_none() {
         let guards =
             |names: &str| format!("[guards.ddl-outside-migration]\ntemporary_tables = {names}");
@@ -310,7 +366,7 @@ mod tests {
             let text = format!("create temp table {name} (a int) on commit drop");
             passes(&text, &acme(""));
         }
-        for name in ["members", "tmp", "Tempa", "\"TMP_a\"", "text"] {
+        for name in ["members", "tmp", "Tempa", "\"TMP_a\"", "texts"] {
             let text = format!("create temp table {name} (a int) on commit drop");
             stays_refused(&text, &acme(""), "is not allowed");
             let every = acme("[guards.ddl-outside-migration]\ntemporary_tables = [\"*\"]");
