@@ -10,6 +10,7 @@ mod doctor {
     mod connecting;
     mod ddl;
     mod holes;
+    mod immutable;
     mod leaks;
     mod names;
     mod pgbouncer;

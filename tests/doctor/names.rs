@@ -27,6 +27,9 @@ ALTER TABLE of_long OWNER TO "long 123456789 123456789 123456789 123456789 12345
 CREATE TYPE U&"S\000a\\! ""x""".U&"ty\000ape" AS (a int);
 CREATE FUNCTION U&"S\000a\\! ""x""".U&"f\000a"(a U&"S\000a\\! ""x""".U&"ty\000ape", "B" text DEFAULT 'x''')
     RETURNS int SECURITY DEFINER LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION U&"S\000a\\! ""x""".U&"i\202e\000a"(a U&"S\000a\\! ""x""".U&"ty\000ape") RETURNS text IMMUTABLE LANGUAGE sql
+    AS $$ SELECT current_setting('app.tenant_id', true) $$;
+CREATE POLICY kept ON U&"tab\0009le" FOR DELETE USING (tenant_id = U&"S\000a\\! ""x""".U&"i\202e\000a"(NULL));
 CREATE FUNCTION pathed() RETURNS int SECURITY DEFINER LANGUAGE sql AS 'SELECT 1';
 ALTER FUNCTION pathed() SET search_path = U&"S\000a\\! ""x""", "A,b";
 CREATE VIEW U&"v\000a" AS SELECT * FROM orders;
@@ -64,6 +67,7 @@ fn statements_with_hostile_names_are_right_and_safe_to_paste() {
             "login-owns-tables",
             "login-superuser",
             "owner-not-bound",
+            "policy-immutable-function",
             "policy-open",
             "public-connect",
             "public-create",

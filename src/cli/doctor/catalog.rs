@@ -4,6 +4,7 @@
 mod ddl;
 mod defaults;
 mod functions;
+mod immutable;
 mod policies;
 mod privileges;
 mod roles;
@@ -77,6 +78,7 @@ const TOPICS: &[Topic] = &[
     (roles::IDS, roles::look),
     (roles::PASSWORD_IDS, roles::passwords),
     (functions::IDS, functions::look),
+    (immutable::IDS, immutable::look),
     (defaults::IDS, defaults::look),
     (settings::IDS, settings::look),
     (privileges::IDS, privileges::look),

@@ -90,6 +90,8 @@ pub(super) const KINDS: &[Kind] = &[
     kind("function-set-clause", Word::Open, STAYS),
     kind("function-may-set-zone", Word::Open, STAYS),
     kind("function-dynamic-sql", Word::Open, STAYS),
+    kind("policy-immutable-function", Word::Open, STAYS),
+    kind("immutable-reads-parameter", Word::Note, STAYS),
     kind("relation-sets-parameters", Word::Open, STAYS),
     // What PUBLIC may do.
     kind("public-execute", Word::Open, CLOSED),

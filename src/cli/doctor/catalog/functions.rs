@@ -17,10 +17,11 @@ pub(super) const IDS: &[&str] = &[
 ];
 
 /// As ALTER ROUTINE and REVOKE take it.
-const ROUTINE: &str = "format('%I.%I(%s)', n.nspname, p.proname, oidvectortypes(p.proargtypes))";
+pub(super) const ROUTINE: &str =
+    "format('%I.%I(%s)', n.nspname, p.proname, oidvectortypes(p.proargtypes))";
 
 /// Extensions' functions are their authors' business, and those of the signed level (deploy/sql) are ours.
-const NO_EXTENSION: &str = "p.proowner NOT IN (SELECT k.oid FROM pg_catalog.pg_roles AS k \
+pub(super) const NO_EXTENSION: &str = "p.proowner NOT IN (SELECT k.oid FROM pg_catalog.pg_roles AS k \
      WHERE k.rolname = 'portcullis_owner' AND NOT k.rolcanlogin) AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS e \
      WHERE e.classid = 'pg_catalog.pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e')";
 
@@ -34,9 +35,9 @@ const FOR_OTHERS: &str = "(p.prorettype IN ('trigger'::regtype, 'event_trigger':
      WHERE x.grantee <> p.proowner AND x.privilege_type = 'EXECUTE'))";
 
 /// Most characters of a source that are read; what is longer counts by its words alone.
-const SOURCE: usize = 20_000;
+pub(super) const SOURCE: usize = 20_000;
 /// Most sources that are read: 40 MB at worst, which is less than an answer may have.
-const SOURCES: usize = 2_000;
+pub(super) const SOURCES: usize = 2_000;
 
 /// A function or procedure.
 struct Routine {
@@ -263,7 +264,7 @@ fn by_source(connection: &mut Connection, zone: &Zone) -> Result<Vec<Finding>, T
     Ok(findings)
 }
 
-fn cut_sources(count: usize) -> Option<Finding> {
+pub(super) fn cut_sources(count: usize) -> Option<Finding> {
     let text = format!("not seen: more than the first {SOURCES} functions that may run SQL");
     (count >= SOURCES).then(|| Finding::new("not-seen", text))
 }
@@ -318,7 +319,7 @@ fn runs(language: &str, pieces: &[Piece]) -> bool {
 }
 
 /// One finding for all of them, if there are any.
-fn all(
+pub(super) fn all(
     names: Vec<String>,
     sql: Vec<String>,
     id: &'static str,

@@ -176,6 +176,31 @@ fn sets_itself(source: &[Piece], parameter: &str) -> bool {
     })
 }
 
+/// Does it read a parameter, or the signed zone: itself, or by a text that it runs?
+pub(super) fn reads(source: &[Piece]) -> bool {
+    let in_text = |piece: &Piece| match piece {
+        Piece::Literal(text) => reads_itself(&pieces(text)),
+        _ => false,
+    };
+    reads_itself(source) || (runs_text(source) && source.iter().any(in_text))
+}
+
+fn reads_itself(source: &[Piece]) -> bool {
+    source.iter().enumerate().any(|(at, piece)| {
+        let Piece::Word(word) = piece else {
+            return false;
+        };
+        match (&**word, source.get(at + 1..).unwrap_or_default()) {
+            ("current_setting" | "pg_show_all_settings", [Piece::Other('('), ..]) => true,
+            ("pg_settings", _) => true,
+            ("portcullis", [Piece::Other('.'), Piece::Word(name), Piece::Other('('), ..]) => {
+                name == "zone"
+            }
+            _ => false,
+        }
+    })
+}
+
 /// Do the pieces begin with `app`, `.`, `tenant_id`, and `=` or `to`?
 fn assigned(source: &[Piece], parts: &[&str]) -> bool {
     let mut source = source.iter();
@@ -250,6 +275,32 @@ mod tests {
             "BEGIN PERFORM set_config('app.other', t, true); END",
         ] {
             assert!(!sets(&pieces(source), "app.tenant_id"), "{source}");
+        }
+    }
+
+    #[test]
+    fn what_reads_a_parameter_is_told_from_what_looks_so() {
+        for source in [
+            "SELECT current_setting('app.tenant_id', true)",
+            "BEGIN RETURN pg_catalog.\"current_setting\" (name); END",
+            "RETURN CURRENT_SETTING('app.tenant_id'::text)",
+            "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'app.tenant_id'",
+            "BEGIN EXECUTE 'SELECT current_setting($1)' INTO x USING n; RETURN x; END",
+            "SELECT portcullis . zone ()::uuid",
+        ] {
+            assert!(reads(&pieces(source)), "{source}");
+        }
+        for source in [
+            "-- current_setting('app.tenant_id')\nSELECT 1",
+            "/* pg_settings */ SELECT 1",
+            "SELECT 'current_setting(''app.tenant_id'')'",
+            "BEGIN RAISE 'current_setting(%)', 'x'; END",
+            "BEGIN current_setting := 1; RETURN current_setting; END",
+            "SELECT my_current_setting('x')",
+            "SELECT portcullis.zone_of(1)",
+            "SELECT time zone(1), portcullis",
+        ] {
+            assert!(!reads(&pieces(source)), "{source}");
         }
     }
 
