@@ -7,7 +7,7 @@ use std::time::Duration;
 use support::message::{self, Message, column, error, extended, failed, fine, kinds};
 use support::notes::{count, insert, plain};
 use support::shared::stacks;
-use support::{NEW, OLD, Stack, StackOptions, Wire};
+use support::{NEW, OLD, Stack, StackOptions, Transport, Wire};
 
 /// A bit of everything, several Syncs, and what must come of it.
 fn transcript() -> (Vec<u8>, Vec<&'static str>) {
@@ -277,7 +277,7 @@ fn notices_and_parameters_come_as_from_the_server() {
             ("TimeZone", "Europe/Paris"),
         ];
         let login = stack.login("shop_plain", "app");
-        let mut third = Wire::login_with(&login, support::Transport::SslRequest, &startup);
+        let mut third = Wire::login_with(&login, Transport::SslRequest, &startup);
         assert_eq!(column(&third.query("SHOW application_name")), ["it's me"]);
         assert_eq!(column(&third.query("SHOW TimeZone")), ["Europe/Paris"]);
     }
@@ -301,6 +301,34 @@ fn settings_follow_their_transaction() {
             "NCZ"
         );
         assert_eq!(name(&mut wire), ["before"]);
+    }
+}
+
+/// The last words stood in the middle of a row: what had been read together with what they are about was
+/// lost.
+#[test]
+fn what_comes_ahead_of_the_last_words_is_whole() {
+    for stack in stacks() {
+        // Each fits, and both are kept: RESET returns to the first.
+        let [first, second] = ["a", "b"].map(|it| it.repeat(9_000));
+        let rows = "SELECT repeat('y', 300000)";
+        let set = format!("SET my.p = '{second}'");
+        let batch = [extended(rows, &[]), extended(&set, &[]), message::sync()];
+        for (kinds_of, sent) in [
+            ("TDCCE", message::query(&format!("{rows}; {set}"))),
+            ("12DC12CE", batch.concat()),
+        ] {
+            let login = stack.login("shop_plain", "app");
+            let startup = [("my.p", &*first)];
+            let mut wire = Wire::login_with(&login, Transport::SslRequest, &startup);
+            wire.send(&sent);
+            let answer = wire.receive_to_end();
+            assert_eq!(kinds(&answer), kinds_of);
+            assert_eq!(column(&answer)[0].len(), 300_000);
+            let last = error(&answer).expect("the last words");
+            assert_eq!(last.field(b'V').as_deref(), Some("FATAL"));
+            assert_eq!(last.sqlstate(), "54000");
+        }
     }
 }
 

@@ -254,6 +254,7 @@ impl Conversation {
         }
         let Some(head) = head else {
             observer.server_error(fields.sqlstate);
+            self.unasked_failed(fields.sqlstate, observer, to_server);
             return Ok(Step::Carry);
         };
         if head == Expected::Call {
@@ -274,6 +275,20 @@ impl Conversation {
             (Step::Carry, Some(moves)) if !left_out => move_position_by(&moves, header, bytes, out),
             (step, _) => step,
         })
+    }
+
+    /// An error that answers nothing: a statement's time was over before the client has gone on with its
+    /// batch, which the server finds out when it reads Flush. It skips up to Sync then, too.
+    fn unasked_failed<O: Observer>(
+        &mut self,
+        sqlstate: &[u8],
+        observer: &O,
+        to_server: &mut Vec<u8>,
+    ) {
+        if self.batch != Batch::Closed {
+            self.statements.lost();
+            self.batch_failed(observer, to_server, SqlState::from_bytes(sqlstate), None);
+        }
     }
 
     /// A message of an extended batch was answered with an error: the client's, or one of ours.

@@ -288,9 +288,10 @@ impl Pump {
         let mut splice = Splice::new(input, out);
         let used = self
             .conversation
-            .from_server(input, &self.watcher, &mut splice, own)
-            .map_err(Exit::Fatal)?;
+            .from_server(input, &self.watcher, &mut splice, own);
+        // What was carried ahead of an error ends with a message, and the last words stand behind it.
         let sent = self.to_client.send(&mut self.client, cx, splice.finish());
+        let used = used.map_err(Exit::Fatal)?;
         sent.map_err(|_| Exit::ClientGone)?;
         self.from_server.hold(&input[used..]);
         if !own.is_empty() {

@@ -10,6 +10,7 @@ use portcullis::error::SqlState;
 use portcullis::policy::{Chosen, Decision, Refusal, State, Who};
 use portcullis::sql::{Facts, FactsCache, describe};
 
+use super::frames;
 use super::who::{Login, Notary};
 
 /// Longest text, bytes: short, so that tests reach it.
@@ -144,6 +145,8 @@ impl Driver {
                 self.from_server.drain(..used);
             }
             Err(fatal) => {
+                let (_, rest) = frames::split(&self.to_client);
+                assert!(rest.is_empty(), "the last words are part of a message");
                 self.fatal = Some(fatal);
                 return;
             }
