@@ -210,6 +210,23 @@ impl Statement {
         )
     }
 
+    /// Is what stands before it outside of a block in one transaction with it?
+    fn joins(&self) -> bool {
+        matches!(
+            self,
+            Self::Begin | Self::Commit { chain: false } | Self::Rollback { chain: false }
+        )
+    }
+
+    /// Is a block open behind it?
+    fn leaves_open(&self, open: bool) -> bool {
+        match self {
+            Self::Begin | Self::Commit { chain: true } | Self::Rollback { chain: true } => true,
+            Self::Commit { chain: false } | Self::Rollback { chain: false } => false,
+            _ => open,
+        }
+    }
+
     fn is_transaction_control(&self) -> bool {
         matches!(
             self,
@@ -258,7 +275,7 @@ pub fn refusal(text: &str, login: Login, migration_open: bool) -> Option<&'stati
 }
 
 /// The same for the text of a simple Query. Where zones are, transaction control stands beside other
-/// statements only where each could as well be sent alone. `open`: in a transaction block; `unsynced`: behind
+/// statements only where they are one transaction, or can be sent in pieces. `open`: in a transaction block; `unsynced`: behind
 /// messages without Sync.
 pub fn query_refusal(
     text: &str,
@@ -269,17 +286,16 @@ pub fn query_refusal(
 ) -> Option<&'static str> {
     let statements = read(text);
     let mixed = statements.len() > 1 && statements.iter().any(Statement::is_transaction_control);
-    let refused = mixed && (unsynced || !could_be_sent_alone(&statements, open));
+    let in_one = pieces(&statements, open).len() == 1;
+    let refused = mixed && !in_one && (unsynced || !could_be_cut(&statements, open));
     refusal(text, login, migration_open)
         .or_else(|| (matches!(login, Login::Zoned | Login::Chooser) && refused).then_some("0A000"))
 }
 
-/// No block begins or ends around statements before it that are in none.
-fn could_be_sent_alone(statements: &[Statement], mut open: bool) -> bool {
-    let mut loose = false;
+/// Nothing depends on a block that is not there.
+fn could_be_cut(statements: &[Statement], mut open: bool) -> bool {
     for statement in statements {
         match statement {
-            Statement::Begin | Statement::Rollback { chain: false } if loose => return false,
             Statement::SetTransaction
             | Statement::Commit { chain: true }
             | Statement::Rollback { chain: true }
@@ -288,24 +304,34 @@ fn could_be_sent_alone(statements: &[Statement], mut open: bool) -> bool {
                 return false;
             }
             Statement::CopyIn => return false,
-            Statement::Begin => open = true,
-            Statement::Commit { chain: false } | Statement::Rollback { chain: false } => {
-                open = false;
-            }
-            _ => {}
-        }
-        loose = !open && (loose || !statement.is_transaction_control());
-        if matches!(statement, Statement::Commit { .. }) {
-            loose = false;
+            _ => open = statement.leaves_open(open),
         }
     }
     true
 }
 
-/// The first statement behind the last transaction control of a text.
-pub fn last_piece(statements: &[Statement]) -> usize {
+/// Where each piece of a text begins: transaction control stands alone, but for what ends or takes in what stands
+/// outside of a block before it.
+fn pieces(statements: &[Statement], mut open: bool) -> Vec<usize> {
+    let mut starts = Vec::new();
+    let mut loose = false;
+    for (at, statement) in statements.iter().enumerate() {
+        let control = statement.is_transaction_control();
+        let joins = loose && !open && statement.joins();
+        if !(joins || (loose && !control)) {
+            starts.push(at);
+        }
+        loose = !control;
+        open = statement.leaves_open(open);
+    }
+    starts
+}
+
+/// The first statement of the last piece of a text; behind all of them where that is transaction control alone.
+pub fn last_piece(statements: &[Statement], open: bool) -> usize {
+    let start = pieces(statements, open).pop().unwrap_or(0);
     let control = |statement: &Statement| statement.is_transaction_control();
-    statements.iter().rposition(control).map_or(0, |at| at + 1)
+    start + usize::from(statements.get(start).is_some_and(control))
 }
 
 /// Every message of a program carries a mark `m<number>`, in a comment or as a bound value.

@@ -21,7 +21,7 @@ impl Server {
         let statements = statement::read(&text);
         // The prefix stood ahead of the last piece, if the text was cut.
         let falls = fallen.then(|| match self.login {
-            Login::Zoned | Login::Chooser => statement::last_piece(&statements),
+            Login::Zoned | Login::Chooser => statement::last_piece(&statements, open),
             _ => 0,
         });
         let result = self.run_all(&text, falls);
