@@ -1,5 +1,6 @@
 //! The first opinion: what a statement does, by its leading keywords.
 
+use super::alone;
 use super::bound;
 use super::localized;
 use super::nested;
@@ -29,6 +30,7 @@ pub(super) fn statement(view: View<'_>) -> Statement {
         transaction: None,
         unlocks_all: false,
         recalls: false,
+        alone: false,
         parameters: Vec::new(),
         functions: Vec::new(),
         details: Details::default(),
@@ -49,6 +51,7 @@ pub(super) fn statement(view: View<'_>) -> Statement {
     found.details.bound = bound::of(view, &found);
     found.details.localized = localized::of(view, &found);
     found.unlocks_all = found.functions == ["pg_advisory_unlock_all"] && calls_alone(view);
+    found.alone = alone::is(view);
     found.recalls = recalls::recalls(view, &found);
     found
 }
