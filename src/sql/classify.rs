@@ -362,7 +362,7 @@ fn create(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
         return ("CREATE ROLE", Class::Role);
     }
     if view.is_any(at, &["function", "procedure"]) {
-        settings::stored(view, &mut found.parameters);
+        settings::stored_with_function(view, at + 1, &mut found.parameters);
     }
     match objects::tag(Verb::Create, |n| view.word(at + n)) {
         Some("CREATE TABLE") if view.find_outside_parens(at, &["as"]).is_some() => {
@@ -385,20 +385,10 @@ fn names_temporary(view: View<'_>) -> bool {
 }
 
 fn alter(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
-    if view.is_any(
-        1,
-        &[
-            "role",
-            "user",
-            "group",
-            "database",
-            "system",
-            "function",
-            "procedure",
-            "routine",
-        ],
-    ) {
-        settings::stored(view, &mut found.parameters);
+    if view.is_any(1, &["function", "procedure", "routine"]) {
+        settings::stored_with_function(view, 2, &mut found.parameters);
+    } else if view.is_any(1, &["role", "user", "group", "database", "system"]) {
+        settings::stored(view, 1, &mut found.parameters);
     }
     if view.is_any(1, &["role", "user", "group"]) && !view.is(2, "mapping") {
         return ("ALTER ROLE", Class::Role);
