@@ -3,6 +3,7 @@
 mod support;
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -372,6 +373,9 @@ fn startup_parameters_set_nothing_that_others_would_inherit() {
         ("role", "migrator", "42501"),
         ("session_authorization", "migrator", "42501"),
         ("client_encoding", "SJIS", "42501"),
+        ("options", "-c client_encoding=SJIS", "42501"),
+        ("client_encoding", "MULE_INTERNAL", "42501"),
+        ("client_encoding", "SQL_ASCII2", "42501"),
         ("standard_conforming_strings", "off", "42501"),
         ("replication", "database", "42501"),
         ("replication", "true", "42501"),
@@ -409,4 +413,40 @@ fn startup_parameters_set_nothing_that_others_would_inherit() {
         column(&other.query("SHOW search_path")),
         ["\"$user\", public"]
     );
+}
+
+/// What libpq sends of a terminal with LANG=C: the locale tells it no encoding, and UTF8 stays.
+#[test]
+fn the_c_locale_asks_for_no_encoding() {
+    let stack = stack();
+    let login = stack.login("shop_acme", "shop");
+    for (name, value) in [
+        ("client_encoding", "SQL_ASCII"),
+        ("client_encoding", "sql-ascii"),
+        ("options", "-c client_encoding=SQL_ASCII"),
+    ] {
+        let mut wire = Wire::login_with(&login, Transport::SslRequest, &[(name, value)]);
+        assert_eq!(column(&wire.query("SHOW client_encoding")), ["UTF8"]);
+        assert_eq!(column(&wire.query("SELECT 'ä'")), ["ä"]);
+        // The attack: a byte that takes the quote behind it along.
+        let answer = wire.query("SET client_encoding = SQL_ASCII");
+        let error = message::error(&answer).expect("refused");
+        assert_eq!(error.sqlstate(), "42501");
+        assert_eq!(column(&wire.query("SHOW client_encoding")), ["UTF8"]);
+    }
+    for name in ["SJIS", "LATIN1", "BIG5"] {
+        let refusal = Wire::refusal(&login, &[("client_encoding", name)]);
+        assert_eq!(refusal.sqlstate(), "42501");
+        let hint = "Connect with PGCLIENTENCODING=UTF8; portcullis help lexing-parameters";
+        assert_eq!(refusal.field(b'H').as_deref(), Some(hint));
+    }
+    // As psql connects at a terminal.
+    let mut psql = Command::new("psql");
+    psql.args(["-XAtq", "-d", "client_encoding=auto", "-c"])
+        .arg("\\echo :ENCODING")
+        .envs(login.environment())
+        .env("LC_ALL", "C");
+    let said = psql.output().expect("run psql");
+    let errors = String::from_utf8_lossy(&said.stderr);
+    assert_eq!(said.stdout, b"UTF8\n", "{errors}");
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::choice::Choice;
 use super::keeping::Keeping;
 use super::modes;
-use super::needs::{joined, moves, needs_zone};
+use super::needs::{depends_on, joined, moves, needs_zone, runs_alone};
 use super::parameters::Parameters;
 use super::reading::{self, Behind, Keeps, Rewrite};
 use super::record::Record;
@@ -233,7 +233,11 @@ impl Injection {
     /// Does a prefix matter for what the statement does? `goes_on`: its transaction may go on behind it.
     fn matters(&self, facts: &Facts, goes_on: bool) -> bool {
         let parameters = self.parameters.as_ref();
-        needs_zone(facts) || parameters.is_some_and(|it| it.bear_on(facts, goes_on))
+        needs_zone(facts)
+            || parameters.is_some_and(|it| match &*facts.statements {
+                [alone] if runs_alone(alone) => depends_on(alone, it.record()),
+                _ => it.bear_on(facts, goes_on),
+            })
     }
 
     /// Does it depend on unanswered messages whether a prefix is due ahead of the statement, and which,

@@ -1,6 +1,11 @@
 //! What a statement needs of the prefix, and what it does to it.
 
-use crate::sql::{Class, ClassSet, Facts, ParameterName, Statement, TransactionControl};
+use super::modes;
+use super::record::Record;
+use crate::sql::{
+    Class, ClassSet, Facts, ParameterName, ParameterTouch, ParameterUse, Statement,
+    TransactionControl,
+};
 
 /// Does the statement read or write anything a zone could matter for?
 /// Not: BEGIN, COMMIT, ROLLBACK, SET TRANSACTION (which a query before it would break), what takes no
@@ -18,6 +23,30 @@ pub fn matters_to(statement: &Statement) -> bool {
     ) && !takes_no_snapshot(statement)
         && !is_about_constraints(statement)
         && !discards_all(statement)
+        && !runs_alone(statement)
+}
+
+/// What PostgreSQL runs in no transaction block fails behind a prefix, and in a block in any case. It gives the
+/// client no row, so the zone is no matter. A function that it calls for an index or a trigger sees no zone, and gets nothing.
+///
+/// Not what sets a parameter for itself or others: that is looked at elsewhere.
+pub fn runs_alone(statement: &Statement) -> bool {
+    const THESE: ClassSet = ClassSet::of(Class::Ddl)
+        .with(Class::Maintenance)
+        .with(Class::Parameter);
+    let stored = |touch: &ParameterTouch| touch.how == ParameterUse::Stored;
+    statement.alone
+        && statement.classes.minus(THESE).is_empty()
+        && statement.parameters.iter().all(stored)
+}
+
+/// Would it do something else without what the client has set? What makes or drops anything, where the client lets
+/// nothing be written; an index, whose name is looked for along the search_path. Better that it fails.
+pub fn depends_on(statement: &Statement, record: &Record) -> bool {
+    let path = || matches!(statement.tag, "CREATE INDEX" | "DROP INDEX");
+    let writes_not = || record.value(modes::READ_ONLY).is_some_and(|it| it != "off");
+    statement.classes.has(Class::Ddl)
+        && (writes_not() || (path() && record.value("search_path").is_some()))
 }
 
 /// SET CONSTRAINTS can run triggers at once, but only those of statements that got the prefix themselves.

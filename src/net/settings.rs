@@ -3,6 +3,7 @@
 //! end the connection there, or be dropped silently.
 
 pub(super) use crate::policy::guards::lexing_parameters::PINNED;
+use crate::policy::guards::lexing_parameters::{is_sql_ascii, is_utf8};
 
 use crate::conversation::{MAX_NAMES, Origins};
 use crate::error::SqlState;
@@ -160,7 +161,8 @@ fn sort_in(
     let zone = who.policy.zone.as_ref().map(|zone| &*zone.parameter);
     match folded.as_str() {
         "application_name" | "datestyle" | "timezone" => settings.startup.push((folded, value)),
-        "client_encoding" if is_utf8(&value) => {}
+        // What libpq sends of a terminal with LANG=C: no wish for an encoding. UTF8 stays, and the server says so.
+        "client_encoding" if is_utf8(&value) || is_sql_ascii(&value) => {}
         "standard_conforming_strings" if value.eq_ignore_ascii_case("on") => {}
         "client_encoding" | "standard_conforming_strings" => {
             return Err(refused("lexing-parameters", &name, &value));
@@ -256,9 +258,13 @@ fn as_sent(startup: &Startup<'_>) -> Vec<(String, String)> {
 
 fn refused(guard: &'static str, name: &str, value: &str) -> Box<ErrorReply> {
     let message = format!("startup parameter \"{name}\" may not be \"{value}\"");
+    let instead = match name.eq_ignore_ascii_case("client_encoding") {
+        true => "Connect with PGCLIENTENCODING=UTF8; ",
+        false => "",
+    };
     let mut reply = ErrorReply::fatal(SqlState::POLICY, message)
         .detail(format!("It was refused by guard \"{guard}\"."))
-        .hint(format!("portcullis help {guard}"));
+        .hint(format!("{instead}portcullis help {guard}"));
     reply.decided = Some((guard.into(), String::new(), 0));
     Box::new(reply)
 }
@@ -271,13 +277,6 @@ pub(super) fn at_login(refusal: Refusal) -> ErrorReply {
     let place = (refusal.policy_file.to_string(), refusal.policy_line);
     reply.decided = Some((refusal.guard.id().into(), place.0, place.1));
     reply
-}
-
-/// `UTF8` in the spellings that drivers use (asyncpg quotes it).
-fn is_utf8(value: &str) -> bool {
-    let letters = value.chars().filter(char::is_ascii_alphanumeric);
-    let letters: String = letters.map(|c| c.to_ascii_lowercase()).collect();
-    matches!(letters.as_str(), "utf8" | "unicode")
 }
 
 /// Does the client ask for replication, and may it? Read as PostgreSQL reads it, but that two values are
@@ -477,15 +476,5 @@ mod tests {
         };
         let all = all(&startup).map_err(|error| error.message);
         assert_eq!(all, Ok(vec![pair("jit", "off"), pair("jit", "on")]));
-    }
-
-    #[test]
-    fn utf8_has_many_spellings_and_sjis_is_none() {
-        for good in ["UTF8", "utf-8", "'utf-8'", "UNICODE", "Utf_8"] {
-            assert!(is_utf8(good), "{good}");
-        }
-        for bad in ["SJIS", "LATIN1", "", "UTF16", "SQL_ASCII"] {
-            assert!(!is_utf8(bad), "{bad}");
-        }
     }
 }

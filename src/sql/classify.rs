@@ -1,5 +1,6 @@
 //! The first opinion: what a statement does, by its leading keywords.
 
+use super::alone;
 use super::bound;
 use super::localized;
 use super::nested;
@@ -29,6 +30,7 @@ pub(super) fn statement(view: View<'_>) -> Statement {
         transaction: None,
         unlocks_all: false,
         recalls: false,
+        alone: false,
         parameters: Vec::new(),
         functions: Vec::new(),
         details: Details::default(),
@@ -49,6 +51,7 @@ pub(super) fn statement(view: View<'_>) -> Statement {
     found.details.bound = bound::of(view, &found);
     found.details.localized = localized::of(view, &found);
     found.unlocks_all = found.functions == ["pg_advisory_unlock_all"] && calls_alone(view);
+    found.alone = alone::is(view);
     found.recalls = recalls::recalls(view, &found);
     found
 }
@@ -359,7 +362,7 @@ fn create(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
         return ("CREATE ROLE", Class::Role);
     }
     if view.is_any(at, &["function", "procedure"]) {
-        settings::stored(view, &mut found.parameters);
+        settings::stored_with_function(view, at + 1, &mut found.parameters);
     }
     match objects::tag(Verb::Create, |n| view.word(at + n)) {
         Some("CREATE TABLE") if view.find_outside_parens(at, &["as"]).is_some() => {
@@ -382,20 +385,10 @@ fn names_temporary(view: View<'_>) -> bool {
 }
 
 fn alter(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
-    if view.is_any(
-        1,
-        &[
-            "role",
-            "user",
-            "group",
-            "database",
-            "system",
-            "function",
-            "procedure",
-            "routine",
-        ],
-    ) {
-        settings::stored(view, &mut found.parameters);
+    if view.is_any(1, &["function", "procedure", "routine"]) {
+        settings::stored_with_function(view, 2, &mut found.parameters);
+    } else if view.is_any(1, &["role", "user", "group", "database", "system"]) {
+        settings::stored(view, 1, &mut found.parameters);
     }
     if view.is_any(1, &["role", "user", "group"]) && !view.is(2, "mapping") {
         return ("ALTER ROLE", Class::Role);

@@ -239,6 +239,8 @@ pub struct Statement {
     /// It asks for numbers that sequences gave this session, `currval()` or `lastval()`, before anything in it could
     /// draw one.
     pub recalls: bool,
+    /// PostgreSQL runs it in no transaction block: VACUUM, CREATE DATABASE, ALTER SYSTEM, REINDEX SCHEMA, ...
+    pub alone: bool,
     /// Parameters set or reset anywhere in it, `set_config` calls included.
     pub parameters: Vec<ParameterTouch>,
     /// Names of guarded functions called in it (dynamic SQL, files, large objects, session locks,

@@ -72,6 +72,7 @@ fn does_the_same(own: &Statement, other: &Statement) -> bool {
             it.transaction,
             it.unlocks_all,
             it.recalls,
+            it.alone,
             it.details.temporary_table.as_ref().map(|it| it.act),
         )
     };

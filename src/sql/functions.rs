@@ -46,18 +46,23 @@ pub enum FunctionGroup {
 pub(super) const CRON: &str = "cron.*";
 
 /// Names that begin so are those of one extension: pgRouting, whose functions take a query as text,
-/// PostGIS's for rasters, pg_variables, and the debugger. And those of the tables with long values.
-const PREFIXES: [(&[u8], &str); 7] = [
+/// PostGIS's for rasters, pg_variables, and the debugger.
+const PREFIXES: [(&[u8], &str); 6] = [
     (b"_add_raster_constraint", "_add_raster_constraint*"),
     (b"_drop_raster_constraint", "_drop_raster_constraint*"),
     (b"_pgr_", "_pgr_*"),
-    (b"pg_toast_", TOAST),
     (b"pgr_", "pgr_*"),
     (b"pgv_", "pgv_*"),
     (b"pldbg_", "pldbg_*"),
 ];
 
+/// The tables with long values. The number of their table is behind it: a column may be called `pg_toast_size`.
 const TOAST: &str = "pg_toast_*";
+
+fn is_toast(name: &[u8]) -> bool {
+    let number = name.strip_prefix(b"pg_toast_").and_then(<[u8]>::first);
+    number.is_some_and(u8::is_ascii_digit)
+}
 
 /// The guarded functions, sorted by name: PostgreSQL's and its contrib modules', and those of well-known
 /// extensions. `pgr_*` and `cron.*` stand for several. `current_setting` is not one.
@@ -125,6 +130,9 @@ pub(super) fn find(name: &[u8]) -> Option<&'static str> {
         if let Some((_, all)) = prefixes.find(|(prefix, _)| name.starts_with(prefix)) {
             return Some(all);
         }
+        if is_toast(name) {
+            return Some(TOAST);
+        }
     }
     // Most columns and functions need no search: they differ in length from those with that letter.
     if name.len() > LONGEST || LENGTHS[*name.first()? as usize] & (1 << name.len()) == 0 {
@@ -165,7 +173,7 @@ const VIEWS: [&str; 5] = [
 
 /// The guarded view or table called `name`, as PostgreSQL stores names.
 pub(super) fn view(name: &[u8]) -> Option<&'static str> {
-    match name.starts_with(b"pg_toast_") {
+    match is_toast(name) {
         true => Some(TOAST),
         false => VIEWS.into_iter().find(|view| view.as_bytes() == name),
     }

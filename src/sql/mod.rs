@@ -25,6 +25,7 @@
 
 mod ahead;
 mod aliases;
+mod alone;
 mod blank;
 mod bound;
 mod bounds;

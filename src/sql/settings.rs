@@ -315,10 +315,21 @@ pub(super) fn bound(touches: &mut Vec<ParameterTouch>) {
     }
 }
 
-/// Settings kept with a role, database, function or the server: every SET and RESET outside
+/// Settings kept with the function whose name is at `name`: behind that, which can be `set` as well.
+pub(super) fn stored_with_function(
+    view: View<'_>,
+    mut name: usize,
+    touches: &mut Vec<ParameterTouch>,
+) {
+    while view.is_kind(name + 1, Kind::Dot) {
+        name += 2;
+    }
+    stored(view, name + 1, touches);
+}
+
+/// Settings kept with a role, database, function or the server: every SET and RESET from `at` on, outside
 /// parentheses, up to a function's body.
-pub(super) fn stored(view: View<'_>, touches: &mut Vec<ParameterTouch>) {
-    let mut at = 1;
+pub(super) fn stored(view: View<'_>, mut at: usize, touches: &mut Vec<ParameterTouch>) {
     while let Some(found) = view.find_outside_parens(at, &["set", "reset", "atomic"]) {
         if view.is(found, "atomic") {
             return;
@@ -340,4 +351,69 @@ pub(super) fn stored(view: View<'_>, touches: &mut Vec<ParameterTouch>) {
 /// Is SESSION a keyword of this SET, and not the name of a parameter or the first word of a command?
 pub(super) fn says_session(view: View<'_>) -> bool {
     view.is(1, "session") && !follows_name(view, 2) && !is_session_command(view, 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::describe;
+    use super::*;
+
+    fn touches(text: &str) -> Vec<(String, ParameterUse)> {
+        let facts = describe(text.as_bytes());
+        let name = |touch: &ParameterTouch| match &touch.name {
+            ParameterName::Named(name) => name.to_string(),
+            ParameterName::All => "*".to_owned(),
+            ParameterName::Dynamic => "?".to_owned(),
+        };
+        let touches = facts.statements[0].parameters.iter();
+        touches.map(|it| (name(it), it.how)).collect()
+    }
+
+    #[test]
+    fn a_function_may_be_called_set() {
+        for text in [
+            "create function public.set(key text, value text) returns int language sql as 'select 1'",
+            "create or replace function set() returns int language sql return 1",
+            "create procedure reset() language sql begin atomic select 1; end",
+            "create function reset(n int default (1 + (2)), set int default f('set')) returns int language sql as 'select 1'",
+            "create function f(set int, reset int) returns int language sql as 'set x = 1'",
+            "create function \"set\".\"reset\"(n int[3]) returns int language sql as 'select 1'",
+            "alter function cache.reset() owner to x",
+            "alter function set owner to x",
+            "alter procedure set.reset rename to f",
+            "alter routine reset(set int) set schema other",
+        ] {
+            let names: Vec<_> = touches(text).into_iter().map(|it| it.0).collect();
+            // SET SCHEMA of a function is none, and was always taken for one.
+            let other = text.contains("set schema");
+            assert!(
+                names == ["search_path"] || (names.is_empty() && !other),
+                "{text}: {names:?}"
+            );
+        }
+        // The attack: a clause behind such a name.
+        for text in [
+            "create function set() returns int language sql set search_path = a as 'select 1'",
+            "create function public.set(key text, value text) returns int set search_path to a language sql as 'select 1'",
+            "create procedure a.b.reset(n int default (1 + (2))) set search_path from current language sql as 'select 1'",
+            "create function \"set\"(set int default f(')')) returns int language sql reset search_path as 'select 1'",
+            "create function U&\"s\\0065t\" (n int) returns int language sql set search_path = a as 'select 1'",
+            "create function U&\"s!0065t\" uescape '!' (n int) returns int language sql set search_path = a as 'select 1'",
+            "create function /* ( */ set /* . */ () returns int language sql set search_path = a as 'select 1'",
+            "create function set . set () returns int language sql set search_path = a as 'select 1'",
+            "alter function set set search_path = a",
+            "alter function set.set set search_path = a",
+            "alter function reset() reset search_path",
+            "alter routine set(set int) immutable set search_path = a",
+        ] {
+            assert_eq!(
+                touches(text),
+                [("search_path".to_owned(), ParameterUse::Stored)],
+                "{text}"
+            );
+        }
+        let several = "create function set() returns int language sql set role = a set app.zone = b as 'select 1'";
+        let names: Vec<_> = touches(several).into_iter().map(|it| it.0).collect();
+        assert_eq!(names, ["role", "app.zone"]);
+    }
 }

@@ -131,6 +131,7 @@ impl Walsender {
                 transaction: None,
                 unlocks_all: false,
                 recalls: false,
+                alone: false,
                 parameters: Vec::new(),
                 functions: Vec::new(),
                 details: Details::default(),

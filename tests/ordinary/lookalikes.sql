@@ -254,6 +254,8 @@ SELECT tablename, attname FROM pg_stats WHERE schemaname = 'nobody' UNION ALL SE
 
 SELECT count(*) FROM pg_statistic_ext WHERE stxname = 'pg_toast_1' OR stxname = 'pg_statistic';
 
+SELECT pg_toast_size.n AS pg_toast_n, "pg_toast_" FROM (SELECT 1 AS n, 2 AS pg_toast_) AS pg_toast_size;
+
 -- Names that a database with an encoding of one byte would fold.
 
 SELECT Ürün.É AS İd, GREATEST(Ürün.É, 2) AS "SET_CONFİG" FROM (SELECT 1 AS É) AS Ürün WHERE Ürün IS NOT NULL ORDER BY İd;

@@ -109,6 +109,11 @@ fn what_takes_no_snapshot_needs_no_zone() {
         "reset statement_timeout",
         "lock table orders",
         "notify c",
+        "vacuum orders",
+        "create database d",
+        "alter system set work_mem = '1MB'",
+        "reindex database d",
+        "drop index concurrently i",
         "set transaction isolation level serializable",
     ] {
         assert!(!needs_zone(&describe(text.as_bytes())), "{text}");
@@ -126,6 +131,13 @@ fn what_takes_no_snapshot_needs_no_zone() {
         "prepare p as select 1",
         "deallocate p",
         "fetch c",
+        "analyze orders",
+        "reindex table orders",
+        "cluster orders",
+        "vacuum; select 1",
+        "explain analyze select 1",
+        "create index on orders (id)",
+        "alter database d set app.tenant_id from current",
         "selec 1",
     ] {
         assert!(needs_zone(&describe(text.as_bytes())), "{text}");

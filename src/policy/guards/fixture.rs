@@ -108,6 +108,7 @@ pub fn statement(tag: &'static str, classes: &[Class]) -> Statement {
         transaction: None,
         unlocks_all: false,
         recalls: false,
+        alone: false,
         parameters: Vec::new(),
         functions: Vec::new(),
         details: Details::default(),

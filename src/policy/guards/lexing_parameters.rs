@@ -98,12 +98,20 @@ pub fn unreadable() -> Objection {
         .hint("Bind it as text, in UTF-8")
 }
 
+/// `UTF8` in the spellings that drivers use (asyncpg quotes it).
+pub fn is_utf8(value: &str) -> bool {
+    is_encoding(value, &["utf8", "unicode"])
+}
+
+/// The encoding that is none: bytes as they are. What libpq asks for in the C locale, where nothing tells it another.
+pub fn is_sql_ascii(value: &str) -> bool {
+    is_encoding(value, &["sqlascii"])
+}
+
 /// As PostgreSQL compares encoding names: letters and digits only, any case.
-fn is_utf8(value: &str) -> bool {
+fn is_encoding(value: &str, names: &[&str]) -> bool {
     let name: String = value.chars().filter(char::is_ascii_alphanumeric).collect();
-    ["utf8", "unicode"]
-        .iter()
-        .any(|utf8| name.eq_ignore_ascii_case(utf8))
+    names.iter().any(|it| name.eq_ignore_ascii_case(it))
 }
 
 fn is_on(value: &str) -> bool {
@@ -238,5 +246,24 @@ mod tests {
                 "é".repeat(62)
             )
         );
+    }
+
+    #[test]
+    fn utf8_has_many_spellings_and_sjis_is_none() {
+        for good in ["UTF8", "utf-8", "'utf-8'", "UNICODE", "Utf_8"] {
+            assert!(is_utf8(good), "{good}");
+        }
+        for bad in ["SJIS", "LATIN1", "", "UTF16", "SQL_ASCII"] {
+            assert!(!is_utf8(bad), "{bad}");
+        }
+        for (value, is) in [
+            ("SQL_ASCII", true),
+            ("sqlascii", true),
+            ("SQL_ASCII2", false),
+            ("", false),
+            ("ASCII", false),
+        ] {
+            assert_eq!(is_sql_ascii(value), is, "{value}");
+        }
     }
 }

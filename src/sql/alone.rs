@@ -1,0 +1,99 @@
+//! What PostgreSQL runs in no transaction block, and not behind another statement of its transaction.
+
+use super::token::Kind;
+use super::view::View;
+
+/// Is it one of those, by its words? What may run in a block as well is none.
+pub(super) fn is(view: View<'_>) -> bool {
+    const OF_THE_CLUSTER: [&str; 3] = ["database", "tablespace", "subscription"];
+    let word = |at, keyword| view.is(at, keyword);
+    match view.word(0).to_ascii_lowercase().as_slice() {
+        b"vacuum" => true,
+        b"create" if view.is_any(1, &OF_THE_CLUSTER) => true,
+        b"create" => {
+            let at = 1 + usize::from(word(1, "unique"));
+            word(at, "index") && word(at + 1, "concurrently")
+        }
+        b"drop" => view.is_any(1, &OF_THE_CLUSTER) || (word(1, "index") && word(2, "concurrently")),
+        b"alter" => {
+            let moves = word(1, "database") && word(3, "set") && word(4, "tablespace");
+            word(1, "system") || (moves && view.tokens.len() == 6)
+        }
+        b"reindex" => {
+            let at = behind_options(view);
+            let concurrently = word(at + 1, "concurrently");
+            concurrently || view.is_any(at, &["database", "system", "schema"])
+        }
+        // Without a table: every one that was clustered before, each in its own transaction.
+        b"cluster" => {
+            let at = behind_options(view);
+            view.tokens.len() == at + usize::from(word(at, "verbose"))
+        }
+        _ => false,
+    }
+}
+
+/// Where it goes on behind `(VERBOSE)` and the like.
+fn behind_options(view: View<'_>) -> usize {
+    match view.is_kind(1, Kind::Open) {
+        true => view.behind_parens(1),
+        false => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::describe;
+
+    #[test]
+    fn what_may_run_in_a_block_is_none() {
+        let is = |text: &str| describe(text.as_bytes()).statements[0].alone;
+        for text in [
+            "VACUUM",
+            "vacuum (analyze) t",
+            "create database d",
+            "drop database if exists d",
+            "create tablespace s location '/x'",
+            "drop tablespace s",
+            "alter system set work_mem = '1MB'",
+            "alter system reset all",
+            "alter database d set tablespace s",
+            "reindex database d",
+            "reindex (verbose) system d",
+            "reindex schema s",
+            "reindex table concurrently t",
+            "cluster",
+            "cluster verbose",
+            "cluster (verbose)",
+            "create unique index concurrently i on t (n)",
+            "create index concurrently on t (n)",
+            "drop index concurrently i",
+            "create subscription s connection '' publication p",
+            "drop subscription s",
+        ] {
+            assert!(is(text), "{text}");
+        }
+        for text in [
+            "analyze t",
+            "explain select 1",
+            "reindex table t",
+            "reindex index \"concurrently\"",
+            "reindex table \"database\"",
+            "cluster t",
+            "cluster verbose t",
+            "cluster (verbose) t using i",
+            "create index i on t (n)",
+            "create index \"concurrently\" on t (n)",
+            "drop index i",
+            "drop table \"concurrently\"",
+            "alter database d set work_mem = '1MB'",
+            "alter database d set app.tenant_id from current",
+            "alter database d set tablespace to s",
+            "create table database (n int)",
+            "refresh materialized view concurrently v",
+            "select 1 as vacuum",
+        ] {
+            assert!(!is(text), "{text}");
+        }
+    }
+}
