@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use super::splice::Splice;
-use super::{Change, Context, Conversation, Next, Observer, Setup};
+use super::{Change, Context, Conversation, Next, Observer, Origins, Setup};
 use crate::error::SqlState;
 use crate::policy::{Decision, Policy, Refusal, State, Who};
 use crate::protocol::frame::{self, SYNC, message, put_cstr};
@@ -40,8 +40,8 @@ impl Observer for Watching {
 }
 
 /// A client's connection; `described` is what the shell hands in and gets back.
-struct Attack {
-    conversation: Conversation,
+pub(super) struct Attack {
+    pub(super) conversation: Conversation,
     who: Who,
     facts: FactsCache,
     described: Option<Arc<Facts>>,
@@ -52,7 +52,11 @@ struct Attack {
 }
 
 impl Attack {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
+        Self::beginning_with(Origins::default())
+    }
+
+    fn beginning_with(origins: Origins) -> Self {
         let (policy, _) = Policy::parse(POLICY, "production.toml").expect("the policy is valid");
         let login = Arc::clone(&policy.logins["app"]);
         let setup = Setup {
@@ -63,7 +67,7 @@ impl Attack {
             max_statement_bytes: 1 << 20,
             record: false,
             replaceable: true,
-            origins: Arc::default(),
+            origins: Arc::new(origins),
             reported: Vec::new(),
             observes: false,
             walsender: false,
@@ -83,8 +87,13 @@ impl Attack {
         }
     }
 
+    /// Messages that were refused.
+    pub(super) fn refused(&self) -> usize {
+        self.watching.refused.get()
+    }
+
     /// What goes to the server, the bytes used up, and what is waited for.
-    fn client(&mut self, input: &[u8]) -> (Vec<u8>, usize, Next) {
+    pub(super) fn client(&mut self, input: &[u8]) -> (Vec<u8>, usize, Next) {
         let mut scratch = Vec::new();
         let mut context = Context {
             who: &self.who,
@@ -104,7 +113,7 @@ impl Attack {
         (out.finish().to_vec(), taken.consumed, taken.next)
     }
 
-    fn server(&mut self, input: &[u8]) {
+    pub(super) fn server(&mut self, input: &[u8]) {
         let (mut scratch, mut own) = (Vec::new(), Vec::new());
         let mut out = Splice::new(input, &mut scratch);
         let used = self
@@ -126,7 +135,7 @@ fn parse_named(out: &mut Vec<u8>, name: &str, text: &str) {
     });
 }
 
-fn query(text: &str) -> Vec<u8> {
+pub(super) fn query(text: &str) -> Vec<u8> {
     let mut out = Vec::new();
     message(&mut out, b'Q', |body| put_cstr(body, text.as_bytes()));
     out
@@ -292,6 +301,38 @@ fn a_hoard_of_bound_names_is_bounded() {
     }
     let bytes = attack.conversation.in_flight.pending_bytes();
     assert!((1 << 20..9 << 20).contains(&bytes), "{sent}: {bytes}");
+}
+
+/// What a RESET or NULL returns to is said to the server, be it thousands of bytes for ten of the client's.
+#[test]
+fn a_text_does_not_grow_by_what_it_resets() {
+    let origins = || Origins {
+        kept: vec![("my.p".to_owned(), "x".repeat(9000))],
+        pooled: vec![("my.q".to_owned(), "y".repeat(5000))],
+    };
+    let nulls = |times| vec!["set_config('my.p',NULL,false)"; times].join(",");
+    for (text, passes) in [
+        ("RESET my.p;".repeat(9900), false),
+        ("RESET my.q;".repeat(9900), false),
+        ("RESET ALL;".repeat(3000), false),
+        (format!("select {}", nulls(900)), false),
+        ("RESET my.p;".repeat(10), true),
+        ("RESET ALL;".repeat(5), true),
+        ("RESET work_mem;".repeat(2000), true),
+        (format!("select {}", nulls(10)), true),
+    ] {
+        let mut parsed = Vec::new();
+        parse(&mut parsed, &text);
+        for (input, is_one) in [(query(&text), true), (parsed, text.starts_with("select"))] {
+            let mut attack = Attack::beginning_with(origins());
+            attack.described = Some(Arc::new(describe(text.as_bytes())));
+            let (out, used, _) = attack.client(&input);
+            let refused = attack.refused() == 1;
+            assert_eq!(used, input.len());
+            assert!(out.len() < input.len() + 150_000, "{}", out.len());
+            assert!(!is_one || refused != passes, "{:.40}: {refused}", text);
+        }
+    }
 }
 
 fn kinds(mut bytes: &[u8]) -> Vec<u8> {

@@ -6,7 +6,7 @@
 //! (cursors) when the transaction is over. So an error, a rollback to a savepoint or a PREPARE of
 //! a name that is taken can only make the judgement stricter.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::bound::unread_zone;
@@ -20,6 +20,8 @@ use crate::sql::{Facts, NameAct, NameTouch, Statement, weight};
 
 /// Meanings of names that one client may have at a time.
 const MAX_MEANINGS: usize = 1024;
+/// Of these, under one name: each is judged again where the name is used.
+const MAX_OF_NAME: usize = 64;
 /// What they may take, bytes.
 const MAX_BYTES: usize = 1024 * 1024;
 /// From this length on a name may be one that PostgreSQL has cut (at 63 bytes, or before a character).
@@ -50,6 +52,8 @@ type Map = HashMap<Box<[u8]>, Entry>;
 pub(super) struct BySql {
     statements: Map,
     cursors: Map,
+    /// When all statements, and all cursors, were last taken back, as of one name.
+    all_taken_back: [u64; 2],
     /// Counts what was sent.
     sent: u64,
     /// Something was taken back, and is not answered.
@@ -60,9 +64,23 @@ pub(super) struct BySql {
     bytes: usize,
 }
 
-/// What a meaning takes, bytes: a little more than it really does.
-fn bytes_of(name: &[u8], facts: &Facts) -> usize {
-    2 * size_of::<Entry>() + size_of::<Meaning>() + name.len() + weight(facts)
+/// What a meaning takes, bytes: a little more than it really does. `weight`: of its facts.
+fn bytes_of(name: &[u8], weight: usize) -> usize {
+    2 * size_of::<Entry>() + size_of::<Meaning>() + name.len() + weight
+}
+
+/// The names of a text that were looked at: the next statement that has one of them tells nothing new.
+#[derive(Default)]
+struct Seen<'f> {
+    executed: HashSet<&'f [u8]>,
+    fetched: HashSet<&'f [u8]>,
+    prepared: HashSet<&'f [u8]>,
+    /// How often each is given a meaning; statements apart from cursors.
+    given: [HashMap<&'f [u8], usize>; 2],
+    /// And all of them.
+    meanings: usize,
+    /// What the text weighs, once anybody has asked.
+    weight: Option<usize>,
 }
 
 impl BySql {
@@ -82,10 +100,9 @@ impl BySql {
         map.get(name).map_or(&[], |entry| &entry.meanings)
     }
 
-    /// Is there room for a name of a text, and as many more as it has statements?
-    fn has_room(&self, name: &[u8], facts: &Facts) -> bool {
-        let count = self.count + facts.statements.len();
-        count <= MAX_MEANINGS && self.bytes + bytes_of(name, facts) <= MAX_BYTES
+    /// Is there room for a name of a text that weighs so much?
+    fn has_room(&self, name: &[u8], weight: usize) -> bool {
+        self.bytes + bytes_of(name, weight) <= MAX_BYTES
     }
 
     /// PREPARE or DECLARE was sent.
@@ -100,7 +117,7 @@ impl BySql {
             same.hold |= hold;
             return;
         }
-        let bytes = bytes_of(name, &facts);
+        let bytes = bytes_of(name, weight(&facts));
         entry.meanings.push(Meaning { facts, sent, hold });
         self.count += 1;
         self.bytes += bytes;
@@ -111,13 +128,13 @@ impl BySql {
         self.sent += 1;
         let sent = self.sent;
         self.takes_back = true;
-        let map = self.map(space);
         match name {
-            Some(name) => map
-                .get_mut(name)
-                .into_iter()
-                .for_each(|entry| entry.taken_back = sent),
-            None => map.values_mut().for_each(|entry| entry.taken_back = sent),
+            Some(name) => {
+                if let Some(entry) = self.map(space).get_mut(name) {
+                    entry.taken_back = sent;
+                }
+            }
+            None => self.all_taken_back[space as usize] = sent,
         }
     }
 
@@ -126,6 +143,7 @@ impl BySql {
         if !std::mem::take(&mut self.takes_back) {
             return;
         }
+        self.all_taken_back = [0; 2];
         let all = self
             .statements
             .values_mut()
@@ -142,14 +160,21 @@ impl BySql {
         self.takes_back = false;
         self.passing &= !idle;
         let (mut count, mut bytes) = (0, 0);
-        for (map, ends) in [(&mut self.statements, false), (&mut self.cursors, idle)] {
+        let [statements, cursors] = std::mem::take(&mut self.all_taken_back);
+        let maps = [
+            (&mut self.statements, statements, false),
+            (&mut self.cursors, cursors, idle),
+        ];
+        for (map, all, ends) in maps {
             map.retain(|name, entry| {
-                let taken_back = std::mem::take(&mut entry.taken_back);
+                let taken_back = std::mem::take(&mut entry.taken_back).max(all);
                 let stays = |it: &Meaning| it.sent > taken_back && (it.hold || !ends);
                 entry.meanings.retain(stays);
                 let left = entry.meanings.iter();
                 count += entry.meanings.len();
-                bytes += left.map(|it| bytes_of(name, &it.facts)).sum::<usize>();
+                bytes += left
+                    .map(|it| bytes_of(name, weight(&it.facts)))
+                    .sum::<usize>();
                 !entry.meanings.is_empty()
             });
         }
@@ -180,18 +205,28 @@ impl Conversation {
         cx: &Context<'_, O>,
         out: &mut Splice<'_>,
     ) -> Named {
-        for (at, statement) in facts.statements.iter().enumerate() {
+        let mut seen = Seen::default();
+        for statement in &facts.statements {
             let Some(touch) = &statement.details.by_name else {
                 continue;
             };
+            let name = name_of(touch);
             let named = match touch.act {
-                NameAct::Execute => {
-                    let before = &facts.statements[..at];
-                    self.judge_execute(statement, touch, before, cx, out)
+                NameAct::Execute if seen.executed.insert(name) => {
+                    let prepared = seen.prepared.contains(name);
+                    self.judge_execute(statement, name, prepared, cx, out)
                 }
-                NameAct::Fetch => self.judge_fetch(statement, touch, cx, out),
-                NameAct::Prepare | NameAct::Declare { .. } => self.judge_room(facts, touch, cx.who),
-                NameAct::Deallocate | NameAct::Close => Named::Allowed,
+                NameAct::Fetch if seen.fetched.insert(name) => {
+                    self.judge_fetch(statement, name, cx, out)
+                }
+                NameAct::Prepare => {
+                    seen.prepared.insert(name);
+                    self.judge_room(facts, touch, &mut seen, cx.who)
+                }
+                NameAct::Declare { .. } => self.judge_room(facts, touch, &mut seen, cx.who),
+                NameAct::Execute | NameAct::Fetch | NameAct::Deallocate | NameAct::Close => {
+                    Named::Allowed
+                }
             };
             if !matches!(named, Named::Allowed) {
                 return named;
@@ -202,16 +237,15 @@ impl Conversation {
 
     /// What was never seen prepared is not run: on a connection of one's own it could be anything, also
     /// what somebody else has left. (On a pooled one a pool may bring statements of its own; EXECUTE
-    /// there is a matter of `session-state` as a whole.)
+    /// there is a matter of `session-state` as a whole.) `prepared`: it is, ahead of it in the same text.
     fn judge_execute<O: Observer>(
         &mut self,
         statement: &Statement,
-        touch: &NameTouch,
-        before: &[Statement],
+        name: &[u8],
+        prepared: bool,
         cx: &Context<'_, O>,
         out: &mut Splice<'_>,
     ) -> Named {
-        let name = name_of(touch);
         let (mut known, refusal) = self.judge_meanings(Space::Statement, name, cx);
         if refusal.is_some() {
             return refused_at(refusal, statement);
@@ -232,11 +266,7 @@ impl Conversation {
                 }
             }
         }
-        let prepares = |it: &Statement| {
-            let touch = it.details.by_name.as_ref();
-            touch.is_some_and(|it| it.act == NameAct::Prepare && name_of(it) == name)
-        };
-        match known || before.iter().any(prepares) {
+        match known || prepared {
             true => Named::Allowed,
             false => refused_at(Some(unknown_statement(cx.who, name)), statement),
         }
@@ -247,11 +277,10 @@ impl Conversation {
     fn judge_fetch<O: Observer>(
         &mut self,
         statement: &Statement,
-        touch: &NameTouch,
+        name: &[u8],
         cx: &Context<'_, O>,
         out: &mut Splice<'_>,
     ) -> Named {
-        let name = name_of(touch);
         let (mut known, refusal) = self.judge_meanings(Space::Portal, name, cx);
         if refusal.is_some() {
             return refused_at(refusal, statement);
@@ -314,12 +343,33 @@ impl Conversation {
         (known, refusal)
     }
 
-    fn judge_room(&self, facts: &Facts, touch: &NameTouch, who: &Who) -> Named {
-        if touch.act == NameAct::Prepare && self.owns(name_of(touch)) {
-            return Named::Refused(taken_name(who, name_of(touch)));
+    /// Is there room for what a statement of a text names?
+    fn judge_room<'f>(
+        &self,
+        facts: &Facts,
+        touch: &'f NameTouch,
+        seen: &mut Seen<'f>,
+        who: &Who,
+    ) -> Named {
+        let name = name_of(touch);
+        let space = match touch.act {
+            NameAct::Prepare => Space::Statement,
+            _ => Space::Portal,
+        };
+        if space == Space::Statement && self.owns(name) {
+            return Named::Refused(taken_name(who, name));
         }
-        let by_sql = self.by_sql.as_ref();
-        match by_sql.is_none_or(|it| it.has_room(name_of(touch), facts)) {
+        seen.meanings += 1;
+        let given = seen.given[space as usize].entry(name).or_default();
+        *given += 1;
+        let (mut all, mut of_name, mut room) = (seen.meanings, *given, true);
+        if let Some(by_sql) = &self.by_sql {
+            let weight = *seen.weight.get_or_insert_with(|| weight(facts));
+            all += by_sql.count;
+            of_name += by_sql.meanings(space, name).len();
+            room = by_sql.has_room(name, weight);
+        }
+        match room && all <= MAX_MEANINGS && of_name <= MAX_OF_NAME {
             true => Named::Allowed,
             false => Named::Refused(too_many_names(who)),
         }
@@ -401,3 +451,6 @@ fn refused_at(refusal: Option<Box<Refusal>>, statement: &Statement) -> Named {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

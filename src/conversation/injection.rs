@@ -322,6 +322,12 @@ impl Injection {
         })
     }
 
+    /// Would the values of the startup packet make a text too long?
+    pub fn adds_too_much(&self, facts: &Facts) -> bool {
+        let origins = self.origins.as_deref();
+        origins.is_some_and(|origins| reading::is_too_much(facts, self.keeps(), origins))
+    }
+
     /// Appends what is said behind an Execute.
     pub fn put_behind(&self, out: &mut Vec<u8>, behind: &Behind<'_>) {
         reading::put_behind(out, &self.reading_name(), behind);

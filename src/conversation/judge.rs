@@ -62,6 +62,7 @@ impl Conversation {
             Verdict::Allow => {
                 let otherwise = types.and_then(|types| bound_otherwise(&facts, types, cx.who));
                 let refusal = otherwise.or_else(|| self.reaches_for_names(&facts, cx.who));
+                let refusal = refusal.or_else(|| self.parameters_say_too_much(&facts, cx.who));
                 match refusal.or_else(|| self.judge_behind_procedure(&facts, cx.who)) {
                     None => Judged::Allowed(facts),
                     Some(refusal) => Judged::Refused(refusal),

@@ -2,8 +2,9 @@
 //! yet, and what the running transaction's prefix must leave alone. What they are is in the `record`.
 
 mod defaults;
+mod touched;
 
-use std::cell::Cell;
+use std::cell::{Cell, LazyCell};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use crate::sql::{
     TransactionControl,
 };
 use crate::zone::Prefix;
+use touched::{add, append, contains};
 
 /// A simple Query whose answers are counted.
 #[derive(Debug)]
@@ -165,10 +167,11 @@ impl Parameters {
                 || (goes_on && modes::DEFAULTS.into_iter().any(mode))
         };
         // What is said behind a RESET takes a snapshot, and modes must be set before.
+        let has_modes = LazyCell::new(|| self.modes().is_some());
         let snapshot = |it: &Statement| {
-            reading::localized(it, self.keeps()).is_none()
-                && !reading::behind(it, self.keeps(), Some(&self.record)).is_empty()
-                && self.modes().is_some()
+            *has_modes
+                && reading::localized(it, self.keeps()).is_none()
+                && reading::returns_to_origin(it, &self.record)
         };
         // DISCARD ALL runs alone or not at all.
         let mut statements = facts.statements.iter().filter(|it| it.tag != "DISCARD ALL");
@@ -219,26 +222,15 @@ impl Parameters {
             self.modes.named = self.modes.named.or(named).or(modes::of(statement));
             let savepoint = statement.details.savepoint.as_ref();
             if savepoint.is_some_and(|it| it.act == SavepointAct::RollBackTo) {
-                self.reset.retain(|name| !contains(&self.touched, name));
-                self.touched.append(&mut self.reset);
+                append(&mut self.touched, &mut self.reset);
             }
         }
         for touch in facts.statements.iter().flat_map(|it| &it.parameters) {
-            let name = match &touch.name {
-                ParameterName::All => {
-                    self.touched.retain(|name| !contains(&self.reset, name));
-                    self.reset.append(&mut self.touched);
-                    continue;
-                }
-                ParameterName::Named(name) => name,
-                ParameterName::Dynamic => continue,
-            };
-            // What has been reset has been set as well, and a prefix sets what it has set.
-            let is_kept = self.record.value(name).is_some();
-            let of_interest = is_kept || touch.how == ParameterUse::Session;
-            self.covered |= is_kept && touch.how != ParameterUse::Session;
-            if of_interest && !contains(&self.touched, name) {
-                self.touched.push(name.clone());
+            if touch.name == ParameterName::All {
+                append(&mut self.reset, &mut self.touched);
+            } else if let Some(name) = self.of_interest(touch) {
+                add(&mut self.touched, name);
+                self.covered |= touch.how != ParameterUse::Session;
             }
         }
     }
@@ -279,12 +271,12 @@ impl Parameters {
     /// Is there room for what a statement sets, and for the savepoint that it sets?
     pub fn have_room_for(&self, facts: &Facts) -> bool {
         let names = facts.statements.iter();
-        let names = names.flat_map(|it| reading::names(it, self.keeps()));
+        let names = names.flat_map(|it| reading::named(it, self.keeps()));
         let asked = self.asked.iter().flatten().map(|name| &**name);
         let savepoint = |it: &Statement| it.details.savepoint.is_some();
         let grows = reading::sets(facts, self.keeps())
             || (self.record.is_changed() && facts.statements.iter().any(savepoint));
-        !grows || self.record.has_room_for(names.chain(asked))
+        self.can_touch(facts) && (!grows || self.record.has_room_for(names.chain(asked)))
     }
 
     /// Such a statement was sent, in an Execute.
@@ -298,12 +290,8 @@ impl Parameters {
     }
 
     /// Such statements were sent, in a Query.
-    pub fn plan(&mut self, facts: &Arc<Facts>, guard: bool, sent: Sent) {
-        for statement in &facts.statements {
-            let behind = reading::behind(statement, self.keeps(), Some(&self.record));
-            let asked = behind.iter().map(|behind| behind.name.map(Box::from));
-            self.asked.extend(asked);
-        }
+    pub fn plan(&mut self, facts: &Arc<Facts>, guard: bool, mut sent: Sent) {
+        self.asked.extend(std::mem::take(&mut sent.asked));
         self.plan = Some(Plan {
             facts: Arc::clone(facts),
             next: 0,
@@ -490,8 +478,4 @@ impl Parameters {
             self.record.commit();
         }
     }
-}
-
-fn contains(names: &[Box<str>], name: &str) -> bool {
-    names.iter().any(|it| **it == *name)
 }

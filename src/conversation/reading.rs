@@ -2,7 +2,10 @@
 //! form that ends with the transaction, and the question, behind it in the same round trip, what the
 //! parameters are now.
 
+mod added;
+
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::bound::binds_names;
@@ -12,6 +15,7 @@ use crate::sql::{
     Edit, EditKind, Facts, Localized, ParameterName, ParameterUse, Statement, describe,
 };
 use crate::zone::NAME_LENGTH;
+pub use added::is_too_much;
 
 /// Parameters that are not kept for the session: those of the running transaction, which leave nothing
 /// behind; those that are pinned, and set to what they are; who acts, which is no matter of this; one that
@@ -55,27 +59,25 @@ impl Keeps<'_> {
 
 /// The parameters that a statement sets for the session, and which are kept: each once.
 pub fn names<'s>(statement: &'s Statement, keeps: Keeps<'_>) -> impl Iterator<Item = &'s str> {
-    let name = move |at: usize| {
-        let touch = statement.parameters.get(at)?;
-        match &touch.name {
-            ParameterName::Named(name) if touch.how == ParameterUse::Session => {
-                Some(&**name).filter(|name| keeps.has(name))
-            }
-            _ => None,
+    let mut seen = HashSet::new();
+    named(statement, keeps).filter(move |name| seen.insert(*name))
+}
+
+/// The same, each as often as it stands there.
+pub fn named<'s>(statement: &'s Statement, keeps: Keeps<'_>) -> impl Iterator<Item = &'s str> {
+    let touches = statement.parameters.iter();
+    touches.filter_map(move |touch| match &touch.name {
+        ParameterName::Named(name) if touch.how == ParameterUse::Session => {
+            Some(&**name).filter(|name| keeps.has(name))
         }
-    };
-    let all = 0..statement.parameters.len();
-    all.filter_map(move |at| {
-        let found = name(at)?;
-        let before = (0..at).any(|earlier| name(earlier) == Some(found));
-        (!before).then_some(found)
+        _ => None,
     })
 }
 
 /// How the statement goes to the server in another form, if it does.
 pub fn localized<'s>(statement: &'s Statement, keeps: Keeps<'_>) -> Option<&'s Localized> {
     let localized = statement.details.localized.as_deref()?;
-    names(statement, keeps).next().map(|_| localized)
+    named(statement, keeps).next().map(|_| localized)
 }
 
 /// The same of a Parse: where names will be bound nobody knows yet whether they are kept, and what is not kept is
@@ -228,28 +230,38 @@ pub fn behind<'s>(
         };
         return names(statement, keeps).map(question).collect();
     }
-    let mut all = Vec::new();
-    if let (Some(record), Some(_)) = (record, &statement.details.localized) {
-        for touch in &statement.parameters {
-            match &touch.name {
-                ParameterName::Named(name) => all.extend(record.origins(Some(name))),
-                ParameterName::All => all.extend(record.origins(None)),
-                ParameterName::Dynamic => {}
-            }
-        }
-    }
-    if all.is_empty() {
-        return Vec::new();
-    }
+    let all = record.into_iter().flat_map(|it| returns(statement, it));
     let calls: Vec<String> = all
-        .into_iter()
         .map(|(name, value, pooled)| {
             let [name, value] = [name, value].map(quoted);
             format!("pg_catalog.set_config({name},{value},{})", !pooled)
         })
         .collect();
+    if calls.is_empty() {
+        return Vec::new();
+    }
     let text = format!("select {}", calls.join(","));
     vec![Behind { text, name: None }]
+}
+
+/// Is anything said behind a statement that has no local form: does it reset what the startup packet has set?
+pub fn returns_to_origin(statement: &Statement, record: &Record) -> bool {
+    returns(statement, record).next().is_some()
+}
+
+/// What the statement resets, as the startup packet has it.
+fn returns<'r>(
+    statement: &Statement,
+    record: &'r Record,
+) -> impl Iterator<Item = (&'r str, &'r str, bool)> {
+    let localized = statement.details.localized.iter();
+    let touches = localized.flat_map(|_| &statement.parameters);
+    let names = touches.filter_map(|touch| match &touch.name {
+        ParameterName::Named(name) => Some(Some(&**name)),
+        ParameterName::All => Some(None),
+        ParameterName::Dynamic => None,
+    });
+    names.flat_map(|name| record.origins(name))
 }
 
 /// A constant that is the same whether or not backslashes escape: behind a RESET the role's own default may say so.
@@ -257,11 +269,25 @@ fn quoted(text: &str) -> String {
     if !text.contains('\\') {
         return format!("'{}'", text.replace('\'', "''"));
     }
-    // A text of so many bytes does not hold so many tags, nor half of each at its end.
-    let mut tags = (0..=text.len()).map(|number| format!("$p{number}$"));
-    let ends = |tag: &String| format!("{text}{tag}").find(&**tag) == Some(text.len());
-    tags.find(ends)
-        .map_or_else(|| "NULL".to_owned(), |tag| format!("{tag}{text}{tag}"))
+    let tag = free_tag(text);
+    format!("{tag}{text}{tag}")
+}
+
+/// A tag for dollar quotes that the text does not hold, nor half of it at its end.
+fn free_tag(text: &str) -> String {
+    let rest = text
+        .match_indices("$p")
+        .map(|(at, start)| &text[at + start.len()..]);
+    let taken: HashSet<usize> = rest
+        .filter_map(|rest| {
+            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+            let (number, rest) = rest.split_at(digits);
+            let is_tag = rest.is_empty() || rest.starts_with('$');
+            number.parse().ok().filter(|_| is_tag)
+        })
+        .collect();
+    let mut free = (0..).filter(|number| !taken.contains(number));
+    format!("$p{}$", free.next().unwrap_or_default())
 }
 
 /// What became of the text of a Query.
@@ -271,6 +297,8 @@ pub struct Sent {
     pub moves: Vec<Move>,
     /// How many statements of ours stand behind each of the client's.
     pub behind: Vec<usize>,
+    /// The parameters that these ask about, as in [`Behind::name`].
+    pub asked: Vec<Option<Box<str>>>,
 }
 
 /// Appends the text of a Query, statement by statement in its local form and with ours behind.
@@ -295,6 +323,8 @@ pub fn put_query(
     for statement in &facts.statements {
         let ours = behind(statement, keeps, record);
         sent.behind.push(ours.len());
+        let asked = ours.iter().map(|ours| ours.name.map(Box::from));
+        sent.asked.extend(asked);
         let Some(localized) = statement
             .details
             .localized

@@ -2,6 +2,8 @@
 //! the running transaction changed them: what it takes back when it is rolled back, wholly or to a
 //! savepoint.
 
+use std::collections::HashSet;
+
 use crate::policy::guards::lexing_parameters::PINNED;
 
 /// Parameters that one client may have: those of its startup packet and those that it set.
@@ -128,8 +130,11 @@ impl Record {
         !self.log.is_empty()
     }
 
-    /// Is there room for these more, whatever their values are?
+    /// Is there room for these more, whatever their values are? Each is looked at once, and no more than there may
+    /// be with those that are there.
     pub fn has_room_for<'n>(&self, names: impl Iterator<Item = &'n str>) -> bool {
+        let mut seen = HashSet::new();
+        let names = names.filter(|name| seen.insert(*name)).take(MAX_NAMES + 1);
         let new = names.filter(|name| !self.session.iter().any(|(it, _)| **it == **name));
         let savepoints = self
             .log
@@ -374,6 +379,17 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_is_set_again_needs_no_more_room_and_those_too_many_are_not_looked_at() {
+        let record = Record::default();
+        assert!(record.has_room_for(["a.b"; 1000].into_iter()));
+        let names: Vec<String> = (0..1000).map(|number| format!("a.b{number}")).collect();
+        let mut looked_at = 0;
+        let names = names.iter().map(|name| &**name);
+        assert!(!record.has_room_for(names.inspect(|_| looked_at += 1)));
+        assert_eq!(looked_at, MAX_NAMES + 1);
+    }
+
+    #[test]
     fn there_is_an_end_to_it() {
         let mut record = Record::default();
         for number in 0..MAX_NAMES {
@@ -383,6 +399,7 @@ mod tests {
         }
         assert!(!record.has_room_for(["a.c"].into_iter()));
         assert!(record.has_room_for(["a.b1"].into_iter()));
+        assert!(record.has_room_for(["a.b1"; 1000].into_iter()));
         assert!(!record.fits("a.b1", &"x".repeat(MAX_BYTES)));
         assert!(record.fits("a.b1", &"x".repeat(MAX_BYTES / 2)));
         // Over and over: what undoes it does not grow.

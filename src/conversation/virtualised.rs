@@ -48,6 +48,12 @@ impl Conversation {
         (!room).then(|| too_many_parameters(who))
     }
 
+    /// The values of the startup packet would make of a text one that is much longer.
+    pub(super) fn parameters_say_too_much(&self, facts: &Facts, who: &Who) -> Option<Box<Refusal>> {
+        let injection = self.injection.as_ref()?;
+        injection.adds_too_much(facts).then(|| too_many_resets(who))
+    }
+
     /// Passes a Parse on: its text in the local form, if it has one here.
     pub(super) fn pass_parse(
         &mut self,
@@ -394,6 +400,14 @@ fn too_many_parameters(who: &Who) -> Box<Refusal> {
             MAX_BYTES >> 10
         ))
         .hint("Use SET LOCAL in a transaction, or RESET what is no longer needed");
+    Box::new(objection.refuse(Guard::SessionState, who, None))
+}
+
+fn too_many_resets(who: &Who) -> Box<Refusal> {
+    let objection = Objection::new("too many parameters are reset in one text")
+        .sqlstate(SqlState::PROGRAM_LIMIT)
+        .detail("Each returns to what the connection has begun with, which is said again behind it")
+        .hint("Send them one by one");
     Box::new(objection.refuse(Guard::SessionState, who, None))
 }
 

@@ -17,6 +17,11 @@ fn what_is_said_behind_a_reset_is_the_same_with_and_without_escapes() {
         (r"\ $p0$", r"$p1$\ $p0$$p1$"),
         (r"\ $p0", r"$p1$\ $p0$p1$"),
         (r"\", r"$p0$\$p0$"),
+        (r"\$p1$p0$p", r"$p2$\$p1$p0$p$p2$"),
+        (
+            r"\$p0x$p99999999999999999999$",
+            r"$p0$\$p0x$p99999999999999999999$$p0$",
+        ),
     ] {
         assert_eq!(quoted(text), wanted);
     }
