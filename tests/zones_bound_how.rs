@@ -10,7 +10,7 @@ mod zones {
 use support::message::{
     bind, close, column, describe, execute, extended, failed, fine, kinds, parse, parse_typed, sync,
 };
-use support::{Transport, Wire};
+use support::{OnEveryVersion, StackOptions, Transport, Wire, fixture};
 use zones::common::{
     SEEN, ZONE, bind_raw, log_in, nothing_is_left, refused, refused_at_bind, seen, stacks,
 };
@@ -349,6 +349,39 @@ fn nothing_hides_behind_more_calls_than_are_told_apart() {
                     ..=1000 => assert_eq!(column(&answer), ["t"]),
                     _ => refused(&mut wire, &answer, "zone-parameter"),
                 }
+            }
+        }
+    }
+}
+
+/// As who binds a timeout, because SET takes no parameter. The attack: one above its ceiling.
+#[test]
+fn a_bound_value_stays_below_its_ceiling() {
+    static STACKS: OnEveryVersion = OnEveryVersion::new();
+    const CEILING: &str = "[guards.parameters]\nceilings = { statement_timeout = \"1min\" }\n";
+    let stacks = STACKS.get(|| StackOptions {
+        policy: format!("{}{CEILING}", fixture::POLICY),
+        ..StackOptions::default()
+    });
+    for stack in stacks {
+        for (user, database) in [("shop_plain", "app"), ("shop_acme", "shop")] {
+            let mut wire = Wire::login(&stack.login(user, database));
+            let shown = |wire: &mut Wire| column(&wire.query("SHOW statement_timeout"));
+            let usual = shown(&mut wire);
+            for (how, behind) in [("true", &usual[..]), ("false", &["7s".to_owned()])] {
+                let text = format!("SELECT set_config('statement_timeout', $1, {how})");
+                for above in [Some("2min"), Some("0"), Some("much"), None] {
+                    refused_at_bind(&mut wire, &extended(&text, &[above]), "parameters");
+                }
+                let typed = [
+                    parse_typed("", &text, &[23]),
+                    bind("", "", &[Some("7")]),
+                    execute("", 0),
+                ];
+                refused_at_bind(&mut wire, &typed.concat(), "parameters");
+                assert_eq!(shown(&mut wire), usual);
+                assert_eq!(column(&wire.batch(&extended(&text, &[Some("7s")]))), ["7s"]);
+                assert_eq!(shown(&mut wire), behind);
             }
         }
     }

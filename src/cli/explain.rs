@@ -17,7 +17,7 @@ use super::answer::Answer;
 use super::judged::{self, Finding, alone, cut, findings, one_line};
 use super::test::player::{messages, play_in, prepared};
 use super::test::upstream::Upstream;
-use crate::conversation::without_bound_names;
+use crate::conversation::without_what_is_bound;
 use crate::policy::{
     Guard, Mode, Objection, Phase, Refusal, State, Verdict, Who, decide, decide_command,
 };
@@ -228,7 +228,7 @@ impl Explanation {
             None => judged::facts(text),
         };
         // Where names are bound it comes as a Parse, and each Bind is judged by itself.
-        let parsed = without_bound_names(&facts, NO_TYPES);
+        let parsed = without_what_is_bound(&facts, NO_TYPES, &who);
         let judged = parsed.as_ref().unwrap_or(&facts);
         let findings = |facts: &Facts| match &command {
             Some(command) => judged::of_command(command, &who),

@@ -15,6 +15,7 @@ use super::names::{MAX_BYTES, Prepared};
 use super::prepared::Called;
 use super::reading;
 use super::splice::Splice;
+use crate::policy::guards::parameters::has_ceiling;
 use crate::policy::guards::zone_not_granted;
 use crate::policy::{Refusal, Who};
 use crate::protocol::frame;
@@ -102,13 +103,14 @@ impl Conversation {
     }
 }
 
-/// What a Parse is judged by: without the parameters whose names will be bound, or for how long they are set. They
-/// are judged when they are.
+/// What a Parse is judged by: without the parameters whose names will be bound, or for how long they are set, or a
+/// value that has a ceiling. They are judged when they are.
 /// None: there are none. `types`: how many the Parse declares, and these.
-pub fn without_bound_names(facts: &Facts, types: &[u8]) -> Option<Facts> {
+pub fn without_what_is_bound(facts: &Facts, types: &[u8], who: &Who) -> Option<Facts> {
     let statement = facts.statements.first()?;
     let deferred = |(bound, touch): &(&Bound, &ParameterTouch)| {
-        is_late(bound, touch, statement) && is_readable(bound, types)
+        let late = is_late(bound, touch, statement) || is_capped(bound, touch, who);
+        late && is_readable(bound, types)
     };
     let mut gone = vec![false; statement.parameters.len()];
     for (bound, _) in bound(statement).filter(deferred) {
@@ -184,7 +186,12 @@ fn is_late(bound: &Bound, touch: &ParameterTouch, statement: &Statement) -> bool
     (bound.name.is_some() || bound.local.is_some()) && settable
 }
 
-/// Must the values be read?
+/// Is a value bound to a parameter that has a ceiling?
+fn is_capped(bound: &Bound, touch: &ParameterTouch, who: &Who) -> bool {
+    bound.value.is_some() && has_ceiling(touch, who)
+}
+
+/// Can nobody go on where the values cannot be read?
 fn matters(bound: &Bound, touch: &ParameterTouch, statement: &Statement, who: &Who) -> bool {
     is_late(bound, touch, statement) || who.chosen_parameter().is_some_and(|it| is(touch, it))
 }

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::bound::{bound_otherwise, without_bound_names};
+use super::bound::{bound_otherwise, without_what_is_bound};
 use super::client::{Message, Step};
 use super::in_flight::Expected;
 use super::names::Prepared;
@@ -55,7 +55,7 @@ impl Conversation {
         };
         self.judged += facts.extent();
         let state = self.state(cx, types.is_none());
-        let without = types.and_then(|types| without_bound_names(&facts, types));
+        let without = types.and_then(|types| without_what_is_bound(&facts, types, cx.who));
         let decision = decide(without.as_ref().unwrap_or(&facts), cx.who, state);
         cx.observer.judged(&facts, &decision, text);
         match decision.verdict {

@@ -50,7 +50,7 @@ use crate::sql::FactsCache;
 use crate::zone::signed::Signer;
 use crate::zone::{NAME_LENGTH, Prefix};
 
-pub use bound::without_bound_names;
+pub use bound::without_what_is_bound;
 use by_sql::BySql;
 use in_flight::InFlight;
 use injection::Injection;

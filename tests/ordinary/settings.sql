@@ -248,6 +248,16 @@ SELECT set_config('search_path', '"$user", public', false);
 SELECT set_config('statement_timeout', '30s', false), set_config('work_mem', '8MB', false);
 RESET ALL;
 
+-- As who binds what SET does not take.
+
+--! values 31s
+SELECT set_config('statement_timeout', $1, true);
+--! values 7MB|32s
+SELECT set_config('work_mem', $1, false), set_config('statement_timeout', $2::text, false);
+SHOW work_mem;
+SHOW statement_timeout;
+RESET ALL;
+
 SELECT "set_config"('timezone', 'UTC', false) AS tz, SET_CONFIG('lock_timeout', '1s', true);
 
 SELECT set_config('application_name', 'x', false) WHERE true;

@@ -29,7 +29,7 @@ fn body(values: &[Option<&[u8]>]) -> Vec<u8> {
 /// The guard that refuses it, if one does.
 fn judged(text: &str, who: &Who, values: &[Option<&[u8]>]) -> Option<Guard> {
     let facts = describe(text.as_bytes());
-    let at_parse = without_bound_names(&facts, &[0, 0]);
+    let at_parse = without_what_is_bound(&facts, &[0, 0], who);
     let at_parse = at_parse.as_ref().unwrap_or(&facts);
     if let crate::policy::Verdict::Refuse(refusal) = decide(at_parse, who, CHOSEN).verdict {
         return Some(refusal.guard);
@@ -71,6 +71,12 @@ fn what_is_bound_is_judged_as_if_the_text_said_it() {
             }
             let half = format!("select set_config($1, '{value}', {how})");
             assert_eq!(bound, judged(&half, &who, &values[..1]), "{half}");
+            let half = format!("select set_config('{name}', $1, {how})");
+            // These have guards of their own that look at a value in the text only, or at the zone.
+            let own = ["client_encoding", "role", "app.tenant_id"];
+            if !own.contains(&&*name.to_ascii_lowercase()) {
+                assert_eq!(bound, judged(&half, &who, &values[1..]), "{half}");
+            }
             bound
         };
         assert_eq!(said("Work_Mem", "32MB"), None);
@@ -88,6 +94,45 @@ fn what_is_bound_is_judged_as_if_the_text_said_it() {
         assert_eq!(said("client_encoding", "UTF8"), None);
         assert_eq!(said("TimeZone", "UTC"), None);
         assert_eq!(said("no.such", "x"), None);
+    }
+}
+
+#[test]
+fn a_bound_value_stays_below_its_ceiling() {
+    let who = who_under(&policy(GUARDS), "shop_acme", "shop");
+    let nobody = who_under(&policy(GUARDS), "shop_report", "tools");
+    for who in [&who, &nobody] {
+        for (value, refused) in [
+            (Some(&b"32MB"[..]), false),
+            (Some(b"65536"), false),
+            (Some(b"65537"), true),
+            (Some(b"1TB"), true),
+            (Some(b""), true),
+            (Some(b"\xff"), true),
+            (Some(b"\0\0\0\x05"), true),
+            (None, true),
+        ] {
+            for text in [
+                "select set_config('work_mem', $1, true)",
+                "select set_config('SORT_MEM', $1, false), 1",
+                "select set_config('work_mem', $1::text, true)",
+            ] {
+                let guard = judged(text, who, &[value]);
+                assert_eq!(guard.is_some(), refused, "{text} {value:?}");
+                assert!(guard.is_none_or(|it| it == Guard::Parameters), "{text}");
+            }
+        }
+        // What another type says is not read: refused when it is parsed.
+        let facts = describe(b"select set_config('work_mem', $1, true)");
+        let int4 = [0, 1, 0, 0, 0, 23];
+        assert!(without_what_is_bound(&facts, &int4, who).is_none());
+        assert!(bound_otherwise(&facts, &int4, who).is_none());
+        for computed in ["$1 || ''", "$1, $2 = $1", "pg_size_pretty($1)"] {
+            let text = format!("select set_config('work_mem', {computed}, true)");
+            let value = Some(&b"1TB"[..]);
+            let guard = judged(&text, who, &[value, value]);
+            assert!(guard.is_some(), "{text}");
+        }
     }
 }
 
@@ -142,7 +187,8 @@ fn many_of_them_are_told_apart() {
     });
     let text = format!("select {}", calls.collect::<Vec<_>>().join(", "));
     let facts = describe(text.as_bytes());
-    let rest = without_bound_names(&facts, &[0, 0]).expect("names are bound");
+    let who = who_under(&policy(GUARDS), "shop_acme", "shop");
+    let rest = without_what_is_bound(&facts, &[0, 0], &who).expect("names are bound");
     let statement = &rest.statements[0];
     assert_eq!(statement.parameters.len(), 666);
     let bounds = statement.details.bound.as_ref().expect("values are");

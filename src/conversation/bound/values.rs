@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Read, binds_names, bound, is_late, matters};
+use super::{Read, binds_names, bound, is_capped, is_late, matters};
 use crate::conversation::client::Message;
 use crate::policy::guards::{lexing_parameters, session_state, statement_bounds, zone_parameter};
 use crate::policy::{Guard, Refusal, Who};
 use crate::protocol::bind;
-use crate::sql::{Bound, Facts, Said, Statement, resolve};
+use crate::sql::{Bound, Facts, ParameterTouch, Said, Statement, resolve};
 
 /// Says whether a zone may not be bound.
 type Refuse = fn(&Who, &str) -> Option<Refusal>;
@@ -23,8 +23,8 @@ pub fn read_bound(
     let Some(statement) = facts.statements.first() else {
         return Read::Nothing;
     };
-    let mut all = bound(statement).filter(|(bound, touch)| matters(bound, touch, statement, who));
-    if all.next().is_none() {
+    let mut all = bound(statement);
+    if !all.any(|(bound, touch)| is_read(bound, touch, statement, who)) {
         return Read::Nothing;
     }
     if message.header.total > max {
@@ -38,6 +38,11 @@ pub fn read_bound(
         Ok(Some(facts)) => Read::Facts(Arc::new(facts)),
         Err(refusal) => Read::Refused(refusal),
     }
+}
+
+/// Must the values be read? Of one with a ceiling the guard says what is to be done where it cannot be.
+fn is_read(bound: &Bound, touch: &ParameterTouch, statement: &Statement, who: &Who) -> bool {
+    matters(bound, touch, statement, who) || is_capped(bound, touch, who)
 }
 
 /// A name, a zone, or for how long, that will be bound with a type that is not read byte by byte.
@@ -90,8 +95,18 @@ pub fn read(
     let mut told = who.zone_is_signed();
     let mut resolved = Vec::new();
     let all = bound(statement);
-    for (bound, touch) in all.filter(|(bound, touch)| matters(bound, touch, statement, who)) {
+    for (bound, touch) in all.filter(|(bound, touch)| is_read(bound, touch, statement, who)) {
         let value = bound.value.and_then(text);
+        if !matters(bound, touch, statement, who) {
+            told = true;
+            resolved.push(Said {
+                touch: bound.touch,
+                name: None,
+                value,
+                local: None,
+            });
+            continue;
+        }
         if is_late(bound, touch, statement) {
             let name = bound.name.map(|it| text(it).filter(named));
             let local = bound.local.map(boolean);

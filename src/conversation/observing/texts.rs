@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::foresight::Meaning;
 use super::{Change, MAX_BESIDE_TEXT, Onlooker};
-use crate::conversation::bound::{Read, bound_otherwise, read_bound, without_bound_names};
+use crate::conversation::bound::{Read, bound_otherwise, read_bound, without_what_is_bound};
 use crate::conversation::client::Message;
 use crate::conversation::judge::reaches_for_others;
 use crate::conversation::{Context, Next, Observer, prepared};
@@ -113,7 +113,7 @@ impl Onlooker {
         let state = self.state(cx, parts.types.is_none());
         let without = parts
             .types
-            .and_then(|types| without_bound_names(facts, types));
+            .and_then(|types| without_what_is_bound(facts, types, cx.who));
         let decision = decide(without.as_ref().unwrap_or(facts), cx.who, state);
         cx.observer.judged(facts, &decision, text);
         let otherwise = parts
@@ -241,7 +241,7 @@ impl Onlooker {
         bound: Option<&Facts>,
         cx: &Context<'_, O>,
     ) -> bool {
-        let without = without_bound_names(facts, NO_TYPES);
+        let without = without_what_is_bound(facts, NO_TYPES, cx.who);
         let before = State {
             chosen: Chosen::Later,
             ..cx.state

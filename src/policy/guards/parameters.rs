@@ -46,9 +46,21 @@ pub fn foreseen(who: &Who, name: &str, value: &str) -> Option<Refusal> {
     touched(&touch, who).map(|objection| objection.refuse(Guard::Parameters, who, None))
 }
 
+/// Has the parameter that is set a ceiling, so that its value must be read where it is bound?
+pub fn has_ceiling(touch: &ParameterTouch, who: &Who) -> bool {
+    let sets = matches!(touch.how, ParameterUse::Session | ParameterUse::Local);
+    let is = |name: &str| ceilings(who).iter().any(|it| *it.parameter.name == *name);
+    sets && matches!(&touch.name, ParameterName::Named(name) if is(name))
+}
+
+fn ceilings(who: &Who) -> &[Ceiling] {
+    let settings = &who.policy.options.parameters;
+    who.login.ceilings.as_ref().unwrap_or(&settings.ceilings)
+}
+
 fn touched(touch: &ParameterTouch, who: &Who) -> Option<Objection> {
     let settings = &who.policy.options.parameters;
-    let ceilings = who.login.ceilings.as_ref().unwrap_or(&settings.ceilings);
+    let ceilings = ceilings(who);
     if touch.how == ParameterUse::Reset {
         return None;
     }

@@ -13,7 +13,7 @@ mod seeds;
 use conversing::frames;
 use conversing::who::{Login, PREFIX_NAME};
 use play::{Played, check_same, play};
-use portcullis::conversation::without_bound_names;
+use portcullis::conversation::without_what_is_bound;
 use portcullis::policy::{Chosen, State, Verdict, decide};
 use portcullis::sql::describe;
 
@@ -62,7 +62,7 @@ fn check_texts(played: &Played, login: Login) {
         let mut facts = describe(&as_sent(text));
         if frame.kind == b'P' {
             // What is bound is judged when it is; zones are looked at by a target of their own.
-            facts = without_bound_names(&facts, NO_TYPES).unwrap_or(facts);
+            facts = without_what_is_bound(&facts, NO_TYPES, &who).unwrap_or(facts);
         }
         let verdict = decide(
             &facts,
