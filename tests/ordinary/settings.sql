@@ -252,11 +252,9 @@ RESET ALL;
 
 --! values 31s
 SELECT set_config('statement_timeout', $1, true);
+
 --! values 7MB|32s
 SELECT set_config('work_mem', $1, false), set_config('statement_timeout', $2::text, false);
-SHOW work_mem;
-SHOW statement_timeout;
-RESET ALL;
 
 SELECT "set_config"('timezone', 'UTC', false) AS tz, SET_CONFIG('lock_timeout', '1s', true);
 
