@@ -99,6 +99,28 @@ fn transactions_savepoints_and_resets_keep_the_zone() {
 }
 
 /// What the client has set itself goes in the same prefix.
+/// What stands before a BEGIN is in its block, and the zone is entered once more behind it.
+#[test]
+fn a_block_in_the_middle_of_a_text_is_in_the_zone() {
+    each(stacks(), |stack, database| {
+        let mut wire = acme(stack, database);
+        let note = |text: &str| format!("INSERT INTO orders (note) VALUES ('{text}')");
+        for end in ["COMMIT", "ROLLBACK"] {
+            let sql = format!("{SEEN}; BEGIN; {SEEN}; {}; {end}; {SEEN}", note(end));
+            let answer = wire.query(&sql);
+            assert_eq!(fine(&answer), 'I');
+            assert_eq!(column(&answer), ["acme"; 3]);
+        }
+        let answer = wire.query(&format!("{}; ROLLBACK", note("undone")));
+        assert_eq!(fine(&answer), 'I');
+        let kept =
+            "SELECT tenant_id || note FROM orders WHERE note IN ('COMMIT', 'ROLLBACK', 'undone')";
+        assert_eq!(stack.direct(database, kept), "acmeCOMMIT\n");
+        let mut globex = Wire::login(&stack.login("shop_globex", database));
+        assert_eq!(column(&globex.query(SEEN)), ["globex"]);
+    });
+}
+
 #[test]
 fn parameters_and_prepared_statements_stand_beside_the_zone() {
     each(stacks(), |stack, database| {
