@@ -91,3 +91,45 @@ fn what_one_client_has_set_is_nobody_elses() {
         }
     }
 }
+
+/// The attack: what the pool would be given for another client is sent as one's own text.
+#[test]
+fn nobody_parses_for_another_by_forging_its_mark() {
+    let stack = start(NEW);
+    let sql = month(0);
+    let mut one = client(&stack, &[("options", "-c DateStyle=ISO,DMY")]);
+    assert_eq!(named(&mut one, &sql), "2 0");
+    // PgBouncer keeps it under a name of its own, with the text.
+    let kept = "SELECT statement FROM pg_prepared_statements WHERE statement LIKE '%read under%' AND statement LIKE '%01/02/2024%'";
+    let mut seen = Wire::login_with(
+        &stack.login_at(stack.transaction_port, "shop_acme", "shop"),
+        Transport::Plain,
+        &[],
+    );
+    let marked = column(&seen.query(kept)).remove(0);
+    drop(seen);
+    drop(one);
+    let forged = marked.replace("|| ' 0'", "|| ' 1'");
+    let mut other = client(&stack, &[]);
+    assert_eq!(named(&mut other, &forged), "1 1");
+    let mut one = client(&stack, &[("options", "-c DateStyle=ISO,DMY")]);
+    assert_eq!(named(&mut one, &month(1)), "2 1");
+}
+
+#[test]
+fn how_values_are_shown_is_each_clients_own() {
+    for version in [NEW, NEWEST] {
+        let stack = start(version);
+        for (setting, sql) in [
+            ("bytea_output = escape", "SELECT '\\x01'::bytea::text"),
+            ("extra_float_digits = 0", "SELECT pi()::text"),
+        ] {
+            let mut other = client(&stack, &[]);
+            let usual = column(&other.query(sql)).remove(0);
+            let mut one = client(&stack, &[]);
+            fine(&one.query(&format!("SET {setting}")));
+            assert_ne!(named(&mut one, sql), usual, "{setting}");
+            assert_eq!(named(&mut other, sql), usual, "{setting}");
+        }
+    }
+}

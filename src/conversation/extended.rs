@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::bound::Read;
 use super::client::{Message, Step, bad_layout, only_cstr};
 use super::in_flight::{Expected, Pending, Space};
+use super::injection::shared::is_marked;
 use super::judge::Judged;
 use super::names::{
     MAX_BYTES, MAX_NAMES, Prepared, bytes_of, is_cut, name_too_long, too_many_names,
@@ -86,7 +87,7 @@ impl Conversation {
         }
         let meaning = Prepared {
             source: self.remember(name, text, types, &facts),
-            followed: !name.is_empty() && self.hands_over_now(name, &facts),
+            followed: !name.is_empty() && !is_marked(text) && self.hands_over_now(name, &facts),
             text: self.record.then(|| Arc::new(text.to_vec())),
             moves: reading::moves(text, &self.rewrites(&facts)),
             deallocates: self.deallocates(&facts).is_some(),

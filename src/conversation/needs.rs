@@ -1,5 +1,6 @@
 //! What a statement needs of the prefix, and what it does to it.
 
+use super::injection::shared::decides;
 use super::modes;
 use super::record::Record;
 use crate::sql::{
@@ -41,12 +42,17 @@ pub fn runs_alone(statement: &Statement) -> bool {
 }
 
 /// Would it do something else without what the client has set? What makes or drops anything, where the client lets
-/// nothing be written; an index, whose name is looked for along the search_path. Better that it fails.
+/// nothing be written; what names a relation, which is looked for along the search_path; an index, whose constants are
+/// read by more. Better that it fails.
 pub fn depends_on(statement: &Statement, record: &Record) -> bool {
-    let path = || matches!(statement.tag, "CREATE INDEX" | "DROP INDEX");
+    const OF_THE_CLUSTER: [&str; 4] = ["DATABASE", "TABLESPACE", "SYSTEM", "SUBSCRIPTION"];
+    let has = |name: &str| record.value(name).is_some();
+    let names_none = OF_THE_CLUSTER.iter().any(|it| statement.tag.ends_with(it));
     let writes_not = || record.value(modes::READ_ONLY).is_some_and(|it| it != "off");
-    statement.classes.has(Class::Ddl)
-        && (writes_not() || (path() && record.value("search_path").is_some()))
+    let reads = || statement.tag == "CREATE INDEX" && record.all().any(|(name, _)| decides(name));
+    (statement.classes.has(Class::Ddl) && writes_not())
+        || (!names_none && has("search_path"))
+        || reads()
 }
 
 /// SET CONSTRAINTS can run triggers at once, but only those of statements that got the prefix themselves.

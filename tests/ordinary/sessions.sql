@@ -244,16 +244,8 @@ UPDATE pg_temp.tmp_picked SET n = n + 1 WHERE id = 2;
 SELECT p.id + 0, upper(p.note), p.n + 0 FROM tmp_picked p ORDER BY p.id;
 CREATE TEMP TABLE IF NOT EXISTS tmp_picked (other int) ON COMMIT DROP;
 COPY tmp_picked (id, note) TO STDOUT;
-CREATE INDEX ON pg_temp.tmp_picked (n);
 COMMIT;
 SELECT to_regclass('tmp_picked') IS NULL;
-
-BEGIN;
-DROP TABLE IF EXISTS pg_temp.tmp_picked;
-CREATE TEMP TABLE tmp_picked (id int) ON COMMIT DROP;
-CREATE UNIQUE INDEX IF NOT EXISTS tmp_picked_id ON pg_temp.tmp_picked (id);
-DROP TABLE pg_temp.tmp_picked;
-COMMIT;
 
 BEGIN;
 CREATE TEMP TABLE tmp_found ON COMMIT DROP AS WITH o AS (SELECT id, note FROM orders WHERE id > 0) SELECT * FROM o;

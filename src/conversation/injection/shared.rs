@@ -3,7 +3,8 @@
 //! first to parse it on a server connection: `date '01/02/2024'` is another day under another DateStyle.
 //!
 //! So the text that is left to the pool ends with a comment that tells the parameters of its client by a hash, where
-//! it has any that matter, and nothing is left to it in a transaction that sets one for itself.
+//! it has any that matter, and nothing is left to it in a transaction that sets one for itself, or may have by DO or
+//! CALL. What a function sets inside of a query is not seen.
 
 use ring::digest::{Context, SHA256};
 
@@ -17,9 +18,8 @@ pub type ReadUnder = u64;
 
 /// Those that decide nothing about how a text is read, nor much about how it is planned. Names with a dot are an
 /// extension's or nobody's, and the zone's.
-const HARMLESS: [&str; 24] = [
+const HARMLESS: [&str; 22] = [
     "application_name",
-    "bytea_output",
     "client_connection_check_interval",
     "client_min_messages",
     "commit_delay",
@@ -27,7 +27,6 @@ const HARMLESS: [&str; 24] = [
     "default_transaction_deferrable",
     "default_transaction_isolation",
     "default_transaction_read_only",
-    "extra_float_digits",
     "idle_in_transaction_session_timeout",
     "idle_session_timeout",
     "jit",
@@ -45,7 +44,7 @@ const HARMLESS: [&str; 24] = [
 ];
 
 /// Does it matter to others under which value of this parameter a text was read?
-fn matters(name: &str) -> bool {
+pub fn decides(name: &str) -> bool {
     let is = |it: &str| it.eq_ignore_ascii_case(name);
     let pinned = PINNED.iter().any(|(it, _)| is(it));
     !name.contains('.') && !pinned && !HARMLESS.iter().any(|it| is(it))
@@ -57,7 +56,7 @@ pub fn reads_otherwise(facts: &Facts) -> bool {
     touches.any(|touch| {
         touch.how != ParameterUse::Stored
             && match &touch.name {
-                ParameterName::Named(name) => matters(name),
+                ParameterName::Named(name) => decides(name),
                 ParameterName::All | ParameterName::Dynamic => true,
             }
     })
@@ -77,7 +76,7 @@ impl Injection {
 }
 
 fn hashed(mut all: Vec<(&str, &str)>) -> ReadUnder {
-    all.retain(|(name, _)| matters(name));
+    all.retain(|(name, _)| decides(name));
     all.sort_unstable();
     if all.is_empty() { 0 } else { hash(&all) }
 }
@@ -95,11 +94,18 @@ fn hash(all: &[(&str, &str)]) -> ReadUnder {
     ReadUnder::from_be_bytes(first).max(1)
 }
 
+/// Does the text hold what looks like a mark, be it a client's own? It is not left to the pool: it would be another's.
+pub fn is_marked(text: &[u8]) -> bool {
+    text.windows(MARK.len()).any(|it| it == MARK.as_bytes())
+}
+
+const MARK: &str = "/* read under ";
+
 /// What stands behind the text then; nothing for 0.
 pub fn mark(under: ReadUnder) -> String {
     match under {
         0 => String::new(),
-        _ => format!("\n/* read under {under:016x} */"),
+        _ => format!("\n{MARK}{under:016x} */"),
     }
 }
 
@@ -148,6 +154,8 @@ mod tests {
         assert_ne!(one, hash(&[("datestyle", "ISO, MDY")]));
         assert_ne!(hash(&[("a", "bc")]), hash(&[("ab", "c")]));
         assert_eq!(mark(0), "");
+        assert!(is_marked(format!("select 1{}", mark(7)).as_bytes()));
+        assert!(!is_marked(b"select 1 /* read */") && !is_marked(b""));
         assert_eq!(mark(1), "\n/* read under 0000000000000001 */");
     }
 }

@@ -73,6 +73,7 @@ impl Injection {
         };
         if before.ended {
             self.last_failed = Failed::Unknown;
+            self.reads_otherwise = true;
             return;
         }
         self.armed = before.armed;

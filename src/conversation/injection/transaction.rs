@@ -18,7 +18,7 @@ impl Injection {
             choice.sent(facts);
         }
         self.prepared_by_sql |= facts.classes.has(Class::Prepare);
-        self.reads_otherwise |= reads_otherwise(facts);
+        self.reads_otherwise |= reads_otherwise(facts) || ends_inside(facts);
         if may_remove_names(facts) {
             self.keeping.doubted();
             self.removes_names = true;
