@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::bound::Read;
 use super::client::{Message, Step, bad_layout, only_cstr};
 use super::in_flight::{Expected, Pending, Space};
-use super::injection::shared::is_marked;
 use super::judge::Judged;
 use super::names::{
     MAX_BYTES, MAX_NAMES, Prepared, bytes_of, is_cut, name_too_long, too_many_names,
@@ -85,9 +84,11 @@ impl Conversation {
         if matches!(taken, Lookup::Wait) {
             return Ok(Step::Hold);
         }
+        let source = self.remember(name, text, types, &facts);
+        let free = source.as_ref().is_some_and(|it| !it.is_marked());
         let meaning = Prepared {
-            source: self.remember(name, text, types, &facts),
-            followed: !name.is_empty() && !is_marked(text) && self.hands_over_now(name, &facts),
+            source,
+            followed: !name.is_empty() && free && self.hands_over_now(name, &facts),
             text: self.record.then(|| Arc::new(text.to_vec())),
             moves: reading::moves(text, &self.rewrites(&facts)),
             deallocates: self.deallocates(&facts).is_some(),

@@ -27,7 +27,7 @@ pub(super) use source::parts;
 
 use super::client::{Message, Step};
 use super::in_flight::{Expected, Space};
-use super::injection::shared::{ReadUnder, is_marked, moves_with};
+use super::injection::shared::{ReadUnder, moves_with};
 use super::names::{MAX_BYTES, Prepared};
 use super::reading::{self, Keeps, Rewrite};
 use super::splice::Splice;
@@ -117,6 +117,9 @@ impl Statements {
                 new.fill(self.made, text, types, rewrites);
                 source = Arc::new(new);
             }
+        }
+        if let Some(source) = Arc::get_mut(&mut source).filter(|_| !unnamed) {
+            source.look_for_mark();
         }
         source
     }
@@ -292,10 +295,7 @@ impl Conversation {
             if prepared.followed && source.read_under() == self.read_under() {
                 return Called::ByName;
             }
-            if !prepared.followed
-                && !is_marked(source.text())
-                && self.hands_over(name, &prepared.facts)
-            {
+            if !prepared.followed && !source.is_marked() && self.hands_over(name, &prepared.facts) {
                 self.have_it_followed(name, prepared, source, out);
                 return Called::ByName;
             }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::description::Description;
-use crate::conversation::injection::shared::{ReadUnder, mark};
+use crate::conversation::injection::shared::{ReadUnder, is_marked, mark};
 use crate::conversation::reading::{Rewrite, put_rewritten};
 use crate::protocol::frame::{self, HEADER, cstr, put_cstr};
 
@@ -18,6 +18,8 @@ pub struct Source {
     pub(super) given: Description,
     /// By what parameters it was read when it was left to the pool.
     read_under: AtomicU64,
+    /// It has a name, and its text a mark of its own: it is not left to the pool.
+    marked: bool,
 }
 
 impl Source {
@@ -36,6 +38,7 @@ impl Source {
         self.id = id;
         self.given = Description::default();
         self.read_under = AtomicU64::default();
+        self.marked = false;
         self.message.clear();
         // At once: growing leaves up to as much again unused, in every statement of every client.
         self.message
@@ -61,6 +64,16 @@ impl Source {
             out.push(0);
             out.extend_from_slice(types);
         });
+    }
+
+    /// Looked for once, when it is parsed: a Bind of some bytes must not read a megabyte again.
+    pub(super) fn look_for_mark(&mut self) {
+        self.marked = is_marked(self.text());
+    }
+
+    /// May its text not be left to the pool?
+    pub fn is_marked(&self) -> bool {
+        self.marked
     }
 
     /// It is left to the pool, read by this.
