@@ -187,3 +187,16 @@ pub fn readable(mut bytes: &[u8]) -> String {
     }
     lines + &bytes.escape_ascii().to_string()
 }
+
+/// The messages of one side but for those of one kind.
+pub fn without(kind: u8, mut bytes: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(bytes.len());
+    while let Some((this, rest)) = split(bytes) {
+        if this != kind {
+            kept.extend_from_slice(&bytes[..bytes.len() - rest.len()]);
+        }
+        bytes = rest;
+    }
+    kept.extend_from_slice(bytes);
+    kept
+}
