@@ -17,11 +17,11 @@ pub(super) fn is(view: View<'_>) -> bool {
         b"drop" => view.is_any(1, &OF_THE_CLUSTER) || (word(1, "index") && word(2, "concurrently")),
         b"alter" => {
             let moves = word(1, "database") && word(3, "set") && word(4, "tablespace");
-            word(1, "system") || (moves && view.tokens.len() == 6)
+            word(1, "system") || (moves && view.tokens.len() == 6) || detaches_concurrently(view)
         }
         b"reindex" => {
             let at = behind_options(view);
-            let concurrently = word(at + 1, "concurrently");
+            let concurrently = word(at + 1, "concurrently") || has_option(view, at, "concurrently");
             concurrently || view.is_any(at, &["database", "system", "schema"])
         }
         // Without a table: every one that was clustered before, each in its own transaction.
@@ -39,6 +39,23 @@ fn behind_options(view: View<'_>) -> usize {
         true => view.behind_parens(1),
         false => 1,
     }
+}
+
+/// Does the last option of this name in the parentheses, which end before `end`, switch it on? PostgreSQL takes a name
+/// alone for that; what else it takes and is not told here runs in a block.
+fn has_option(view: View<'_>, end: usize, name: &str) -> bool {
+    let last = (2..end).rev().find(|at| view.is(*at, name));
+    last.is_some_and(|at| {
+        let alone = matches!(view.kind(at + 1), Some(Kind::Comma | Kind::Close));
+        alone || view.is_any(at + 1, &["true", "on"])
+    })
+}
+
+/// `ALTER TABLE t DETACH PARTITION p CONCURRENTLY`.
+fn detaches_concurrently(view: View<'_>) -> bool {
+    let last = view.tokens.len().saturating_sub(1);
+    let detaches = |at: usize| view.is(at, "detach") && view.is(at + 1, "partition");
+    view.is(1, "table") && view.is(last, "concurrently") && (2..last).any(detaches)
 }
 
 #[cfg(test)]
@@ -62,6 +79,11 @@ mod tests {
             "reindex (verbose) system d",
             "reindex schema s",
             "reindex table concurrently t",
+            "reindex (concurrently) table t",
+            "reindex (verbose, CONCURRENTLY true) index i",
+            "reindex (concurrently on, tablespace s) table t",
+            "alter table t detach partition p concurrently",
+            "alter table if exists s.t detach partition s.p concurrently",
             "cluster",
             "cluster verbose",
             "cluster (verbose)",
@@ -77,6 +99,12 @@ mod tests {
             "analyze t",
             "explain select 1",
             "reindex table t",
+            "reindex (concurrently false) table t",
+            "reindex (concurrently off) table t",
+            "reindex (concurrently 0) table t",
+            "alter table t detach partition p",
+            "alter table t detach partition p finalize",
+            "alter table t detach partition \"concurrently\"",
             "reindex index \"concurrently\"",
             "reindex table \"database\"",
             "cluster t",
