@@ -343,3 +343,22 @@ fn kinds(mut bytes: &[u8]) -> Vec<u8> {
     }
     kinds
 }
+
+/// A refusal is words, which are made anew for each: thousands of refused messages in one read are several steps.
+#[test]
+fn refusals_beyond_number_are_no_single_step() {
+    let mut call = Vec::new();
+    message(&mut call, b'F', |body| body.extend_from_slice(&[0; 10]));
+    for refused in [call, query("drop table t")] {
+        let mut attack = Attack::new();
+        let input = refused.repeat(5000);
+        let (mut used, mut most) = (0, 0);
+        while used < input.len() {
+            let before = attack.refused();
+            used += attack.client(&input[used..]).1;
+            most = most.max(attack.refused() - before);
+        }
+        assert_eq!(attack.refused(), 5000);
+        assert!(most < 1000, "{most} in one step");
+    }
+}

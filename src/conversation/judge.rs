@@ -22,6 +22,9 @@ use crate::protocol::reply::{ErrorReply, READY_IDLE, Severity};
 use crate::sql::walsender::{self, Walsender};
 use crate::sql::{Class, ClassSet, Facts, LONG_TEXT};
 
+/// What a refusal adds to what was judged in a step: its words are made anew each time, some microseconds.
+const A_REFUSAL: usize = 8;
+
 /// The outcome for one text.
 pub(super) enum Judged {
     Allowed(Arc<Facts>),
@@ -141,6 +144,7 @@ impl Conversation {
         out: &mut Splice<'_>,
         reply: &mut Vec<u8>,
     ) -> Step {
+        self.judged += A_REFUSAL;
         cx.observer.refused(&refusal, message.text());
         let query = message.header.kind == b'Q';
         if self.is_idle() {
@@ -181,6 +185,7 @@ impl Conversation {
             // Whether it takes the place of the unnamed statement is told by the first byte.
             return Step::More(HEADER + 1);
         }
+        self.judged += A_REFUSAL;
         cx.observer.refused(&refusal, message.text());
         self.put_execute_of_nothing(out);
         let unnamed = message.header.kind == b'P' && name == Some(&0);
