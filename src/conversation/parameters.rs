@@ -20,6 +20,7 @@ use crate::sql::{
     TransactionControl,
 };
 use crate::zone::Prefix;
+pub use touched::Touched;
 use touched::{add, append, contains};
 
 /// A simple Query whose answers are counted.
@@ -245,13 +246,21 @@ impl Parameters {
     }
 
     /// What the client has touched in the running transaction, and its modes.
-    pub fn touched(&self) -> (Vec<Box<str>>, Running) {
-        (self.touched.clone(), self.modes)
+    pub fn touched(&self) -> Touched {
+        Touched {
+            names: self.touched.clone(),
+            reset: self.reset.clone(),
+            covered: self.covered,
+            modes: self.modes,
+        }
     }
 
     /// It goes on, and this was touched in it, and its modes.
-    pub fn touch_again(&mut self, before: (Vec<Box<str>>, Running)) {
-        (self.touched, self.modes) = before;
+    pub fn touch_again(&mut self, before: Touched) {
+        self.touched = before.names;
+        self.reset = before.reset;
+        self.covered = before.covered;
+        self.modes = before.modes;
     }
 
     /// Can the answer to this change the record?

@@ -3,7 +3,7 @@
 
 use super::Injection;
 use crate::conversation::choice::Here;
-use crate::conversation::modes::Running;
+use crate::conversation::parameters::Touched;
 use crate::protocol::TransactionStatus;
 use crate::sql::{Facts, SavepointAct, TransactionControl};
 
@@ -15,8 +15,8 @@ pub struct Before {
     reads_otherwise: bool,
     savepoints: u32,
     choice: Option<Here>,
-    /// Of the parameters, if there are any: touched, and modes.
-    touched: Option<(Vec<Box<str>>, Running)>,
+    /// In parameters, if there are any.
+    touched: Option<Touched>,
     /// The server has ended a transaction since.
     ended: bool,
 }

@@ -65,7 +65,7 @@ fn what_is_touched_again_and_again_is_remembered_once() {
         injection
             .begin_parameters()
             .sent(&describe(text.as_bytes()));
-        let (touched, _) = injection.begin_parameters().touched();
+        let touched = injection.begin_parameters().touched().names;
         assert!(touched.len() <= 1, "{text}: {touched:?}");
     }
 }

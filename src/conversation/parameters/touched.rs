@@ -5,10 +5,20 @@
 use std::collections::HashSet;
 
 use super::Parameters;
+use crate::conversation::modes::Running;
 use crate::sql::{Facts, ParameterName, ParameterTouch, ParameterUse};
 
 /// Names that one transaction may touch. Of those that are kept there are fewer.
 pub(super) const MAX_TOUCHED: usize = 256;
+
+/// What was touched in a transaction, to be known again if the statement that ends it is skipped.
+#[derive(Debug)]
+pub struct Touched {
+    pub names: Vec<Box<str>>,
+    pub(super) reset: Vec<Box<str>>,
+    pub(super) covered: bool,
+    pub(super) modes: Running,
+}
 
 pub(super) fn contains(names: &[Box<str>], name: &str) -> bool {
     names.binary_search_by(|it| (**it).cmp(name)).is_ok()
@@ -124,6 +134,19 @@ mod tests {
         assert_eq!(send("SET a.a = 1; SET jit = on"), [true, false, true]);
         assert_eq!(send("ROLLBACK TO s"), [true, true, true]);
         assert_eq!(send("RESET ALL; SET a.a = 1"), [true, false, false]);
+    }
+
+    #[test]
+    fn what_was_reset_ahead_of_a_skipped_commit_a_rollback_brings_again() {
+        let mut parameters = Parameters::default();
+        parameters.sent(&describe(b"SET a.b = 1; RESET ALL"));
+        let before = parameters.touched();
+        parameters.transaction_ended(crate::conversation::modes::Ended::Whole);
+        parameters.sent(&describe(b"SET jit = off"));
+        parameters.touch_again(before);
+        assert!(!parameters.is_touched("a.b") && !parameters.is_touched("jit"));
+        parameters.sent(&describe(b"ROLLBACK TO s"));
+        assert!(parameters.is_touched("a.b"));
     }
 
     /// On a server connection of its own: the server keeps what is not the zone.
