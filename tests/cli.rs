@@ -390,3 +390,49 @@ fn nobody_waits_for_a_pipe_that_was_not_named() {
         assert!(told.contains("not a regular file"), "{line}\n{told}");
     }
 }
+
+/// A pipeline must not take a file that was not read, or a report that is cut, for a clean run.
+#[test]
+fn what_was_not_read_or_not_written_is_no_success() {
+    use std::os::unix::fs::symlink;
+    let work = work();
+    let at = |name: &str| work.path().join(name);
+    std::fs::create_dir(at("sql")).expect("create a directory");
+    std::fs::create_dir(at("elsewhere")).expect("create a directory");
+    let text = "CREATE EXTENSION dblink";
+    std::fs::write(at("elsewhere/0002.sql"), text).expect("write a file");
+    std::fs::write(at("sql/0001.sql"), "ALTER TABLE orders ADD n int").expect("write a file");
+    let lint = || portcullis(work.path(), "lint {}/sql");
+    let clean = lint();
+    assert_eq!(clean.code, 0, "{}{}", clean.stdout, clean.stderr);
+    let links = [("0003.sql", "elsewhere/0002.sql"), ("more", "elsewhere")];
+    for (link, target) in links {
+        symlink(at(target), at("sql").join(link)).expect("a link");
+        assert_eq!(lint().code, 1, "{link}");
+        std::fs::remove_file(at("sql").join(link)).expect("remove the link");
+    }
+    std::fs::write(at("sql/0004.SQL"), text).expect("write a file");
+    assert_eq!(lint().code, 1);
+    std::fs::remove_file(at("sql/0004.SQL")).expect("remove the file");
+    symlink(at("nowhere"), at("sql/0005.sql")).expect("a link");
+    assert_eq!(lint().code, 2);
+    std::fs::remove_file(at("sql/0005.sql")).expect("remove the link");
+    symlink(at("sql"), at("sql/round")).expect("a link");
+    assert_eq!(lint().code, 2);
+    std::fs::remove_file(at("sql/round")).expect("remove the link");
+    let pipe = at("sql/pipe.sql");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("run mkfifo").success());
+    assert_eq!(lint().code, 2);
+
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+    let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .args(["check", "policies/production.toml"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdout(full.expect("a device that is full"))
+        .output()
+        .expect("run portcullis");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("could not write the answer"), "{stderr}");
+}

@@ -1,6 +1,6 @@
 //! What a command says: stdout is the answer, stderr the talk.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -45,9 +45,22 @@ impl Answer {
         }
     }
 
-    /// Writes it. A reader that has gone away (`| head`) has seen enough.
-    pub fn print(self) -> ExitCode {
-        let _ = std::io::stdout().lock().write_all(self.stdout.as_bytes());
+    /// Writes it. A reader that has gone away (`| head`) has seen enough; an answer that is lost otherwise, on a full
+    /// disk, is none.
+    pub fn print(mut self) -> ExitCode {
+        let mut stdout = std::io::stdout().lock();
+        let written = stdout.write_all(self.stdout.as_bytes());
+        match written.and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                let lost = format!("could not write the answer: {error}");
+                self.stderr = match self.stderr.is_empty() {
+                    true => lost,
+                    false => format!("{}; {lost}", self.stderr),
+                };
+                self.code = 2;
+            }
+            _ => {}
+        }
         if !self.stderr.is_empty() {
             let _ = writeln!(std::io::stderr().lock(), "portcullis: {}", self.stderr);
         }

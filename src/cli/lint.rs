@@ -15,6 +15,7 @@ use clap::Args;
 use super::answer::Answer;
 use super::judged;
 use crate::policy::{Kind, Phase, Policy, State, Who};
+use crate::tls::files::open_regular_or_pipe;
 use judge::Found;
 
 /// Longest file: the longest text that `max_statement_bytes` allows.
@@ -145,7 +146,7 @@ fn only_migrator(policy: &Policy) -> Result<String, String> {
 }
 
 /// The files that a path stands for: itself, or those below it that end in .sql, in alphabetical
-/// order. What begins with a dot, and what a link leads to, is passed over.
+/// order, whatever its case. What begins with a dot is passed over; links are followed.
 fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
     if !path.is_dir() {
         files.push(path.to_owned());
@@ -166,19 +167,28 @@ fn below(directory: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(),
     }
     let entries: Result<Vec<_>, _> = std::fs::read_dir(directory)
         .map_err(unreadable)?
-        .take(MAX_FILES)
+        .take(MAX_FILES + 1)
         .collect();
     let mut entries = entries.map_err(unreadable)?;
+    if entries.len() > MAX_FILES {
+        return Err(format!("more than {MAX_FILES} files"));
+    }
     entries.sort_unstable_by_key(std::fs::DirEntry::file_name);
     for entry in entries {
-        let kind = entry.file_type().map_err(unreadable)?;
         let path = entry.path();
         if entry.file_name().to_string_lossy().starts_with('.') {
             continue;
         }
-        if kind.is_dir() {
+        if path.is_dir() {
             below(&path, depth + 1, files)?;
-        } else if kind.is_file() && path.extension().is_some_and(|ending| ending == "sql") {
+        } else if path
+            .extension()
+            .is_some_and(|ending| ending.eq_ignore_ascii_case("sql"))
+        {
+            // What cannot be read is no clean file.
+            if !path.is_file() {
+                return Err(format!("{} is not a regular file", path.display()));
+            }
             files.push(path);
         }
         if files.len() > MAX_FILES {
@@ -191,7 +201,7 @@ fn below(directory: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(),
 fn one(path: &Path, who: &Who, state: State) -> Result<Linted, String> {
     use std::io::Read as _;
     let mut bytes = Vec::new();
-    std::fs::File::open(path)
+    open_regular_or_pipe(path)
         .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes))
         .map_err(|error| format!("could not read {}: {error}", path.display()))?;
     if bytes.len() as u64 > MAX_FILE {

@@ -73,7 +73,7 @@ fn login() -> Value {
             "console": words("what it may do on the console", &CONSOLE_ROLES),
             "max_connections": { "type": "integer", "minimum": 1, "maximum": 1_000_000 },
             "max_rows": { "description": "how many rows it may read at a time; default any", "type": "integer", "minimum": 1, "maximum": 1_000_000_000 },
-            "networks": list("where it may come from; default anywhere", texts::network()),
+            "networks": networks("where it may come from; default anywhere"),
             "roles": list("what SET LOCAL ROLE may name", texts::role()),
             "fast_path": list("what FunctionCall messages may call; services only", json!({ "enum": ["large-objects"] })),
             "denied_relations": one_or_more(relation()),
@@ -223,23 +223,23 @@ fn rule() -> Value {
     let when = table(
         "all of it must hold",
         json!({
-            "login": one_or_more(pattern("a login")),
-            "kind": one_or_more(words("", &KINDS)),
-            "database": one_or_more(pattern("a database")),
-            "environment": one_or_more(pattern("an environment")),
-            "route": one_or_more(words("", &ROUTES)),
+            "login": some(pattern("a login")),
+            "kind": some(words("", &KINDS)),
+            "database": some(pattern("a database")),
+            "environment": some(pattern("an environment")),
+            "route": some(words("", &ROUTES)),
             "migration": { "description": "in an open migration session", "type": "boolean" },
-            "phase": one_or_more(words("of the open migration session", &Phase::WORDS)),
-            "class": one_or_more(json!({ "enum": class })),
-            "tag": one_or_more(texts::tag()),
-            "relation": one_or_more(relation()),
-            "reads": one_or_more(relation()),
-            "writes": one_or_more(relation()),
-            "function": one_or_more(relation()),
-            "parameter": one_or_more(pattern("a parameter")),
-            "parameter_use": one_or_more(words("how it touches the parameter", &PARAMETER_USES)),
-            "extension": one_or_more(pattern("an extension")),
-            "role": one_or_more(pattern("of SET ROLE")),
+            "phase": some(words("of the open migration session", &Phase::WORDS)),
+            "class": some(json!({ "enum": class })),
+            "tag": some(texts::tag()),
+            "relation": some(relation()),
+            "reads": some(relation()),
+            "writes": some(relation()),
+            "function": some(relation()),
+            "parameter": some(pattern("a parameter")),
+            "parameter_use": some(words("how it touches the parameter", &PARAMETER_USES)),
+            "extension": some(pattern("an extension")),
+            "role": some(pattern("of SET ROLE")),
             "missing_where": { "description": "an UPDATE or DELETE without WHERE", "type": "boolean" },
             "row_lock": { "description": "FOR UPDATE and the like", "type": "boolean" },
             "into": { "description": "SELECT INTO, CREATE TABLE AS", "type": "boolean" },
@@ -307,12 +307,23 @@ fn databases(about: &str) -> Value {
     list
 }
 
+fn networks(about: &str) -> Value {
+    let mut list = list(about, texts::network());
+    list["minItems"] = json!(1);
+    list
+}
+
 fn list(about: &str, item: Value) -> Value {
     json!({ "description": about, "type": "array", "items": item })
 }
 
 fn one_or_more(item: Value) -> Value {
     json!({ "anyOf": [item, { "type": "array", "items": item }] })
+}
+
+/// The same, of a rule: a list of nothing holds for nothing.
+fn some(item: Value) -> Value {
+    json!({ "anyOf": [item, { "type": "array", "minItems": 1, "items": item }] })
 }
 
 fn words<T>(about: &str, words: &[(&str, T)]) -> Value {

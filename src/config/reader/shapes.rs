@@ -25,6 +25,14 @@ impl<'t> Table<'t> {
             .is_some_and(|(_, value)| value.get_ref().is_str())
     }
 
+    /// Where a value is a list of nothing.
+    pub fn empty_lists(&self) -> Vec<Span> {
+        let values = self.entries.values().map(|(_, value)| value);
+        let empty =
+            values.filter(|value| value.get_ref().as_array().is_some_and(|it| it.is_empty()));
+        empty.map(|value| value.span()).collect()
+    }
+
     /// Is nothing left in it?
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

@@ -47,6 +47,19 @@ pub(super) fn logins(reader: &mut Reader<'_>, mut table: Table<'_>) -> Vec<(Logi
     logins
 }
 
+/// A list of none is a mistake, and no more than that is certain: it would be everywhere, or nowhere.
+fn networks(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Option<Vec<Network>> {
+    let list = reader.list(table, "networks", network)?;
+    if list.value.is_empty() {
+        reader.error_with_help(
+            list.span.clone(),
+            "\"networks\" names no network",
+            "networks = [\"10.20.0.0/16\"], or no such key: it may then come from anywhere",
+        );
+    }
+    values(Some(list))
+}
+
 fn login(reader: &mut Reader<'_>, login_name: &str, mut table: Table<'_>) -> Option<(Login, Span)> {
     let span = table.span.clone();
     let name = match self::login_name(login_name) {
@@ -71,7 +84,7 @@ fn login(reader: &mut Reader<'_>, login_name: &str, mut table: Table<'_>) -> Opt
     let console = reader.parsed(&mut table, "console", |text| one_of(text, &CONSOLE_ROLES));
     let max_connections = reader.integer(&mut table, "max_connections", 1..=1_000_000);
     let max_rows = reader.integer(&mut table, "max_rows", 1..=1_000_000_000);
-    let networks = values(reader.list(&mut table, "networks", network));
+    let networks = networks(reader, &mut table);
     let roles = values(reader.list(&mut table, "roles", role));
     let denied_relations = relations(reader, &mut table, "denied_relations");
     let fast_path = reader.list(&mut table, "fast_path", |text| {

@@ -84,6 +84,13 @@ fn rule(
 fn when(reader: &mut Reader<'_>, mut table: Table<'_>, logins: &[(Login, Span)]) -> When {
     let span = table.span.clone();
     let empty = table.is_empty();
+    for list in table.empty_lists() {
+        reader.error_with_help(
+            list,
+            "an empty list holds for nothing, and the rule never",
+            "name a value, or leave the key out: it then holds for all",
+        );
+    }
     let login = reader.one_or_more(&mut table, "login", pattern);
     known_logins(reader, login.as_ref(), logins);
     let parameter = |text: &str| pattern(&text.to_ascii_lowercase());

@@ -186,6 +186,12 @@ fn a_login_comes_from_its_networks() {
     assert!(!admits("boris", "10.21.3.4") && !admits("boris", "::2"));
     assert!(admits("shop_acme", "192.0.2.1"));
     assert_eq!(
+        told("console = \"dba\"", "networks = []"),
+        [
+            "19: \"networks\" names no network | networks = [\"10.20.0.0/16\"], or no such key: it may then come from anywhere"
+        ]
+    );
+    assert_eq!(
         told("console = \"dba\"", "networks = [\"10.20.0.0/33\"]"),
         [
             "19: \"10.20.0.0/33\" is not a network | for example \"10.20.0.0/16\", \"2001:db8::/32\" or one address"

@@ -33,6 +33,18 @@ fn a_rule_is_checked_when_it_is_read() {
             "3: a rule without a condition would refuse everything | name at least one fact: when = { class = \"copy-out\" }"
         ]
     );
+    for empty in [
+        "class = []",
+        "class = \"read\", relation = []",
+        "login = []",
+    ] {
+        assert_eq!(
+            told(RULE, condition, &format!("when = {{ {empty} }}")),
+            [
+                "3: an empty list holds for nothing, and the rule never | name a value, or leave the key out: it then holds for all"
+            ]
+        );
+    }
     assert_eq!(
         told(RULE, condition, "when = { clas = \"read\" }"),
         ["3: unknown key \"rule.when.clas\" | did you mean \"class\"?"]
