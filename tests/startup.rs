@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustls::{ClientConfig, SupportedProtocolVersion, version};
+use support::fixture::ADMIN;
 use support::message::{self, Message, column, kinds};
 use support::{Login, Shared, Stack, StackOptions, Transport, Wire};
 
@@ -413,6 +414,53 @@ fn startup_parameters_set_nothing_that_others_would_inherit() {
         column(&other.query("SHOW search_path")),
         ["\"$user\", public"]
     );
+}
+
+/// Parameters that are refused with any other value may be set to what holds anyway.
+#[test]
+fn the_harmless_value_of_a_startup_parameter_passes() {
+    // Of its own: for everybody else row_security is off.
+    let stack = Stack::start(StackOptions::default());
+    let login = stack.login("shop_acme", "shop");
+    stack.direct("shop", "ALTER ROLE shop_acme SET row_security = off");
+    let console = stack.login_at(stack.transaction_port, ADMIN, "pgbouncer");
+    message::fine(&Wire::login(&console).query("RECONNECT"));
+    let shown = |wire: &mut Wire| column(&wire.query("SHOW row_security"));
+    let mut other = Wire::login(&login);
+    assert_eq!(shown(&mut other), ["off"]);
+    for (name, value) in [
+        ("row_security", "on"),
+        ("Row_Security", "TRUE"),
+        (
+            "options",
+            "-c row_security=1 --standard-conforming-strings=yes",
+        ),
+    ] {
+        let mut wire = Wire::login_with(&login, Transport::SslRequest, &[(name, value)]);
+        assert_eq!(shown(&mut wire), ["on"], "{value}");
+        assert_eq!(
+            column(&wire.query("SHOW standard_conforming_strings")),
+            ["on"]
+        );
+        assert_eq!(column(&wire.query("SELECT count(*) FROM orders")), ["3"]);
+        // Nobody else gets it.
+        assert_eq!(shown(&mut other), ["off"]);
+    }
+    for (name, value) in [
+        ("row_security", "off"),
+        ("row_security", "0"),
+        ("row_security", "o"),
+        ("row_security", ""),
+        ("options", "-c row-security=no"),
+        ("options", "-crow-security=off --row_security=on"),
+        ("standard_conforming_strings", "f"),
+        ("standard_conforming_strings", "o"),
+        // The login's own role may have a `role`, which this would take away.
+        ("role", "none"),
+    ] {
+        let refusal = Wire::refusal(&login, &[(name, value)]);
+        assert_eq!(refusal.sqlstate(), "42501", "{name}={value}");
+    }
 }
 
 /// What libpq sends of a terminal with LANG=C: the locale tells it no encoding, and UTF8 stays.

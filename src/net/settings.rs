@@ -163,7 +163,7 @@ fn sort_in(
         "application_name" | "datestyle" | "timezone" => settings.startup.push((folded, value)),
         // What libpq sends of a terminal with LANG=C: no wish for an encoding. UTF8 stays, and the server says so.
         "client_encoding" if is_utf8(&value) || is_sql_ascii(&value) => {}
-        "standard_conforming_strings" if value.eq_ignore_ascii_case("on") => {}
+        "standard_conforming_strings" if boolean(&value) == Some(true) => {}
         "client_encoding" | "standard_conforming_strings" => {
             return Err(refused("lexing-parameters", &name, &value));
         }
@@ -185,6 +185,10 @@ fn sort_in(
             settings.kept.push((folded.to_owned(), value));
         }
         folded if Some(folded) == zone => return Err(refused("zone-parameter", &name, &value)),
+        // As it is without being asked, unless role or database say otherwise.
+        "row_security" if boolean(&value) == Some(true) => {
+            sort_other(settings, folded, value, who, route)?;
+        }
         folded if REFUSED.contains(&folded) => {
             return Err(refused("role-change", &name, &value));
         }

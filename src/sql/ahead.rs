@@ -2,8 +2,8 @@
 //!
 //! libpg_query takes comments for tokens, so as to find them again, and skips them in front of its
 //! parser; but not where the parser looks at two tokens at once, nor between the parts of a string
-//! constant. So it finds errors in `NOT /* x */ IN`, `NULLS /* x */ FIRST`, `WITH /* x */ TIME` and
-//! `'a' -- x` before `'b'` on the next line, and the server none.
+//! constant. So it finds errors in `NOT /* x */ IN`, `NULLS /* x */ FIRST`, `WITH /* x */ TIME`,
+//! `U&'a' /* x */ UESCAPE '!'` and `'a' -- x` before `'b'` on the next line, and the server none.
 //!
 //! Only where it has found an error is it asked again, with these comments blanked, and those alone. If
 //! only our lexer said what a comment is, a mistake of it would hide from both opinions what the server
@@ -12,12 +12,14 @@
 //! nothing when it is read alone. Any doubt leaves the error as it was, and so does a semicolon in a comment.
 
 use super::grammar;
-use super::lexer;
+use super::lexer::{self, Lexer};
 use super::token::{Kind, Token};
 
-/// Each place costs a parse, so texts with more of them, or longer ones, keep their error.
-const MAX_PLACES: usize = 8;
+/// Each place costs a parse of what is before it, so texts with more of them, or longer ones, keep their error.
+const MAX_PLACES: usize = 32;
 const MAX_TEXT: usize = 8 * 1024;
+/// Bytes that are read again for all places together.
+const MAX_READ: usize = 64 * 1024;
 
 /// Where PostgreSQL's `base_yylex` looks ahead: a word, and those that it is one token with.
 const AHEAD: [(&str, &[&str]); 5] = [
@@ -43,7 +45,8 @@ pub(super) fn blanked(text: &str, tokens: &[Token]) -> Option<String> {
         return None;
     }
     let places = places(text.as_bytes(), tokens);
-    if places.is_empty() || places.len() > MAX_PLACES {
+    let read: usize = places.iter().map(|place| place.end).sum();
+    if places.is_empty() || places.len() > MAX_PLACES || read > MAX_READ {
         return None;
     }
     let mut blanked = String::with_capacity(text.len());
@@ -91,7 +94,11 @@ fn places(text: &[u8], tokens: &[Token]) -> Vec<Place> {
                 _,
             ) => {
                 inside(text, token, &mut places);
+                if token.kind == Kind::UnicodeString {
+                    around_uescape(text, token, &mut places);
+                }
             }
+            (Kind::UnicodeQuoted, _) => around_uescape(text, token, &mut places),
             _ => {}
         }
     }
@@ -138,4 +145,20 @@ fn inside(text: &[u8], token: &Token, places: &mut Vec<Place>) {
             _ => at += 1,
         }
     }
+}
+
+/// On both sides of the UESCAPE that belongs to a token, and is none of its own.
+fn around_uescape(text: &[u8], token: &Token, places: &mut Vec<Place>) {
+    let closed = token.end as usize;
+    let mut behind = Lexer::new(&text[closed..]);
+    let (Ok(Some(word)), Ok(Some(character))) = (behind.next(), behind.next()) else {
+        return;
+    };
+    let of_word = word.of(&text[closed..]);
+    if !of_word.eq_ignore_ascii_case(b"uescape") || !character.kind.is_string() {
+        return;
+    }
+    let [start, end, next] = [word.start, word.end, character.start].map(|at| closed + at as usize);
+    places.extend(place(text, closed, closed, start));
+    places.extend(place(text, end, end, next));
 }

@@ -391,6 +391,32 @@ pub(super) fn of_parameter(name: Option<&str>) -> Names {
     }
 }
 
+/// Those of COMMENT ON, which calls nothing: its column behind its table, its table behind a schema.
+pub(super) fn of_comment(comment: &nodes::CommentStmt) -> Names {
+    let Node::NodeList(path) = comment.object() else {
+        return Names::default();
+    };
+    let behind_dots = path.iter().skip(1).filter_map(Node::as_str);
+    Names {
+        dotted: behind_dots.filter_map(guarded).collect(),
+        ..Names::default()
+    }
+}
+
+/// Those of CREATE VIEW: of its query, and its own name.
+pub(super) fn of_view(view: &nodes::ViewStmt) -> Names {
+    let mut names = named(view.query());
+    let own = view.view();
+    let name = own.and_then(nodes::RangeVar::relname).and_then(guarded);
+    let alone = own.is_some_and(|it| it.schemaname().is_none());
+    match (alone, view.aliases().is_empty()) {
+        (true, false) => names.aliases.extend(name),
+        (false, true) => names.dotted.extend(name),
+        _ => {}
+    }
+    names
+}
+
 /// Those anywhere in a query, COPY or LOCK TABLE.
 pub(super) fn named(query: Node<'_>) -> Names {
     let mut found = Found::default();

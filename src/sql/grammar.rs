@@ -61,7 +61,7 @@ pub(super) struct Opinion {
     pub(super) classes: ClassSet,
     /// All but the role, which only the tokens tell.
     pub(super) details: Details,
-    /// Names that may look like calls, if they were asked for; of queries, COPY and LOCK alone.
+    /// Names that may look like calls, if they were asked for; of what `aliases_of` knows.
     pub(super) aliases: aliases::Names,
 }
 
@@ -134,6 +134,8 @@ fn aliases_of(node: Node<'_>) -> aliases::Names {
     match node {
         VariableSetStmt(it) => aliases::of_parameter(it.name()),
         VariableShowStmt(it) => aliases::of_parameter(it.name()),
+        CommentStmt(it) => aliases::of_comment(it),
+        ViewStmt(it) => aliases::of_view(it),
         SelectStmt(_) | InsertStmt(_) | UpdateStmt(_) | DeleteStmt(_) | MergeStmt(_)
         | CopyStmt(_) | LockStmt(_) => aliases::named(node),
         _ => aliases::Names::default(),

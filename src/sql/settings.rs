@@ -81,14 +81,9 @@ pub(super) fn set(view: View<'_>, touches: &mut Vec<ParameterTouch>) -> SetKind 
     {
         how = ParameterUse::Reset;
     }
-    let value = if follows_name(view, next) {
-        next + 1
-    } else {
-        next
-    };
     let kind = push(touches, name, how);
     if let Some(touch) = touches.last_mut().filter(|_| how != ParameterUse::Reset) {
-        touch.value = constant(view, value).filter(|_| view.tokens.len() == value + 1);
+        touch.value = last(view, next);
         // Back to who logged in, for a transaction. For the session it is another thing than RESET ROLE
         // where the role or the database has a `role` of its own.
         let local = how == ParameterUse::Local;
@@ -335,17 +330,31 @@ pub(super) fn stored(view: View<'_>, mut at: usize, touches: &mut Vec<ParameterT
             return;
         }
         at = found + 1;
-        let name = if view.is(at, "all") {
-            ParameterName::All
+        let (name, next) = if view.is(at, "all") {
+            (ParameterName::All, at + 1)
         } else {
-            parameter(view, at).0
+            parameter(view, at)
         };
+        let told = TOLD.iter().any(|told| is(&name, told));
         touches.push(ParameterTouch {
             name,
             how: ParameterUse::Stored,
-            value: None,
+            value: last(view, next).filter(|_| told && view.is(found, "set")),
         });
     }
+}
+
+/// Parameters whose stored value is told: it may be the one that is in force anyway. Others are judged by their name.
+const TOLD: [&str; 3] = [
+    "backslash_quote",
+    "client_encoding",
+    "standard_conforming_strings",
+];
+
+/// The one value behind the name of a parameter, and nothing behind it.
+fn last(view: View<'_>, next: usize) -> Option<Box<str>> {
+    let value = next + usize::from(follows_name(view, next));
+    constant(view, value).filter(|_| view.tokens.len() == value + 1)
 }
 
 /// Is SESSION a keyword of this SET, and not the name of a parameter or the first word of a command?
@@ -357,6 +366,56 @@ pub(super) fn says_session(view: View<'_>) -> bool {
 mod tests {
     use super::super::describe;
     use super::*;
+
+    #[test]
+    fn a_stored_value_is_told_where_it_may_be_harmless() {
+        let value = |text: &str| {
+            let facts = describe(text.as_bytes());
+            assert!(facts.undescribed.is_none(), "{text}");
+            let touch = facts.statements[0].parameters.last().expect(text);
+            assert_eq!(touch.how, ParameterUse::Stored, "{text}");
+            touch.value.as_deref().map(str::to_owned)
+        };
+        for (text, told) in [
+            ("alter role r set client_encoding = 'utf8'", "utf8"),
+            ("alter role r set names 'SJIS'", "SJIS"),
+            (
+                "alter role r in database d set \"CLIENT_ENCODING\" to u&'utf\\0038'",
+                "utf8",
+            ),
+            (
+                "alter database d set standard_conforming_strings to on",
+                "on",
+            ),
+            (
+                "alter system set backslash_quote = safe_encoding",
+                "safe_encoding",
+            ),
+            ("alter role all set standard_conforming_strings = 1", "1"),
+            (
+                "alter function f() set jit = off set standard_conforming_strings = true",
+                "true",
+            ),
+            // No value of it.
+            ("alter role r set client_encoding to default", "default"),
+        ] {
+            assert_eq!(value(text).as_deref(), Some(told), "{text}");
+        }
+        for text in [
+            "alter role r set client_encoding from current",
+            "alter role r set client_encoding = utf8, sjis",
+            "alter role r reset client_encoding",
+            "alter role r set standard_conforming_strings = -1",
+            "create function f() returns int set client_encoding = utf8 language sql return 1",
+            // Whatever their value is.
+            "alter role r set role = none",
+            "alter role r set app.zone = 'x'",
+            "alter role r set work_mem = '1MB'",
+            "alter role r reset all",
+        ] {
+            assert_eq!(value(text), None, "{text}");
+        }
+    }
 
     fn touches(text: &str) -> Vec<(String, ParameterUse)> {
         let facts = describe(text.as_bytes());

@@ -224,6 +224,22 @@ SELECT * FROM generate_series(1, 2) WITH /* comment */ ORDINALITY;
 SELECT 'continued' -- comment
 'behind a comment';
 
+SELECT 'one' -- 1
+'two' -- 2
+'three' -- 3
+'four' -- 4
+'five' -- 5
+'six' -- 6
+'seven' -- 7
+'eight' -- 8
+'nine' -- 9
+'ten' -- 10
+'eleven';
+
+SELECT U&'d!0061t' /* comment */ UESCAPE '!', U&"d!0061t" -- comment
+ UESCAPE /* comment */ '!', U&'a' -- comment
+'!0062' /* ' */ UESCAPE E'!' FROM (SELECT 1 AS dat) x;
+
 SELECT id FROM customers WHERE NOT -- comment
  EXISTS (SELECT /* comment */ 1) AND id IS NOT /* comment */ NULL;
 

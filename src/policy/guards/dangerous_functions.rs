@@ -187,6 +187,39 @@ mod tests {
         assert_allowed(&facts("COMMIT", &[Class::Transaction]), &acme, CLOSED);
     }
 
+    /// As it stands on the page.
+    #[test]
+    fn monitoring_may_measure_directories_and_read_no_file() {
+        let page = super::super::page(Guard::DangerousFunctions);
+        let example = page.split("\n    [guards.dangerous-functions]\n    allow = ");
+        let allow = example
+            .filter_map(|it| it.lines().next())
+            .find(|it| it.contains("pg_ls_waldir"));
+        let allow = allow.expect("an example");
+        let guards = format!("[guards.dangerous-functions]\nallow = {allow}\n");
+        let text = |text: &str| crate::sql::describe(text.as_bytes());
+        let acme = who_under(&policy(&guards), "shop_acme", "shop");
+        let strict = super::super::fixture::acme();
+        for query in [
+            // postgres_exporter's.
+            "SELECT COUNT(*) AS segments, SUM(size) AS size FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'",
+            "select count(*) from pg_ls_archive_statusdir() where name like '%.ready'",
+            "select sum(size) from pg_catalog.pg_ls_logdir()",
+            "select sum(size) from pg_tablespace t, pg_ls_tmpdir(t.oid)",
+        ] {
+            assert_allowed(&text(query), &acme, CLOSED);
+            refused(&text(query), &strict, CLOSED);
+        }
+        for query in [
+            "select pg_ls_dir('pg_wal')",
+            "select pg_stat_file(name) from pg_ls_waldir()",
+            "select pg_read_file('log/' || name) from pg_ls_logdir()",
+            "select * from pg_ls_replslotdir('s')",
+        ] {
+            refused(&text(query), &acme, CLOSED);
+        }
+    }
+
     #[test]
     fn what_is_denied_may_hide_behind_a_dot_or_an_operator() {
         let guards = "[guards.dangerous-functions]\ndeny = [\"run_sql\", \"util.exec_*\"]";

@@ -37,7 +37,7 @@ fn changes_lexing(touch: &ParameterTouch) -> bool {
                 return false;
             };
             let harmless = touch.value.as_deref().is_some_and(harmless);
-            !(harmless && matches!(touch.how, ParameterUse::Session | ParameterUse::Local))
+            !(harmless && touch.how != ParameterUse::Reset)
         }
     }
 }
@@ -131,6 +131,7 @@ mod tests {
     use super::super::fixture::*;
     use super::*;
     use crate::policy::{Guard, Login};
+    use crate::sql::describe;
 
     #[test]
     fn values_that_change_how_sql_is_read_are_refused_to_all() {
@@ -206,10 +207,40 @@ mod tests {
         let quote = ParameterName::Named("backslash_quote".into());
         refused(&parameter(quote, ParameterUse::Reset, None), &boris, CLOSED);
         refused(
-            &parameter(name(), ParameterUse::Stored, Some("UTF8")),
+            &parameter(name(), ParameterUse::Stored, None),
             &migrator(),
             OPEN,
         );
+    }
+
+    #[test]
+    fn a_stored_setting_may_be_what_is_in_force_anyway() {
+        for text in [
+            "ALTER ROLE app SET client_encoding = 'utf8'",
+            "alter role app in database shop set client_encoding to \"UTF-8\"",
+            "alter role all set names 'unicode'",
+            "ALTER DATABASE shop SET standard_conforming_strings TO 'on'",
+            "alter user app set standard_conforming_strings = 1",
+            "alter role app set backslash_quote = safe_encoding",
+        ] {
+            assert_allowed(&describe(text.as_bytes()), &migrator(), OPEN);
+        }
+        for text in [
+            "ALTER ROLE app SET client_encoding = 'SJIS'",
+            "alter role app set client_encoding = utf8, sjis",
+            "alter role app set client_encoding to default",
+            "alter role app set client_encoding from current",
+            "alter role app reset client_encoding",
+            "alter database shop set standard_conforming_strings = off",
+            "alter database shop set standard_conforming_strings = 'o'",
+            "alter role app set backslash_quote = on",
+            "alter function f() set standard_conforming_strings = off set standard_conforming_strings = on",
+            "create function f() returns int language sql set standard_conforming_strings = off set standard_conforming_strings = on return 1",
+            "alter role app set client_encoding = 'utf8'; alter role app set client_encoding = 'sjis'",
+        ] {
+            let refusal = refused(&describe(text.as_bytes()), &migrator(), OPEN);
+            assert_eq!(refusal.guard, Guard::LexingParameters, "{text}");
+        }
     }
 
     #[test]

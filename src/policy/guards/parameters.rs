@@ -121,10 +121,18 @@ fn above(ceiling: &Ceiling, touch: &ParameterTouch) -> Option<Objection> {
             )),
         );
     };
-    let detail = match ceiling.is_passed_by(value)? {
+    let above = ceiling.is_passed_by(value)?;
+    let detail = match above {
         Above::More => format!("Its ceiling is {most}"),
         Above::Unlimited => format!("Without a limit it would be above its ceiling, {most}"),
         Above::Unknown => format!("It cannot be compared with its ceiling, {most}"),
+    };
+    // Who lifts a limit often wants no more than what was there before.
+    let hint = match above {
+        Above::Unlimited => {
+            format!("Set it to {most} or less, or leave the default: RESET {name} returns to it")
+        }
+        Above::More | Above::Unknown => format!("Set it to {most} or less"),
     };
     Some(
         Objection::new(format!(
@@ -132,7 +140,7 @@ fn above(ceiling: &Ceiling, touch: &ParameterTouch) -> Option<Objection> {
             quoted(value)
         ))
         .detail(detail)
-        .hint(format!("Set it to {most} or less")),
+        .hint(hint),
     )
 }
 
@@ -190,19 +198,31 @@ transaction_only = ["app.encryption_key"]
             ] {
                 assert_allowed(&named(name, how, Some(value)), &acme(), CLOSED);
             }
-            for (name, value, detail) in [
-                ("statement_timeout", "16min", "Its ceiling is 15min"),
+            for (name, value, detail, hint) in [
+                (
+                    "statement_timeout",
+                    "16min",
+                    "Its ceiling is 15min",
+                    "Set it to 15min or less.",
+                ),
                 (
                     "statement_timeout",
                     "0",
                     "Without a limit it would be above its ceiling, 15min",
+                    "Set it to 15min or less, or leave the default: RESET statement_timeout returns to it.",
                 ),
                 (
                     "statement_timeout",
                     "0x7fffffff",
                     "It cannot be compared with its ceiling, 15min",
+                    "Set it to 15min or less.",
                 ),
-                ("work_mem", "1GB", "Its ceiling is 64MB"),
+                (
+                    "work_mem",
+                    "1GB",
+                    "Its ceiling is 64MB",
+                    "Set it to 64MB or less.",
+                ),
             ] {
                 let refusal = refused(&named(name, how, Some(value)), &acme(), CLOSED);
                 assert_eq!(
@@ -217,6 +237,7 @@ transaction_only = ["app.encryption_key"]
                     "{}",
                     refusal.detail
                 );
+                assert_eq!(refusal.hint.as_deref(), Some(hint));
             }
             let message = "parameter \"work_mem\" cannot be set to a computed value";
             assert_refused(

@@ -261,7 +261,7 @@ fn a_harmless_value_must_be_the_whole_value() {
         "select set_config('client_encoding', null, false)",
         "set backslash_quote to default",
         "reset backslash_quote",
-        "alter role shop_acme set client_encoding = 'utf8'",
+        "alter role shop_acme set client_encoding = 'utf8', 'utf8'",
     ] {
         assert!(judge("shop_acme", "shop", CLOSED, text).is_some(), "{text}");
         assert!(judge("migrator", "shop", OPEN, text).is_some(), "{text}");

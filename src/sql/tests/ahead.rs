@@ -25,6 +25,12 @@ fn a_comment_where_the_grammar_looks_ahead_is_a_comment() {
         "select E'a\\'' -- x\n'\\'' -- no comment\n, 1",
         "select U&'a' -- x\n'\\0061', b'1' -- x\n'0', x'f' --\r'0', n'a' -- \n 'b'",
         "select 'a' --\n'b' where a not /**/ in ('c' --\n'd')",
+        "select U&'a' /* x */ uescape '!'",
+        "select U&'d!0061t' -- x\n UESCAPE/**/'!', U&'\\0061' uescape -- '\n /* ' */ $$\\$$",
+        "select U&'!0061''a'/* ' */uescape '!', 1",
+        "select U&\"d!0061\"\"\" /* \" */ uescape /* x */ E'!' from t",
+        "select U&'a' -- x\n'b' -- y\n uescape -- z\n '!'",
+        "select u&'' /* x */ uescape '!'",
         "select $$ not /* in $$ where a not /* $$ */ in (1) -- /*",
         "select \"not /* in\", '/*' where a not /* \" */ in (E'\\'/*', U&\"/*\" + 1) /* not */",
         "select 1 +/* x */ 2 where a not /**/ in (1)",
@@ -61,6 +67,16 @@ fn a_comment_where_the_grammar_looks_ahead_is_a_comment() {
     }
     let text = "delete from t returning a not /* x */ in (1)";
     assert!(facts(text).statements[0].details.missing_where);
+}
+
+/// As people write them, with a reason behind each line.
+#[test]
+fn a_string_of_many_lines_may_have_a_comment_behind_each() {
+    let text = format!("select 'a' {}, 1", "-- why\n 'b'".repeat(32));
+    assert!(grammar::syntax_error(&text).is_some());
+    assert_eq!(facts(&text).classes, set(&[Class::Read]));
+    let text = format!("{text}; drop table t");
+    assert!(facts(&text).classes.has(Class::Ddl));
 }
 
 #[test]
@@ -114,8 +130,19 @@ fn nothing_that_a_server_runs_is_blanked() {
         // A comment with what ends a statement.
         "select a not /* ; */ in (1)",
         "select 'a' -- ;\n'b'",
+        // Backslashes would be read where another character escapes.
+        "select U&'\\' /* x */ uescape '!'",
+        "select U&'a' /* ; */ uescape '!'",
+        "select U&'a' uescape /* ; */ '!'",
+        "select U&'a' /* x uescape '!'",
+        "select U&'a' uescape /* x */ '!!'",
+        "select U&'a' uescape /* x */ a",
+        "select U&'a' uescape /* x */ U&'!'",
+        "select 'a' /* x */ uescape '!'",
+        "select \"a\" /* x */ uescape /* y */ '!'",
         // More places than are looked at, and longer texts.
-        &format!("select {}", ["a not /**/ in (1)"; 9].join(", ")),
+        &format!("select {}", ["a not /**/ in (1)"; 33].join(", ")),
+        &format!("select '{}'{}", "x".repeat(6000), " -- x\n'y'".repeat(12)),
         &format!("select a not /* {} */ in (1)", "x".repeat(9000)),
     ] {
         assert!(describe(text.as_bytes()).undescribed.is_some(), "{text}");
@@ -132,6 +159,13 @@ fn nothing_that_a_server_runs_is_blanked() {
         "select a not --/*\n in (1); drop table t; --*/",
         "select a not /* -- */ in (1); drop table t",
         "select U&'!' -- x\n'\\' uescape '!'; drop table t",
+        "select U&'a' /* x */ uescape '!'; drop table t",
+        "select U&'a' uescape /* x */ ''''; drop table t; --'",
+        "select U&'a' /* ' */ uescape '''; drop table t; --'",
+        "select U&'a\\' /* x */ uescape '!'; drop table t; --'",
+        "select U&\"a\" /* \" uescape '!'; drop table t; -- */ uescape '!'; drop table t",
+        "select U&'a' -- uescape '!'\n uescape -- '\n '!'; drop table t",
+        "select U&\"a\" -- x\n\"b\" uescape '!'; drop table t",
         "select b'1' -- x\n'0'; drop table t",
         "select 1 where a $not$ not /* $not$ in (1) */ in (1); drop table t; -- $not$",
     ] {
@@ -150,9 +184,24 @@ fn nothing_that_a_server_runs_is_blanked() {
 
 #[test]
 fn whatever_is_put_into_a_text_its_tokens_stay() {
-    const PARTS: [&str; 16] = [
-        "a", " not ", " in ", "(1)", "/*", "*/", "--", "\n", "'", "\"", "$$", "E'", "\\", "+",
-        "u&", "select ",
+    const PARTS: [&str; 17] = [
+        "a",
+        " not ",
+        " in ",
+        "(1)",
+        "/*",
+        "*/",
+        "--",
+        "\n",
+        "'",
+        "\"",
+        "$$",
+        "E'",
+        "\\",
+        "+",
+        "u&",
+        " uescape ",
+        "select ",
     ];
     let mut state = 20_261_121_u64;
     let mut random = |below: usize| {
@@ -164,7 +213,7 @@ fn whatever_is_put_into_a_text_its_tokens_stay() {
     let mut looked_at = 0;
     for _ in 0..30_000 {
         let mut text =
-            "select 'a' -- x\n'b' where a not /* x */ in (1) order by a nulls /* */ first"
+            "select 'a' -- x\n'b', U&'a' /* x */ uescape -- y\n '!' where a not /* x */ in (1) order by a nulls /* */ first"
                 .to_owned();
         for _ in 0..1 + random(3) {
             let at = random(text.len() + 1);

@@ -9,6 +9,7 @@ mod disguises;
 mod fingerprints;
 mod functions;
 mod lexing;
+mod named_by_ddl;
 mod names;
 mod parameters;
 mod scopes;
