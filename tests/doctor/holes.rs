@@ -128,6 +128,10 @@ GRANT EXECUTE ON FUNCTION as_owner_for_some(text) TO shop_acme;
 CREATE FUNCTION through_xml(q text) RETURNS xml LANGUAGE sql AS $$ SELECT query_to_xml(q, true, true, '') $$;
 CREATE FUNCTION as_any_too(t text) RETURNS void LANGUAGE plpgsql
     AS $$ BEGIN SET LOCAL App.Tenant_ID TO 'acme'; END $$;
+CREATE FUNCTION by_any_name(n text, v text) RETURNS text LANGUAGE sql AS $$ SELECT set_config(n, v, false) $$;
+CREATE FUNCTION in_standard_sql(t text) RETURNS text LANGUAGE sql BEGIN ATOMIC SELECT set_config('app.tenant_id', t, false); END;
+CREATE FUNCTION put_together(t text) RETURNS text LANGUAGE sql RETURN set_config('app.' || 'tenant_id', t, true);
+CREATE FUNCTION of_another(t text) RETURNS text LANGUAGE sql RETURN set_config('work_mem', t, true);
 CREATE FUNCTION harmless(q text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
     -- EXECUTE q; SET app.tenant_id = 'x'
     /* PERFORM set_config('app.tenant_id', q, true); */
@@ -246,7 +250,13 @@ fn every_hole_is_found_and_its_sql_closes_it() {
             ("function-sets-zone", &["public.as_acme()"]),
             (
                 "function-may-set-zone",
-                &["public.as_any(text)", "public.as_any_too(text)"],
+                &[
+                    "public.as_any(text)",
+                    "public.as_any_too(text)",
+                    "public.by_any_name(text, text)",
+                    "public.in_standard_sql(text)",
+                    "public.put_together(text)",
+                ],
             ),
             (
                 "function-dynamic-sql",

@@ -3,7 +3,7 @@
 
 use super::super::connection::{Connection, Trouble};
 use super::super::finding::{Finding, counted, some};
-use super::super::sql::{array, identifier, literal, parameter, rows, texts};
+use super::super::sql::{array, identifier, literal, parameter, rows, texts, value};
 use super::source::{Piece, dynamic_names, pieces, runs_text, sets};
 use super::{MOST, OURS, Zone, cut};
 
@@ -269,21 +269,33 @@ pub(super) fn cut_sources(count: usize) -> Option<Finding> {
     (count >= SOURCES).then(|| Finding::new("not-seen", text))
 }
 
+/// What shows the body of a routine `p`. One in standard SQL (PostgreSQL 14) has no source, and is written out from what
+/// it names, with locks on that.
+pub(super) fn shown(connection: &mut Connection) -> Result<&'static str, Trouble> {
+    let known = "SELECT to_regprocedure('pg_catalog.pg_get_function_sqlbody(oid)') IS NOT NULL";
+    Ok(match &*value(connection, known)? {
+        "t" => "coalesce(pg_get_function_sqlbody(p.oid), p.prosrc)",
+        _ => "p.prosrc",
+    })
+}
+
 fn suspects(connection: &mut Connection, zone: &Zone) -> Result<Vec<Suspect>, Trouble> {
     let mut words: Vec<String> = dynamic_names().map(str::to_owned).collect();
     words.extend(["execute".to_owned(), "plpy".to_owned()]);
     words.extend(["spi_exec", "spi_exec_query", "spi_query", "spi_prepare"].map(str::to_owned));
     let parameters = array(zone.parameters.iter().map(String::as_str));
+    let shown = shown(connection)?;
     let sql = format!(
-        "SELECT {ROUTINE}, p.prosecdef, {CALLABLE}, l.lanname, left(p.prosrc, {SOURCE}), \
-           length(p.prosrc) > {SOURCE}, p.prosrc ~* {words} \
+        "SELECT {ROUTINE}, p.prosecdef, {CALLABLE}, l.lanname, left(b.text, {SOURCE}), \
+           length(b.text) > {SOURCE}, b.text ~* {words} \
          FROM pg_catalog.pg_proc AS p \
+         CROSS JOIN LATERAL (SELECT {shown} AS text) AS b \
          JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace \
          JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang \
          WHERE {OURS} AND {NO_EXTENSION} AND p.prokind <> 'a' AND l.lanname NOT IN ('c', 'internal') \
            AND ({CALLABLE} OR p.prosecdef AND {FOR_OTHERS}) \
-           AND (p.prosrc ~* {words} OR EXISTS (SELECT FROM unnest({parameters}) AS z \
-             WHERE strpos(lower(p.prosrc), lower(split_part(z, '.', 2))) > 0)) \
+           AND (b.text ~* {words} OR b.text ~* '[[:<:]]set_config[[:>:]]' OR EXISTS (SELECT FROM unnest({parameters}) AS z \
+             WHERE strpos(lower(b.text), lower(split_part(z, '.', 2))) > 0)) \
          ORDER BY p.prosecdef DESC, 1 LIMIT {SOURCES}",
         words = literal(&format!("[[:<:]]({})[[:>:]]", words.join("|"))),
     );

@@ -3,8 +3,8 @@
 
 use super::super::connection::{Connection, Trouble};
 use super::super::finding::Finding;
-use super::super::sql::{literal, rows, value};
-use super::functions::{NO_EXTENSION, ROUTINE, SOURCE, SOURCES, all, cut_sources};
+use super::super::sql::{literal, rows};
+use super::functions::{NO_EXTENSION, ROUTINE, SOURCE, SOURCES, all, cut_sources, shown};
 use super::source::{pieces, reads};
 use super::{OURS, Zone};
 
@@ -51,13 +51,8 @@ fn found(
 
 /// How many sources were read, and those that read a parameter. A trigger function is called by no expression.
 fn readers(connection: &mut Connection) -> Result<(usize, Vec<Reader>), Trouble> {
-    // A body in standard SQL (PostgreSQL 14) has no source.
-    let shown = "SELECT to_regprocedure('pg_catalog.pg_get_function_sqlbody(oid)') IS NOT NULL";
-    let source = match &*value(connection, shown)? {
-        "t" => "coalesce(pg_get_function_sqlbody(p.oid), p.prosrc)",
-        _ => "p.prosrc",
-    };
-    // Only what is looked for is read: a body is written out from what it names, with locks on that.
+    let source = shown(connection)?;
+    // Only what is looked for is read.
     let source = format!("CASE WHEN p.provolatile = 'i' THEN {source} END");
     let sql = format!(
         "SELECT {ROUTINE}, EXISTS (SELECT FROM pg_catalog.pg_depend AS d \

@@ -164,9 +164,17 @@ fn sets_itself(source: &[Piece], parameter: &str) -> bool {
         };
         let then = source.get(at + 1..).unwrap_or_default();
         match (&**word, then) {
-            ("set_config", [Piece::Other('('), Piece::Literal(name), ..]) => {
-                name.eq_ignore_ascii_case(parameter)
-            }
+            // A name that is put together could be any.
+            (
+                "set_config",
+                [
+                    Piece::Other('('),
+                    Piece::Literal(name),
+                    Piece::Other(',' | ':'),
+                    ..,
+                ],
+            ) => name.eq_ignore_ascii_case(parameter),
+            ("set_config", [Piece::Other('('), ..]) => true,
             ("set", [Piece::Word(word), rest @ ..]) if word == "local" || word == "session" => {
                 assigned(rest, &parts)
             }
