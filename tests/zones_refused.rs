@@ -58,7 +58,7 @@ fn what_cannot_be_read_is_not_sent() {
             "SELECT set_config(U&'\\0061pp.tenant_id', U&'\\002a', true)",
             "SET app.tenant_id = '*'",
             "SET LOCAL \"APP\".\"tenant_id\" = '*'",
-            "SET SESSION app.tenant_id TO ''",
+            "SET LOCAL app.tenant_id TO ''",
             "SET app.tenant_id = E'\\x2a'",
             "SELECT 1 FROM (SELECT set_config('app.tenant_id', '*', true)) s, orders",
             "WITH s AS (SELECT set_config('app.tenant_id', 'hooli', true)) SELECT * FROM s",

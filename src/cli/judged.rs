@@ -137,7 +137,7 @@ pub(super) fn state(migration_open: bool) -> State {
 /// Has a client that sets its zone itself set one?
 pub(super) fn chosen(zone: Option<&str>) -> Chosen {
     match zone {
-        Some(_) => Chosen::Yes,
+        Some(_) => Chosen::FromStartup,
         None => Chosen::No,
     }
 }

@@ -144,11 +144,17 @@ fn renumbered(statement: &Statement, gone: &[bool]) -> Box<Bounds> {
     Box::new(Bounds(all.collect()))
 }
 
-/// A statement of the protocol that is run by SQL: nobody reads what it is given as the zone.
+/// A statement of the protocol that is run by SQL: nobody reads what it is given as the zone, nor follows that the zone
+/// is given back.
 pub(super) fn unread_zone(facts: &Facts, who: &Who) -> Option<Box<Refusal>> {
     let statement = facts.statements.first()?;
     let parameter = who.chosen_parameter()?;
     let sets = bound(statement).any(|(_, touch)| is(touch, parameter));
+    let gives_back = |touch: &ParameterTouch| {
+        let resets = touch.how == ParameterUse::Reset;
+        who.gives_back(touch) || (resets && is(touch, parameter))
+    };
+    let sets = sets || statement.parameters.iter().any(gives_back);
     sets.then(|| unreadable(statement, facts, who))
 }
 

@@ -38,6 +38,10 @@ pub enum Set {
     Not,
     /// To this; none: to what is not looked at here.
     To(Option<Arc<str>>),
+    /// To the empty text: the client has given its zone back.
+    Empty,
+    /// Back to what its startup packet says, if that says any.
+    Back,
 }
 
 /// What is known of the running transaction.
@@ -91,6 +95,13 @@ impl Choice {
         })
     }
 
+    /// Does the statement reset it, by its name?
+    pub fn resets_by(&self, statement: &Statement) -> bool {
+        let is = |name: &ParameterName| matches!(name, ParameterName::Named(it) if self.is(it));
+        let mut touches = statement.parameters.iter();
+        touches.any(|touch| is(&touch.name) && touch.how == ParameterUse::Reset)
+    }
+
     /// May it turn out to set it, when names are bound?
     pub fn may_set(&self, facts: &Facts) -> bool {
         facts.statements.first().is_some_and(bound::binds_names)
@@ -118,23 +129,45 @@ impl Choice {
 
     /// Was it set in the running transaction, as far as was sent?
     pub fn is_set_here(&self) -> bool {
-        self.here != Set::Not
+        matches!(self.here, Set::To(_))
+    }
+
+    /// Was it set to nothing there?
+    pub fn is_empty_here(&self) -> bool {
+        self.here == Set::Empty
+    }
+
+    /// Has the client a zone, where the running transaction has not set it otherwise? `kept`: the one of its session;
+    /// `begun`: has its startup packet said any?
+    pub fn zone_kept<'k>(&self, kept: Option<&'k str>, begun: bool) -> Option<&'k str> {
+        let is_gone = match self.here {
+            Set::Not | Set::To(_) => false,
+            Set::Empty => true,
+            Set::Back => !begun,
+        };
+        kept.filter(|zone| !is_gone && !zone.is_empty())
     }
 
     /// A statement was sent to run.
     pub fn sent(&mut self, facts: &Facts) {
         for statement in &facts.statements {
+            let mut empty = false;
             for touch in &statement.parameters {
                 match (&touch.name, touch.how) {
                     (ParameterName::All, _) => {
-                        self.here = Set::Not;
+                        self.here = Set::Back;
                         self.leave();
                     }
                     (ParameterName::Named(name), how) if *self.parameter == **name => {
                         self.set(how, touch.value.as_deref());
+                        empty |= touch.value.as_deref() == Some("");
                     }
                     _ => {}
                 }
+            }
+            if empty {
+                // Whichever of its calls is the last.
+                self.here = Set::Empty;
             }
             if let Some(savepoint) = &statement.details.savepoint {
                 self.follow(savepoint);
@@ -145,7 +178,7 @@ impl Choice {
     fn set(&mut self, how: ParameterUse, value: Option<&str>) {
         let value = value.filter(|_| self.entering.is_some());
         self.here = match how {
-            ParameterUse::Reset => Set::Not,
+            ParameterUse::Reset => Set::Back,
             _ => Set::To(value.map(Arc::from)),
         };
         if let Some(entering) = &mut self.entering {
@@ -193,7 +226,9 @@ impl Choice {
     /// It goes on, and this is known of it.
     pub fn go_back(&mut self, here: Here) {
         (self.here, self.savepoints) = here;
-        self.leave();
+        if let Some(entering) = &mut self.entering {
+            entering.go_back();
+        }
     }
 
     /// What was set in the transaction is gone with it.
@@ -221,6 +256,7 @@ impl Conversation {
     pub(super) fn state<O: Observer>(&self, cx: &Context<'_, O>, runs: bool) -> State {
         let chosen = match &self.injection {
             Some(injection) if injection.choice.is_some() => match injection.has_chosen() {
+                true if injection.begins_with_zone() => Chosen::FromStartup,
                 true => Chosen::Yes,
                 false if runs => Chosen::No,
                 false => Chosen::Later,

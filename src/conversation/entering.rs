@@ -21,6 +21,8 @@ pub enum Enter {
     Kept,
     /// This one, where the server has it.
     Said(Arc<str>),
+    /// None: the transaction fails if it has entered another than the parameter says.
+    Nothing,
 }
 
 impl Enter {
@@ -34,6 +36,9 @@ impl Enter {
     }
 }
 
+/// In the place of a token: of no zone that a parameter could say, so that the other one is asked for.
+const NO_TOKEN: &str = "....-.";
+
 /// What is known about the running transaction.
 #[derive(Debug)]
 pub struct Entering {
@@ -42,6 +47,8 @@ pub struct Entering {
     audience: Option<Arc<Audience>>,
     /// It has entered what it can.
     entered: bool,
+    /// A zone was entered in it, which a ROLLBACK TO may have taken back.
+    may_be_in: bool,
     /// The zone was set since something was entered: a portal from before would run with another.
     behind: bool,
     /// What enters and sets nothing else; made when it is needed and until it is another zone.
@@ -56,6 +63,7 @@ impl Entering {
             parameter: Arc::clone(parameter),
             audience: Audience::new(role, &who.database).ok().map(Arc::new),
             entered: false,
+            may_be_in: false,
             behind: false,
             prefix: None,
         })
@@ -64,6 +72,11 @@ impl Entering {
     /// Is there nothing to enter until something changes?
     pub fn has_entered(&self) -> bool {
         self.entered
+    }
+
+    /// May the transaction be in a zone, or a portal from before?
+    pub fn may_be_in(&self) -> bool {
+        self.may_be_in || self.behind
     }
 
     /// Would a portal that was bound before run without its zone, or with another?
@@ -82,9 +95,16 @@ impl Entering {
         self.behind = true;
     }
 
+    /// The transaction that was thought to be over goes on.
+    pub fn go_back(&mut self) {
+        self.entered = false;
+        self.may_be_in = true;
+    }
+
     /// Another transaction follows.
     pub fn transaction_ended(&mut self) {
         self.entered = false;
+        self.may_be_in = false;
         self.behind = false;
     }
 
@@ -92,19 +112,25 @@ impl Entering {
     pub fn sent(&mut self, enter: &Enter) {
         if *enter != Enter::No {
             self.entered = true;
+            self.may_be_in |= *enter != Enter::Nothing;
             self.behind = false;
         }
     }
 
     /// What sets these values, and enters.
     pub fn prefix(&self, enter: &Enter, values: &[(&str, &str)]) -> Prefix {
-        Prefix::of_choice(values, self.entry(enter, values))
+        if *enter != Enter::Nothing {
+            return Prefix::of_choice(values, self.entry(enter, values));
+        }
+        let name = format!("={}", self.parameter);
+        let values = values.iter().copied().chain([(&*name, NO_TOKEN)]);
+        Prefix::of_choice(&values.collect::<Vec<_>>(), None)
     }
 
     fn entry(&self, enter: &Enter, values: &[(&str, &str)]) -> Option<Entry> {
         let audience = self.audience.clone()?;
         let (zone, parameter) = match enter {
-            Enter::No => return None,
+            Enter::No | Enter::Nothing => return None,
             Enter::Kept => {
                 let mut values = values.iter();
                 (values.find(|(name, _)| **name == *self.parameter)?.1, None)

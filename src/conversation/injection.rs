@@ -167,8 +167,23 @@ impl Injection {
         let Some(choice) = &self.choice else {
             return false;
         };
-        let record = self.parameters.as_ref().map(|it| it.record());
-        choice.is_set_here() || record.is_some_and(|it| it.value(choice.name()).is_some())
+        choice.is_set_here() || self.zone_kept(choice).is_some()
+    }
+
+    /// The zone of the client's session, as far as the running transaction leaves it.
+    fn zone_kept(&self, choice: &Choice) -> Option<&str> {
+        let record = self.parameters.as_ref()?.record();
+        choice.zone_kept(record.value(choice.name()), self.begins_with_zone())
+    }
+
+    /// Has the client's startup packet said a zone, to which RESET returns?
+    pub fn begins_with_zone(&self) -> bool {
+        let origins = self.origins.iter().flat_map(|it| it.kept.iter());
+        let said = |choice: &Choice| {
+            let mut all = origins.clone();
+            all.any(|(name, value)| choice.is(name) && !value.is_empty())
+        };
+        self.choice.as_deref().is_some_and(said)
     }
 
     /// Does the statement reset what the client had in its startup packet?

@@ -191,6 +191,9 @@ impl Parameters {
     pub fn put_prefix_of(&mut self, entering: &Entering, enter: &Enter, put: impl FnOnce(&Prefix)) {
         self.prefix = self.prefix.take().filter(|prefix| enter.is_of(prefix));
         self.put(&[], |values| entering.prefix(enter, values), put);
+        if *enter == Enter::Nothing {
+            self.prefix = None;
+        }
     }
 
     fn put(
@@ -349,10 +352,10 @@ impl Parameters {
         match asked {
             // It was not reached, or is not known.
             None => Ok(()),
-            Some((name, value)) if zone.is_some_and(|zone| zone.is(&name) && value.is_empty()) => {
-                Ok(())
-            }
-            Some((name, value)) if zone.is_some_and(|zone| !zone.admits(&name, &value)) => {
+            // The empty text is no zone: the client has given its own back, and has none.
+            Some((name, value))
+                if zone.is_some_and(|zone| !value.is_empty() && !zone.admits(&name, &value)) =>
+            {
                 Err(Unkept::NotGranted)
             }
             Some((name, value)) if self.record.fits(&name, &value) => {

@@ -78,6 +78,8 @@ pub enum Chosen {
     No,
     /// It has set one.
     Yes,
+    /// Its startup packet has said one, which RESET returns to, and it has that or another.
+    FromStartup,
     /// Nothing runs yet: it is asked again when something does.
     Later,
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Who;
 use super::file::{Kind, Login, Protection};
 use super::pattern::Pattern;
+use crate::sql::{ParameterName, ParameterTouch, ParameterUse};
 
 /// Longest zone, in bytes.
 pub const MAX_ZONE: usize = 255;
@@ -203,6 +204,15 @@ impl Who {
     pub fn chosen_parameter(&self) -> Option<&str> {
         self.grant()?;
         self.zone_parameter()
+    }
+
+    /// Does this give back the zone that the client has chosen, so that its session has none? For one transaction
+    /// the empty text is no zone, and is not granted.
+    pub fn gives_back(&self, touch: &ParameterTouch) -> bool {
+        let is = |name: &str| self.chosen_parameter() == Some(name);
+        touch.how == ParameterUse::Session
+            && touch.value.as_deref() == Some("")
+            && matches!(&touch.name, ParameterName::Named(name) if is(name))
     }
 
     /// The parameter that row-level security reads, where this connection's zone is guarded.

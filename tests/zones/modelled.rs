@@ -240,7 +240,13 @@ impl Client {
     }
 
     pub fn reset(&mut self, random: &mut Random) {
-        let text = *random.pick(&["RESET app.tenant_id", "RESET ALL", "DISCARD ALL"]);
+        let text = *random.pick(&[
+            "RESET app.tenant_id",
+            "SET app.tenant_id = ''",
+            "SELECT set_config('app.tenant_id', '', false)",
+            "RESET ALL",
+            "DISCARD ALL",
+        ]);
         if text == "DISCARD ALL" && self.status != Status::Idle {
             return;
         }

@@ -54,8 +54,8 @@ pub(super) fn invariants(policy: &Arc<Policy>) -> Invariants {
 fn one(who: &Who, found: &mut Invariants) {
     let zone = who.policy.zone.as_ref().map_or("", |zone| &zone.parameter);
     let grant = who.grant();
-    // No zone at all: that is granted to nobody.
-    let another = if grant.is_some() { "" } else { "another" };
+    // No zone can be called so: that is granted to nobody. (The empty text gives the zone back.)
+    let another = if grant.is_some() { "\t" } else { "another" };
     let guarded = !zone.is_empty() && who.zone_is_guarded();
     let kind = who.login.kind;
     let shared = kind != Kind::Migrator && who.login.route == RouteName::Transaction;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Read, binds_names, bound, is_capped, is_late, matters};
+use super::{Read, binds_names, bound, is, is_capped, is_late, matters};
 use crate::conversation::client::Message;
 use crate::policy::guards::{lexing_parameters, session_state, statement_bounds, zone_parameter};
 use crate::policy::{Guard, Refusal, Who};
 use crate::protocol::bind;
-use crate::sql::{Bound, Facts, ParameterTouch, Said, Statement, resolve};
+use crate::sql::{Bound, Facts, ParameterTouch, ParameterUse, Said, Statement, resolve};
 
 /// Says whether a zone may not be bound.
 type Refuse = fn(&Who, &str) -> Option<Refusal>;
@@ -89,6 +89,8 @@ pub fn read(
         // `set_config` takes NULL for false.
         None => Some(false),
     };
+    // A zone that is NULL is none, as one that is empty.
+    let is_null = |bound: &Bound| bound.value.and_then(value) == Some(None);
     // PostgreSQL takes no NUL either; a question of ours would end there.
     let named = |name: &&str| !name.contains('\0');
     // A zone that is signed will be entered.
@@ -113,6 +115,13 @@ pub fn read(
             if name == Some(None) || local == Some(None) {
                 return Err(unreadable(statement, facts, who));
             }
+            let for_session = touch.how == ParameterUse::Session && local != Some(Some(true));
+            let zone = who.chosen_parameter().filter(|_| for_session);
+            let is_zone = zone.is_some_and(|zone| match name.flatten() {
+                Some(name) => name.eq_ignore_ascii_case(zone),
+                None => is(touch, zone),
+            });
+            let value = value.or_else(|| is_null(bound).then_some("").filter(|_| is_zone));
             told = true;
             resolved.push(Said {
                 touch: bound.touch,
@@ -122,12 +131,17 @@ pub fn read(
             });
             continue;
         }
+        let for_session = touch.how == ParameterUse::Session;
+        let value = value.or_else(|| is_null(bound).then_some("").filter(|_| for_session));
         let Some(value) = value else {
             return Err(unreadable(statement, facts, who));
         };
-        if let Some(refusal) = refuse(who, value) {
+        // For the session the empty text gives back what the client has chosen.
+        let gives_back = for_session && value.is_empty();
+        if let Some(refusal) = (!gives_back).then(|| refuse(who, value)).flatten() {
             return Err(Box::new(refusal));
         }
+        told |= value.is_empty();
         resolved.push(Said {
             touch: bound.touch,
             name: None,

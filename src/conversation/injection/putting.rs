@@ -4,6 +4,7 @@ use super::Injection;
 use crate::conversation::choice::Choice;
 use crate::conversation::entering::{Enter, Entering};
 use crate::conversation::needs::{matters_to, needs_zone};
+use crate::conversation::parameters::Parameters;
 use crate::sql::{Facts, SavepointAct, Statement, TransactionControl};
 use crate::zone::signed::Signer;
 use crate::zone::{Form, Prefix};
@@ -51,12 +52,14 @@ impl Injection {
         if choice.is_set_here() {
             return choice.said().map_or(Enter::No, Enter::Said);
         }
-        let Some(parameters) = &self.parameters else {
-            return Enter::No;
-        };
-        match parameters.record().value(choice.name()) {
+        let touched = |it: &Parameters| it.is_touched(choice.name());
+        match self.zone_kept(choice) {
+            // What was entered before it was given back holds until the transaction ends.
+            None if choice.entering().is_some_and(Entering::may_be_in) => Enter::Nothing,
             None => Enter::No,
-            Some(_) if !self.armed && !parameters.is_touched(choice.name()) => Enter::Kept,
+            Some(_) if !self.armed && !self.parameters.as_deref().is_some_and(touched) => {
+                Enter::Kept
+            }
             Some(zone) => Enter::Said(zone.into()),
         }
     }
@@ -64,15 +67,24 @@ impl Injection {
     /// Does a text of several statements set the zone among others that it matters for? Between them it
     /// cannot be entered.
     pub(super) fn sets_among_others(&self, facts: &Facts) -> bool {
+        let Some(choice) = self.choice.as_ref().filter(|it| it.entering().is_some()) else {
+            return false;
+        };
         let (mut sets, mut others) = (facts.statements.iter(), facts.statements.iter());
-        sets.any(|it| self.enters_behind(it))
-            && others.any(|it| matters_to(it) && !self.enters_behind(it))
+        let among = sets.any(|it| choice.sets_by(it))
+            && others.any(|it| matters_to(it) && !choice.sets_by(it));
+        // Behind RESET it is left. What only tidies up may stand there.
+        let mut behind = facts
+            .statements
+            .iter()
+            .skip_while(|it| !choice.resets_by(it));
+        among || behind.any(|it| matters_to(it) && !tidies(it))
     }
 
-    /// Is what the statement sets entered behind it?
+    /// Is what the statement sets entered behind it, or left?
     pub fn enters_behind(&self, statement: &Statement) -> bool {
         let choice = self.choice.as_ref().filter(|it| it.entering().is_some());
-        choice.is_some_and(|choice| choice.sets_by(statement))
+        choice.is_some_and(|choice| choice.sets_by(statement) || choice.resets_by(statement))
     }
 
     /// Is it unknown what must be set ahead of the statement, behind a procedure?
@@ -129,6 +141,11 @@ impl Injection {
         (self.cleared && self.zone.is_some() && facts.is_none_or(matters))
             || (behind && facts.is_some_and(|facts| matters(facts) && !sets(facts)))
     }
+}
+
+/// What pools send beside RESET reads no row.
+fn tidies(statement: &Statement) -> bool {
+    statement.unlocks_all || statement.tag == "CLOSE CURSOR" || statement.tag.starts_with("DISCARD")
 }
 
 /// ROLLBACK TO SAVEPOINT, and nothing else.

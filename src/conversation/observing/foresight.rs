@@ -252,7 +252,8 @@ impl Foresight {
     pub fn choice(&self, runs: bool) -> Chosen {
         match &self.choice {
             None => Chosen::No,
-            Some(choice) if self.chosen || choice.is_set_here() => Chosen::Yes,
+            Some(choice) if choice.is_set_here() => Chosen::Yes,
+            Some(choice) if self.chosen && !choice.is_empty_here() => Chosen::Yes,
             Some(_) if runs => Chosen::No,
             Some(_) => Chosen::Later,
         }
@@ -333,9 +334,9 @@ impl Foresight {
                 ParameterTouch {
                     name: ParameterName::Named(name),
                     how,
-                    ..
+                    value,
                 } if is_zone(name) => match how {
-                    ParameterUse::Session => self.chosen = true,
+                    ParameterUse::Session => self.chosen = value.as_deref() != Some(""),
                     ParameterUse::Reset => self.chosen = false,
                     _ => {}
                 },

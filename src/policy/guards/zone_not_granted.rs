@@ -8,12 +8,14 @@ use crate::sql::{Facts, ParameterName, ParameterUse};
 use crate::zone::signed::LONGEST_ZONE;
 
 /// Objects to a zone that is named in the text and is not the login's own, or not one of those that it
-/// may choose from. What is bound is asked about by [`is_granted`] when it is bound.
+/// may choose from. The empty text is none: with it a client gives back what it has chosen for its session, and has
+/// none. What is bound is asked about by [`is_granted`] when it is bound.
 pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
     touches(facts, who).find_map(|touch| {
         let (statement, touch) = (touch.statement, touch.touch);
         let asked = matches!(touch.name, ParameterName::Named(_))
             && matches!(touch.how, ParameterUse::Session | ParameterUse::Local);
+        let asked = asked && !who.gives_back(touch);
         let value = touch.value.as_deref().filter(|_| asked)?;
         (!is_granted(who, value)).then(|| objection(who, value).at(statement.position))
     })
@@ -103,13 +105,21 @@ mod tests {
         for value in ["acme", "b-1"] {
             assert_allowed(&set("app.tenant_id", value), &listed, CLOSED);
         }
-        for value in ["globex", "*", "", "ACME", "a\tb"] {
+        let own = |how, value| {
+            let name = ParameterName::Named("app.tenant_id".into());
+            parameter(name, how, Some(value))
+        };
+        let gives_back = own(ParameterUse::Session, "");
+        assert_allowed(&gives_back, &listed, CHOSEN);
+        let refusal = refused(&own(ParameterUse::Local, ""), &listed, CHOSEN);
+        assert_eq!(refusal.guard, Guard::ZoneNotGranted);
+        let hint = "An empty tenant is none: RESET app.tenant_id, or name one.";
+        assert_eq!(refusal.hint.as_deref(), Some(hint));
+        for value in ["globex", "*", "ACME", "a\tb"] {
             let message = format!("tenant \"{value}\" is not granted to login \"shop_api\"");
             let message = message.replace('\t', " ");
             for how in [ParameterUse::Session, ParameterUse::Local] {
-                let name = ParameterName::Named("app.tenant_id".into());
-                let asked = parameter(name, how, Some(value));
-                let refusal = refused(&asked, &listed, CHOSEN);
+                let refusal = refused(&own(how, value), &listed, CHOSEN);
                 assert_eq!(refusal.guard, Guard::ZoneNotGranted);
                 if !value.contains('\t') {
                     assert_eq!(refusal.message, message);

@@ -3,7 +3,8 @@
 use crate::error::SqlState;
 use crate::policy::{Chosen, Guard, Objection, Refusal, RouteName, State, Who, ZoneSource};
 use crate::sql::{
-    Class, ClassSet, Facts, ParameterName, ParameterTouch, ParameterUse, Statement, is_catalog,
+    Class, ClassSet, Facts, ParameterName, ParameterTouch, ParameterUse, Statement,
+    TransactionControl, is_catalog,
 };
 
 /// Objects to every statement of a service or person without a zone on a zone database (of a login that
@@ -68,16 +69,21 @@ pub fn has_zone(who: &Who, state: State) -> bool {
 }
 
 fn nobodys_zone(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
-    if has_zone(who, state) {
+    let chooses = who.grant().is_some() && who.zone_is_required();
+    if !chooses && has_zone(who, state) {
         return None;
     }
+    let statement = match who.chosen_parameter() {
+        Some(parameter) => Some(first_without(facts, who, parameter, state)?),
+        None => None,
+    };
     let noun = who.noun();
     let objection = Objection::new(format!(
         "database \"{}\" needs a {noun} and this transaction has none",
         who.database
     ));
     let login = &who.login.name;
-    let Some(parameter) = who.chosen_parameter() else {
+    let Some((parameter, statement)) = who.chosen_parameter().zip(statement) else {
         let statement = facts.statements.first()?;
         let objection = match &who.login.zone {
             None => objection
@@ -96,7 +102,6 @@ fn nobodys_zone(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
         };
         return Some(objection.at(statement.position));
     };
-    let statement = first_without(facts, parameter)?;
     Some(
         objection
             .detail(format!(
@@ -109,18 +114,39 @@ fn nobodys_zone(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
     )
 }
 
-/// The first statement that needs a zone and has none set ahead of it in the message.
-fn first_without<'f>(facts: &'f Facts, parameter: &str) -> Option<&'f Statement> {
-    let is = |touch: &ParameterTouch| {
-        matches!(&touch.name, ParameterName::Named(name) if **name == *parameter)
-            && matches!(touch.how, ParameterUse::Session | ParameterUse::Local)
-    };
-    let until = |statement: &&Statement| !statement.parameters.iter().any(is);
-    facts
-        .statements
-        .iter()
-        .take_while(until)
-        .find(|it| needs_zone(it))
+/// The first statement that needs a zone and has none: neither the client's, nor one that is set ahead of it in the
+/// message. One that gives it back has none itself: which of its rows come first nobody knows.
+fn first_without<'f>(
+    facts: &'f Facts,
+    who: &Who,
+    parameter: &str,
+    state: State,
+) -> Option<&'f Statement> {
+    let before = has_zone(who, state);
+    let mut has = before;
+    facts.statements.iter().find(|statement| {
+        for touch in statement.parameters.iter().filter(|it| is(it, parameter)) {
+            has = match touch.how {
+                ParameterUse::Session | ParameterUse::Local => touch.value.as_deref() != Some(""),
+                ParameterUse::Reset => state.chosen == Chosen::FromStartup,
+                ParameterUse::Stored => has,
+            };
+            if !has {
+                break;
+            }
+        }
+        // What stands behind it is judged again, in a piece of its own.
+        let rolls_back = matches!(
+            statement.transaction,
+            Some(TransactionControl::Rollback { .. })
+        );
+        has |= rolls_back && before;
+        !has && needs_zone(statement)
+    })
+}
+
+fn is(touch: &ParameterTouch, parameter: &str) -> bool {
+    matches!(&touch.name, ParameterName::Named(name) if **name == *parameter)
 }
 
 /// What pools send when a connection goes back to them, however its last transaction got its zone.
@@ -154,7 +180,7 @@ fn needs_zone(statement: &Statement) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::fixture::*;
-    use crate::policy::Guard;
+    use crate::policy::{Chosen, Guard, State};
     use crate::sql::{Class, RelationAct, TransactionControl};
 
     #[test]
@@ -250,10 +276,52 @@ mod tests {
             ("declare c cursor for select 1", 1),
             ("copy orders to stdout", 1),
             ("lock orders", 1),
-            ("reset app.tenant_id; table orders", 22),
         ] {
             assert_eq!(judged(text, CLOSED), Some(position), "{text}");
             assert_eq!(judged(text, CHOSEN), None, "{text}");
+        }
+        let begun = State {
+            chosen: Chosen::FromStartup,
+            ..CHOSEN
+        };
+        // What gives it back gives nothing of it to what stands behind, nor to itself.
+        for (text, position) in [
+            ("reset app.tenant_id; table orders", Some(22)),
+            ("set app.tenant_id = ''; table orders", Some(25)),
+            (
+                "set app.tenant_id to default; select 1; table orders",
+                Some(41),
+            ),
+            (
+                "select set_config('app.tenant_id', '', false); table orders",
+                Some(48),
+            ),
+            (
+                "begin; set app.tenant_id = ''; commit; table orders",
+                Some(40),
+            ),
+            (
+                "select set_config('app.tenant_id', '', false), note from orders",
+                Some(1),
+            ),
+            (
+                "select set_config('app.tenant_id', '', false), set_config('app.tenant_id', 'a', false) from orders",
+                Some(1),
+            ),
+            ("table orders; set app.tenant_id = ''", None),
+            (
+                "set app.tenant_id = ''; set app.tenant_id = 'a'; table orders",
+                None,
+            ),
+            (
+                "begin; set app.tenant_id = ''; rollback; table orders",
+                None,
+            ),
+            ("set app.tenant_id = ''; close all; reset all", None),
+        ] {
+            assert_eq!(judged(text, CHOSEN), position, "{text}");
+            let begun_with = position.filter(|_| text.contains("''"));
+            assert_eq!(judged(text, begun), begun_with, "{text}");
         }
         let refusal = refused(
             &touches("SELECT", &[Class::Read], &[("orders", RelationAct::Read)]),
