@@ -335,6 +335,64 @@ fn a_text_does_not_grow_by_what_it_resets() {
     }
 }
 
+/// A Query that fails in a block leaves an unnamed portal at the server whose statements are in memory that is freed:
+/// PostgreSQL crashes at its Execute. To the client its own is gone with any Query.
+#[test]
+fn the_unnamed_portal_is_gone_with_a_query() {
+    let mut bound = Vec::new();
+    parse_named(&mut bound, "", "select generate_series(1, 9)");
+    message(&mut bound, b'B', |body| body.extend_from_slice(&[0; 8]));
+    let mut execute = Vec::new();
+    message(&mut execute, b'E', |body| {
+        body.extend_from_slice(&[0, 0, 0, 0, 1]);
+    });
+    let mut describe = Vec::new();
+    message(&mut describe, b'D', |body| body.extend_from_slice(b"P\0"));
+    let answered = |answers: &[(u8, &[u8])]| {
+        let mut out = Vec::new();
+        for (kind, body) in answers {
+            message(&mut out, *kind, |out| out.extend_from_slice(body));
+        }
+        out
+    };
+    let begun = || {
+        let mut attack = Attack::new();
+        attack.client(&query("begin"));
+        attack.server(&answered(&[(b'C', b"BEGIN\0"), (b'Z', b"T")]));
+        let (out, _, _) = attack.client(&[&bound[..], &execute, SYNC].concat());
+        assert_eq!(kinds(&out), b"PBES");
+        attack
+    };
+    let suspended = answered(&[(b'1', b""), (b'2', b""), (b's', b""), (b'Z', b"T")]);
+    let error = b"SERROR\0VERROR\0C22012\0Mdivision by zero\0\0";
+    let failed = answered(&[(b'E', error), (b'Z', b"E")]);
+    for late in [&execute, &describe] {
+        let late = [&late[..], SYNC].concat();
+        // Without a Query it goes on.
+        let mut attack = begun();
+        attack.server(&suspended);
+        assert_eq!(attack.client(&late).0, late);
+        // The Query is answered, on its way, or on its way like all before it.
+        for settled in [2, 1, 0] {
+            let mut attack = begun();
+            if settled > 0 {
+                attack.server(&suspended);
+            }
+            assert_eq!(kinds(&attack.client(&query("select 1/0")).0), b"Q");
+            if settled > 1 {
+                attack.server(&failed);
+            }
+            let (mut out, used, _) = attack.client(&late);
+            if used == 0 {
+                attack.server(&[&suspended[..], &failed].concat());
+                out = attack.client(&late).0;
+            }
+            assert_eq!(attack.refused(), 1, "{settled}");
+            assert!(!out.starts_with(&late[..8]), "{}", out.escape_ascii());
+        }
+    }
+}
+
 fn kinds(mut bytes: &[u8]) -> Vec<u8> {
     let mut kinds = Vec::new();
     while let Ok(Some(header)) = frame::header(bytes) {

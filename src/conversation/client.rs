@@ -307,9 +307,7 @@ impl Conversation {
         if let Some(injection) = &mut self.injection {
             let form = injection.put(out.insert(), facts, cx.signer);
             self.in_flight.push_prefix(form);
-            // The prefix takes the unnamed portal: what was bound to it must not seem to be there.
-            self.in_flight.unbind(b"");
-            self.names.drop_unnamed_portal();
+            self.unnamed_portal_is_taken();
             cx.observer.injected();
         }
     }

@@ -325,7 +325,15 @@ impl Conversation {
         Lookup::Wait
     }
 
-    /// The unnamed portal without a Bind of the client's: if there is one, a zone prefix left it.
+    /// A zone prefix or Query is sent, which takes the unnamed portal: what the client has bound to it must not seem
+    /// to be there. A Query that fails in a block leaves one at the server whose statements are in memory that is
+    /// freed; Execute of that makes PostgreSQL crash.
+    pub(super) fn unnamed_portal_is_taken(&mut self) {
+        self.in_flight.unbind_unnamed();
+        self.names.drop_unnamed_portal();
+    }
+
+    /// The unnamed portal without a Bind of the client's: if there is one, a zone prefix or a Query left it.
     pub(super) fn refuse_unnamed_portal<O: Observer>(
         &mut self,
         message: Message<'_>,

@@ -52,6 +52,13 @@ struct Change {
     bytes: usize,
 }
 
+impl Change {
+    /// Is it a Bind of the unnamed portal that nothing has taken since?
+    fn binds_unnamed(&self) -> bool {
+        self.space == Space::Portal && self.name.is_empty() && self.meaning.is_some()
+    }
+}
+
 /// The latest unanswered change of a name.
 #[derive(Debug)]
 pub enum Pending<'a> {
@@ -83,6 +90,8 @@ pub struct InFlight {
     bytes: usize,
     /// How many of them are of statements.
     statements: usize,
+    /// How many of them bind the unnamed portal: a Query among thousands need not look for it.
+    bound_unnamed: usize,
     /// Batches sent.
     batch: u64,
     /// Allocated with the first message that it is about.
@@ -212,21 +221,25 @@ impl InFlight {
         self.statements += usize::from(space == Space::Statement);
         let bytes = bytes_of(name, meaning.as_ref());
         self.bytes += bytes;
-        self.changes.push_back(Change {
+        let change = Change {
             batch: self.batch,
             space,
             name: name.into(),
             meaning,
             bytes,
-        });
+        };
+        self.bound_unnamed += usize::from(change.binds_unnamed());
+        self.changes.push_back(change);
         self.push(expected);
     }
 
-    /// Something else was sent that takes this portal.
-    pub fn unbind(&mut self, portal: &[u8]) {
-        let of_portal = |c: &&mut Change| c.space == Space::Portal && *c.name == *portal;
-        let taken = self.changes.iter_mut().filter(of_portal);
-        taken.for_each(|change| change.meaning = None);
+    /// Something else was sent that takes the unnamed portal.
+    pub fn unbind_unnamed(&mut self) {
+        if self.bound_unnamed > 0 {
+            let taken = self.changes.iter_mut().filter(|it| it.binds_unnamed());
+            taken.for_each(|change| change.meaning = None);
+            self.bound_unnamed = 0;
+        }
     }
 
     /// A message was replaced.
@@ -304,6 +317,7 @@ impl InFlight {
     fn pop_change(&mut self) -> Option<Change> {
         let change = self.changes.pop_front()?;
         self.bytes -= change.bytes;
+        self.bound_unnamed -= usize::from(change.binds_unnamed());
         self.statements -= usize::from(change.space == Space::Statement);
         Some(change)
     }

@@ -215,6 +215,14 @@ impl Conversation {
         if let Some(version) = refusal.policy_version {
             at += &format!(", policy {version}");
         }
+        let decided = match refusal.place {
+            Some(place) => (place.routine.into(), place.file.to_owned(), 0),
+            None => (
+                refusal.by().to_owned().into(),
+                refusal.policy_file.to_string(),
+                refusal.policy_line,
+            ),
+        };
         ErrorReply {
             severity: Severity::Error,
             sqlstate: refusal.sqlstate,
@@ -222,11 +230,7 @@ impl Conversation {
             detail: Some(format!("{} ({at}).", refusal.detail.trim_end_matches('.'))),
             hint: refusal.hint.clone(),
             position: refusal.position,
-            decided: Some((
-                refusal.by().to_owned().into(),
-                refusal.policy_file.to_string(),
-                refusal.policy_line,
-            )),
+            decided: Some(decided),
         }
     }
 

@@ -167,7 +167,7 @@ impl Names {
         all.for_each(|prepared| prepared.followed = false);
     }
 
-    /// A zone prefix takes the unnamed portal.
+    /// A zone prefix or Query takes the unnamed portal.
     pub fn drop_unnamed_portal(&mut self) {
         self.portal = None;
     }

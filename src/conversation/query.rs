@@ -118,6 +118,7 @@ impl Conversation {
             self.put_prefix(facts, cx, out);
         }
         self.put_query(whole, body, facts, form, out);
+        self.unnamed_portal_is_taken();
         self.statements.lost();
         self.may_deallocate(facts);
         self.may_hide_relations(facts);

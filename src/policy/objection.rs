@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::rule::Rule;
+use super::verdict::Place;
 use super::{Guard, Refusal, Who};
 use crate::error::SqlState;
 use crate::sql::{Class, Fingerprint, Statement};
@@ -23,6 +24,8 @@ pub struct Objection {
     pub hint: Option<String>,
     /// Field `P`: characters, from 1; 0 = none.
     pub position: u32,
+    /// Where PostgreSQL says it, if it does.
+    pub place: Option<Place>,
     /// The rule that objects, if the guard is [`Guard::Rule`].
     pub rule: Option<Arc<Rule>>,
 }
@@ -36,6 +39,7 @@ impl Objection {
             detail: None,
             hint: None,
             position: 0,
+            place: None,
             rule: None,
         }
     }
@@ -84,6 +88,14 @@ impl Objection {
         Self { position, ..self }
     }
 
+    /// The same as PostgreSQL's own error from there.
+    pub fn like(self, place: Place) -> Self {
+        Self {
+            place: Some(place),
+            ..self
+        }
+    }
+
     /// The refusal: with the name and policy line of guard or rule, and the operator's own page in the hint.
     pub fn refuse(self, guard: Guard, who: &Who, fingerprint: Option<Fingerprint>) -> Refusal {
         let rule = self.rule.as_ref();
@@ -112,6 +124,7 @@ impl Objection {
                 None => format!("{}.", hint.trim_end_matches('.')),
             }),
             position: self.position,
+            place: self.place,
             fingerprint,
             policy_file: who.policy.file.clone(),
             policy_line: rule.map_or(who.policy.guards[guard as usize].line, |rule| rule.line),

@@ -198,6 +198,15 @@ pub enum Verdict {
     Refuse(Box<Refusal>),
 }
 
+/// A place in PostgreSQL's source, the same in every version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Field `R`.
+    pub routine: &'static str,
+    /// Field `F`.
+    pub file: &'static str,
+}
+
 /// Why not: everything the client's error needs except what only the connection knows (its id).
 /// The texts follow PostgreSQL's error style: message lower case, one line, no full stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -217,6 +226,9 @@ pub struct Refusal {
     pub hint: Option<String>,
     /// Field `P`: characters, from 1; 0 = none.
     pub position: u32,
+    /// Where PostgreSQL's own error of these words comes from: in the place of guard and policy file in the fields `R`
+    /// and `F`, and of `L`, for drivers that know the error by it.
+    pub place: Option<Place>,
     /// The statement's name in logs and exceptions.
     pub fingerprint: Option<Fingerprint>,
     /// Field `F`: the policy file's name, and `L`: its line that decided.

@@ -38,7 +38,7 @@ pub struct ErrorReply {
     pub hint: Option<String>,
     /// Field `P`: characters, from 1; 0 = none.
     pub position: u32,
-    /// Fields `R`, `F` and `L`: the guard, the policy file and its line.
+    /// Fields `R`, `F` and `L`: the guard, the policy file and its line (0: none), or a place in PostgreSQL's source.
     pub decided: Option<(Cow<'static, str>, String, u32)>,
 }
 
@@ -87,7 +87,9 @@ impl ErrorReply {
         }
         if let Some((routine, file, line)) = &self.decided {
             fields.push((b'F', without_nul(file)));
-            fields.push((b'L', line.to_string()));
+            if *line > 0 {
+                fields.push((b'L', line.to_string()));
+            }
             fields.push((b'R', routine.clone().into_owned()));
         }
         put(out, &ErrorResponse::new(fields));

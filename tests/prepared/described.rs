@@ -1,6 +1,6 @@
 //! A client decodes rows by the description that it was given once: it is never sent others.
 
-use crate::support::message::{self, column, error, failed, fine, kinds};
+use crate::support::message::{self, column, error, failed, fine, kinds, refused_by};
 use crate::support::{Stack, Wire};
 use crate::{meddle, nothing_is_left, plain, run, stacks};
 
@@ -38,6 +38,12 @@ fn changed(answer: &[message::Message], status: char) {
         said.as_deref(),
         Some("cached plan must not change result type")
     );
+    // By these drivers know it, and prepare anew; the guard stands in DETAIL.
+    let field = |code| error(answer).and_then(|error| error.field(code));
+    assert_eq!(field(b'R').as_deref(), Some("RevalidateCachedQuery"));
+    assert_eq!(field(b'F').as_deref(), Some("plancache.c"));
+    assert_eq!(field(b'L'), None);
+    refused_by(answer, "unknown-name");
     assert!(!kinds(answer).contains('D'), "{}", kinds(answer));
 }
 

@@ -67,6 +67,7 @@ impl Conversation {
         });
         self.in_flight
             .push_change(Expected::DeallocatingQuery, Space::Statement, name, None);
+        self.unnamed_portal_is_taken();
         self.statements.lost();
         // Outside of a transaction it is one of its own, which ends what was open implicitly.
         if let Some(injection) = &mut self.injection {

@@ -2,7 +2,7 @@
 
 use crate::error::SqlState;
 use crate::policy::objection::quoted;
-use crate::policy::{Guard, Objection, Refusal, Who};
+use crate::policy::{Guard, Objection, Place, Refusal, Who};
 
 /// The refusal of a message that names a prepared statement which this connection never prepared;
 /// PostgreSQL's own words and SQLSTATE, so that drivers prepare it again.
@@ -31,12 +31,18 @@ pub fn taken(who: &Who, name: &str) -> Refusal {
 }
 
 /// The answer to Bind of a statement that no longer returns what the client was told, in
-/// PostgreSQL's words.
+/// PostgreSQL's words, and from its place: by that drivers tell it from the many other errors of its SQLSTATE, and
+/// prepare anew.
 pub fn changed(who: &Who) -> Refusal {
+    const PLACE: Place = Place {
+        routine: "RevalidateCachedQuery",
+        file: "plancache.c",
+    };
     Objection::new("cached plan must not change result type")
         .sqlstate(SqlState::UNSUPPORTED)
         .detail("The statement's parameters or columns have other types than when it was described")
         .hint("Prepare it again")
+        .like(PLACE)
         .refuse(Guard::UnknownName, who, None)
 }
 
@@ -77,6 +83,15 @@ mod tests {
         assert_eq!(
             (&*refusal.message, refusal.sqlstate.as_str()),
             ("portal \"c?1\" does not exist", "34000")
+        );
+        let refusal = changed(&acme());
+        let routine = refusal.place.map(|place| place.routine);
+        assert_eq!(
+            (&*refusal.message, routine),
+            (
+                "cached plan must not change result type",
+                Some("RevalidateCachedQuery")
+            )
         );
     }
 }
