@@ -95,6 +95,71 @@ fn no_literal_is_in_the_log() {
     }
 }
 
+#[test]
+fn no_value_is_shown_however_it_is_spelled() {
+    let stack = Stack::start(StackOptions {
+        policy: format!("{}\n[guards]\nmaintenance = \"observe\"\n", fixture::POLICY),
+        ..StackOptions::default()
+    });
+    let mut wire = Wire::login(&stack.login("shop_acme", "shop"));
+    // Set, and slips; for the session, a role, the database, the server and a function.
+    for sql in [
+        format!("SET app.encryption_key = {MARKER}"),
+        format!("SET SESSION app.encryption_key TO \"{MARKER}\", {MARKER}"),
+        format!("SET app.encryption_key {MARKER}"),
+        format!("ALTER ROLE shop_acme SET app.encryption_key = {MARKER}"),
+        format!("ALTER DATABASE shop SET app.encryption_key TO {MARKER}"),
+        format!("ALTER SYSTEM SET app.encryption_key = {MARKER}"),
+        format!("ALTER FUNCTION f() SET app.encryption_key = {MARKER}"),
+        format!("ALTER ROLE shop_acme PASSWORD {MARKER}"),
+        format!("ALTER ROLE shop_acme PASSWORD \"{MARKER}\""),
+        format!("ALTER ROLE shop_acme PASSWORD \u{2018}{MARKER}\u{2019}"),
+    ] {
+        wire.send(&message::query(&sql));
+        assert!(kinds(&wire.receive_until(b'Z')).ends_with('Z'), "{sql}");
+        let batch = wire.batch(&message::extended(&sql, &[]));
+        assert!(kinds(&batch).ends_with('Z'), "{sql}");
+    }
+    let login = migration::open(&stack, "app");
+    let mut migrating = Wire::login(&login);
+    fine(&migrating.query(&format!("SET app.encryption_key = {MARKER}")));
+    fine(&migrating.query("SET search_path = public"));
+    // Not for it to set; recorded all the same.
+    let stored = format!("ALTER DATABASE app SET app.encryption_key = {MARKER}");
+    assert_eq!(kinds(&migrating.query(&stored)), "EZ");
+    migration::close(&stack, &login);
+    migrating.receive_to_end();
+
+    let recorded = migration::show(&stack, migration::id(&login));
+    let recorded: Vec<&str> = recorded.iter().map(|it| &*it.text).collect();
+    assert_eq!(
+        recorded,
+        [
+            "SET app.encryption_key = $1",
+            "SET search_path = public",
+            "ALTER DATABASE app SET app.encryption_key = $1"
+        ]
+    );
+    for asked in [
+        &["report"][..],
+        &["report", "--json"],
+        &["console", "SHOW REPORT"],
+    ] {
+        let said = migration::finished(migration::portcullis(&stack, asked));
+        let secret = said.stdout.lines().find(|line| line.contains(MARKER));
+        assert_eq!(secret, None, "{asked:?}");
+        for kept in [
+            "ALTER ROLE shop_acme SET app.encryption_key = $1",
+            "ALTER DATABASE shop SET app.encryption_key TO $1",
+            "ALTER SYSTEM SET app.encryption_key = $1",
+            "ALTER FUNCTION f() SET app.encryption_key = $1",
+            "ALTER ROLE \u{2026}",
+        ] {
+            assert!(said.stdout.contains(kept), "{asked:?} {kept}: {said:?}");
+        }
+    }
+}
+
 /// Data that is taken, data that is not, and a reason to give up.
 fn copies(wire: &mut Wire) {
     let row = format!("1\t{MARKER}\n");

@@ -20,8 +20,6 @@ use crate::telemetry::labels::Judged;
 use crate::telemetry::log::ConnectionId;
 use crate::telemetry::report::{Key, Outcome};
 
-/// Bytes of a statement's text that are recorded.
-const MAX_TEXT: usize = 4096;
 /// Bytes of a startup parameter's name in the report.
 const MAX_NAME: usize = 63;
 
@@ -119,7 +117,6 @@ impl Watcher {
             outcome: told.outcome,
         };
         self.worker.tally.note(key, clock::now(), || {
-            let text = &text[..text.len().min(MAX_TEXT)];
             (!text.is_empty()).then(|| crate::sql::redact(text))
         });
     }
@@ -241,7 +238,6 @@ impl Observer for Watcher {
             return;
         };
         let first = facts.and_then(|facts| facts.statements.first());
-        let text = &text[..text.len().min(MAX_TEXT)];
         recorder.running.borrow_mut().push_back(Running {
             tag: first.map_or("", |statement| statement.tag),
             text: Some(crate::sql::redact(text)),

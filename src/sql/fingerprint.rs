@@ -4,7 +4,7 @@
 //! another. So in DO, CALL, LOAD, ALTER SYSTEM, and wherever anything but a table or an index is made or
 //! changed, it counts (`constants`). Where it may be a password (roles, subscriptions, servers, options) it
 //! does not, as fingerprints are logged: such a one is masked ([`Fingerprint::is_masked`]), and there are
-//! no exceptions for it.
+//! no exceptions for it. Words may be as secret where they are values: those are taken for constants (`withheld`).
 
 use ring::digest::{Context, Digest, SHA256, digest};
 
@@ -12,6 +12,7 @@ use super::constants::{self, Constants};
 use super::lexer;
 use super::token::{Kind, Token};
 use super::view;
+use super::withheld::{self, Withheld};
 
 /// In the place of a constant: a byte that no token can be (an operator may be called `?`).
 const VALUE: &[u8] = b"\x01";
@@ -111,10 +112,28 @@ pub(super) fn of_tokens(text: &[u8], tokens: &[Token]) -> Fingerprint {
     let mut statements = view::statements(text, tokens).peekable();
     let mut constants = Constants::Ignored;
     let mut masked = false;
+    let mut withheld = Vec::new().into_iter().peekable();
+    let (mut start, mut taken) = (0, 0);
     for (at, token) in tokens.iter().enumerate() {
+        // Part of a value for which something stands already.
+        if at < taken {
+            continue;
+        }
         let begins = |view: &view::View<'_>| view.tokens[0].start == token.start;
         if let Some(statement) = statements.next_if(begins) {
             constants = constants::of(statement);
+            withheld = withheld::of(statement).into_iter().peekable();
+            start = at;
+        }
+        if let Some(value) = withheld.next_if(|it: &Withheld| start + it.tokens.start == at)
+            && value.secret
+        {
+            // As of a constant, which would do the same.
+            masked |= constants != Constants::Ignored;
+            taken = start.saturating_add(value.tokens.end);
+            hash.update(VALUE);
+            hash.update(b"\0");
+            continue;
         }
         let lists = matches!(constants, Constants::Ignored | Constants::Masked);
         match token.kind {

@@ -109,6 +109,11 @@ pub(super) fn is_read_to_its_end(text: &str) -> bool {
     }
 }
 
+/// Is `text` in the grammar? Not if that cannot be told.
+pub(super) fn takes(text: &str) -> bool {
+    catch_unwind(|| pg_raw_parse::parse(text).is_ok()).unwrap_or(false)
+}
+
 /// PostgreSQL's message if `text` is not in its grammar.
 pub(super) fn syntax_error(text: &str) -> Option<String> {
     match pg_raw_parse::parse(text) {

@@ -19,7 +19,7 @@
 //! `bound` says what is in the Bind message instead of the text;
 //! `localized` says what turns a SET for the session into one for its transaction.
 //! [`walsender`] reads the commands of replication connections, which are no SQL.
-//! [`redact`] makes a text that may be kept; `quote` writes names.
+//! [`redact`] makes a text that may be kept; `withheld` says which values may be secret though they are no constants; `quote` writes names.
 //! [`labels`] (sqlparser) adds names for people, off the path and without a say.
 //! [`FactsCache`] remembers the facts of texts seen before.
 
@@ -69,6 +69,7 @@ mod touched_by_utility;
 mod tree;
 mod view;
 pub mod walsender;
+mod withheld;
 mod words;
 
 #[cfg(test)]

@@ -40,21 +40,12 @@ pub(super) fn set(view: View<'_>, touches: &mut Vec<ParameterTouch>) -> SetKind 
     if view.is(0, "reset") {
         return reset(view, touches);
     }
-    let mut at = 1;
-    let mut how = ParameterUse::Session;
-    // `SET local.zone = ...` and `SET session TO ...` name parameters; SESSION is also the first
-    // word of SESSION AUTHORIZATION and SESSION CHARACTERISTICS.
-    if view.is_any(1, &["local", "session"])
-        && !follows_name(view, 2)
-        && !is_session_command(view, 1)
-    {
-        at = 2;
-        how = if view.is(1, "local") {
-            ParameterUse::Local
-        } else {
-            how
-        };
-    }
+    let at = named_at(view);
+    let local = at == 2 && view.is(1, "local");
+    let mut how = match local {
+        true => ParameterUse::Local,
+        false => ParameterUse::Session,
+    };
     if is_session_command(view, at) && view.is(at + 1, "characteristics") {
         let named = modes(view);
         let named = [named.isolation, named.access, named.deferrable];
@@ -92,6 +83,15 @@ pub(super) fn set(view: View<'_>, touches: &mut Vec<ParameterTouch>) -> SetKind 
         }
     }
     kind
+}
+
+/// Where SET names its parameter. `SET local.zone = ...` and `SET session TO ...` name parameters; SESSION is
+/// also the first word of SESSION AUTHORIZATION and SESSION CHARACTERISTICS.
+pub(super) fn named_at(view: View<'_>) -> usize {
+    let keyword = view.is_any(1, &["local", "session"])
+        && !follows_name(view, 2)
+        && !is_session_command(view, 1);
+    if keyword { 2 } else { 1 }
 }
 
 /// The modes of a transaction that a statement names.
@@ -143,7 +143,7 @@ fn as_shown(number: &str) -> Option<Box<str>> {
 }
 
 /// SESSION AUTHORIZATION or SESSION CHARACTERISTICS, and not `SET SESSION characteristics = 1`.
-fn is_session_command(view: View<'_>, at: usize) -> bool {
+pub(super) fn is_session_command(view: View<'_>, at: usize) -> bool {
     view.is(at, "session")
         && view.is_any(at + 1, &["authorization", "characteristics"])
         && !follows_name(view, at + 2)
@@ -223,12 +223,12 @@ pub(super) fn touch(name: &str, how: ParameterUse) -> ParameterTouch {
 }
 
 /// Is the word before `at` the name of a parameter, rather than a keyword of SET?
-fn follows_name(view: View<'_>, at: usize) -> bool {
+pub(super) fn follows_name(view: View<'_>, at: usize) -> bool {
     view.is_kind(at, Kind::Dot) || view.is_sign(at, "=") || view.is(at, "to")
 }
 
 /// The parameter named at `at`, and where its value (with `TO` or `=`) starts.
-fn parameter(view: View<'_>, at: usize) -> (ParameterName, usize) {
+pub(super) fn parameter(view: View<'_>, at: usize) -> (ParameterName, usize) {
     for (words, name) in NAMED {
         let next = at + words.len();
         let spelled = words

@@ -305,3 +305,178 @@ fn a_text_that_is_kept_for_it_counts() {
     });
     assert!(named >= surface + text.len(), "{named} {surface}");
 }
+
+#[test]
+fn no_spelling_of_a_secret_is_part_of_it() {
+    let spelled = [
+        "hunter2",
+        "other",
+        "\"Hunter2\"",
+        "'a'",
+        "a, 'b'",
+        "a, on",
+        "-1",
+        "U&\"a\" uescape '!'",
+    ];
+    for (text, masked) in [
+        ("set app.encryption_key = P", false),
+        ("select 1; set local app.key to P; select a", false),
+        ("set encryption_key = P", false),
+        ("alter role x set app.encryption_key = P", true),
+        ("alter user x in database d set app.key to P", true),
+        ("alter database d set app.key = P", true),
+        ("alter system set app.key = P", true),
+        ("alter system set \"primary_connINFO\" = P", true),
+        ("alter system set ssl_passphrase_command = P", true),
+        ("alter function f() set app.key = P", true),
+        (
+            "create function f() returns int set app.key = P language sql as 'select 1'",
+            true,
+        ),
+        (
+            "create procedure f() set app.key = P begin atomic select 1; end",
+            true,
+        ),
+    ] {
+        let with = |value| fingerprint(text.replace('P', value).as_bytes());
+        for value in spelled {
+            assert_eq!(with(value), with("'x'"), "{text} {value}");
+        }
+        assert_eq!(with("a").is_masked(), masked, "{text}");
+        assert_ne!(with("a"), with("default"), "{text}");
+    }
+    for text in [
+        "alter role x password P",
+        "create user x password P login",
+        "alter role x with encrypted password P; select P",
+    ] {
+        let with = |value| fingerprint(text.replace('P', value).as_bytes());
+        for value in [
+            "hunter2",
+            "\"hunter2\"",
+            "‘hunter2’",
+            "“a b”",
+            "= 'a'",
+            "'it's b'",
+            "a; b",
+        ] {
+            assert_eq!(with(value), with("a"), "{text} {value}");
+            assert!(with(value).is_masked(), "{text} {value}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_secret_is_part_of_it() {
+    let different = [
+        "set search_path = a",
+        "set search_path = b",
+        "set enable_seqscan = on",
+        "set enable_seqscan = off",
+        "set app.flag = on",
+        "set app.flag = off",
+        "set app.other = a",
+        "set wal_compression = a",
+        "set wal_compression = b",
+        "set role = a",
+        "set role = b",
+        "alter system set wal_level = logical",
+        "alter system set wal_level = minimal",
+        "alter function f() set work_mem = '1MB'",
+        "alter function f() set work_mem = '2MB'",
+        "alter function f() set search_path = a",
+        "alter function f() set search_path = b",
+        // Behind the value.
+        "create function f() returns int set app.key = a language sql as 'select 1'",
+        "create function f() returns int set app.key = a language sql as 'select 2'",
+        "create function f() returns int set app.key = a stable language sql as 'select 2'",
+        "create function f() returns int set app.key = a set app.other = a language sql as 'select 2'",
+        "set app.key = a; select b",
+        "set app.key = a; select c",
+    ];
+    let names: std::collections::HashSet<String> = different
+        .iter()
+        .map(|text| fingerprint(text.as_bytes()).to_string())
+        .collect();
+    assert_eq!(names.len(), different.len());
+}
+
+#[test]
+fn those_in_policies_stay_what_they_are() {
+    for (text, told) in [
+        ("set app.key = 'a'", "48e076f6c81087a78525914759a1d865"),
+        (
+            "set app.flags = on, off",
+            "06823a73e9c2adad43fe99679646ad6d",
+        ),
+        ("set search_path = a, b", "3bcd7e46a69e8e37f7dc24e926a64a1a"),
+        (
+            "set enable_seqscan = off",
+            "e1461e9373bbe8dc28f8a2fc4961d06f",
+        ),
+        ("set work_mem = 5", "5da83b90474991c0e3b685885edfa557"),
+        (
+            "set application_name = a",
+            "4f9012ef7ed2bd8faf0afc02ece5c304",
+        ),
+        (
+            "set log_min_duration_statement = -1",
+            "5b30795fe3e0dcb87486e5e764cb09b2",
+        ),
+        ("set local role = a", "0c31e1048cc3b912215dc10ca30ebac1"),
+        (
+            "alter system set archive_command = 'cp'",
+            "740b08f58853c50a8b3d8110df8dee08",
+        ),
+        (
+            "alter system set wal_level = logical",
+            "a0f7d051021afbbb40c788d590c22366",
+        ),
+        (
+            "alter system set primary_conninfo = 'a'",
+            "6fee0b6411f2de24f4efe391ea54995f-masked",
+        ),
+        (
+            "alter role x set app.key = 'a'",
+            "f69bcd7fcc77b1ad1edf7abc22d9f301-masked",
+        ),
+        (
+            "alter role x set search_path = a",
+            "50bab70842759104661e42d3898503e7",
+        ),
+        (
+            "alter role x password 'a' valid until 'b'",
+            "07a080228cbc2a6f1a4e965bbbeb3bc7-masked",
+        ),
+        (
+            "alter database d set tablespace a",
+            "bad7e2a910dba425d485801ff315fb63",
+        ),
+        (
+            "alter function f() set search_path = 'a'",
+            "a0936b9e237895172971f1d0f5c00f0b",
+        ),
+        (
+            "alter function f() set work_mem = '1MB'",
+            "5abc021bdef45655f88d0e409577d5d5",
+        ),
+        (
+            "create function f() returns int set search_path from current language sql as 'select 1'",
+            "e3c01ea77a11914e1b8a5602a0ca52ff",
+        ),
+        (
+            "create table t (password text)",
+            "5def229afa2f5c1d7741e07cd3b0dc64",
+        ),
+        (
+            "create user mapping for r server password options (user 'a')",
+            "66b5aa1d0b3f4081aab88a0d120f3cf2-masked",
+        ),
+        (
+            "update t set password = b",
+            "54d595343d39c39fb1f549c564b22089",
+        ),
+    ] {
+        assert_eq!(fingerprint(text.as_bytes()).to_string(), told, "{text}");
+    }
+}
