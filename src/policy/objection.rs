@@ -25,7 +25,7 @@ pub struct Objection {
     /// Field `P`: characters, from 1; 0 = none.
     pub position: u32,
     /// Where PostgreSQL says it, if it does.
-    pub place: Option<Place>,
+    pub place: Option<&'static Place>,
     /// The rule that objects, if the guard is [`Guard::Rule`].
     pub rule: Option<Arc<Rule>>,
 }
@@ -89,7 +89,7 @@ impl Objection {
     }
 
     /// The same as PostgreSQL's own error from there.
-    pub fn like(self, place: Place) -> Self {
+    pub fn like(self, place: &'static Place) -> Self {
         Self {
             place: Some(place),
             ..self

@@ -228,7 +228,7 @@ pub struct Refusal {
     pub position: u32,
     /// Where PostgreSQL's own error of these words comes from: in the place of guard and policy file in the fields `R`
     /// and `F`, and of `L`, for drivers that know the error by it.
-    pub place: Option<Place>,
+    pub place: Option<&'static Place>,
     /// The statement's name in logs and exceptions.
     pub fingerprint: Option<Fingerprint>,
     /// Field `F`: the policy file's name, and `L`: its line that decided.

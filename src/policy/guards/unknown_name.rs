@@ -42,7 +42,7 @@ pub fn changed(who: &Who) -> Refusal {
         .sqlstate(SqlState::UNSUPPORTED)
         .detail("The statement's parameters or columns have other types than when it was described")
         .hint("Prepare it again")
-        .like(PLACE)
+        .like(&PLACE)
         .refuse(Guard::UnknownName, who, None)
 }
 
