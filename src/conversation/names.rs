@@ -60,7 +60,7 @@ pub fn too_many_names(who: &Who) -> Box<Refusal> {
     let objection = Objection::new("too many prepared statements and portals on this connection")
         .sqlstate(SqlState::PROGRAM_LIMIT)
         .detail(format!(
-            "A connection may hold {MAX_NAMES}, and {} MB of their names and descriptions",
+            "A connection may hold {MAX_NAMES}, and {} MB of their names, texts and descriptions",
             MAX_BYTES >> 20
         ))
         .hint("Close statements that are no longer used");
