@@ -142,7 +142,7 @@ const SHAPES: &[Shape] = &[
     ),
     Shape(
         "fields",
-        ["with x as (select 1) select (a)", ".b", "", "", ""],
+        ["with x as (select 1) select 1", ", (a).b.b.b.b", "", "", ""],
     ),
     // Longer than PostgreSQL's names: its lexer makes a notice of each.
     Shape(

@@ -5,6 +5,7 @@
 //! level. 400 KB of such text hold a server for minutes, deaf to `pg_terminate_backend`.
 
 use super::Undescribed;
+use super::token::{Kind, Token};
 
 /// Comments nested deeper than this are refused.
 pub const MAX_COMMENT_DEPTH: u32 = 32;
@@ -19,6 +20,10 @@ pub const LONG_TEXT: usize = 32 * 1024;
 
 /// Texts of more statements are refused: each is judged on the worker, and takes room.
 pub const MAX_STATEMENTS: usize = 10_000;
+
+/// Names of more parts (`a.b.c`) are refused. Of a parameter's name the grammar makes a new copy with each part that it
+/// reads: one of 32 kB took 260 MB and 0.4 s, and one of a megabyte would take more than any machine has.
+pub const MAX_NAME_PARTS: usize = 64;
 
 /// Scan cost that any text may have, besides [`COST_PER_BYTE`].
 const COST_BASE: u64 = 64 * 1024;
@@ -47,6 +52,23 @@ pub(super) const fn is_operator(byte: u8) -> bool {
             | b'>'
             | b'='
     )
+}
+
+/// Is there a name of more than [`MAX_NAME_PARTS`] parts?
+pub(super) fn dotted(tokens: &[Token]) -> bool {
+    if tokens.len() < 2 * MAX_NAME_PARTS {
+        return false;
+    }
+    let (mut dots, mut behind_dot) = (0, false);
+    tokens.iter().any(|token| {
+        match token.kind {
+            Kind::Dot => dots += 1,
+            kind if kind.is_name() && behind_dot => {}
+            _ => dots = 0,
+        }
+        behind_dot = token.kind == Kind::Dot;
+        dots >= MAX_NAME_PARTS
+    })
 }
 
 /// Adds up what PostgreSQL's lexer would re-read.

@@ -1,7 +1,7 @@
 //! PostgreSQL's lexical structure over bytes (`src/backend/parser/scan.l`, versions 13 to 18), with
 //! `standard_conforming_strings` on. One pass, no recursion, no allocation but the token list.
 
-use super::bounds::{MAX_COMMENT_DEPTH, MAX_OPERATOR_RUN, Meter, is_operator};
+use super::bounds::{self, MAX_COMMENT_DEPTH, MAX_OPERATOR_RUN, Meter, is_operator};
 use super::token::{Kind, Token, UNKNOWN_ESCAPE};
 use super::{Undescribed, names};
 
@@ -18,7 +18,10 @@ pub(super) fn tokens(text: &[u8]) -> (Vec<Token>, Option<Undescribed>) {
     loop {
         match lexer.next() {
             Ok(Some(token)) => push(&mut list, text, token),
-            Ok(None) => return (list, None),
+            Ok(None) => {
+                let stop = bounds::dotted(&list).then_some(Undescribed::ScanCost);
+                return (list, stop);
+            }
             Err(stop) => return (list, Some(stop)),
         }
     }

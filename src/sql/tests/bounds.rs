@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::super::{
-    Depth, ExtensionAct, FUNCTIONS, Facts, MAX_COMMENT_DEPTH, MAX_OPERATOR_RUN, MAX_STATEMENTS,
-    Undescribed, describe, describe_at,
+    Depth, ExtensionAct, FUNCTIONS, Facts, MAX_COMMENT_DEPTH, MAX_NAME_PARTS, MAX_OPERATOR_RUN,
+    MAX_STATEMENTS, Undescribed, describe, describe_at,
 };
 use super::facts;
 
@@ -63,6 +63,26 @@ fn quadratic_texts_are_refused_at_once() {
             format!("select 1{}", "/****//****/".repeat(26_000)),
             Undescribed::ScanCost,
         ),
+        // The grammar copies the whole name with each part: hundreds of gigabytes.
+        (
+            format!("set a{} = 1", ".b".repeat(400_000)),
+            Undescribed::ScanCost,
+        ),
+        (
+            format!("alter role a set a{} = 1", " /**/ . \"b\"".repeat(40_000)),
+            Undescribed::ScanCost,
+        ),
+        (
+            format!("reset a{}", ".U&\"b\" uescape '!'".repeat(40_000)),
+            Undescribed::ScanCost,
+        ),
+        (
+            format!(
+                "show {}",
+                "x".repeat(MAX_NAME_PARTS) + &".b".repeat(MAX_NAME_PARTS)
+            ),
+            Undescribed::ScanCost,
+        ),
     ];
     for (text, reason) in table {
         assert_eq!(quickly(text).undescribed, Some(reason));
@@ -92,6 +112,18 @@ fn the_bounds_are_where_they_are_said_to_be() {
         describe(longer.as_bytes()).undescribed,
         Some(Undescribed::OperatorRun)
     );
+    let parts = |parts: usize| vec!["a"; parts].join(".");
+    facts(&format!("set {} = 1", parts(MAX_NAME_PARTS)));
+    let longer = format!("set {} = 1", parts(MAX_NAME_PARTS + 1));
+    assert_eq!(
+        describe(longer.as_bytes()).undescribed,
+        Some(Undescribed::ScanCost)
+    );
+    // Many short names are no long one, whatever stands between them.
+    let names = vec!["a.b"; 100];
+    facts(&format!("select {}", names.join(", ")));
+    facts(&format!("select 1 where {}", names.join(" and ")));
+    facts(&format!("select 1 from {}", names.join(" natural join ")));
 }
 
 #[test]
