@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use support::message::{self, column, error, failed, fine, kinds};
 use support::shared::OnEveryVersion;
@@ -26,6 +26,12 @@ fn stacks() -> Vec<Arc<Stack>> {
     })
 }
 
+/// Statements that wait for all others on their table, or in the database, may wait for each other for ever.
+fn in_turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn shop(stack: &Stack, parameters: &[(&str, &str)]) -> Wire {
     Wire::login_with(
         &stack.login("shop_acme", "shop"),
@@ -46,6 +52,7 @@ fn is_acme(wire: &mut Wire) {
 
 #[test]
 fn it_runs_for_who_has_a_zone_and_for_who_has_parameters() {
+    let _turn = in_turn();
     for stack in stacks() {
         for parameters in [
             &[][..],
@@ -86,6 +93,7 @@ fn it_runs_for_who_has_a_zone_and_for_who_has_parameters() {
 /// The attack: what stands beside it runs without a zone, or with none of what the client has set.
 #[test]
 fn what_stands_beside_it_keeps_its_zone() {
+    let _turn = in_turn();
     for stack in stacks() {
         let mut wire = shop(&stack, &[]);
         // In a block it fails, as PostgreSQL says.
@@ -145,6 +153,7 @@ fn what_stands_beside_it_keeps_its_zone() {
 /// The attack: an index or a database where the client's own parameters would have it otherwise.
 #[test]
 fn what_would_do_something_else_fails() {
+    let _turn = in_turn();
     for stack in stacks() {
         let mut wire = shop(&stack, &[]);
         fine(&wire.query("SET search_path = own"));
