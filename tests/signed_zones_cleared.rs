@@ -111,6 +111,21 @@ fn who_gives_its_zone_back_enters_none() {
 }
 
 #[test]
+fn a_pool_may_tidy_up_in_one_text() {
+    each(stacks(), |stack, database| {
+        let mut wire = of_acme(stack, database);
+        for text in ["BEGIN", SEEN, "ROLLBACK; RESET app.tenant_id"] {
+            fine(&wire.query(text));
+        }
+        has_none(&mut wire);
+        fine(&wire.query("SET app.tenant_id = 'acme'"));
+        fine(&wire.query(&format!("BEGIN; {SEEN}; COMMIT; RESET app.tenant_id")));
+        has_none(&mut wire);
+        nothing_is_left(stack, database);
+    });
+}
+
+#[test]
 fn a_transaction_that_has_entered_a_zone_goes_no_further_without_it() {
     each(stacks(), |stack, database| {
         for run in ways() {

@@ -10,7 +10,7 @@ mod zones {
     pub mod common;
 }
 
-use support::message::{error, extended, failed, fine, parse};
+use support::message::{close, error, extended, failed, fine, parse};
 use zones::cleared::{CLEARS, all, each_way, has_none, like_the_first, of_acme};
 use zones::common::{LOCAL, SEEN, ZONE, log_in, nothing_is_left, refused, seen, stacks};
 
@@ -252,6 +252,12 @@ fn on_the_session_route_it_is_given_back_as_well() {
                     fine(&wire.query("BEGIN"));
                 }
                 let said = wire.query(&format!("EXECUTE s{given}"));
+                refused(&mut wire, &said, "zone-parameter");
+                assert_eq!(seen(&mut wire), ["globex"], "{text}");
+            }
+            for text in ["RESET ALL", "DISCARD ALL"] {
+                fine(&wire.batch(&[close(b'S', "s"), parse("s", text)].concat()));
+                let said = wire.query("EXECUTE s");
                 refused(&mut wire, &said, "zone-parameter");
                 assert_eq!(seen(&mut wire), ["globex"], "{text}");
             }

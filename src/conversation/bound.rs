@@ -148,6 +148,10 @@ fn renumbered(statement: &Statement, gone: &[bool]) -> Box<Bounds> {
 /// is given back.
 pub(super) fn unread_zone(facts: &Facts, who: &Who) -> Option<Box<Refusal>> {
     let statement = facts.statements.first()?;
+    let is_all = |touch: &ParameterTouch| touch.name == ParameterName::All;
+    if who.zone_parameter().is_some() && statement.parameters.iter().any(is_all) {
+        return Some(unreadable(statement, facts, who));
+    }
     let parameter = who.chosen_parameter()?;
     let sets = bound(statement).any(|(_, touch)| is(touch, parameter));
     let gives_back = |touch: &ParameterTouch| {

@@ -48,7 +48,15 @@ impl Conversation {
         let open = self.status != TransactionStatus::Idle;
         let begins = pieces.sent == 0;
         let enters = |it: &Statement| self.enters_behind(it);
-        if begins && (self.batch == Batch::Open || !can_be_cut(&whole.statements, open, enters)) {
+        // Behind a RESET that is the last nothing has to be left.
+        let is_last = |it: &Statement| {
+            whole
+                .statements
+                .last()
+                .is_some_and(|last| std::ptr::eq(last, it))
+        };
+        let within = |it: &Statement| enters(it) && (self.sets_zone(it) || !is_last(it));
+        if begins && (self.batch == Batch::Open || !can_be_cut(&whole.statements, open, within)) {
             return self.refuse_mixed(message, &whole, cx, out, reply);
         }
         let end = end(&whole.statements, pieces.sent, open, enters);
@@ -86,6 +94,11 @@ impl Conversation {
     fn enters_behind(&self, statement: &Statement) -> bool {
         let injection = self.injection.as_ref();
         injection.is_some_and(|injection| injection.enters_behind(statement))
+    }
+
+    fn sets_zone(&self, statement: &Statement) -> bool {
+        let injection = self.injection.as_ref();
+        injection.is_some_and(|injection| injection.sets_zone(statement))
     }
 
     /// The client gets an error for what is running.

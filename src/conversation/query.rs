@@ -118,7 +118,10 @@ impl Conversation {
             self.put_prefix(facts, cx, out);
         }
         self.put_query(whole, body, facts, form, out);
-        self.unnamed_portal_is_taken();
+        // PostgreSQL makes none for a text without a statement.
+        if !facts.statements.is_empty() {
+            self.unnamed_portal_is_taken();
+        }
         self.statements.lost();
         self.may_deallocate(facts);
         self.may_hide_relations(facts);

@@ -403,14 +403,16 @@ pub(super) fn of_comment(comment: &nodes::CommentStmt) -> Names {
     }
 }
 
-/// Those of CREATE VIEW: of its query, and its own name.
+/// Those of CREATE VIEW: of its query, and its own name. CREATE RECURSIVE VIEW has the latter in its query, as that of a
+/// WITH that nobody wrote.
 pub(super) fn of_view(view: &nodes::ViewStmt) -> Names {
     let mut names = named(view.query());
     let own = view.view();
     let name = own.and_then(nodes::RangeVar::relname).and_then(guarded);
     let alone = own.is_some_and(|it| it.schemaname().is_none());
+    let is_there = name.is_some_and(|name| names.aliases.contains(&name));
     match (alone, view.aliases().is_empty()) {
-        (true, false) => names.aliases.extend(name),
+        (true, false) if !is_there => names.aliases.extend(name),
         (false, true) => names.dotted.extend(name),
         _ => {}
     }

@@ -44,7 +44,10 @@ fn behind_options(view: View<'_>) -> usize {
 /// Does the last option of this name in the parentheses, which end before `end`, switch it on? PostgreSQL takes a name
 /// alone for that; what else it takes and is not told here runs in a block.
 fn has_option(view: View<'_>, end: usize, name: &str) -> bool {
-    let last = (2..end).rev().find(|at| view.is(*at, name));
+    let is_option = |at: usize| matches!(view.kind(at - 1), Some(Kind::Open | Kind::Comma));
+    let last = (2..end)
+        .rev()
+        .find(|at| view.is(*at, name) && is_option(*at));
     last.is_some_and(|at| {
         let alone = matches!(view.kind(at + 1), Some(Kind::Comma | Kind::Close));
         alone || view.is_any(at + 1, &["true", "on"])
@@ -55,7 +58,8 @@ fn has_option(view: View<'_>, end: usize, name: &str) -> bool {
 fn detaches_concurrently(view: View<'_>) -> bool {
     let last = view.tokens.len().saturating_sub(1);
     let detaches = |at: usize| view.is(at, "detach") && view.is(at + 1, "partition");
-    view.is(1, "table") && view.is(last, "concurrently") && (2..last).any(detaches)
+    let several = || (2..last).any(|at| view.is_kind(at, Kind::Comma));
+    view.is(1, "table") && view.is(last, "concurrently") && (2..last).any(detaches) && !several()
 }
 
 #[cfg(test)]
@@ -102,6 +106,8 @@ mod tests {
             "reindex (concurrently false) table t",
             "reindex (concurrently off) table t",
             "reindex (concurrently 0) table t",
+            "reindex (tablespace concurrently) table t",
+            "alter table t add detach partition, add c concurrently",
             "alter table t detach partition p",
             "alter table t detach partition p finalize",
             "alter table t detach partition \"concurrently\"",

@@ -81,6 +81,12 @@ impl Injection {
         among || behind.any(|it| matters_to(it) && !tidies(it))
     }
 
+    /// Does the statement set a zone, which is entered behind it?
+    pub fn sets_zone(&self, statement: &Statement) -> bool {
+        let choice = self.choice.as_ref().filter(|it| it.entering().is_some());
+        choice.is_some_and(|choice| choice.sets_by(statement))
+    }
+
     /// Is what the statement sets entered behind it, or left?
     pub fn enters_behind(&self, statement: &Statement) -> bool {
         let choice = self.choice.as_ref().filter(|it| it.entering().is_some());

@@ -65,6 +65,10 @@ fn a_view_calls_what_its_query_calls() {
         "create view v as select treat(o as http) from orders o",
         "create view v with (a = http) as select (o).http from orders o",
         "create recursive view http (a) as select (t).http from t",
+        "create recursive view http (a) as select http(a) from t",
+        "create recursive view \"http\" (a) as select \"http\" (a) from t",
+        "create recursive view http (a) as select a from http (a)",
+        "create recursive view http (a, b) as with http (a) as (select 1) select http(a), 1 from t",
         // Not looked into.
         "create view s.http (a) as select 1",
     ] {
