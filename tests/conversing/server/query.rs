@@ -19,6 +19,10 @@ impl Server {
         let fallen = self.place == Place::Alone
             && statement::mark(body).is_some_and(|mark| self.doomed.contains(&mark));
         let statements = statement::read(&text);
+        if !statements.is_empty() {
+            // As documented for any Query. PostgreSQL's own is later: one that fails before it runs leaves it.
+            self.portals.remove("");
+        }
         // The prefix stood ahead of the last piece, if the text was cut.
         let falls = fallen.then(|| match self.login {
             Login::Zoned | Login::Chooser => statement::last_piece(&statements, open),
