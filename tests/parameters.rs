@@ -138,6 +138,62 @@ fn what_is_reset_is_as_at_the_start() {
 }
 
 #[test]
+fn what_is_reset_for_one_transaction_the_session_keeps() {
+    same(&[
+        &[
+            Query("SET jit = off"),
+            Query("BEGIN"),
+            Query("SET LOCAL jit TO DEFAULT"),
+            Query("SHOW jit"),
+            Query("COMMIT"),
+            Query("SHOW jit"),
+        ],
+        &[
+            Query("SET TIME ZONE 'Asia/Tokyo'"),
+            Query("BEGIN"),
+            Query("SET LOCAL TIME ZONE LOCAL"),
+            Query("SHOW timezone"),
+            Query("COMMIT AND CHAIN"),
+            Query("SHOW timezone"),
+            Query("SET LOCAL TIME ZONE DEFAULT"),
+            Query("SHOW timezone"),
+            Query("ROLLBACK"),
+            Query("SHOW timezone"),
+        ],
+        &[
+            Query("SET work_mem = '1MB'"),
+            Query("BEGIN"),
+            Query("SAVEPOINT a"),
+            Query("SET LOCAL work_mem = DEFAULT"),
+            Query("SHOW work_mem"),
+            Query("ROLLBACK TO a"),
+            Query("SHOW work_mem"),
+            Query("SET work_mem = '2MB'"),
+            Query("SET LOCAL work_mem TO DEFAULT"),
+            Query("SHOW work_mem"),
+            Query("COMMIT"),
+            Query("SHOW work_mem"),
+        ],
+        &[
+            Query("SET jit = off"),
+            Batch(&["BEGIN", "SET LOCAL jit TO DEFAULT", "SHOW jit", "COMMIT"]),
+            Batch(&["SHOW jit", "SET LOCAL jit TO DEFAULT", "SHOW jit"]),
+            Simple("SET LOCAL jit TO DEFAULT; SHOW jit"),
+            Query("SHOW jit"),
+        ],
+        &[
+            Query("SET search_path = pg_catalog"),
+            Query("BEGIN"),
+            Query("SET LOCAL search_path TO DEFAULT"),
+            Query("SHOW search_path"),
+            Query("RESET search_path"),
+            Query("COMMIT"),
+            Query("SHOW search_path"),
+        ],
+    ]);
+}
+
+#[test]
 fn a_rollback_takes_back_what_was_set() {
     same(&[
         &[

@@ -307,6 +307,15 @@ fn a_prepared_statement_says_one_zone_and_none_in_turn() {
         let said = wire.query(&format!("BEGIN; RESET app.tenant_id; {told}; COMMIT"));
         assert_eq!(column(&said), ["globex:hammock"]);
         assert_eq!(column(&wire.query(told)), ["globex:hammock"]);
+        // For one transaction.
+        fine(&wire.query("SET app.tenant_id = 'acme'"));
+        for ends in ["COMMIT", "ROLLBACK"] {
+            fine(&wire.query("BEGIN"));
+            fine(&wire.query("SET LOCAL app.tenant_id TO DEFAULT"));
+            assert_eq!(column(&wire.query(told)), ["globex:hammock"]);
+            fine(&wire.query(ends));
+            assert_eq!(column(&wire.query(told)), ["acme:anvil"]);
+        }
         nothing_is_left(stack, database);
     });
 }

@@ -4,7 +4,10 @@
 mod support;
 
 use support::fixture::POLICY;
-use support::message::{Message, bind, close, column, execute, failed, fine, parse, refused_by};
+use support::message::{
+    self, Message, bind, close, column, execute, failed, fine, parse, refused_by,
+};
+use support::shared::OnEveryVersion;
 use support::shop::acme;
 use support::{Stack, StackOptions, Wire};
 
@@ -73,6 +76,53 @@ fn no_two_names_are_the_same_one() {
         execute(&name, 0),
     ];
     assert_eq!(column(&wire.batch(&run.concat())), ["acme"]);
+}
+
+/// On a connection that is handed on the server hears of no name, and each is another one: Ecto makes some from
+/// names of tables.
+#[test]
+fn where_statements_are_remembered_their_names_may_be_longer() {
+    for stack in OnEveryVersion::new().get(StackOptions::default) {
+        let mut wire = acme(&stack);
+        let names = ["1", "2", "3"].map(|end| "A".repeat(63) + end);
+        let longest = "é".repeat(4096);
+        let names = [&names[0], &names[1], &names[2], &longest];
+        for begins in [&[][..], &["BEGIN"]] {
+            for text in begins {
+                fine(&wire.query(text));
+            }
+            for (name, value) in names.iter().zip('a'..) {
+                fine(&wire.batch(&parse(name, &format!("SELECT '{value}' || $1::text"))));
+            }
+            for round in ["x", "y"] {
+                for (name, value) in names.iter().zip('a'..) {
+                    let sent = [
+                        bind("", name, &[Some(round)]),
+                        message::describe(b'S', name),
+                        execute("", 0),
+                    ];
+                    let said = wire.batch(&sent.concat());
+                    assert_eq!(column(&said), [format!("{value}{round}")]);
+                }
+            }
+            // None is another's, and each is taken once.
+            let again = wire.batch(&parse(names[1], "SELECT 2"));
+            assert_eq!(failed(&again).0, "42P05");
+            let open = !begins.is_empty();
+            if open {
+                fine(&wire.query("ROLLBACK"));
+            }
+            let closes = names.map(|name| close(b'S', name)).concat();
+            fine(&wire.batch(&closes));
+            let gone = wire.batch(&bind("", names[0], &[Some("z")]));
+            assert_eq!(failed(&gone).0, "26000");
+        }
+        // A portal has its name at the server.
+        fine(&wire.batch(&parse("s", "SELECT 1")));
+        let said = wire.batch(&bind(names[0], "s", &[]));
+        assert_eq!(failed(&said).0, "42622");
+        refused_by(&said, "statement-bounds");
+    }
 }
 
 #[test]

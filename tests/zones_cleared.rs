@@ -178,6 +178,16 @@ fn for_one_transaction_the_empty_text_is_refused() {
             refused(&mut wire, &said, guard);
             assert_eq!(seen(&mut wire), ["acme"], "{text}");
         }
+        // To its default it may be set, and is the session's again behind it.
+        for ends in ["COMMIT", "ROLLBACK"] {
+            all(
+                &mut wire,
+                &["BEGIN", "SET LOCAL app.tenant_id TO DEFAULT", "SAVEPOINT a"],
+            );
+            like_the_first(&wire.query(SEEN));
+            all(&mut wire, &["ROLLBACK TO a", ends]);
+            assert_eq!(seen(&mut wire), ["acme"], "{ends}");
+        }
         // A zone that is the database's is nobody's to give back.
         let mut named = log_in(&stack, "named", &[]);
         for (text, values) in CLEARS {
@@ -215,6 +225,12 @@ fn the_startup_packets_zone_comes_back_by_reset_alone() {
                 fine(&wire.query("RESET app.tenant_id; SELECT tenant_id FROM orders"));
                 assert_eq!(seen(&mut wire), before, "{login} {text}");
             }
+            all(&mut wire, &["SET app.tenant_id = 'globex'", "BEGIN"]);
+            assert_eq!(seen(&mut wire), ["globex"], "{login}");
+            fine(&wire.query("SET LOCAL app.tenant_id TO DEFAULT"));
+            assert_eq!(seen(&mut wire), before, "{login}");
+            fine(&wire.query("COMMIT"));
+            assert_eq!(seen(&mut wire), ["globex"], "{login}");
             for text in ["RESET ALL", "DISCARD ALL"] {
                 fine(&wire.query("SET app.tenant_id = ''"));
                 has_none(&mut wire);

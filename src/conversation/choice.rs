@@ -132,20 +132,20 @@ impl Choice {
         matches!(self.here, Set::To(_))
     }
 
-    /// Was it set to nothing there?
-    pub fn is_empty_here(&self) -> bool {
-        self.here == Set::Empty
+    /// Was it given back there? The startup packet's is not looked at.
+    pub fn is_gone_here(&self) -> bool {
+        matches!(self.here, Set::Empty | Set::Back)
     }
 
     /// Has the client a zone, where the running transaction has not set it otherwise? `kept`: the one of its session;
-    /// `begun`: has its startup packet said any?
-    pub fn zone_kept<'k>(&self, kept: Option<&'k str>, begun: bool) -> Option<&'k str> {
-        let is_gone = match self.here {
-            Set::Not | Set::To(_) => false,
-            Set::Empty => true,
-            Set::Back => !begun,
+    /// `begun`: the one of its startup packet.
+    pub fn zone_kept<'k>(&self, kept: Option<&'k str>, begun: Option<&'k str>) -> Option<&'k str> {
+        let zone = match self.here {
+            Set::Not | Set::To(_) => kept,
+            Set::Empty => None,
+            Set::Back => begun,
         };
-        kept.filter(|zone| !is_gone && !zone.is_empty())
+        zone.filter(|zone| !zone.is_empty())
     }
 
     /// A statement was sent to run.

@@ -52,7 +52,7 @@ impl Conversation {
             let refusal = self.too_long(cx.who);
             return Ok(self.refuse_extended(message, refusal, cx, out));
         }
-        if is_cut(name) {
+        if self.is_cut_statement(name) {
             return Ok(self.refuse_extended(message, name_too_long(cx.who), cx, out));
         }
         if self.owns(name) {
@@ -121,7 +121,7 @@ impl Conversation {
         };
         within_bounds(portal)?;
         within_bounds(name)?;
-        if is_cut(portal) || is_cut(name) {
+        if is_cut(portal) || self.is_cut_statement(name) {
             return Ok(self.refuse_extended(message, name_too_long(cx.who), cx, out));
         }
         let statement = match self.lookup(name, out) {
@@ -196,7 +196,7 @@ impl Conversation {
         let Some((kind, name)) = kind_and_name(message)? else {
             return wait_for_names(message);
         };
-        if is_cut(name) {
+        if self.is_cut_name(kind, name) {
             return Ok(self.refuse_extended(message, name_too_long(cx.who), cx, out));
         }
         if kind == b'S' {
@@ -263,7 +263,7 @@ impl Conversation {
         let Some((kind, name)) = kind_and_name(message)? else {
             return wait_for_names(message);
         };
-        if is_cut(name) {
+        if self.is_cut_name(kind, name) {
             return Ok(self.refuse_extended(message, name_too_long(cx.who), cx, out));
         }
         let mut followed = false;
@@ -342,6 +342,13 @@ impl Conversation {
     ) -> Step {
         let refusal = Box::new(guards::unknown_name::portal(cx.who, ""));
         self.refuse_extended(message, refusal, cx, out)
+    }
+
+    fn is_cut_name(&self, kind: u8, name: &[u8]) -> bool {
+        match kind {
+            b'S' => self.is_cut_statement(name),
+            _ => is_cut(name),
+        }
     }
 
     fn room_for_a_name(&self, name: &[u8], meaning: Option<&Prepared>) -> bool {

@@ -173,17 +173,20 @@ impl Injection {
     /// The zone of the client's session, as far as the running transaction leaves it.
     fn zone_kept(&self, choice: &Choice) -> Option<&str> {
         let record = self.parameters.as_ref()?.record();
-        choice.zone_kept(record.value(choice.name()), self.begins_with_zone())
+        choice.zone_kept(record.value(choice.name()), self.begun(choice))
     }
 
     /// Has the client's startup packet said a zone, to which RESET returns?
     pub fn begins_with_zone(&self) -> bool {
-        let origins = self.origins.iter().flat_map(|it| it.kept.iter());
-        let said = |choice: &Choice| {
-            let mut all = origins.clone();
-            all.any(|(name, value)| choice.is(name) && !value.is_empty())
-        };
-        self.choice.as_deref().is_some_and(said)
+        let choice = self.choice.as_deref();
+        choice.is_some_and(|choice| self.begun(choice).is_some())
+    }
+
+    /// That zone.
+    fn begun(&self, choice: &Choice) -> Option<&str> {
+        let mut origins = self.origins.iter().flat_map(|it| it.kept.iter());
+        let (_, zone) = origins.find(|(name, value)| choice.is(name) && !value.is_empty())?;
+        Some(zone)
     }
 
     /// Does the statement reset what the client had in its startup packet?

@@ -391,7 +391,7 @@ impl Parameters {
     fn apply(&mut self, statement: &Statement, tag: &[u8]) {
         use TransactionControl::{Commit, Rollback, TwoPhase};
         for touch in &statement.parameters {
-            if touch.how == ParameterUse::Reset {
+            if touch.how == ParameterUse::Reset && !touch.passing {
                 self.prefix = None;
                 match &touch.name {
                     ParameterName::Named(name) => self.record.reset(name),

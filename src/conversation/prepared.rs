@@ -28,7 +28,7 @@ pub(super) use source::parts;
 use super::client::{Message, Step};
 use super::in_flight::{Expected, Space};
 use super::injection::shared::{ReadUnder, moves_with};
-use super::names::{MAX_BYTES, Prepared};
+use super::names::{MAX_BYTES, Prepared, is_cut};
 use super::reading::{self, Keeps, Rewrite};
 use super::splice::Splice;
 use super::{Batch, Context, Conversation, Observer};
@@ -146,6 +146,12 @@ impl Conversation {
         self.replaceable
     }
 
+    /// Would the server cut this name of a statement? Of one that is remembered it hears no name, and the pool is not
+    /// told one that is too long.
+    pub(super) fn is_cut_statement(&self, name: &[u8]) -> bool {
+        is_cut(name) && !self.remembers()
+    }
+
     /// What is to be remembered of a Parse.
     pub(super) fn remember(
         &mut self,
@@ -198,6 +204,7 @@ impl Conversation {
         !injection.is_some_and(|injection| injection.may_set_zone(facts))
             && self.remembers()
             && self.passes_names()
+            && !is_cut(name)
             && !self.statements.doubted.iter().any(|it| **it == *name)
             && self.status != TransactionStatus::Failed
             && !self.in_flight.has_ended_batches()

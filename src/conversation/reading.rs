@@ -232,9 +232,9 @@ pub fn behind<'s>(
     }
     let all = record.into_iter().flat_map(|it| returns(statement, it));
     let calls: Vec<String> = all
-        .map(|(name, value, pooled)| {
+        .map(|(name, value, local)| {
             let [name, value] = [name, value].map(quoted);
-            format!("pg_catalog.set_config({name},{value},{})", !pooled)
+            format!("pg_catalog.set_config({name},{value},{local})")
         })
         .collect();
     if calls.is_empty() {
@@ -249,19 +249,23 @@ pub fn returns_to_origin(statement: &Statement, record: &Record) -> bool {
     returns(statement, record).next().is_some()
 }
 
-/// What the statement resets, as the startup packet has it.
+/// What the statement resets, as the startup packet has it, and whether for the transaction only: what the pool keeps
+/// is the session's.
 fn returns<'r>(
     statement: &Statement,
     record: &'r Record,
 ) -> impl Iterator<Item = (&'r str, &'r str, bool)> {
     let localized = statement.details.localized.iter();
     let touches = localized.flat_map(|_| &statement.parameters);
-    let names = touches.filter_map(|touch| match &touch.name {
-        ParameterName::Named(name) => Some(Some(&**name)),
-        ParameterName::All => Some(None),
+    let all = touches.filter_map(|touch| match &touch.name {
+        ParameterName::Named(name) => Some((Some(&**name), touch.passing)),
+        ParameterName::All => Some((None, false)),
         ParameterName::Dynamic => None,
     });
-    names.flat_map(|name| record.origins(name))
+    all.flat_map(|(name, passing)| {
+        let origins = record.origins(name);
+        origins.map(move |(name, value, pooled)| (name, value, passing || !pooled))
+    })
 }
 
 /// A constant that is the same whether or not backslashes escape: behind a RESET the role's own default may say so.

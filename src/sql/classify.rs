@@ -320,11 +320,9 @@ fn set(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
 
 fn discard(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
     if view.is(1, "all") {
-        found.parameters.push(ParameterTouch {
-            name: ParameterName::All,
-            how: ParameterUse::Reset,
-            value: None,
-        });
+        found
+            .parameters
+            .push(ParameterTouch::new(ParameterName::All, ParameterUse::Reset));
     }
     let tags = [
         ("all", "DISCARD ALL"),

@@ -206,7 +206,7 @@ pub enum ParameterUse {
     Session,
     /// SET LOCAL, `set_config(n, v, true)`.
     Local,
-    /// RESET, SET ... TO DEFAULT, DISCARD ALL.
+    /// RESET, SET ... TO DEFAULT, SET LOCAL ... TO DEFAULT, DISCARD ALL.
     Reset,
     /// ALTER ROLE/DATABASE/SYSTEM ... SET, CREATE/ALTER FUNCTION ... SET, UPDATE pg_settings.
     Stored,
@@ -221,6 +221,20 @@ pub struct ParameterTouch {
     pub how: ParameterUse,
     /// The new value, where it is one constant in the text; never logged.
     pub value: Option<Box<str>>,
+    /// A reset that ends with the transaction, by SET LOCAL: the session keeps what it has.
+    pub passing: bool,
+}
+
+impl ParameterTouch {
+    /// Without a value that is told.
+    pub fn new(name: ParameterName, how: ParameterUse) -> Self {
+        Self {
+            name,
+            how,
+            value: None,
+            passing: false,
+        }
+    }
 }
 
 /// One statement of a message.

@@ -150,11 +150,10 @@ pub(super) fn settings_view(view: View<'_>, touches: &mut Vec<ParameterTouch>) {
             name += 2;
         }
         if view.is_name(name) && view.name(name).is_none_or(|name| name == "pg_settings") {
-            touches.push(ParameterTouch {
-                name: ParameterName::Dynamic,
-                how: ParameterUse::Stored,
-                value: None,
-            });
+            touches.push(ParameterTouch::new(
+                ParameterName::Dynamic,
+                ParameterUse::Stored,
+            ));
         }
     }
 }

@@ -225,11 +225,7 @@ pub(super) fn set_config(view: View<'_>, open: usize) -> ParameterTouch {
         return touch("restrict_nonsystem_relation_kind", ParameterUse::Session);
     }
     let Some(arguments) = Arguments::at(view, open) else {
-        return ParameterTouch {
-            name: ParameterName::Dynamic,
-            how: ParameterUse::Session,
-            value: None,
-        };
+        return ParameterTouch::new(ParameterName::Dynamic, ParameterUse::Session);
     };
     let string = |argument| {
         let (at, _) = token(view, argument, To::Text)?;
@@ -243,13 +239,13 @@ pub(super) fn set_config(view: View<'_>, open: usize) -> ParameterTouch {
         .is_some_and(|(at, _)| view.is_kind(at, Kind::Parameter));
     let told = name != ParameterName::Dynamic || is_bound;
     let value = string(arguments.value).filter(|_| told);
+    let how = match says_local(view, arguments.local) {
+        Some(true) => ParameterUse::Local,
+        _ => ParameterUse::Session,
+    };
     ParameterTouch {
-        name,
-        how: match says_local(view, arguments.local) {
-            Some(true) => ParameterUse::Local,
-            _ => ParameterUse::Session,
-        },
         value: value.and_then(|at| constant(view, at)),
+        ..ParameterTouch::new(name, how)
     }
 }
 

@@ -73,13 +73,15 @@ pub(super) fn set(view: View<'_>, touches: &mut Vec<ParameterTouch>) -> SetKind 
         how = ParameterUse::Reset;
     }
     let kind = push(touches, name, how);
+    if let Some(touch) = touches.last_mut().filter(|_| how == ParameterUse::Reset) {
+        touch.passing = local;
+    }
     if let Some(touch) = touches.last_mut().filter(|_| how != ParameterUse::Reset) {
         touch.value = last(view, next);
         // Back to who logged in, for a transaction. For the session it is another thing than RESET ROLE
         // where the role or the database has a `role` of its own.
-        let local = how == ParameterUse::Local;
         if local && is(&touch.name, "role") && touch.value.as_deref() == Some("none") {
-            (touch.how, touch.value) = (ParameterUse::Reset, None);
+            (touch.how, touch.value, touch.passing) = (ParameterUse::Reset, None, true);
         }
     }
     kind
@@ -151,11 +153,7 @@ pub(super) fn is_session_command(view: View<'_>, at: usize) -> bool {
 
 fn reset(view: View<'_>, touches: &mut Vec<ParameterTouch>) -> SetKind {
     if view.is(1, "all") && view.tokens.len() == 2 {
-        touches.push(ParameterTouch {
-            name: ParameterName::All,
-            how: ParameterUse::Reset,
-            value: None,
-        });
+        touches.push(ParameterTouch::new(ParameterName::All, ParameterUse::Reset));
         return SetKind::Parameter;
     }
     let (name, _) = parameter(view, 1);
@@ -163,11 +161,7 @@ fn reset(view: View<'_>, touches: &mut Vec<ParameterTouch>) -> SetKind {
 }
 
 fn push(touches: &mut Vec<ParameterTouch>, name: ParameterName, how: ParameterUse) -> SetKind {
-    let touch = ParameterTouch {
-        name,
-        how,
-        value: None,
-    };
+    let touch = ParameterTouch::new(name, how);
     let kind = if is_role(&touch) {
         SetKind::Role
     } else {
@@ -215,11 +209,7 @@ pub(super) fn role(touches: &[ParameterTouch]) -> Option<RoleTouch> {
 }
 
 pub(super) fn touch(name: &str, how: ParameterUse) -> ParameterTouch {
-    ParameterTouch {
-        name: ParameterName::Named(name.into()),
-        how,
-        value: None,
-    }
+    ParameterTouch::new(ParameterName::Named(name.into()), how)
 }
 
 /// Is the word before `at` the name of a parameter, rather than a keyword of SET?
@@ -302,11 +292,10 @@ pub(super) fn is_cut(touches: &[ParameterTouch]) -> bool {
 pub(super) fn bound(touches: &mut Vec<ParameterTouch>) {
     if touches.len() > MAX_TOUCHES {
         touches.truncate(MAX_TOUCHES);
-        touches.push(ParameterTouch {
-            name: ParameterName::Dynamic,
-            how: ParameterUse::Session,
-            value: None,
-        });
+        touches.push(ParameterTouch::new(
+            ParameterName::Dynamic,
+            ParameterUse::Session,
+        ));
     }
 }
 
@@ -337,9 +326,8 @@ pub(super) fn stored(view: View<'_>, mut at: usize, touches: &mut Vec<ParameterT
         };
         let told = TOLD.iter().any(|told| is(&name, told));
         touches.push(ParameterTouch {
-            name,
-            how: ParameterUse::Stored,
             value: last(view, next).filter(|_| told && view.is(found, "set")),
+            ..ParameterTouch::new(name, ParameterUse::Stored)
         });
     }
 }

@@ -101,7 +101,7 @@ impl Sequence {
     fn harmless(&mut self) -> String {
         let (name, value) = self.value();
         let text = format!("'{}'", value.trim_matches('\''));
-        match self.below(15) {
+        match self.below(16) {
             0..=2 => format!("SET {name} = {value}"),
             3 => format!("SET SESSION {name} TO {value} -- so\n"),
             // A prefix ahead of it takes a warning away, from PostgreSQL 17 on.
@@ -114,6 +114,7 @@ impl Sequence {
             11 => MODES.to_owned(),
             12 => self.write.to_owned(),
             13 => self.one_of(&OF_SESSION).to_owned(),
+            14 if name != "DateStyle" => format!("SET LOCAL {name} TO DEFAULT"),
             _ => "SELECT now() - now() AS nothing, '2001-02-03'::date".to_owned(),
         }
     }

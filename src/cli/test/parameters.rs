@@ -45,6 +45,9 @@ impl Parameters {
                 self.local.remove(name);
                 self.session.insert(name.clone(), value);
             }
+            ParameterUse::Reset if touch.passing => {
+                self.local.insert(name.clone(), "".into());
+            }
             ParameterUse::Reset => {
                 self.local.remove(name);
                 self.session.remove(name);
@@ -106,6 +109,10 @@ mod tests {
         let asked = "select pg_catalog.current_setting('a.b',true)";
         assert_eq!(parameters.asked(asked), Some("y"));
         parameters.ended(true);
+        assert_eq!(parameters.asked(asked), Some("x"));
+        run(&mut parameters, "SET LOCAL a.b TO DEFAULT");
+        assert_eq!(parameters.asked(asked), Some(""));
+        parameters.ended(false);
         assert_eq!(parameters.asked(asked), Some("x"));
         run(&mut parameters, "RESET a.b");
         assert_eq!(parameters.asked(asked), Some(""));

@@ -253,7 +253,7 @@ impl Foresight {
         match &self.choice {
             None => Chosen::No,
             Some(choice) if choice.is_set_here() => Chosen::Yes,
-            Some(choice) if self.chosen && !choice.is_empty_here() => Chosen::Yes,
+            Some(choice) if self.chosen && !choice.is_gone_here() => Chosen::Yes,
             Some(_) if runs => Chosen::No,
             Some(_) => Chosen::Later,
         }
@@ -335,9 +335,10 @@ impl Foresight {
                     name: ParameterName::Named(name),
                     how,
                     value,
+                    passing,
                 } if is_zone(name) => match how {
                     ParameterUse::Session => self.chosen = value.as_deref() != Some(""),
-                    ParameterUse::Reset => self.chosen = false,
+                    ParameterUse::Reset if !passing => self.chosen = false,
                     _ => {}
                 },
                 ParameterTouch {

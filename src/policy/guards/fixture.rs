@@ -172,9 +172,8 @@ pub fn touches(tag: &'static str, classes: &[Class], relations: &[(&str, Relatio
 /// Facts of a SET, or of a RESET where `value` does not matter.
 pub fn parameter(name: ParameterName, how: ParameterUse, value: Option<&str>) -> Facts {
     let touch = ParameterTouch {
-        name,
-        how,
         value: value.map(Into::into),
+        ..ParameterTouch::new(name, how)
     };
     let mut set = statement("SET", &[Class::Parameter]);
     set.details.localized = (how == ParameterUse::Session).then(|| {

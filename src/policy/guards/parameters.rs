@@ -38,10 +38,10 @@ pub fn foreseen(who: &Who, name: &str, value: &str) -> Option<Refusal> {
         return None;
     }
     let folded = name.to_ascii_lowercase();
+    let name = ParameterName::Named(current_name(&folded).unwrap_or(&folded).into());
     let touch = ParameterTouch {
-        name: ParameterName::Named(current_name(&folded).unwrap_or(&folded).into()),
-        how: ParameterUse::Session,
         value: Some(value.into()),
+        ..ParameterTouch::new(name, ParameterUse::Session)
     };
     touched(&touch, who).map(|objection| objection.refuse(Guard::Parameters, who, None))
 }
