@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use support::message::{self, column, error, extended, failed, fine};
 use support::shop::{SEEN, acme};
-use support::{OnEveryVersion, Stack, StackOptions, fixture};
+use support::{OnEveryVersion, Stack, StackOptions, Wire, fixture};
 
 fn stacks() -> Vec<Arc<Stack>> {
     static STACKS: OnEveryVersion = OnEveryVersion::new();
@@ -118,6 +118,47 @@ fn nothing_stands_behind_it_in_its_message_and_no_portal_outlives_it() {
         let answer = wire.batch(&message::execute("before", 0));
         refused(&answer);
         assert_eq!(failed(&answer).1, 'E');
+        fine(&wire.query("ROLLBACK"));
+
+        // Nor a savepoint, which the zone would go with.
+        let savepoint = [
+            message::parse("savepoint", "SAVEPOINT s"),
+            message::bind("before", "savepoint", &[]),
+        ]
+        .concat();
+        let resets: [&dyn Fn(&mut Wire); 2] = [
+            &|wire| assert_eq!(fine(&wire.query("RESET ALL")), 'T'),
+            &|wire| assert_eq!(fine(&wire.batch(&extended("RESET ALL", &[]))), 'T'),
+        ];
+        for reset in resets {
+            fine(&wire.query("BEGIN"));
+            assert_eq!(column(&wire.query(SEEN)), ["acme"]);
+            fine(&wire.batch(&savepoint));
+            reset(&mut wire);
+            refused(&wire.batch(&message::execute("before", 0)));
+            fine(&wire.query("ROLLBACK"));
+            fine(&wire.batch(&message::close(b'S', "savepoint")));
+        }
+        let sent = [
+            extended("BEGIN", &[]),
+            extended(SEEN, &[]),
+            savepoint,
+            extended("RESET ALL", &[]),
+            message::execute("before", 0),
+            extended(SEEN, &[]),
+            extended("ROLLBACK TO s", &[]),
+            extended(SEEN, &[]),
+        ];
+        let answer = wire.batch(&sent.concat());
+        assert_eq!(column(&answer), ["acme"]);
+        assert_eq!(failed(&answer), ("42501".into(), 'E'));
+        fine(&wire.query("ROLLBACK"));
+        // One that is bound behind it has the zone ahead.
+        fine(&wire.query("BEGIN"));
+        for text in ["RESET ALL", "SAVEPOINT s", SEEN, "ROLLBACK TO s"] {
+            fine(&wire.batch(&extended(text, &[])));
+        }
+        assert_eq!(column(&wire.query(SEEN)), ["acme"]);
         fine(&wire.query("ROLLBACK"));
 
         // A cursor of SQL's is a portal, too.

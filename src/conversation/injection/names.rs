@@ -24,6 +24,11 @@ impl Injection {
         matches!(name, [b'p' | b'r' | b'b', rest @ ..] if *rest == self.name[1..])
     }
 
+    /// Does the pool follow names at all?
+    pub fn pool_follows(&self) -> bool {
+        self.keeping.follows()
+    }
+
     /// Was PREPARE run on this connection?
     pub fn has_prepared_by_sql(&self) -> bool {
         self.prepared_by_sql

@@ -139,9 +139,13 @@ impl Injection {
 
     /// Would a portal that was bound before run without its zone? `facts`: of its statement, if known.
     pub fn lost_to_portal(&self, facts: Option<&Facts>) -> bool {
-        // A savepoint is no matter of rows, and in a failed transaction nothing was cleared.
-        let savepoint = |it: &Statement| it.transaction == Some(TransactionControl::Savepoint);
-        let matters = |facts: &Facts| needs_zone(facts) && !facts.statements.iter().all(savepoint);
+        // To go back is no matter of rows, and in a failed transaction nothing was cleared. But what is set behind a
+        // savepoint goes with it: the zone is set ahead of one.
+        let goes_back = |it: &Statement| {
+            let savepoint = it.details.savepoint.as_ref();
+            savepoint.is_some_and(|it| it.act != SavepointAct::Set)
+        };
+        let matters = |facts: &Facts| needs_zone(facts) && !facts.statements.iter().all(goes_back);
         let behind = self.entering().is_some_and(Entering::is_behind);
         let sets = |facts: &Facts| self.choice.as_ref().is_some_and(|it| it.sets(facts));
         (self.cleared && self.zone.is_some() && facts.is_none_or(matters))

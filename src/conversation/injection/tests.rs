@@ -44,6 +44,10 @@ fn what_resets_everything_takes_the_zone_with_it_until_it_is_set_again() {
         // What was bound before it, and cursors of SQL's, would run without.
         assert!(injection.lost_to_portal(Some(&select)) && injection.lost_to_portal(None));
         assert!(!injection.lost_to_portal(Some(&describe(b"commit"))));
+        assert!(!injection.lost_to_portal(Some(&describe(b"rollback to s"))));
+        assert!(!injection.lost_to_portal(Some(&describe(b"release s"))));
+        // What is set behind it goes with it.
+        assert!(injection.lost_to_portal(Some(&describe(b"savepoint s"))));
         injection.put(&mut Vec::new(), &describe(b"select 1"), &Unsigned);
         assert!(!injection.lost_to_portal(Some(&select)));
     }

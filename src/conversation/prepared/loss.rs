@@ -3,6 +3,7 @@
 use super::MAX_DOUBTED;
 use crate::conversation::Conversation;
 use crate::conversation::in_flight::Expected;
+use crate::conversation::injection::Injection;
 use crate::protocol::frame::HEADER;
 use crate::sql::{Class, Facts};
 
@@ -24,9 +25,11 @@ impl Conversation {
     }
 
     /// The server has skipped the Parse or Close of these names. PgBouncer that follows names has not:
-    /// it does what they say when it reads them. So nobody knows which of them it has.
+    /// it does what they say when it reads them. So nobody knows which of them it has; whether names pass just now is
+    /// no matter, they did when these were sent.
     pub(in crate::conversation) fn names_were_skipped(&mut self, names: Vec<Box<[u8]>>) {
-        if !self.remembers() || !self.passes_names() {
+        let injection = self.injection.as_deref();
+        if !self.remembers() || !injection.is_some_and(Injection::pool_follows) {
             return;
         }
         for name in names {
