@@ -183,7 +183,7 @@ fn text(file: Option<&Path>, sql: Option<&str>) -> Result<Vec<u8>, String> {
     if text.len() as u64 > MAX_TEXT {
         return Err(format!("{name} is longer than 64MB"));
     }
-    Ok(text)
+    Ok(judged::without_mark(&text).to_vec())
 }
 
 fn all(from: impl std::io::Read) -> std::io::Result<Vec<u8>> {

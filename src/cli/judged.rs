@@ -269,6 +269,12 @@ pub(super) fn alone(statement: &Statement, fingerprint: Option<Fingerprint>) -> 
     }
 }
 
+/// A text from a file or pipe without the mark (UTF-8's byte order mark) that some editors put at its beginning:
+/// psql and migration tools drop it.
+pub(super) fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
+}
+
 /// Where each statement begins, in bytes: its first token. Positions rise from statement to statement.
 pub(super) fn starts(text: &str, facts: &Facts) -> Vec<usize> {
     let mut starts = Vec::with_capacity(facts.statements.len());

@@ -306,6 +306,34 @@ fn files_are_read_whole() {
 }
 
 #[test]
+fn a_mark_at_the_beginning_of_a_file_is_no_part_of_its_text() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.sql");
+    let of_file = |text: &str, json| {
+        std::fs::write(&path, text).unwrap();
+        let of_file = |args: &mut ExplainArgs| {
+            (args.file, args.sql, args.json) = (Some(path.clone()), None, json);
+        };
+        explained("production", "shop_acme", "", of_file).unwrap()
+    };
+    // The statement that it touches, one behind it, an error whose position is told, none at all.
+    for text in ["vacuum;\n", "select 1; vacuum", "selec 1", "-- x", ""] {
+        for json in [false, true] {
+            let marked = of_file(&format!("\u{feff}{text}"), json);
+            assert_eq!(marked, of_file(text, json), "{text}");
+        }
+    }
+    // One is dropped, and only there.
+    for text in ["\u{feff}\u{feff}select 1", "select 1;\u{feff}select 2"] {
+        let answer = of_file(text, false);
+        assert_eq!(answer.code, 1, "{text}: {}", answer.stdout);
+    }
+    // On the command line there is no file that it could stand at the beginning of.
+    let answer = plain("shop_acme", "\u{feff}select 1");
+    assert_eq!(answer.code, 1, "{}", answer.stdout);
+}
+
+#[test]
 fn json_has_the_same() {
     let answer = explained(
         "production",

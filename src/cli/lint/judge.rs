@@ -33,8 +33,7 @@ impl Found {
 /// How many statements a file has, and what is objected to them, in its order. A statement that
 /// cannot be read does not keep the others from being judged.
 pub(super) fn judge(bytes: &[u8], who: &Who, state: State) -> (usize, Vec<Found>) {
-    // Tools drop the mark that some editors put at the beginning.
-    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let bytes = judged::without_mark(bytes);
     let facts = judged::facts(bytes);
     let text = String::from_utf8_lossy(bytes);
     let mut file = File {
