@@ -149,6 +149,16 @@ fn a_policy_that_only_observes_is_made_one_that_enforces() {
 
     let suggested = ask(&stack, &["--suggest"]);
     assert_eq!(suggested.status, 1, "{}", suggested.stderr);
+    // Programs get as many.
+    let told = ask(&stack, &["--suggest", "--json"]);
+    assert_eq!(told.status, 1, "{}", told.stderr);
+    let told: Value = serde_json::from_str(&told.stdout).expect("JSON");
+    let exceptions = told["exceptions"].as_array().expect("a list").len();
+    assert_eq!(
+        exceptions,
+        suggested.stdout.matches("[[exception]]").count()
+    );
+    assert_eq!(told["mode"], "enforce");
     let text = format!("{}\n{}", fixture::POLICY, suggested.stdout);
     // Nobody is excepted before somebody has said why.
     assert!(Policy::parse(&text, "policy.toml").is_err(), "{text}");

@@ -34,7 +34,7 @@ pub struct ReportArgs {
     #[arg(long)]
     pub json: bool,
     /// Print what the policy could say instead: modes for the guards, and exceptions to fill in
-    #[arg(long, conflicts_with_all = ["login", "guard", "since", "json"])]
+    #[arg(long, conflicts_with_all = ["login", "guard", "since"])]
     pub suggest: bool,
     /// Where the console is.
     #[command(flatten)]
@@ -73,7 +73,8 @@ pub fn run(args: &ReportArgs) -> ExitCode {
         found.keep_seen(since.moment(crate::clock::now()));
     }
     say(&match (args.suggest, args.json) {
-        (true, _) => suggest::policy(&found, crate::clock::today()),
+        (true, false) => suggest::policy(&found, crate::clock::today()),
+        (true, true) => suggest::as_json(&found, crate::clock::today()),
         (false, true) => found.as_json(),
         (false, false) => found.as_text(),
     });

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use serde_json::json;
+
 use super::{Found, value};
 use crate::cli::judged::count;
 use crate::cli::output::printable;
@@ -40,28 +42,92 @@ struct Statement<'a> {
     text: &'a str,
 }
 
+/// What a guard's setting could be.
+struct Setting {
+    mode: &'static str,
+    why: String,
+    /// No policy can say anything else.
+    always: bool,
+}
+
+/// Exceptions to fill in.
+struct Exceptions<'a> {
+    /// By guard, login and fingerprint, the most frequent first.
+    list: Vec<((&'a str, &'a str, &'a str), Statement<'a>)>,
+    /// How many are left out, being too many.
+    more: usize,
+    /// How many statements no exception can name.
+    masked: usize,
+    expires: Date,
+}
+
 /// Lines that a policy takes: [guards], in the place of its own, and exceptions.
 pub(super) fn policy(found: &Found, today: Date) -> String {
     let known = known(found);
-    let whole = known
-        .iter()
-        .any(|known| known.guard == Guard::FastPath && known.mode == "observe");
     let mut text = format!(
         "# By portcullis report --suggest. Counted since {}.\n\
          # [guards] goes in the place of the policy's own; its [guards.*] tables stay as they are.\n",
         found.since()
     );
-    if whole {
+    if whole(&known) {
         text.push_str(WHOLE);
     }
     text.push_str("\n[guards]\n");
     for known in &known {
-        if let Some(line) = line(known) {
-            let _ = writeln!(text, "{line}"); // a String takes everything
+        if let Some(setting) = setting(known) {
+            let _ = writeln!(text, "{}", line(known, &setting)); // a String takes everything
         }
     }
-    exceptions(&mut text, found, today);
+    exceptions_as_text(&mut text, &exceptions(found, today));
     text
+}
+
+/// The same for programs.
+pub(super) fn as_json(found: &Found, today: Date) -> String {
+    let known = known(found);
+    let guards = known.iter().filter_map(|known| {
+        let Setting { mode, why, always } = setting(known)?;
+        Some(json!({
+            "guard": known.guard.id(),
+            "mode": mode,
+            "why": why,
+            "always_enforced": always,
+            "in_table": known.in_table,
+        }))
+    });
+    let Exceptions {
+        list,
+        more,
+        masked,
+        expires,
+    } = exceptions(found, today);
+    let list = list.iter().map(|((guard, login, fingerprint), statement)| {
+        json!({
+            "guard": guard,
+            "login": login,
+            "fingerprint": fingerprint,
+            "expires": expires.to_string(),
+            "count": statement.count,
+            "last_at": statement.last,
+            "statement": statement.text,
+        })
+    });
+    json!({
+        "since": found.since(),
+        "mode": whole(&known).then_some("enforce"),
+        "guards": guards.collect::<Vec<_>>(),
+        "exceptions": list.collect::<Vec<_>>(),
+        "exceptions_left_out": more,
+        "statements_without_exceptions": masked,
+    })
+    .to_string()
+}
+
+/// Does the whole policy observe?
+fn whole(known: &[Known<'_>]) -> bool {
+    known
+        .iter()
+        .any(|known| known.guard == Guard::FastPath && known.mode == "observe")
 }
 
 fn known(found: &Found) -> Vec<Known<'_>> {
@@ -93,10 +159,10 @@ fn known(found: &Found) -> Vec<Known<'_>> {
     .collect()
 }
 
-/// The line of one guard; none where it enforces already, as an unnamed one does.
-fn line(known: &Known<'_>) -> Option<String> {
-    let (id, since) = (known.guard.id(), known.since);
-    let times = |count| format!("{count} time{}", if count == 1 { "" } else { "s" });
+/// What one guard could be; none where it enforces already, as an unnamed one does.
+fn setting(known: &Known<'_>) -> Option<Setting> {
+    let since = known.since;
+    let always = known.mode == "observe" && known.open > 0 && always_enforced(known.guard);
     let (mode, why) = match (known.mode, known.open, known.exempt) {
         ("observe", 0, 0) => (
             "enforce",
@@ -106,11 +172,8 @@ fn line(known: &Known<'_>) -> Option<String> {
             "enforce",
             format!("would have refused {}, all with exceptions", times(exempt)),
         ),
-        ("observe", open, _) if always_enforced(known.guard) => {
-            let open = times(open);
-            return Some(format!(
-                "# {id} is always enforced: would have refused {open}"
-            ));
+        ("observe", open, _) if always => {
+            ("enforce", format!("would have refused {}", times(open)))
         }
         ("observe", open, _) => {
             let none = match EXEMPTIBLE.contains(&known.guard) {
@@ -132,13 +195,24 @@ fn line(known: &Known<'_>) -> Option<String> {
         ("off", ..) => ("off", "as it is".to_owned()),
         _ => return None,
     };
-    Some(match known.in_table {
-        true => format!("# In [guards.{id}]: mode = \"{mode}\"  # {why}"),
-        false => format!("{id} = \"{mode}\"  # {why}"),
-    })
+    Some(Setting { mode, why, always })
 }
 
-fn exceptions(text: &mut String, found: &Found, today: Date) {
+fn times(count: u64) -> String {
+    format!("{count} time{}", if count == 1 { "" } else { "s" })
+}
+
+/// The line of one guard.
+fn line(known: &Known<'_>, setting: &Setting) -> String {
+    let (id, Setting { mode, why, .. }) = (known.guard.id(), setting);
+    match (setting.always, known.in_table) {
+        (true, _) => format!("# {id} is always enforced: {why}"),
+        (false, true) => format!("# In [guards.{id}]: mode = \"{mode}\"  # {why}"),
+        (false, false) => format!("{id} = \"{mode}\"  # {why}"),
+    }
+}
+
+fn exceptions(found: &Found, today: Date) -> Exceptions<'_> {
     // By guard, login and fingerprint: a statement may come from several databases.
     let mut all: BTreeMap<(&str, &str, &str), Statement<'_>> = BTreeMap::new();
     // Statements that no exception can name.
@@ -167,11 +241,21 @@ fn exceptions(text: &mut String, found: &Found, today: Date) {
         statement.last = statement.last.max(last);
         statement.count += of("count").and_then(|it| it.parse().ok()).unwrap_or(0);
     }
-    let expires = today.plus_days(DAYS);
-    let more = all.len().saturating_sub(MAX_EXCEPTIONS);
-    let mut all: Vec<_> = all.into_iter().collect();
-    all.sort_by_key(|(_, statement)| std::cmp::Reverse(statement.count));
-    for ((guard, login, fingerprint), statement) in all.iter().take(MAX_EXCEPTIONS) {
+    let mut list: Vec<_> = all.into_iter().collect();
+    list.sort_by_key(|(_, statement)| std::cmp::Reverse(statement.count));
+    let more = list.len().saturating_sub(MAX_EXCEPTIONS);
+    list.truncate(MAX_EXCEPTIONS);
+    Exceptions {
+        list,
+        more,
+        masked: masked.len(),
+        expires: today.plus_days(DAYS),
+    }
+}
+
+fn exceptions_as_text(text: &mut String, exceptions: &Exceptions<'_>) {
+    let expires = exceptions.expires;
+    for ((guard, login, fingerprint), statement) in &exceptions.list {
         let (count, last) = (statement.count, statement.last);
         let example = printable(statement.text);
         let login = serde_json::Value::from(*login);
@@ -182,11 +266,11 @@ fn exceptions(text: &mut String, found: &Found, today: Date) {
              reason = \"\"  # why, and who will miss it; without one the policy is refused\nexpires = {expires}\n"
         );
     }
-    if more > 0 {
-        let _ = writeln!(text, "\n# and {more} statements more");
+    if exceptions.more > 0 {
+        let _ = writeln!(text, "\n# and {} statements more", exceptions.more);
     }
-    if !masked.is_empty() {
-        let count = count(masked.len(), "statement");
+    if exceptions.masked > 0 {
+        let count = count(exceptions.masked, "statement");
         let _ = writeln!(
             text,
             "\n# without exceptions, as constants may be passwords: {count}"

@@ -197,6 +197,82 @@ fn a_policy_that_observed_takes_what_is_suggested() {
 }
 
 #[test]
+fn programs_are_suggested_the_same() {
+    let counted = [
+        (Guard::MissingWhere, Observed, 1),
+        (Guard::MissingWhere, Observed, 1),
+        (Guard::UnknownStatement, Observed, 4),
+        (Guard::Parameters, Observed, 5),
+        (Guard::DdlOutsideMigration, Observed, 0),
+    ];
+    let found = told(&policy("observe", ""), &counted);
+    let today = Date::new(2026, 11, 21).expect("a day");
+    let said: serde_json::Value =
+        serde_json::from_str(&suggest::as_json(&found, today)).expect("JSON");
+    assert_eq!(said["since"], "1970-01-01 00:00:00+00");
+    assert_eq!(said["mode"], "enforce");
+    let guard = |id: &str| {
+        let mut guards = said["guards"].as_array().expect("a list").iter();
+        guards
+            .find(|guard| guard["guard"] == id)
+            .expect("it is there")
+    };
+    for (id, mode, why, always, in_table) in [
+        (
+            "maintenance",
+            "enforce",
+            "nothing would have been refused since 1970-01-01 00:00:01+00",
+            false,
+            false,
+        ),
+        (
+            "missing-where",
+            "observe",
+            "would have refused 2 times",
+            false,
+            false,
+        ),
+        (
+            "unknown-statement",
+            "enforce",
+            "would have refused 1 time",
+            true,
+            false,
+        ),
+        (
+            "parameters",
+            "observe",
+            "would have refused 1 time; it takes no exceptions",
+            false,
+            true,
+        ),
+    ] {
+        let expected = serde_json::json!({
+            "guard": id, "mode": mode, "why": why, "always_enforced": always, "in_table": in_table,
+        });
+        assert_eq!(guard(id), &expected);
+    }
+    let expected = serde_json::json!([{
+        "guard": "missing-where",
+        "login": "app",
+        "fingerprint": "01010101010101010101010101010101",
+        "expires": "2027-02-19",
+        "count": 2,
+        "last_at": "1970-01-01 00:00:02+00",
+        "statement": "DELETE FROM \"a\nb\"",
+    }]);
+    assert_eq!(said["exceptions"], expected);
+    assert_eq!(said["exceptions_left_out"], 0);
+    assert_eq!(said["statements_without_exceptions"], 1);
+    // One that enforces has nothing to become.
+    let found = told(&policy("enforce", ""), &[]);
+    let said: serde_json::Value =
+        serde_json::from_str(&suggest::as_json(&found, today)).expect("JSON");
+    assert_eq!(said["mode"], serde_json::Value::Null);
+    assert_eq!(said["exceptions"], serde_json::json!([]));
+}
+
+#[test]
 fn single_modes_are_kept_or_enforced() {
     use crate::policy::Mode;
     let guards =
