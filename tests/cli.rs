@@ -146,6 +146,7 @@ fn programs_get_json_of_the_same_with_the_same_code() {
         (2, "init --json --from {}/none.ini --output {}/no", "error"),
         (2, "test --json {}/empty", "error"),
         (2, "report --json --config {}/none.toml", "error"),
+        (2, "report --suggest --json --console {}/none", "error"),
         (2, "keys list --json --key-file {}/none", "error"),
         (2, "console --json --console {}/none SHOW", "error"),
         (2, "migration list --json --console {}/none", "error"),
@@ -245,6 +246,64 @@ fn a_mistyped_option_is_never_taken_for_a_text() {
             assert!(said.stderr.contains(part), "{line}\n{}", said.stderr);
         }
     }
+}
+
+/// What reads JSON need not tell a command line that is wrong from whatever else could not be done.
+#[test]
+fn usage_errors_are_json_where_that_is_asked_for() {
+    let work = work();
+    for (line, told) in [
+        ("explain --json", "required arguments were not provided"),
+        ("explain --policy x --login y --json --flie=z", "'--flie'"),
+        ("check --json --x", "'--x'"),
+        ("test --x --json", "'--x'"),
+        ("lint --json", "<PATH>..."),
+        ("lint --format json", "<PATH>..."),
+        ("lint --format=json --phase soon {}", "'soon'"),
+        ("lint --json --format sarif {}", "cannot be used with"),
+        ("init --json", "--from <FILE>"),
+        ("status --json x", "'x'"),
+        ("report --json --since soon", "neither a duration"),
+        ("report --json --suggest --login a", "cannot be used with"),
+        ("console --json", "<VERB>"),
+        ("doctor --json --raed-only", "--raed-only"),
+        ("help --json a b", "'b'"),
+        ("keys --json", "subcommand"),
+        ("keys --json add", "--key-file <FILE>"),
+        ("migration list --json x", "'x'"),
+        ("migration show --json", "<ID>"),
+        ("migration open --format json", "--database"),
+        ("migration run --json --database d -- true", "--reason"),
+        ("frobnicate --json", "'frobnicate'"),
+    ] {
+        let said = portcullis(work.path(), line);
+        assert_eq!(said.code, 2, "{line}\n{}", said.stderr);
+        let value: serde_json::Value = serde_json::from_str(&said.stdout)
+            .unwrap_or_else(|error| panic!("{line}: {error}\n{}", said.stdout));
+        let message = value["error"]["message"].as_str().expect("a message");
+        assert!(message.contains(told), "{line}\n{message}");
+        assert!(!message.contains("Usage:"), "{line}\n{message}");
+        // People read the same on stderr.
+        let first = message.lines().next().expect("a line");
+        assert!(said.stderr.contains(first), "{line}\n{}", said.stderr);
+    }
+    for (code, line) in [
+        (2, "explain"),
+        (2, "migration run --database d -- tool --json"),
+        (2, "keys"),
+    ] {
+        let said = portcullis(work.path(), line);
+        assert_eq!((said.code, &*said.stdout), (code, ""), "{line}");
+        assert!(!said.stderr.is_empty(), "{line}");
+    }
+    // Help is no error.
+    let said = portcullis(work.path(), "lint --json --help");
+    assert_eq!((said.code, &*said.stderr), (0, ""));
+    assert!(
+        said.stdout.contains("Usage: portcullis lint"),
+        "{}",
+        said.stdout
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Arguments -> settings -> run; one file per command. What several share: `answer` (stdout, stderr
 //! and exit code), `judged` (everything asked of the engine), [`client`] (the way to a running
-//! proxy), `output` and `junit` (how it is printed), `examples` (the ends of the help texts).
+//! proxy), `output` and `junit` (how it is printed), `usage` (a command line that is wrong), `examples`
+//! (the ends of the help texts).
 
 mod answer;
 pub mod check;
@@ -22,6 +23,7 @@ pub mod serve;
 pub mod status;
 pub mod test;
 pub mod transaction_mode;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -96,7 +98,12 @@ enum Command {
 
 /// Runs the command line. 0: clean; 1: found or refused; 2: could not.
 pub fn main() -> ExitCode {
-    match Arguments::parse_from(explain::comments_are_texts(std::env::args_os())).command {
+    let arguments = explain::comments_are_texts(std::env::args_os());
+    let arguments: Arguments = match usage::read(&arguments) {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
+    match arguments.command {
         Some(Command::Doctor(args)) => doctor::run(&args),
         Some(Command::Init(args)) => init::run(&args),
         Some(Command::Serve(args)) => serve::run(&args),
