@@ -126,6 +126,7 @@ fn talk(files: &[String; 2], carried: &Carried, warnings: &[Problem]) -> String 
         let stays: Vec<&str> = carried.stays.iter().map(String::as_str).collect();
         lines.push(format!("PgBouncer goes on with: {}", stays.join(", ")));
     }
+    lines.extend(write::moved_http(carried));
     lines.extend(warnings.iter().map(ToString::to_string));
     let config = &files[0];
     lines.push(format!("next:  portcullis check {config}"));

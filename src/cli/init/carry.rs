@@ -14,6 +14,8 @@ use crate::config::read;
 const DEFAULT_PORT: u16 = 6432;
 /// PgBouncer's own default.
 const DEFAULT_CLIENTS: u32 = 100;
+/// What listen.max_client_conn takes.
+const CLIENTS: std::ops::RangeInclusive<u32> = 1..=1_000_000;
 
 const PEERS: &str = "[peers]";
 const PEERS_STAY: &str = "PgBouncer's go on passing cancel requests on behind Portcullis, as they are; \
@@ -118,17 +120,35 @@ impl Carried {
     }
 
     /// A whole number, or its default.
-    fn number<T: std::str::FromStr>(&mut self, entries: &[Entry], key: &str, default: T) -> T {
+    fn number<T>(&mut self, entries: &[Entry], key: &str, default: T) -> T
+    where
+        T: std::str::FromStr + std::fmt::Display,
+    {
         let Some(entry) = last(entries, key) else {
             return default;
         };
         entry.value.parse().unwrap_or_else(|_| {
-            self.lose(
-                entry,
-                format!("\"{}\" is not a number that fits", entry.value),
-            );
+            let value = &entry.value;
+            let why = format!("\"{value}\" is not a number that fits; {default} is taken");
+            self.lose(entry, why);
             default
         })
+    }
+
+    /// As many as PgBouncer lets in, as far as Portcullis has a number for it.
+    fn clients(&mut self, entries: &[Entry]) -> u32 {
+        let most = self.number(entries, "max_client_conn", DEFAULT_CLIENTS);
+        let (least, greatest) = (*CLIENTS.start(), *CLIENTS.end());
+        let fits = most.clamp(least, greatest);
+        if let Some(entry) = last(entries, "max_client_conn").filter(|_| fits != most) {
+            self.lose(
+                entry,
+                format!(
+                    "Portcullis takes {least} to {greatest}, and {fits} is written: change listen.max_client_conn"
+                ),
+            );
+        }
+        fits
     }
 
     fn settings(&mut self, base: &Path, entries: &[Entry]) {
@@ -143,9 +163,7 @@ impl Carried {
         }
         self.address(entries);
         self.port = self.number(entries, "listen_port", DEFAULT_PORT);
-        self.max_client_conn = self
-            .number(entries, "max_client_conn", DEFAULT_CLIENTS)
-            .max(1);
+        self.max_client_conn = self.clients(entries);
         if let Some(entry) = last(entries, "client_login_timeout") {
             match entry.value.parse::<f64>() {
                 Ok(seconds) if (1.0..=600.0).contains(&seconds) => {

@@ -219,6 +219,92 @@ fn a_pooler_in_session_mode_is_both_routes() {
 }
 
 #[test]
+fn no_two_listeners_get_one_port() {
+    for address in ["127.0.0.1", "*"] {
+        for (pooler, postgres, http, why) in [
+            (6432, 6433, 9632, None),
+            (9630, 9631, 9632, None),
+            (
+                9631,
+                9632,
+                9633,
+                Some("listen.http has port 9633: Portcullis listens for applications on 9632"),
+            ),
+            (
+                9632,
+                9633,
+                9634,
+                Some("listen.http has port 9634: PgBouncer has 9632"),
+            ),
+            (9633, 9634, 9632, None),
+            (65535, 6433, 9632, None),
+        ] {
+            let ini = format!(
+                "[databases]\nshop =\n[pgbouncer]\nlisten_addr = {address}\nlisten_port = {pooler}\nauth_file = userlist.txt\n"
+            );
+            let made = made(&ini, &users(), false);
+            let path = made.directory.path().join("out/portcullis.toml");
+            let listen = Config::load(&path).unwrap().listen;
+            let ports = (listen.postgres.port(), listen.http.map(|http| http.port()));
+            assert_eq!(ports, (postgres, Some(http)), "{pooler}");
+            let (written, talk) = (made.text("portcullis.toml"), made.talk());
+            match why {
+                Some(why) => {
+                    assert!(
+                        written.contains(&format!("/health/ready; {why}\n")),
+                        "{written}"
+                    );
+                    assert!(talk.contains(&format!("\n{why}\n")), "{talk}");
+                }
+                None => {
+                    assert!(written.contains("/health/ready\n"), "{written}");
+                    assert!(!talk.contains("listen.http"), "{talk}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn how_many_clients_there_may_be_is_told_where_it_is_another_number() {
+    for (written, becomes, why) in [
+        ("2000", 2000, None),
+        (
+            "0",
+            1,
+            Some("Portcullis takes 1 to 1000000, and 1 is written: change listen.max_client_conn"),
+        ),
+        (
+            "2000000",
+            1_000_000,
+            Some(
+                "Portcullis takes 1 to 1000000, and 1000000 is written: change listen.max_client_conn",
+            ),
+        ),
+        (
+            "-1",
+            100,
+            Some("\"-1\" is not a number that fits; 100 is taken"),
+        ),
+    ] {
+        let ini = INI.replace(
+            "max_client_conn = 2000",
+            &format!("max_client_conn = {written}"),
+        );
+        let made = made(&ini, &users(), false);
+        let path = made.directory.path().join("out/portcullis.toml");
+        let config = Config::load(&path).unwrap();
+        assert_eq!(config.listen.max_client_conn, becomes, "{written}");
+        let told = "  pgbouncer.ini:37: max_client_conn: ";
+        let talk = made.talk();
+        match why {
+            Some(why) => assert!(talk.contains(&format!("{told}{why}\n")), "{talk}"),
+            None => assert!(!talk.contains(told), "{talk}"),
+        }
+    }
+}
+
+#[test]
 fn nothing_that_is_there_is_touched() {
     let made = made(INI, &users(), false);
     let args = InitArgs {

@@ -7,6 +7,31 @@ use std::path::Path;
 use super::carry::Carried;
 use crate::policy::{Guard, Policy};
 
+/// Where Portcullis's own pages are, if nobody else is there.
+const HTTP_PORT: u16 = 9632;
+
+/// Where Portcullis listens beside PgBouncer; next to the last port is PgBouncer's usual neighbour.
+fn postgres_port(pooler: u16) -> u16 {
+    pooler.checked_add(1).unwrap_or(6433)
+}
+
+/// The port of Portcullis's own pages: neither PgBouncer's nor the one beside it, whatever their addresses.
+fn http_port(pooler: u16) -> u16 {
+    let taken = [pooler, postgres_port(pooler)];
+    let mut free = (HTTP_PORT..).filter(|port| !taken.contains(port));
+    free.next().unwrap_or(HTTP_PORT)
+}
+
+/// That the pages are not where they usually are, and why.
+pub(super) fn moved_http(carried: &Carried) -> Option<String> {
+    let (pooler, port) = (carried.port, http_port(carried.port));
+    let whose = match pooler == HTTP_PORT {
+        true => "PgBouncer has",
+        false => "Portcullis listens for applications on",
+    };
+    (port != HTTP_PORT).then(|| format!("listen.http has port {port}: {whose} {HTTP_PORT}"))
+}
+
 /// portcullis.toml. `policy`: as it is named there.
 pub(super) fn config(carried: &Carried, ini: &Path, policy: &str) -> String {
     let mut text = format!(
@@ -16,15 +41,15 @@ pub(super) fn config(carried: &Carried, ini: &Path, policy: &str) -> String {
         one_line(&ini.display().to_string()),
         quoted(policy)
     );
-    // Beside PgBouncer; a port that is next to the last wraps to PgBouncer's usual neighbour.
-    let port = carried.port.checked_add(1).unwrap_or(6433);
-    let listen = SocketAddr::new(carried.address, port).to_string();
+    let listen = SocketAddr::new(carried.address, postgres_port(carried.port)).to_string();
+    let moved = moved_http(carried).map_or_else(String::new, |why| format!("; {why}"));
     let _ = write!(
         text,
         "[listen]\npostgres        = {}    # beside PgBouncer; later it takes PgBouncer's port\n\
-         http            = \"127.0.0.1:9632\"    # /metrics  /health/live  /health/ready\n\
+         http            = \"127.0.0.1:{}\"    # /metrics  /health/live  /health/ready{moved}\n\
          max_client_conn = {}\n\n",
         quoted(&listen),
+        http_port(carried.port),
         carried.max_client_conn
     );
     text.push_str("[client_tls]    # towards applications: as PgBouncer does it\n");
