@@ -73,7 +73,8 @@ fn policy(reader: &mut Reader<'_>, mut top: Table<'_>) -> Option<Policy> {
     let (guards, options) = guards::guards(reader, guards, unnamed, &mut logins);
     let migrations = reader.table(&mut top, "migrations");
     let migrations = migration_policy(reader, migrations);
-    let rules = rule::rules(reader, &mut top, &logins);
+    let named = environment.as_ref().map(|name| &*name.value);
+    let rules = rule::rules(reader, &mut top, &logins, named);
     let exceptions = exception::exceptions(reader, &mut top, &logins);
     reader.finish(top);
     if zoneless {

@@ -33,11 +33,12 @@ pub(super) fn rules(
     reader: &mut Reader<'_>,
     top: &mut Table<'_>,
     logins: &[(Login, Span)],
+    environment: Option<&str>,
 ) -> Vec<Arc<Rule>> {
     let mut ids: HashSet<Arc<str>> = HashSet::new();
     let mut list = Vec::new();
     for table in reader.tables(top, "rule", MAX_RULES) {
-        let Some((rule, id)) = rule(reader, table, logins) else {
+        let Some((rule, id)) = rule(reader, table, logins, environment) else {
             continue;
         };
         if ids.insert(rule.id.clone()) {
@@ -53,6 +54,7 @@ fn rule(
     reader: &mut Reader<'_>,
     mut table: Table<'_>,
     logins: &[(Login, Span)],
+    environment: Option<&str>,
 ) -> Option<(Rule, Span)> {
     let line = reader.source.line(table.span.start);
     for (key, example) in [
@@ -67,7 +69,7 @@ fn rule(
     let hint = reader.parsed(&mut table, "hint", one_line);
     let sqlstate = reader.parsed(&mut table, "sqlstate", sqlstate);
     let inner = reader.table(&mut table, "when");
-    let when = inner.map(|inner| when(reader, inner, logins));
+    let when = inner.map(|inner| when(reader, inner, logins, environment));
     reader.finish(table);
     let id = id?;
     let rule = Rule {
@@ -81,7 +83,12 @@ fn rule(
     Some((rule, id.span))
 }
 
-fn when(reader: &mut Reader<'_>, mut table: Table<'_>, logins: &[(Login, Span)]) -> When {
+fn when(
+    reader: &mut Reader<'_>,
+    mut table: Table<'_>,
+    logins: &[(Login, Span)],
+    environment: Option<&str>,
+) -> When {
     let span = table.span.clone();
     let empty = table.is_empty();
     for list in table.empty_lists() {
@@ -93,6 +100,10 @@ fn when(reader: &mut Reader<'_>, mut table: Table<'_>, logins: &[(Login, Span)])
     }
     let login = reader.one_or_more(&mut table, "login", pattern);
     known_logins(reader, login.as_ref(), logins);
+    let database = reader.one_or_more(&mut table, "database", pattern);
+    granted_databases(reader, database.as_ref(), logins);
+    let environments = reader.one_or_more(&mut table, "environment", pattern);
+    own_environment(reader, environments.as_ref(), environment);
     let parameter = |text: &str| pattern(&text.to_ascii_lowercase());
     let class = reader.one_or_more(&mut table, "class", class);
     let tag = reader.one_or_more(&mut table, "tag", tag);
@@ -111,8 +122,8 @@ fn when(reader: &mut Reader<'_>, mut table: Table<'_>, logins: &[(Login, Span)])
     let when = When {
         login: values(login),
         kind: values(reader.one_or_more(&mut table, "kind", kind)),
-        database: values(reader.one_or_more(&mut table, "database", pattern)),
-        environment: values(reader.one_or_more(&mut table, "environment", pattern)),
+        database: values(database),
+        environment: values(environments),
         route: values(reader.one_or_more(&mut table, "route", route)),
         migration,
         phase: values(reader.one_or_more(&mut table, "phase", |text| one_of(text, &Phase::WORDS))),
@@ -163,6 +174,21 @@ fn known_logins(
     }
 }
 
+/// So is a database that nobody may reach.
+fn granted_databases(
+    reader: &mut Reader<'_>,
+    named: Option<&Located<Vec<Located<Pattern>>>>,
+    logins: &[(Login, Span)],
+) {
+    for pattern in named.iter().flat_map(|list| &list.value) {
+        let mut granted = logins.iter().flat_map(|(login, _)| &login.databases);
+        if !granted.any(|database| pattern.value.fits(database)) {
+            let message = format!("no login may reach database \"{}\"", pattern.value.as_str());
+            reader.warning(pattern.span.clone(), message, "the rule never holds for it");
+        }
+    }
+}
+
 /// So is a command tag that no statement has.
 fn known_tags(reader: &mut Reader<'_>, named: Option<&Located<Vec<Located<Pattern>>>>) {
     for pattern in named.iter().flat_map(|list| &list.value) {
@@ -176,6 +202,22 @@ fn known_tags(reader: &mut Reader<'_>, named: Option<&Located<Vec<Located<Patter
         };
         let message = format!("no statement has the command tag \"{text}\"");
         reader.warning(pattern.span.clone(), message, help);
+    }
+}
+
+/// A rule that stands in several files may name all their environments; one that names only others never holds.
+fn own_environment(
+    reader: &mut Reader<'_>,
+    named: Option<&Located<Vec<Located<Pattern>>>>,
+    environment: Option<&str>,
+) {
+    let (Some(named), Some(environment)) = (named, environment) else {
+        return;
+    };
+    let mut patterns = named.value.iter();
+    if !named.value.is_empty() && !patterns.any(|pattern| pattern.value.fits(environment)) {
+        let message = format!("the environment of this policy is \"{environment}\"");
+        reader.warning(named.span.clone(), message, "the rule never holds in it");
     }
 }
 

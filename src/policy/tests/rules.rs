@@ -129,6 +129,41 @@ fn a_rule_is_checked_when_it_is_read() {
 }
 
 #[test]
+fn a_rule_that_never_holds_here_is_told() {
+    let condition = "when = { class = \"copy-out\" }";
+    let told = |facts: &str| told(RULE, condition, &format!("when = {{ {facts} }}"));
+    for fits in [
+        "environment = \"production\"",
+        "environment = \"prod*\"",
+        "environment = [\"staging\", \"production\"]",
+        "database = \"shop\"",
+        "database = [\"*\", \"sh*\"]",
+    ] {
+        assert_eq!(told(fits), [] as [String; 0], "{fits}");
+    }
+    let elsewhere =
+        "3: the environment of this policy is \"production\" | the rule never holds in it";
+    for other in [
+        "environment = \"Production\"",
+        "environment = \"staging\"",
+        "environment = [\"staging\", \"dev*\"]",
+    ] {
+        assert_eq!(told(other), [elsewhere], "{other}");
+    }
+    let nobodys = |name: &str| {
+        format!("3: no login may reach database \"{name}\" | the rule never holds for it")
+    };
+    assert_eq!(told("database = \"shopp\""), [nobodys("shopp")]);
+    assert_eq!(
+        told("database = [\"shop\", \"x*\", \"SHOP\"]"),
+        [nobodys("x*"), nobodys("SHOP")]
+    );
+    // What is empty is an error, and told once.
+    assert_eq!(told("environment = []").len(), 1);
+    assert_eq!(told("database = []").len(), 1);
+}
+
+#[test]
 fn an_exception_is_checked_when_it_is_read() {
     assert_eq!(told(EXCEPTION, "r\"", "r\""), [] as [String; 0]);
     let constants = "it judges constants, which make no difference to a fingerprint";
