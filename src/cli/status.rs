@@ -11,6 +11,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::answer::Answer;
+use super::output::printable;
 use crate::config::{self, Config};
 
 /// To connect, and for each read and write.
@@ -103,7 +104,8 @@ fn get(address: SocketAddr) -> std::io::Result<String> {
 }
 
 fn as_text(report: &Value) -> String {
-    let word = |value: &Value| value.as_str().unwrap_or("").to_owned();
+    // A line for each check, whatever a file's problem has in it.
+    let word = |value: &Value| printable(value.as_str().unwrap_or(""));
     let mut text = format!("{}\n", word(&report["status"]));
     for (name, check) in report["checks"].as_object().into_iter().flatten() {
         let (state, about) = (word(&check["status"]), word(&check["description"]));
@@ -167,6 +169,11 @@ mod tests {
         assert_eq!(said.code, 0, "{said:?}");
         assert_eq!(said.stdout, "ready\n  auth_file          Healthy    fine\n");
         assert_eq!(asked(Some(ready), true), Answer::default());
+        let two = ready.replace("fine", "not\\nfine");
+        assert_eq!(
+            asked(Some(&two), false).stdout,
+            "ready\n  auth_file          Healthy    not fine\n"
+        );
         let draining = asked(Some(r#"{"status":"draining","checks":{}}"#), true);
         assert_eq!((draining.code, draining.stdout.as_str()), (1, ""));
     }

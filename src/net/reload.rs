@@ -12,6 +12,7 @@ use super::shared::{Files as Parts, Shared, Snapshot};
 use super::worker::WorkerHandle;
 use crate::auth::userlist;
 use crate::config::{Config, Problem, Severity};
+use crate::migration::span::{Millis, timestamp};
 use crate::policy::{Policy, check_zone_keys};
 use crate::telemetry::Counters;
 use crate::telemetry::health::State;
@@ -56,6 +57,9 @@ impl Which {
 
 /// Everything that is read together when one of it changes.
 const GROUPS: [Files; 3] = [Files::Policy, Files::Users, Files::Tls];
+
+/// The check's name on `/health/ready`; there is one only while the file on disk is not in force.
+const POLICY_CHECK: &str = "policy";
 
 /// When a file was changed, how long it is and which it is; none: it cannot be seen.
 type Stamp = Option<(i64, i64, i64, i64, u64, u64)>;
@@ -112,6 +116,8 @@ pub struct Reloader {
     counters: Mutex<Counters>,
     /// What each group looked like when it was read last.
     read: Mutex<[Look; GROUPS.len()]>,
+    /// Since when what is on disk of each group is not what is in force, because it was refused.
+    refused: Mutex<[Option<Millis>; GROUPS.len()]>,
 }
 
 /// What was read, of what was asked for.
@@ -129,6 +135,7 @@ impl Reloader {
         Self {
             counters: Mutex::new(shared.telemetry.counters()),
             read: Mutex::new(looks),
+            refused: Mutex::default(),
             shared,
             workers,
         }
@@ -208,6 +215,7 @@ impl Reloader {
                 Ok(policy) => found.policy = Some(policy),
                 Err(problems) => {
                     note(&problems);
+                    self.keep_policy("is not valid: see the log, or portcullis check");
                     wrong.push(load::told(&problems));
                 }
             }
@@ -220,8 +228,7 @@ impl Reloader {
             match load::users(config).and_then(complete).and_then(signs) {
                 Ok(users) => found.users = Some(users),
                 Err(problem) => {
-                    let (state, text) = (State::Degraded, problem.clone());
-                    self.shared.health.set("auth_file", false, state, text);
+                    self.keep(Files::Users, "auth_file", &problem, "what was read before");
                     tracing::error!(problem, "users and server keys are not loaded");
                     wrong.push(problem);
                 }
@@ -236,10 +243,38 @@ impl Reloader {
                 }
             }
         }
-        match wrong.is_empty() {
-            true => Ok(found),
-            false => Err(wrong.join("\n")),
+        if wrong.is_empty() {
+            return Ok(found);
         }
+        match found.policy {
+            Some(file) if file.text == self.shared.snapshot().files.policy_text => {
+                self.policy_is_in_force();
+            }
+            Some(_) => self.keep_policy("is valid, but another one that was read with it is not"),
+            None => {}
+        }
+        Err(wrong.join("\n"))
+    }
+
+    /// Tells whoever asks for health that what is on disk is not in force, since when and what is.
+    fn keep(&self, files: Files, check: &'static str, why: &str, kept: &str) {
+        let since = *lock(&self.refused)[files as usize].get_or_insert_with(crate::clock::now);
+        let text = format!("{why} (since {}); {kept} stays in force", timestamp(since));
+        self.shared.health.set(check, false, State::Degraded, text);
+    }
+
+    fn keep_policy(&self, why: &str) {
+        let kept = match self.policy().version {
+            Some(version) => format!("policy {version}"),
+            None => "the earlier policy".to_owned(),
+        };
+        let why = format!("the file on disk {why}");
+        self.keep(Files::Policy, POLICY_CHECK, &why, &kept);
+    }
+
+    fn policy_is_in_force(&self) {
+        lock(&self.refused)[Files::Policy as usize] = None;
+        self.shared.health.remove(POLICY_CHECK);
     }
 
     /// Swaps what is in force as a whole; false: nothing is new.
@@ -248,6 +283,9 @@ impl Reloader {
         let mut parts: Parts = old.files.clone();
         let mut new = false;
         let other_users = found.users.is_some();
+        if found.policy.is_some() {
+            self.policy_is_in_force();
+        }
         if let Some(file) = found.policy
             && file.text != parts.policy_text
         {
@@ -257,6 +295,7 @@ impl Reloader {
             new = true;
         }
         if let Some(users) = found.users {
+            lock(&self.refused)[Files::Users as usize] = None;
             note_user_problems(&self.shared, &users.problems);
             tracing::info!(
                 users = users.users.len(),

@@ -5,9 +5,10 @@ use rustix::process::Signal;
 use crate::support::files::write_secret;
 use crate::support::fixture::{DO, POLICY, lenient};
 use crate::support::message::{failed, fine};
+use crate::support::migration::{finished, portcullis};
 use crate::support::process::wait_until;
 use crate::support::tls::Authority;
-use crate::support::{Transport, Wire};
+use crate::support::{Stack, Transport, Wire};
 use crate::{let_go, policy_with, start};
 
 #[test]
@@ -42,6 +43,83 @@ fn an_invalid_policy_changes_nothing_and_every_problem_is_told() {
     // Mended, it is taken.
     stack.load(&lenient());
     fine(&wire.query(DO));
+}
+
+/// What `/health/ready` says of a part: state and description; none: nothing.
+fn check(stack: &Stack, name: &str) -> Option<(String, String)> {
+    let (status, body) = stack.http_get("/health/ready");
+    assert_eq!(status, 200, "what is in force serves: {body}");
+    let body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    let check = body["checks"].get(name)?;
+    let word = |key: &str| check[key].as_str().expect("a text").to_owned();
+    Some((word("status"), word("description")))
+}
+
+/// `... (since MOMENT); ...`
+fn since(description: &str) -> &str {
+    let (_, since) = description.split_once(" (since ").expect("since when");
+    since.split_once("); ").expect("what is in force").0
+}
+
+#[test]
+fn who_asks_for_health_knows_that_a_file_on_disk_is_not_in_force() {
+    let stack = start("");
+    let healthy = |name: &str| check(&stack, name).is_none_or(|it| it.0 == "Healthy");
+    let told = |name: &str| {
+        let (state, description) = check(&stack, name).expect("it is told");
+        assert_eq!(state, "Degraded");
+        description
+    };
+    assert!(healthy("policy") && healthy("auth_file"));
+
+    // Found by a look at the file; another mistake later changes nothing of the moment.
+    write_secret(&stack.file("policy.toml"), "schema = 2");
+    wait_until("the policy is told", || !healthy("policy"));
+    let first = told("policy");
+    let why = "the file on disk is not valid: see the log, or portcullis check (since ";
+    assert!(first.starts_with(why), "{first}");
+    assert!(first.contains("); policy 1-"), "{first}");
+    assert!(first.ends_with(" stays in force"), "{first}");
+    write_secret(&stack.file("policy.toml"), "schema = 3");
+    stack.try_reload().refused("nothing was reloaded");
+    assert_eq!(told("policy"), first);
+    let status = finished(portcullis(&stack, &["status"]));
+    assert_eq!(status.status, 0, "{}", status.stderr);
+    assert!(status.stdout.contains(&first), "{}", status.stdout);
+
+    // The one in force again, beside a userlist that is not valid.
+    write_secret(&stack.file("policy.toml"), POLICY);
+    stack.reload();
+    assert!(healthy("policy") && healthy("auth_file"));
+    let users = stack.file("userlist.txt");
+    write_secret(&users, "");
+    wait_until("the users are told", || !healthy("auth_file"));
+    let second = told("auth_file");
+    assert!(
+        second.starts_with("error: auth_file has no user"),
+        "{second}"
+    );
+    assert!(
+        second.ends_with("; what was read before stays in force"),
+        "{second}"
+    );
+    assert!(since(&second) >= since(&first), "{second}\n{first}");
+    stack.try_reload().refused("nothing was reloaded");
+    assert!(healthy("policy"), "it is the one in force");
+    // A valid one is not taken with it. Where a look at the file came first it was taken alone.
+    write_secret(&stack.file("policy.toml"), &lenient());
+    stack.try_reload().refused("nothing was reloaded");
+    if stack.metric("portcullis_policy_version") == 1.0 {
+        let third = told("policy");
+        let why = "the file on disk is valid, but another one that was read with it is not (since ";
+        assert!(third.starts_with(why), "{third}");
+    } else {
+        assert!(healthy("policy"));
+    }
+    write_secret(&users, &stack.userlist);
+    stack.reload();
+    assert_eq!(stack.metric("portcullis_policy_version"), 2.0);
+    assert!(healthy("policy") && healthy("auth_file"));
 }
 
 #[test]
