@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::choice::Choice;
 use super::keeping::Keeping;
 use super::modes;
-use super::needs::{depends_on, joined, moves, needs_zone, runs_alone};
+use super::needs::{declares_alone, depends_on, joined, moves, needs_zone, runs_alone};
 use super::parameters::Parameters;
 use super::reading::{self, Behind, Keeps, Rewrite};
 use super::record::Record;
@@ -308,7 +308,9 @@ impl Injection {
             return QueryForm::Mixed;
         }
         let goes_on = !implicit || facts.statements.iter().any(moves);
-        if failed || !self.matters(facts, goes_on) {
+        // Behind a prefix it would be in a block, and seem to come about.
+        let fails = implicit && !batch_open && declares_alone(facts);
+        if failed || fails || !self.matters(facts, goes_on) {
             return QueryForm::Verbatim;
         }
         match (self.is_due(facts), implicit) {

@@ -4,7 +4,7 @@ use super::injection::shared::decides;
 use super::modes;
 use super::record::Record;
 use crate::sql::{
-    Class, ClassSet, Facts, ParameterName, ParameterTouch, ParameterUse, Statement,
+    Class, ClassSet, Facts, NameAct, ParameterName, ParameterTouch, ParameterUse, Statement,
     TransactionControl,
 };
 
@@ -102,6 +102,16 @@ pub fn may_remove_names(facts: &Facts) -> bool {
         || classes.has(Class::Deallocate)
         || classes.has(Class::SessionState)
         || classes.has(Class::Procedural)
+}
+
+/// DECLARE, and nothing else, of a cursor that ends with its transaction: outside of a block PostgreSQL refuses it.
+pub fn declares_alone(facts: &Facts) -> bool {
+    let [statement] = &facts.statements[..] else {
+        return false;
+    };
+    let by_name = statement.details.by_name.as_ref();
+    facts.undescribed.is_none()
+        && by_name.is_some_and(|it| it.act == NameAct::Declare { hold: false })
 }
 
 /// Begins or ends a transaction, or must come first in one? SET SESSION CHARACTERISTICS is a SET like others.

@@ -182,6 +182,13 @@ BEGIN;
 NOTIFY changes;
 COMMIT;
 
+-- A cursor without a transaction: who forgets BEGIN is told so. (In the extended protocol a prefix makes a block of the
+-- batch on PostgreSQL 18, as any statement ahead of it does.)
+
+--! simple
+--! fails 25P01
+DECLARE nowhere CURSOR FOR SELECT * FROM customers ORDER BY id;
+
 -- A cursor that outlives its transaction.
 
 --! pending zone-required

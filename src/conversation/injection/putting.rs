@@ -5,7 +5,7 @@ use crate::conversation::choice::Choice;
 use crate::conversation::entering::{Enter, Entering};
 use crate::conversation::needs::{matters_to, needs_zone};
 use crate::conversation::parameters::Parameters;
-use crate::sql::{Facts, SavepointAct, Statement, TransactionControl};
+use crate::sql::{Facts, SavepointAct, Statement};
 use crate::zone::signed::Signer;
 use crate::zone::{Form, Prefix};
 
