@@ -263,6 +263,34 @@ fn a_starting_proxy_says_so() {
     stack.proxy = Some(starting);
 }
 
+/// A client may ask for one after the other, as libpq does with gssencmode=prefer; nobody is asked twice.
+#[test]
+fn what_is_not_there_is_declined_in_either_order() {
+    let stack = Stack::start(StackOptions {
+        client_tls: "disable",
+        ..StackOptions::default()
+    });
+    let [ssl, gss] = [message::ssl_request(), message::gss_request()];
+    for [first, second] in [[&ssl, &gss], [&gss, &ssl]] {
+        let mut wire = Wire::open(stack.port);
+        for request in [first, second] {
+            wire.send(request);
+            assert_eq!(wire.receive_byte(), Some(b'N'));
+        }
+        let parameters = [("user", "shop_plain"), ("database", "app")];
+        wire.send(&message::startup((3, 0), &parameters));
+        let asked = wire.receive().expect("an answer");
+        assert_eq!(asked.kind, b'R', "{asked:?}");
+    }
+    for request in [&ssl, &gss] {
+        let mut wire = Wire::open(stack.port);
+        wire.send(request);
+        assert_eq!(wire.receive_byte(), Some(b'N'));
+        wire.send(request);
+        assert_eq!(wire.receive_byte(), None);
+    }
+}
+
 #[test]
 fn max_client_conn_refuses_with_its_own_code_and_counts_right() {
     let mut stack = Stack::start(StackOptions::default());

@@ -13,10 +13,18 @@ use super::worker::WorkerHandle;
 
 /// Connections waiting to be accepted.
 const BACKLOG: i32 = 4096;
-/// A client that vanished without a word is noticed after about two minutes.
-const KEEPALIVE: Duration = Duration::from_secs(60);
 /// After a failed accept (no descriptors left).
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// Whoever vanished without a word while nothing was on its way is noticed after two minutes: what a client held
+/// is free again, and the next statement gets another server connection. (No TCP_USER_TIMEOUT: it would end the
+/// connection of a client that reads nothing for as long, too.)
+pub(super) fn keepalive() -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(10))
+        .with_retries(6)
+}
 
 /// Opens the listening socket.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
@@ -57,6 +65,24 @@ fn prepare(socket: std::net::TcpStream) -> io::Result<std::net::TcpStream> {
     socket.set_nonblocking(true)?;
     socket.set_nodelay(true)?;
     let socket = Socket::from(socket);
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
+    socket.set_tcp_keepalive(&keepalive())?;
     Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_vanished_is_noticed_after_two_minutes() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (socket, _) = listener.accept().unwrap();
+        let socket = Socket::from(prepare(socket).unwrap());
+        let time = socket.tcp_keepalive_time().unwrap();
+        let probes =
+            socket.tcp_keepalive_interval().unwrap() * socket.tcp_keepalive_retries().unwrap();
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(time + probes, Duration::from_secs(120));
+    }
 }

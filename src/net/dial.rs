@@ -4,9 +4,11 @@ use std::io;
 use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::acceptor::keepalive;
 use super::stream::Stream;
 use crate::config::Endpoint;
 use crate::protocol::startup::put_ssl_request;
@@ -21,6 +23,7 @@ pub async fn connect_to(
 ) -> io::Result<Stream> {
     let mut socket = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await?;
     socket.set_nodelay(true)?;
+    SockRef::from(&socket).set_tcp_keepalive(&keepalive())?;
     let Some(config) = tls else {
         return Ok(Stream::Plain(socket));
     };
