@@ -172,30 +172,3 @@ fn a_batch_that_is_cut_behind_another_stays_its_clients() {
         }
     }
 }
-
-/// PgBouncer that follows names has taken the Parse that the server skipped. It would disconnect over another of that
-/// name, also where no name could be left to it when the error came: what a batch behind may set is not known then.
-#[test]
-fn a_name_that_was_skipped_is_not_given_to_the_pool_again() {
-    for stack in stacks() {
-        let mut wire = plain(&stack);
-        for round in 0..3 {
-            let name = format!("skipped_{round}");
-            message::fine(&wire.batch(&message::parse(&format!("s_{round}"), "SELECT 1")));
-            let sets = "SET search_path = pg_catalog";
-            let sent = [
-                message::extended("SELECT 1/0", &[]),
-                message::parse(&name, "SELECT 'skipped'"),
-                message::sync(),
-                message::extended(sets, &[]),
-                message::extended("SELECT nothing", &[]),
-                message::sync(),
-            ];
-            wire.send(&sent.concat());
-            assert_eq!(wire.states(2), "II");
-            let sent = [message::parse(&name, "SELECT 'taken'"), run(&name, &[])];
-            let answer = wire.batch(&sent.concat());
-            assert_eq!(message::column(&answer), ["taken"], "{answer:?}");
-        }
-    }
-}
