@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use support::files::{give_to_server, write_secret};
 use support::message::{self, Message, column, fine, kinds};
+use support::process::wait_until;
 use support::shared::stack;
 use support::{Login, Stack, StackOptions, Transport, Wire};
 
@@ -396,4 +397,42 @@ fn a_migrator_exists_only_inside_a_migration_session() {
         refusal(&stack.login("pgbouncer_admin", "app")).sqlstate(),
         "28P01"
     );
+}
+
+/// Who mends it reads in the log whose password is wrong, and from where; never what strangers call themselves, which
+/// may be a password.
+#[test]
+fn the_log_names_the_login_that_failed_if_there_is_one() {
+    let stack = Stack::start(StackOptions::default());
+    let known = stack.login("shop_plain", "app");
+    let as_user = |user: &str| Login {
+        user: user.into(),
+        password: "wrong".into(),
+        ..known.clone()
+    };
+    assert!(try_login(&as_user("shop_plain")).is_err());
+    assert!(try_login(&as_user("hunter2")).is_err());
+    assert!(try_login(&as_user("migrator.mig_abcdefgh")).is_err());
+    let log = stack.logged(&["\"login\":\"migrator\""]);
+    let lines: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("\"not logged in\""))
+        .collect();
+    assert_eq!(lines.len(), 3, "{log}");
+    let wrong = lines.iter().find(|line| line.contains("wrong-password"));
+    let wrong = wrong.expect("a wrong password");
+    assert!(wrong.contains("\"login\":\"shop_plain\""), "{wrong}");
+    assert!(wrong.contains("\"client\":\"127.0.0.1\""), "{wrong}");
+    assert!(!log.contains("hunter2"), "{log}");
+
+    // The policy has it, and auth_file has not.
+    let users = stack.userlist.lines();
+    let users = users.filter(|line| !line.starts_with("\"shop_plain\""));
+    let users: String = users.map(|line| format!("{line}\n")).collect();
+    write_secret(&stack.file("userlist.txt"), &users);
+    wait_until("it is told why", || {
+        assert!(try_login(&as_user("shop_plain")).is_err());
+        let log = stack.proxy_log();
+        log.contains("auth_file has no line for this login")
+    });
 }

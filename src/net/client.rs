@@ -144,7 +144,8 @@ async fn enter(
     connection: u32,
     deadline: tokio::time::Instant,
 ) -> Option<Box<Ready>> {
-    let entered = log_in(&mut hello, worker, connection);
+    let packet = std::mem::take(&mut hello.packet);
+    let entered = log_in(&mut hello, &packet, worker, connection);
     let refused = match tokio::time::timeout_at(deadline, entered).await {
         Ok(Ok(admitted)) => {
             worker.counters.login(LoginOutcome::Ok);
@@ -164,8 +165,14 @@ async fn enter(
             tracing::debug!(connection = %id, why = refused.why, "not logged in");
         }
         outcome => {
+            let login = login::attempted(&packet, worker);
+            let why = match (outcome, &login) {
+                (LoginOutcome::Unknown, Some(_)) => "auth_file has no line for this login",
+                _ => &refused.why,
+            };
             let outcome = LoginOutcome::WORDS.get(outcome as usize);
-            tracing::warn!(connection = %id, outcome, why = refused.why, "not logged in");
+            let client = hello.stream.peer_address().map(tracing::field::display);
+            tracing::warn!(connection = %id, outcome, login, client, why, "not logged in");
         }
     }
     if let Some(reply) = refused.reply {
@@ -188,11 +195,11 @@ struct Admitted {
 
 async fn log_in(
     hello: &mut Hello,
+    packet: &[u8],
     worker: &Rc<Worker>,
     connection: u32,
 ) -> Result<Admitted, Refused> {
-    let packet = std::mem::take(&mut hello.packet);
-    let Ok(Packet::Startup(startup)) = startup::parse(&packet) else {
+    let Ok(Packet::Startup(startup)) = startup::parse(packet) else {
         let reply = ErrorReply::fatal(SqlState::PROTOCOL, "invalid startup packet layout");
         return Err(Refused::new(LoginOutcome::Protocol, reply));
     };

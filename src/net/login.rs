@@ -16,7 +16,7 @@ use crate::migration::token::split_login;
 use crate::policy::{Guard, Kind, Login, NoZone, RouteName, Who, ZoneSource, with_zone};
 use crate::protocol::frame::{self, HEADER, cstr};
 use crate::protocol::reply::{self, ErrorReply};
-use crate::protocol::startup::Startup;
+use crate::protocol::startup::{self, Packet, Startup};
 use crate::telemetry::labels::LoginOutcome;
 use crate::tls::names::names;
 use crate::zone::Prefix;
@@ -158,6 +158,18 @@ fn find(user: &str, snapshot: &Snapshot, worker: &Worker) -> Option<Candidate> {
         verifier: snapshot.files.users.get(user)?.clone(),
         session: None,
     })
+}
+
+/// The login that somebody wanted to be, if the policy has it. Other names are not told: people type passwords there.
+pub fn attempted(packet: &[u8], worker: &Worker) -> Option<String> {
+    let Ok(Packet::Startup(startup)) = startup::parse(packet) else {
+        return None;
+    };
+    let user = startup.get("user")?;
+    let name = split_login(user).map_or(user, |(role, _)| role);
+    let snapshot = worker.shared.snapshot();
+    let login = snapshot.files.policy.logins.get(name)?;
+    Some(login.name.to_string())
 }
 
 /// One answer for a wrong password and for a name that nobody has.
