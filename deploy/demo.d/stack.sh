@@ -21,10 +21,10 @@ find_programs() {
 # the one that Portcullis's tests take (tests/support/ports.rs): side by side, they do not collide.
 take_ports() {
     local locks=${TMPDIR:-/tmp}/portcullis-ports-$EUID base try
-    mkdir -p "$locks"
+    make_our_own "$locks"
     for ((try = 0; try < 500; try++)); do
         base=$((10000 + RANDOM % 2750 * 8))
-        exec {port_lock}>"$locks/$base"
+        exec {port_lock}>>"$locks/$base"
         if flock -n "$port_lock" && all_free "$base"; then
             port=$base http_port=$((base + 1)) postgresql_port=$((base + 2))
             transaction_port=$((base + 3)) session_port=$((base + 4))
@@ -33,6 +33,17 @@ take_ports() {
         exec {port_lock}>&-
     done
     die 2 "no free ports between 10000 and 32000"
+}
+
+# make_our_own DIRECTORY: makes it, or finds it as one that nobody else can write to. Everybody knows its
+# name, and what others lay in it could lead to any file.
+make_our_own() {
+    local problem mode='' owner=''
+    problem=$(mkdir -m 700 -- "$1" 2>&1) || [[ -e $1 || -L $1 ]] || die 2 "port locks: $problem"
+    # Of a link its own mode, which is no directory's.
+    read -r mode owner < <(stat -c '%f %u' -- "$1") || true
+    [[ $owner == "$EUID" ]] && (((0x$mode & 0170022) == 0040000)) ||
+        die 2 "port locks in $1: not a directory that is ours and that only we can write to" "remove it"
 }
 
 all_free() {

@@ -1,7 +1,10 @@
 //! Free TCP ports that no other stack on this machine takes at the same time.
 
-use std::fs::File;
+use std::fs::{DirBuilder, File};
+use std::io::ErrorKind;
 use std::net::TcpListener;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::Path;
 
 /// Ports of one block.
 const BLOCK: u16 = 8;
@@ -18,24 +21,34 @@ pub struct Ports {
 impl Ports {
     /// Locks a block that nobody listens on.
     pub fn lock() -> Self {
-        let uid = rustix::process::getuid().as_raw();
+        let uid = rustix::process::geteuid().as_raw();
         let directory = std::env::temp_dir().join(format!("portcullis-ports-{uid}"));
-        std::fs::create_dir_all(&directory).expect("create the directory of port locks");
+        Self::lock_in(&directory).unwrap_or_else(|problem| panic!("{problem}"))
+    }
+
+    /// The same, with the locks in this directory, which is made if need be.
+    pub fn lock_in(directory: &Path) -> Result<Self, String> {
+        let named = |error| format!("port locks in {}: {error}", directory.display());
+        make_our_own(directory).map_err(named)?;
         let blocks = (RANGE.end - RANGE.start) / BLOCK;
         // Different accounts have different lock directories: they start apart.
         let first = (std::process::id() as u16).wrapping_mul(37) % blocks;
         for step in 0..blocks {
             let base = RANGE.start + (first + step) % blocks * BLOCK;
-            let lock = File::create(directory.join(base.to_string())).expect("create a port lock");
+            let lock = File::options()
+                .create(true)
+                .append(true)
+                .open(directory.join(base.to_string()))
+                .map_err(|error| named(error.to_string()))?;
             if lock.try_lock().is_ok() && (base..base + BLOCK).all(is_free) {
-                return Self {
+                return Ok(Self {
                     base,
                     given: 0,
                     _lock: lock,
-                };
+                });
             }
         }
-        panic!("no {BLOCK} free ports in {RANGE:?}");
+        Err(format!("no {BLOCK} free ports in {RANGE:?}"))
     }
 
     /// The next port of the block.
@@ -43,6 +56,22 @@ impl Ports {
         assert!(self.given < BLOCK, "a stack has {BLOCK} ports");
         self.given += 1;
         self.base + self.given - 1
+    }
+}
+
+/// Makes the directory, or finds it as one that nobody else can write to: everybody knows its name, and what
+/// others lay in it could lead to any file.
+fn make_our_own(directory: &Path) -> Result<(), String> {
+    match DirBuilder::new().mode(0o700).create(directory) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.to_string()),
+        _ => {}
+    }
+    let is = std::fs::symlink_metadata(directory).map_err(|error| error.to_string())?;
+    let ours = is.is_dir() && is.uid() == rustix::process::geteuid().as_raw();
+    if ours && is.mode() & 0o022 == 0 {
+        Ok(())
+    } else {
+        Err("not a directory that is ours and that only we can write to; remove it".to_owned())
     }
 }
 
