@@ -51,6 +51,16 @@ fn its_configuration_and_policy_fit() {
 }
 
 #[test]
+fn it_names_the_rust_that_cargo_asks_for() {
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).expect("read Cargo.toml");
+    let wanted = between(&manifest, "\nrust-version = \"", "\"").next();
+    let wanted = wanted.expect("a version");
+    let readme = readme();
+    let named: Vec<&str> = between(&readme, "[Rust](https://rustup.rs) ", " or newer").collect();
+    assert_eq!(named, [wanted; 2]);
+}
+
+#[test]
 fn its_help_topics_are_there_and_its_example_is_refused() {
     let readme = readme();
     let topics: Vec<&str> = between(&readme, "`portcullis help ", "`").collect();

@@ -13,6 +13,13 @@ const SCRIPTS: [&str; 5] = [
     "deploy/parts",
 ];
 
+/// A `cargo` of just the version that Cargo.toml asks for, which builds nothing.
+const NEW_ENOUGH: &str = concat!(
+    "[ \"$1\" = --version ] && echo cargo ",
+    env!("CARGO_PKG_RUST_VERSION"),
+    ".0"
+);
+
 /// A directory with a `cargo` that does this.
 fn cargo(script: &str) -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("a directory");
@@ -72,6 +79,7 @@ fn they_do_nothing_with_what_they_do_not_know() {
         assert!(!errors.is_empty(), "{name} {arguments:?}");
     }
     // What they know goes on, to where this cargo is of no use.
+    let cargo = self::cargo(NEW_ENOUGH);
     let known: [(&str, &[&str]); 3] = [
         ("tests/all", &[]),
         (".ci/run", &[]),
@@ -79,5 +87,75 @@ fn they_do_nothing_with_what_they_do_not_know() {
     ];
     for (name, arguments) in known {
         assert_eq!(script(name, arguments, cargo.path()).0, Some(1), "{name}");
+    }
+}
+
+/// The two that need Rust to be there, and with which status they end without.
+const BUILDERS: [(&str, i32); 2] = [("tests/all", 1), ("deploy/demo", 2)];
+
+#[test]
+fn a_rust_that_is_too_old_is_told_before_anything_is_installed() {
+    let old = [
+        ("echo cargo 1.9.0", "this is 1.9.0"),
+        (
+            "echo 'cargo 1.89.1 (c24e10642 2025-06-23)'",
+            "this is 1.89.1",
+        ),
+        (
+            "echo no toolchain >&2; exit 1",
+            "cargo does not run: no toolchain",
+        ),
+        ("echo something else", "cargo does not run: something else"),
+    ];
+    for (does, problem) in old {
+        let cargo = cargo(does);
+        for (name, ends) in BUILDERS {
+            let (status, said, errors) = script(name, &[], cargo.path());
+            assert_eq!((status, &*said), (Some(ends), ""), "{name}: {errors}");
+            assert!(errors.contains(problem), "{name}: {errors}");
+            assert!(errors.contains("https://rustup.rs"), "{name}: {errors}");
+        }
+    }
+}
+
+#[test]
+fn a_rust_that_is_missing_is_told_before_anything_is_installed() {
+    // Programs of every machine, and nothing else.
+    let programs = tempfile::tempdir().expect("a directory");
+    let path = std::env::var("PATH").expect("PATH");
+    for name in ["bash", "dirname", "mktemp", "realpath", "rm", "sed", "sort"] {
+        let mut places = path.split(':').map(|place| Path::new(place).join(name));
+        let place = places.find(|place| place.exists()).expect(name);
+        std::os::unix::fs::symlink(place, programs.path().join(name)).expect("a link");
+    }
+    for (name, ends) in BUILDERS {
+        let mut command = Command::new("/usr/bin/env");
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(name));
+        command.env("PATH", programs.path());
+        let output = command.output().expect("run the script");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(ends), "{name}: {errors}");
+        assert!(errors.contains("Rust is missing: "), "{name}: {errors}");
+        assert_eq!(output.stdout, b"", "{name}");
+    }
+}
+
+#[test]
+fn a_rust_that_is_new_enough_builds() {
+    for version in [
+        "",
+        "echo 'cargo 1.100.0-nightly (x 2026-01-01)'",
+        "echo cargo 2.0.0",
+    ] {
+        let does = match version {
+            "" => NEW_ENOUGH.to_owned(),
+            _ => format!("[ \"$1\" = --version ] && {version}"),
+        };
+        let cargo = cargo(&does);
+        let (_, _, errors) = script("tests/all", &[], cargo.path());
+        assert!(errors.contains("rustfmt is missing"), "{does}: {errors}");
+        let (status, _, errors) = script("deploy/demo", &[], cargo.path());
+        assert_eq!(status, Some(2), "{does}: {errors}");
+        assert!(errors.contains("the build failed"), "{does}: {errors}");
     }
 }
