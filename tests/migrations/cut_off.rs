@@ -1,23 +1,36 @@
 //! Tools that end before their statement does.
 
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::fixture::stack;
 use super::left;
-use crate::support::migration::{close, open, run, session_of, show};
+use crate::support::migration::{close, finished, open, run, session_of, show};
 use crate::support::process::{spawn, wait_until};
 use crate::support::{PoolMode, Psql, Stack, Wire, message};
+
+/// The command, started by a program with these arguments.
+fn through(program: &str, arguments: &[&str], command: &Command) -> Command {
+    let mut through = Command::new(program);
+    through
+        .args(arguments)
+        .arg(command.get_program())
+        .args(command.get_args())
+        .current_dir(command.get_current_dir().expect("a directory"));
+    through
+}
 
 /// `migration run` of a tool that runs `psql -f FILE`, which creates a table and then sleeps in the
 /// same transaction.
 fn sleeper(stack: &Stack, tool: &[&str]) -> Child {
     let script = "BEGIN; CREATE TABLE half (id int); SELECT pg_sleep(60); COMMIT;";
     std::fs::write(stack.file("sleep.sql"), script).expect("written");
-    let mut command = run(stack, "app", tool, stack.directory());
+    let command = run(stack, "app", tool, stack.directory());
+    // Who runs the tests in the background has them ignore SIGINT.
+    let mut command = through("env", &["--default-signal=INT,TERM"], &command);
     // Of a group of its own: a terminal's keys would have reached the tool already.
     command
         .process_group(0)
@@ -69,6 +82,54 @@ fn an_interrupt_reaches_the_statement() {
     assert_eq!(ended.status, 3, "{}", ended.stderr);
     assert_eq!(left::objects(&stack, "app"), 0);
     left::nothing(&stack, PoolMode::Session, "migrator", "app");
+}
+
+/// `migration run` of a shell script, with these signals ignored.
+fn while_ignored(stack: &Stack, signals: &str, script: &str) -> Psql {
+    let command = run(stack, "app", &["sh", "-c", script], stack.directory());
+    let ignore = format!("trap '' {signals}; exec \"$@\"");
+    let mut command = through("sh", &["-c", &ignore, "sh"], &command);
+    command = through("env", &["--default-signal=HUP,INT,QUIT,TERM"], &command);
+    command.process_group(0);
+    finished(command)
+}
+
+/// `nohup` and a script's background: what we were started to ignore ends neither us nor the tool.
+#[test]
+fn an_ignored_signal_stays_ignored() {
+    let stack = stack();
+    let script = "for signal in HUP INT QUIT TERM; do\n\
+                      kill -s $signal $$ && kill -s $signal $PPID || exit 1\n\
+                  done\n\
+                  psql -Xqc 'CREATE TABLE kept (id int)'";
+    let ended = while_ignored(&stack, "HUP INT QUIT TERM", script);
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    assert_eq!(left::tables(&stack, "app"), "kept");
+    assert!(ended.stderr.contains("portcullis: closed, 1 statement"));
+    left::nothing(&stack, PoolMode::Session, "migrator", "app");
+}
+
+/// The others are caught and passed on all the same.
+#[test]
+fn what_is_not_ignored_reaches_the_tool() {
+    let stack = stack();
+    for (ignored, sent) in [
+        ("HUP", "TERM"),
+        ("INT QUIT TERM", "HUP"),
+        ("HUP TERM", "INT"),
+    ] {
+        // A shell acts upon a trap between its commands.
+        let script = format!(
+            "trap 'exit 7' {sent}\n\
+             kill -s {sent} $PPID\n\
+             for i in $(seq 600); do sleep 0.1; done\n\
+             exit 1"
+        );
+        let ended = while_ignored(&stack, ignored, &script);
+        assert_eq!(ended.status, 7, "{sent}: {}", ended.stderr);
+        let closed = "portcullis: closed, 0 statements";
+        assert!(ended.stderr.contains(closed), "{sent}: {}", ended.stderr);
+    }
 }
 
 /// What a session records of a statement that it cut off: 08006, since nobody saw its end.
