@@ -5,9 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const SCRIPTS: [&str; 5] = [
+const SCRIPTS: [&str; 4] = [
     "tests/all",
-    ".ci/run",
     "tests/fuzz/run",
     "deploy/demo",
     "deploy/parts",
