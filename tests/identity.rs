@@ -413,7 +413,10 @@ fn the_log_names_the_login_that_failed_if_there_is_one() {
     assert!(try_login(&as_user("shop_plain")).is_err());
     assert!(try_login(&as_user("hunter2")).is_err());
     assert!(try_login(&as_user("migrator.mig_abcdefgh")).is_err());
-    let log = stack.logged(&["\"login\":\"migrator\""]);
+    let log = stack.logged(&[
+        "\"login\":\"migrator\"",
+        "there is no such migration session",
+    ]);
     let lines: Vec<&str> = log
         .lines()
         .filter(|line| line.contains("\"not logged in\""))

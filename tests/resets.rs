@@ -14,13 +14,26 @@ fn stacks() -> Vec<Arc<Stack>> {
     static STACKS: OnEveryVersion = OnEveryVersion::new();
     STACKS.get(|| StackOptions {
         sql: format!(
-            "{}ALTER ROLE shop_acme SET app.tenant_id = 'globex';\n",
+            "{}{PUT_OFF}ALTER ROLE shop_acme SET app.tenant_id = 'globex';\n",
             fixture::SQL
         ),
         pool_size: 1,
         ..StackOptions::default()
     })
 }
+
+/// A trigger that runs when the transaction ends, or when it is told to.
+const PUT_OFF: &str = "
+\\connect shop
+CREATE TABLE zones_seen (note text, zone text);
+CREATE FUNCTION note_zone() RETURNS trigger SECURITY DEFINER LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.zones_seen VALUES (new.note, current_setting('app.tenant_id', true));
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER late AFTER INSERT ON orders DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (new.note LIKE 'late%') EXECUTE FUNCTION note_zone();
+";
 
 const ASYNCPG: &str = "SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL;";
 
@@ -168,5 +181,75 @@ fn nothing_stands_behind_it_in_its_message_and_no_portal_outlives_it() {
         refused(&wire.batch(&message::execute("before", 0)));
         fine(&wire.query("ROLLBACK"));
         assert_eq!(column(&wire.query(SEEN)), ["acme"]);
+    }
+}
+
+/// Whatever runs them: they are the statement's that got the zone.
+#[test]
+fn triggers_that_are_put_off_have_the_zone() {
+    const INSERT: &str = "INSERT INTO orders (note) VALUES ('late')";
+    let ends: [&[&str]; 4] = [
+        &["COMMIT"],
+        &["COMMIT AND CHAIN", "ROLLBACK"],
+        &["SET CONSTRAINTS ALL IMMEDIATE", "COMMIT"],
+        &["SAVEPOINT s", "RESET ALL", "RELEASE s", "RESET ALL", "END"],
+    ];
+    for stack in stacks() {
+        let mut wire = acme(&stack);
+        let mut written = 0;
+        // Often enough that the zone's statement stays on the server where the pool follows names.
+        for _ in 0..4 {
+            for end in ends {
+                let all = [&["BEGIN", INSERT, "RESET ALL"], end].concat();
+                for text in &all {
+                    fine(&wire.query(text));
+                }
+                for text in &all {
+                    fine(&wire.batch(&extended(text, &[])));
+                }
+                let each: Vec<Vec<u8>> = all.iter().map(|text| extended(text, &[])).collect();
+                fine(&wire.batch(&each.concat()));
+                for text in &all {
+                    wire.send(&message::query(text));
+                }
+                wire.states(all.len());
+                written += 4;
+            }
+            // At the end of an implicit transaction.
+            let each = [INSERT, "RESET ALL"].map(|text| extended(text, &[]));
+            fine(&wire.batch(&each.concat()));
+            written += 1;
+        }
+        // Nothing can stand behind it there.
+        for text in [
+            &*format!("{INSERT}; RESET ALL"),
+            &*format!("{INSERT} RETURNING id; SELECT 1; RESET ALL; CLOSE ALL"),
+            "LOCK TABLE orders; RESET ALL",
+            "DECLARE c CURSOR WITH HOLD FOR SELECT * FROM orders; RESET ALL",
+            "COPY orders (note) FROM STDIN; RESET ALL",
+            "EXECUTE p; RESET ALL",
+        ] {
+            assert_eq!(failed(&wire.query(text)).0, "42501", "{text}");
+        }
+        // Nor ahead of one that is bound already.
+        fine(&wire.query("BEGIN"));
+        fine(&wire.query(INSERT));
+        let commit = [
+            message::parse("", "COMMIT"),
+            message::bind("before", "", &[]),
+        ];
+        fine(&wire.batch(&commit.concat()));
+        fine(&wire.query("RESET ALL"));
+        assert_eq!(
+            failed(&wire.batch(&message::execute("before", 0))),
+            ("42501".into(), 'E')
+        );
+        fine(&wire.query("ROLLBACK"));
+        let seen = "SELECT zone, count(*) FROM zones_seen GROUP BY zone";
+        assert_eq!(stack.direct("shop", seen), format!("acme|{written}\n"));
+        // Behind what writes nothing no zone is owed.
+        fine(&wire.query("BEGIN"));
+        fine(&wire.query("RESET ALL"));
+        fine(&wire.query("COMMIT"));
     }
 }

@@ -7,7 +7,7 @@ use super::{Batch, Body, Context, Conversation, Copy, Fatal, Next, Observer, Tak
 use crate::error::SqlState;
 use crate::policy::guards;
 use crate::protocol::frame::{self, HEADER, Header, cstr};
-use crate::sql::{Facts, LONG_TEXT};
+use crate::sql::{Facts, LONG_TEXT, describe};
 
 /// What became of the message at the head.
 pub(super) enum Step {
@@ -167,7 +167,7 @@ impl Conversation {
             b'D' => self.describe(message, cx, out),
             b'E' => self.execute(message, cx, out),
             b'C' => self.close(message, cx, out),
-            b'S' => self.sync(message, out),
+            b'S' => self.sync(message, cx, out),
             b'H' => self.flush(message, out),
             b'd' | b'c' | b'f' => Ok(self.copy_data(message, out)),
             b'F' => self.call(message, cx, out, reply),
@@ -312,7 +312,12 @@ impl Conversation {
         }
     }
 
-    fn sync(&mut self, message: Message<'_>, out: &mut Splice<'_>) -> Result<Step, Fatal> {
+    fn sync<O: Observer>(
+        &mut self,
+        message: Message<'_>,
+        cx: &Context<'_, O>,
+        out: &mut Splice<'_>,
+    ) -> Result<Step, Fatal> {
         exact(message, HEADER)?;
         if self.copy.active {
             // The server ignores it, and PgBouncer before 1.22 would count on an answer.
@@ -322,6 +327,14 @@ impl Conversation {
             || (self.batch == Batch::Closed && self.must_wait(false, out))
         {
             return Ok(Step::Hold);
+        }
+        let injection = self.injection.as_ref();
+        if self.batch == Batch::Open && injection.is_some_and(|it| it.owes_zone_at_sync()) {
+            let ends = describe(b"commit");
+            if self.must_know(&ends, out) {
+                return Ok(Step::Hold);
+            }
+            self.put_prefix(&ends, cx, out);
         }
         self.in_flight.push(Expected::Sync);
         self.batch = Batch::Closed;

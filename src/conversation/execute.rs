@@ -92,7 +92,8 @@ impl Conversation {
     ) -> Option<Box<Refusal>> {
         let described = facts.map(|facts| &**facts);
         let injection = self.injection.as_ref();
-        if injection.is_some_and(|injection| injection.lost_to_portal(described)) {
+        let failed = self.failed();
+        if injection.is_some_and(|injection| injection.lost_to_portal(described, failed)) {
             return Some(portal_without_zone(cx.who, described));
         }
         let refusal = self.judge_again(facts?, cx);

@@ -14,7 +14,9 @@ use std::sync::Arc;
 use super::choice::Choice;
 use super::keeping::Keeping;
 use super::modes;
-use super::needs::{declares_alone, depends_on, joined, moves, needs_zone, runs_alone};
+use super::needs::{
+    declares_alone, depends_on, joined, moves, needs_zone, runs_alone, runs_deferred,
+};
 use super::parameters::Parameters;
 use super::reading::{self, Behind, Keeps, Rewrite};
 use super::record::Record;
@@ -252,10 +254,25 @@ impl Injection {
     fn matters(&self, facts: &Facts, goes_on: bool) -> bool {
         let parameters = self.parameters.as_ref();
         needs_zone(facts)
+            || self.owes_zone_to(facts)
             || parameters.is_some_and(|it| match &*facts.statements {
                 [alone] if runs_alone(alone) => depends_on(alone, it.record()),
                 _ => it.bear_on(facts, goes_on),
             })
+    }
+
+    /// Would triggers that were put off run without the zone, because RESET ALL has taken it?
+    pub(super) fn owes_zone_to(&self, facts: &Facts) -> bool {
+        self.owes_zone() && facts.statements.iter().any(runs_deferred)
+    }
+
+    /// The same at the end of an implicit transaction.
+    pub fn owes_zone_at_sync(&self) -> bool {
+        self.owes_zone() && !self.in_transaction
+    }
+
+    fn owes_zone(&self) -> bool {
+        self.cleared && self.has_run && self.zone.is_some()
     }
 
     /// Does it depend on unanswered messages whether a prefix is due ahead of the statement, and which,

@@ -55,6 +55,14 @@ pub fn depends_on(statement: &Statement, record: &Record) -> bool {
         || reads()
 }
 
+/// Does it run triggers that were put off, of statements that have run in the transaction? They got the prefix, and what
+/// it set holds until then, if RESET ALL has not taken it.
+pub fn runs_deferred(statement: &Statement) -> bool {
+    use TransactionControl::{Commit, TwoPhase};
+    matches!(statement.transaction, Some(Commit { .. } | TwoPhase))
+        || is_about_constraints(statement)
+}
+
 /// SET CONSTRAINTS can run triggers at once, but only those of statements that got the prefix themselves.
 fn is_about_constraints(statement: &Statement) -> bool {
     statement.tag == "SET CONSTRAINTS" && statement.classes == ClassSet::of(Class::Transaction)

@@ -165,13 +165,15 @@ async fn enter(
             tracing::debug!(connection = %id, why = refused.why, "not logged in");
         }
         outcome => {
-            let login = login::attempted(&packet, worker);
-            let why = match (outcome, &login) {
-                (LoginOutcome::Unknown, Some(_)) => "auth_file has no line for this login",
+            let attempted = login::attempted(&packet, worker);
+            let why = match (outcome, &attempted) {
+                (LoginOutcome::Unknown, Some((_, true))) => "there is no such migration session",
+                (LoginOutcome::Unknown, Some((_, false))) => "auth_file has no line for this login",
                 _ => &refused.why,
             };
             let outcome = LoginOutcome::WORDS.get(outcome as usize);
             let client = hello.stream.peer_address().map(tracing::field::display);
+            let login = attempted.map(|(login, _)| login);
             tracing::warn!(connection = %id, outcome, login, client, why, "not logged in");
         }
     }

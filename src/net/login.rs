@@ -160,16 +160,18 @@ fn find(user: &str, snapshot: &Snapshot, worker: &Worker) -> Option<Candidate> {
     })
 }
 
-/// The login that somebody wanted to be, if the policy has it. Other names are not told: people type passwords there.
-pub fn attempted(packet: &[u8], worker: &Worker) -> Option<String> {
+/// The login that somebody wanted to be, if the policy has it, and whether by the token of a migration session. Other
+/// names are not told: people type passwords there.
+pub fn attempted(packet: &[u8], worker: &Worker) -> Option<(String, bool)> {
     let Ok(Packet::Startup(startup)) = startup::parse(packet) else {
         return None;
     };
     let user = startup.get("user")?;
-    let name = split_login(user).map_or(user, |(role, _)| role);
+    let session = split_login(user);
+    let name = session.map_or(user, |(role, _)| role);
     let snapshot = worker.shared.snapshot();
     let login = snapshot.files.policy.logins.get(name)?;
-    Some(login.name.to_string())
+    Some((login.name.to_string(), session.is_some()))
 }
 
 /// One answer for a wrong password and for a name that nobody has.

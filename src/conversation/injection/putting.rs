@@ -137,8 +137,9 @@ impl Injection {
         self.armed
     }
 
-    /// Would a portal that was bound before run without its zone? `facts`: of its statement, if known.
-    pub fn lost_to_portal(&self, facts: Option<&Facts>) -> bool {
+    /// Would a portal that was bound before run without its zone? `facts`: of its statement, if known; `failed`: the
+    /// transaction is known to have failed, and all that ends it is ROLLBACK.
+    pub fn lost_to_portal(&self, facts: Option<&Facts>, failed: bool) -> bool {
         // To go back is no matter of rows, and in a failed transaction nothing was cleared. But what is set behind a
         // savepoint goes with it: the zone is set ahead of one.
         let goes_back = |it: &Statement| {
@@ -149,6 +150,7 @@ impl Injection {
         let behind = self.entering().is_some_and(Entering::is_behind);
         let sets = |facts: &Facts| self.choice.as_ref().is_some_and(|it| it.sets(facts));
         (self.cleared && self.zone.is_some() && facts.is_none_or(matters))
+            || (!failed && facts.is_some_and(|facts| self.owes_zone_to(facts)))
             || (behind && facts.is_some_and(|facts| matters(facts) && !sets(facts)))
     }
 }

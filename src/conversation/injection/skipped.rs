@@ -12,6 +12,7 @@ use crate::sql::{Facts, SavepointAct, TransactionControl};
 pub struct Before {
     armed: bool,
     cleared: bool,
+    has_run: bool,
     reads_otherwise: bool,
     savepoints: u32,
     choice: Option<Here>,
@@ -41,6 +42,7 @@ impl Injection {
         self.before = Some(Box::new(Before {
             armed: self.armed,
             cleared: self.cleared,
+            has_run: self.has_run,
             reads_otherwise: self.reads_otherwise,
             savepoints: self.savepoints,
             choice: self.choice.as_ref().map(|choice| choice.here()),
@@ -78,6 +80,7 @@ impl Injection {
         }
         self.armed = before.armed;
         self.cleared = before.cleared;
+        self.has_run |= before.has_run;
         self.reads_otherwise |= before.reads_otherwise;
         self.savepoints = before.savepoints;
         if let (Some(choice), Some(here)) = (&mut self.choice, before.choice) {

@@ -35,6 +35,7 @@ fn what_resets_everything_takes_the_zone_with_it_until_it_is_set_again() {
         injection.executed(&describe(b"begin"), false);
         injection.put(&mut Vec::new(), &describe(b"select 1"), &Unsigned);
         assert!(!injection.due_at_bind(&select, false, false));
+        injection.executed(&select, false);
         injection.executed(&describe(text.as_bytes()), false);
         assert!(injection.due_at_bind(&select, false, false), "{text}");
         assert_eq!(
@@ -42,14 +43,23 @@ fn what_resets_everything_takes_the_zone_with_it_until_it_is_set_again() {
             QueryForm::Prefixed
         );
         // What was bound before it, and cursors of SQL's, would run without.
-        assert!(injection.lost_to_portal(Some(&select)) && injection.lost_to_portal(None));
-        assert!(!injection.lost_to_portal(Some(&describe(b"commit"))));
-        assert!(!injection.lost_to_portal(Some(&describe(b"rollback to s"))));
-        assert!(!injection.lost_to_portal(Some(&describe(b"release s"))));
+        assert!(
+            injection.lost_to_portal(Some(&select), false) && injection.lost_to_portal(None, false)
+        );
+        assert!(!injection.lost_to_portal(Some(&describe(b"rollback")), false));
+        assert!(!injection.lost_to_portal(Some(&describe(b"commit")), true));
+        // It may run triggers.
+        assert!(injection.lost_to_portal(Some(&describe(b"commit")), false));
+        assert_eq!(
+            injection.query_form(&describe(b"commit"), false, false),
+            QueryForm::Prefixed
+        );
+        assert!(!injection.lost_to_portal(Some(&describe(b"rollback to s")), false));
+        assert!(!injection.lost_to_portal(Some(&describe(b"release s")), false));
         // What is set behind it goes with it.
-        assert!(injection.lost_to_portal(Some(&describe(b"savepoint s"))));
+        assert!(injection.lost_to_portal(Some(&describe(b"savepoint s")), false));
         injection.put(&mut Vec::new(), &describe(b"select 1"), &Unsigned);
-        assert!(!injection.lost_to_portal(Some(&select)));
+        assert!(!injection.lost_to_portal(Some(&select), false));
     }
     // It would fail behind a prefix.
     let discard = describe(b"discard all");
@@ -196,13 +206,19 @@ fn what_the_client_sets_is_entered_behind_it_and_ahead_of_the_next_statement() {
         assert!(!injection.due_at_bind(&select, false, false));
         assert!(!injection.due_at_bind(&sets, false, false), "{text}");
         injection.executed(&sets, false);
-        assert!(injection.lost_to_portal(Some(&select)), "bound before");
+        assert!(
+            injection.lost_to_portal(Some(&select), false),
+            "bound before"
+        );
         assert!(injection.due_at_bind(&select, false, false), "{text}");
         assert!(!injection.due_at_bind(&sets, false, false), "{text}");
         assert!(injection.holds_batches());
         injection.put(&mut Vec::new(), &select, &Unsigned);
         assert!(!injection.due_at_bind(&select, false, false));
-        assert!(!injection.lost_to_portal(Some(&select)) && !injection.lost_to_portal(None));
+        assert!(
+            !injection.lost_to_portal(Some(&select), false)
+                && !injection.lost_to_portal(None, false)
+        );
         // Whatever may have taken the mark away.
         for again in ["rollback to s", "reset all", text] {
             let again = describe(again.as_bytes());

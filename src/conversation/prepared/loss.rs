@@ -4,6 +4,7 @@ use super::MAX_DOUBTED;
 use crate::conversation::Conversation;
 use crate::conversation::in_flight::Expected;
 use crate::conversation::injection::Injection;
+use crate::conversation::names::is_cut;
 use crate::protocol::frame::HEADER;
 use crate::sql::{Class, Facts};
 
@@ -32,7 +33,8 @@ impl Conversation {
         if !self.remembers() || !injection.is_some_and(Injection::pool_follows) {
             return;
         }
-        for name in names {
+        // One that is too long has never gone to the pool.
+        for name in names.into_iter().filter(|name| !is_cut(name)) {
             self.names.unfollow_one(&name);
             self.doubt(name);
         }

@@ -7,17 +7,20 @@ use crate::sql::{
 
 /// Objects to setting, resetting or discarding the zone parameter, and to parameters whose name is
 /// computed: it could be this one. RESET ALL and DISCARD ALL take the zone away from what stands
-/// behind them in the same message; as its last statement, and RESET ALL before others that only tidy
-/// up, they are what drivers and pools send between two users, and whatever comes next gets the zone again.
+/// behind them in the same message, and from triggers that are put off to its end; as its last statement,
+/// behind none that writes or calls a function, and RESET ALL before others that only tidy up, they are what drivers and pools
+/// send between two users, and whatever comes next gets the zone again.
 ///
 /// A login that chooses its zone may set and reset it, where the value can be read: which one it may
 /// be is asked by `zone-not-granted`.
 pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
     let before = last_that_does_more(facts);
+    let leaves_work = first_that_leaves_work(facts);
     let chooses = who.grant().is_some();
     let statement = touches(facts, who)
         .find(|touch| {
-            let clears = touch.statement.position >= before && clears(touch.touch);
+            let place = before..=leaves_work;
+            let clears = place.contains(&touch.statement.position) && clears(touch.touch);
             !(clears || (chooses && touch.is_readable()))
         })?
         .statement;
@@ -57,6 +60,18 @@ fn last_that_does_more(facts: &Facts) -> u32 {
     let mut behind = facts.statements.iter().rev();
     let does_more = behind.find(|statement| !tidies(statement));
     does_more.map_or(0, |statement| statement.position)
+}
+
+/// The position of the first statement that may leave something for the end of the message: triggers that are put
+/// off, a cursor WITH HOLD.
+fn first_that_leaves_work(facts: &Facts) -> u32 {
+    let mut all = facts.statements.iter();
+    let leaves = all.find(|statement| {
+        let reads = statement.classes.minus(ClassSet::of(Class::Read));
+        let only_reads = reads.is_empty() && statement.functions.is_empty();
+        !(only_reads || tidies(statement))
+    });
+    leaves.map_or(u32::MAX, |statement| statement.position)
 }
 
 /// Does it only give back what a session has, without a look at any row? Of calls only that of

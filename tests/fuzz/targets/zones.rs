@@ -58,6 +58,10 @@ fn check_zones(to_server: &[u8]) {
     }
 }
 
+/// What a prefix enters in the place of a token where the client has given its zone back: of no zone, and the transaction
+/// fails if it has entered one.
+const NO_TOKEN: &str = "....-.";
+
 /// What a prefix enters must be a zone.
 fn check(zone: Option<&str>) {
     let granted = zone.is_some_and(|zone| GRANTED.contains(&zone));
@@ -133,6 +137,7 @@ fn check_prefix(frame: &Frame<'_>) {
     for (name, value) in array(1).iter().zip(array(2)) {
         match &**name {
             PARAMETER => check(Some(&value)),
+            name if name.starts_with('=') && value == NO_TOKEN => {}
             name if name.is_empty() || name.starts_with('=') => check(zone_of(&value).as_deref()),
             _ => {}
         }
