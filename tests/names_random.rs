@@ -14,7 +14,7 @@ mod parameters {
 }
 
 use conversing::random::Random;
-use parameters::pair::{Pair, probe};
+use parameters::pair::{Pair, is_refused, probe};
 use support::message::{bind, close, describe, execute, flush, parse, query, sync};
 use support::{OnEveryVersion, StackOptions, VERSIONS, wanted};
 
@@ -107,13 +107,6 @@ fn put_some(random: &mut Random, say: &mut impl FnMut(Vec<u8>, String)) {
     if random.one_in(6) {
         say(close(b'P', portal), format!("C portal {portal}"));
     }
-}
-
-/// Behind a batch that may have ended the transaction it is not known which savepoints there are. The two may be
-/// in different states from there on.
-fn is_refused(found: &[String]) -> bool {
-    let refused = "E ERROR 0A000 cannot go back to a savepoint behind this batch ";
-    found.iter().any(|line| line == refused)
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod parameters {
     pub mod random;
 }
 
-use parameters::pair::{Pair, probe};
+use parameters::pair::{Pair, is_refused, probe};
 use parameters::random::Sequence;
 use support::{OnEveryVersion, StackOptions, VERSIONS, wanted};
 
@@ -21,13 +21,6 @@ const STEPS: usize = 60;
 fn is_but_for_warnings(expected: &[String], found: &[String]) -> bool {
     let other = |line: &&String| !line.starts_with("N WARNING 25P01 SET LOCAL");
     expected.iter().filter(other).eq(found.iter().filter(other))
-}
-
-/// Behind a batch that may have ended the transaction it is not known which savepoints there are. The two may be
-/// in different states from there on.
-fn is_refused(found: &[String]) -> bool {
-    let refused = "E ERROR 0A000 cannot go back to a savepoint behind this batch ";
-    found.iter().any(|line| line == refused)
 }
 
 #[test]

@@ -128,6 +128,13 @@ fn told(wire: &mut Wire, bytes: &[u8], pieces: usize, ends: usize) -> Vec<String
     all
 }
 
+/// Behind a batch that may have ended the transaction it is not known which savepoints there are. The two may be
+/// in different states from there on.
+pub fn is_refused(found: &[String]) -> bool {
+    let refused = "E ERROR 0A000 cannot go back to a savepoint behind this batch ";
+    found.iter().any(|line| line == refused)
+}
+
 /// What makes the pool's only connection other than a fresh one of the same role.
 pub fn probe(stack: &Stack, (user, database): (&str, &str)) -> Option<String> {
     // PgBouncer that follows prepared statements keeps those of everybody, under names of its own.
