@@ -65,11 +65,13 @@ fn last_that_does_more(facts: &Facts) -> u32 {
 /// The position of the first statement that may leave something for the end of the message: triggers that are put
 /// off, a cursor WITH HOLD.
 fn first_that_leaves_work(facts: &Facts) -> u32 {
+    const LEAVE_NOTHING: ClassSet = ClassSet::of(Class::Read)
+        .with(Class::Parameter)
+        .with(Class::Transaction);
     let mut all = facts.statements.iter();
     let leaves = all.find(|statement| {
-        let reads = statement.classes.minus(ClassSet::of(Class::Read));
-        let only_reads = reads.is_empty() && statement.functions.is_empty();
-        !(only_reads || tidies(statement))
+        let does_more = !statement.classes.minus(LEAVE_NOTHING).is_empty();
+        (does_more || !statement.functions.is_empty()) && !tidies(statement)
     });
     leaves.map_or(u32::MAX, |statement| statement.position)
 }
@@ -198,6 +200,8 @@ mod tests {
             "reset all",
             "select 1; reset all",
             "select 1; discard all",
+            "set jit = off; reset all",
+            "rollback; reset all",
             "reset all; reset all",
             "set session authorization default; reset all; close all; unlisten *; select pg_advisory_unlock_all(); discard sequences; discard temp",
             "reset all; set session authorization default",
