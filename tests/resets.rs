@@ -6,9 +6,11 @@ mod support;
 
 use std::sync::Arc;
 
+use support::fixture::{POLICY, User, password};
 use support::message::{self, column, error, extended, failed, fine};
+use support::parts::Version;
 use support::shop::{SEEN, acme};
-use support::{OnEveryVersion, Stack, StackOptions, Wire, fixture};
+use support::{OnEveryVersion, Stack, StackOptions, VERSIONS, Wire, fixture};
 
 fn stacks() -> Vec<Arc<Stack>> {
     static STACKS: OnEveryVersion = OnEveryVersion::new();
@@ -17,10 +19,31 @@ fn stacks() -> Vec<Arc<Stack>> {
             "{}{PUT_OFF}ALTER ROLE shop_acme SET app.tenant_id = 'globex';\n",
             fixture::SQL
         ),
+        policy: format!("{POLICY}{LOGINS}"),
+        users: ["picky", "own"]
+            .map(|name| User::new(name, &password(name)))
+            .to_vec(),
+        keys: vec!["migrator", "shop_acme"],
         pool_size: 1,
         ..StackOptions::default()
     })
 }
+
+/// Logins that set their zone themselves.
+const LOGINS: &str = r#"
+[login.picky]
+kind = "service"
+databases = ["shop"]
+zone = { from = "client", values = ["acme", "initech"] }
+server_role = "shop_acme"
+
+[login.own]
+kind = "service"
+databases = ["shop"]
+route = "session"
+zone = { from = "client", values = ["acme", "initech"] }
+server_role = "shop_acme"
+"#;
 
 /// A trigger that runs when the transaction ends, or when it is told to.
 const PUT_OFF: &str = "
@@ -33,6 +56,8 @@ BEGIN
 END $$;
 CREATE CONSTRAINT TRIGGER late AFTER INSERT ON orders DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (new.note LIKE 'late%') EXECUTE FUNCTION note_zone();
+CREATE FUNCTION writes_late() RETURNS text LANGUAGE sql AS $$ INSERT INTO orders (note) VALUES ('late') RETURNING note $$;
+CREATE VIEW writing AS SELECT writes_late();
 ";
 
 const ASYNCPG: &str = "SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL;";
@@ -70,7 +95,7 @@ fn the_rest_of_a_transaction_gets_its_zone_again() {
     for stack in stacks() {
         let mut wire = acme(&stack);
         let insert = "INSERT INTO orders (note) VALUES ('reset') RETURNING tenant_id";
-        for tidy in ["RESET ALL", "SELECT 1; RESET ALL"] {
+        for tidy in ["RESET ALL", "SHOW jit; RESET ALL"] {
             fine(&wire.query("BEGIN"));
             assert_eq!(column(&wire.query(SEEN)), ["acme"]);
             fine(&wire.query("DECLARE c CURSOR FOR SELECT DISTINCT tenant_id FROM orders"));
@@ -194,8 +219,8 @@ fn triggers_that_are_put_off_have_the_zone() {
         &["SET CONSTRAINTS ALL IMMEDIATE", "COMMIT"],
         &["SAVEPOINT s", "RESET ALL", "RELEASE s", "RESET ALL", "END"],
     ];
-    for stack in stacks() {
-        let mut wire = acme(&stack);
+    for (stack, (version, _)) in stacks().iter().zip(VERSIONS) {
+        let mut wire = acme(stack);
         let mut written = 0;
         // Often enough that the zone's statement stays on the server where the pool follows names.
         for _ in 0..4 {
@@ -215,15 +240,52 @@ fn triggers_that_are_put_off_have_the_zone() {
                 wire.states(all.len());
                 written += 4;
             }
-            // At the end of an implicit transaction.
-            let each = [INSERT, "RESET ALL"].map(|text| extended(text, &[]));
-            fine(&wire.batch(&each.concat()));
+        }
+        // At the end of an implicit transaction, whatever that is.
+        let [insert, reset] = [INSERT, "RESET ALL"].map(|text| extended(text, &[]));
+        fine(&wire.batch(&message::parse("known", "SELECT 1")));
+        let begun = [extended("BEGIN", &[]), extended("COMMIT", &[])].concat();
+        for end in [
+            message::sync(),
+            [&*reset, &message::sync()].concat(),
+            [&*begun, &message::sync()].concat(),
+            message::query(""),
+            message::query("SET LOCAL jit = off"),
+            message::query("DEALLOCATE known"),
+        ] {
+            // PostgreSQL 18 itself loses the row where a Query of one statement follows without Sync.
+            if version == Version::Pg18 && end[0] == b'Q' {
+                continue;
+            }
+            wire.send(&[&*insert, &reset, &end].concat());
+            fine(&wire.receive_until(b'Z'));
             written += 1;
         }
+        // Nothing of ours can stand between them there.
+        for text in ["RESET ALL", "SHOW jit; RESET ALL"] {
+            wire.send(&[&*insert, &message::query(text)].concat());
+            let answer = wire.receive_until(b'Z');
+            assert_eq!(failed(&answer), ("0A000".into(), 'I'));
+            let message = error(&answer).and_then(|error| error.field(b'M'));
+            let wanted = "cannot execute RESET ALL behind other statements of its batch";
+            assert_eq!(message.as_deref(), Some(wanted));
+        }
+        // Where nothing has run it passes, and so it does where a block goes on.
+        fine(&wire.batch(&[extended("SET jit = off", &[]), reset.clone()].concat()));
+        let begun = [
+            insert,
+            extended("BEGIN", &[]),
+            reset,
+            extended("COMMIT", &[]),
+        ];
+        fine(&wire.batch(&begun.concat()));
+        written += 1;
         // Nothing can stand behind it there.
         for text in [
             &*format!("{INSERT}; RESET ALL"),
             &*format!("{INSERT} RETURNING id; SELECT 1; RESET ALL; CLOSE ALL"),
+            "SELECT writes_late(); RESET ALL",
+            "TABLE writing; RESET ALL",
             "LOCK TABLE orders; RESET ALL",
             "DECLARE c CURSOR WITH HOLD FOR SELECT * FROM orders; RESET ALL",
             "COPY orders (note) FROM STDIN; RESET ALL",
@@ -245,11 +307,76 @@ fn triggers_that_are_put_off_have_the_zone() {
             ("42501".into(), 'E')
         );
         fine(&wire.query("ROLLBACK"));
-        let seen = "SELECT zone, count(*) FROM zones_seen GROUP BY zone";
+        let seen = "SELECT zone, count(*) FROM zones_seen WHERE note = 'late' GROUP BY zone";
         assert_eq!(stack.direct("shop", seen), format!("acme|{written}\n"));
         // Behind what writes nothing no zone is owed.
         fine(&wire.query("BEGIN"));
         fine(&wire.query("RESET ALL"));
         fine(&wire.query("COMMIT"));
+    }
+}
+
+/// A client that sets its zone itself and gives it back: what its transaction has put off sees none, not the default.
+#[test]
+fn what_is_put_off_sees_no_zone_once_that_is_given_back() {
+    const INSERT: &str = "INSERT INTO orders (note) VALUES ('late, none')";
+    const SET: &str = "SET LOCAL app.tenant_id = 'acme'";
+    const ENDS: [&str; 2] = ["COMMIT", "SET CONSTRAINTS ALL IMMEDIATE"];
+    for stack in stacks() {
+        let mut written = 0;
+        for login in ["picky", "own"] {
+            let mut wire = Wire::login(&stack.login(login, "shop"));
+            for back in [
+                "RESET app.tenant_id",
+                "SET app.tenant_id TO DEFAULT",
+                "SET LOCAL app.tenant_id TO DEFAULT",
+                "RESET ALL",
+                "SHOW jit; RESET ALL; RESET app.tenant_id",
+            ] {
+                for end in ENDS {
+                    for text in ["BEGIN", SET, INSERT, back, end] {
+                        fine(&wire.query(text));
+                    }
+                    if end != "COMMIT" {
+                        assert_eq!(column(&wire.query("SHOW app.tenant_id")), [""], "{back}");
+                    }
+                    fine(&wire.query("END"));
+                    written += 1;
+                    // On a connection of its own the batch ends behind RESET ALL.
+                    if back.contains("ALL") && (login == "own" || back.contains(';')) {
+                        continue;
+                    }
+                    let all = ["BEGIN", SET, INSERT, back, end, "END"];
+                    let all = all.map(|text| extended(text, &[]));
+                    fine(&wire.batch(&all.concat()));
+                    written += 1;
+                }
+                // In one text, and at the end of a batch.
+                fine(&wire.query(&format!("{SET}; {INSERT}; {back}")));
+                let batch = [SET, INSERT].map(|text| extended(text, &[])).concat();
+                wire.send(&[batch, message::query(back)].concat());
+                fine(&wire.receive_until(b'Z'));
+                written += 2;
+            }
+            let null = extended("SELECT set_config('app.tenant_id', $1, false)", &[None]);
+            for end in ENDS {
+                for text in ["BEGIN", SET, INSERT] {
+                    fine(&wire.query(text));
+                }
+                fine(&wire.batch(&null));
+                fine(&wire.query(end));
+                fine(&wire.query("END"));
+                let all = ["BEGIN", SET, INSERT].map(|text| extended(text, &[]));
+                let ends = [end, "END"].map(|text| extended(text, &[]));
+                fine(&wire.batch(&[all.concat(), null.clone(), ends.concat()].concat()));
+                written += 2;
+            }
+            // It has none by then, and takes another.
+            assert_eq!(failed(&wire.query(SEEN)).0, "42501");
+            fine(&wire.query("SET app.tenant_id = 'acme'"));
+            assert_eq!(column(&wire.query(SEEN)), ["acme"]);
+        }
+        let seen = "SELECT zone, count(*) FROM zones_seen WHERE note <> 'late' GROUP BY zone";
+        assert_eq!(stack.direct("shop", seen), format!("|{written}\n"));
     }
 }

@@ -7,7 +7,7 @@ use super::{Batch, Body, Context, Conversation, Copy, Fatal, Next, Observer, Tak
 use crate::error::SqlState;
 use crate::policy::guards;
 use crate::protocol::frame::{self, HEADER, Header, cstr};
-use crate::sql::{Facts, LONG_TEXT, describe};
+use crate::sql::{Facts, LONG_TEXT};
 
 /// What became of the message at the head.
 pub(super) enum Step {
@@ -167,7 +167,7 @@ impl Conversation {
             b'D' => self.describe(message, cx, out),
             b'E' => self.execute(message, cx, out),
             b'C' => self.close(message, cx, out),
-            b'S' => self.sync(message, cx, out),
+            b'S' => self.sync(message, out),
             b'H' => self.flush(message, out),
             b'd' | b'c' | b'f' => Ok(self.copy_data(message, out)),
             b'F' => self.call(message, cx, out, reply),
@@ -312,12 +312,27 @@ impl Conversation {
         }
     }
 
-    fn sync<O: Observer>(
+    /// Does RESET ALL stand behind what may have put off triggers to the end of an implicit transaction?
+    pub(super) fn clears_late(&self, facts: &Facts) -> bool {
+        let injection = self.injection.as_ref();
+        injection.is_some_and(|injection| injection.clears_late(facts))
+    }
+
+    /// Behind RESET ALL: the zone alone, whatever else has to be set ahead of the next statement.
+    pub(super) fn put_zone_again<O: Observer>(
         &mut self,
-        message: Message<'_>,
         cx: &Context<'_, O>,
         out: &mut Splice<'_>,
-    ) -> Result<Step, Fatal> {
+    ) {
+        let injection = self.injection.as_mut();
+        if let Some(form) = injection.and_then(|it| it.put_zone_again(out.insert(), cx.signer)) {
+            self.in_flight.push_prefix(form);
+            self.unnamed_portal_is_taken();
+            cx.observer.injected();
+        }
+    }
+
+    fn sync(&mut self, message: Message<'_>, out: &mut Splice<'_>) -> Result<Step, Fatal> {
         exact(message, HEADER)?;
         if self.copy.active {
             // The server ignores it, and PgBouncer before 1.22 would count on an answer.
@@ -327,14 +342,6 @@ impl Conversation {
             || (self.batch == Batch::Closed && self.must_wait(false, out))
         {
             return Ok(Step::Hold);
-        }
-        let injection = self.injection.as_ref();
-        if self.batch == Batch::Open && injection.is_some_and(|it| it.owes_zone_at_sync()) {
-            let ends = describe(b"commit");
-            if self.must_know(&ends, out) {
-                return Ok(Step::Hold);
-            }
-            self.put_prefix(&ends, cx, out);
         }
         self.in_flight.push(Expected::Sync);
         self.batch = Batch::Closed;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::by_sql::Named;
 use super::client::{Message, Step, bad_layout, has_copy_in};
-use super::extended::{Lookup, portal_without_zone, wait_for_names, within_bounds};
+use super::extended::{
+    Lookup, clears_too_late, portal_without_zone, wait_for_names, within_bounds,
+};
 use super::in_flight::Expected;
 use super::judge::blindly;
 use super::names::{is_cut, name_too_long};
@@ -65,6 +67,7 @@ impl Conversation {
         if let Some(prepared) = prepared.as_ref().filter(|it| it.deallocates) {
             return Ok(self.execute_deallocate(message, &prepared.facts, cx, out));
         }
+        let clears_late = facts.is_some_and(|facts| self.clears_late(facts));
         let noted = match facts.map(|facts| self.begin(facts, cx, out)) {
             None => false,
             Some(Begun::Runs { noted }) => noted,
@@ -81,6 +84,9 @@ impl Conversation {
         let step = self.pass(message, out);
         let moves = prepared.as_ref().and_then(|it| it.moves.clone());
         self.expect_of_execute(facts, noted, moves, out);
+        if clears_late {
+            self.put_zone_again(cx, out);
+        }
         Ok(step)
     }
 
@@ -96,8 +102,14 @@ impl Conversation {
         if injection.is_some_and(|injection| injection.lost_to_portal(described, failed)) {
             return Some(portal_without_zone(cx.who, described));
         }
-        let refusal = self.judge_again(facts?, cx);
-        refusal.or_else(|| self.parameters_are_too_many(facts?, cx.who))
+        let facts = facts?;
+        // What is set again must be understood, as a text and by its name.
+        let is_sure = self.replaceable && injection.is_some_and(|it| !it.removes_names());
+        if !is_sure && self.clears_late(facts) {
+            return Some(clears_too_late(cx.who, facts));
+        }
+        let refusal = self.judge_again(facts, cx);
+        refusal.or_else(|| self.parameters_are_too_many(facts, cx.who))
     }
 
     /// What it does to names, parameters and the zone is known from here on.

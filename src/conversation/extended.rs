@@ -423,3 +423,15 @@ pub(super) fn portal_without_zone(who: &Who, facts: Option<&Facts>) -> Box<Refus
     let fingerprint = facts.and_then(|facts| facts.fingerprint());
     Box::new(objection.refuse(Guard::ZoneRequired, who, fingerprint))
 }
+
+/// RESET ALL behind what may leave work for the end of an implicit transaction.
+pub(super) fn clears_too_late(who: &Who, facts: &Facts) -> Box<Refusal> {
+    let noun = who.noun();
+    let objection = Objection::new("cannot execute RESET ALL behind other statements of its batch")
+        .sqlstate(SqlState::UNSUPPORTED)
+        .detail(format!(
+            "Triggers and cursors that are put off to the end of the batch would run without the {noun}"
+        ))
+        .hint("Send Sync ahead of it");
+    Box::new(objection.refuse(Guard::ZoneRequired, who, facts.fingerprint()))
+}

@@ -15,7 +15,8 @@ use super::choice::Choice;
 use super::keeping::Keeping;
 use super::modes;
 use super::needs::{
-    declares_alone, depends_on, joined, moves, needs_zone, runs_alone, runs_deferred,
+    declares_alone, depends_on, joined, matters_to, moves, needs_zone, resets_all, runs_alone,
+    runs_deferred,
 };
 use super::parameters::Parameters;
 use super::reading::{self, Behind, Keeps, Rewrite};
@@ -191,8 +192,24 @@ impl Injection {
         Some(zone)
     }
 
+    /// Is anything said behind it, or is it sent in another form?
+    pub fn speaks(&self, facts: &Facts) -> bool {
+        self.localizes(facts) || self.resets_origin(facts) || self.given_back(facts).is_some()
+    }
+
+    /// The zone's parameter, where a client that sets it itself gives it back in a transaction in which something has
+    /// run with it, and its startup packet has none: triggers and cursors that are put off would run with what role or
+    /// database have as their default. Before that nothing is said, which would take a snapshot.
+    pub fn given_back(&self, facts: &Facts) -> Option<Arc<str>> {
+        let choice = self.choice.as_ref()?;
+        let mut statements = facts.statements.iter();
+        let gives = statements.any(|it| reading::gives_back(it, choice.name()));
+        let runs = || self.has_run || facts.statements.iter().any(matters_to);
+        (gives && self.begun(choice).is_none() && runs()).then(|| choice.parameter())
+    }
+
     /// Does the statement reset what the client had in its startup packet?
-    pub fn resets_origin(&self, facts: &Facts) -> bool {
+    fn resets_origin(&self, facts: &Facts) -> bool {
         let Some(origins) = &self.origins else {
             return false;
         };
@@ -263,16 +280,16 @@ impl Injection {
 
     /// Would triggers that were put off run without the zone, because RESET ALL has taken it?
     pub(super) fn owes_zone_to(&self, facts: &Facts) -> bool {
-        self.owes_zone() && facts.statements.iter().any(runs_deferred)
+        self.cleared
+            && self.has_run
+            && self.zone.is_some()
+            && facts.statements.iter().any(runs_deferred)
     }
 
-    /// The same at the end of an implicit transaction.
-    pub fn owes_zone_at_sync(&self) -> bool {
-        self.owes_zone() && !self.in_transaction
-    }
-
-    fn owes_zone(&self) -> bool {
-        self.cleared && self.has_run && self.zone.is_some()
+    /// The same at the end of an implicit transaction, where nothing of ours stands ahead of them: would RESET ALL take
+    /// the zone from what has run there?
+    pub fn clears_late(&self, facts: &Facts) -> bool {
+        self.zone.is_some() && self.has_run && !self.in_transaction && resets_all(facts)
     }
 
     /// Does it depend on unanswered messages whether a prefix is due ahead of the statement, and which,
@@ -353,16 +370,23 @@ impl Injection {
     pub fn rewrites(&self, statement: &Statement) -> Vec<Rewrite> {
         let origins = self.origins.iter().filter(|_| self.pooled);
         let origins = origins.flat_map(|it| it.kept.iter().chain(&it.pooled));
+        // NULL gives the client's zone back, not to the default of role or database.
+        let choice = self.choice.as_deref();
+        let zone = choice.filter(|choice| self.begun(choice).is_none());
         reading::rewrites(statement, self.keeps(), |name| {
             let mut all = origins.clone();
-            all.find(|(it, _)| it == name).map(|(_, value)| &**value)
+            let origin = all.find(|(it, _)| it == name);
+            let none = || zone.filter(|zone| zone.is(name)).map(|_| "");
+            origin.map(|(_, value)| &**value).or_else(none)
         })
     }
 
     /// Would the values of the startup packet make a text too long?
     pub fn adds_too_much(&self, facts: &Facts) -> bool {
-        let origins = self.origins.as_deref();
-        origins.is_some_and(|origins| reading::is_too_much(facts, self.keeps(), origins))
+        let zone = self.choice.as_ref().map(|choice| choice.name());
+        self.origins
+            .as_deref()
+            .is_some_and(|origins| reading::is_too_much(facts, self.keeps(), origins, zone))
     }
 
     /// Appends what is said behind an Execute.

@@ -80,6 +80,11 @@ pub fn clears(facts: &Facts) -> bool {
     touches.any(|touch| touch.name == ParameterName::All)
 }
 
+/// RESET ALL.
+pub fn resets_all(facts: &Facts) -> bool {
+    clears(facts) && !facts.statements.iter().any(|it| it.tag == "DISCARD ALL")
+}
+
 /// SET, RESET, LOCK, LISTEN, UNLISTEN, NOTIFY: PostgreSQL runs them without a snapshot, so that SET
 /// TRANSACTION may still follow, and they see no row. Not SHOW: it may show the zone. Where a
 /// parameter is set by anything else, its class is there, too.

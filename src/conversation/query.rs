@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::by_sql::Named;
 use super::client::{Message, Step, has_copy_in, only_cstr};
+use super::extended::clears_too_late;
 use super::in_flight::Expected;
 use super::injection::QueryForm;
 use super::judge::{Judged, blindly};
@@ -101,6 +102,9 @@ impl Conversation {
         }
         if self.chains_blindly(facts) {
             return Sending::Wait;
+        }
+        if self.clears_late(facts) {
+            return Sending::Refused(clears_too_late(cx.who, facts));
         }
         if let Some(refusal) = self.parameters_are_too_many(facts, cx.who) {
             return Sending::Refused(refusal);

@@ -216,32 +216,56 @@ impl Behind<'static> {
     }
 }
 
+/// What decides what is said behind a statement.
+#[derive(Clone, Copy, Default)]
+pub struct Says<'r> {
+    pub keeps: Keeps<'r>,
+    /// The client's parameters, if there are any.
+    pub record: Option<&'r Record>,
+    /// The zone's parameter, where the client has none to go back to, and one that gives it back must not leave what role
+    /// or database have as their default to the rest of the transaction.
+    pub given_back: Option<&'r str>,
+}
+
 /// What is said behind a statement of the client's: a question for each parameter that it sets; where
 /// it resets some, what they had in the startup packet, which the server does not know.
-pub fn behind<'s>(
-    statement: &'s Statement,
-    keeps: Keeps<'_>,
-    record: Option<&Record>,
-) -> Vec<Behind<'s>> {
-    if let Some(localized) = localized(statement, keeps) {
-        let question = |name| Behind {
-            text: question(name, localized),
+pub fn behind<'s>(statement: &'s Statement, says: &Says<'_>) -> Vec<Behind<'s>> {
+    let mut calls = Vec::new();
+    let mut call = |name: &str, value: &str, local: bool| {
+        let [name, value] = [name, value].map(quoted);
+        calls.push(format!("pg_catalog.set_config({name},{value},{local})"));
+    };
+    let form = localized(statement, says.keeps);
+    if form.is_none() {
+        let all = says
+            .record
+            .into_iter()
+            .flat_map(|it| returns(statement, it));
+        all.for_each(|(name, value, local)| call(name, value, local));
+    }
+    if let Some(name) = says.given_back.filter(|name| gives_back(statement, name)) {
+        call(name, "", true);
+    }
+    let said = (!calls.is_empty()).then(|| Behind {
+        text: format!("select {}", calls.join(",")),
+        name: None,
+    });
+    let asked = form.into_iter().flat_map(|form| {
+        names(statement, says.keeps).map(|name| Behind {
+            text: question(name, form),
             name: Some(name),
-        };
-        return names(statement, keeps).map(question).collect();
-    }
-    let all = record.into_iter().flat_map(|it| returns(statement, it));
-    let calls: Vec<String> = all
-        .map(|(name, value, local)| {
-            let [name, value] = [name, value].map(quoted);
-            format!("pg_catalog.set_config({name},{value},{local})")
         })
-        .collect();
-    if calls.is_empty() {
-        return Vec::new();
-    }
-    let text = format!("select {}", calls.join(","));
-    vec![Behind { text, name: None }]
+    });
+    said.into_iter().chain(asked).collect()
+}
+
+/// Does the statement reset the parameter?
+pub fn gives_back(statement: &Statement, parameter: &str) -> bool {
+    statement.parameters.iter().any(|touch| match &touch.name {
+        ParameterName::All => statement.tag != "DISCARD ALL",
+        ParameterName::Named(name) => **name == *parameter && touch.how == ParameterUse::Reset,
+        ParameterName::Dynamic => false,
+    })
 }
 
 /// Is anything said behind a statement that has no local form: does it reset what the startup packet has set?
@@ -311,8 +335,7 @@ pub fn put_query(
     guard: &[u8],
     text: &[u8],
     facts: &Facts,
-    keeps: Keeps<'_>,
-    record: Option<&Record>,
+    says: &Says<'_>,
 ) -> Sent {
     let mut sent = Sent::default();
     let (mut at, mut place) = (0, 0);
@@ -325,20 +348,16 @@ pub fn put_query(
         insert(out, &mut place, guard);
     }
     for statement in &facts.statements {
-        let ours = behind(statement, keeps, record);
+        let form = statement.details.localized.as_ref();
+        let ours = form.map_or_else(Vec::new, |_| behind(statement, says));
         sent.behind.push(ours.len());
         let asked = ours.iter().map(|ours| ours.name.map(Box::from));
         sent.asked.extend(asked);
-        let Some(localized) = statement
-            .details
-            .localized
-            .as_ref()
-            .filter(|_| !ours.is_empty())
-        else {
+        let Some(localized) = form.filter(|_| !ours.is_empty()) else {
             continue;
         };
-        let origin = |name: &str| Some(record?.origins(Some(name)).next()?.1);
-        for rewrite in rewrites(statement, keeps, origin) {
+        let origin = |name: &str| Some(says.record?.origins(Some(name)).next()?.1);
+        for rewrite in rewrites(statement, says.keeps, origin) {
             out.extend_from_slice(&text[at..rewrite.at]);
             place += crate::sql::characters(&text[at..rewrite.at]);
             at = rewrite.at + rewrite.replaces;
@@ -371,7 +390,7 @@ pub fn local_form(sent: &[u8], guard: &[u8]) -> Option<Vec<u8>> {
             let (text, _) = cstr(body)?;
             let facts = describe(text);
             message(&mut out, b'Q', |out| {
-                put_query(out, guard, text, &facts, Keeps::All, None);
+                put_query(out, guard, text, &facts, &Says::default());
                 out.push(0);
             });
             sets(&facts, Keeps::All).then_some(out)

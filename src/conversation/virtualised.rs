@@ -8,7 +8,7 @@ use super::client::{Message, Step};
 use super::in_flight::{Expected, Skipped};
 use super::injection::{Injection, QueryForm};
 use super::parameters::{Parameters, Unkept};
-use super::reading::{self, Sent};
+use super::reading::{self, Says, Sent};
 use super::record::{MAX_BYTES, MAX_NAMES};
 use super::server::{MAX_ERROR, Step as Answer};
 use super::splice::Splice;
@@ -128,7 +128,7 @@ impl Conversation {
         }
         let parameters = injection.parameters.as_ref();
         let would_change = parameters.is_some_and(|parameters| parameters.would_change(facts));
-        let speaks = injection.localizes(facts) || injection.resets_origin(facts);
+        let speaks = injection.speaks(facts);
         // A named Parse of ours must not stand behind a Sync that is not answered (see
         // `Injection::holds_batches`), and what is reported there must not be taken for what is
         // reported behind the end of the transaction.
@@ -164,12 +164,13 @@ impl Conversation {
         let Some(injection) = &mut self.injection else {
             return;
         };
+        let given_back = injection.given_back(facts);
         let parameters = injection.begin_parameters();
         parameters.note(facts);
         let Some(statement) = facts.statements.first() else {
             return;
         };
-        let all = reading::behind(statement, parameters.keeps(), Some(parameters.record()));
+        let all = reading::behind(statement, &says(parameters, given_back.as_deref()));
         all.iter().for_each(|behind| parameters.ask(behind));
         for behind in &all {
             injection.put_behind(out.insert(), behind);
@@ -210,24 +211,18 @@ impl Conversation {
         };
         let parameters = injection.parameters.as_ref();
         let would_change = parameters.is_some_and(|parameters| parameters.would_change(facts));
-        let localizes = injection.localizes(facts);
-        if !localizes && !would_change && !injection.resets_origin(facts) {
+        if !would_change && !injection.speaks(facts) {
             return false;
         }
+        let given_back = injection.given_back(facts);
         let guard = matches!(form, QueryForm::Guarded | QueryForm::PrefixedGuarded);
         let guard = if guard { QUERY_GUARD } else { b"" };
         let text = body.strip_suffix(b"\0").unwrap_or(body);
         let parameters = injection.begin_parameters();
         let mut sent = Sent::default();
         frame::message(out.insert(), b'Q', |out| {
-            sent = reading::put_query(
-                out,
-                guard,
-                text,
-                facts,
-                parameters.keeps(),
-                Some(parameters.record()),
-            );
+            let says = says(parameters, given_back.as_deref());
+            sent = reading::put_query(out, guard, text, facts, &says);
             out.push(0);
         });
         parameters.plan(facts, !guard.is_empty(), sent);
@@ -378,6 +373,14 @@ impl Conversation {
             }
             parameters.ready(idle);
         }
+    }
+}
+
+fn says<'p>(parameters: &'p Parameters, given_back: Option<&'p str>) -> Says<'p> {
+    Says {
+        keeps: parameters.keeps(),
+        record: Some(parameters.record()),
+        given_back,
     }
 }
 

@@ -86,6 +86,8 @@ impl Arg {
 impl Choose {
     fn read(text: &str) -> Option<Self> {
         if let Some(call) = text.strip_prefix("select set_config(") {
+            // The proxy's own, for NULL, which is not bound here.
+            let call = call.replace("coalesce(", "").replace(",'')", "");
             let (args, behind) = call.split_once(')')?;
             let [name, value, local] = args.split(',').collect::<Vec<_>>()[..] else {
                 return None;

@@ -126,6 +126,15 @@ impl Injection {
         form
     }
 
+    /// Appends what sets the zone alone.
+    pub fn put_zone_again(&mut self, out: &mut Vec<u8>, signer: &dyn Signer) -> Option<Form> {
+        let zone = self.zone.as_ref()?;
+        let form = self.keeping.next_form();
+        zone.put(out, &self.name, form, signer);
+        self.cleared = false;
+        Some(form)
+    }
+
     /// Would the statement's names be bound, so that it may turn out to set the zone, and is that entered?
     pub fn may_set_zone(&self, facts: &Facts) -> bool {
         let choice = self.choice.as_ref().filter(|it| it.entering().is_some());

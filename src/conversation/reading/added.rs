@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Keeps, localized};
+use super::{Keeps, gives_back, localized};
 use crate::conversation::Origins;
 use crate::sql::{Facts, ParameterName};
 
@@ -23,11 +23,18 @@ struct Added {
     unset: usize,
 }
 
-/// Is more added than may be? Where less than that is added, it is little more than what is counted.
-pub fn is_too_much(facts: &Facts, keeps: Keeps<'_>, origins: &Origins) -> bool {
+/// Is more added than may be? Where less than that is added, it is little more than what is counted. `given_back`: as
+/// in [`Says`](super::Says).
+pub fn is_too_much(
+    facts: &Facts,
+    keeps: Keeps<'_>,
+    origins: &Origins,
+    given_back: Option<&str>,
+) -> bool {
     let mut statements = facts.statements.iter();
     let speaks = statements.any(|it| it.details.localized.is_some());
-    if !speaks || (origins.kept.is_empty() && origins.pooled.is_empty()) {
+    let returns = !(origins.kept.is_empty() && origins.pooled.is_empty());
+    if !speaks || !(returns || given_back.is_some()) {
         return false;
     }
     let (all, of) = sizes(origins);
@@ -43,7 +50,10 @@ pub fn is_too_much(facts: &Facts, keeps: Keeps<'_>, origins: &Origins) -> bool {
         let unset = form.into_iter().flat_map(|form| form.unset.iter());
         let unset = unset.filter_map(|it| statement.parameters.get(usize::from(it.touch)));
         let resets = resets.map(|touch| size(&touch.name).reset);
-        resets.chain(unset.map(|touch| size(&touch.name).unset))
+        let given = given_back.filter(|name| gives_back(statement, name));
+        let given = given.map(|name| SELECT + CALL + name.len());
+        let unset = unset.map(|touch| size(&touch.name).unset);
+        resets.chain(unset).chain(given)
     });
     let mut sum = 0;
     let mut sums = added.map(|bytes| {
@@ -72,7 +82,7 @@ fn sizes(origins: &Origins) -> (Added, HashMap<&str, Added>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conversation::reading::{put_query, rewrites};
+    use crate::conversation::reading::{Says, put_query, rewrites};
     use crate::conversation::record::Record;
     use crate::sql::describe;
 
@@ -88,13 +98,17 @@ mod tests {
     fn added(text: &str, origins: &Origins) -> Option<usize> {
         let facts = describe(text.as_bytes());
         assert_eq!(facts.undescribed, None);
-        if is_too_much(&facts, Keeps::All, origins) {
+        if is_too_much(&facts, Keeps::All, origins, None) {
             return None;
         }
         let record = Record::new(&origins.kept, &origins.pooled);
         let mut out = Vec::new();
         let text = text.as_bytes();
-        put_query(&mut out, b"", text, &facts, Keeps::All, Some(&record));
+        let says = Says {
+            record: Some(&record),
+            ..Says::default()
+        };
+        put_query(&mut out, b"", text, &facts, &says);
         Some(out.len() - text.len())
     }
 
@@ -137,9 +151,21 @@ mod tests {
         assert!((16 * 8000..=MAX_ADDED + 100).contains(&said), "{said}");
         // Of another parameter, and where there is nothing to return to.
         let facts = describe(text(300).replace("my.p0", "my.q").as_bytes());
-        assert!(!is_too_much(&facts, Keeps::All, &origins));
+        assert!(!is_too_much(&facts, Keeps::All, &origins, None));
         let facts = describe(text(300).as_bytes());
-        assert!(!is_too_much(&facts, Keeps::All, &Origins::default()));
+        let none = Origins::default();
+        assert!(!is_too_much(&facts, Keeps::All, &none, None));
+        // Behind each RESET of a zone stands one more call.
+        let zone = Some("app.tenant_id");
+        for (text, too_much) in [
+            ("RESET app.tenant_id;", true),
+            ("RESET ALL;", true),
+            ("RESET app.tenant;", false),
+        ] {
+            let of = |times| describe(text.repeat(times).as_bytes());
+            let is = |times| is_too_much(&of(times), Keeps::All, &none, zone);
+            assert_eq!((is(1000), is(2000)), (false, too_much), "{text}");
+        }
         assert_eq!(
             rewrites(&facts.statements[0], Keeps::All, |_| None).len(),
             300

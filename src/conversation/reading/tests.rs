@@ -3,7 +3,7 @@ use super::*;
 fn query(text: &str) -> (String, Vec<Move>) {
     let facts = describe(text.as_bytes());
     let mut out = Vec::new();
-    let sent = put_query(&mut out, b"", text.as_bytes(), &facts, Keeps::All, None);
+    let sent = put_query(&mut out, b"", text.as_bytes(), &facts, &Says::default());
     (String::from_utf8(out).unwrap(), sent.moves)
 }
 
@@ -49,14 +49,11 @@ fn a_reset_returns_to_the_startup_packet_at_once() {
     ] {
         let facts = describe(text.as_bytes());
         let mut out = Vec::new();
-        let said = put_query(
-            &mut out,
-            b"",
-            text.as_bytes(),
-            &facts,
-            Keeps::All,
-            Some(&record),
-        );
+        let says = Says {
+            record: Some(&record),
+            ..Says::default()
+        };
+        let said = put_query(&mut out, b"", text.as_bytes(), &facts, &says);
         assert_eq!(String::from_utf8(out).unwrap(), sent);
         assert_eq!(said.behind, [usize::from(text != sent)]);
     }
@@ -83,7 +80,12 @@ fn null_returns_to_the_startup_packet() {
         let facts = describe(text.as_bytes());
         let mut out = Vec::new();
         let all = Keeps::All;
-        put_query(&mut out, b"", text.as_bytes(), &facts, all, Some(&record));
+        let says = Says {
+            keeps: all,
+            record: Some(&record),
+            ..Says::default()
+        };
+        put_query(&mut out, b"", text.as_bytes(), &facts, &says);
         let out = String::from_utf8(out).unwrap();
         assert_eq!(out.split(";select").next(), Some(sent));
     }
@@ -181,7 +183,11 @@ fn where_the_zone_alone_is_kept_a_query_sets_the_rest_for_the_session() {
     ] {
         let facts = describe(text.as_bytes());
         let mut out = Vec::new();
-        put_query(&mut out, b"", text.as_bytes(), &facts, keeps, None);
+        let says = Says {
+            keeps,
+            ..Says::default()
+        };
+        put_query(&mut out, b"", text.as_bytes(), &facts, &says);
         assert_eq!(String::from_utf8(out).unwrap(), sent);
     }
 }

@@ -3,6 +3,7 @@
 use crate::policy::{Objection, State, Who};
 use crate::sql::{
     Bound, Class, ClassSet, Facts, ParameterName, ParameterTouch, ParameterUse, Statement,
+    TransactionControl,
 };
 
 /// Objects to setting, resetting or discarding the zone parameter, and to parameters whose name is
@@ -14,13 +15,16 @@ use crate::sql::{
 /// A login that chooses its zone may set and reset it, where the value can be read: which one it may
 /// be is asked by `zone-not-granted`.
 pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
-    let before = last_that_does_more(facts);
-    let leaves_work = first_that_leaves_work(facts);
     let chooses = who.grant().is_some();
+    let too_late = match chooses {
+        // What it gives back is set to nothing behind it.
+        true => u32::MAX,
+        false => first_too_late(facts),
+    };
+    let place = last_that_does_more(facts)..too_late;
     let statement = touches(facts, who)
         .find(|touch| {
-            let place = before..=leaves_work;
-            let clears = place.contains(&touch.statement.position) && clears(touch.touch);
+            let clears = clears(touch.touch) && place.contains(&touch.statement.position);
             !(clears || (chooses && touch.is_readable()))
         })?
         .statement;
@@ -62,18 +66,28 @@ fn last_that_does_more(facts: &Facts) -> u32 {
     does_more.map_or(0, |statement| statement.position)
 }
 
-/// The position of the first statement that may leave something for the end of the message: triggers that are put
-/// off, a cursor WITH HOLD.
-fn first_that_leaves_work(facts: &Facts) -> u32 {
-    const LEAVE_NOTHING: ClassSet = ClassSet::of(Class::Read)
-        .with(Class::Parameter)
-        .with(Class::Transaction);
-    let mut all = facts.statements.iter();
-    let leaves = all.find(|statement| {
-        let does_more = !statement.classes.minus(LEAVE_NOTHING).is_empty();
-        (does_more || !statement.functions.is_empty()) && !tidies(statement)
+/// The position of the first RESET ALL ahead of which something may have been left for the end of its transaction, which
+/// is that of the message: triggers that are put off, a cursor WITH HOLD. Any query may call a function that writes.
+fn first_too_late(facts: &Facts) -> u32 {
+    use TransactionControl::{Commit, Rollback, TwoPhase};
+    const LEAVE_NOTHING: ClassSet = ClassSet::of(Class::Parameter)
+        .with(Class::Transaction)
+        .with(Class::Show);
+    let mut owes = false;
+    let late = facts.statements.iter().find(|statement| {
+        let ends = matches!(
+            statement.transaction,
+            Some(Commit { .. } | Rollback { .. } | TwoPhase)
+        );
+        let leaves = !statement.classes.minus(LEAVE_NOTHING).is_empty();
+        let leaves = (leaves || !statement.functions.is_empty()) && !tidies(statement);
+        // The server runs DISCARD ALL in no message of several.
+        let resets = statement.parameters.iter().any(clears) && statement.tag != "DISCARD ALL";
+        let late = owes && resets;
+        owes = leaves || (owes && !ends);
+        late
     });
-    leaves.map_or(u32::MAX, |statement| statement.position)
+    late.map_or(u32::MAX, |statement| statement.position)
 }
 
 /// Does it only give back what a session has, without a look at any row? Of calls only that of
@@ -198,8 +212,9 @@ mod tests {
         let objection = |text: &str| judge(&crate::sql::describe(text.as_bytes()), &acme(), CLOSED);
         for text in [
             "reset all",
-            "select 1; reset all",
             "select 1; discard all",
+            "insert into orders default values; commit; reset all",
+            "show app.tenant_id; reset all",
             "set jit = off; reset all",
             "rollback; reset all",
             "reset all; reset all",
@@ -212,6 +227,11 @@ mod tests {
         }
         for text in [
             "reset all; select * from orders",
+            "select 1; reset all",
+            "select writes(); reset all; close all",
+            "commit; insert into orders default values; reset all",
+            "insert into orders default values; begin; reset all",
+            "lock table orders; reset all",
             "reset all; close all; select f()",
             "reset all; select pg_advisory_unlock_all(), f()",
             "reset all; select pg_advisory_unlock_all() from orders",
