@@ -59,8 +59,14 @@ pub fn start(directory: &Directory, settings: &ProxySettings) -> Server {
 
 /// Starts Portcullis on the files in `directory`.
 pub fn serve(directory: &Path) -> Server {
+    serve_with(directory, &[])
+}
+
+/// The same, with these variables in its environment.
+pub fn serve_with(directory: &Path, environment: &[(&str, &Path)]) -> Server {
     let mut portcullis = command(RunAs::Tester, "KILL", program());
     portcullis
+        .envs(environment.iter().copied())
         .args(["serve", "--config"])
         .arg(directory.join("portcullis.toml"));
     Server::start(
