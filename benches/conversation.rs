@@ -9,7 +9,7 @@ mod counting;
 mod steady;
 
 use std::hint::black_box;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use counting::Counting;
 use criterion::measurement::WallTime;
@@ -105,5 +105,74 @@ fn framing(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, conversation, framing);
+/// What a worker reads at a time, bytes.
+const READ: usize = 64 * 1024;
+
+/// As many of these as are read at a time.
+fn full(mut message: impl FnMut(usize) -> Vec<u8>) -> Vec<u8> {
+    let mut all = Vec::new();
+    let mut number = 0;
+    while all.len() < READ {
+        all.extend(message(number));
+        number += 1;
+    }
+    all
+}
+
+fn named(kind: u8, of: u8, name: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    frame::message(&mut out, kind, |body| {
+        body.push(of);
+        frame::put_cstr(body, name.as_bytes());
+    });
+    out
+}
+
+/// The longest that a worker is held by what it reads of one client at a time, of small messages that are not new texts;
+/// those are `benches/gate.rs`'s. The least of several tries: whatever else runs makes it longer.
+fn longest_step(_: &mut Criterion) {
+    let shapes: [(&str, Vec<u8>); 11] = [
+        ("Sync", full(|_| SYNC.to_vec())),
+        ("Flush", full(|_| frame::FLUSH.to_vec())),
+        ("Query, empty", full(|_| query(""))),
+        ("Query, known", full(|_| query("select 1"))),
+        ("Parse, unnamed, known", full(|_| parse(""))),
+        (
+            "Parse, of many names",
+            full(|number| parse(&number.to_string())),
+        ),
+        (
+            "Close, of many names",
+            full(|number| named(b'C', b'S', &number.to_string())),
+        ),
+        ("Close of a portal", full(|_| named(b'C', b'P', ""))),
+        (
+            "Describe, unknown",
+            full(|number| named(b'D', b'S', &number.to_string())),
+        ),
+        ("Bind, Describe, Execute, Sync", full(|_| run("s"))),
+        ("Parse to Sync", full(|_| [parse(""), run("")].concat())),
+    ];
+    println!("longest step of a worker, {READ} bytes read, microseconds:");
+    for (name, read) in shapes {
+        let longest = (0..5).map(|_| {
+            let mut connection = connection(Zone::Kept);
+            connection.prepare(&[parse("s"), SYNC.to_vec()].concat(), Zone::Kept);
+            let (mut rest, mut longest) = (&*read, Duration::ZERO);
+            loop {
+                let begun = Instant::now();
+                let (used, goes_on) = connection.step(rest);
+                longest = longest.max(begun.elapsed());
+                rest = &rest[used..];
+                if !goes_on || rest.is_empty() {
+                    return longest;
+                }
+            }
+        });
+        let longest = longest.min().unwrap_or_default();
+        println!("{name:34} {:>8}", longest.as_micros());
+    }
+}
+
+criterion_group!(benches, conversation, framing, longest_step);
 criterion_main!(benches);

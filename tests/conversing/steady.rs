@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use portcullis::conversation::splice::Splice;
-use portcullis::conversation::{Context, Conversation, Next, Observer, Origins, Setup};
+use portcullis::conversation::{Context, Conversation, Next, Observer, Origins, Setup, Taken};
 use portcullis::policy::{Policy, State, Who};
 use portcullis::protocol::frame::{SYNC, message, put_cstr};
 use portcullis::sql::FactsCache;
@@ -194,8 +194,24 @@ impl<O: Observer> Connection<O> {
         self.server(&[&parsed, READY].concat());
     }
 
+    /// One step with what has been read of the client; bytes used up, and whether it goes on without an answer.
+    #[allow(dead_code, reason = "the test of allocations takes whole batches")]
+    pub fn step(&mut self, read: &[u8]) -> (usize, bool) {
+        let taken = self.take(read);
+        self.own.clear();
+        let goes_on = taken.next == Next::Pause || taken.consumed > 0;
+        (taken.consumed, goes_on && taken.next != Next::Hold)
+    }
+
     /// The client's batch goes in; bytes used up (none: it waits for the answer of the pool).
     fn client(&mut self, batch: &[u8]) -> usize {
+        let taken = self.take(batch);
+        assert!(taken.consumed == batch.len() || taken.next == Next::Hold);
+        assert!(self.own.is_empty());
+        taken.consumed
+    }
+
+    fn take(&mut self, batch: &[u8]) -> Taken {
         let mut context = Context {
             who: &self.who,
             state: State::default(),
@@ -210,10 +226,8 @@ impl<O: Observer> Connection<O> {
             .conversation
             .from_client(batch, &mut context, &mut out, &mut self.own)
             .expect("no protocol error");
-        assert!(taken.consumed == batch.len() || taken.next == Next::Hold);
-        assert!(self.own.is_empty());
         std::hint::black_box(out.finish());
-        taken.consumed
+        taken
     }
 
     /// The server's answer comes out; bytes for the client.
