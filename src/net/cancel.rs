@@ -4,6 +4,8 @@
 //! PostgreSQL documentation, "Canceling Requests in Progress": the request comes on a connection of
 //! its own and gets no answer, whatever becomes of it.
 
+mod room;
+
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,12 +16,12 @@ use dashmap::mapref::entry::Entry;
 use ring::rand::{SecureRandom, SystemRandom};
 use subtle::ConstantTimeEq;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::Semaphore;
 
 use super::peers::{Peers, Request};
 use super::shared::{Shared, Target};
 use crate::protocol::startup::put_cancel;
 use crate::telemetry::labels::CancelOutcome;
+pub(super) use room::Room;
 
 /// Bytes of a secret in protocol 3.2; 3.0 has 4.
 pub const SECRET: usize = 32;
@@ -97,7 +99,8 @@ pub struct Cancels {
     instance: u32,
     peers: Option<Peers>,
     random: SystemRandom,
-    places: Semaphore,
+    /// For the keys of this proxy.
+    room: Room,
     started: Instant,
 }
 
@@ -126,9 +129,25 @@ impl Cancels {
             instance,
             peers,
             random,
-            places: Semaphore::new(places),
+            room: Room::new(places),
             started: Instant::now(),
         }
+    }
+
+    /// Requests that wait, or are carried: their sockets are not about to log in.
+    pub fn there(&self) -> usize {
+        self.rooms().map(Room::there).sum()
+    }
+
+    /// Sockets that they may come to have.
+    pub fn sockets(&self) -> usize {
+        let sockets = self.rooms().map(Room::sockets);
+        sockets.fold(0, usize::saturating_add)
+    }
+
+    fn rooms(&self) -> impl Iterator<Item = &Room> {
+        let of_peers = self.peers.iter().flat_map(Peers::rooms);
+        of_peers.chain([&self.room])
     }
 
     /// Whose server connection a key names. A number that nobody has costs a look into the map, and
@@ -236,15 +255,20 @@ pub async fn carry(shared: &Shared, mut request: Request<'_>) -> CancelOutcome {
         Ok(destination) => destination,
         Err(outcome) => return outcome,
     };
-    // A right key waits: a pool of clients that times out as one must not lose its requests.
-    let place = shared.cancels.places.acquire();
-    let Ok(Ok(_place)) = tokio::time::timeout(PATIENCE, place).await else {
-        return CancelOutcome::Limited;
-    };
-    match current(&destination) {
-        Some(target) => deliver(shared, &target).await,
-        None => CancelOutcome::Idle,
-    }
+    let (Ok(outcome) | Err(outcome)) = carry_own(shared, &destination).await;
+    outcome
+}
+
+/// A right key waits: a pool of clients that times out as one must not lose its requests.
+async fn carry_own(
+    shared: &Shared,
+    destination: &Destination,
+) -> Result<CancelOutcome, CancelOutcome> {
+    let room = &shared.cancels.room;
+    let _seat = room.enter()?;
+    let _place = room.place().await?;
+    let target = current(destination).ok_or(CancelOutcome::Idle)?;
+    Ok(deliver(shared, &target).await)
 }
 
 /// Tells the PgBouncer behind `target` to cancel, and waits until it has taken the request.
