@@ -387,7 +387,7 @@ impl Admitted {
             observes: identity.who.observes() && identity.session.is_none(),
             walsender: settings.walsender,
         };
-        let interrupt = Arc::new(Interrupt::default());
+        let interrupt = key.interrupt();
         let session = identity.session.clone();
         let counts = Rc::clone(worker);
         let watcher = Watcher::new(counts, connection, &identity.who, session.clone());
