@@ -15,7 +15,7 @@ use support::files::write_secret;
 use support::message::{self, column, failed, fine, startup};
 use support::migration::finished;
 use support::ports::Ports;
-use support::process::{Server, spawn, wait_until};
+use support::process::{Server, open_many_files, spawn, wait_until};
 use support::{Login, Stack, StackOptions, Transport, Wire, proxy};
 
 /// The stack's own proxy with `peer_id` 1, and another one with 2 on the same pools and files.
@@ -298,6 +298,52 @@ fn a_peer_that_is_dead_holds_up_nobody_else() {
     }
     let ended = two.cancels(two.http_port, "failed") + two.cancels(two.http_port, "limited");
     assert_eq!(ended, 101);
+}
+
+/// The attack: who sends requests for a peer that never answers filled the places of those who do not log in, and
+/// nobody was let in any more.
+#[test]
+fn a_flood_for_a_peer_that_is_mute_keeps_no_login_and_no_other_request_out() {
+    let mut two = Two::strangers();
+    let mute = TcpListener::bind(("127.0.0.1", two.ports.next())).expect("listen");
+    let mute_port = mute.local_addr().expect("an address").port();
+    let (one, other) = (two.stack.port, two.port);
+    let tls = two.verified();
+    two.introduce(
+        &format!("peer_id = 1\n2 = \"localhost:{other}\"\n3 = \"localhost:{mute_port}\"\n{tls}"),
+        &format!("peer_id = 2\n1 = \"localhost:{one}\"\n{tls}"),
+    );
+    // Then 1000 may be arriving.
+    let workers = "workers = 2";
+    let few = format!("{workers}\nmax_client_conn = 100");
+    two.stack.reconfigure(workers, &few);
+    open_many_files();
+    let elsewhere = two.stack.login_at(other, "shop_plain", "app");
+    let mut wires = [two.sleeping(), Wire::login(&elsewhere)];
+    sleep(&two.stack, &mut wires[1]);
+    let before = two.stack.memory("VmRSS");
+    let flood: Vec<Wire> = (0..1_300_u32)
+        .map(|secret| {
+            let mut wire = Wire::open(one);
+            wire.send(&message::cancel(
+                &[[3, 1, 2, 3], secret.to_be_bytes()].concat(),
+            ));
+            wire
+        })
+        .collect();
+    let mut entered = Wire::login(&two.login());
+    assert_eq!(column(&entered.query("SELECT 1")), ["1"]);
+    for wire in &mut wires {
+        cancel(one, &wire.cancel_key);
+        is_cancelled(wire);
+    }
+    let limited = two.cancels(two.stack.http_port, "limited");
+    assert!(limited >= 100, "{limited} found no room");
+    let grown = two.stack.memory("VmRSS").saturating_sub(before);
+    assert!(grown < 50 << 20, "{} MB", grown >> 20);
+    for mut wire in flood {
+        assert!(wire.receive_to_end().is_empty());
+    }
 }
 
 #[test]

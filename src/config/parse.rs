@@ -320,6 +320,12 @@ impl Parser<'_> {
                 ("64kB", "4GB"),
                 defaults.facts_cache_bytes,
             ),
+            max_prepared_bytes: self.bytes(
+                &mut table,
+                "max_prepared_bytes",
+                ("1MB", "64GB"),
+                defaults.max_prepared_bytes,
+            ),
             max_cancels: count(max_cancels).unwrap_or(defaults.max_cancels),
         };
         self.reader.finish(table);
@@ -395,6 +401,7 @@ fn default_limits() -> Limits {
         server_role_max_age: Duration::from_secs(60),
         drain_timeout: Duration::from_secs(30),
         facts_cache_bytes: 16 << 20,
+        max_prepared_bytes: 512 << 20,
         max_cancels: 64,
     }
 }

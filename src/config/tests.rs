@@ -41,6 +41,7 @@ server_connect_timeout = "5s"
 server_role_max_age = "0s"
 drain_timeout = "1min"
 facts_cache_bytes = "8MB"
+max_prepared_bytes = "1GB"
 max_cancels = 7
 [log]
 format = "text"
@@ -142,6 +143,7 @@ fn a_complete_file_is_read() {
     assert_eq!(config.limits.max_statement_bytes, 2 << 20);
     assert_eq!(config.limits.drain_timeout, Duration::from_secs(60));
     assert_eq!(config.limits.max_cancels, 7);
+    assert_eq!(config.limits.max_prepared_bytes, 1 << 30);
     assert_eq!(config.limits.server_role_max_age, Duration::ZERO);
     assert_eq!(
         (config.log.json, config.log.level.as_str()),
@@ -159,9 +161,10 @@ fn the_rest_has_defaults() {
     assert_eq!(
         (
             config.limits.max_statement_bytes,
-            config.limits.facts_cache_bytes
+            config.limits.facts_cache_bytes,
+            config.limits.max_prepared_bytes,
         ),
-        (1 << 20, 16 << 20)
+        (1 << 20, 16 << 20, 512 << 20)
     );
     assert_eq!(config.limits.client_login_timeout, Duration::from_secs(60));
     assert_eq!(
@@ -211,7 +214,7 @@ fn several_mistakes_are_told_in_one_run_and_in_order() {
         .iter()
         .map(|problem| problem.line)
         .collect();
-    assert_eq!(lines, [9, 23, 35]);
+    assert_eq!(lines, [9, 23, 36]);
 }
 
 #[test]
@@ -228,7 +231,7 @@ fn unknown_keys_are_told_what_was_meant() {
         told("[route.session]", "[route.sesion]"),
         ["24: unknown key \"route.sesion\" | did you mean \"session\"?"]
     );
-    assert_eq!(told("[log]", "[colour]"), ["36: unknown key \"colour\""]);
+    assert_eq!(told("[log]", "[colour]"), ["37: unknown key \"colour\""]);
 }
 
 #[test]
@@ -303,7 +306,7 @@ fn types_and_units_are_told() {
     );
     assert_eq!(
         told("format = \"text\"", "format = 1"),
-        ["37: \"log.format\" must be a string, not an integer"]
+        ["38: \"log.format\" must be a string, not an integer"]
     );
     assert_eq!(
         told("hosts = [\"session.internal:6432\"]", "hosts = \"a:1\""),
@@ -311,7 +314,7 @@ fn types_and_units_are_told() {
     );
     assert_eq!(
         told("[log]", "[[log]]"),
-        ["36: \"log\" must be a table, not an array"]
+        ["37: \"log\" must be a table, not an array"]
     );
 }
 

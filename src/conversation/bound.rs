@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::Conversation;
 use super::client::Message;
 use super::in_flight::Expected;
-use super::names::{MAX_BYTES, Prepared};
+use super::names::Prepared;
 use super::prepared::Called;
 use super::reading;
 use super::splice::Splice;
@@ -39,7 +39,8 @@ impl Conversation {
     /// Do so many unanswered messages wait with descriptions of their own that no other may be sent? What is
     /// bound makes one for each Bind.
     pub(super) fn binds_too_much(&self, facts: &Facts) -> bool {
-        self.in_flight.pending_bytes() > MAX_BYTES && facts.statements.first().is_some_and(binds)
+        self.in_flight.pending_bytes() > self.most_pending()
+            && facts.statements.first().is_some_and(binds)
     }
 
     /// Reads what a Bind sets by its values: the names of parameters, and the zone.

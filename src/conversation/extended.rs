@@ -7,7 +7,8 @@ use super::client::{Message, Step, bad_layout, only_cstr};
 use super::in_flight::{Expected, Pending, Space};
 use super::judge::Judged;
 use super::names::{
-    MAX_BYTES, MAX_NAMES, Prepared, bytes_of, is_cut, name_too_long, too_many_names,
+    ALWAYS_KEPT, MAX_BYTES, MAX_NAMES, Prepared, bytes_of, is_cut, name_too_long, no_memory_left,
+    too_many_names,
 };
 use super::prepared::{self, Called};
 use super::reading;
@@ -95,8 +96,11 @@ impl Conversation {
             facts,
         };
         let taken = matches!(taken, Lookup::Known(_));
-        if !taken && !self.room_for_a_name(name, Some(&meaning)) {
-            let refusal = too_many_names(cx.who);
+        let refusal = match taken {
+            true => None,
+            false => self.no_room_for(name, &meaning, cx.who),
+        };
+        if let Some(refusal) = refusal {
             return Ok(self.refuse_extended(message, refusal, cx, out));
         }
         self.put_prefix_for_parse(&meaning.facts, meaning.followed, cx, out);
@@ -150,8 +154,7 @@ impl Conversation {
         if let Some(refusal) = refusal {
             return Ok(self.refuse_extended(message, refusal, cx, out));
         }
-        if !self.room_for_a_name(portal, Some(&prepared)) {
-            let refusal = too_many_names(cx.who);
+        if let Some(refusal) = self.no_room_for(portal, &prepared, cx.who) {
             return Ok(self.refuse_extended(message, refusal, cx, out));
         }
         if self.must_know(&prepared.facts, out) {
@@ -351,11 +354,38 @@ impl Conversation {
         }
     }
 
-    fn room_for_a_name(&self, name: &[u8], meaning: Option<&Prepared>) -> bool {
-        let bytes = self.names.bytes() + self.in_flight.pending_bytes();
-        name.is_empty()
-            || (self.names.count() + self.in_flight.pending_names() < MAX_NAMES
-                && bytes + bytes_of(name, meaning) <= MAX_BYTES)
+    /// What is kept of prepared statements and portals, or will be if what is in flight succeeds; bytes.
+    pub fn kept_bytes(&self) -> usize {
+        self.named_bytes() + self.names.unnamed_bytes()
+    }
+
+    fn named_bytes(&self) -> usize {
+        self.names.bytes() + self.in_flight.pending_bytes()
+    }
+
+    /// So much of them may be kept here, by what other connections leave.
+    pub fn may_keep(&mut self, bytes: usize) {
+        self.room = bytes.max(ALWAYS_KEPT);
+    }
+
+    /// What may wait for answers of them before anything more is sent.
+    pub(super) fn most_pending(&self) -> usize {
+        MAX_BYTES.min(self.room)
+    }
+
+    /// The refusal of one more, if there is no room for it. An unnamed one takes the place of the one before: of
+    /// those only long ones are a matter of room.
+    fn no_room_for(&self, name: &[u8], meaning: &Prepared, who: &Who) -> Option<Box<Refusal>> {
+        if name.is_empty() && meaning.text_bytes() <= ALWAYS_KEPT {
+            return None;
+        }
+        let more = bytes_of(name, Some(meaning));
+        let too_many = self.names.count() + self.in_flight.pending_names() >= MAX_NAMES
+            || self.named_bytes() + more > MAX_BYTES;
+        if !name.is_empty() && too_many {
+            return Some(too_many_names(who));
+        }
+        (self.kept_bytes() + more > self.room).then(|| no_memory_left(who))
     }
 }
 

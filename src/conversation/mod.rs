@@ -54,6 +54,7 @@ pub use bound::without_what_is_bound;
 use by_sql::BySql;
 use in_flight::InFlight;
 use injection::Injection;
+pub use names::ALWAYS_KEPT;
 use names::Names;
 pub use observing::Change;
 use observing::Onlooker;
@@ -225,6 +226,8 @@ enum Batch {
 pub struct Conversation {
     connection: u32,
     max_statement_bytes: usize,
+    /// What prepared statements may take here, by what other connections leave; bytes.
+    room: usize,
     record: bool,
     replaceable: bool,
     walsender: bool,
@@ -289,6 +292,7 @@ impl Conversation {
         Self {
             connection: setup.connection,
             max_statement_bytes: setup.max_statement_bytes,
+            room: usize::MAX,
             record: setup.record,
             replaceable: pooled,
             walsender: setup.walsender,

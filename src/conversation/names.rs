@@ -19,6 +19,9 @@ pub const MAX_NAMES: usize = 20_000;
 /// texts where they are recorded. As many as [`MAX_NAMES`] of ordinary statements fit.
 pub const MAX_BYTES: usize = 8 * 1024 * 1024;
 
+/// What may be kept here whatever other connections keep, bytes.
+pub const ALWAYS_KEPT: usize = 64 * 1024;
+
 /// PostgreSQL keeps so many bytes of a name: two that are longer may be the same there, and are others here.
 const LONGEST_NAME: usize = 63;
 
@@ -38,6 +41,14 @@ pub struct Prepared {
     pub followed: bool,
     /// It is a DEALLOCATE that goes to the server as something else: see `prepared::deallocated`.
     pub deallocates: bool,
+}
+
+impl Prepared {
+    /// What is kept of its text.
+    pub fn text_bytes(&self) -> usize {
+        let text = self.text.as_ref().map_or(0, |text| text.len());
+        text + self.source.as_ref().map_or(0, |source| source.bytes())
+    }
 }
 
 /// Would PostgreSQL cut it?
@@ -67,13 +78,21 @@ pub fn too_many_names(who: &Who) -> Box<Refusal> {
     Box::new(objection.refuse(Guard::StatementBounds, who, None))
 }
 
+/// The refusal of a statement or portal for which other connections leave no memory.
+pub fn no_memory_left(who: &Who) -> Box<Refusal> {
+    let objection = Objection::new("no memory is left for prepared statements and portals")
+        .sqlstate(SqlState::OUT_OF_MEMORY)
+        .detail("What is kept of them for all connections together has reached max_prepared_bytes")
+        .hint("Close statements that are no longer used, here or on other connections");
+    Box::new(objection.refuse(Guard::StatementBounds, who, None))
+}
+
 /// What a name and its meaning take, bytes: a little more than they really do.
 pub fn bytes_of(name: &[u8], meaning: Option<&Prepared>) -> usize {
     const ENTRY: usize = size_of::<(Box<[u8]>, Prepared)>() + 2 * size_of::<usize>();
     let meaning = meaning.map_or(0, |prepared| {
         weight(&prepared.facts)
-            + prepared.text.as_ref().map_or(0, |text| text.len())
-            + prepared.source.as_ref().map_or(0, |it| it.bytes())
+            + prepared.text_bytes()
             + prepared.moves.as_ref().map_or(0, |it| size_of_val(&it[..]))
     });
     ENTRY + name.len() + meaning
@@ -209,6 +228,12 @@ impl Names {
     /// What they take, as [`bytes_of`] counts.
     pub fn bytes(&self) -> usize {
         self.maps().map(|map| map.bytes).sum()
+    }
+
+    /// What is kept of the texts of the unnamed statement and portal. Of the rest of them there is little.
+    pub fn unnamed_bytes(&self) -> usize {
+        let both = [&self.unnamed, &self.portal];
+        both.into_iter().flatten().map(Prepared::text_bytes).sum()
     }
 
     fn maps(&self) -> impl Iterator<Item = &Map> {

@@ -28,7 +28,7 @@ pub(super) use source::parts;
 use super::client::{Message, Step};
 use super::in_flight::{Expected, Space};
 use super::injection::shared::{ReadUnder, moves_with};
-use super::names::{MAX_BYTES, Prepared, is_cut};
+use super::names::{Prepared, is_cut};
 use super::reading::{self, Keeps, Rewrite};
 use super::splice::Splice;
 use super::{Batch, Context, Conversation, Observer};
@@ -186,7 +186,7 @@ impl Conversation {
     pub(super) fn remembers_too_much(&self) -> bool {
         let injection = self.injection.as_ref();
         let remembers = self.remembers() || injection.is_some_and(|it| it.keeps_zone_only());
-        remembers && self.in_flight.pending_bytes() > MAX_BYTES
+        remembers && self.in_flight.pending_bytes() > self.most_pending()
     }
 
     /// Does a name go to the pool as it is, which follows it?

@@ -4,9 +4,12 @@
 //! PostgreSQL documentation, "Canceling Requests in Progress": the request comes on a connection of
 //! its own and gets no answer, whatever becomes of it.
 
+mod room;
+mod route;
+
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
@@ -14,12 +17,14 @@ use dashmap::mapref::entry::Entry;
 use ring::rand::{SecureRandom, SystemRandom};
 use subtle::ConstantTimeEq;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::Semaphore;
 
+use super::interrupt::Interrupt;
 use super::peers::{Peers, Request};
 use super::shared::{Shared, Target};
 use crate::protocol::startup::put_cancel;
 use crate::telemetry::labels::CancelOutcome;
+pub(super) use room::Room;
+use route::Route;
 
 /// Bytes of a secret in protocol 3.2; 3.0 has 4.
 pub const SECRET: usize = 32;
@@ -34,9 +39,6 @@ const MAX_OWN_GUESSES: u32 = 10_000;
 /// To deliver one request.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Where requests with one key go; `None` between two server connections.
-type Destination = Arc<Mutex<Option<Target>>>;
-
 struct Key {
     secret: [u8; SECRET],
     /// How much of it the client was given.
@@ -47,7 +49,7 @@ struct Key {
     own_guesses: Guesses,
     /// Wrong secrets from others.
     guesses: Guesses,
-    target: Destination,
+    route: Arc<Route>,
 }
 
 /// Wrong secrets in the window that is open: its number in the upper half, their count in the lower.
@@ -97,7 +99,8 @@ pub struct Cancels {
     instance: u32,
     peers: Option<Peers>,
     random: SystemRandom,
-    places: Semaphore,
+    /// For the keys of this proxy.
+    room: Room,
     started: Instant,
 }
 
@@ -108,7 +111,7 @@ pub struct CancelKey {
     pub process: u32,
     secret: [u8; SECRET],
     length: usize,
-    target: Destination,
+    route: Arc<Route>,
 }
 
 impl Cancels {
@@ -126,9 +129,25 @@ impl Cancels {
             instance,
             peers,
             random,
-            places: Semaphore::new(places),
+            room: Room::new(places),
             started: Instant::now(),
         }
+    }
+
+    /// Requests that wait, or are carried: their sockets are not about to log in.
+    pub fn there(&self) -> usize {
+        self.rooms().map(Room::there).sum()
+    }
+
+    /// Sockets that they may come to have.
+    pub fn sockets(&self) -> usize {
+        let sockets = self.rooms().map(Room::sockets);
+        sockets.fold(0, usize::saturating_add)
+    }
+
+    fn rooms(&self) -> impl Iterator<Item = &Room> {
+        let of_peers = self.peers.iter().flat_map(Peers::rooms);
+        of_peers.chain([&self.room])
     }
 
     /// Whose server connection a key names. A number that nobody has costs a look into the map, and
@@ -139,10 +158,10 @@ impl Cancels {
         secret: &[u8],
         from: Option<IpAddr>,
         window: u32,
-    ) -> Result<Destination, CancelOutcome> {
+    ) -> Result<Arc<Route>, CancelOutcome> {
         let key = self.keys.get(&process).ok_or(CancelOutcome::UnknownKey)?;
         key.check(secret, from, window)?;
-        Ok(Arc::clone(&key.target))
+        Ok(Arc::clone(&key.route))
     }
 
     /// The number of the window that is open, from 1.
@@ -168,21 +187,21 @@ impl CancelKey {
                 continue;
             }
             if let Entry::Vacant(place) = cancels.keys.entry(process) {
-                let target = Arc::new(Mutex::new(None));
+                let route = Arc::new(Route::new(Arc::default()));
                 place.insert(Key {
                     secret,
                     length,
                     owner,
                     own_guesses: Guesses::default(),
                     guesses: Guesses::default(),
-                    target: Arc::clone(&target),
+                    route: Arc::clone(&route),
                 });
                 return Some(Self {
                     shared: Arc::clone(shared),
                     process,
                     secret,
                     length,
-                    target,
+                    route,
                 });
             }
         }
@@ -196,12 +215,17 @@ impl CancelKey {
 
     /// Where requests with this key go from now on.
     pub fn lead_to(&self, target: Option<Target>) {
-        *self.target.lock().unwrap_or_else(PoisonError::into_inner) = target;
+        self.route.lead_to(target);
     }
 
     /// Where they go now.
     pub fn target(&self) -> Option<Target> {
-        current(&self.target)
+        self.route.target()
+    }
+
+    /// Of the client whose key it is. It is asked whether anything runs.
+    pub fn interrupt(&self) -> Arc<Interrupt> {
+        Arc::clone(&self.route.interrupt)
     }
 }
 
@@ -212,12 +236,8 @@ impl Drop for CancelKey {
     }
 }
 
-fn current(destination: &Destination) -> Option<Target> {
-    let target = destination.lock();
-    target.unwrap_or_else(PoisonError::into_inner).clone()
-}
-
-/// Carries one request, here or to the peer whose key it is: at most 5 s for a place, and 5 s to deliver it.
+/// Carries one request, here or to the peer whose key it is: at most 5 s for a place, and 5 s to deliver it;
+/// and for one of this proxy's keys as long again, behind another one with the same key.
 pub async fn carry(shared: &Shared, mut request: Request<'_>) -> CancelOutcome {
     let cancels = &shared.cancels;
     if let Some(peers) = &cancels.peers {
@@ -232,19 +252,25 @@ pub async fn carry(shared: &Shared, mut request: Request<'_>) -> CancelOutcome {
         secret,
         from,
     } = request;
-    let destination = match cancels.find(process, secret, from, cancels.window()) {
-        Ok(destination) => destination,
+    let route = match cancels.find(process, secret, from, cancels.window()) {
+        Ok(route) => route,
         Err(outcome) => return outcome,
     };
-    // A right key waits: a pool of clients that times out as one must not lose its requests.
-    let place = shared.cancels.places.acquire();
-    let Ok(Ok(_place)) = tokio::time::timeout(PATIENCE, place).await else {
-        return CancelOutcome::Limited;
-    };
-    match current(&destination) {
-        Some(target) => deliver(shared, &target).await,
-        None => CancelOutcome::Idle,
+    let (Ok(outcome) | Err(outcome)) = carry_own(shared, &route).await;
+    outcome
+}
+
+/// A right key waits: a pool of clients that times out as one must not lose its requests.
+async fn carry_own(shared: &Shared, route: &Route) -> Result<CancelOutcome, CancelOutcome> {
+    let room = &shared.cancels.room;
+    let _seat = room.enter()?;
+    let _turn = route.turn().await?;
+    if route.target().is_none() || route.rests().await {
+        return Err(CancelOutcome::Idle);
     }
+    let _place = room.place().await?;
+    let target = route.target().ok_or(CancelOutcome::Idle)?;
+    Ok(deliver(shared, &target).await)
 }
 
 /// Tells the PgBouncer behind `target` to cancel, and waits until it has taken the request.
@@ -285,7 +311,7 @@ mod tests {
                 owner: OWNER,
                 own_guesses: Guesses::default(),
                 guesses: Guesses::default(),
-                target: Arc::default(),
+                route: Arc::new(Route::new(Arc::default())),
             };
             cancels.keys.insert(*number, key);
         }

@@ -14,7 +14,6 @@ use super::cancel::{self, CancelKey};
 use super::exit::Exit;
 use super::farewell::{leave, say};
 use super::handshake::{self, Ended, Hello, Wish};
-use super::interrupt::Interrupt;
 use super::login::{self, Identity, Refused};
 use super::observer::Watcher;
 use super::peers::Request;
@@ -80,7 +79,6 @@ pub(super) struct Ready {
     pub identity: Identity,
     settings: Settings,
     pub key: CancelKey,
-    interrupt: Arc<Interrupt>,
     _seat: Seat,
     _share: Option<Share>,
 }
@@ -387,7 +385,6 @@ impl Admitted {
             observes: identity.who.observes() && identity.session.is_none(),
             walsender: settings.walsender,
         };
-        let interrupt = Arc::new(Interrupt::default());
         let session = identity.session.clone();
         let counts = Rc::clone(worker);
         let watcher = Watcher::new(counts, connection, &identity.who, session.clone());
@@ -406,7 +403,7 @@ impl Admitted {
             who: identity.who.clone(),
             watcher,
             session,
-            interrupt: Arc::clone(&interrupt),
+            interrupt: key.interrupt(),
             standing: Standing::new(identity.generation),
         });
         Box::new(Ready {
@@ -414,7 +411,6 @@ impl Admitted {
             identity,
             settings,
             key,
-            interrupt,
             _seat: seat,
             _share: share,
         })
@@ -429,13 +425,13 @@ async fn stay(mut ready: Box<Ready>, worker: &Rc<Worker>, connection: u32) {
     worker
         .interrupts
         .borrow_mut()
-        .insert(connection, Arc::clone(&ready.interrupt));
+        .insert(connection, ready.key.interrupt());
     if worker.draining.get() {
-        ready.interrupt.drain();
+        ready.key.interrupt().drain();
     }
     worker.counters.route_entered(ready.identity.route);
     let watch = ready.identity.session.as_ref().map(|session| {
-        let (session, interrupt) = (Arc::clone(session), Arc::clone(&ready.interrupt));
+        let (session, interrupt) = (Arc::clone(session), ready.key.interrupt());
         tokio::task::spawn_local(async move {
             session.ended().await;
             interrupt.end();

@@ -1,18 +1,22 @@
-//! Lets the rest of the process stop a connection.
+//! Lets the rest of the process stop a connection, or ask it whether it rests.
 
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 const DRAIN: u8 = 1;
 const END: u8 = 2;
+const QUESTION: u8 = 4;
 
 /// Lets others stop a pump.
 #[derive(Debug, Default)]
 pub struct Interrupt {
     wish: AtomicU8,
     waker: Mutex<Option<Waker>>,
+    question: Mutex<Option<oneshot::Sender<bool>>>,
 }
 
 impl Interrupt {
@@ -38,6 +42,28 @@ impl Interrupt {
     /// Look around: something else than a wish has changed.
     pub fn wake(&self) {
         self.ask(0);
+    }
+
+    /// Does nothing run for the client, and is there nothing of it that is yet to be read? No answer comes from
+    /// one that looks at neither, or is asked again.
+    pub fn does_it_rest(&self) -> oneshot::Receiver<bool> {
+        let (sender, receiver) = oneshot::channel();
+        *self.question() = Some(sender);
+        self.ask(QUESTION);
+        receiver
+    }
+
+    /// Where the answer is to go, if that was asked. Costs a load where it was not.
+    pub fn asked(&self) -> Option<oneshot::Sender<bool>> {
+        if self.wish.load(Ordering::Acquire) & QUESTION == 0 {
+            return None;
+        }
+        self.wish.fetch_and(!QUESTION, Ordering::AcqRel);
+        self.question().take()
+    }
+
+    fn question(&self) -> MutexGuard<'_, Option<oneshot::Sender<bool>>> {
+        self.question.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ask(&self, wish: u8) {

@@ -13,10 +13,9 @@ use std::sync::Arc;
 
 use ring::hmac;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::cancel::{PATIENCE, SECRET};
+use super::cancel::{PATIENCE, Room, SECRET};
 use super::dial::connect_to;
 use crate::config::{Config, Endpoint};
 use crate::protocol::startup::put_cancel;
@@ -41,8 +40,8 @@ pub struct Peers {
 struct Peer {
     id: u8,
     endpoint: Endpoint,
-    /// Requests on their way to it. Each has its own: one that does not answer holds up no other.
-    places: Semaphore,
+    /// For requests on their way to it.
+    room: Room,
 }
 
 /// A cancel request.
@@ -83,11 +82,10 @@ impl Peers {
         secret: &[u8; 32],
     ) -> Self {
         let peer = |(id, endpoint)| {
-            let places = Semaphore::new(places);
             let peer = Peer {
                 id,
                 endpoint,
-                places,
+                room: Room::new(places),
             };
             (id, peer)
         };
@@ -98,6 +96,11 @@ impl Peers {
             others: others.map(peer).collect(),
             mac: hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()),
         }
+    }
+
+    /// For the requests to each of them.
+    pub fn rooms(&self) -> impl Iterator<Item = &Room> {
+        self.others.values().map(|peer| &peer.room)
     }
 
     /// A request of this proxy's own keys, passed on to it or not; else it has been dealt with, over
@@ -112,7 +115,10 @@ impl Peers {
     ) -> Result<Request<'r>, CancelOutcome> {
         match self.concern(request) {
             Concern::Own(request) => Ok(request),
-            Concern::Other(peer) => Err(self.pass_on(request, peer, tls).await),
+            Concern::Other(peer) => {
+                let (Ok(outcome) | Err(outcome)) = self.pass_on(request, peer, tls).await;
+                Err(outcome)
+            }
             Concern::Nobody => Err(CancelOutcome::UnknownKey),
         }
     }
@@ -182,13 +188,12 @@ impl Peers {
         request: Request<'_>,
         peer: &Peer,
         tls: Option<&Arc<rustls::ClientConfig>>,
-    ) -> CancelOutcome {
+    ) -> Result<CancelOutcome, CancelOutcome> {
         if request.secret.len() != 4 && request.secret.len() != SECRET {
-            return CancelOutcome::UnknownKey; // no proxy gives such a key
+            return Err(CancelOutcome::UnknownKey); // no proxy gives such a key
         }
-        let Ok(Ok(_place)) = timeout(PATIENCE, peer.places.acquire()).await else {
-            return CancelOutcome::Limited;
-        };
+        let _seat = peer.room.enter()?;
+        let _place = peer.room.place().await?;
         let packet = self.passed_on(&request);
         let delivery = async {
             let mut stream = connect_to(&peer.endpoint, tls).await?;
@@ -199,13 +204,13 @@ impl Peers {
             Ok::<(), std::io::Error>(())
         };
         let why = match timeout(PATIENCE, delivery).await {
-            Ok(Ok(())) => return CancelOutcome::PassedOn,
+            Ok(Ok(())) => return Ok(CancelOutcome::PassedOn),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "timed out".to_owned(),
         };
         let (id, address) = (peer.id, &peer.endpoint);
         crate::limited!(warn, peer = id, %address, why, "a cancel request could not be passed on");
-        CancelOutcome::Failed
+        Ok(CancelOutcome::Failed)
     }
 }
 

@@ -49,7 +49,7 @@ struct Control {
 impl Proxy {
     /// Opens the ports and starts the threads. Clients are told 57P03 until [`Self::run`].
     pub fn start(shared: Arc<Shared>) -> io::Result<Self> {
-        raise_descriptor_limit(&shared.config);
+        raise_descriptor_limit(&shared);
         let listen = &shared.config.listen;
         let named =
             |what: &str, error: io::Error| io::Error::new(error.kind(), format!("{what}: {error}"));
@@ -274,12 +274,13 @@ async fn check_routes(shared: &Shared) {
     }
 }
 
-/// Two descriptors a client, one for each socket that has not logged in, and some.
-fn raise_descriptor_limit(config: &Config) {
+/// Two descriptors a client, one for each socket that has not logged in, those for cancel requests, and some.
+fn raise_descriptor_limit(shared: &Shared) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    let clients = config.listen.max_client_conn;
-    let wanted = (2 * clients + most_arriving(clients) + 256) as u64;
+    let clients = shared.config.listen.max_client_conn;
+    let cancels = shared.cancels.sockets();
+    let wanted = (2 * clients + most_arriving(clients) + 256).saturating_add(cancels) as u64;
     if limit.current.is_some_and(|current| current < wanted) {
         let raised = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
         let new = Rlimit {

@@ -201,6 +201,7 @@ impl Pump {
         let worker = Rc::clone(&self.worker);
         let mut scratch = worker.scratch.borrow_mut();
         let polled = self.turn(cx, &mut scratch, began);
+        self.charge.keep(self.conversation.kept_bytes());
         // A burst must not stay with the worker for ever.
         scratch.out.clear();
         scratch.out.shrink_to(4 * READ);
@@ -409,6 +410,7 @@ impl Pump {
         own: &mut Vec<u8>,
     ) -> Result<usize, Exit> {
         self.keep_up();
+        self.conversation.may_keep(self.charge.room());
         own.clear();
         let mut splice = Splice::new(input, out);
         let taken = {

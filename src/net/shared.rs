@@ -159,6 +159,8 @@ pub struct Shared {
     pub next_connection: AtomicU32,
     /// Bytes held, of [`MAX_HELD`].
     pub held: AtomicUsize,
+    /// Bytes kept of prepared statements, of `max_prepared_bytes`: see [`super::charge`].
+    pub kept: AtomicUsize,
     /// Sockets being served, logged in or not.
     pub clients: AtomicUsize,
     /// Clients that are logged in, or about to be: those of `max_client_conn`.
@@ -207,6 +209,7 @@ impl Shared {
             mock_secret: parts.mock_secret,
             next_connection: AtomicU32::new(1),
             held: AtomicUsize::new(0),
+            kept: AtomicUsize::new(0),
             clients: AtomicUsize::new(0),
             logged_in: AtomicUsize::new(0),
             login_counts: DashMap::new(),

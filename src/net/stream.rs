@@ -2,10 +2,12 @@
 
 use std::future::Future;
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
@@ -64,6 +66,18 @@ impl Stream {
     pub fn peer_address(&self) -> Option<IpAddr> {
         let address = self.socket().peer_addr().ok()?;
         Some(address.ip().to_canonical())
+    }
+
+    /// Is there nothing of the peer that was not read, not even its end? Asks the kernel: what the runtime knows
+    /// of the socket may be older.
+    pub fn is_read_up(&self) -> bool {
+        let decrypted = match self {
+            Self::Plain(_) => true,
+            Self::Tls(tls) => tls.get_ref().1.wants_read(),
+        };
+        let mut byte = [MaybeUninit::uninit()];
+        let peeked = SockRef::from(self.socket()).peek(&mut byte);
+        decrypted && peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Has the peer ended its side, whatever of it was not read yet?

@@ -157,7 +157,8 @@ async fn serve(shared: Arc<Shared>, load: Arc<AtomicUsize>, mut inbox: mpsc::Rec
                     shared: Arc::clone(&shared),
                     load: Arc::clone(&load),
                 };
-                let arriving = sockets.saturating_sub(shared.logged_in.load(Ordering::Relaxed));
+                let others = shared.logged_in.load(Ordering::Relaxed) + shared.cancels.there();
+                let arriving = sockets.saturating_sub(others);
                 let origin = origin(socket.peer_addr().ok().map(|address| address.ip()));
                 if arriving >= most_arriving(shared.config.listen.max_client_conn) {
                     worker.counters.client_rejected(Rejected::Arriving);

@@ -126,6 +126,8 @@ words! {
         UnknownKey = "unknown-key",
         /// Nothing was running at the server for this key.
         Idle = "idle",
+        /// One with the same key waited already, and does for both.
+        Merged = "merged",
         /// Over the limit of requests at a time, or too many wrong secrets came for this key lately.
         Limited = "limited",
         /// The server, or the peer, could not be reached in time.

@@ -16,11 +16,21 @@ impl Pump {
             self.registered = true;
             self.interrupt.register(cx);
         }
+        if let Some(answer) = self.interrupt.asked() {
+            let _ = answer.send(self.rests());
+        }
         if self.interrupt.is_ended() {
             return Err(Exit::Ended);
         }
         self.keep_up();
         Ok(())
+    }
+
+    /// Is there nothing that a cancel request could be meant for, be it a statement whose bytes have just come?
+    /// Who only looks on does not know what runs.
+    fn rests(&self) -> bool {
+        let read = self.from_client.is_empty() && self.client.is_read_up();
+        read && self.is_idle() && !self.only_looks_on()
     }
 
     /// Is it time to end, after what was answered last? A stream has no end of its own: it is as good to
