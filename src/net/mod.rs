@@ -36,4 +36,5 @@ mod signer;
 mod stall;
 mod standing;
 pub mod stream;
+pub mod unproved;
 pub mod worker;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::difference::difference;
 use super::load::{self, PolicyFile, Tls, Users};
 use super::shared::{Files as Parts, Shared, Snapshot};
+use super::unproved;
 use super::worker::WorkerHandle;
 use crate::auth::userlist;
 use crate::config::{Config, Problem, Severity};
@@ -289,6 +290,7 @@ impl Reloader {
             new = true;
         }
         if new {
+            unproved::note(&parts.policy, &parts.users, &parts.keys);
             self.shared.telemetry.set_policy(parts.policy.version);
             self.shared.swap(Snapshot::new(parts));
         }
