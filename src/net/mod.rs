@@ -14,6 +14,7 @@ pub mod describe;
 mod dial;
 mod difference;
 pub mod exit;
+pub mod failures;
 mod farewell;
 pub mod handshake;
 pub mod interrupt;
