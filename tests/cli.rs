@@ -1,6 +1,7 @@
 //! The commands from outside: exit codes as grep has them (0: clean, 1: found or refused, 2: could
 //! not), the answer on stdout, the talk on stderr, and JSON for programs.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -309,15 +310,20 @@ fn usage_errors_are_json_where_that_is_asked_for() {
 #[test]
 fn what_was_written_by_init_passes_check_and_has_no_cases_yet() {
     let work = work();
+    let secret = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(work.path().join("userlist.txt"), secret).expect("chmod");
     portcullis(work.path(), "init --from {}/pgbouncer.ini --output {}/out");
     let checked = portcullis(work.path(), "check {}/out/portcullis.toml");
     let warned = "warning: the whole file observes: nothing is refused\n";
     assert!(checked.stdout.starts_with(warned), "{}", checked.stdout);
     assert!(
-        checked.stdout.ends_with("2 files checked: 1 warning\n"),
+        checked.stdout.ends_with("2 files checked: 2 warnings\n"),
         "{}",
         checked.stdout
     );
+    // Its line has an md5 secret.
+    let app = "\nwarning: login \"app\" cannot log in: ";
+    assert!(checked.stdout.contains(app), "{}", checked.stdout);
     assert_eq!(checked.code, 0);
     let tested = portcullis(work.path(), "test {}/out/policies");
     assert_eq!(tested.code, 2, "{}", tested.stdout);

@@ -109,6 +109,39 @@ fn a_wrong_policy_is_told_before_anything_starts() {
     assert!(stderr.contains("missing key \"environment\""), "{stderr}");
 }
 
+/// Where it listens on another HTTP address, or on none, nobody could be asked whether it is ready.
+#[test]
+fn a_configuration_without_its_http_address_is_told_before_anything_starts() {
+    let work = tempfile::tempdir().expect("create a directory");
+    let config = work.path().join("given.toml");
+    let demos = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/demo.d/portcullis.toml");
+    let whole = std::fs::read_to_string(demos).expect("the demo's own");
+    let own = "http                  = \"127.0.0.1:@HTTP_PORT@\"\n";
+    assert!(whole.contains(own), "{whole}");
+    let other = own.replace("@HTTP_PORT@", "9632");
+    for (text, said) in [
+        (whole.replace(own, ""), "http is missing in [listen]"),
+        (
+            whole.replace(own, &other),
+            "http in [listen] is \"127.0.0.1:9632\"",
+        ),
+        (
+            "[listen]\nhttp = \"127.0.0.1:9632\"\n".to_owned(),
+            "http in [listen] is \"127.0.0.1:9632\"",
+        ),
+    ] {
+        std::fs::write(&config, text).expect("write the configuration");
+        let path = config.to_str().expect("a path in UTF-8");
+        let (status, stdout, stderr) = finished(demo(program(), &["--once", "--config", path]));
+        assert_eq!(status, Some(2), "{stdout}\n{stderr}");
+        assert!(!stdout.contains("Starting PostgreSQL"), "{stdout}");
+        let told = format!("error: {path}: {said}\n");
+        assert!(stderr.contains(&told), "{stderr}");
+        let mends = "  http = \"127.0.0.1:@HTTP_PORT@\"\n";
+        assert!(stderr.ends_with(mends), "{stderr}");
+    }
+}
+
 /// A running demo; ends with this.
 struct Running {
     server: Server,

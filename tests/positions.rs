@@ -178,3 +178,55 @@ fn and_one_that_comes_when_it_runs() {
         }
     }
 }
+
+/// An error that is too long to be held: its position is moved while it is carried. Its length has been told by
+/// then, so there may be zeros ahead of the number.
+#[test]
+fn so_is_one_that_is_very_long() {
+    for stack in stacks() {
+        for login in LOGINS {
+            let mut pair = pair(&stack, login);
+            for length in [100, 30_000, 40_000, 300_000] {
+                let long = "ö".repeat(length / 2);
+                for text in [
+                    format!("SELECT '{long}'::int"),
+                    format!("SELECT 'é', '€', '{long}'::int"),
+                    format!("SELECT 'é', set_config('TimeZone', NULL, false), '{long}'::int"),
+                    format!("SELECT '{long}'::int, set_config('TimeZone', NULL, false)"),
+                ] {
+                    let extended = [parse("", &text), sync()].concat();
+                    for sent in [query(&text), extended] {
+                        let [expected, found] = [&mut pair.direct, &mut pair.through].map(|wire| {
+                            wire.send(&sent);
+                            let answer = wire.receive_until(b'Z');
+                            let error = error(&answer).expect("an error");
+                            let [code, message, at] =
+                                [b'C', b'M', b'P'].map(|field| error.field(field));
+                            let at: u32 = at.expect("a position").parse().expect("a number");
+                            (code, message, at)
+                        });
+                        let what: String = text.chars().take(60).collect();
+                        assert!(
+                            expected == found,
+                            "{login} {length} {what}: {} {}",
+                            expected.2,
+                            found.2
+                        );
+                    }
+                }
+            }
+            assert_eq!(column(&pair.through.query("SELECT 1")), ["1"]);
+        }
+        // What libpq makes of it.
+        let text = format!("SELECT 'é', '{}'::int", "ö".repeat(20_000));
+        let mut direct = stack.login_at(stack.cluster.port, "shop_acme", "shop");
+        direct.sslmode = "disable";
+        let [expected, found] = [direct, stack.login("picky", "shop")].map(|login| {
+            let said = stack.psql(&login, &text).stderr;
+            let at = said.find("LINE 1: ").expect("the line");
+            said[at..].to_owned()
+        });
+        assert!(expected == found, "{expected}\n{found}");
+        nothing_is_left(&stack);
+    }
+}

@@ -7,6 +7,7 @@ mod reload {
     //! One file for each matter.
     mod clients;
     mod files;
+    mod held;
 }
 
 use support::fixture::POLICY;

@@ -84,6 +84,84 @@ fn they_do_nothing_with_what_they_do_not_know() {
     }
 }
 
+/// What installs packages, with what it would do to this machine replaced.
+const INSTALLS: &str = r#"
+. "$0" where >/dev/null
+cluster_settings=$PWD/etc/createcluster.d
+as_root() { "$@"; }
+missing_packages() { [[ -e installed ]] || echo postgresql-15 pgbouncer; }
+apt_install() {
+    echo "installs $*" >>said
+    printf "include_dir '%s'
+" "$cluster_settings" >createcluster.conf
+    echo "makes a cluster: $(pg_conftool "$PWD/createcluster.conf" show -bs create_main_cluster)" >>said
+    touch installed
+    ends
+}
+stop_services() { echo "stops $*" >>said; }
+apt-get() { :; }
+retry() { "$@"; }
+"#;
+
+/// Runs it with `last` at its end, in this directory: status, and what was done.
+fn installs(last: &str, directory: &Path) -> (Option<i32>, String) {
+    let parts = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/parts");
+    let output = Command::new("bash")
+        .args([
+            "-c",
+            &format!(
+                "{INSTALLS}
+{last}"
+            ),
+        ])
+        .arg(parts)
+        .current_dir(directory)
+        .env("TMPDIR", directory)
+        .stdin(Stdio::null())
+        .output()
+        .expect("run bash");
+    let said = std::fs::read_to_string(directory.join("said"));
+    let said = said.unwrap_or_else(|_| String::from_utf8_lossy(&output.stderr).into_owned());
+    (output.status.code(), said)
+}
+
+#[test]
+fn no_cluster_of_debian_is_made_or_stopped() {
+    for (ends, status) in [
+        ("true", Some(0)),
+        ("false", Some(1)),
+        ("kill $BASHPID", Some(1)),
+        ("kill -INT $BASHPID", Some(1)),
+    ] {
+        for is_there in [false, true] {
+            let directory = tempfile::tempdir().expect("a directory");
+            let settings = directory.path().join("etc/createcluster.d");
+            if is_there {
+                std::fs::create_dir_all(&settings).expect("a directory");
+            }
+            let last = format!(
+                "ends() {{ {ends}; }}
+machine demo"
+            );
+            let (ended, said) = installs(&last, directory.path());
+            assert_eq!(ended, status, "{ends}: {said}");
+            let mut done = "installs postgresql-15 pgbouncer\nmakes a cluster: off\n".to_owned();
+            if ends == "true" {
+                done += "stops pgbouncer\n";
+            }
+            assert_eq!(said, done, "{ends}");
+            // Nothing stays that would keep others from making theirs.
+            assert_eq!(settings.exists(), is_there, "{ends}");
+            let left = std::fs::read_dir(directory.path().join("etc")).expect("a directory");
+            assert_eq!(left.count(), usize::from(is_there), "{ends}");
+            if is_there {
+                let left = std::fs::read_dir(&settings).expect("a directory");
+                assert_eq!(left.count(), 0, "{ends}");
+            }
+        }
+    }
+}
+
 /// The two that need Rust to be there, and with which status they end without.
 const BUILDERS: [(&str, i32); 2] = [("tests/all", 1), ("deploy/demo", 2)];
 

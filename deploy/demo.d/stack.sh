@@ -199,6 +199,19 @@ check_files() {
         { cat "$directory/check.log" >&2 && die 2 "nothing was started"; }
 }
 
+# Where it is asked whether it is ready; a configuration of one's own may say something else, or nothing.
+check_http() {
+    local http
+    http=$(read_toml http "$directory/portcullis.toml") || die 2 "nothing was started"
+    case $http in
+        "127.0.0.1:$http_port" | "0.0.0.0:$http_port" | "[::]:$http_port") return ;;
+        '') http="http is missing in [listen]" ;;
+        *) http="http in [listen] is \"$http\"" ;;
+    esac
+    die 2 "$config: $http" "deploy/demo asks there whether Portcullis is ready; it must be:" \
+        'http = "127.0.0.1:@HTTP_PORT@"'
+}
+
 # Debian's Python and not one that happens to be first in PATH.
 read_toml() {
     /usr/bin/python3 "$demo/toml.py" "$@"
@@ -222,6 +235,7 @@ start_stack() {
     make_certificates
     write_configuration
     check_files
+    check_http
     printf 'Starting PostgreSQL, two PgBouncers and Portcullis\n'
     start_postgresql
     fill_postgresql

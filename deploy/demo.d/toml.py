@@ -1,6 +1,7 @@
 """What deploy/demo needs to know of TOML files.
 
     toml.py logins POLICY           a line per login: NAME, KIND, SERVER ROLE, DATABASES; tabs between
+    toml.py http CONFIG             its http address, if it has one
     toml.py is-whole CONFIG         status 0 for a whole configuration, 1 for some settings
     toml.py merged CONFIG SETTINGS  CONFIG with SETTINGS laid over it
 """
@@ -53,6 +54,8 @@ def merged(config, settings):
 match sys.argv[1:]:
     case ["logins", policy]:
         logins(policy)
+    case ["http", config]:
+        print(load(config)["listen"].get("http", ""))
     case ["is-whole", config]:
         sys.exit(0 if "schema" in load(config) else 1)
     case ["merged", config, settings]:

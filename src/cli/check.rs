@@ -13,10 +13,11 @@ use super::test as cases;
 use crate::clock::today;
 use crate::config::{self, Config, Problem, read, read_given};
 use crate::net::load;
+use crate::net::unproved::check_unproved;
 use crate::policy::{Date, Policy, check_together, check_zone_keys};
 
-/// Checks configuration and policy files. With a configuration, its policy is checked too, and
-/// whether the two fit. Exceptions that expire within 14 days are told.
+/// Checks configuration and policy files. With a configuration, its policy is checked too, whether
+/// the two fit, and who could not log in. Exceptions that expire within 14 days are told.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     /// Configuration and policy files, files of cases (NAME.test.toml), or directories of them [default: /etc/portcullis/portcullis.toml]
@@ -123,6 +124,7 @@ impl Run {
                 Ok(keys) => check_zone_keys(&config, &policy, &keys),
                 Err(problem) => vec![problem],
             });
+            self.problems.extend(check_logins(&config, &policy));
         }
     }
 
@@ -162,6 +164,21 @@ impl Run {
             if !self.problems.contains(&problem) {
                 self.problems.push(problem);
             }
+        }
+    }
+}
+
+/// Who cannot log in, as far as the files can be read here: they may be another user's, or on another machine.
+fn check_logins(config: &Config, policy: &Policy) -> Vec<Problem> {
+    match load::users(config) {
+        Ok(users) => check_unproved(config, policy, &users.users, &users.problems, &users.keys),
+        Err(why) => {
+            let why = why.strip_prefix("error: ").unwrap_or(&why);
+            let message = format!("whether every login can log in was not looked at: {why}");
+            vec![Problem::warning(
+                &config.path.display().to_string(),
+                message,
+            )]
         }
     }
 }
@@ -234,17 +251,29 @@ fn as_json(problems: &[Problem]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     const POLICY: &str = "schema = 1\nenvironment = \"test\"\n[login.jobs]\nkind = \"service\"\ndatabases = [\"shop\"]\nroute = \"session\"\n";
     const CONFIG: &str = "schema = 1\npolicy = \"policy.toml\"\n[listen]\npostgres = \"127.0.0.1:6432\"\n[client_tls]\nsslmode = \"disable\"\n\
         [server_tls]\nsslmode = \"disable\"\n[auth]\nauth_file = \"u\"\n[route.transaction]\nhosts = [\"a:1\"]\n[route.session]\nhosts = [\"a:2\"]\n";
 
+    /// A line of `auth_file` for the login of [`POLICY`].
+    fn line_of_jobs() -> String {
+        let verifier = crate::auth::scram::mock_verifier(&[0; 32], "jobs");
+        format!("\"jobs\" \"{verifier}\"\n")
+    }
+
     /// Checks files with these texts in a directory of their own; its name is taken out of the answer.
     fn checked(texts: &[(&str, &str)], names: &[&str], json: bool) -> Answer {
         let directory = tempfile::tempdir().unwrap();
-        for (name, text) in texts {
-            std::fs::write(directory.path().join(name), text).unwrap();
+        let users = ("u", &*line_of_jobs());
+        for (name, text) in [&users].into_iter().chain(texts) {
+            let path = directory.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         }
         let files = names
             .iter()
@@ -385,6 +414,59 @@ mod tests {
             "{}",
             none.stdout
         );
+    }
+
+    #[test]
+    fn who_cannot_log_in_is_told() {
+        let login =
+            "[login.mapped]\nkind = \"service\"\ndatabases = [\"shop\"]\nserver_role = \"it's\"\n";
+        let policy = format!("{POLICY}{login}");
+        let config = CONFIG.replace("\"u\"\n", "\"u\"\nkey_file = \"k\"\n");
+        let told = |users: &str| {
+            let files = [
+                ("portcullis.toml", &*config),
+                ("policy.toml", &policy),
+                ("u", users),
+                ("k", ""),
+            ];
+            let answer = checked(&files, &["portcullis.toml"], false);
+            assert_eq!(answer.code, 0, "{}", answer.stdout);
+            answer.stdout
+        };
+        let of_key = "warning: login \"mapped\" cannot log in: k has no key for role \"it's\"\n  --> policy.toml:7\n  \
+            = portcullis keys add --key-file k --role it's --auth-file u\n";
+        let select = |name: &str| {
+            format!(
+                "  = its line: SELECT '\"' || rolname || '\" \"' || rolpassword || '\"' FROM pg_authid WHERE rolname = '{name}'\n"
+            )
+        };
+        let jobs = line_of_jobs();
+        let missing =
+            "warning: login \"mapped\" cannot log in: u has no line for it\n  --> policy.toml:7\n";
+        let expected = format!(
+            "{missing}{}{of_key}2 files checked: 2 warnings\n",
+            select("mapped")
+        );
+        assert_eq!(told(&jobs), expected);
+        let mapped = jobs.replace("jobs", "mapped");
+        let expected = format!("{of_key}2 files checked: 1 warning\n");
+        assert_eq!(told(&format!("{jobs}{mapped}")), expected);
+        // A line that is of no use.
+        let said = told(&format!("{mapped}\"jobs\" \"plain\"\n"));
+        let why = "warning: login \"jobs\" cannot log in: u, line 2: user \"jobs\" has a plain-text password,";
+        assert!(said.starts_with(why), "{said}");
+        assert!(said.contains("ALTER ROLE \"jobs\" PASSWORD"), "{said}");
+    }
+
+    #[test]
+    fn files_of_another_user_are_told_as_not_looked_at() {
+        let config = CONFIG.replace("\"u\"", "\"not-here\"");
+        let files = [("portcullis.toml", &*config), ("policy.toml", POLICY)];
+        let answer = checked(&files, &["portcullis.toml"], false);
+        let why =
+            "warning: whether every login can log in was not looked at: \"not-here\": No such file";
+        assert!(answer.stdout.starts_with(why), "{}", answer.stdout);
+        assert_eq!(answer.code, 0);
     }
 
     #[test]

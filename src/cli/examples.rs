@@ -115,7 +115,14 @@ pub(super) const MIGRATION_RUN: &str = r#"Examples:
   portcullis migration run --database shop --phase expand --reason x -- ./manage.py migrate
 
 An expand session refuses what takes something away from code that still runs:
-  portcullis help phase-expand"#;
+  portcullis help phase-expand
+
+Where this command is ended by SIGKILL it can close nothing. The tool runs on, the session stays
+open until its time is over, and the file with its token stays: portcullis-*.pgpass in
+$XDG_RUNTIME_DIR, where there is none in $TMPDIR or /tmp. This ends the session, and the token is
+worth nothing:
+  portcullis migration list
+  portcullis migration close mig_4k7qz2hd"#;
 
 /// `portcullis migration open --help`
 pub(super) const MIGRATION_OPEN: &str = r#"Examples:

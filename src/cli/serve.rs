@@ -15,6 +15,7 @@ use crate::net::peers::Peers;
 use crate::net::proxy::Proxy;
 use crate::net::reload;
 use crate::net::shared::{Parts, Shared, Snapshot};
+use crate::net::unproved;
 use crate::telemetry::{Telemetry, log};
 
 /// Runs the proxy in the foreground; logs to stderr. SIGTERM drains and ends it, SIGHUP reads policy,
@@ -70,6 +71,8 @@ fn start(path: &Path) -> Result<(), String> {
     });
     let shared = Arc::new(shared.map_err(error)?);
     reload::note_user_problems(&shared, &users.problems);
+    let files = &shared.snapshot().files;
+    unproved::note(&files.policy, &files.users, &files.keys);
     let proxy = Proxy::start(shared).map_err(error)?;
     control.block_on(proxy.run()).map_err(error)?;
     log.flush(std::time::Duration::from_secs(1));

@@ -59,6 +59,7 @@ use names::Names;
 pub use observing::Change;
 use observing::Onlooker;
 use pieces::Pieces;
+use positions::Moving;
 use prepared::Statements;
 pub use reading::local_form;
 pub use record::MAX_NAMES;
@@ -253,6 +254,8 @@ pub struct Conversation {
     pieces: Option<Box<Pieces>>,
     client_body: Body,
     server_body: Body,
+    /// That body is a long error, whose position is moved when it comes.
+    moving: Option<Box<Moving>>,
     copy: Copy,
     /// 00000, or the error of the simple Query at the head.
     outcome: SqlState,
@@ -317,6 +320,7 @@ impl Conversation {
             pieces: None,
             client_body: Body::default(),
             server_body: Body::default(),
+            moving: None,
             copy: Copy::default(),
             outcome: SqlState::SUCCESS,
             farewell: false,

@@ -12,7 +12,7 @@ use super::choice::Choice;
 use super::entering::{Enter, Entering};
 use super::injection::shared::ReadUnder;
 use super::modes::{self, Ended, Running};
-use super::reading::{self, Behind, Keeps, Sent};
+use super::reading::{self, Behind, Keeps, Move, Sent};
 use super::record::Record;
 use crate::protocol::frame::only_value;
 use crate::sql::{
@@ -318,10 +318,9 @@ impl Parameters {
         self.plan.as_ref().is_some_and(|plan| plan.own > 0)
     }
 
-    /// Where a position in the Query's text is in the client's.
-    pub fn moved(&self, position: u32) -> Option<u32> {
-        let moves = self.plan.as_ref().map_or(&[][..], |plan| &plan.sent.moves);
-        reading::moved(moves, position)
+    /// What was inserted in the Query's text.
+    pub fn moves(&self) -> &[Move] {
+        self.plan.as_ref().map_or(&[], |plan| &plan.sent.moves)
     }
 
     /// Was the Execute that is answered next sent in another form than the client's?

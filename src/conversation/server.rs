@@ -3,7 +3,7 @@
 
 use super::in_flight::Expected;
 use super::injection::Injection;
-use super::positions::move_position_by;
+use super::positions::{Moving, move_position_by};
 use super::reading::Move;
 use super::splice::Splice;
 use super::{Batch, Body, Conversation, Copy, Fatal, Observer};
@@ -14,7 +14,7 @@ use crate::protocol::parameter_status;
 use crate::protocol::{TransactionStatus, frame::SYNC};
 use crate::zone::put_cleanup;
 
-/// So much of an ErrorResponse is read; a longer one is carried as it is.
+/// So much of an ErrorResponse is read; the rest of a longer one is carried as it is, but for its position.
 pub const MAX_ERROR: usize = 32 * 1024;
 
 /// `undefined_cursor`: what Execute of a portal that does not exist is answered with.
@@ -29,6 +29,8 @@ const PROTOCOL_VIOLATION: &[u8] = b"08P01";
 pub(super) enum Step {
     Carry,
     Swallow,
+    /// The same, but for the position in it.
+    Moving(Box<Moving>),
     /// The whole message was put out in another form.
     Replaced,
     /// It must be there as a whole first.
@@ -53,11 +55,18 @@ impl Conversation {
         loop {
             let length = self.server_body.remaining.min(input.len() - at);
             if length > 0 {
-                if !self.server_body.dropped {
-                    out.keep(at..at + length);
+                match &mut self.moving {
+                    Some(moving) => moving.put(&input[at..at + length], out.insert()),
+                    None if self.server_body.dropped => {}
+                    None => out.keep(at..at + length),
                 }
                 self.server_body.remaining -= length;
                 at += length;
+            }
+            if self.server_body.remaining == 0
+                && let Some(mut moving) = self.moving.take()
+            {
+                moving.let_go(out.insert());
             }
             let bytes = &input[at..];
             let Some(header) = frame::header(bytes).map_err(|_| out_of_step(0))? else {
@@ -68,7 +77,7 @@ impl Conversation {
             let left_out = self.leaves_out();
             let step = self.answer(header, bytes, observer, out, to_server)?;
             let step = match step {
-                Step::Carry
+                Step::Carry | Step::Moving(_)
                     if left_out
                         && !self.farewell
                         && !matches!(header.kind, b'Z' | b'S' | b'A' | b'N') =>
@@ -84,6 +93,13 @@ impl Conversation {
             let dropped = match step {
                 Step::Carry => {
                     out.keep(at..at + there);
+                    false
+                }
+                Step::Moving(mut moving) => {
+                    let out = out.insert();
+                    out.extend_from_slice(&bytes[..HEADER]);
+                    moving.put(&bytes[HEADER..there], out);
+                    self.moving = Some(moving);
                     false
                 }
                 Step::Swallow | Step::Replaced => true,

@@ -8,7 +8,7 @@ use super::client::{Message, Step};
 use super::in_flight::{Expected, Skipped};
 use super::injection::{Injection, QueryForm};
 use super::parameters::{Parameters, Unkept};
-use super::reading::{self, Says, Sent};
+use super::reading::{self, Move, Says, Sent};
 use super::record::{MAX_BYTES, MAX_NAMES};
 use super::server::{MAX_ERROR, Step as Answer};
 use super::splice::Splice;
@@ -282,11 +282,11 @@ impl Conversation {
         sqlstate == b"25P01" && parameters.is_some_and(|parameters| parameters.is_localized())
     }
 
-    /// Where a position in a planned Query is in the client's text.
-    pub(super) fn position_in_plan(&self, position: u32) -> Option<u32> {
+    /// What was inserted in a planned Query.
+    pub(super) fn moves_in_plan(&self) -> &[Move] {
         let injection = self.injection.as_ref();
         let parameters = injection.and_then(|injection| injection.parameters.as_ref());
-        parameters.map_or(Some(position), |parameters| parameters.moved(position))
+        parameters.map_or(&[], |parameters| parameters.moves())
     }
 
     /// The server reports a parameter: is it ours to tell the client about it?

@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use super::arrivals::Arrival;
 use super::cancel::{self, CancelKey};
 use super::exit::Exit;
+use super::failures;
 use super::farewell::{leave, say};
 use super::handshake::{self, Ended, Hello, Wish};
 use super::login::{self, Identity, Refused};
@@ -156,25 +157,8 @@ async fn enter(
         }
     };
     worker.counters.login(refused.outcome);
-    let id = ConnectionId(connection.into());
-    match refused.outcome {
-        // Probes (pg_isready) and clients that hang up are no news; a server role was told of once.
-        LoginOutcome::Protocol | LoginOutcome::NotReady | LoginOutcome::ServerRole => {
-            tracing::debug!(connection = %id, why = refused.why, "not logged in");
-        }
-        outcome => {
-            let attempted = login::attempted(&packet, worker);
-            let why = match (outcome, &attempted) {
-                (LoginOutcome::Unknown, Some((_, true))) => "there is no such migration session",
-                (LoginOutcome::Unknown, Some((_, false))) => "auth_file has no line for this login",
-                _ => &refused.why,
-            };
-            let outcome = LoginOutcome::WORDS.get(outcome as usize);
-            let client = hello.stream.peer_address().map(tracing::field::display);
-            let login = attempted.map(|(login, _)| login);
-            tracing::warn!(connection = %id, outcome, login, client, why, "not logged in");
-        }
-    }
+    let client = hello.stream.peer_address();
+    failures::note(worker, connection, &packet, &refused, client);
     if let Some(reply) = refused.reply {
         say(&mut hello.stream, Backlog::default(), &reply).await;
     }

@@ -1,14 +1,15 @@
 //! Reading files again while the proxy runs: on SIGHUP and by RELOAD all of them, or those that have
 //! changed. What is asked for at once is taken up as a whole or not at all.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+mod known;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::difference::difference;
 use super::load::{self, PolicyFile, Tls, Users};
 use super::shared::{Files as Parts, Shared, Snapshot};
+use super::unproved;
 use super::worker::WorkerHandle;
 use crate::auth::userlist;
 use crate::config::{Config, Problem, Severity};
@@ -17,6 +18,7 @@ use crate::policy::{Policy, check_zone_keys};
 use crate::telemetry::Counters;
 use crate::telemetry::health::State;
 use crate::telemetry::labels::{Files, Reload};
+use known::{GROUPS, Known, Look};
 
 /// Between two looks at the files. A change is read when it has rested for one such time: a file may
 /// be in the middle of being written, and half a userlist would end connections.
@@ -46,6 +48,15 @@ impl Which {
         }
     }
 
+    const fn with(self, files: Files) -> Self {
+        let more = Self::only(files);
+        Self {
+            policy: self.policy || more.policy,
+            users: self.users || more.users,
+            tls: self.tls || more.tls,
+        }
+    }
+
     fn has(self, files: Files) -> bool {
         match files {
             Files::Policy => self.policy,
@@ -55,58 +66,14 @@ impl Which {
     }
 }
 
-/// Everything that is read together when one of it changes.
-const GROUPS: [Files; 3] = [Files::Policy, Files::Users, Files::Tls];
-
-/// The check's name on `/health/ready`; there is one only while the file on disk is not in force.
-const POLICY_CHECK: &str = "policy";
-
-/// When a file was changed, how long it is and which it is; none: it cannot be seen.
-type Stamp = Option<(i64, i64, i64, i64, u64, u64)>;
-
-/// What a group of files looked like.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Look(Vec<Stamp>);
-
-impl Look {
-    fn at(config: &Config, files: Files) -> Self {
-        Self(paths(config, files).into_iter().map(stamp).collect())
+/// The checks' names on `/health/ready`. The first and the last are there only while what is on disk is not in
+/// force.
+const fn check(files: Files) -> &'static str {
+    match files {
+        Files::Policy => "policy",
+        Files::Users => "auth_file",
+        Files::Tls => "certificates",
     }
-}
-
-/// Links are followed: Kubernetes mounts files as links.
-fn stamp(path: &Path) -> Stamp {
-    let file = std::fs::metadata(path).ok()?;
-    let modified = (file.mtime(), file.mtime_nsec());
-    let changed = (file.ctime(), file.ctime_nsec());
-    Some((
-        modified.0,
-        modified.1,
-        changed.0,
-        changed.1,
-        file.len(),
-        file.ino(),
-    ))
-}
-
-fn paths(config: &Config, files: Files) -> Vec<&Path> {
-    let (auth, tls) = (&config.auth, &config.client_tls);
-    let optional = match files {
-        Files::Policy => vec![Some(&config.policy)],
-        Files::Users => vec![
-            Some(&auth.auth_file),
-            auth.key_file.as_ref(),
-            auth.zone_key_file.as_ref(),
-        ],
-        Files::Tls => vec![
-            tls.cert_file.as_ref(),
-            tls.key_file.as_ref(),
-            tls.ca_file.as_ref(),
-            config.server_tls.ca_file.as_ref(),
-            config.peers.as_ref().and_then(|it| it.tls.ca_file.as_ref()),
-        ],
-    };
-    optional.into_iter().flatten().map(|path| &**path).collect()
 }
 
 /// Reads files again.
@@ -114,10 +81,7 @@ pub struct Reloader {
     shared: Arc<Shared>,
     workers: Arc<Vec<WorkerHandle>>,
     counters: Mutex<Counters>,
-    /// What each group looked like when it was read last.
-    read: Mutex<[Look; GROUPS.len()]>,
-    /// Since when what is on disk of each group is not what is in force, because it was refused.
-    refused: Mutex<[Option<Millis>; GROUPS.len()]>,
+    known: Known,
 }
 
 /// What was read, of what was asked for.
@@ -131,11 +95,9 @@ struct Found {
 impl Reloader {
     /// For a proxy that has just read everything.
     pub fn new(shared: Arc<Shared>, workers: Arc<Vec<WorkerHandle>>) -> Self {
-        let looks = GROUPS.map(|files| Look::at(&shared.config, files));
         Self {
             counters: Mutex::new(shared.telemetry.counters()),
-            read: Mutex::new(looks),
-            refused: Mutex::default(),
+            known: Known::new(&shared.config),
             shared,
             workers,
         }
@@ -155,7 +117,7 @@ impl Reloader {
         if which == Which::ALL {
             self.look_at_config();
         }
-        self.remember(which);
+        self.known.look_at(&self.shared.config, which);
         if which == Which::ALL {
             self.shared.server_roles.forget();
         }
@@ -193,16 +155,6 @@ impl Reloader {
         }
     }
 
-    /// Looked at before they are read: a change in between is noticed later.
-    fn remember(&self, which: Which) {
-        let mut read = lock(&self.read);
-        for (look, files) in read.iter_mut().zip(GROUPS) {
-            if which.has(files) {
-                *look = Look::at(&self.shared.config, files);
-            }
-        }
-    }
-
     /// All problems of all files are told.
     fn read(&self, which: Which) -> Result<Found, String> {
         let config = &self.shared.config;
@@ -215,7 +167,8 @@ impl Reloader {
                 Ok(policy) => found.policy = Some(policy),
                 Err(problems) => {
                     note(&problems);
-                    self.keep_policy("is not valid: see the log, or portcullis check");
+                    let why = "the file on disk is not valid: see the log, or portcullis check";
+                    self.refuse(Files::Policy, why);
                     wrong.push(load::told(&problems));
                 }
             }
@@ -228,7 +181,7 @@ impl Reloader {
             match load::users(config).and_then(complete).and_then(signs) {
                 Ok(users) => found.users = Some(users),
                 Err(problem) => {
-                    self.keep(Files::Users, "auth_file", &problem, "what was read before");
+                    self.refuse(Files::Users, &problem);
                     tracing::error!(problem, "users and server keys are not loaded");
                     wrong.push(problem);
                 }
@@ -238,6 +191,7 @@ impl Reloader {
             match load::tls(config) {
                 Ok(tls) => found.tls = Some(tls),
                 Err(problem) => {
+                    self.refuse(Files::Tls, &problem);
                     tracing::error!(problem, "certificates are not loaded");
                     wrong.push(problem);
                 }
@@ -246,35 +200,55 @@ impl Reloader {
         if wrong.is_empty() {
             return Ok(found);
         }
-        match found.policy {
-            Some(file) if file.text == self.shared.snapshot().files.policy_text => {
-                self.policy_is_in_force();
-            }
-            Some(_) => self.keep_policy("is valid, but another one that was read with it is not"),
-            None => {}
-        }
+        self.hold(&found);
         Err(wrong.join("\n"))
     }
 
-    /// Tells whoever asks for health that what is on disk is not in force, since when and what is.
-    fn keep(&self, files: Files, check: &'static str, why: &str, kept: &str) {
-        let since = *lock(&self.refused)[files as usize].get_or_insert_with(crate::clock::now);
-        let text = format!("{why} (since {}); {kept} stays in force", timestamp(since));
-        self.shared.health.set(check, false, State::Degraded, text);
+    /// What of it is valid stays out of force with what is not.
+    fn hold(&self, found: &Found) {
+        let text = &self.shared.snapshot().files.policy_text;
+        let policy = found.policy.as_ref();
+        if policy.is_some_and(|file| file.text == *text) {
+            self.policy_is_in_force();
+        }
+        let valid = [
+            (Files::Policy, policy.is_some()),
+            (Files::Users, found.users.is_some()),
+            (Files::Tls, found.tls.is_some()),
+        ];
+        let valid = valid.into_iter().filter(|(_, is_valid)| *is_valid);
+        for (files, _) in valid {
+            if let Some(since) = self.known.is_held(files, crate::clock::now()) {
+                let are = match files {
+                    Files::Tls => "the files on disk are",
+                    _ => "the file on disk is",
+                };
+                let why = format!("{are} valid, but another one that was read with it is not");
+                self.tell(files, &why, since);
+            }
+        }
     }
 
-    fn keep_policy(&self, why: &str) {
-        let kept = match self.policy().version {
-            Some(version) => format!("policy {version}"),
-            None => "the earlier policy".to_owned(),
+    fn refuse(&self, files: Files, why: &str) {
+        let since = self.known.is_wrong(files, crate::clock::now());
+        self.tell(files, why, since);
+    }
+
+    /// Tells whoever asks for health that what is on disk is not in force, since when and what is.
+    fn tell(&self, files: Files, why: &str, since: Millis) {
+        let kept = match (files, self.policy().version) {
+            (Files::Policy, Some(version)) => format!("policy {version}"),
+            (Files::Policy, None) => "the earlier policy".to_owned(),
+            _ => "what was read before".to_owned(),
         };
-        let why = format!("the file on disk {why}");
-        self.keep(Files::Policy, POLICY_CHECK, &why, &kept);
+        let text = format!("{why} (since {}); {kept} stays in force", timestamp(since));
+        let health = &self.shared.health;
+        health.set(check(files), false, State::Degraded, text);
     }
 
     fn policy_is_in_force(&self) {
-        lock(&self.refused)[Files::Policy as usize] = None;
-        self.shared.health.remove(POLICY_CHECK);
+        self.known.is_in_force(Files::Policy);
+        self.shared.health.remove(check(Files::Policy));
     }
 
     /// Swaps what is in force as a whole; false: nothing is new.
@@ -295,7 +269,7 @@ impl Reloader {
             new = true;
         }
         if let Some(users) = found.users {
-            lock(&self.refused)[Files::Users as usize] = None;
+            self.known.is_in_force(Files::Users);
             note_user_problems(&self.shared, &users.problems);
             tracing::info!(
                 users = users.users.len(),
@@ -307,6 +281,8 @@ impl Reloader {
             new = true;
         }
         if let Some(tls) = found.tls {
+            self.known.is_in_force(Files::Tls);
+            self.shared.health.remove(check(Files::Tls));
             tracing::info!("certificates are loaded");
             parts.client_tls = tls.client;
             parts.server_tls = tls.server;
@@ -314,6 +290,7 @@ impl Reloader {
             new = true;
         }
         if new {
+            unproved::note(&parts.policy, &parts.users, &parts.keys);
             self.shared.telemetry.set_policy(parts.policy.version);
             self.shared.swap(Snapshot::new(parts));
         }
@@ -325,17 +302,18 @@ impl Reloader {
 
     /// Reads each group of files when it has changed, for ever.
     pub async fn watch(self: Arc<Self>) {
-        let mut before = lock(&self.read).clone();
+        let config = &self.shared.config;
+        let mut before = self.known.looks();
         loop {
             tokio::time::sleep(WATCH).await;
             for (files, before) in GROUPS.into_iter().zip(&mut before) {
-                let now = Look::at(&self.shared.config, files);
+                let now = Look::at(config, files);
                 let rests = *before == now;
-                let known = lock(&self.read)[files as usize] == now;
+                let known = self.known.is(files, &now);
                 *before = now;
                 if rests && !known {
                     // What is wrong is in the log.
-                    let _ = self.reload(Which::only(files));
+                    let _ = self.reload(self.known.to_read(config, files));
                 }
             }
         }
@@ -425,5 +403,5 @@ pub fn note_user_problems(shared: &Shared, problems: &[userlist::Problem]) {
             format!("{count} lines cannot be used; see the log"),
         ),
     };
-    shared.health.set("auth_file", false, state, text);
+    shared.health.set(check(Files::Users), false, state, text);
 }

@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use dashmap::DashMap;
 
 use super::cancel::Cancels;
 use super::describe::DescribePool;
+use super::failures::Failures;
 use super::mismatches::Mismatches;
 use super::peers::Peers;
 use super::server_role::Looks;
@@ -153,6 +154,8 @@ pub struct Shared {
     pub describe: DescribePool,
     /// Roles that could not log in at a server.
     pub mismatches: Mismatches,
+    /// What the log was told of logins that failed.
+    pub failures: Mutex<Failures>,
     /// Salts of users who do not exist are derived from it.
     pub mock_secret: [u8; 32],
     /// Numbers connections, for logs and errors.
@@ -203,6 +206,7 @@ impl Shared {
             generation: AtomicU64::new(1),
             health: Arc::default(),
             mismatches: Mismatches::default(),
+            failures: Mutex::default(),
             telemetry: parts.telemetry,
             sessions: parts.sessions,
             describe: DescribePool::start()?,

@@ -5,7 +5,7 @@ use rustix::process::Signal;
 use crate::support::files::write_secret;
 use crate::support::fixture::{DO, POLICY, lenient};
 use crate::support::message::{failed, fine};
-use crate::support::migration::{finished, portcullis};
+use crate::support::migration::{check as check_file, finished, portcullis};
 use crate::support::process::wait_until;
 use crate::support::tls::Authority;
 use crate::support::{Stack, Transport, Wire};
@@ -185,6 +185,43 @@ fn who_is_taken_out_of_the_userlist_is_let_go_and_half_a_file_is_none() {
     // Without being told.
     let_go(&plain.receive_to_end(), "auth_file");
     fine(&acme.query("SELECT 1"));
+}
+
+/// A login of the policy without a line in `auth_file`, and a migrator without a key.
+#[test]
+fn who_cannot_log_in_is_told_at_the_start_and_when_files_are_read_again() {
+    let mut stack = start("");
+    let lines = |stack: &Stack| {
+        let log = stack.logged(&["cannot log in"]);
+        let lines = log.lines().filter(|line| line.contains("cannot log in"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    // Everybody can: there is no line of the start, and none of this.
+    stack.reload();
+    let login = |name: &str, kind: &str| {
+        format!("[login.{name}]\nkind = \"{kind}\"\ndatabases = [\"app\"]\n")
+    };
+    let later = [
+        POLICY,
+        &login("later_one", "service"),
+        &login("later_two", "migrator"),
+    ];
+    stack.load(&later.concat());
+    let told = lines(&stack);
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(told[0].contains("\"level\":\"WARN\""), "{told:#?}");
+    assert!(
+        told[0].contains("\"logins\":\"later_one, later_two\""),
+        "{told:#?}"
+    );
+    let check = check_file(&stack.file("portcullis.toml"));
+    assert_eq!(check.status, 0, "{check:?}");
+    for name in ["later_one", "later_two"] {
+        let words = format!("warning: login \"{name}\" cannot log in: ");
+        assert!(check.stdout.contains(&words), "{check:?}");
+    }
+    stack.restart_proxy();
+    wait_until("it is told at the start", || lines(&stack).len() == 2);
 }
 
 #[test]
