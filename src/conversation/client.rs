@@ -380,7 +380,7 @@ impl Conversation {
 }
 
 /// Statements, parameters and names that are judged in one step: each is asked about by every guard.
-const MAX_JUDGED: usize = 4096;
+const MAX_JUDGED: u32 = 4096;
 
 /// Bytes that are made in one step, but for its last message: a Bind of some bytes can have a statement of a megabyte
 /// said again.

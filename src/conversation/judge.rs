@@ -34,6 +34,12 @@ pub(super) enum Judged {
 }
 
 impl Conversation {
+    /// So much was judged.
+    fn count_judged(&mut self, extent: usize) {
+        let extent = u32::try_from(extent).unwrap_or(u32::MAX);
+        self.judged = self.judged.saturating_add(extent);
+    }
+
     /// Describes and judges the text of a Query or Parse. `types`: of a Parse, those that it declares.
     pub(super) fn judge<O: Observer>(
         &mut self,
@@ -56,7 +62,7 @@ impl Conversation {
                 None => return Judged::Long,
             },
         };
-        self.judged += facts.extent();
+        self.count_judged(facts.extent());
         let state = self.state(cx, types.is_none());
         let without = types.and_then(|types| without_what_is_bound(&facts, types, cx.who));
         let decision = decide(without.as_ref().unwrap_or(&facts), cx.who, state);
@@ -91,7 +97,7 @@ impl Conversation {
         cx: &Context<'_, O>,
     ) -> Judged {
         let facts = command.facts(text);
-        self.judged += facts.extent();
+        self.count_judged(facts.extent());
         let decision = decide_command(command, &facts, cx.who);
         cx.observer.judged(&facts, &decision, text);
         match decision.verdict {
@@ -127,7 +133,7 @@ impl Conversation {
         facts: &Facts,
         cx: &Context<'_, O>,
     ) -> Option<Box<Refusal>> {
-        self.judged += facts.extent();
+        self.count_judged(facts.extent());
         match decide(facts, cx.who, self.state(cx, true)).verdict {
             Verdict::Allow => None,
             Verdict::Refuse(refusal) => Some(refusal),
@@ -144,7 +150,7 @@ impl Conversation {
         out: &mut Splice<'_>,
         reply: &mut Vec<u8>,
     ) -> Step {
-        self.judged += A_REFUSAL;
+        self.count_judged(A_REFUSAL);
         cx.observer.refused(&refusal, message.text());
         let query = message.header.kind == b'Q';
         if self.is_idle() {
@@ -185,7 +191,7 @@ impl Conversation {
             // Whether it takes the place of the unnamed statement is told by the first byte.
             return Step::More(HEADER + 1);
         }
-        self.judged += A_REFUSAL;
+        self.count_judged(A_REFUSAL);
         cx.observer.refused(&refusal, message.text());
         self.put_execute_of_nothing(out);
         let unnamed = message.header.kind == b'P' && name == Some(&0);

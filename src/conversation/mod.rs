@@ -271,7 +271,7 @@ pub struct Conversation {
     /// Nothing more may begin.
     ending: bool,
     /// What was judged in this step; see [`Facts::extent`].
-    judged: usize,
+    judged: u32,
 }
 
 /// The COPY FROM STDIN in flight; nothing but its data, and one Sync, is sent behind it before it is

@@ -20,7 +20,7 @@ fn sent(attack: &mut Attack, text: &str) -> Option<usize> {
         attack.server(b"E\0\0\0\x0cC34000\0\0");
     }
     attack.server(READY);
-    (!was_refused).then_some(judged)
+    (!was_refused).then_some(judged as usize)
 }
 
 fn declare(name: &str, number: usize) -> String {
