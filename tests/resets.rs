@@ -380,3 +380,43 @@ fn what_is_put_off_sees_no_zone_once_that_is_given_back() {
         assert_eq!(stack.direct("shop", seen), format!("|{written}\n"));
     }
 }
+
+/// SET LOCAL behind a BEGIN that has not come about sets nothing: what is sent behind it waits to know that.
+#[test]
+fn a_zone_for_a_transaction_that_did_not_begin_is_none() {
+    const SET: &str = "SET LOCAL app.tenant_id = 'acme'";
+    let begins: [&[&str]; 3] = [
+        &["SELECT 1/0; BEGIN"],
+        &["ROLLBACK AND CHAIN"],
+        &["COMMIT AND CHAIN"],
+    ];
+    for stack in stacks() {
+        for login in ["picky", "own"] {
+            for begin in begins {
+                for extended_ones in [false, true] {
+                    let mut wire = Wire::login(&stack.login(login, "shop"));
+                    let mut sent: Vec<u8> =
+                        begin.iter().flat_map(|it| message::query(it)).collect();
+                    for text in [SET, SEEN] {
+                        sent.extend(match extended_ones {
+                            true => [extended(text, &[]), message::sync()].concat(),
+                            false => message::query(text),
+                        });
+                    }
+                    wire.send(&sent);
+                    wire.states(begin.len() + 1);
+                    let answer = wire.receive_until(b'Z');
+                    let wanted = Some("zone-required".to_owned());
+                    let guard = error(&answer).and_then(|error| error.field(b'R'));
+                    assert_eq!(
+                        guard,
+                        wanted,
+                        "{login} {begin:?} {extended_ones} {:?} {}",
+                        column(&answer),
+                        message::kinds(&answer)
+                    );
+                }
+            }
+        }
+    }
+}

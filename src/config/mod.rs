@@ -225,7 +225,7 @@ pub struct Limits {
     pub drain_timeout: Duration,
     /// `facts_cache_bytes`: per worker, for described statements. Default 16 MB.
     pub facts_cache_bytes: usize,
-    /// `max_prepared_bytes`: kept of prepared statements and portals, of all connections together. Default 512 MB.
+    /// `max_prepared_bytes`: kept of prepared statements and portals, of all connections together. Default 2 GB.
     pub max_prepared_bytes: usize,
     /// `max_cancels`: cancel requests carried at a time. Default 64.
     pub max_cancels: usize,

@@ -401,7 +401,7 @@ fn default_limits() -> Limits {
         server_role_max_age: Duration::from_secs(60),
         drain_timeout: Duration::from_secs(30),
         facts_cache_bytes: 16 << 20,
-        max_prepared_bytes: 512 << 20,
+        max_prepared_bytes: 2 << 30,
         max_cancels: 64,
     }
 }

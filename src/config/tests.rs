@@ -164,7 +164,7 @@ fn the_rest_has_defaults() {
             config.limits.facts_cache_bytes,
             config.limits.max_prepared_bytes,
         ),
-        (1 << 20, 16 << 20, 512 << 20)
+        (1 << 20, 16 << 20, 2 << 30)
     );
     assert_eq!(config.limits.client_login_timeout, Duration::from_secs(60));
     assert_eq!(

@@ -154,7 +154,10 @@ impl Conversation {
         if let Some(refusal) = refusal {
             return Ok(self.refuse_extended(message, refusal, cx, out));
         }
-        if let Some(refusal) = self.no_room_for(portal, &prepared, cx.who) {
+        // What the unnamed portal has in memory is its statement's, and ends with the next.
+        let kept = !portal.is_empty();
+        let refusal = kept.then(|| self.no_room_for(portal, &prepared, cx.who));
+        if let Some(refusal) = refusal.flatten() {
             return Ok(self.refuse_extended(message, refusal, cx, out));
         }
         if self.must_know(&prepared.facts, out) {

@@ -244,6 +244,7 @@ impl Injection {
     /// in two pieces behind a Sync that is not answered yet (measured on 1.24.1).
     pub fn holds_batches(&self) -> bool {
         self.is_unanswered()
+            || (self.choice.is_some() && self.unsettled)
             || (self.injects() && (self.unsettled || !self.in_transaction || !self.is_settled_in()))
     }
 

@@ -230,10 +230,9 @@ impl Names {
         self.maps().map(|map| map.bytes).sum()
     }
 
-    /// What is kept of the texts of the unnamed statement and portal. Of the rest of them there is little.
+    /// What is kept of the text of the unnamed statement. The unnamed portal has its statement's.
     pub fn unnamed_bytes(&self) -> usize {
-        let both = [&self.unnamed, &self.portal];
-        both.into_iter().flatten().map(Prepared::text_bytes).sum()
+        self.unnamed.as_ref().map_or(0, Prepared::text_bytes)
     }
 
     fn maps(&self) -> impl Iterator<Item = &Map> {

@@ -17,6 +17,9 @@ pub struct Charge {
     kept: usize,
 }
 
+/// In what steps it is counted, bytes.
+const STEP: usize = 8 * 1024;
+
 impl Charge {
     /// Nothing yet.
     pub fn new(worker: Rc<Worker>) -> Self {
@@ -56,10 +59,7 @@ impl Charge {
     /// may have, and else in steps, so that one statement more or less is seldom a matter for the other workers.
     /// Nothing is refused here: that is done by what [`Self::room`] says, before anything is kept.
     pub fn keep(&mut self, kept: usize) {
-        let due = match kept > ALWAYS_KEPT {
-            true => kept.next_multiple_of(ALWAYS_KEPT),
-            false => 0,
-        };
+        let due = kept.saturating_sub(ALWAYS_KEPT).next_multiple_of(STEP);
         let total = &self.worker.shared.kept;
         if due > self.kept {
             total.fetch_add(due - self.kept, Ordering::Relaxed);
@@ -75,7 +75,8 @@ impl Charge {
         let shared = &self.worker.shared;
         let kept = shared.kept.load(Ordering::Relaxed);
         let limit = shared.config.limits.max_prepared_bytes;
-        self.kept.saturating_add(limit.saturating_sub(kept))
+        let left = limit.saturating_sub(kept);
+        ALWAYS_KEPT.saturating_add(self.kept).saturating_add(left)
     }
 }
 

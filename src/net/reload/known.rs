@@ -148,7 +148,11 @@ impl Known {
     pub(super) fn to_read(&self, config: &Config, files: Files) -> Which {
         let groups = self.lock();
         let mut which = Which::only(files);
-        if groups[files as usize].standing == Standing::Wrong {
+        let wrong = groups
+            .iter()
+            .filter(|group| group.standing == Standing::Wrong);
+        // Where yet another is wrong they go on waiting for that.
+        if groups[files as usize].standing == Standing::Wrong && wrong.count() == 1 {
             for (group, other) in groups.iter().zip(GROUPS) {
                 if group.standing == Standing::Held && group.look == Look::at(config, other) {
                     which = which.with(other);
