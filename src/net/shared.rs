@@ -162,7 +162,7 @@ pub struct Shared {
     pub next_connection: AtomicU32,
     /// Bytes held, of [`MAX_HELD`].
     pub held: AtomicUsize,
-    /// Bytes kept of prepared statements, of `max_prepared_bytes`: see [`super::charge`].
+    /// Bytes kept of prepared statements, of `max_prepared_bytes`: see `net/charge.rs`.
     pub kept: AtomicUsize,
     /// Sockets being served, logged in or not.
     pub clients: AtomicUsize,
