@@ -83,14 +83,19 @@ fn check_texts(played: &Played, login: Login) {
     }
 }
 
-/// What the client has sent: a third argument of `set_config` that is bound is as it was.
+/// What the client has sent: a third argument of `set_config` that is bound is as it was, and so is a second one that
+/// may be NULL.
 fn as_sent(text: &[u8]) -> Vec<u8> {
-    const INSERTED: &[u8] = b"(true or ";
+    const MADE: [(&[u8], &[u8]); 3] = [(b"(true or ", b"("), (b"coalesce(", b""), (b",'')", b"")];
     let mut sent = Vec::new();
     let mut rest = text;
-    while let Some(byte) = rest.first() {
-        sent.push(*byte);
-        rest = rest.strip_prefix(INSERTED).unwrap_or(&rest[1..]);
+    while let Some((byte, behind)) = rest.split_first() {
+        let made = MADE
+            .iter()
+            .find_map(|(made, was)| Some((*was, rest.strip_prefix(*made)?)));
+        let (was, behind) = made.unwrap_or((std::slice::from_ref(byte), behind));
+        sent.extend_from_slice(was);
+        rest = behind;
     }
     sent
 }
