@@ -58,6 +58,7 @@ CREATE CONSTRAINT TRIGGER late AFTER INSERT ON orders DEFERRABLE INITIALLY DEFER
     FOR EACH ROW WHEN (new.note LIKE 'late%') EXECUTE FUNCTION note_zone();
 CREATE FUNCTION writes_late() RETURNS text LANGUAGE sql AS $$ INSERT INTO orders (note) VALUES ('late') RETURNING note $$;
 CREATE VIEW writing AS SELECT writes_late();
+CREATE FUNCTION zone_seen() RETURNS text LANGUAGE sql AS $$ SELECT current_setting('app.tenant_id', true) $$;
 ";
 
 const ASYNCPG: &str = "SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL;";
@@ -378,6 +379,93 @@ fn what_is_put_off_sees_no_zone_once_that_is_given_back() {
         }
         let seen = "SELECT zone, count(*) FROM zones_seen WHERE note <> 'late' GROUP BY zone";
         assert_eq!(stack.direct("shop", seen), format!("|{written}\n"));
+    }
+}
+
+/// Does any row of the answer hold these bytes?
+fn says(answer: &[message::Message], text: &str) -> bool {
+    let mut rows = answer.iter().filter(|message| message.kind == b'D');
+    let holds = |bytes: &[u8]| bytes.windows(text.len()).any(|it| it == text.as_bytes());
+    rows.any(|message| holds(&message.body))
+}
+
+/// A client that sets its zone itself, and what looks as if it did and does not: it sees the rows of none, not those of the
+/// default that its role has, and so do functions that it calls before.
+#[test]
+fn who_has_set_no_zone_yet_has_not_that_of_its_role() {
+    const CALL: &str = "set_config('app.tenant_id', 'acme', true)";
+    let unreached = [
+        format!("EXPLAIN SELECT {CALL}"),
+        format!("SELECT CASE WHEN 1 > 2 THEN {CALL} END"),
+        format!("SELECT {CALL} WHERE 1 > 2"),
+        format!("DECLARE c CURSOR FOR SELECT {CALL}"),
+    ];
+    for stack in stacks() {
+        for login in ["picky", "own"] {
+            let mut wire = Wire::login(&stack.login(login, "shop"));
+            let sees = |wire: &mut Wire, wanted: &[&str], what: &str| {
+                assert_eq!(column(&wire.query(SEEN)), wanted, "{login} {what}");
+                let answer = wire.batch(&extended(SEEN, &[]));
+                assert_eq!(column(&answer), wanted, "{login} {what}");
+            };
+            for text in &unreached {
+                fine(&wire.query("BEGIN"));
+                fine(&wire.query(text));
+                sees(&mut wire, &[], text);
+                fine(&wire.query("END"));
+                fine(&wire.query("BEGIN"));
+                fine(&wire.batch(&extended(text, &[])));
+                sees(&mut wire, &[], text);
+                fine(&wire.query("END"));
+                let several = [
+                    extended("BEGIN", &[]),
+                    extended(text, &[]),
+                    extended(SEEN, &[]),
+                ];
+                let answer = wire.batch(&[several.concat(), extended("END", &[])].concat());
+                assert_eq!(message::kinds(&answer).matches('E').count(), 0, "{text}");
+                assert!(!says(&answer, "globex"), "{login} {text}");
+                if !text.starts_with("DECLARE") {
+                    let answer = wire.query(&format!("{text}; {SEEN}"));
+                    fine(&answer);
+                    assert!(!says(&answer, "globex"), "{login} {text}");
+                }
+            }
+            // NULL, and the name of what it is for is bound as well.
+            for local in [true, false] {
+                let null = format!("SELECT set_config($1, $2, {local})");
+                let null = extended(&null, &[Some("app.tenant_id"), None]);
+                fine(&wire.query("BEGIN"));
+                wire.batch(&null);
+                let answer = wire.query(SEEN);
+                assert!(!says(&answer, "globex"), "{login} {local}");
+                wire.query("ROLLBACK");
+            }
+            for _ in 0..2 {
+                let answer = wire.query("SELECT zone_seen()");
+                assert_eq!(column(&answer), [""], "{login} {answer:?}");
+                let answer = wire.batch(&extended("SELECT zone_seen()", &[]));
+                assert_eq!(column(&answer), [""], "{login}");
+            }
+            // What it sets it has: for a transaction, and for its session.
+            for text in [
+                "SET LOCAL app.tenant_id = 'acme'",
+                &format!("SELECT {CALL}"),
+            ] {
+                fine(&wire.query("BEGIN"));
+                fine(&wire.query(text));
+                sees(&mut wire, &["acme"], text);
+                fine(&wire.query("END"));
+                assert_eq!(failed(&wire.query(SEEN)).0, "42501");
+                let several = ["BEGIN", text, SEEN, "END"].map(|text| extended(text, &[]));
+                let answer = wire.batch(&several.concat());
+                assert!(says(&answer, "acme"), "{login} {text}");
+            }
+            fine(&wire.query("SET app.tenant_id = 'acme'"));
+            sees(&mut wire, &["acme"], "for its session");
+            fine(&wire.query("RESET app.tenant_id"));
+            assert_eq!(column(&wire.query("SELECT zone_seen()")), [""], "{login}");
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use super::bound;
 use super::entering::Entering;
 use super::{Context, Conversation, Observer};
 use crate::policy::guards::zone_not_granted;
-use crate::policy::{Chosen, State, Who};
+use crate::policy::{Chosen, Guard, Mode, State, Who};
 use crate::sql::{Facts, ParameterName, ParameterUse, Savepoint, SavepointAct, Statement};
 
 /// What is known of one client's choice.
@@ -120,6 +120,12 @@ impl Choice {
     /// Is it this parameter?
     pub fn is(&self, name: &str) -> bool {
         *self.parameter == *name
+    }
+
+    /// Is it refused to be without?
+    pub fn is_needed(&self) -> bool {
+        let who = &self.who;
+        who.zone_is_required() && who.policy.mode(Guard::ZoneRequired) == Mode::Enforce
     }
 
     /// May the parameter have this value? Every value, if it is another; and where the guard does not enforce.

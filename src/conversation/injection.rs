@@ -15,8 +15,7 @@ use super::choice::Choice;
 use super::keeping::Keeping;
 use super::modes;
 use super::needs::{
-    declares_alone, depends_on, joined, matters_to, moves, needs_zone, resets_all, runs_alone,
-    runs_deferred,
+    declares_alone, depends_on, joined, moves, needs_zone, resets_all, runs_alone, runs_deferred,
 };
 use super::parameters::Parameters;
 use super::reading::{self, Behind, Keeps, Rewrite};
@@ -103,7 +102,7 @@ impl Injection {
         let mut injection = Self {
             zone: setup.zone.clone(),
             name,
-            origins: keeps.then(|| Arc::clone(&setup.origins)),
+            origins: keeps.then(|| origins(setup, choice.as_deref())),
             pooled,
             choice,
             reads_only,
@@ -185,6 +184,14 @@ impl Injection {
         choice.is_some_and(|choice| self.begun(choice).is_some())
     }
 
+    /// The zone's parameter, where the client has begun with the empty one.
+    pub fn zone_begun_empty(&self) -> Option<Arc<str>> {
+        let choice = self.choice.as_ref()?;
+        let mut origins = self.origins.iter().flat_map(|it| it.kept.iter());
+        let empty = origins.any(|(name, value)| choice.is(name) && value.is_empty());
+        empty.then(|| choice.parameter())
+    }
+
     /// That zone.
     fn begun(&self, choice: &Choice) -> Option<&str> {
         let mut origins = self.origins.iter().flat_map(|it| it.kept.iter());
@@ -194,18 +201,7 @@ impl Injection {
 
     /// Is anything said behind it, or is it sent in another form?
     pub fn speaks(&self, facts: &Facts) -> bool {
-        self.localizes(facts) || self.resets_origin(facts) || self.given_back(facts).is_some()
-    }
-
-    /// The zone's parameter, where a client that sets it itself gives it back in a transaction in which something has
-    /// run with it, and its startup packet has none: triggers and cursors that are put off would run with what role or
-    /// database have as their default. Before that nothing is said, which would take a snapshot.
-    pub fn given_back(&self, facts: &Facts) -> Option<Arc<str>> {
-        let choice = self.choice.as_ref()?;
-        let mut statements = facts.statements.iter();
-        let gives = statements.any(|it| reading::gives_back(it, choice.name()));
-        let runs = || self.has_run || facts.statements.iter().any(matters_to);
-        (gives && self.begun(choice).is_none() && runs()).then(|| choice.parameter())
+        self.localizes(facts) || self.resets_origin(facts)
     }
 
     /// Does the statement reset what the client had in its startup packet?
@@ -369,31 +365,36 @@ impl Injection {
 
     /// What changes in its text then.
     pub fn rewrites(&self, statement: &Statement) -> Vec<Rewrite> {
-        let origins = self.origins.iter().filter(|_| self.pooled);
+        let origins = self.origins.iter();
         let origins = origins.flat_map(|it| it.kept.iter().chain(&it.pooled));
-        // NULL gives the client's zone back, not to the default of role or database.
-        let choice = self.choice.as_deref();
-        let zone = choice.filter(|choice| self.begun(choice).is_none());
         reading::rewrites(statement, self.keeps(), |name| {
             let mut all = origins.clone();
-            let origin = all.find(|(it, _)| it == name);
-            let none = || zone.filter(|zone| zone.is(name)).map(|_| "");
-            origin.map(|(_, value)| &**value).or_else(none)
+            all.find(|(it, _)| it == name).map(|(_, value)| &**value)
         })
     }
 
     /// Would the values of the startup packet make a text too long?
     pub fn adds_too_much(&self, facts: &Facts) -> bool {
-        let zone = self.choice.as_ref().map(|choice| choice.name());
-        self.origins
-            .as_deref()
-            .is_some_and(|origins| reading::is_too_much(facts, self.keeps(), origins, zone))
+        let origins = self.origins.as_deref();
+        origins.is_some_and(|origins| reading::is_too_much(facts, self.keeps(), origins))
     }
 
     /// Appends what is said behind an Execute.
     pub fn put_behind(&self, out: &mut Vec<u8>, behind: &Behind<'_>) {
         reading::put_behind(out, &self.reading_name(), behind);
     }
+}
+
+/// What the client begins with. One that must set its zone itself, and has said none, has the empty one: not what role
+/// or database have as their default, which it need not be granted.
+fn origins(setup: &Setup, choice: Option<&Choice>) -> Arc<Origins> {
+    let says = |choice: &Choice| setup.origins.kept.iter().any(|(name, _)| choice.is(name));
+    let Some(choice) = choice.filter(|choice| choice.is_needed() && !says(choice)) else {
+        return Arc::clone(&setup.origins);
+    };
+    let mut origins = Origins::clone(&setup.origins);
+    origins.kept.push((choice.name().to_owned(), String::new()));
+    Arc::new(origins)
 }
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ pub struct Context<'a, O: Observer> {
 }
 
 /// The parameters of a client's startup packet, on a server connection that is handed on.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origins {
     /// Set in every transaction; as the server shows them.
     pub kept: Vec<(String, String)>,

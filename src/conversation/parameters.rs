@@ -142,6 +142,11 @@ impl Parameters {
         self.to_set().next().is_some()
     }
 
+    /// Does it set nothing but this?
+    pub fn sets_only(&self, name: &str) -> bool {
+        self.to_set().all(|(it, _)| it == name)
+    }
+
     fn to_set(&self) -> impl Iterator<Item = (&str, &str)> {
         let applied = self.record.applied();
         applied.filter(|(name, _)| !contains(&self.touched, name))

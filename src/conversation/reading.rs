@@ -222,9 +222,9 @@ pub struct Says<'r> {
     pub keeps: Keeps<'r>,
     /// The client's parameters, if there are any.
     pub record: Option<&'r Record>,
-    /// The zone's parameter, where the client has none to go back to, and one that gives it back must not leave what role
-    /// or database have as their default to the rest of the transaction.
-    pub given_back: Option<&'r str>,
+    /// The zone's parameter, where the client has begun with the empty one. Whoever gives it back by a NULL that is bound beside
+    /// its name has what role or database have as their default, until this says otherwise.
+    pub zone: Option<&'r str>,
 }
 
 /// What is said behind a statement of the client's: a question for each parameter that it sets; where
@@ -243,8 +243,8 @@ pub fn behind<'s>(statement: &'s Statement, says: &Says<'_>) -> Vec<Behind<'s>> 
             .flat_map(|it| returns(statement, it));
         all.for_each(|(name, value, local)| call(name, value, local));
     }
-    if let Some(name) = says.given_back.filter(|name| gives_back(statement, name)) {
-        call(name, "", true);
+    if let Some(zone) = says.zone.filter(|zone| empties(statement, zone)) {
+        call(zone, "", true);
     }
     let said = (!calls.is_empty()).then(|| Behind {
         text: format!("select {}", calls.join(",")),
@@ -259,12 +259,12 @@ pub fn behind<'s>(statement: &'s Statement, says: &Says<'_>) -> Vec<Behind<'s>> 
     said.into_iter().chain(asked).collect()
 }
 
-/// Does the statement reset the parameter?
-pub fn gives_back(statement: &Statement, parameter: &str) -> bool {
-    statement.parameters.iter().any(|touch| match &touch.name {
-        ParameterName::All => statement.tag != "DISCARD ALL",
-        ParameterName::Named(name) => **name == *parameter && touch.how == ParameterUse::Reset,
-        ParameterName::Dynamic => false,
+/// Does the statement set the parameter to the empty text, or to a NULL that is bound, for the session?
+fn empties(statement: &Statement, parameter: &str) -> bool {
+    statement.parameters.iter().any(|touch| {
+        matches!(&touch.name, ParameterName::Named(name) if **name == *parameter)
+            && touch.how == ParameterUse::Session
+            && touch.value.as_deref() == Some("")
     })
 }
 

@@ -164,13 +164,13 @@ impl Conversation {
         let Some(injection) = &mut self.injection else {
             return;
         };
-        let given_back = injection.given_back(facts);
+        let zone = injection.zone_begun_empty();
         let parameters = injection.begin_parameters();
         parameters.note(facts);
         let Some(statement) = facts.statements.first() else {
             return;
         };
-        let all = reading::behind(statement, &says(parameters, given_back.as_deref()));
+        let all = reading::behind(statement, &says(parameters, zone.as_deref()));
         all.iter().for_each(|behind| parameters.ask(behind));
         for behind in &all {
             injection.put_behind(out.insert(), behind);
@@ -214,14 +214,13 @@ impl Conversation {
         if !would_change && !injection.speaks(facts) {
             return false;
         }
-        let given_back = injection.given_back(facts);
         let guard = matches!(form, QueryForm::Guarded | QueryForm::PrefixedGuarded);
         let guard = if guard { QUERY_GUARD } else { b"" };
         let text = body.strip_suffix(b"\0").unwrap_or(body);
         let parameters = injection.begin_parameters();
         let mut sent = Sent::default();
         frame::message(out.insert(), b'Q', |out| {
-            let says = says(parameters, given_back.as_deref());
+            let says = says(parameters, None);
             sent = reading::put_query(out, guard, text, facts, &says);
             out.push(0);
         });
@@ -376,11 +375,11 @@ impl Conversation {
     }
 }
 
-fn says<'p>(parameters: &'p Parameters, given_back: Option<&'p str>) -> Says<'p> {
+fn says<'p>(parameters: &'p Parameters, zone: Option<&'p str>) -> Says<'p> {
     Says {
         keeps: parameters.keeps(),
         record: Some(parameters.record()),
-        given_back,
+        zone,
     }
 }
 

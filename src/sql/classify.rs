@@ -7,6 +7,7 @@ use super::nested;
 use super::objects::{self, Verb};
 use super::recalls;
 use super::scan;
+use super::set_config;
 use super::settings::{self, SetKind};
 use super::temporary;
 use super::token::Kind;
@@ -31,6 +32,7 @@ pub(super) fn statement(view: View<'_>) -> Statement {
         unlocks_all: false,
         recalls: false,
         alone: false,
+        only_sets: false,
         parameters: Vec::new(),
         functions: Vec::new(),
         details: Details::default(),
@@ -50,6 +52,7 @@ pub(super) fn statement(view: View<'_>) -> Statement {
     }
     found.details.bound = bound::of(view, &found);
     found.details.localized = localized::of(view, &found);
+    found.only_sets = set_config::is_all(view);
     found.unlocks_all = found.functions == ["pg_advisory_unlock_all"] && calls_alone(view);
     found.alone = alone::is(view);
     found.recalls = recalls::recalls(view, &found);

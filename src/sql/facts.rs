@@ -255,6 +255,9 @@ pub struct Statement {
     pub recalls: bool,
     /// PostgreSQL runs it in no transaction block: VACUUM, CREATE DATABASE, ALTER SYSTEM, REINDEX SCHEMA, ...
     pub alone: bool,
+    /// It is SELECT of calls of `set_config` with constants and what is bound, and of nothing else: where it succeeds
+    /// they were made, and nothing saw what was before.
+    pub only_sets: bool,
     /// Parameters set or reset anywhere in it, `set_config` calls included.
     pub parameters: Vec<ParameterTouch>,
     /// Names of guarded functions called in it (dynamic SQL, files, large objects, session locks,

@@ -73,6 +73,7 @@ fn does_the_same(own: &Statement, other: &Statement) -> bool {
             it.unlocks_all,
             it.recalls,
             it.alone,
+            it.only_sets,
             it.details.temporary_table.as_ref().map(|it| it.act),
         )
     };

@@ -117,6 +117,44 @@ pub(super) fn arguments(view: View<'_>, open: usize) -> Option<(usize, usize)> {
     None
 }
 
+/// Is it `SELECT set_config(...)`, once or several times, with constants and parameters, and nothing else?
+pub(super) fn is_all(view: View<'_>) -> bool {
+    let mut at = 1;
+    while view.is(0, "select") {
+        if view.is(at, "pg_catalog") && view.is_kind(at + 1, Kind::Dot) {
+            at += 2;
+        }
+        if !view.is(at, "set_config") || !view.is_kind(at + 1, Kind::Open) {
+            return false;
+        }
+        at += 2;
+        while is_plain(view, at) {
+            at += 1;
+        }
+        if !view.is_kind(at, Kind::Close) {
+            return false;
+        }
+        at += 1;
+        if view.is(at, "as") && view.is_name(at + 1) {
+            at += 2;
+        }
+        if !view.is_kind(at, Kind::Comma) {
+            return at == view.tokens.len();
+        }
+        at += 1;
+    }
+    false
+}
+
+/// May it stand in an argument that runs no code?
+fn is_plain(view: View<'_>, at: usize) -> bool {
+    const WORDS: [&str; 7] = [
+        "true", "false", "null", "text", "varchar", "bool", "boolean",
+    ];
+    let is_value = |kind: Kind| kind.is_string() || matches!(kind, Kind::Parameter | Kind::Comma);
+    view.kind(at).is_some_and(is_value) || view.is_any(at, &WORDS) || view.is_sign(at, "::")
+}
+
 /// The type that an argument is cast to, where that changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum To {
@@ -337,6 +375,56 @@ mod tests {
             "\"true\"",
         ] {
             assert!(!read(&format!("'a', 'x', {third}")).1, "{third}");
+        }
+    }
+
+    #[test]
+    fn what_sets_and_does_nothing_else_is_told() {
+        for (text, only) in [
+            ("SELECT set_config('a.b', 'x', true)", true),
+            (
+                "select pg_catalog.set_config('a.b', $1::text, false) AS it;",
+                true,
+            ),
+            (
+                "select set_config('a.b', $$x$$, true), set_config('c.d', null, $2)",
+                true,
+            ),
+            ("select set_config('a.b', 'x', true) where false", false),
+            (
+                "select set_config('a.b', 'x', true) union select 'y'",
+                false,
+            ),
+            ("select set_config('a.b', 'x', true) it", false),
+            ("select set_config('a.b', 'x', true), f()", false),
+            ("select f(), set_config('a.b', 'x', true)", false),
+            ("select set_config('a.b', f(), true)", false),
+            ("select set_config('a.b', 'x' || 'y', true)", false),
+            ("select set_config('a.b', 'x'::mine, true)", false),
+            ("select all set_config('a.b', 'x', true)", false),
+            ("select \"set_config\"('a.b', 'x', true)", false),
+            ("select (set_config('a.b', 'x', true))", false),
+            (
+                "select case when true then set_config('a.b', 'x', true) end",
+                false,
+            ),
+            ("explain select set_config('a.b', 'x', true)", false),
+            ("explain analyze select set_config('a.b', 'x', true)", false),
+            (
+                "declare c cursor for select set_config('a.b', 'x', true)",
+                false,
+            ),
+            (
+                "copy (select set_config('a.b', 'x', true)) to stdout",
+                false,
+            ),
+            ("values (set_config('a.b', 'x', true))", false),
+            ("select", false),
+        ] {
+            let facts = describe(text.as_bytes());
+            assert_eq!(facts.undescribed, None, "{text}");
+            let statements = &facts.statements;
+            assert!(statements.iter().all(|it| it.only_sets == only), "{text}");
         }
     }
 }

@@ -132,6 +132,7 @@ impl Walsender {
                 unlocks_all: false,
                 recalls: false,
                 alone: false,
+                only_sets: false,
                 parameters: Vec::new(),
                 functions: Vec::new(),
                 details: Details::default(),

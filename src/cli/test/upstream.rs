@@ -7,6 +7,8 @@ use crate::zone::{Form, Prefix, QUERY_GUARD, name, put_question};
 
 use super::player::RANDOM;
 
+/// The zone's parameter is empty, whatever role or database have as its default.
+pub(super) const NO_ZONE: &str = "set no zone";
 /// All of the client's messages, and nothing else of them.
 pub(super) const UNCHANGED: &str = "the client's bytes, unchanged";
 /// The same, but that what it sets for its session is set for the transaction.
@@ -80,7 +82,10 @@ pub(super) fn read(
     let all = walk.reached.iter().all(|reached| *reached);
     let mut words: Vec<String> = Vec::new();
     for zone in &walk.zones {
-        let word = format!("set zone {zone}");
+        let word = match zone.is_empty() {
+            true => NO_ZONE.to_owned(),
+            false => format!("set zone {zone}"),
+        };
         if !words.contains(&word) {
             words.push(word);
         }

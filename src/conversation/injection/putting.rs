@@ -23,7 +23,18 @@ impl Injection {
 
     /// Is a prefix due ahead of a statement that it matters for?
     pub(super) fn is_due(&self, facts: &Facts) -> bool {
-        (!self.armed && self.sets()) || self.enter(facts) != Enter::No
+        (!self.armed && self.sets() && !self.begins_with(facts)) || self.enter(facts) != Enter::No
+    }
+
+    /// Does the statement set the client's zone, and is there nothing else to set?
+    fn begins_with(&self, facts: &Facts) -> bool {
+        let (Some(choice), [statement]) = (&self.choice, &facts.statements[..]) else {
+            return false;
+        };
+        let parameters = self.parameters.as_ref();
+        statement.only_sets
+            && choice.sets_by(statement)
+            && parameters.is_some_and(|it| it.sets_only(choice.name()))
     }
 
     /// Was everything sent that the transaction needs?

@@ -183,7 +183,11 @@ zone = { from = "client", values = ["acme", "globex"] }
 "#;
 
 fn signed() -> Injection {
-    let (policy, _) = crate::policy::Policy::parse(SIGNED, "p.toml").unwrap();
+    choosing(SIGNED)
+}
+
+fn choosing(policy: &str) -> Injection {
+    let (policy, _) = crate::policy::Policy::parse(policy, "p.toml").unwrap();
     let who = Who {
         login: Arc::clone(&policy.logins["api"]),
         policy: Arc::new(policy),
@@ -203,7 +207,8 @@ fn what_the_client_sets_is_entered_behind_it_and_ahead_of_the_next_statement() {
         let mut injection = signed();
         let sets = describe(text.as_bytes());
         injection.executed(&describe(b"begin"), false);
-        assert!(!injection.due_at_bind(&select, false, false));
+        // It has none, whatever its role has as a default; what sets one comes first itself.
+        assert!(injection.due_at_bind(&select, false, false));
         assert!(!injection.due_at_bind(&sets, false, false), "{text}");
         injection.executed(&sets, false);
         assert!(
@@ -231,7 +236,44 @@ fn what_the_client_sets_is_entered_behind_it_and_ahead_of_the_next_statement() {
             }
         }
         injection.executed(&describe(b"commit"), false);
-        assert!(!injection.due_at_bind(&select, false, false), "{text}");
+        assert!(injection.due_at_bind(&select, false, false), "{text}");
+        assert!(!injection.has_chosen(), "{text}");
+    }
+}
+
+/// What role or database have as their default is no zone that was granted, where one is needed.
+#[test]
+fn who_has_set_no_zone_has_the_empty_one_where_one_is_needed() {
+    let select = describe(b"select version()");
+    for (change, set) in [
+        (("", ""), true),
+        (("signed", "plain"), true),
+        (
+            ("[login", "[guards]\nzone-required = \"observe\"\n[login"),
+            false,
+        ),
+        (
+            (
+                "databases = [\"shop\"]\nprotection",
+                "databases = [\"other\"]\nprotection",
+            ),
+            false,
+        ),
+    ] {
+        let mut injection = choosing(&SIGNED.replacen(change.0, change.1, 1));
+        injection.executed(&describe(b"begin"), false);
+        assert_eq!(
+            injection.due_at_bind(&select, false, false),
+            set,
+            "{change:?}"
+        );
+        for sets in [
+            "set local app.tenant_id = 'acme'",
+            "select set_config('app.tenant_id', $1, true)",
+        ] {
+            let sets = describe(sets.as_bytes());
+            assert!(!injection.due_at_bind(&sets, false, false), "{change:?}");
+        }
     }
 }
 

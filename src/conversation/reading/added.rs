@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Keeps, gives_back, localized};
+use super::{Keeps, localized};
 use crate::conversation::Origins;
 use crate::sql::{Facts, ParameterName};
 
@@ -23,18 +23,12 @@ struct Added {
     unset: usize,
 }
 
-/// Is more added than may be? Where less than that is added, it is little more than what is counted. `given_back`: as
-/// in [`Says`](super::Says).
-pub fn is_too_much(
-    facts: &Facts,
-    keeps: Keeps<'_>,
-    origins: &Origins,
-    given_back: Option<&str>,
-) -> bool {
+/// Is more added than may be? Where less than that is added, it is little more than what is counted.
+pub fn is_too_much(facts: &Facts, keeps: Keeps<'_>, origins: &Origins) -> bool {
     let mut statements = facts.statements.iter();
     let speaks = statements.any(|it| it.details.localized.is_some());
     let returns = !(origins.kept.is_empty() && origins.pooled.is_empty());
-    if !speaks || !(returns || given_back.is_some()) {
+    if !speaks || !returns {
         return false;
     }
     let (all, of) = sizes(origins);
@@ -50,10 +44,8 @@ pub fn is_too_much(
         let unset = form.into_iter().flat_map(|form| form.unset.iter());
         let unset = unset.filter_map(|it| statement.parameters.get(usize::from(it.touch)));
         let resets = resets.map(|touch| size(&touch.name).reset);
-        let given = given_back.filter(|name| gives_back(statement, name));
-        let given = given.map(|name| SELECT + CALL + name.len());
         let unset = unset.map(|touch| size(&touch.name).unset);
-        resets.chain(unset).chain(given)
+        resets.chain(unset)
     });
     let mut sum = 0;
     let mut sums = added.map(|bytes| {
@@ -98,7 +90,7 @@ mod tests {
     fn added(text: &str, origins: &Origins) -> Option<usize> {
         let facts = describe(text.as_bytes());
         assert_eq!(facts.undescribed, None);
-        if is_too_much(&facts, Keeps::All, origins, None) {
+        if is_too_much(&facts, Keeps::All, origins) {
             return None;
         }
         let record = Record::new(&origins.kept, &origins.pooled);
@@ -151,19 +143,22 @@ mod tests {
         assert!((16 * 8000..=MAX_ADDED + 100).contains(&said), "{said}");
         // Of another parameter, and where there is nothing to return to.
         let facts = describe(text(300).replace("my.p0", "my.q").as_bytes());
-        assert!(!is_too_much(&facts, Keeps::All, &origins, None));
+        assert!(!is_too_much(&facts, Keeps::All, &origins));
         let facts = describe(text(300).as_bytes());
         let none = Origins::default();
-        assert!(!is_too_much(&facts, Keeps::All, &none, None));
-        // Behind each RESET of a zone stands one more call.
-        let zone = Some("app.tenant_id");
+        assert!(!is_too_much(&facts, Keeps::All, &none));
+        // Behind each RESET of a zone stands one call.
+        let zone = Origins {
+            kept: vec![("app.tenant_id".to_owned(), String::new())],
+            pooled: Vec::new(),
+        };
         for (text, too_much) in [
             ("RESET app.tenant_id;", true),
             ("RESET ALL;", true),
             ("RESET app.tenant;", false),
         ] {
             let of = |times| describe(text.repeat(times).as_bytes());
-            let is = |times| is_too_much(&of(times), Keeps::All, &none, zone);
+            let is = |times| is_too_much(&of(times), Keeps::All, &zone);
             assert_eq!((is(1000), is(2000)), (false, too_much), "{text}");
         }
         assert_eq!(

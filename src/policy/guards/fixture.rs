@@ -109,6 +109,7 @@ pub fn statement(tag: &'static str, classes: &[Class]) -> Statement {
         unlocks_all: false,
         recalls: false,
         alone: false,
+        only_sets: false,
         parameters: Vec::new(),
         functions: Vec::new(),
         details: Details::default(),
