@@ -44,6 +44,10 @@ fn odd_forms_of_set_do_the_same() {
         ("SET app.\"mAde é\" = 'x'", "SHOW app.\"MADE é\""),
         ("SET a.b.c = 'x'", "SHOW a.b.c"),
         ("SET work_mem FROM CURRENT", "SHOW work_mem"),
+        // PostgreSQL 15 knows the one, later versions the other.
+        ("SET force_parallel_mode = on", "SHOW force_parallel_mode"),
+        ("SET debug_parallel_query = on", "SHOW debug_parallel_query"),
+        ("SET sort_mem = '1MB'", "SHOW sort_mem"),
         ("SET jit = U&'o\\0066f'", "SHOW jit"),
         ("SET jit = U&'o!0066f' UESCAPE '!'", "SHOW jit"),
         ("SET jit = U&\"o!0066f\" UESCAPE\n'!' -- c", "SHOW jit"),

@@ -89,7 +89,7 @@ pub use functions::{ByDot, FUNCTIONS, FunctionGroup, by_dot, group};
 pub use late::LateFingerprint;
 pub use localized::{Edit, EditKind, Localized, Unset};
 pub use redact::{MAX_REDACTED, redact};
-pub use settings::{current_name, former_name};
+pub use settings::{current_name, other_name};
 pub use tags::tags;
 pub use takes_away::{Loss, TakesAway};
 pub use temporary::{OnCommit, TemporaryAct, TemporaryTable};

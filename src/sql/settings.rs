@@ -259,25 +259,28 @@ pub(super) fn named(mut name: String) -> ParameterName {
     }
 }
 
-/// Names that parameters had before, and those that they have today.
-const RENAMED: [(&str, &str); 4] = [
-    ("force_parallel_mode", "debug_parallel_query"),
+/// Names that parameters had before, and those that they have today: PostgreSQL takes both (`map_old_guc_names`).
+const RENAMED: [(&str, &str); 3] = [
     ("sort_mem", "work_mem"),
     ("ssl_ecdh_curve", "ssl_groups"),
     ("vacuum_mem", "maintenance_work_mem"),
 ];
 
-/// The name that a parameter has today, if this is one that it had before: PostgreSQL takes both
-/// (`map_old_guc_names`). `force_parallel_mode` is the name up to PostgreSQL 15.
+/// The same in PostgreSQL up to 15 and from 16 on, of which each knows its own: as said, so kept.
+const REPLACED: [(&str, &str); 1] = [("force_parallel_mode", "debug_parallel_query")];
+
+/// The name that a parameter has today, if this is one that it had before.
 pub fn current_name(name: &str) -> Option<&'static str> {
     let renamed = RENAMED.iter().find(|(old, _)| *old == name);
     renamed.map(|(_, current)| *current)
 }
 
-/// The name that it had before.
-pub fn former_name(name: &str) -> Option<&'static str> {
-    let renamed = RENAMED.iter().find(|(_, current)| *current == name);
-    renamed.map(|(old, _)| *old)
+/// The name that it had before; of one that has replaced another, or was replaced, the other.
+pub fn other_name(name: &str) -> Option<&'static str> {
+    let before = RENAMED.iter().chain(&REPLACED);
+    let before = before.map(|(old, current)| (*current, *old));
+    let mut all = before.chain(REPLACED);
+    all.find_map(|(it, other)| (it == name).then_some(other))
 }
 
 /// Most parameters of one statement that are told apart.

@@ -6,7 +6,7 @@ use crate::policy::pattern::Pattern;
 use crate::policy::quantity::{Above, Ceiling};
 use crate::policy::rights::in_migration_session;
 use crate::policy::{Guard, Kind, Mode, Objection, Refusal, State, Who};
-use crate::sql::{Facts, ParameterName, ParameterTouch, ParameterUse, current_name, former_name};
+use crate::sql::{Facts, ParameterName, ParameterTouch, ParameterUse, current_name, other_name};
 
 /// Objects to values above a ceiling, to values that cannot be told beforehand where there is one,
 /// to parameters that are denied, and to those for one transaction that are set for longer. RESET and
@@ -69,8 +69,8 @@ fn touched(touch: &ParameterTouch, who: &Who) -> Option<Objection> {
         ParameterName::All => return None,
         ParameterName::Dynamic => return any(settings, ceilings).then(computed_name),
     };
-    let former = former_name(name);
-    let fits = |pattern: &Pattern| pattern.fits(name) || former.is_some_and(|it| pattern.fits(it));
+    let other = other_name(name);
+    let fits = |pattern: &Pattern| pattern.fits(name) || other.is_some_and(|it| pattern.fits(it));
     let listed = |patterns: &[Pattern]| patterns.iter().any(fits);
     if listed(&settings.denied) {
         return Some(
@@ -173,8 +173,12 @@ transaction_only = ["app.encryption_key"]
             "shop_acme",
             "shop",
         );
-        // As facts tell them: by today's names.
-        for (name, value) in [("work_mem", "1TB"), ("debug_parallel_query", "on")] {
+        // As facts tell them: by today's names, but what another has replaced.
+        for (name, value) in [
+            ("work_mem", "1TB"),
+            ("debug_parallel_query", "on"),
+            ("force_parallel_mode", "on"),
+        ] {
             let facts = named(name, ParameterUse::Local, Some(value));
             assert_eq!(
                 refused(&facts, &who, CLOSED).guard,

@@ -30,7 +30,7 @@ fn every_way_to_touch_one_parameter_is_seen() {
         ),
         (
             "select set_config('force_parallel_mode', 'on', false)",
-            "debug_parallel_query",
+            "force_parallel_mode",
             Session,
         ),
         // PostgreSQL has no such names; a prefix of ours would take them for something else.
