@@ -68,6 +68,12 @@ fn is_about_constraints(statement: &Statement) -> bool {
     statement.tag == "SET CONSTRAINTS" && statement.classes == ClassSet::of(Class::Transaction)
 }
 
+/// LOCK waits as long as `lock_timeout` says for what it finds along the `search_path`, and SET CONSTRAINTS finds what it
+/// names there.
+pub fn looks_up(statement: &Statement, record: &Record) -> bool {
+    (statement.classes.has(Class::Lock) || is_about_constraints(statement)) && record.sets_own()
+}
+
 /// DISCARD ALL runs alone, in no transaction, or not at all.
 fn discards_all(statement: &Statement) -> bool {
     const ROWS: ClassSet = ClassSet::of(Class::Read).with(Class::Write);
