@@ -2,11 +2,13 @@
 
 mod support;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use support::message::{self, column, error, failed, fine};
 use support::notes::plain;
+use support::process::wait_until;
 use support::shared::stack;
 use support::{Stack, StackOptions, Transport, Wire};
 
@@ -160,6 +162,43 @@ fn slow_texts_are_settled_at_once_and_nobody_waits_for_them() {
         longest < Duration::from_secs(1) + 8 * stall,
         "{longest:?} on a machine that stalls for {stall:?}"
     );
+}
+
+/// Many texts in one write take their turns with everybody else's on the same worker.
+#[test]
+fn who_sends_many_texts_at_once_keeps_nobody_waiting_for_all_of_them() {
+    const TEXTS: usize = 200;
+    let stack = Stack::start(StackOptions {
+        client_tls: "allow",
+        ..StackOptions::default()
+    });
+    let login = stack.login("shop_plain", "app");
+    let text = format!("{}DROP TABLE notes", "TABLE t;".repeat(3500));
+    let mut many = Wire::login_with(&login, Transport::Plain, &[]);
+    let mut sending = many.tcp().try_clone().expect("a socket");
+    // One of them at least is on the same worker.
+    let mut others: Vec<Wire> = (0..4).map(|_| plain(&stack)).collect();
+    let answered = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        // Each is another, or the description of the first would do for all.
+        let texts = (0..TEXTS).flat_map(|number| message::query(&format!("{text} --{number}")));
+        let texts: Vec<u8> = texts.collect();
+        scope.spawn(move || sending.write_all(&texts).expect("sent"));
+        scope.spawn(|| {
+            for _ in 0..TEXTS {
+                assert_eq!(failed(&many.receive_until(b'Z')).0, "42501");
+                answered.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let done = || answered.load(Ordering::Relaxed);
+        wait_until("it has begun", || done() > 0);
+        let begun = done();
+        for other in &mut others {
+            assert_eq!(failed(&other.query("DROP TABLE notes")).0, "42501");
+        }
+        let between = done() - begun;
+        assert!(between < TEXTS / 4, "{between} of {TEXTS}");
+    });
 }
 
 /// 256 MB of statements that have not arrived whole, of all connections together.

@@ -378,3 +378,85 @@ fn a_transaction_that_is_serializable_by_default_fails_where_it_must() {
         assert_eq!(probe(&stack, LOGINS[0]), None);
     }
 }
+
+/// PgBouncer leaves the name of the client before on the connection of one that has none.
+#[test]
+fn nobody_sees_the_name_of_the_client_before() {
+    for stack in stacks() {
+        let login = stack.login("shop_plain", "app");
+        for (startup, shown) in [
+            (&[][..], "portcullis"),
+            (&[("application_name", "")], ""),
+            (&[("application_name", "mine")], "mine"),
+        ] {
+            let mut wire = Wire::login_with(&login, Transport::SslRequest, startup);
+            for text in ["SET application_name = 'set'", "RESET application_name"] {
+                let secret = [("application_name", "secret of another")];
+                let mut other = Wire::login_with(&login, Transport::SslRequest, &secret);
+                message::fine(&other.query("SELECT 1"));
+                assert_eq!(
+                    message::column(&wire.query("SHOW application_name")),
+                    [shown]
+                );
+                let said = wire
+                    .parameters
+                    .iter()
+                    .rfind(|it| it.0 == "application_name");
+                assert_eq!(said.map(|it| &*it.1), Some(shown));
+                if text.starts_with("SET") {
+                    message::fine(&wire.query(text));
+                    message::fine(&wire.query("SELECT 1"));
+                    message::fine(&wire.query("RESET application_name"));
+                }
+            }
+        }
+    }
+}
+
+/// What PostgreSQL does not take it refuses at the login, and the pool loses no connection over it; what it takes it
+/// tells as it has read it.
+#[test]
+fn the_server_says_what_it_makes_of_timezone_and_datestyle() {
+    const TAKEN: [&[(&str, &str)]; 4] = [
+        &[("TimeZone", "asia/tokyo"), ("DateStyle", "dmy")],
+        &[("TimeZone", "utc"), ("DateStyle", "ISO")],
+        &[("options", "-c datestyle=German -c timezone=Europe/Paris")],
+        &[("TimeZone", "+03")],
+    ];
+    const REFUSED: [&[(&str, &str)]; 3] = [
+        &[("TimeZone", "Europe/Kyivv")],
+        &[("DateStyle", "nope")],
+        &[("options", "-c timezone=nope")],
+    ];
+    for stack in stacks() {
+        for (user, database) in LOGINS {
+            let login = stack.login(user, database);
+            let direct = stack.login_at(stack.cluster.port, user, database);
+            for startup in REFUSED {
+                for _ in 0..2 {
+                    let found = Wire::refusal(&login, startup);
+                    let wanted = Wire::try_login(&direct, Transport::Plain, startup);
+                    let wanted = wanted.err().expect("refused").field(b'C');
+                    assert_eq!(found.field(b'C'), wanted, "{startup:?} {found:?}");
+                }
+            }
+            for startup in TAKEN {
+                // Asked for at the first, known at the second.
+                for _ in 0..2 {
+                    let direct = Wire::login_with(&direct, Transport::Plain, startup);
+                    let mut wire = Wire::login_with(&login, Transport::SslRequest, startup);
+                    for name in ["TimeZone", "DateStyle"] {
+                        let of = |wire: &Wire| {
+                            let mut all = wire.parameters.iter();
+                            all.rfind(|it| it.0 == name).map(|it| it.1.clone())
+                        };
+                        let shown = message::column(&wire.query(&format!("SHOW {name}")));
+                        assert_eq!(of(&wire), of(&direct), "{startup:?}");
+                        assert_eq!(shown.first().cloned(), of(&direct), "{startup:?}");
+                    }
+                }
+            }
+        }
+        assert!(!stack.transaction.log().contains("invalid server parameter"));
+    }
+}

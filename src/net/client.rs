@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 
 use super::arrivals::Arrival;
 use super::cancel::{self, CancelKey};
+use super::connect::{connect, dial};
 use super::exit::Exit;
 use super::failures;
 use super::farewell::{leave, say};
@@ -19,7 +20,7 @@ use super::login::{self, Identity, Refused};
 use super::observer::Watcher;
 use super::peers::Request;
 use super::pump::{self, Pump};
-use super::server::{self, NoServer, Server, ServerLogin};
+use super::server::{NoServer, Server};
 use super::server_role;
 use super::settings::{self, Settings};
 use super::share::{Seat, Share};
@@ -200,10 +201,8 @@ async fn log_in(
     worker.arrivals.borrow_mut().leave(connection);
     let share = Share::take(&identity, worker)?;
     let mut settings = sort(&startup, &identity, worker)?;
-    let server = dial(worker, &identity, &settings, connection).await;
-    let mut server = server.map_err(no_server)?;
-    let tried = server.try_out(&settings.kept).await;
-    let values = tried.map_err(no_server)?;
+    let connected = connect(worker, &identity, &mut settings, connection).await;
+    let (server, values) = connected.map_err(no_server)?;
     let names = std::mem::take(&mut settings.kept).into_iter();
     let kept: Vec<_> = names.map(|(name, _)| name).zip(values).collect();
     let (key, random) = mint(worker, startup.minor, &hello.stream)?;
@@ -276,52 +275,6 @@ async fn send(stream: &mut Stream, bytes: &[u8]) -> Result<(), Refused> {
         why: error.to_string(),
         reply: None,
     })
-}
-
-async fn dial(
-    worker: &Rc<Worker>,
-    identity: &Identity,
-    settings: &Settings,
-    connection: u32,
-) -> Result<Server, NoServer> {
-    let startup: Vec<(&str, &str)> = settings.startup.iter().map(|(n, v)| (&**n, &**v)).collect();
-    let login = ServerLogin {
-        role: &identity.role,
-        database: &identity.who.database,
-        keys: &identity.keys,
-        parameters: &startup,
-        pinned: settings.pinned,
-        route: identity.route,
-    };
-    let dialed = async {
-        let server = server::dial(&worker.shared, &login).await?;
-        let judged = server_role::judge(server, identity, worker, connection).await?;
-        let mut server = match judged {
-            Some(server) => server,
-            None => server::dial(&worker.shared, &login).await?,
-        };
-        server.apply(&settings.session).await?;
-        Ok::<_, NoServer>(server)
-    };
-    let dialed = dialed.await;
-    let (mismatches, health) = (&worker.shared.mismatches, &worker.shared.health);
-    match &dialed {
-        Ok(_) => {
-            mismatches.mended(&identity.role, health);
-            worker.counters.server_opened();
-        }
-        // The server is well, and the role got in; it is said elsewhere what was refused.
-        Err(error) if error.refusal.is_some() => mismatches.mended(&identity.role, health),
-        Err(error) => {
-            if error.mismatch {
-                mismatches.found(&identity.role, &error.message, health);
-            }
-            worker.counters.server_failed();
-            let id = ConnectionId(connection.into());
-            tracing::warn!(connection = %id, cause = error.cause, "no server connection");
-        }
-    }
-    dialed
 }
 
 fn no_server(error: NoServer) -> Refused {

@@ -5,11 +5,13 @@
 //! [`load`] reads the files at start and again at a [`reload`], which logs every `difference` of the
 //! policy and asks `standing` of each connection whether it may go on.
 
+mod accepted;
 pub mod acceptor;
 mod arrivals;
 pub mod cancel;
 mod charge;
 pub mod client;
+mod connect;
 pub mod describe;
 mod dial;
 mod difference;

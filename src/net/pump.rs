@@ -8,7 +8,7 @@
 mod ending;
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -242,8 +242,9 @@ impl Pump {
                 break;
             }
         }
-        // The others on this worker first.
-        cx.waker().wake_by_ref();
+        // The others on this worker first: those as well of whom the driver has not told yet. To wake itself would be to
+        // run again before it is asked, up to 61 times.
+        let _ = pin!(tokio::task::yield_now()).poll(cx);
         Ok(())
     }
 

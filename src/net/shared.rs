@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use dashmap::DashMap;
 
+use super::accepted::Accepted;
 use super::cancel::Cancels;
 use super::describe::DescribePool;
 use super::failures::Failures;
@@ -156,6 +157,8 @@ pub struct Shared {
     pub mismatches: Mismatches,
     /// What the log was told of logins that failed.
     pub failures: Mutex<Failures>,
+    /// What servers made of what clients began with.
+    pub accepted: Accepted,
     /// Salts of users who do not exist are derived from it.
     pub mock_secret: [u8; 32],
     /// Numbers connections, for logs and errors.
@@ -207,6 +210,7 @@ impl Shared {
             health: Arc::default(),
             mismatches: Mismatches::default(),
             failures: Mutex::default(),
+            accepted: Accepted::default(),
             telemetry: parts.telemetry,
             sessions: parts.sessions,
             describe: DescribePool::start()?,
