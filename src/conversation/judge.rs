@@ -20,7 +20,7 @@ use crate::policy::{Guard, Objection, Refusal, Verdict, Who, decide, decide_comm
 use crate::protocol::frame::{self, HEADER};
 use crate::protocol::reply::{ErrorReply, READY_IDLE, Severity};
 use crate::sql::walsender::{self, Walsender};
-use crate::sql::{Class, ClassSet, Facts, LONG_TEXT};
+use crate::sql::{Class, ClassSet, Facts, LONG_TEXT, is_long};
 
 /// What a refusal adds to what was judged in a step: its words are made anew each time, some microseconds.
 const A_REFUSAL: usize = 8;
@@ -55,7 +55,7 @@ impl Conversation {
                 cx.facts.admit(text, &facts);
                 facts
             }
-            None if text.len() <= LONG_TEXT => cx.facts.describe(text),
+            None if !is_long(text) => cx.facts.describe(text),
             None => match cx.facts.get(text) {
                 Some(facts) => facts,
                 None if cx.busy => return Judged::Refused(too_busy(cx.who)),
@@ -299,7 +299,7 @@ fn too_busy(who: &Who) -> Box<Refusal> {
     let objection = Objection::new("too many long statements are waiting to be judged")
         .sqlstate(SqlState::INSUFFICIENT_RESOURCES)
         .detail(format!(
-            "Statements over {} KB are judged in turn",
+            "Texts over {} KB, or of many statements, are judged in turn",
             LONG_TEXT / 1024
         ))
         .hint("Try again");

@@ -476,7 +476,8 @@ impl Pump {
 
     fn describe(&mut self, text: &[u8]) {
         let depth = self.worker.facts.borrow().depth();
-        self.waiting = match self.worker.shared.describe.submit(text, depth) {
+        let login = &self.who().login.name;
+        self.waiting = match self.worker.shared.describe.submit(login, text, depth) {
             Some(receiver) => Waiting::Description(receiver),
             None => {
                 self.busy = true;

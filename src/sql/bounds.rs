@@ -18,6 +18,19 @@ pub const MAX_OPERATOR_RUN: usize = 63;
 /// thread that may take its time.
 pub const LONG_TEXT: usize = 32 * 1024;
 
+/// So many statements are as long as that: each is judged beside being described.
+const MANY_STATEMENTS: usize = 500;
+
+/// Must somebody else describe it than a worker?
+pub fn is_long(text: &[u8]) -> bool {
+    let ends = || {
+        text.iter()
+            .map(|byte| usize::from(*byte == b';'))
+            .sum::<usize>()
+    };
+    text.len() > LONG_TEXT || (text.len() > 4 * MANY_STATEMENTS && ends() > MANY_STATEMENTS)
+}
+
 /// Texts of more statements are refused: each is judged on the worker, and takes room.
 pub const MAX_STATEMENTS: usize = 10_000;
 

@@ -76,7 +76,9 @@ mod words;
 mod tests;
 
 pub use bound::{Bound, Bounds, Said, resolve};
-pub use bounds::{LONG_TEXT, MAX_COMMENT_DEPTH, MAX_NAME_PARTS, MAX_OPERATOR_RUN, MAX_STATEMENTS};
+pub use bounds::{
+    LONG_TEXT, MAX_COMMENT_DEPTH, MAX_NAME_PARTS, MAX_OPERATOR_RUN, MAX_STATEMENTS, is_long,
+};
 pub use by_name::{NameAct, NameTouch};
 pub use cache::{FactsCache, weight};
 pub use catalogs::{is_catalog, is_type};

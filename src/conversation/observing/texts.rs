@@ -13,7 +13,7 @@ use crate::policy::guards::zone_not_granted;
 use crate::policy::{Chosen, Guard, Objection, Refusal, State, decide, decide_command, guards};
 use crate::protocol::TransactionStatus;
 use crate::protocol::frame::{HEADER, cstr};
-use crate::sql::{Class, Facts, LONG_TEXT, walsender};
+use crate::sql::{Class, Facts, LONG_TEXT, is_long, walsender};
 
 /// No types are declared.
 const NO_TYPES: &[u8] = &[0, 0];
@@ -267,7 +267,7 @@ fn described<O: Observer>(
         cx.facts.admit(text, &facts);
         return Ok(facts);
     }
-    if text.len() <= LONG_TEXT {
+    if !is_long(text) {
         return Ok(cx.facts.describe(text));
     }
     let start = match parts.types {
