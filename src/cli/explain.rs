@@ -99,7 +99,7 @@ pub fn run(args: &ExplainArgs) -> ExitCode {
 fn explain(args: &ExplainArgs) -> Result<Answer, String> {
     let (migration, sql) = args.migration()?;
     let text = text(args.file.as_deref(), sql)?;
-    let policy = judged::valid_given_policy(&args.policy)?;
+    let (policy, _) = judged::valid_given_policy(&args.policy)?;
     let who = judged::who(&policy, &args.login, args.database.as_deref())?;
     if let Some(zone) = &args.zone {
         may_be_in(&who, zone)?;
