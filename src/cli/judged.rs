@@ -133,7 +133,7 @@ pub(super) fn state(migration_open: bool) -> State {
     }
 }
 
-/// Has a client that sets its zone itself set one?
+/// Has a client that sets its zone itself said one in its startup packet?
 pub(super) fn chosen(zone: Option<&str>) -> Chosen {
     match zone {
         Some(_) => Chosen::FromStartup,
