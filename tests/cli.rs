@@ -169,8 +169,18 @@ fn what_could_not_be_linted_is_a_valid_document_that_says_so() {
         "--policy {}/none.toml {}",
         "{}/none.sql",
         "--login nobody {}",
+        "--policy {}/wrong.toml {}",
+        // Of the command line itself.
+        "--phase soon {}",
+        "--polcy x {}",
+        "",
     ] {
-        let said = portcullis(work.path(), &format!("lint --format sarif {what}"));
+        let line = |format: &str| {
+            format!("lint --format {format} {what}")
+                .trim_end()
+                .to_owned()
+        };
+        let said = portcullis(work.path(), &line("sarif"));
         assert_eq!(said.code, 2, "{what}");
         let value: serde_json::Value = serde_json::from_str(&said.stdout).expect("JSON");
         // What the schema of SARIF 2.1.0 requires: version and runs; tool.driver.name of a run;
@@ -187,7 +197,7 @@ fn what_could_not_be_linted_is_a_valid_document_that_says_so() {
         let text = notification["message"]["text"].as_str().expect("a text");
         assert!(said.stderr.contains(text), "{text}\n{}", said.stderr);
 
-        let said = portcullis(work.path(), &format!("lint --format junit {what}"));
+        let said = portcullis(work.path(), &line("junit"));
         assert_eq!(said.code, 2, "{what}");
         let start = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n";
         assert!(said.stdout.starts_with(start), "{}", said.stdout);
@@ -200,6 +210,14 @@ fn what_could_not_be_linted_is_a_valid_document_that_says_so() {
             );
         }
     }
+    // What stands behind the options is none of them, and help is no error.
+    for line in ["lint --polcy -- --format sarif", "lint --format saarif {}"] {
+        let said = portcullis(work.path(), line);
+        assert_eq!((said.code, &*said.stdout), (2, ""), "{line}");
+    }
+    let said = portcullis(work.path(), "lint --format sarif --help");
+    assert_eq!(said.code, 0);
+    assert!(said.stdout.contains("Usage: portcullis lint"));
     let said = portcullis(work.path(), "lint --format sarif {}/clean.sql");
     let value: serde_json::Value = serde_json::from_str(&said.stdout).expect("JSON");
     let invocation = &value["runs"][0]["invocations"][0];
@@ -211,6 +229,30 @@ fn what_could_not_be_linted_is_a_valid_document_that_says_so() {
     assert_eq!(said.code, 2, "{}", said.stderr);
     let written = std::fs::read_to_string(report).expect("a report");
     assert!(written.contains("<error message=\""), "{written}");
+}
+
+#[test]
+fn lint_tells_the_warnings_of_the_policy_as_talk() {
+    let work = work();
+    let policy = std::fs::read_to_string(work.path().join("good.toml")).expect("read the policy");
+    let observes = policy.replacen("\"enforce\"", "\"observe\"", 1);
+    std::fs::write(work.path().join("observes.toml"), observes).expect("write a file");
+    let checked = portcullis(work.path(), "check {}/observes.toml");
+    let (told, _) = checked.stdout.rsplit_once("1 file checked: ").expect("it");
+    assert!(told.starts_with("warning: "), "{told}");
+    for (code, file) in [(0, "clean.sql"), (1, "dirty.sql")] {
+        for format in ["text", "json", "junit", "sarif"] {
+            let lint = |policy: &str| {
+                let line = format!("lint --policy {{}}/{policy} --format {format} {{}}/{file}");
+                portcullis(work.path(), &line)
+            };
+            let (plain, warned) = (lint("good.toml"), lint("observes.toml"));
+            assert_eq!((plain.code, &*plain.stderr), (code, ""), "{format}");
+            assert_ne!(warned.code, 2);
+            assert!(warned.stderr.contains(told), "{}\n{told}", warned.stderr);
+            assert!(!warned.stdout.contains("whole file"), "{}", warned.stdout);
+        }
+    }
 }
 
 #[test]
@@ -235,6 +277,7 @@ fn a_mistyped_option_is_never_taken_for_a_text() {
         ),
         ("console --jsno SHOW", "--json"),
         ("lint --polcy=x {}", "--policy"),
+        ("lint --polcy=x --format text {}", "--policy"),
         ("test --jnuit=x policies", "--junit"),
         ("check --jsno policies", "--json"),
         ("report --sinec=1h", "--since"),

@@ -15,5 +15,6 @@ mod doctor {
     mod names;
     mod pgbouncer;
     mod through;
+    mod unset;
     mod verifiers;
 }

@@ -8,6 +8,7 @@ mod reload {
     mod clients;
     mod files;
     mod held;
+    mod keys;
 }
 
 use support::fixture::POLICY;

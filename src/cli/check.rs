@@ -434,7 +434,7 @@ mod tests {
             answer.stdout
         };
         let of_key = "warning: login \"mapped\" cannot log in: k has no key for role \"it's\"\n  --> policy.toml:7\n  \
-            = portcullis keys add --key-file k --role it's --auth-file u\n";
+            = portcullis keys add --key-file k --role 'it'\\''s' --auth-file u\n";
         let select = |name: &str| {
             format!(
                 "  = its line: SELECT '\"' || rolname || '\" \"' || rolpassword || '\"' FROM pg_authid WHERE rolname = '{name}'\n"

@@ -172,7 +172,8 @@ was opened for it. Guards that only observe give warnings. The page of a guard:
   portcullis help copy-program
 
 0: nothing would be refused; 1: something would; 2: a file could not be read, which the formats for
-programs say as well (SARIF: executionSuccessful; JUnit: <error>)."#;
+programs say as well (SARIF: executionSuccessful; JUnit: <error>). Warnings of the policy itself, as
+portcullis check has them, stand on stderr and change nothing."#;
 
 /// `portcullis test --help`
 pub(super) const TEST: &str = r#"Examples:

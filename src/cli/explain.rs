@@ -42,7 +42,8 @@ pub struct ExplainArgs {
     /// Which database [default: the first that the login may reach]
     #[arg(long)]
     database: Option<String>,
-    /// The zone that the client has set, of a login that sets it itself
+    /// The zone that the client's startup packet says, of a login that sets its zone itself: each
+    /// statement is judged in it, and RESET in the text returns to it
     #[arg(long)]
     zone: Option<String>,
     /// As in an open migration session; PHASE, expand or contract: one that was opened for it
@@ -99,7 +100,7 @@ pub fn run(args: &ExplainArgs) -> ExitCode {
 fn explain(args: &ExplainArgs) -> Result<Answer, String> {
     let (migration, sql) = args.migration()?;
     let text = text(args.file.as_deref(), sql)?;
-    let policy = judged::valid_given_policy(&args.policy)?;
+    let (policy, _) = judged::valid_given_policy(&args.policy)?;
     let who = judged::who(&policy, &args.login, args.database.as_deref())?;
     if let Some(zone) = &args.zone {
         may_be_in(&who, zone)?;
@@ -192,10 +193,28 @@ fn all(from: impl std::io::Read) -> std::io::Result<Vec<u8>> {
     Ok(text)
 }
 
+/// Who says a zone.
+#[derive(Clone, Copy)]
+enum Says {
+    /// The policy, of the login.
+    Login,
+    /// The client, in its startup packet.
+    Startup,
+}
+
+impl Says {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Startup => "startup",
+        }
+    }
+}
+
 /// Everything there is to say about a text.
 struct Explanation {
     who: Who,
-    /// The zone that the client has set.
+    /// The zone that the client's startup packet says.
     chosen: Option<String>,
     /// What the client is answered with.
     refusal: Option<Refusal>,
@@ -314,9 +333,10 @@ fn of_message(
 }
 
 impl Explanation {
-    /// The zone of the transaction, if it has one.
-    fn zone(&self) -> Option<&str> {
-        self.who.zone().or(self.chosen.as_deref())
+    /// The zone that the text comes in, if there is one, and who says it.
+    fn zone(&self) -> Option<(&str, Says)> {
+        let own = self.who.zone().map(|zone| (zone, Says::Login));
+        own.or(self.chosen.as_deref().map(|zone| (zone, Says::Startup)))
     }
 }
 

@@ -19,6 +19,7 @@ use super::answer::Answer;
 use crate::config::{Config, Problem};
 use crate::policy::{Policy, check_together};
 use carry::{Carried, carry};
+use write::Moved;
 
 /// The policy, beside portcullis.toml.
 const POLICY: &str = "policies/production.toml";
@@ -126,7 +127,7 @@ fn talk(files: &[String; 2], carried: &Carried, warnings: &[Problem]) -> String 
         let stays: Vec<&str> = carried.stays.iter().map(String::as_str).collect();
         lines.push(format!("PgBouncer goes on with: {}", stays.join(", ")));
     }
-    lines.extend(write::moved_http(carried));
+    lines.extend(write::moved_http(carried).map(|moved| moved.line()));
     lines.extend(warnings.iter().map(ToString::to_string));
     let config = &files[0];
     lines.push(format!("next:  portcullis check {config}"));
@@ -137,10 +138,14 @@ fn talk(files: &[String; 2], carried: &Carried, warnings: &[Problem]) -> String 
 fn as_json(files: &[String; 2], carried: &Carried) -> String {
     let lost = carried.lost.iter();
     let lost = lost.map(|lost| json!({ "setting": lost.setting, "why": lost.why }));
+    let moved = write::moved_http(carried).into_iter();
+    let moved = moved
+        .map(|moved| json!({ "setting": Moved::SETTING, "port": moved.port, "why": moved.why }));
     let value = json!({
         "written": files,
         "not_carried_over": lost.collect::<Vec<_>>(),
         "stays_in_pgbouncer": carried.stays,
+        "moved": moved.collect::<Vec<_>>(),
     });
     format!("{value:#}\n")
 }

@@ -40,30 +40,29 @@ fn parsed(path: &Path, text: &str) -> Result<(Arc<Policy>, Vec<Problem>), Vec<Pr
 /// # Errors
 /// Every problem of the file, as one text.
 pub(super) fn valid_policy(path: &Path) -> Result<Arc<Policy>, String> {
-    valid(path, policy(path))
+    valid(path, policy(path)).map(|(policy, _)| policy)
 }
 
-/// The same of a file that the command line names.
+/// The same of a file that the command line names, and what is worth a look in it.
 ///
 /// # Errors
 /// Every problem of the file, as one text.
-pub(super) fn valid_given_policy(path: &Path) -> Result<Arc<Policy>, String> {
+pub(super) fn valid_given_policy(path: &Path) -> Result<(Arc<Policy>, Vec<Problem>), String> {
     valid(path, given_policy(path))
 }
 
 fn valid(
     path: &Path,
     read: Result<(Arc<Policy>, Vec<Problem>), Vec<Problem>>,
-) -> Result<Arc<Policy>, String> {
-    let (policy, _) = read.map_err(|problems| {
+) -> Result<(Arc<Policy>, Vec<Problem>), String> {
+    read.map_err(|problems| {
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
         let what = match path.exists() {
             true => "the policy is not valid",
             false => "there is no such policy",
         };
         format!("{what}\n{}", problems.join("\n"))
-    })?;
-    Ok(policy)
+    })
 }
 
 /// A login of the policy on one of its databases; `None`: the first that it may reach.
@@ -134,7 +133,7 @@ pub(super) fn state(migration_open: bool) -> State {
     }
 }
 
-/// Has a client that sets its zone itself set one?
+/// Has a client that sets its zone itself said one in its startup packet?
 pub(super) fn chosen(zone: Option<&str>) -> Chosen {
     match zone {
         Some(_) => Chosen::FromStartup,

@@ -14,6 +14,8 @@ use clap::Args;
 
 use super::answer::Answer;
 use super::judged;
+use crate::clock::today;
+use crate::config::Problem;
 use crate::policy::{Kind, Phase, Policy, State, Who};
 use crate::tls::files::open_regular_or_pipe;
 use judge::Found;
@@ -56,7 +58,7 @@ pub struct LintArgs {
 
 /// How the problems are printed.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Format {
+pub(super) enum Format {
     /// FILE:LINE:COLUMN, as compilers print it
     #[default]
     Text,
@@ -68,23 +70,29 @@ enum Format {
     Sarif,
 }
 
-/// Prints what would be refused. 0: nothing; 1: something; 2: a file could not be read.
+/// Prints what would be refused, and on stderr the warnings of the policy. 0: nothing; 1: something; 2: a file could
+/// not be read.
 pub fn run(args: &LintArgs) -> ExitCode {
     lint(args).unwrap_or_else(|why| failed(args, why)).print()
 }
 
 /// It could not be done: said in the form that was asked for, so that what reads it need not guess.
 fn failed(args: &LintArgs, why: String) -> Answer {
-    let stdout = match args.format {
-        Format::Junit => report::junit_of_failure(&why),
-        Format::Sarif => report::sarif_of_failure(&why),
-        Format::Text | Format::Json => {
-            return Answer::failed_as(args.json || args.format == Format::Json)(why);
-        }
-    };
-    Answer {
-        stdout,
-        ..Answer::failed(why)
+    match failure(args.format, &why) {
+        Some(stdout) => Answer {
+            stdout,
+            ..Answer::failed(why)
+        },
+        None => Answer::failed_as(args.json || args.format == Format::Json)(why),
+    }
+}
+
+/// The document that says why it could not be done, of a form that `lint` alone has.
+pub(super) fn failure(format: Format, why: &str) -> Option<String> {
+    match format {
+        Format::Junit => Some(report::junit_of_failure(why)),
+        Format::Sarif => Some(report::sarif_of_failure(why)),
+        Format::Text | Format::Json => None,
     }
 }
 
@@ -99,7 +107,7 @@ struct Linted {
 
 /// `Err`: what could not be done.
 fn lint(args: &LintArgs) -> Result<Answer, String> {
-    let policy = judged::valid_given_policy(&args.policy)?;
+    let (policy, warnings) = judged::valid_given_policy(&args.policy)?;
     let login = match &args.login {
         Some(login) => login.clone(),
         None => only_migrator(&policy)?,
@@ -129,9 +137,20 @@ fn lint(args: &LintArgs) -> Result<Answer, String> {
     };
     Ok(Answer {
         stdout,
+        stderr: worth_a_look(args, &policy, warnings),
         code: u8::from(refused),
-        ..Answer::default()
     })
+}
+
+/// What `portcullis check` warns of in the policy: it judges otherwise than its author may believe.
+fn worth_a_look(args: &LintArgs, policy: &Policy, mut warnings: Vec<Problem>) -> String {
+    let file = args.policy.display().to_string();
+    warnings.extend(policy.expiring(today(), &file));
+    let said: String = warnings.iter().map(|it| format!("\n{it}")).collect();
+    match warnings.len() {
+        0 => String::new(),
+        many => format!("{} of the policy{said}", judged::count(many, "warning")),
+    }
 }
 
 fn only_migrator(policy: &Policy) -> Result<String, String> {

@@ -40,7 +40,7 @@ pub fn run(args: &ServeArgs) -> ExitCode {
 
 fn start(path: &Path) -> Result<(), String> {
     let config = Config::load(path).map_err(|problems| load::told(&problems))?;
-    let mut policy = load::policy(&config, 1).map_err(|problems| load::told(&problems))?;
+    let mut policy = load::policy(&config, 1).map_err(|it| load::told(&it.problems))?;
     let level = config.log.level.parse().unwrap_or(tracing::Level::INFO);
     let log = log::init(config.log.json, level).map_err(error)?;
     let telemetry = Arc::new(Telemetry::new(log.dropped()));

@@ -8,6 +8,7 @@ mod parse;
 pub mod peers;
 pub mod problem;
 pub(crate) mod reader;
+pub mod shell;
 pub(crate) mod units;
 mod values;
 mod wrong;

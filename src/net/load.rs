@@ -25,6 +25,23 @@ pub struct PolicyFile {
     pub warnings: Vec<Problem>,
 }
 
+/// A policy file that is not valid.
+pub struct Invalid {
+    /// Every problem, warnings included.
+    pub problems: Vec<Problem>,
+    /// It would be valid with another `zone_key_file`.
+    pub lacks_keys: bool,
+}
+
+impl From<Vec<Problem>> for Invalid {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self {
+            problems,
+            lacks_keys: false,
+        }
+    }
+}
+
 /// The users of `auth_file` and the keys of `key_file` and `zone_key_file`.
 pub struct Users {
     /// Who may log in.
@@ -51,26 +68,35 @@ pub struct Tls {
 /// that this process loads it would be.
 ///
 /// # Errors
-/// Every problem, warnings included.
-pub fn policy(config: &Config, number: u64) -> Result<PolicyFile, Vec<Problem>> {
+/// It is not valid, or not with this configuration and its keys.
+pub fn policy(config: &Config, number: u64) -> Result<PolicyFile, Invalid> {
     let text = crate::config::read(&config.policy)?;
     let file = config.policy.display().to_string();
     let (mut policy, mut warnings) = Policy::parse(&text, &file)?;
     policy.help_url = config.help_url.as_deref().map(Into::into);
     policy.version = Some(version(&text, number));
     warnings.extend(check_together(config, &policy));
-    warnings.extend(match zone_keys(config) {
+    let of_keys = match zone_keys(config) {
         Ok(keys) => check_zone_keys(config, &policy, &keys),
         Err(problem) => vec![problem],
-    });
-    if warnings.iter().any(Problem::is_error) {
-        return Err(warnings);
+    };
+    let (itself, with_keys) = (is_wrong(&warnings), is_wrong(&of_keys));
+    warnings.extend(of_keys);
+    if itself || with_keys {
+        return Err(Invalid {
+            problems: warnings,
+            lacks_keys: !itself,
+        });
     }
     Ok(PolicyFile {
         policy,
         text: text.into(),
         warnings,
     })
+}
+
+fn is_wrong(problems: &[Problem]) -> bool {
+    problems.iter().any(Problem::is_error)
 }
 
 fn version(text: &str, number: u64) -> Version {

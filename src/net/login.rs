@@ -10,6 +10,7 @@ use super::shared::Snapshot;
 use super::stream::Stream;
 use super::worker::{Worker, random};
 use crate::auth::scram::{self, Keys, ScramError, ServerExchange, mock_verifier};
+use crate::config::shell::keys_add;
 use crate::error::SqlState;
 use crate::migration::Session;
 use crate::migration::token::split_login;
@@ -340,9 +341,8 @@ fn without_zone(login: &Login, noun: &str, why: Option<NoZone>) -> Refused {
 /// The files are not named: the client reads this.
 fn no_key(role: &str) -> Refused {
     let message = format!("no server key for role \"{role}\"");
-    let hint = format!(
-        "portcullis keys add --key-file KEY_FILE --role {role} --auth-file AUTH_FILE, with the files of [auth]"
-    );
+    let keys_add = keys_add("KEY_FILE", role, "AUTH_FILE");
+    let hint = format!("{keys_add}, with the files of [auth]");
     let reply = ErrorReply::fatal(SqlState::IDENTITY, message).hint(hint);
     Refused::new(LoginOutcome::NoServerKey, reply)
 }

@@ -280,19 +280,52 @@ fn raise_descriptor_limit(shared: &Shared) {
     let limit = getrlimit(Resource::Nofile);
     let clients = shared.config.listen.max_client_conn;
     let cancels = shared.cancels.sockets();
-    let wanted = (2 * clients + most_arriving(clients) + 256).saturating_add(cancels) as u64;
+    let clients = 2 * clients + most_arriving(clients) + 256;
+    let wanted = clients.saturating_add(cancels) as u64;
     if limit.current.is_some_and(|current| current < wanted) {
         let raised = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
         let new = Rlimit {
             current: Some(raised),
             maximum: limit.maximum,
         };
-        if setrlimit(Resource::Nofile, new).is_err() || raised < wanted {
-            tracing::warn!(
-                raised,
-                wanted,
-                "too few file descriptors for max_client_conn: raise LimitNOFILE"
-            );
+        let had = match setrlimit(Resource::Nofile, new) {
+            Ok(()) => Some(raised),
+            Err(_) => limit.current,
+        };
+        if had.is_some_and(|had| had < wanted) {
+            tracing::warn!(had, wanted, "{}", too_few(clients, cancels));
         }
+    }
+}
+
+/// Names the setting that asks for most: what the kernel gives one process at most (`fs.nr_open`) may be less than
+/// `max_cancels` can ask for.
+fn too_few(clients: usize, cancels: usize) -> &'static str {
+    match cancels > clients {
+        true => "too few file descriptors for max_cancels: lower it or raise LimitNOFILE",
+        false => "too few file descriptors for max_client_conn: raise LimitNOFILE",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cancel::Room;
+    use super::*;
+
+    #[test]
+    fn the_setting_that_asks_for_most_is_named() {
+        let asked = |clients: usize, cancels| {
+            let clients = 2 * clients + most_arriving(clients) + 256;
+            let words = too_few(clients, Room::new(cancels).sockets());
+            words.split(':').next().unwrap()
+        };
+        let (of_clients, of_cancels) = (
+            "too few file descriptors for max_client_conn",
+            "too few file descriptors for max_cancels",
+        );
+        assert_eq!(asked(100, 64), of_clients);
+        assert_eq!(asked(10_000, 64), of_clients);
+        assert_eq!(asked(10_000, 65_536), of_cancels);
+        assert_eq!(Room::new(65_536).sockets(), 17 * 65_536);
     }
 }

@@ -18,7 +18,7 @@ use crate::policy::{Policy, check_zone_keys};
 use crate::telemetry::Counters;
 use crate::telemetry::health::State;
 use crate::telemetry::labels::{Files, Reload};
-use known::{GROUPS, Known, Look};
+use known::{Beside, GROUPS, Known, Look};
 
 /// Between two looks at the files. A change is read when it has rested for one such time: a file may
 /// be in the middle of being written, and half a userlist would end connections.
@@ -160,16 +160,18 @@ impl Reloader {
         let config = &self.shared.config;
         let mut found = Found::default();
         let mut wrong = Vec::new();
+        let beside = self.beside();
         if which.policy {
             let version = self.policy().version;
             let number = version.map_or(1, |version| version.number + 1);
             match load::policy(config, number) {
                 Ok(policy) => found.policy = Some(policy),
-                Err(problems) => {
-                    note(&problems);
+                Err(invalid) => {
+                    note(&invalid.problems);
                     let why = "the file on disk is not valid: see the log, or portcullis check";
-                    self.refuse(Files::Policy, why);
-                    wrong.push(load::told(&problems));
+                    let lacks = invalid.lacks_keys.then_some(&beside);
+                    self.refuse(Files::Policy, why, lacks);
+                    wrong.push(load::told(&invalid.problems));
                 }
             }
         }
@@ -178,10 +180,12 @@ impl Reloader {
             let signs = |users: Users| signs(config, policy.unwrap_or(&self.policy()), users);
             let none_before = self.shared.snapshot().files.users.is_empty();
             let complete = |users| complete(users, none_before);
-            match load::users(config).and_then(complete).and_then(signs) {
+            let users = load::users(config).and_then(complete);
+            let lacks = users.is_ok().then_some(&beside);
+            match users.and_then(signs) {
                 Ok(users) => found.users = Some(users),
                 Err(problem) => {
-                    self.refuse(Files::Users, &problem);
+                    self.refuse(Files::Users, &problem, lacks);
                     tracing::error!(problem, "users and server keys are not loaded");
                     wrong.push(problem);
                 }
@@ -191,7 +195,7 @@ impl Reloader {
             match load::tls(config) {
                 Ok(tls) => found.tls = Some(tls),
                 Err(problem) => {
-                    self.refuse(Files::Tls, &problem);
+                    self.refuse(Files::Tls, &problem, None);
                     tracing::error!(problem, "certificates are not loaded");
                     wrong.push(problem);
                 }
@@ -229,8 +233,10 @@ impl Reloader {
         }
     }
 
-    fn refuse(&self, files: Files, why: &str) {
-        let since = self.known.is_wrong(files, crate::clock::now());
+    /// `lacks`: it would be valid beside other keys, or another policy, than these.
+    fn refuse(&self, files: Files, why: &str, lacks: Option<&Beside>) {
+        let now = crate::clock::now();
+        let since = self.known.is_wrong(files, now, lacks.cloned());
         self.tell(files, why, since);
     }
 
@@ -300,6 +306,11 @@ impl Reloader {
         new
     }
 
+    /// What policy and users are checked against.
+    fn beside(&self) -> Beside {
+        Beside::now(&self.shared.config, self.policy().version)
+    }
+
     /// Reads each group of files when it has changed, for ever.
     pub async fn watch(self: Arc<Self>) {
         let config = &self.shared.config;
@@ -314,6 +325,9 @@ impl Reloader {
                 if rests && !known {
                     // What is wrong is in the log.
                     let _ = self.reload(self.known.to_read(config, files));
+                    if let Some(which) = self.known.again(config, &self.beside()) {
+                        let _ = self.reload(which);
+                    }
                 }
             }
         }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use crate::auth::keys::ServerKeys;
 use crate::auth::scram::Verifier;
 use crate::auth::userlist;
+use crate::config::shell::keys_add;
 use crate::config::{Config, Problem};
 use crate::policy::{Kind, Login, Policy};
 
@@ -51,7 +52,7 @@ pub fn check_unproved(
     keys: &ServerKeys,
 ) -> Vec<Problem> {
     let file = config.policy.display().to_string();
-    let auth_file = config.auth.auth_file.display();
+    let auth_file = config.auth.auth_file.display().to_string();
     let problem = |(login, lacks): (&Login, Lacks<'_>)| {
         let name = &login.name;
         let (message, help) = match (lacks, &config.auth.key_file) {
@@ -76,10 +77,7 @@ pub fn check_unproved(
                     "login \"{name}\" cannot log in: {} has no key for role \"{role}\"",
                     key_file.display()
                 ),
-                format!(
-                    "portcullis keys add --key-file {} --role {role} --auth-file {auth_file}",
-                    key_file.display()
-                ),
+                keys_add(&key_file.display().to_string(), role, &auth_file),
             ),
             // An error already: the configuration must name a file of keys.
             (Lacks::Key(_), None) => return None,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 mod isolation;
 
 use super::{Kind, Login, Policy, Protection, RouteName, ZoneSource};
+use crate::config::shell::keys_add;
 use crate::config::{Config, Problem, SslMode};
 use crate::zone::keys::ZoneKeys;
 
@@ -83,10 +84,10 @@ fn without_key(config: &Config, login: &Login) -> Option<Problem> {
         false => return None,
     };
     let role = mapped.unwrap_or(&login.name);
-    let auth_file = config.auth.auth_file.display();
-    Some(lacks(config, login, what, "\"auth.key_file\"").with_help(format!(
-        "make a key: portcullis keys add --key-file server-keys --role {role} --auth-file {auth_file}"
-    )))
+    let auth_file = config.auth.auth_file.display().to_string();
+    let keys_add = keys_add("server-keys", role, &auth_file);
+    let lacks = lacks(config, login, what, "\"auth.key_file\"");
+    Some(lacks.with_help(format!("make a key: {keys_add}")))
 }
 
 fn without_certificates(config: &Config, login: &Login) -> Option<Problem> {

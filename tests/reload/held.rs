@@ -22,12 +22,12 @@ fn in_one_go(stack: &Stack, change: impl FnOnce()) {
     wait_until("it is refused", || told() > before);
 }
 
-fn write(stack: &Stack, name: &str, text: &str) {
+pub(super) fn write(stack: &Stack, name: &str, text: &str) {
     write_secret(&stack.file(name), text);
 }
 
 /// The watch has looked at all files since: a change of yet another one is taken.
-fn looked(stack: &Stack, files: &str, name: &str) {
+pub(super) fn looked(stack: &Stack, files: &str, name: &str) {
     let taken = format!("portcullis_reloads_total{{files=\"{files}\",outcome=\"ok\"}}");
     let before = stack.metric(&taken);
     let text = std::fs::read_to_string(stack.file(name)).expect("read");
@@ -36,7 +36,7 @@ fn looked(stack: &Stack, files: &str, name: &str) {
 }
 
 /// What `/health/ready` says of a part; none: nothing, or that it is fine.
-fn told(stack: &Stack, name: &str) -> Option<String> {
+pub(super) fn told(stack: &Stack, name: &str) -> Option<String> {
     let (_, body) = stack.http_get("/health/ready");
     let body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
     let check = body["checks"].get(name)?;

@@ -11,6 +11,7 @@ mod roles;
 mod settings;
 mod source;
 mod tables;
+mod unset;
 mod views;
 mod zone;
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::judged::{Finding, enforced};
 use super::super::test::upstream::Upstream;
-use super::{Explained, Explanation, facts};
+use super::{Explained, Explanation, Says, facts};
 use crate::policy::{Refusal, Who};
 use crate::sql::Class;
 use crate::zone::QUERY_GUARD;
@@ -54,12 +54,15 @@ fn explain(text: &mut String, number: usize, statement: &Explained, explanation:
         let _ = writeln!(text, "   names    {}", statement.relations.join(", "));
     }
     let refused = enforced(&statement.findings, who);
-    if let (Some(zone), None) = (explanation.zone(), refused) {
+    if let (Some((zone, says)), None) = (explanation.zone(), refused) {
         let parameter = who.policy.zone.as_ref().map_or("", |zone| &zone.parameter);
-        let _ = writeln!(
-            text,
-            "   zone     {zone} (plain: {parameter} is set for its transaction)"
-        );
+        let how = match says {
+            Says::Login => format!("{parameter} is set for its transaction"),
+            Says::Startup => format!(
+                "{parameter} as the startup packet says it, until the text sets another; RESET returns to it"
+            ),
+        };
+        let _ = writeln!(text, "   zone     {zone} (plain: {how})");
     }
     guards(text, &statement.findings, who);
     verdict_line(text, refused);
@@ -125,7 +128,8 @@ pub(super) fn as_json(explanation: &Explanation) -> String {
     let value = json!({
         "login": who.login.name,
         "database": &*who.database,
-        "zone": explanation.zone(),
+        "zone": explanation.zone().map(|(zone, _)| zone),
+        "zone_from": explanation.zone().map(|(_, says)| says.word()),
         "statements": explanation.statements.iter().map(|statement| statement_json(statement, who)).collect::<Vec<_>>(),
         "message_guards": explanation.message.iter().map(|finding| finding_json(finding, who)).collect::<Vec<_>>(),
         "described": !explanation.undescribed,

@@ -1,4 +1,5 @@
 mod exceptions;
+mod zones;
 
 use super::*;
 
@@ -227,45 +228,6 @@ fn an_observing_guard_would_refuse() {
             .contains("ddl-outside-migration   observe  development.toml:"),
         "{}",
         answer.stdout
-    );
-}
-
-#[test]
-fn a_zone_that_the_client_has_set_is_shown_and_must_be_granted() {
-    let in_zone = |login: &str, zone: &str| {
-        explained("production", login, "table orders", |args| {
-            args.zone = Some(zone.to_owned());
-        })
-    };
-    let answer = in_zone("shop_api", "globex").unwrap();
-    assert_eq!(answer.code, 0, "{}", answer.stdout);
-    let zone = "   zone     globex (plain: app.tenant_id is set for its transaction)\n";
-    assert!(answer.stdout.contains(zone), "{}", answer.stdout);
-    assert!(
-        answer.stdout.contains("set zone globex + "),
-        "{}",
-        answer.stdout
-    );
-    let without = plain("shop_api", "table orders");
-    assert_eq!(without.code, 1);
-    assert!(
-        without.stdout.contains("zone-required"),
-        "{}",
-        without.stdout
-    );
-    let said = |login, zone| in_zone(login, zone).unwrap_err();
-    assert_eq!(
-        said("shop_api", "*"),
-        "tenant \"*\" is not granted to login \"shop_api\""
-    );
-    assert_eq!(
-        said("shop_acme", "globex"),
-        "tenant of login \"shop_acme\" is \"acme\""
-    );
-    assert!(in_zone("shop_acme", "acme").is_ok());
-    assert_eq!(
-        said("shop_report", "acme"),
-        "login \"shop_report\" has no tenant"
     );
 }
 

@@ -248,8 +248,13 @@ fn no_two_listeners_get_one_port() {
             let ports = (listen.postgres.port(), listen.http.map(|http| http.port()));
             assert_eq!(ports, (postgres, Some(http)), "{pooler}");
             let (written, talk) = (made.text("portcullis.toml"), made.talk());
+            let json = self::made(&ini, &users(), true).result.unwrap().stdout;
+            let json: serde_json::Value = serde_json::from_str(&json).unwrap();
             match why {
                 Some(why) => {
+                    let (_, because) = why.split_once(": ").unwrap();
+                    let moved = json!([{ "setting": "listen.http", "port": http, "why": because }]);
+                    assert_eq!(json["moved"], moved);
                     assert!(
                         written.contains(&format!("/health/ready; {why}\n")),
                         "{written}"
@@ -257,6 +262,7 @@ fn no_two_listeners_get_one_port() {
                     assert!(talk.contains(&format!("\n{why}\n")), "{talk}");
                 }
                 None => {
+                    assert_eq!(json["moved"], json!([]));
                     assert!(written.contains("/health/ready\n"), "{written}");
                     assert!(!talk.contains("listen.http"), "{talk}");
                 }

@@ -22,14 +22,29 @@ fn http_port(pooler: u16) -> u16 {
     free.next().unwrap_or(HTTP_PORT)
 }
 
-/// That the pages are not where they usually are, and why.
-pub(super) fn moved_http(carried: &Carried) -> Option<String> {
+/// The pages are not where they usually are.
+pub(super) struct Moved {
+    pub port: u16,
+    pub why: String,
+}
+
+impl Moved {
+    /// What was moved.
+    pub const SETTING: &str = "listen.http";
+
+    pub fn line(&self) -> String {
+        format!("{} has port {}: {}", Self::SETTING, self.port, self.why)
+    }
+}
+
+pub(super) fn moved_http(carried: &Carried) -> Option<Moved> {
     let (pooler, port) = (carried.port, http_port(carried.port));
     let whose = match pooler == HTTP_PORT {
         true => "PgBouncer has",
         false => "Portcullis listens for applications on",
     };
-    (port != HTTP_PORT).then(|| format!("listen.http has port {port}: {whose} {HTTP_PORT}"))
+    let why = format!("{whose} {HTTP_PORT}");
+    (port != HTTP_PORT).then_some(Moved { port, why })
 }
 
 /// portcullis.toml. `policy`: as it is named there.
@@ -42,7 +57,7 @@ pub(super) fn config(carried: &Carried, ini: &Path, policy: &str) -> String {
         quoted(policy)
     );
     let listen = SocketAddr::new(carried.address, postgres_port(carried.port)).to_string();
-    let moved = moved_http(carried).map_or_else(String::new, |why| format!("; {why}"));
+    let moved = moved_http(carried).map_or_else(String::new, |moved| format!("; {}", moved.line()));
     let _ = write!(
         text,
         "[listen]\npostgres        = {}    # beside PgBouncer; later it takes PgBouncer's port\n\

@@ -26,6 +26,7 @@ fn linted(files: &[(&str, &str)], change: impl FnOnce(&mut LintArgs)) -> Result<
     lint(&args)
         .map(|answer| Answer {
             stdout: plain(answer.stdout),
+            stderr: plain(answer.stderr),
             ..answer
         })
         .map_err(plain)
@@ -121,6 +122,39 @@ fn only_what_observes_is_no_failure() {
     let (code, said) = text(&[("1.sql", "SET standard_conforming_strings = off")]);
     assert!(said.ends_with("1 file, 1 statement: 1 warning\n"), "{said}");
     assert_eq!(code, 0);
+}
+
+#[test]
+fn warnings_of_the_policy_are_talk_in_every_form_and_no_failure() {
+    let exception = |expires: &str| {
+        format!(
+            "[[exception]]\nguard = \"procedural\"\nlogin = \"shop\"\nreason = \"r\"\nexpires = {expires}\n\
+            fingerprint = \"0123456789abcdef0123456789abcdef\"\n"
+        )
+    };
+    let zone = "[zone]\nparameter = \"app.zone\"\ndatabases = [\"shop\"]\n";
+    let enforced = POLICY.replace("[guards]\nlexing-parameters = \"observe\"\n", "");
+    let linted_with = |more: &str, sql: &str, format| {
+        let change = |args: &mut LintArgs| {
+            args.format = format;
+            std::fs::write(&args.policy, format!("{enforced}{more}")).unwrap();
+        };
+        linted(&[("1.sql", sql)], change).unwrap()
+    };
+    let more = format!("{zone}{}", exception("2020-01-01"));
+    for format in [Format::Text, Format::Json, Format::Junit, Format::Sarif] {
+        for (code, sql) in [(0, "SELECT 1"), (1, "COPY t TO PROGRAM 'x'")] {
+            let plain = linted_with("", sql, format);
+            assert_eq!((plain.code, &*plain.stderr), (code, ""));
+            let warned = linted_with(&more, sql, format);
+            assert_eq!((warned.code, warned.stdout), (code, plain.stdout));
+            let expected = "2 warnings of the policy\n\
+                warning: login \"shop\" has no zone and can do nothing on database \"shop\"\n  --> policy.toml:3:8\n";
+            assert!(warned.stderr.starts_with(expected), "{}", warned.stderr);
+            let expired = "\nwarning: the exception of login \"shop\" from guard \"procedural\" expired on 2020-01-01";
+            assert!(warned.stderr.contains(expired), "{}", warned.stderr);
+        }
+    }
 }
 
 #[test]

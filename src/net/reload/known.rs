@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::Which;
 use crate::config::Config;
 use crate::migration::span::Millis;
+use crate::policy::Version;
 use crate::telemetry::labels::Files;
 
 /// Everything that is read together when one of it changes.
@@ -61,6 +62,25 @@ fn paths(config: &Config, files: Files) -> Vec<&Path> {
     optional.into_iter().flatten().map(|path| &**path).collect()
 }
 
+/// What policy and users are checked against, beside their own files: the policy against the zones' keys, those
+/// against the policy in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Beside {
+    zone_keys: Stamp,
+    policy: Option<Version>,
+}
+
+impl Beside {
+    /// Looked at before anything is read: a change in between is noticed later.
+    pub(super) fn now(config: &Config, policy: Option<Version>) -> Self {
+        let zone_keys = config.auth.zone_key_file.as_deref();
+        Self {
+            zone_keys: zone_keys.and_then(stamp),
+            policy,
+        }
+    }
+}
+
 /// What is on disk, next to what is in force.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Standing {
@@ -83,6 +103,19 @@ struct Group {
     standing: Standing,
     /// Since when what is on disk is not what is in force.
     since: Option<Millis>,
+    /// While it is wrong: it would not be, beside other keys or another policy than these.
+    lacks: Option<Beside>,
+}
+
+impl Group {
+    fn is_wrong(&self) -> bool {
+        self.standing == Standing::Wrong
+    }
+
+    /// It was wrong only because of what is beside it, and that is another one now.
+    fn may_be_right(&self, changed: impl Fn(&Beside) -> bool) -> bool {
+        self.is_wrong() && self.lacks.as_ref().is_some_and(changed)
+    }
 }
 
 /// What is known of all groups.
@@ -126,10 +159,11 @@ impl Known {
         (group.standing, group.since) = (Standing::InForce, None);
     }
 
-    /// It is not valid: since when what is on disk is not in force.
-    pub(super) fn is_wrong(&self, files: Files, now: Millis) -> Millis {
+    /// It is not valid: since when what is on disk is not in force. `lacks`: only because of this.
+    pub(super) fn is_wrong(&self, files: Files, now: Millis, lacks: Option<Beside>) -> Millis {
         let group = &mut self.lock()[files as usize];
         group.standing = Standing::Wrong;
+        group.lacks = lacks;
         *group.since.get_or_insert(now)
     }
 
@@ -146,19 +180,48 @@ impl Known {
     /// What to read where this group has changed: it alone, unless it was wrong and others were held because
     /// of it. They come with it, but for those that are changing themselves.
     pub(super) fn to_read(&self, config: &Config, files: Files) -> Which {
-        let groups = self.lock();
-        let mut which = Which::only(files);
-        let wrong = groups
-            .iter()
-            .filter(|group| group.standing == Standing::Wrong);
-        // Where yet another is wrong they go on waiting for that.
-        if groups[files as usize].standing == Standing::Wrong && wrong.count() == 1 {
-            for (group, other) in groups.iter().zip(GROUPS) {
-                if group.standing == Standing::Held && group.look == Look::at(config, other) {
-                    which = which.with(other);
-                }
-            }
-        }
-        which
+        with_held(&self.lock(), config, Which::only(files))
     }
+
+    /// What to read once more, although it has not changed: what was wrong only because of something beside it that
+    /// has changed now and is in force, or could be together with it. What is wrong by itself is not read again before
+    /// it changes: it would be told of at every change of another file.
+    pub(super) fn again(&self, config: &Config, now: &Beside) -> Option<Which> {
+        let groups = self.lock();
+        let (policy, users) = (
+            &groups[Files::Policy as usize],
+            &groups[Files::Users as usize],
+        );
+        let other_keys = policy.may_be_right(|lacked| lacked.zone_keys != now.zone_keys);
+        let other_policy = users.may_be_right(|lacked| lacked.policy != now.policy);
+        // Keys that are being written are nobody's yet.
+        let users_rest = users.look == Look::at(config, Files::Users);
+        let which = match (other_keys, users.standing) {
+            _ if !users_rest => return None,
+            (true, Standing::InForce) => Which::only(Files::Policy),
+            // Each would be right with the other.
+            (true, Standing::Wrong) if users.lacks.is_some() => {
+                Which::only(Files::Policy).with(Files::Users)
+            }
+            _ if other_policy => Which::only(Files::Users),
+            _ => return None,
+        };
+        Some(with_held(&groups, config, which))
+    }
+}
+
+/// With all that is held because of it; where yet another one is wrong they go on waiting for that.
+fn with_held(groups: &[Group; GROUPS.len()], config: &Config, which: Which) -> Which {
+    let of = |standing| {
+        let all = groups.iter().zip(GROUPS);
+        all.filter(move |(group, _)| group.standing == standing)
+    };
+    let mut wrong = of(Standing::Wrong).map(|(_, files)| which.has(files));
+    let any = wrong.next();
+    if any != Some(true) || !wrong.all(|is_read| is_read) {
+        return which;
+    }
+    let rests = |(group, files): &(&Group, Files)| group.look == Look::at(config, *files);
+    let held = of(Standing::Held).filter(rests);
+    held.fold(which, |which, (_, files)| which.with(files))
 }

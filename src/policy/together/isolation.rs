@@ -1,6 +1,7 @@
 //! `[isolation]` of the configuration asks with logins of the policy.
 
 use super::super::{Kind, Login, Policy, RouteName};
+use crate::config::shell::keys_add;
 use crate::config::{Config, Isolation, Problem};
 
 /// What the policy does not have of what `[isolation]` asks with.
@@ -16,10 +17,9 @@ pub(super) fn check(config: &Config, policy: &Policy) -> Vec<Problem> {
     }
     if config.auth.key_file.is_none() {
         let keys = problem("there is no \"auth.key_file\" to log in with".to_owned());
-        let auth_file = config.auth.auth_file.display();
-        problems.push(keys.with_help(format!(
-            "make a key for each role: portcullis keys add --key-file server-keys --role ROLE --auth-file {auth_file}"
-        )));
+        let auth_file = config.auth.auth_file.display().to_string();
+        let keys_add = keys_add("server-keys", "ROLE", &auth_file);
+        problems.push(keys.with_help(format!("make a key for each role: {keys_add}")));
     }
     for name in &isolation.logins {
         let unfit = match policy.logins.get(name) {

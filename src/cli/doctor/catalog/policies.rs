@@ -3,6 +3,7 @@
 use super::super::connection::{Connection, Trouble};
 use super::super::finding::{Finding, counted, shortened};
 use super::super::sql::{array, rows};
+use super::unset::{Answers, Condition};
 use super::{MOST, Zone, cut, zone};
 
 pub(super) const IDS: &[&str] = &["policy-open", "policy-unsigned"];
@@ -87,11 +88,18 @@ fn policies(connection: &mut Connection, zone: &Zone) -> Result<Vec<Policy>, Tro
 
 pub(super) fn look(connection: &mut Connection, zone: &Zone) -> Result<Vec<Finding>, Trouble> {
     let policies = policies(connection, zone)?;
-    let mut findings: Vec<Finding> = policies
-        .iter()
-        .filter_map(|policy| open(policy, zone))
-        .collect();
+    let mut answers = Answers::default();
+    let mut findings = Vec::new();
+    for policy in policies.iter().filter(|policy| policy.may_open()) {
+        let using = opening(connection, policy, &policy.using, zone, &mut answers)?;
+        let check = opening(connection, policy, &policy.check, zone, &mut answers)?;
+        findings.extend(open(policy, zone, using, check));
+    }
     findings.extend(cut(policies.len(), "policies"));
+    if answers.is_full() {
+        let text = "not seen: what more conditions of policies are while no zone is set";
+        findings.push(Finding::new("not-seen", text));
+    }
     let unsigned: Vec<String> = policies
         .into_iter()
         .filter(|policy| policy.reads)
@@ -109,50 +117,81 @@ pub(super) fn look(connection: &mut Connection, zone: &Zone) -> Result<Vec<Findi
     Ok(findings)
 }
 
-/// Permissive policies are alternatives: one that asks for nothing makes the others pointless. A restrictive
-/// one takes away and never gives.
-fn open(policy: &Policy, zone: &Zone) -> Option<Finding> {
-    // Half a policy may be open: WITH CHECK (true) beside a USING that asks.
-    let is_open = |text: &str| !text.is_empty() && (policy.blind || text == "true");
-    let (open_using, open_check) = (is_open(&policy.using), is_open(&policy.check));
-    if !policy.permissive || policy.column.is_empty() || !(open_using || open_check) {
-        return None;
+impl Policy {
+    /// Permissive policies are alternatives: one that asks for nothing makes the others pointless. A restrictive
+    /// one takes away and never gives.
+    fn may_open(&self) -> bool {
+        self.permissive && !self.column.is_empty()
     }
+}
+
+/// How half of a policy opens: WITH CHECK (true) may stand beside a USING that asks.
+enum Opening {
+    Always,
+    /// While no zone is set, by an alternative. This is left without it; none: nothing.
+    Unset(Option<String>),
+}
+
+fn opening(
+    connection: &mut Connection,
+    policy: &Policy,
+    text: &str,
+    zone: &Zone,
+    answers: &mut Answers,
+) -> Result<Option<Opening>, Trouble> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if policy.blind || text == "true" {
+        return Ok(Some(Opening::Always));
+    }
+    let condition = Condition::read(text, &zone.columns);
+    answers.ask(connection, &condition)?;
+    let opens = condition.opens(answers);
+    Ok(opens.then(|| Opening::Unset(condition.closed(answers))))
+}
+
+fn open(
+    policy: &Policy,
+    zone: &Zone,
+    using: Option<Opening>,
+    check: Option<Opening>,
+) -> Option<Finding> {
     let Policy {
-        shown,
-        name,
-        table,
-        using,
-        check,
-        ..
+        shown, name, table, ..
     } = policy;
     let whom = match policy.roles.as_str() {
         "" => "everybody".to_owned(),
         roles => shortened(roles),
     };
-    let text = match open_using {
-        true => format!(
-            "policy {shown} lets {whom} through to every zone: USING ({})",
-            shortened(using)
-        ),
-        false => format!(
-            "policy {shown} lets {whom} write into every zone: WITH CHECK ({})",
-            shortened(check)
-        ),
+    let when = |opening: &Opening| match opening {
+        Opening::Always => "",
+        Opening::Unset(_) => " while none is set",
     };
-    let sql = match zone.condition(&policy.column, &policy.kind) {
-        None => format!("DROP POLICY {name} ON {table}"),
-        Some(condition) => {
-            let clause = |open: bool, word: &str| match open {
-                true => format!(" {word} ({condition})"),
-                false => String::new(),
-            };
-            let (using, check) = (
-                clause(open_using, "USING"),
-                clause(open_check, "WITH CHECK"),
-            );
-            format!("ALTER POLICY {name} ON {table}{using}{check}")
+    let text = match (&using, &check) {
+        (Some(opening), _) => format!(
+            "policy {shown} lets {whom} through to every zone{}: USING ({})",
+            when(opening),
+            shortened(&policy.using)
+        ),
+        (None, Some(opening)) => format!(
+            "policy {shown} lets {whom} write into every zone{}: WITH CHECK ({})",
+            when(opening),
+            shortened(&policy.check)
+        ),
+        (None, None) => return None,
+    };
+    let clause = |opening: Option<Opening>, word: &str| match opening {
+        None => Some(String::new()),
+        Some(Opening::Unset(Some(left))) => Some(format!(" {word} ({left})")),
+        Some(Opening::Always | Opening::Unset(None)) => {
+            let condition = zone.condition(&policy.column, &policy.kind)?;
+            Some(format!(" {word} ({condition})"))
         }
+    };
+    let sql = match (clause(using, "USING"), clause(check, "WITH CHECK")) {
+        (Some(using), Some(check)) => format!("ALTER POLICY {name} ON {table}{using}{check}"),
+        _ => format!("DROP POLICY {name} ON {table}"),
     };
     let finding = Finding::new("policy-open", text).about(vec![shown.clone()]);
     Some(finding.mended_by(vec![sql]))

@@ -12,14 +12,30 @@ pub(super) enum Piece {
 
 /// The pieces of SQL or PL/pgSQL. What does not end counts as a literal to the end.
 pub(super) fn pieces(source: &str) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    let mut rest = source;
+    spans(source).into_iter().map(|span| span.piece).collect()
+}
+
+/// A piece as it is written.
+#[derive(Debug)]
+pub(super) struct Span<'t> {
+    pub piece: Piece,
+    pub text: &'t str,
+    /// Something that is no piece stands before it.
+    pub apart: bool,
+}
+
+/// The pieces with their texts.
+pub(super) fn spans(source: &str) -> Vec<Span<'_>> {
+    let mut spans = Vec::new();
+    let (mut rest, mut apart) = (source, false);
     while let Some(first) = rest.chars().next() {
         let (piece, after) = next(rest, first);
-        pieces.extend(piece);
-        rest = after;
+        let text = &rest[..rest.len() - after.len()];
+        let blank = piece.is_none();
+        spans.extend(piece.map(|piece| Span { piece, text, apart }));
+        (rest, apart) = (after, blank);
     }
-    pieces
+    spans
 }
 
 /// The first piece of a text that begins with `first`, if it is one, and what follows.
