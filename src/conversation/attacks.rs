@@ -44,7 +44,7 @@ pub(super) struct Attack {
     pub(super) conversation: Conversation,
     who: Who,
     facts: FactsCache,
-    described: Option<Arc<Facts>>,
+    pub(super) described: Option<Arc<Facts>>,
     busy: bool,
     watching: Watching,
     /// What the client was told without the server.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::conversation::attacks::{Attack, query};
-use crate::sql::describe;
+use crate::sql::{describe, is_long};
 
 const READY: &[u8] = b"Z\0\0\0\x05T";
 
@@ -13,6 +13,8 @@ fn facts(text: &str) -> Arc<Facts> {
 /// Sends a Query, which is answered in a transaction. How much was judged, if it was sent?
 fn sent(attack: &mut Attack, text: &str) -> Option<usize> {
     let refused = attack.refused();
+    // As somebody else does where a worker has no time for it.
+    attack.described = is_long(text.as_bytes()).then(|| facts(text));
     attack.client(&query(text));
     let judged = attack.conversation.judged;
     let was_refused = attack.refused() > refused;
