@@ -71,7 +71,7 @@ fn check(zone: Option<&str>) {
     );
 }
 
-/// What the client sets may be no zone, too.
+/// What the client sets may be no zone, too, and what it begins with is none.
 fn check_set(value: Option<&str>) {
     if value != Some("") {
         check(value);
@@ -136,7 +136,7 @@ fn check_prefix(frame: &Frame<'_>) {
     };
     for (name, value) in array(1).iter().zip(array(2)) {
         match &**name {
-            PARAMETER => check(Some(&value)),
+            PARAMETER => check_set(Some(&value)),
             name if name.starts_with('=') && value == NO_TOKEN => {}
             name if name.is_empty() || name.starts_with('=') => check(zone_of(&value).as_deref()),
             _ => {}
