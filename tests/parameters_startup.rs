@@ -379,6 +379,40 @@ fn a_transaction_that_is_serializable_by_default_fails_where_it_must() {
     }
 }
 
+/// PgBouncer leaves the name of the client before on the connection of one that has none.
+#[test]
+fn nobody_sees_the_name_of_the_client_before() {
+    for stack in stacks() {
+        let login = stack.login("shop_plain", "app");
+        for (startup, shown) in [
+            (&[][..], "portcullis"),
+            (&[("application_name", "")], ""),
+            (&[("application_name", "mine")], "mine"),
+        ] {
+            let mut wire = Wire::login_with(&login, Transport::SslRequest, startup);
+            for text in ["SET application_name = 'set'", "RESET application_name"] {
+                let secret = [("application_name", "secret of another")];
+                let mut other = Wire::login_with(&login, Transport::SslRequest, &secret);
+                message::fine(&other.query("SELECT 1"));
+                assert_eq!(
+                    message::column(&wire.query("SHOW application_name")),
+                    [shown]
+                );
+                let said = wire
+                    .parameters
+                    .iter()
+                    .rfind(|it| it.0 == "application_name");
+                assert_eq!(said.map(|it| &*it.1), Some(shown));
+                if text.starts_with("SET") {
+                    message::fine(&wire.query(text));
+                    message::fine(&wire.query("SELECT 1"));
+                    message::fine(&wire.query("RESET application_name"));
+                }
+            }
+        }
+    }
+}
+
 /// What PostgreSQL does not take it refuses at the login, and the pool loses no connection over it; what it takes it
 /// tells as it has read it.
 #[test]

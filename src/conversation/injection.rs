@@ -20,6 +20,7 @@ use super::needs::{
 use super::parameters::Parameters;
 use super::reading::{self, Behind, Keeps, Rewrite};
 use super::record::Record;
+use super::reports::Effective;
 use super::{Origins, Setup};
 use crate::protocol::TransactionStatus;
 use crate::sql::{
@@ -246,16 +247,23 @@ impl Injection {
 
     /// What a parameter is for the client, where that is not what the server has now: what is set
     /// once a prefix is sent, or comes back when the failed transaction is rolled back.
-    pub fn effective(&self, name: &str, status: TransactionStatus) -> Option<&str> {
-        let parameters = self.parameters.as_ref()?;
+    pub fn effective(&self, name: &str, status: TransactionStatus) -> Effective<'_> {
+        let Some(parameters) = &self.parameters else {
+            return Effective::Reported;
+        };
         let record = parameters.record();
-        match status {
+        let own = match status {
             TransactionStatus::Idle => record.value(name),
-            TransactionStatus::Transaction if self.armed || parameters.is_touched(name) => None,
+            TransactionStatus::Transaction if parameters.is_touched(name) => None,
+            TransactionStatus::Transaction if self.armed => {
+                let set = record.value(name);
+                return set.map_or(Effective::Reported, Effective::Set);
+            }
             TransactionStatus::Transaction => record.value(name),
             TransactionStatus::Failed if parameters.is_in_savepoint() => None,
             TransactionStatus::Failed => record.value_before(name),
-        }
+        };
+        own.map_or(Effective::Reported, Effective::Own)
     }
 
     /// Is anything unanswered that may change the parameters?

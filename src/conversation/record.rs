@@ -145,9 +145,12 @@ impl Record {
             .log
             .iter()
             .filter(|step| matches!(step, Step::Savepoint(..)));
-        let is_pinned = |it: &&Origin| PINNED.iter().any(|(name, _)| **name == *it.name);
-        let pinned = self.origins.iter().filter(is_pinned).count();
-        self.session.len() + self.origins.len() - pinned + new.count() <= MAX_NAMES
+        // Every client has these, whether or not it has said so.
+        let is_everybodys = |it: &&Origin| {
+            *it.name == *"application_name" || PINNED.iter().any(|(name, _)| **name == *it.name)
+        };
+        let everybodys = self.origins.iter().filter(is_everybodys).count();
+        self.session.len() + self.origins.len() - everybodys + new.count() <= MAX_NAMES
             && self.bytes() <= MAX_BYTES
             && self.bytes_of_log() <= MAX_BYTES
             && savepoints.count() <= MAX_SAVEPOINTS

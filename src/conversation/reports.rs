@@ -83,10 +83,25 @@ pub fn says_read_only(messages: &[u8]) -> bool {
     pairs(messages).any(|pair| pair == default)
 }
 
+/// What a parameter is for the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effective<'e> {
+    /// What the server reported last.
+    Reported,
+    /// This, if the server has reported nothing else in the running transaction: it says nothing of a parameter that is
+    /// set to what it was, and what it reported before may have been another server connection.
+    Set(&'e str),
+    /// This, whatever the server says.
+    Own(&'e str),
+}
+
 /// What is known about the reports of one connection.
 #[derive(Debug, Default)]
 pub struct Reports {
     server: Values,
+    /// Those that were reported in the running transaction: a bit for each, by its place. The server has some fifteen;
+    /// one behind the last bit counts as not reported.
+    fresh: u64,
     /// What the client was told, where that is not the same.
     told: Option<Values>,
 }
@@ -105,6 +120,7 @@ impl Reports {
         let told = (told != server).then(|| Values(told.into()));
         Self {
             server: Values(server.into()),
+            fresh: 0,
             told,
         }
     }
@@ -116,9 +132,10 @@ impl Reports {
         let Some((name, value)) = pair else {
             return false;
         };
-        if self.server.get(name).is_none() {
+        let Some(place) = self.server.pairs().position(|(it, _)| it == name) else {
             return false;
-        }
+        };
+        self.fresh |= bit(place);
         let held = ours || self.told.is_some();
         if held && self.told.is_none() {
             self.told = Some(self.server.clone());
@@ -127,19 +144,31 @@ impl Reports {
         held
     }
 
-    /// Appends what the client has not been told yet: `effective` says what a parameter is, where
-    /// that is not what the server has reported.
+    /// The transaction is over: the next one may be on another server connection.
+    pub fn transaction_ended(&mut self) {
+        self.fresh = 0;
+    }
+
+    /// Appends what the client has not been told yet: `effective` says what a parameter is.
     pub fn put_news<'v, 'e>(
         &mut self,
         out: impl FnOnce() -> &'v mut Vec<u8>,
-        effective: impl Fn(&str) -> Option<&'e str>,
+        effective: impl Fn(&str) -> Effective<'e>,
     ) {
         let told = self.told.as_ref().unwrap_or(&self.server);
-        let pairs = self.server.pairs().map(|(name, value)| {
-            let mut folded = [0; MAX_NAME];
-            let set = fold(name, &mut folded).and_then(&effective);
-            (name, set.map_or(value, str::as_bytes))
-        });
+        let pairs = self
+            .server
+            .pairs()
+            .enumerate()
+            .map(|(place, (name, value))| {
+                let mut folded = [0; MAX_NAME];
+                let is_fresh = self.fresh & bit(place) != 0;
+                match fold(name, &mut folded).map(&effective) {
+                    Some(Effective::Own(own)) => (name, own.as_bytes()),
+                    Some(Effective::Set(set)) if !is_fresh => (name, set.as_bytes()),
+                    _ => (name, value),
+                }
+            });
         let mut news = pairs
             .filter(|(name, value)| told.get(name) != Some(*value))
             .peekable();
@@ -157,6 +186,11 @@ impl Reports {
         }
         self.told = Some(now).filter(|now| *now != self.server);
     }
+}
+
+fn bit(place: usize) -> u64 {
+    let shift = u32::try_from(place).unwrap_or(u32::MAX);
+    1_u64.checked_shl(shift).unwrap_or(0)
 }
 
 /// A longer name is none that the server reports (bytes).
@@ -183,7 +217,7 @@ mod tests {
         out
     }
 
-    fn news<'e>(reports: &mut Reports, effective: impl Fn(&str) -> Option<&'e str>) -> Vec<u8> {
+    fn news<'e>(reports: &mut Reports, effective: impl Fn(&str) -> Effective<'e>) -> Vec<u8> {
         let mut out = Vec::new();
         reports.put_news(|| &mut out, effective);
         out
@@ -193,9 +227,15 @@ mod tests {
     fn the_client_is_told_what_is_in_effect_once() {
         let login = [status("TimeZone", "UTC"), status("is_superuser", "off")].concat();
         let mut reports = Reports::new(&login, &[]);
-        let none = |_: &str| None;
+        let none = |_: &str| Effective::Reported;
         assert_eq!(news(&mut reports, none), b"");
-        let tokyo = |name: &str| (name == "timezone").then_some("Asia/Tokyo");
+        let only = |how: fn(&'static str) -> Effective<'static>| {
+            move |name: &str| match name {
+                "timezone" => how("Asia/Tokyo"),
+                _ => Effective::Reported,
+            }
+        };
+        let tokyo = only(Effective::Own);
         assert_eq!(news(&mut reports, tokyo), status("TimeZone", "Asia/Tokyo"));
         assert_eq!(news(&mut reports, tokyo), b"");
         // What the prefix does, and what its end takes back, is no news.
@@ -204,8 +244,17 @@ mod tests {
             assert_eq!(news(&mut reports, tokyo), b"");
         }
         assert_eq!(news(&mut reports, none), status("TimeZone", "UTC"));
+        // One that the server connection has already, from another client, is not reported; what is holds.
+        reports.transaction_ended();
+        let set = only(Effective::Set);
+        assert_eq!(news(&mut reports, set), status("TimeZone", "Asia/Tokyo"));
+        assert!(reports.reported(&status("TimeZone", "GMT")[HEADER..], true));
+        assert_eq!(news(&mut reports, set), status("TimeZone", "GMT"));
+        reports.transaction_ended();
+        assert_eq!(news(&mut reports, set), status("TimeZone", "Asia/Tokyo"));
+        assert_eq!(news(&mut reports, none), status("TimeZone", "GMT"));
         // Nothing is kept here: reports go on as they come.
-        assert!(!reports.reported(&status("TimeZone", "GMT")[HEADER..], false));
+        assert!(!reports.reported(&status("TimeZone", "UTC")[HEADER..], false));
         assert_eq!(news(&mut reports, none), b"");
         assert!(!reports.reported(&status("is_superuser", "on")[HEADER..], true));
     }

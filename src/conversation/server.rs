@@ -196,6 +196,7 @@ impl Conversation {
         }
         if status == TransactionStatus::Idle {
             self.statements.lost();
+            self.reports.transaction_ended();
         }
         if head == Expected::Question {
             self.of_injection(Injection::question_answered);

@@ -49,6 +49,9 @@ const REFUSED: [&str; 5] = [
     "backslash_quote",
 ];
 
+/// The `application_name` of who gives none, on a connection of the pool: that of the client before it would be there.
+const NO_NAME: &str = "portcullis";
+
 /// Sorts the parameters of a startup packet.
 pub fn sort(
     startup: &Startup<'_>,
@@ -133,6 +136,12 @@ fn enforced(
     }
     only_last(&mut settings.startup);
     only_last(&mut settings.kept);
+    let named = |(name, _): &(String, String)| name == "application_name";
+    let mut given = settings.startup.iter().chain(&settings.kept);
+    if route == RouteName::Transaction && !given.any(named) {
+        let name = ("application_name".to_owned(), NO_NAME.to_owned());
+        settings.startup.push(name);
+    }
     if settings.kept.len() + settings.startup.len() > MAX_NAMES {
         let message = "too many startup parameters";
         return Err(Box::new(ErrorReply::fatal(
@@ -160,6 +169,8 @@ fn sort_in(
     let folded = name.to_ascii_lowercase();
     let zone = who.policy.zone.as_ref().map(|zone| &*zone.parameter);
     match folded.as_str() {
+        // PgBouncer leaves the last client's name to one that has none.
+        "application_name" if value.is_empty() => sort_other(settings, folded, value, who, route)?,
         "application_name" | "datestyle" | "timezone" => settings.startup.push((folded, value)),
         // What libpq sends of a terminal with LANG=C: no wish for an encoding. UTF8 stays, and the server says so.
         "client_encoding" if is_utf8(&value) || is_sql_ascii(&value) => {}
