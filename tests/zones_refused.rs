@@ -9,8 +9,8 @@ mod zones {
 }
 
 use support::message::{self, bind, column, error, execute, extended, fine, parse};
-use support::{Transport, Wire};
-use zones::common::{SEEN, log_in, nothing_is_left, psql, refused, seen, stacks};
+use support::{Stack, Transport, Wire};
+use zones::common::{SEEN, log_in, nothing_is_left, options, psql, refused, seen, stacks};
 
 #[test]
 fn what_is_not_granted_does_not_get_in() {
@@ -45,6 +45,39 @@ fn what_is_not_granted_does_not_get_in() {
             "{}",
             said.stderr
         );
+    }
+}
+
+/// They are where the configuration says so.
+#[test]
+fn zones_are_logged_where_the_configuration_says_so() {
+    let mut stack = Stack::start(options());
+    let file = stack.file("portcullis.toml");
+    let text = std::fs::read_to_string(&file).expect("its configuration");
+    for (zones, told) in [("false", false), ("true", true)] {
+        let log = format!("[log]\nlevel = \"debug\"\nzones = {zones}\n");
+        std::fs::write(&file, text.replace("[log]\n", &log)).expect("it is written");
+        stack.restart_proxy();
+        let before = stack.proxy_log().len();
+        let login = stack.login("picky", "shop");
+        let zone = [("app.tenant_id", "hooli")];
+        let refused = Wire::try_login(&login, Transport::SslRequest, &zone).err();
+        let refused = refused.expect("a zone that is not granted");
+        assert_eq!(refused.field(b'R').as_deref(), Some("zone-not-granted"));
+        let why = match told {
+            true => "tenant \\\"hooli\\\" is not granted to login",
+            false => "refused by guard \\\"zone-not-granted\\\"",
+        };
+        let log = stack.logged(&[why]);
+        assert_eq!(log[before..].contains("hooli"), told, "{log}");
+        // Not of one that is let in, nor what a statement says.
+        let mut wire = log_in(&stack, "picky", &[("app.tenant_id", "acme")]);
+        fine(&wire.query("SET app.tenant_id = 'globex'"));
+        assert!(error(&wire.query("SET app.tenant_id = 'initech'")).is_some());
+        let log = stack.logged(&["\"guard\":\"zone-not-granted\""]);
+        for zone in ["acme", "globex", "initech"] {
+            assert!(!log.contains(zone), "{log}");
+        }
     }
 }
 

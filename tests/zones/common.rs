@@ -106,7 +106,12 @@ RESET ROLE;
 ";
 
 pub fn stacks() -> Vec<Arc<Stack>> {
-    STACKS.get(|| StackOptions {
+    STACKS.get(options)
+}
+
+/// What they are started with.
+pub fn options() -> StackOptions {
+    StackOptions {
         sql: format!("{}{SQL}", fixture::SQL),
         policy: format!("{POLICY}{LOGINS}"),
         users: ["picky", "free", "own", "named"]
@@ -115,7 +120,7 @@ pub fn stacks() -> Vec<Arc<Stack>> {
         pool_size: 1,
         keys: vec!["migrator", "shop_acme"],
         ..StackOptions::default()
-    })
+    }
 }
 
 /// The zones whose rows are seen, the same in both protocols.
