@@ -115,3 +115,35 @@ fn who_may_set_role_to_an_owner_is_told_and_bound() {
         }
     }
 }
+
+#[test]
+fn what_sets_the_zone_for_some_is_told_and_taken_from_them() {
+    for stack in STACKS.get(options) {
+        let (boss, globex) = (superuser(&stack), direct(&stack, "shop_globex"));
+        let entered = "SELECT enters('acme'); SELECT count(*) FROM orders";
+        assert_eq!(stack.psql(&globex, entered).ok(), "acme\n3\n");
+        let report = examined(&boss, &["--read-only"]);
+        let for_some = [
+            "public.enters(text)",
+            "public.enters_too(text)",
+            "public.for_all(text)",
+        ];
+        let granted = finding(&report, "function-may-set-zone", &for_some);
+        let granted = granted.unwrap_or_else(|| panic!("{report}"));
+        assert_eq!(
+            granted["text"],
+            format!(
+                "3 functions that logins may call by a grant to apps, lodger may set app.tenant_id inside: {}",
+                for_some.join(", ")
+            )
+        );
+        let for_all = finding(&report, "function-may-set-zone", &["public.for_all(text)"]);
+        let for_all = for_all.expect("what everybody may call is a finding of its own");
+
+        stack.direct("shop", &(statements(granted) + &statements(for_all)));
+        let refused = stack.psql(&globex, entered);
+        refused.refused("permission denied for function enters");
+        let report = examined(&boss, &["--read-only"]);
+        assert_eq!(objects(&report, "function-may-set-zone"), [""; 0]);
+    }
+}
