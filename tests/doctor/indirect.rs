@@ -147,3 +147,75 @@ fn what_sets_the_zone_for_some_is_told_and_taken_from_them() {
         assert_eq!(objects(&report, "function-may-set-zone"), [""; 0]);
     }
 }
+
+const WRAPPERS: &str = r#"
+\connect shop
+CREATE FUNCTION in_sql() RETURNS text STABLE LANGUAGE sql AS $$ SELECT current_setting('app.tenant_id', true) $$;
+CREATE FUNCTION in_plpgsql() RETURNS text STABLE LANGUAGE plpgsql
+    AS $$ BEGIN RETURN pg_catalog.current_setting ( 'App.Tenant_ID'::text, true); END $$;
+CREATE FUNCTION in_standard_sql() RETURNS text STABLE LANGUAGE sql RETURN current_setting('app.tenant_id', true);
+CREATE FUNCTION constant() RETURNS text STABLE LANGUAGE plpgsql AS $$ BEGIN
+    -- current_setting('app.tenant_id', true)
+    RETURN 'current_setting(''app.tenant_id'')'; END $$;
+CREATE FUNCTION of_another() RETURNS text STABLE LANGUAGE sql AS $$ SELECT current_setting('work_mem') $$;
+DROP POLICY tenant ON orders;
+CREATE POLICY by_sql ON orders FOR SELECT USING (tenant_id = (SELECT in_sql()));
+CREATE POLICY by_plpgsql ON orders FOR UPDATE USING (tenant_id = in_plpgsql());
+CREATE POLICY by_standard_sql ON orders FOR INSERT WITH CHECK (tenant_id = in_standard_sql());
+CREATE TABLE quiet (tenant_id text);
+ALTER TABLE quiet ENABLE ROW LEVEL SECURITY;
+CREATE POLICY quiet ON quiet USING (tenant_id IN (constant(), of_another(), current_user));
+
+\connect app
+CREATE FUNCTION customer() RETURNS text STABLE LANGUAGE sql RETURN current_setting('app.customer_id', true);
+CREATE TABLE letters (customer_id text);
+ALTER TABLE letters ENABLE ROW LEVEL SECURITY;
+CREATE POLICY customer ON letters USING (customer_id = customer());
+"#;
+
+static WRAPPED: OnEveryVersion = OnEveryVersion::new();
+
+fn wrapped() -> StackOptions {
+    StackOptions {
+        sql: format!("{}{WRAPPERS}", support::fixture::SQL),
+        proxy: false,
+        ..StackOptions::default()
+    }
+}
+
+#[test]
+fn policies_that_read_by_a_function_what_everybody_can_set_are_told() {
+    for stack in WRAPPED.get(wrapped) {
+        // The policy's function says whatever the client's SET says.
+        let acme = direct(&stack, "shop_acme");
+        let script = "SET app.tenant_id = 'globex'; SELECT count(*) FROM orders";
+        assert_eq!(stack.psql(&acme, script).ok(), "2\n");
+        let mut boss = superuser(&stack);
+        let report = examined(&boss, &["--read-only"]);
+        let called = [
+            "by_plpgsql on public.orders",
+            "by_sql on public.orders",
+            "by_standard_sql on public.orders",
+        ];
+        assert_eq!(objects(&report, "policy-unsigned"), called);
+        let text = found(&report, "policy-unsigned")[0]["text"].as_str();
+        let text = text.expect("a text");
+        assert!(text.starts_with("3 policies read "), "{text}");
+        assert!(text.contains("app.tenant_id"), "{text}");
+        assert!(found(&report, "not-seen").is_empty(), "{report}");
+        // A parameter that nothing but a body without a source names.
+        boss.database = "app".to_owned();
+        let report = examined(&boss, &["--read-only"]);
+        assert_eq!(
+            report["zone"]["parameters"],
+            serde_json::json!(["app.customer_id"])
+        );
+        assert_eq!(
+            found(&report, "policy-unsigned")[0]["text"],
+            "1 policy reads app.customer_id, which every SQL statement can set"
+        );
+        // Of another parameter that was asked for nothing is said.
+        let other = ["--read-only", "--zone-parameter", "app.other"];
+        assert!(found(&examined(&boss, &other), "policy-unsigned").is_empty());
+    }
+}

@@ -13,6 +13,7 @@ mod source;
 mod tables;
 mod unset;
 mod views;
+mod wrappers;
 mod zone;
 
 pub(super) use zone::{Asked, Zone};
