@@ -11,6 +11,7 @@ mod doctor {
     mod ddl;
     mod holes;
     mod immutable;
+    mod indirect;
     mod leaks;
     mod names;
     mod pgbouncer;

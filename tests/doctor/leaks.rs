@@ -215,6 +215,52 @@ fn pooled_connections_that_carry_something_are_noticed() {
     );
 }
 
+/// The rights of a former client, and what newer PgBouncers set for each one: the doctor's own transaction hides
+/// neither.
+#[test]
+fn a_role_and_a_parameter_that_newer_pools_set_are_noticed() {
+    for pooler in [Pooler::V1_18, Pooler::V1_24] {
+        let stack = Stack::start(StackOptions {
+            proxy: false,
+            users: vec![User {
+                attributes: "SUPERUSER".into(),
+                ..User::new("boss", &password("boss"))
+            }],
+            ..one_connection(pooler)
+        });
+        stack.direct(
+            "shop",
+            "CREATE ROLE books; GRANT books TO shop_acme, shop_globex; \
+             ALTER ROLE shop_globex IN DATABASE shop SET role = books; ALTER ROLE shop_globex SET IntervalStyle = sql_standard",
+        );
+        let at = |user: &str| stack.login_at(stack.transaction_port, user, "shop");
+        let carried = |user: &str| {
+            let mut names = objects(&examined(&at(user), &["--read-only"]), "carried-parameter");
+            names.sort();
+            names
+        };
+        // The role and the style that ALTER ROLE gave it are its own.
+        for user in ["shop_acme", "shop_globex", "boss"] {
+            assert_eq!(carried(user), [""; 0], "{user} {pooler:?}");
+        }
+        let sql =
+            "SET ROLE books; SET IntervalStyle = iso_8601; SET default_transaction_read_only = on";
+        stack.psql(&at("shop_acme"), sql).ok();
+        let expected: &[&str] = match pooler {
+            // This one sets the style for each client.
+            Pooler::V1_24 => &["default_transaction_read_only", "role"],
+            _ => &["IntervalStyle", "default_transaction_read_only", "role"],
+        };
+        assert_eq!(carried("shop_acme"), expected, "{pooler:?}");
+        // Another role than its default is somebody else's.
+        stack.psql(&at("shop_globex"), "SET ROLE shop_globex").ok();
+        assert_eq!(carried("shop_globex"), ["role"], "{pooler:?}");
+        let sql = "SET SESSION AUTHORIZATION shop_acme";
+        stack.psql(&at("boss"), sql).ok();
+        assert_eq!(carried("boss"), ["session_authorization"], "{pooler:?}");
+    }
+}
+
 #[test]
 fn read_only_sends_nothing_but_questions() {
     let stack = Stack::start(StackOptions {

@@ -11,12 +11,16 @@ use super::sql::{EQUALS, PINNED, literal, read_only_unpinned, rows};
 /// its own clients.
 const LOOKS: usize = 5;
 
-/// Parameters that PgBouncer sets for each client (1.26: all that PostgreSQL reports), and those of our own
-/// transaction.
-const EXPECTED: &str = "'application_name', 'client_encoding', 'datestyle', 'default_transaction_read_only', \
-     'intervalstyle', 'scram_iterations', 'search_path', 'session_authorization', \
+/// Parameters that every PgBouncer sets for each client, those of our own transaction, and the path that is asked
+/// for by itself. What only newer ones set for each client (`IntervalStyle`, all that PostgreSQL reports) they set
+/// to its default, which is not told.
+const EXPECTED: &str = "'application_name', 'client_encoding', 'datestyle', 'search_path', \
      'standard_conforming_strings', 'timezone', 'transaction_deferrable', 'transaction_isolation', \
      'transaction_read_only'";
+
+/// The role that this connection was made as, whatever SET SESSION AUTHORIZATION made of it.
+const LOGIN: &str =
+    "(SELECT a.usesysid FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) AS a)";
 
 /// Looks at some pooled connections.
 ///
@@ -38,8 +42,9 @@ pub(super) fn look(dsn: &Dsn, zone: &Zone) -> Result<Vec<Finding>, Trouble> {
             let Ok([kind, name]) = <[String; 2]>::try_from(row) else {
                 continue;
             };
+            let own = kind == "parameter" && is_asked_for(dsn.options.as_deref(), &name);
             let item = (kind, name);
-            if !items.contains(&item) {
+            if !own && !items.contains(&item) {
                 items.push(item);
             }
         }
@@ -76,6 +81,18 @@ pub(super) fn look(dsn: &Dsn, zone: &Zone) -> Result<Vec<Finding>, Trouble> {
     .collect())
 }
 
+/// Does libpq's `options` set this parameter? Then it is ours: newer PgBouncers hand it on.
+fn is_asked_for(options: Option<&str>, name: &str) -> bool {
+    let options = options.unwrap_or_default().to_lowercase();
+    let options = options.replace('-', "_");
+    let name = name.to_lowercase();
+    // `-c name=value`, `-cname=value`, `--name=value`.
+    options
+        .split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.')))
+        .map(|word| word.trim_start_matches('_'))
+        .any(|word| word == name || word.strip_prefix('c') == Some(&*name))
+}
+
 /// A client's own search_path: asked for before ours is set, and so without operators that it could change.
 fn search_path() -> String {
     format!(
@@ -89,10 +106,13 @@ fn everything(zone: &Zone) -> String {
     let zones = zone
         .parameters
         .iter()
-        .map(|parameter| not_the_roles(parameter));
+        .map(|parameter| not_the_roles("zone", parameter, ""));
     format!(
         "SELECT 'parameter', name FROM pg_catalog.pg_settings WHERE source = 'session' \
            AND setting IS DISTINCT FROM reset_val AND pg_catalog.lower(name) NOT IN ({EXPECTED}) \
+         {} \
+         UNION ALL SELECT 'parameter', 'session_authorization' FROM pg_catalog.pg_roles AS r \
+           WHERE r.rolname = session_user AND r.oid <> {LOGIN} \
          UNION ALL SELECT 'advisory lock', pg_catalog.concat_ws(',', classid, objid) FROM pg_catalog.pg_locks \
            WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid() \
          UNION ALL SELECT 'temporary table', relname FROM pg_catalog.pg_class \
@@ -102,23 +122,43 @@ fn everything(zone: &Zone) -> String {
            WHERE from_sql OR name !~ '^PGBOUNCER_' \
          UNION ALL SELECT 'cursor', name FROM pg_catalog.pg_cursors WHERE is_holdable \
          {}",
+        // pg_settings has neither of the two.
+        not_the_roles("parameter", "role", "none"),
         zones.collect::<String>()
     )
 }
 
-/// The zone parameter, unless its value is the default that ALTER ROLE or ALTER DATABASE gave it. After a
-/// transaction that set it locally it is '', which is nobody's.
-fn not_the_roles(parameter: &str) -> String {
-    let parameter = literal(parameter);
+/// A parameter, unless its value is the default that ALTER ROLE or ALTER DATABASE gave it, or `nothing`: a zone is
+/// '' after a transaction that set it locally, which is nobody's.
+fn not_the_roles(kind: &str, parameter: &str, nothing: &str) -> String {
+    let (parameter, nothing) = (literal(parameter), literal(nothing));
     format!(
-        "UNION ALL SELECT 'zone', {parameter} \
-         WHERE NULLIF(pg_catalog.current_setting({parameter}, true), '') IS NOT NULL AND NOT EXISTS ( \
+        "UNION ALL SELECT '{kind}', {parameter} \
+         WHERE NULLIF(pg_catalog.current_setting({parameter}, true), {nothing}) IS NOT NULL AND NOT EXISTS ( \
            SELECT FROM pg_catalog.pg_db_role_setting AS s, pg_catalog.unnest(s.setconfig) AS c \
            WHERE (s.setdatabase = 0 OR s.setdatabase = (SELECT oid FROM pg_catalog.pg_database \
                WHERE datname = pg_catalog.current_database())) \
-             AND (s.setrole = 0 OR s.setrole = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user)) \
+             AND (s.setrole = 0 OR s.setrole = {LOGIN}) \
              AND pg_catalog.lower(pg_catalog.split_part(c, '=', 1)) = pg_catalog.lower({parameter}) \
              AND pg_catalog.substr(c, pg_catalog.strpos(c, '=') + 1) = \
                pg_catalog.current_setting({parameter}, true)) "
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_we_asked_for_is_ours() {
+        let options = "-c default_transaction_read_only=on --IntervalStyle=iso_8601 -crole=books";
+        for name in ["default_transaction_read_only", "IntervalStyle", "role"] {
+            assert!(is_asked_for(Some(options), name), "{name}");
+        }
+        for name in ["transaction_read_only", "work_mem"] {
+            assert!(!is_asked_for(Some(options), name), "{name}");
+        }
+        assert!(!is_asked_for(None, "role"));
+        assert!(!is_asked_for(Some("-c app.role=x"), "role"));
+    }
 }

@@ -13,6 +13,7 @@ mod source;
 mod tables;
 mod unset;
 mod views;
+mod wrappers;
 mod zone;
 
 pub(super) use zone::{Asked, Zone};
@@ -34,17 +35,23 @@ fn cut(count: usize, what: &str) -> Option<Finding> {
 const OURS: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema') \
      AND n.nspname NOT LIKE 'pg@_toast%' ESCAPE '@' AND n.nspname NOT LIKE 'pg@_temp@_%' ESCAPE '@'";
 
-/// Logins, quoted, as JSON, that have a role by name or by membership (`privilege` of `pg_has_role`: USAGE, or
-/// MEMBER where it must be set first); those that nothing binds anyway are told elsewhere.
-fn logins_with(role: &str, privilege: &str) -> String {
+/// A privilege of `pg_has_role`, in SQL: who is the role, inherits it, may SET ROLE it or grant that to itself. From
+/// PostgreSQL 16 on a member may have none of these.
+const MAY_BE: &str = "CASE WHEN current_setting('server_version_num')::int >= 160000 \
+     THEN 'USAGE, SET, MEMBER WITH ADMIN OPTION' ELSE 'MEMBER' END";
+
+/// Logins, quoted, as JSON, that may be a role ([`MAY_BE`]) and of which a condition of `l` holds; those that nothing
+/// binds anyway are told elsewhere.
+fn logins_that_may_be(role: &str, condition: &str) -> String {
     format!(
         "(SELECT json_agg(quote_ident(l.rolname) ORDER BY l.rolname) FROM pg_catalog.pg_roles AS l \
-         WHERE l.rolcanlogin AND NOT l.rolsuper AND NOT l.rolbypassrls AND pg_has_role(l.oid, {role}, '{privilege}'))"
+         WHERE l.rolcanlogin AND NOT l.rolsuper AND NOT l.rolbypassrls AND pg_has_role(l.oid, {role}, {MAY_BE}) \
+           AND {condition})"
     )
 }
 
 /// The statements, as JSON, that take a role from whoever leads a login to it.
-fn revokes_of(role: &str, privilege: &str) -> String {
+fn revokes_of(role: &str) -> String {
     // From PostgreSQL 16 on a membership is revoked by its grantor; the first superuser is the default.
     format!(
         "(SELECT json_agg(DISTINCT format('REVOKE %I FROM %I%s', g.rolname, m.rolname, \
@@ -54,7 +61,7 @@ fn revokes_of(role: &str, privilege: &str) -> String {
          JOIN pg_catalog.pg_roles AS g ON g.oid = a.roleid JOIN pg_catalog.pg_roles AS m ON m.oid = a.member \
          LEFT JOIN pg_catalog.pg_roles AS by ON by.oid = a.grantor \
          WHERE a.roleid = {role} AND EXISTS (SELECT FROM pg_catalog.pg_roles AS l \
-           WHERE l.rolcanlogin AND NOT l.rolsuper AND NOT l.rolbypassrls AND pg_has_role(l.oid, m.oid, '{privilege}')))"
+           WHERE l.rolcanlogin AND NOT l.rolsuper AND NOT l.rolbypassrls AND pg_has_role(l.oid, m.oid, {MAY_BE})))"
     )
 }
 

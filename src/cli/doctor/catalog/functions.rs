@@ -1,11 +1,13 @@
 //! Functions that reach around row-level security: what a proxy sees of them is their call. Those that run
 //! with their owner's rights come first.
 
+use std::collections::BTreeSet;
+
 use super::super::connection::{Connection, Trouble};
 use super::super::finding::{Finding, counted, some};
 use super::super::sql::{array, identifier, literal, parameter, rows, texts, value};
 use super::source::{Piece, dynamic_names, pieces, runs_text, sets};
-use super::{MOST, OURS, Zone, cut};
+use super::{MAY_BE, MOST, OURS, Zone, cut};
 
 pub(super) const IDS: &[&str] = &[
     "definer-search-path",
@@ -28,6 +30,24 @@ pub(super) const NO_EXTENSION: &str = "p.proowner NOT IN (SELECT k.oid FROM pg_c
 /// A trigger function cannot be called.
 const CALLABLE: &str = "(p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype) \
      AND has_function_privilege('public', p.oid, 'EXECUTE'))";
+
+/// The OIDs of roles that functions are granted to and that a login may be, as `reached.oids`; logins that nothing
+/// binds anyway are told elsewhere.
+fn reached() -> String {
+    format!(
+        "(SELECT array_agg(r.oid) AS oids FROM pg_catalog.pg_roles AS r \
+         WHERE r.oid IN (SELECT x.grantee FROM pg_catalog.pg_proc AS p, aclexplode(p.proacl) AS x \
+             WHERE x.privilege_type = 'EXECUTE') \
+           AND EXISTS (SELECT FROM pg_catalog.pg_roles AS l WHERE l.rolcanlogin AND NOT l.rolsuper \
+             AND NOT l.rolbypassrls AND pg_has_role(l.oid, r.oid, {MAY_BE}))) AS reached"
+    )
+}
+
+/// Those of [`reached`], quoted, as JSON, that may call it by a grant of their own: not as its owner, nor as everybody.
+const GRANTED: &str = "(SELECT json_agg(DISTINCT quote_ident(r.rolname)) FROM aclexplode(p.proacl) AS x \
+     JOIN pg_catalog.pg_roles AS r ON r.oid = x.grantee \
+     WHERE x.privilege_type = 'EXECUTE' AND x.grantee <> p.proowner AND x.grantee = ANY (reached.oids) \
+       AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype))";
 
 /// Somebody else than its owner may call it, or it runs where somebody else writes.
 const FOR_OTHERS: &str = "(p.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype) OR EXISTS ( \
@@ -226,6 +246,8 @@ struct Suspect {
     definer: bool,
     /// Everybody may call it.
     by_all: bool,
+    /// Roles of logins, quoted, that may call it by a grant of their own.
+    granted: Vec<String>,
     sets: bool,
     runs: bool,
 }
@@ -252,6 +274,7 @@ fn by_source(connection: &mut Connection, zone: &Zone) -> Result<Vec<Finding>, T
             format!("{count} that everybody may call may set {parameters} inside: {names}")
         },
     ));
+    findings.extend(granted(&suspects, zone));
     let dynamic = named(&|it| it.by_all && it.runs);
     let sql = revokes(&dynamic);
     findings.extend(all(dynamic, sql, "function-dynamic-sql", |count, names| {
@@ -262,6 +285,30 @@ fn by_source(connection: &mut Connection, zone: &Zone) -> Result<Vec<Finding>, T
         format!("{count} with SECURITY DEFINER may run text as SQL with the owner's rights, for some: read {names}")
     }));
     Ok(findings)
+}
+
+/// Those that set the zone for whom they are granted to.
+fn granted(suspects: &[Suspect], zone: &Zone) -> Option<Finding> {
+    let found = suspects
+        .iter()
+        .filter(|it| it.sets && !it.granted.is_empty());
+    let (mut names, mut sql, mut roles) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for Suspect { name, granted, .. } in found {
+        names.push(name.clone());
+        let from = granted.join(", ");
+        sql.push(format!("REVOKE EXECUTE ON ROUTINE {name} FROM {from}"));
+        roles.extend(granted.iter().cloned());
+    }
+    let roles = some(&roles.into_iter().collect::<Vec<_>>());
+    let parameters = zone.parameters.join(" or ");
+    let found = all(names, sql, "function-may-set-zone", |count, names| {
+        format!(
+            "{count} that logins may call by a grant to {roles} may set {parameters} inside: {names}"
+        )
+    });
+    let leave =
+        "leave it to logins that may see every zone, and to those that set theirs themselves";
+    found.map(|finding| finding.advised(leave))
 }
 
 pub(super) fn cut_sources(count: usize) -> Option<Finding> {
@@ -286,22 +333,31 @@ fn suspects(connection: &mut Connection, zone: &Zone) -> Result<Vec<Suspect>, Tr
     let parameters = array(zone.parameters.iter().map(String::as_str));
     let shown = shown(connection)?;
     let sql = format!(
-        "SELECT {ROUTINE}, p.prosecdef, {CALLABLE}, l.lanname, left(b.text, {SOURCE}), \
+        "SELECT {ROUTINE}, p.prosecdef, {CALLABLE}, {GRANTED}, l.lanname, left(b.text, {SOURCE}), \
            length(b.text) > {SOURCE}, b.text ~* {words} \
-         FROM pg_catalog.pg_proc AS p \
+         FROM pg_catalog.pg_proc AS p CROSS JOIN {reached} \
          CROSS JOIN LATERAL (SELECT {shown} AS text) AS b \
          JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace \
          JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang \
          WHERE {OURS} AND {NO_EXTENSION} AND p.prokind <> 'a' AND l.lanname NOT IN ('c', 'internal') \
-           AND ({CALLABLE} OR p.prosecdef AND {FOR_OTHERS}) \
+           AND ({CALLABLE} OR p.prosecdef AND {FOR_OTHERS} OR {GRANTED} IS NOT NULL) \
            AND (b.text ~* {words} OR b.text ~* '[[:<:]]set_config[[:>:]]' OR EXISTS (SELECT FROM unnest({parameters}) AS z \
              WHERE strpos(lower(b.text), lower(split_part(z, '.', 2))) > 0)) \
          ORDER BY p.prosecdef DESC, 1 LIMIT {SOURCES}",
+        reached = reached(),
         words = literal(&format!("[[:<:]]({})[[:>:]]", words.join("|"))),
     );
     let suspect = |row: Vec<String>| {
-        let [name, definer, by_all, language, source, longer, worded] =
-            <[String; 7]>::try_from(row).ok()?;
+        let [
+            name,
+            definer,
+            by_all,
+            granted,
+            language,
+            source,
+            longer,
+            worded,
+        ] = <[String; 8]>::try_from(row).ok()?;
         let pieces = pieces(&source);
         // Another language has other comments: what it says counts wherever it stands.
         let is_sql = matches!(&*language, "plpgsql" | "sql");
@@ -311,6 +367,7 @@ fn suspects(connection: &mut Connection, zone: &Zone) -> Result<Vec<Suspect>, Tr
             name,
             definer: definer == "t",
             by_all: by_all == "t",
+            granted: texts(&granted),
             sets,
             runs,
         })

@@ -4,7 +4,7 @@ use super::super::connection::{Connection, Trouble};
 use super::super::finding::{Finding, counted, shortened};
 use super::super::sql::{array, rows};
 use super::unset::{Answers, Condition};
-use super::{MOST, Zone, cut, zone};
+use super::{MOST, Zone, cut, wrappers, zone};
 
 pub(super) const IDS: &[&str] = &["policy-open", "policy-unsigned"];
 
@@ -22,7 +22,7 @@ struct Policy {
     permissive: bool,
     /// Nothing in it depends on who asks.
     blind: bool,
-    /// It reads a parameter.
+    /// It reads a parameter, itself or by a function that it calls.
     reads: bool,
     /// The table's zone column and its type; "" if it has none.
     column: String,
@@ -32,6 +32,9 @@ struct Policy {
 fn policies(connection: &mut Connection, zone: &Zone) -> Result<Vec<Policy>, Trouble> {
     let columns = array(zone.columns.iter().map(String::as_str));
     let (asks, text) = (zone::asks_who("p"), zone::TEXT);
+    let wrappers = wrappers::find(connection)?;
+    let wrappers = wrappers.iter().filter(|it| it.reads(&zone.parameters));
+    let wrappers = array(wrappers.map(|it| &*it.oid));
     let sql = format!(
         "SELECT quote_ident(p.polname), format('%I.%I', n.nspname, c.relname), \
            pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid), \
@@ -39,7 +42,9 @@ fn policies(connection: &mut Connection, zone: &Zone) -> Result<Vec<Policy>, Tro
              WHERE r.oid = ANY (p.polroles)), \
            p.polpermissive AND NOT EXISTS (SELECT FROM pg_catalog.pg_policy AS w WHERE w.polrelid = p.polrelid \
              AND NOT w.polpermissive AND w.polcmd = '*' AND w.polroles = '{{0}}' AND {asks_restrictive}), \
-           NOT {asks}, {text} ~* 'current_setting[(]', \
+           NOT {asks}, {text} ~* 'current_setting[(]' OR EXISTS (SELECT FROM pg_catalog.pg_depend AS d \
+             WHERE d.classid = 'pg_catalog.pg_policy'::regclass AND d.objid = p.oid \
+               AND d.refclassid = 'pg_catalog.pg_proc'::regclass AND d.refobjid::text = ANY ({wrappers})), \
            a.attname, format_type(a.atttypid, a.atttypmod) \
          FROM pg_catalog.pg_policy AS p \
          JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid \

@@ -3,7 +3,7 @@
 use super::super::connection::{Connection, Trouble};
 use super::super::finding::{Finding, counted, some};
 use super::super::sql::{identifier, rows, texts};
-use super::{Zone, logins_with, revokes_of};
+use super::{Zone, logins_that_may_be, revokes_of};
 
 pub(super) const IDS: &[&str] = &["login-superuser", "login-bypassrls", "login-may-become"];
 pub(super) const PASSWORD_IDS: &[&str] = &["password-md5"];
@@ -53,8 +53,8 @@ fn may_become(connection: &mut Connection) -> Result<Vec<Finding>, Trouble> {
     let sql = format!(
         "SELECT quote_ident(r.rolname), r.rolsuper OR r.rolbypassrls, {}, {} FROM pg_catalog.pg_roles AS r \
          WHERE r.rolsuper OR r.rolbypassrls OR r.rolname IN ({REACHING}) ORDER BY r.rolname",
-        logins_with("r.oid", "MEMBER"),
-        revokes_of("r.oid", "MEMBER"),
+        logins_that_may_be("r.oid", "true"),
+        revokes_of("r.oid"),
     );
     let finding = |row: Vec<String>| {
         let [role, unbound, logins, revokes] = <[String; 4]>::try_from(row).ok()?;

@@ -225,6 +225,32 @@ fn reads_itself(source: &[Piece]) -> bool {
     })
 }
 
+/// What it names to `current_setting`, itself or in a text that it runs. A name that is put together is none.
+pub(super) fn settings_read(source: &[Piece]) -> Vec<String> {
+    let mut names = named_itself(source);
+    if runs_text(source) {
+        for piece in source {
+            if let Piece::Literal(text) = piece {
+                names.extend(named_itself(&pieces(text)));
+            }
+        }
+    }
+    names
+}
+
+fn named_itself(source: &[Piece]) -> Vec<String> {
+    let name = |call: &[Piece]| match call {
+        [
+            Piece::Word(word),
+            Piece::Other('('),
+            Piece::Literal(name),
+            Piece::Other(',' | ')' | ':'),
+        ] if word == "current_setting" => Some(name.clone()),
+        _ => None,
+    };
+    source.windows(4).filter_map(name).collect()
+}
+
 /// Do the pieces begin with `app`, `.`, `tenant_id`, and `=` or `to`?
 fn assigned(source: &[Piece], parts: &[&str]) -> bool {
     let mut source = source.iter();

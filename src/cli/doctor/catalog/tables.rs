@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::super::connection::{Connection, Trouble};
 use super::super::finding::{Finding, counted, some};
 use super::super::sql::{array, identifier, literal, rows, texts};
-use super::{MOST, OURS, Zone, cut, logins_with, revokes_of};
+use super::{MOST, OURS, Zone, cut, logins_that_may_be, revokes_of};
 
 /// Longest name of PostgreSQL, in bytes (NAMEDATALEN): the rest would be cut off.
 const MOST_OF_A_NAME: usize = 63;
@@ -36,8 +36,10 @@ struct Table {
 struct Owner {
     name: String,
     logs_in: bool,
-    /// Logins that are the owner or may act as it, quoted.
+    /// Logins that are the owner or may be it, quoted.
     logins: Vec<String>,
+    /// Those of them that do not inherit its rights: they must SET ROLE.
+    not_inheriting: Vec<String>,
     /// Statements that take the owner's rights from those that only act as it.
     revokes: Vec<String>,
 }
@@ -46,17 +48,19 @@ fn owners(connection: &mut Connection, tables: &[Table]) -> Result<Vec<Owner>, T
     let bound = tables.iter().filter(|table| !table.owner_unbound);
     let names: BTreeSet<&str> = bound.map(|table| &*table.owner).collect();
     let sql = format!(
-        "SELECT r.rolname, r.rolcanlogin, {}, {} FROM pg_catalog.pg_roles AS r WHERE r.rolname = ANY ({}) ORDER BY 1",
-        logins_with("r.oid", "USAGE"),
-        revokes_of("r.oid", "USAGE"),
+        "SELECT r.rolname, r.rolcanlogin, {}, {}, {} FROM pg_catalog.pg_roles AS r WHERE r.rolname = ANY ({}) ORDER BY 1",
+        logins_that_may_be("r.oid", "true"),
+        logins_that_may_be("r.oid", "NOT pg_has_role(l.oid, r.oid, 'USAGE')"),
+        revokes_of("r.oid"),
         array(names)
     );
     let owner = |row: Vec<String>| {
-        let [name, logs_in, logins, revokes] = <[String; 4]>::try_from(row).ok()?;
+        let [name, logs_in, logins, not_inheriting, revokes] = <[String; 5]>::try_from(row).ok()?;
         Some(Owner {
             name,
             logs_in: logs_in == "t",
             logins: texts(&logins),
+            not_inheriting: texts(&not_inheriting),
             revokes: texts(&revokes),
         })
     };
@@ -197,8 +201,9 @@ fn not_bound(owner: &Owner, owned: &[&Table]) -> Option<Finding> {
     }
     let who = acting(owner);
     let text = format!(
-        "{who} {}: row-level security does not bind it",
-        counted(names.len(), "table")
+        "{who} {}: row-level security does not bind {}",
+        counted(names.len(), "table"),
+        if inherits(owner) { "it" } else { "that role" }
     );
     let sql = names
         .iter()
@@ -211,14 +216,28 @@ fn not_bound(owner: &Owner, owned: &[&Table]) -> Option<Finding> {
     )
 }
 
-/// `shop_api owns`; `shop_api (by membership in shop_owner) owns`.
+/// The owner itself logs in, or a login that has its rights without SET ROLE.
+fn inherits(owner: &Owner) -> bool {
+    owner.logs_in || owner.not_inheriting.len() < owner.logins.len()
+}
+
+/// `shop_api owns`; `shop_api (by membership in shop_owner) owns`, `... (by SET ROLE shop_owner) owns`.
 fn acting(owner: &Owner) -> String {
     let (name, logins) = (&owner.name, some(&owner.logins));
-    match (owner.logs_in, owner.logins.len()) {
-        (true, _) => format!("{name} owns"),
-        (false, 1) => format!("{logins} (by membership in {name}) owns"),
-        (false, _) => format!("{logins} (by membership in {name}) own"),
+    if owner.logs_in {
+        return format!("{name} owns");
     }
+    let how = match (owner.not_inheriting.is_empty(), inherits(owner)) {
+        (true, _) => format!("by membership in {name}"),
+        (false, true) => format!("by membership in {name} or SET ROLE"),
+        (false, false) => format!("by SET ROLE {name}"),
+    };
+    let own = if owner.logins.len() == 1 {
+        "owns"
+    } else {
+        "own"
+    };
+    format!("{logins} ({how}) {own}")
 }
 
 /// Who owns a table may change it and switch its policies off.

@@ -1,8 +1,14 @@
 //! Which column says whose a row is, and which parameter the policies compare it with.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use super::super::connection::{Connection, Trouble};
 use super::super::sql::{Rows, identifier, literal, rows};
-use super::OURS;
+use super::{OURS, wrappers};
+
+/// Most parameters that policies are said to read.
+const MOST_PARAMETERS: usize = 5;
 
 /// Names that are zone columns nearly everywhere. Only for databases without policies.
 const USUAL: &str =
@@ -74,24 +80,28 @@ impl Zone {
     }
 }
 
-/// Custom parameters in the text of policies, or in the functions that they call.
+/// Custom parameters in the text of policies, or in the functions that they call; the most frequent first.
 fn read_by_policies(connection: &mut Connection) -> Result<Vec<String>, Trouble> {
     let sql = format!(
-        "SELECT m[1], count(*) FROM ( \
-           SELECT p.oid, {TEXT} AS body FROM pg_catalog.pg_policy AS p \
-           UNION ALL \
-           SELECT p.oid, f.prosrc FROM pg_catalog.pg_policy AS p \
-           JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_catalog.pg_policy'::regclass AND d.objid = p.oid \
-             AND d.refclassid = 'pg_catalog.pg_proc'::regclass \
-           JOIN pg_catalog.pg_proc AS f ON f.oid = d.refobjid \
-         ) AS t, regexp_matches(t.body, 'current_setting[(][[:space:]]*''([^'']+[.][^'']+)''', 'gi') AS m \
-         GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 5"
+        "SELECT m[1], count(*) FROM pg_catalog.pg_policy AS p, regexp_matches({TEXT}, \
+           'current_setting[(][[:space:]]*''([^'']+[.][^'']+)''', 'gi') AS m \
+         GROUP BY 1"
     );
-    let found = rows(connection, &sql)?;
-    Ok(found
-        .into_iter()
-        .filter_map(|row| row.into_iter().next())
-        .collect())
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for row in rows(connection, &sql)? {
+        if let Ok([name, count]) = <[String; 2]>::try_from(row) {
+            counts.insert(name, count.parse().unwrap_or(0));
+        }
+    }
+    for wrapper in wrappers::find(connection)? {
+        for name in wrapper.parameters {
+            *counts.entry(name).or_default() += wrapper.policies;
+        }
+    }
+    let mut found: Vec<(String, u64)> = counts.into_iter().collect();
+    found.sort_by_key(|(_, count)| Reverse(*count));
+    let names = found.into_iter().map(|(name, _)| name);
+    Ok(names.take(MOST_PARAMETERS).collect())
 }
 
 /// Columns of the policy's own table that policies name; with how many policies do.
