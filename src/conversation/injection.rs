@@ -266,6 +266,21 @@ impl Injection {
         own.map_or(Effective::Reported, Effective::Own)
     }
 
+    /// The same for a parameter that bears on no statement, so that only what is set there counts. In a failed
+    /// transaction that is nothing of this parameter's, unless the client has said something of it there.
+    pub fn unknown_there(&self, name: &str, status: TransactionStatus) -> Option<&str> {
+        let parameters = self.parameters.as_ref()?;
+        match status {
+            TransactionStatus::Failed if !parameters.is_touched(name) => {
+                parameters.record().value(name)
+            }
+            _ => match self.effective(name, status) {
+                Effective::Own(value) => Some(value),
+                Effective::Set(_) | Effective::Reported => None,
+            },
+        }
+    }
+
     /// Is anything unanswered that may change the parameters?
     pub fn is_unanswered(&self) -> bool {
         let parameters = self.parameters.as_ref();

@@ -17,6 +17,7 @@ mod client;
 mod entering;
 mod execute;
 mod extended;
+mod idling;
 mod in_flight;
 mod injection;
 mod judge;
@@ -52,6 +53,7 @@ use crate::zone::{NAME_LENGTH, Prefix};
 
 pub use bound::without_what_is_bound;
 use by_sql::BySql;
+pub use idling::Idling;
 use in_flight::InFlight;
 use injection::Injection;
 pub use names::ALWAYS_KEPT;
@@ -373,12 +375,7 @@ impl Conversation {
         if let Some(onlooker) = &self.onlooker {
             return onlooker.is_idle();
         }
-        self.status == TransactionStatus::Idle
-            && self.in_flight.is_empty()
-            && self.batch == Batch::Closed
-            && self.pieces.is_none()
-            && self.client_body.remaining == 0
-            && self.server_body.remaining == 0
+        self.status == TransactionStatus::Idle && self.is_at_rest()
     }
 
     /// Does the server stream changes, which has no end of its own? The client has whole messages only.

@@ -1,6 +1,6 @@
 //! Why a connection's work is over.
 
-use crate::conversation::Fatal;
+use crate::conversation::{Fatal, Idling};
 
 /// Why a pump stopped.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub enum Exit {
     Drained,
     /// What the client was admitted with is no longer so, and nothing of it is running.
     LetGo,
+    /// The client was idle for longer than it has asked for.
+    Idle(Idling),
     /// The connection was ended from outside.
     Ended,
 }

@@ -60,6 +60,12 @@ pub(super) async fn leave(
             let message = "terminating connection due to administrator command";
             Some(ErrorReply::fatal(SqlState::ADMIN_SHUTDOWN, message))
         }
+        Ok(Exit::Idle(idling)) => {
+            // In a transaction the server's connection ends with this one: it is rolled back.
+            goodbye_to_server(&mut ready.pump).await;
+            let last = idling.last_words();
+            Some(ErrorReply::fatal(last.sqlstate, last.message))
+        }
         Ok(Exit::LetGo) => {
             goodbye_to_server(&mut ready.pump).await;
             let_go(ready, worker, connection)

@@ -6,6 +6,7 @@
 //! reading side rests.
 
 mod ending;
+mod idle;
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -31,6 +32,7 @@ use crate::migration::Session;
 use crate::policy::{Chosen, State, Who};
 use crate::sql::Facts;
 use crate::telemetry::labels::Direction;
+use idle::Idle;
 
 /// Rounds of one poll: a fast pair of peers must not hold the worker.
 const MAX_ROUNDS: usize = 16;
@@ -83,6 +85,8 @@ pub struct Pump {
     standing: Standing,
     /// Of the server.
     stall: Stall,
+    /// Of the client.
+    idle: Idle,
 }
 
 /// What a pump is made of.
@@ -133,6 +137,7 @@ impl Pump {
             leaving: false,
             standing: parts.standing,
             stall: Stall::default(),
+            idle: Idle::default(),
         }
     }
 
@@ -166,16 +171,6 @@ impl Pump {
         &mut self.client
     }
 
-    /// What was owed to the client when the pump stopped.
-    pub fn owed_to_client(&mut self) -> Backlog {
-        std::mem::take(&mut self.to_client)
-    }
-
-    /// Is the client between two messages, so that one of ours can be put there?
-    pub fn can_speak(&self) -> bool {
-        self.conversation.is_between_answers()
-    }
-
     /// May the server connection be given back in good order?
     pub fn is_idle(&self) -> bool {
         self.conversation.is_idle() && self.to_server.is_empty()
@@ -184,11 +179,6 @@ impl Pump {
     /// Do the bytes of both sides go on unchanged?
     pub fn only_looks_on(&self) -> bool {
         self.conversation.only_looks_on()
-    }
-
-    /// Why the client was let go, if it was.
-    pub fn why_let_go(&self) -> Option<&str> {
-        self.standing.why_let_go()
     }
 
     /// The server's stream.
@@ -231,6 +221,7 @@ impl Pump {
             }
             let asked = self.poll_client(cx, scratch, now)?;
             if !answered && !asked {
+                self.idled(cx)?;
                 return self.stalled(cx);
             }
             now = Instant::now();
@@ -460,6 +451,9 @@ impl Pump {
             sent.map_err(|_| Exit::ClientGone)?;
         }
         let taken = taken.map_err(Exit::Fatal)?;
+        if taken.consumed > 0 {
+            self.idle.is_over();
+        }
         match taken.next {
             Next::Read { .. } => {}
             Next::Hold => self.waiting = Waiting::Answers,

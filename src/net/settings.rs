@@ -178,7 +178,8 @@ fn sort_in(
         "client_encoding" | "standard_conforming_strings" => {
             return Err(refused("lexing-parameters", &name, &value));
         }
-        // Every value from 1 on gives the shortest exact text, as the server's default does.
+        // Every value from 1 on gives the shortest exact text, as the server's default does. Where role or database have
+        // a lower one it stays: set here, every JDBC client would have a prefix.
         "extra_float_digits"
             if value
                 .parse()

@@ -4,6 +4,8 @@
 //! decimal number, with or without a fraction, and a unit. Signs, exponents, other bases and leading
 //! zeros (octal there) are not read, which a guard takes for too much.
 
+use std::time::Duration;
+
 /// What a parameter measures, with the unit that a bare number has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
@@ -109,6 +111,13 @@ impl Ceiling {
     }
 }
 
+/// How long a limit is that PostgreSQL has shown, of a parameter in milliseconds; none: it is no limit.
+pub fn time_limit(shown: &str) -> Option<Duration> {
+    let seconds = amount(shown, Milliseconds)? / 1e3;
+    let limit = Duration::try_from_secs_f64(seconds).ok()?;
+    (!limit.is_zero()).then_some(limit)
+}
+
 /// What a value amounts to in the unit of a measure.
 fn amount(text: &str, measure: Measure) -> Option<f64> {
     const TIMES: [(&str, f64); 6] = [
@@ -201,6 +210,24 @@ mod tests {
             ("99999999999999999999999", Above::Unknown),
         ] {
             assert_eq!(fifteen.is_passed_by(value), Some(why), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_time_limit_is_what_the_server_shows() {
+        for (shown, milliseconds) in [
+            ("100ms", 100),
+            ("10s", 10_000),
+            ("1min", 60_000),
+            ("2h", 7_200_000),
+            ("24d", 2_073_600_000),
+            ("2147483647ms", 2_147_483_647),
+        ] {
+            let limit = Duration::from_millis(milliseconds);
+            assert_eq!(time_limit(shown), Some(limit), "{shown}");
+        }
+        for none in ["0", "", "-1", "default", "1kB"] {
+            assert_eq!(time_limit(none), None, "{none}");
         }
     }
 

@@ -5,12 +5,27 @@ use std::time::Duration;
 
 use super::{Exit, Pump};
 use crate::net::standing::Circumstances;
-use crate::net::stream::End;
+use crate::net::stream::{Backlog, End};
 
 /// How often it is looked whether a client is still there, of which there is more to read than is read.
 const LOOK: Duration = Duration::from_secs(1);
 
 impl Pump {
+    /// What was owed to the client when the pump stopped.
+    pub fn owed_to_client(&mut self) -> Backlog {
+        std::mem::take(&mut self.to_client)
+    }
+
+    /// Is the client between two messages, so that one of ours can be put there?
+    pub fn can_speak(&self) -> bool {
+        self.conversation.is_between_answers()
+    }
+
+    /// Why the client was let go, if it was.
+    pub fn why_let_go(&self) -> Option<&str> {
+        self.standing.why_let_go()
+    }
+
     pub(super) fn heed_interrupt(&mut self, cx: &Context<'_>) -> Result<(), Exit> {
         if !self.registered {
             self.registered = true;
