@@ -335,3 +335,43 @@ fn before_it_is_set_nothing_of_anybodys_is_asked() {
         nothing_is_left(&stack);
     }
 }
+
+/// Of a message of several statements `explain` says what it is answered, also of the statement that is refused.
+#[test]
+fn explain_says_of_several_statements_what_they_are_answered() {
+    const TEXTS: [&str; 8] = [
+        "SET app.tenant_id = 'acme'; SELECT count(*) FROM orders",
+        "SELECT set_config('app.tenant_id', 'acme', true); TABLE orders",
+        "BEGIN; SET LOCAL app.tenant_id = 'acme'; TABLE orders; COMMIT",
+        "BEGIN; SET LOCAL app.tenant_id = 'acme'; TABLE orders; COMMIT; TABLE orders",
+        "TABLE orders; SET app.tenant_id = 'acme'",
+        "SET app.tenant_id = 'acme'; RESET app.tenant_id; TABLE orders",
+        "SET app.tenant_id = 'acme'; SET app.tenant_id = 'hooli'; TABLE orders",
+        "SET app.tenant_id = 'acme'; TABLE orders; DROP TABLE orders",
+    ];
+    let stack = stacks().remove(0);
+    for text in TEXTS {
+        let answer = log_in(&stack, "picky", &[]).query(text);
+        let refused = error(&answer).map(|it| (it.field(b'R'), it.field(b'P')));
+        let explained = std::process::Command::new(support::proxy::program())
+            .args(["explain", "--json", "--login", "picky", "--policy"])
+            .arg(stack.file("policy.toml"))
+            .arg(text)
+            .output()
+            .expect("portcullis starts");
+        let said: serde_json::Value = serde_json::from_slice(&explained.stdout).expect("JSON");
+        let word = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+        let guard = word(&said["error"]["guard"]);
+        assert_eq!(
+            refused.is_some(),
+            said["verdict"] == "refused",
+            "{text}: {said}"
+        );
+        assert_eq!(refused.clone().and_then(|it| it.0), guard, "{text}: {said}");
+        // The first statement that is said to be refused is the one at which the error points.
+        let statements = said["statements"].as_array().expect("statements");
+        let first = statements.iter().find(|it| it["verdict"] == "refused");
+        let at = first.map(|it| it["position"].to_string());
+        assert_eq!(refused.and_then(|it| it.1), at, "{text}: {said}");
+    }
+}

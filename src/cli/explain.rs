@@ -1,5 +1,6 @@
 //! `portcullis explain`: the verdict on a statement, and why. The same engine as the proxy, offline.
 
+mod behind;
 mod facts;
 mod report;
 #[cfg(test)]
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use self::behind::{Ahead, Whole};
 use super::answer::Answer;
 use super::judged::{self, Finding, alone, cut, findings, one_line};
 use super::test::player::{messages, play_in, prepared};
@@ -269,7 +271,15 @@ impl Explanation {
         let undescribed = facts.undescribed.is_some();
         let statements = match undescribed {
             true => Vec::new(),
-            false => one_by_one(&sql, &facts, judged, findings),
+            false => {
+                let whole = Whole {
+                    facts: judged,
+                    who: &who,
+                    state,
+                    refusal: refusal.as_ref(),
+                };
+                one_by_one(&sql, &facts, &whole, findings)
+            }
         };
         let message = of_message(findings(judged), &who, &statements, refusal.as_ref());
         Self {
@@ -285,22 +295,27 @@ impl Explanation {
     }
 }
 
-/// Each statement with what `findings` says of it as `judged`.
+/// Each statement with what `findings` says of it as it is judged, where that holds behind those ahead of it.
 fn one_by_one(
     sql: &str,
     facts: &Facts,
-    judged: &Facts,
+    whole: &Whole<'_>,
     findings: impl Fn(&Facts) -> Vec<Finding>,
 ) -> Vec<Explained> {
-    let texts = cut(sql, facts);
-    let explained = |((statement, judged), text): ((&Statement, &Statement), &str)| Explained {
-        text: one_line(text),
-        relations: crate::sql::labels::relations(text),
-        facts: statement.clone(),
-        findings: findings(&alone(judged, facts.fingerprint())),
-    };
-    let all = facts.statements.iter().zip(&judged.statements);
-    all.zip(texts).map(explained).collect()
+    let mut ahead = Ahead::default();
+    let statements = facts.statements.iter().zip(&whole.facts.statements);
+    let all = statements.zip(cut(sql, facts)).enumerate();
+    all.map(|(at, ((statement, judged), text))| {
+        let mut findings = findings(&alone(judged, facts.fingerprint()));
+        findings.retain(|finding| ahead.holds(at, finding, whole));
+        Explained {
+            text: one_line(text),
+            relations: crate::sql::labels::relations(text),
+            facts: statement.clone(),
+            findings,
+        }
+    })
+    .collect()
 }
 
 /// Of all that a message is objected to, what is not told of one of its statements.

@@ -258,6 +258,14 @@ pub(super) fn findings(facts: &Facts, who: &Who, state: State) -> Vec<Finding> {
         .collect()
 }
 
+/// Does the guard object, as among [`findings`]?
+pub(super) fn objects(guard: Guard, facts: &Facts, who: &Who, state: State) -> bool {
+    let ended = who.login.kind == Kind::Migrator && !state.migration_open;
+    let mut table = guards::TABLE.iter();
+    let judge = table.find(|(of, _)| *of == guard);
+    ended || judge.is_none_or(|(_, judge)| judge(facts, who, state).is_some())
+}
+
 /// The facts as if the statement were the only one of its message; `fingerprint`: of the message.
 pub(super) fn alone(statement: &Statement, fingerprint: Option<Fingerprint>) -> Facts {
     Facts {

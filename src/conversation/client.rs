@@ -17,6 +17,8 @@ pub(super) enum Step {
     More(usize),
     /// It must wait for answers.
     Hold,
+    /// It goes on in the next turn.
+    Pause,
     /// Its text is long; the range counts from the message's start.
     Describe(std::ops::Range<usize>),
     /// Terminate.
@@ -85,7 +87,9 @@ impl Conversation {
                 Err(frame::BadLength) => return Err(Fatal::protocol("invalid message length")),
                 Ok(None) => Next::Read { total: 0 },
                 Ok(Some(_)) if self.in_flight.is_full() => Next::Hold,
-                Ok(Some(_)) if enough(cx.facts.misses() - misses, at) => Next::Pause,
+                Ok(Some(header)) if enough(cx.facts.misses() - misses, at + header.total) => {
+                    Next::Pause
+                }
                 Ok(Some(_)) if self.judged > MAX_JUDGED || out.copied() > MAX_COPIED => Next::Pause,
                 Ok(Some(header)) => {
                     let message = Message { header, at, bytes };
@@ -100,6 +104,7 @@ impl Conversation {
                         }
                         Step::More(total) => Next::Read { total },
                         Step::Hold => Next::Hold,
+                        Step::Pause => Next::Pause,
                         Step::Describe(text) => Next::Describe(at + text.start..at + text.end),
                         Step::Goodbye(length) => {
                             at += length;
@@ -139,7 +144,7 @@ impl Conversation {
         }
         if matches!(kind, b'Q' | b'F' | b'P' | b'B' | b'D' | b'E' | b'C') {
             let skipping = self.batch == Batch::Skipping;
-            // The rest of a Query of which pieces were sent is nothing new.
+            // The rest of a Query that goes in pieces is nothing new.
             let ending = self.ending && self.pieces.is_none();
             if ending && !skipping {
                 if self.batch == Batch::Open && !self.in_flight.is_empty() {
@@ -387,7 +392,7 @@ const MAX_JUDGED: u32 = 4096;
 const MAX_COPIED: usize = 256 * 1024;
 
 /// Was this much describing enough for one step? Thousands of small new texts, or some long ones,
-/// must not hold the worker.
+/// must not hold the worker. `bytes`: with the message at hand, which may be as long again.
 pub(super) fn enough(described: u64, bytes: usize) -> bool {
     described >= 64 || (described > 0 && bytes > LONG_TEXT)
 }

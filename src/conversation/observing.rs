@@ -11,7 +11,7 @@ mod texts;
 pub use foresight::Change;
 use foresight::Foresight;
 
-use super::client::Message;
+use super::client::{Message, enough};
 use super::rows::Rows;
 use super::server::MAX_ERROR;
 use super::splice::Splice;
@@ -169,7 +169,9 @@ impl Onlooker {
                     self.in_batch = false;
                     Next::Hold
                 }
-                Ok(Some(_)) if super::client::enough(cx.facts.misses() - misses, at) => Next::Pause,
+                Ok(Some(header)) if enough(cx.facts.misses() - misses, at + header.total) => {
+                    Next::Pause
+                }
                 Ok(Some(header)) => match self.look(Message { header, at, bytes }, cx) {
                     Some(Next::Describe(text)) => Next::Describe(at + text.start..at + text.end),
                     Some(next) => next,

@@ -8,6 +8,8 @@
 //! Each piece keeps its place: what stands before it in the client's text is blank, so that positions in
 //! errors are the client's. It is judged again, by what is known when its turn comes.
 
+use std::sync::Arc;
+
 use super::client::{Message, Step};
 use super::needs::{joins, moves};
 use super::query::Sending;
@@ -16,9 +18,11 @@ use super::{Batch, Context, Conversation, Observer};
 use crate::protocol::TransactionStatus;
 use crate::sql::{Class, Facts, Statement, TransactionControl};
 
-/// What is known about the Query at the head of the client's bytes, of which pieces were sent.
-#[derive(Debug, Default)]
+/// What is known about the Query at the head of the client's bytes, which goes in pieces.
+#[derive(Debug)]
 pub(super) struct Pieces {
+    /// Of all of it.
+    whole: Arc<Facts>,
     /// Statements that were sent.
     sent: usize,
     /// One of them is unanswered.
@@ -27,24 +31,38 @@ pub(super) struct Pieces {
     failed: bool,
 }
 
+impl Pieces {
+    /// Of a Query that was judged, and of which nothing was sent yet.
+    pub fn new(whole: Arc<Facts>) -> Self {
+        Self {
+            whole,
+            sent: 0,
+            running: false,
+            failed: false,
+        }
+    }
+}
+
 impl Conversation {
-    /// The next piece of the Query at the head, or its end.
+    /// The next piece of `pieces`, those of the Query at the head, or its end. Each call describes that piece: what the
+    /// whole took has been another's turn of the worker.
     pub(super) fn next_piece<O: Observer>(
         &mut self,
         message: Message<'_>,
         text: &[u8],
+        mut pieces: Box<Pieces>,
         cx: &mut Context<'_, O>,
         out: &mut Splice<'_>,
         reply: &mut Vec<u8>,
     ) -> Step {
         if !self.in_flight.is_empty() {
+            self.pieces = Some(pieces);
             return Step::Hold;
         }
-        let mut pieces = self.pieces.take().unwrap_or_default();
         if pieces.failed {
             return self.drop_message(message);
         }
-        let whole = cx.facts.describe(text);
+        let whole = Arc::clone(&pieces.whole);
         let open = self.status != TransactionStatus::Idle;
         let begins = pieces.sent == 0;
         let enters = |it: &Statement| self.enters_behind(it);

@@ -9,6 +9,7 @@ use super::extended::clears_too_late;
 use super::in_flight::Expected;
 use super::injection::QueryForm;
 use super::judge::{Judged, blindly};
+use super::pieces::Pieces;
 use super::splice::Splice;
 use super::{Batch, Context, Conversation, Fatal, Observer};
 use crate::policy::{Refusal, guards};
@@ -42,8 +43,8 @@ impl Conversation {
             return Ok(Step::More(message.header.total));
         };
         let text = only_cstr(body)?;
-        if self.pieces.is_some() {
-            return Ok(self.next_piece(message, text, cx, out, reply));
+        if let Some(pieces) = self.pieces.take() {
+            return Ok(self.next_piece(message, text, pieces, cx, out, reply));
         }
         let facts = match self.judge(text, None, cx) {
             Judged::Long => return Ok(Step::Describe(HEADER..HEADER + text.len())),
@@ -63,7 +64,10 @@ impl Conversation {
                 Sending::Mixed if text.len() > LONG_TEXT => {
                     self.refuse_mixed(message, &facts, cx, out, reply)
                 }
-                Sending::Mixed => self.next_piece(message, text, cx, out, reply),
+                Sending::Mixed => {
+                    self.pieces = Some(Box::new(Pieces::new(facts)));
+                    Step::Pause
+                }
             },
         )
     }

@@ -75,3 +75,58 @@ fn which_zone_is_meant_decides_what_reset_returns_to() {
         (&"acme".into(), &"login".into())
     );
 }
+
+/// The verdict on each statement is the one that it gets where it stands.
+#[test]
+fn a_statement_has_the_zone_that_is_set_ahead_of_it() {
+    for (login, sql, refused) in [
+        (
+            "shop_api",
+            "SET app.tenant_id = 'acme'; TABLE orders; TABLE orders",
+            &[][..],
+        ),
+        (
+            "shop_api",
+            "BEGIN; SELECT set_config('app.tenant_id', 'acme', true); TABLE orders; COMMIT",
+            &[],
+        ),
+        (
+            "shop_api",
+            "TABLE orders; SET app.tenant_id = 'acme'; TABLE orders",
+            &[1],
+        ),
+        (
+            "shop_api",
+            "BEGIN; SET LOCAL app.tenant_id = 'acme'; TABLE a; COMMIT; TABLE b",
+            &[5],
+        ),
+        (
+            "shop_api",
+            "SET app.tenant_id = 'acme'; RESET app.tenant_id; TABLE orders",
+            &[3],
+        ),
+        (
+            "shop_report",
+            "INSERT INTO orders VALUES (1); SELECT lastval()",
+            &[],
+        ),
+        (
+            "shop_report",
+            "BEGIN; SELECT lastval(); DROP TABLE orders",
+            &[2, 3],
+        ),
+    ] {
+        let answer = plain(login, sql);
+        let statements = answer.stdout.split("\n\n").enumerate();
+        let refusing = statements.filter(|(_, text)| text.contains("   verdict  REFUSED"));
+        let numbers: Vec<usize> = refusing.map(|(at, _)| at + 1).collect();
+        assert_eq!(numbers, refused, "{sql}: {}", answer.stdout);
+        let code = u8::from(!refused.is_empty());
+        assert_eq!(answer.code, code, "{sql}: {}", answer.stdout);
+        assert!(
+            !answer.stdout.contains("the message as a whole"),
+            "{sql}: {}",
+            answer.stdout
+        );
+    }
+}
