@@ -31,6 +31,13 @@ pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
 
 fn not_allowed(name: &str) -> Objection {
     let detail = match group(name) {
+        Some(FunctionGroup::Server)
+            if matches!(name, "pg_cancel_backend" | "pg_terminate_backend") =>
+        {
+            return Objection::new(format!("function {name}() is not allowed"))
+                .detail("It ends what others run: behind a pool the process of pg_backend_pid() serves another client by then")
+                .hint("Have the driver cancel by the protocol (CancelRequest, as PQcancel() and Statement.cancel() do), or set statement_timeout");
+        }
         Some(FunctionGroup::HiddenRows) => {
             return Objection::new(format!("relation {name} is not allowed"))
                 .detail("It has values of rows that row-level security hides")
@@ -148,6 +155,16 @@ mod tests {
                 &message,
             );
         }
+    }
+
+    #[test]
+    fn who_cancels_by_sql_is_told_of_the_protocols_way() {
+        let cancels = calls(&["pg_cancel_backend"]);
+        let refusal = super::judge(&cancels, &acme(), CLOSED).expect("an objection");
+        let hint = format!("{refusal:?}");
+        assert!(hint.contains("CancelRequest"), "{hint}");
+        let others = super::judge(&calls(&["pg_reload_conf"]), &acme(), CLOSED);
+        assert!(!format!("{others:?}").contains("CancelRequest"));
     }
 
     #[test]
