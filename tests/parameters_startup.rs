@@ -388,6 +388,14 @@ fn nobody_sees_the_name_of_the_client_before() {
             (&[][..], "portcullis"),
             (&[("application_name", "")], ""),
             (&[("application_name", "mine")], "mine"),
+            // The packet's own word stands behind its `options`.
+            (
+                &[
+                    ("options", "-c application_name="),
+                    ("application_name", "mine"),
+                ],
+                "mine",
+            ),
         ] {
             let mut wire = Wire::login_with(&login, Transport::SslRequest, startup);
             for text in ["SET application_name = 'set'", "RESET application_name"] {

@@ -1,5 +1,7 @@
 //! Attacks on the gate that need no server: what a client sends, and what must not come out.
 
+mod pieces;
+
 use std::cell::Cell;
 use std::sync::Arc;
 
@@ -174,35 +176,6 @@ fn the_description_of_a_text_that_was_left_out_is_not_for_the_next_text() {
         let facts = attack.facts.describe(text.as_bytes());
         assert_eq!(*facts, describe(text.as_bytes()));
     }
-}
-
-/// The worst texts of 32 kB take some milliseconds to describe: no call describes more than that together.
-#[test]
-fn a_call_describes_one_text_of_some_length() {
-    let text = format!("select a{}", ", a".repeat(LONG_TEXT / 5));
-    let mut attack = Attack::new();
-    let mut input = Vec::new();
-    parse(&mut input, &text);
-    let one = input.len();
-    parse(&mut input, &format!("{text} from t"));
-    let (_, used, next) = attack.client(&input);
-    assert_eq!((used, next, attack.facts.misses()), (one, Next::Pause, 1));
-    let (_, used, _) = attack.client(&input[one..]);
-    assert_eq!((used, attack.facts.misses()), (input.len() - one, 2));
-
-    // In pieces, for a client that has something to be set in each transaction.
-    let mut attack = Attack::beginning_with(Origins {
-        kept: vec![("jit".to_owned(), "off".to_owned())],
-        pooled: Vec::new(),
-    });
-    let input = query(&format!("{text}; begin; commit"));
-    let (out, used, next) = attack.client(&input);
-    assert_eq!((out, used, next), (vec![], 0, Next::Pause));
-    assert_eq!(attack.facts.misses(), 1);
-    let (out, used, next) = attack.client(&input);
-    assert_eq!((used, next), (0, Next::Hold));
-    assert!(kinds(&out).ends_with(b"Q"), "{:?}", kinds(&out));
-    assert_eq!(attack.facts.misses(), 2);
 }
 
 /// More long texts than can be waited for: the one too many is refused, alone, and its client stays.

@@ -145,7 +145,7 @@ impl Conversation {
         if matches!(kind, b'Q' | b'F' | b'P' | b'B' | b'D' | b'E' | b'C') {
             let skipping = self.batch == Batch::Skipping;
             // The rest of a Query that goes in pieces is nothing new.
-            let ending = self.ending && self.pieces.is_none();
+            let ending = self.ending && !self.is_in_pieces();
             if ending && !skipping {
                 if self.batch == Batch::Open && !self.in_flight.is_empty() {
                     self.ask_for_answers(out);
@@ -159,6 +159,7 @@ impl Conversation {
                 return Ok(Step::Hold);
             }
             if skipping {
+                self.pieces = None;
                 return Ok(self.drop_message(message));
             }
             if let Some(step) = self.behind_unpinned(message, cx, out, reply) {

@@ -45,7 +45,7 @@ impl Conversation {
     pub fn is_at_rest(&self) -> bool {
         self.in_flight.is_empty()
             && self.batch == Batch::Closed
-            && self.pieces.is_none()
+            && !self.is_in_pieces()
             && self.client_body.remaining == 0
             && self.server_body.remaining == 0
     }

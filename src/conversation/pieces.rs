@@ -14,7 +14,7 @@ use super::client::{Message, Step};
 use super::needs::{joins, moves};
 use super::query::Sending;
 use super::splice::Splice;
-use super::{Batch, Context, Conversation, Observer};
+use super::{Context, Conversation, Observer};
 use crate::protocol::TransactionStatus;
 use crate::sql::{Class, Facts, Statement, TransactionControl};
 
@@ -74,7 +74,7 @@ impl Conversation {
                 .is_some_and(|last| std::ptr::eq(last, it))
         };
         let within = |it: &Statement| enters(it) && (self.sets_zone(it) || !is_last(it));
-        if begins && (self.batch == Batch::Open || !can_be_cut(&whole.statements, open, within)) {
+        if begins && !can_be_cut(&whole.statements, open, within) {
             return self.refuse_mixed(message, &whole, cx, out, reply);
         }
         let end = end(&whole.statements, pieces.sent, open, enters);
@@ -117,6 +117,11 @@ impl Conversation {
     fn sets_zone(&self, statement: &Statement) -> bool {
         let injection = self.injection.as_ref();
         injection.is_some_and(|injection| injection.sets_zone(statement))
+    }
+
+    /// Were pieces of a Query sent of which more is to come? One that was only judged is like one that has just come.
+    pub(super) fn is_in_pieces(&self) -> bool {
+        self.pieces.as_ref().is_some_and(|pieces| pieces.sent > 0)
     }
 
     /// The client gets an error for what is running.

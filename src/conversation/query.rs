@@ -64,6 +64,11 @@ impl Conversation {
                 Sending::Mixed if text.len() > LONG_TEXT => {
                     self.refuse_mixed(message, &facts, cx, out, reply)
                 }
+                Sending::Mixed if !self.in_flight.is_empty() => Step::Hold,
+                Sending::Mixed if self.batch == Batch::Open => {
+                    self.refuse_mixed(message, &facts, cx, out, reply)
+                }
+                // From here on nothing but its pieces is sent, until its end or the connection's.
                 Sending::Mixed => {
                     self.pieces = Some(Box::new(Pieces::new(facts)));
                     Step::Pause

@@ -49,7 +49,10 @@ const REFUSED: [&str; 5] = [
     "backslash_quote",
 ];
 
-/// The `application_name` of who gives none, on a connection of the pool: that of the client before it would be there.
+/// The one parameter that goes to the one place or the other by its value.
+const NAME: &str = "application_name";
+
+/// That of who gives none, on a connection of the pool: that of the client before it would be there.
 const NO_NAME: &str = "portcullis";
 
 /// Sorts the parameters of a startup packet.
@@ -136,18 +139,18 @@ fn enforced(
     }
     only_last(&mut settings.startup);
     only_last(&mut settings.kept);
-    let named = |(name, _): &(String, String)| name == "application_name";
-    let mut given = settings.startup.iter().chain(&settings.kept);
-    if route == RouteName::Transaction && !given.any(named) {
-        let name = ("application_name".to_owned(), NO_NAME.to_owned());
-        settings.startup.push(name);
-    }
     if settings.kept.len() + settings.startup.len() > MAX_NAMES {
         let message = "too many startup parameters";
         return Err(Box::new(ErrorReply::fatal(
             SqlState::PROGRAM_LIMIT,
             message,
         )));
+    }
+    let named = |(name, _): &(String, String)| name == NAME;
+    let mut given = settings.startup.iter().chain(&settings.kept);
+    if route == RouteName::Transaction && !given.any(named) {
+        let name = (NAME.to_owned(), NO_NAME.to_owned());
+        settings.startup.push(name);
     }
     if settings.walsender {
         let replication = ("replication".to_owned(), "database".to_owned());
@@ -168,6 +171,12 @@ fn sort_in(
 ) -> Result<(), Box<ErrorReply>> {
     let folded = name.to_ascii_lowercase();
     let zone = who.policy.zone.as_ref().map(|zone| &*zone.parameter);
+    if folded == NAME {
+        // The last one holds.
+        for given in [&mut settings.startup, &mut settings.kept] {
+            given.retain(|(name, _)| name != NAME);
+        }
+    }
     match folded.as_str() {
         // PgBouncer leaves the last client's name to one that has none.
         "application_name" if value.is_empty() => sort_other(settings, folded, value, who, route)?,
@@ -421,76 +430,4 @@ fn words(text: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn options_are_read_as_postgresql_reads_them() {
-        let read = |text| options(text).map_err(|error| error.message);
-        let one = |name: &str, value: &str| Ok(vec![(name.to_owned(), value.to_owned())]);
-        assert_eq!(read("-c work_mem=4MB"), one("work_mem", "4MB"));
-        assert_eq!(read("-cwork_mem=4MB"), one("work_mem", "4MB"));
-        assert_eq!(read("--work-mem=4MB\x0b"), one("work_mem", "4MB"));
-        assert_eq!(
-            read("-c\x0csearch_path=a\\ b\\\\c"),
-            one("search_path", "a b\\c")
-        );
-        assert_eq!(read(""), Ok(Vec::new()));
-        assert_eq!(read("-S 64"), one("work_mem", "64"));
-        assert_eq!(read("-S64"), one("work_mem", "64"));
-        assert_eq!(read("-fs"), one("enable_seqscan", "off"));
-        let several = [
-            ("datestyle", "euro"),
-            ("jit", "off"),
-            ("enable_hashjoin", "off"),
-        ];
-        let several = several.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(read("-ec jit=off -f h"), Ok(several.to_vec()));
-        for bad in [
-            "-c",
-            "x",
-            "-d 3",
-            "-c nothing",
-            "work_mem=1",
-            "--",
-            "-- jit=off",
-            "-f x",
-            "-é",
-        ] {
-            assert!(read(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn truth_has_the_spellings_of_postgresql() {
-        for text in ["t", "TRUE", "tr", "on", "ON", "y", "yes", "1"] {
-            assert_eq!(boolean(text), Some(true), "{text}");
-        }
-        for text in ["f", "False", "of", "off", "n", "no", "0"] {
-            assert_eq!(boolean(text), Some(false), "{text}");
-        }
-        for text in ["", "o", "truer", "2", " on", "databas", "database"] {
-            assert_eq!(boolean(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn the_last_value_of_a_parameter_holds() {
-        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let mut values = vec![
-            pair("a", "1"),
-            pair("b", "1"),
-            pair("a", "2"),
-            pair("a", "3"),
-        ];
-        only_last(&mut values);
-        assert_eq!(values, [pair("b", "1"), pair("a", "3")]);
-        let parameters = vec![("jit", "on"), ("options", "-c jit=off"), ("user", "u")];
-        let startup = Startup {
-            minor: 0,
-            parameters,
-        };
-        let all = all(&startup).map_err(|error| error.message);
-        assert_eq!(all, Ok(vec![pair("jit", "off"), pair("jit", "on")]));
-    }
-}
+mod tests;

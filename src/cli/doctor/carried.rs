@@ -86,10 +86,11 @@ fn is_asked_for(options: Option<&str>, name: &str) -> bool {
     let options = options.unwrap_or_default().to_lowercase();
     let options = options.replace('-', "_");
     let name = name.to_lowercase();
-    // `-c name=value`, `-cname=value`, `--name=value`.
+    // `-c name=value`, `-cname=value`, `--name=value`: each word up to its equals sign.
     options
-        .split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.')))
-        .map(|word| word.trim_start_matches('_'))
+        .split_whitespace()
+        .filter_map(|word| word.split_once('='))
+        .map(|(word, _)| word.trim_start_matches('_'))
         .any(|word| word == name || word.strip_prefix('c') == Some(&*name))
 }
 
@@ -160,5 +161,6 @@ mod tests {
         }
         assert!(!is_asked_for(None, "role"));
         assert!(!is_asked_for(Some("-c app.role=x"), "role"));
+        assert!(!is_asked_for(Some("-c search_path=role"), "role"));
     }
 }

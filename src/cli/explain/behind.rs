@@ -12,6 +12,8 @@ pub(super) struct Ahead(Vec<(Guard, Row)>);
 struct Row {
     facts: Facts,
     seen: usize,
+    /// The answer was about one of them for a reason that only the conversation knows.
+    lost: bool,
 }
 
 /// A message, who sends it, and what it is answered with.
@@ -38,7 +40,9 @@ impl Ahead {
         row.seen = at + 1;
         let before = row.facts.classes;
         row.push(statement);
-        let holds = answered || objects(finding.guard, &row.facts, whole.who, whole.state);
+        let objected = objects(finding.guard, &row.facts, whole.who, whole.state);
+        row.lost |= answered && !objected;
+        let holds = row.lost || objected;
         if holds {
             row.facts.statements.pop();
             row.facts.classes = before;
@@ -55,7 +59,12 @@ impl Ahead {
                 undescribed: None,
                 fingerprint: fingerprint.into(),
             };
-            self.0.push((guard, Row { facts, seen: 0 }));
+            let row = Row {
+                facts,
+                seen: 0,
+                lost: false,
+            };
+            self.0.push((guard, row));
             self.0.len() - 1
         });
         &mut self.0[place].1

@@ -106,6 +106,11 @@ fn a_statement_has_the_zone_that_is_set_ahead_of_it() {
             &[3],
         ),
         (
+            "shop_api",
+            "BEGIN; SET LOCAL app.tenant_id = 'acme'; TABLE a; COMMIT; TABLE b; TABLE c",
+            &[5, 6],
+        ),
+        (
             "shop_report",
             "INSERT INTO orders VALUES (1); SELECT lastval()",
             &[],
