@@ -413,10 +413,14 @@ fn shapes(_: &mut Criterion) {
 /// What the worker spends on them, with what it does besides describing. Its message and the words behind it are within
 /// what a worker reads of them.
 fn held(_: &mut Criterion) {
-    let texts = SHAPES
-        .iter()
-        .map(|shape| (shape.0, shape.text(LONG_TEXT - 64)));
-    worker::table(texts);
+    let texts = |shape: &Shape| {
+        (
+            shape.0,
+            [LONG_TEXT - 64, (1 << 20) - 64].map(|length| shape.text(length)),
+        )
+    };
+    let texts: Vec<_> = SHAPES.iter().map(texts).collect();
+    worker::table(&texts);
 }
 
 /// The verdict under a policy with 100 rules of a kind. `none` has no rules: what nearly all traffic pays.

@@ -187,6 +187,34 @@ fn what_cannot_be_cut_is_refused_with_a_hint() {
     }
 }
 
+/// More statements than a worker describes at a time: several pieces in a block, none outside of one.
+#[test]
+fn a_block_of_many_statements_is_one_transaction() {
+    for stack in stacks() {
+        let mut wire = acme(&stack);
+        let (note, many) = (insert("many"), "select;".repeat(600));
+        let answer = wire.query(&format!("BEGIN; {note}; {many} {note}; COMMIT; {SEEN}"));
+        assert_eq!(fine(&answer), 'I');
+        assert_eq!(column(&answer).last().map(String::as_str), Some("acme"));
+        assert_eq!(kinds(&answer).matches('T').count(), 601);
+        assert_eq!(tenants(&stack, "many"), "acme acme");
+
+        // An error in a later piece takes the first with it, and is where the client wrote it.
+        let ahead = format!("BEGIN; {note}; {many} ");
+        let answer = wire.query(&format!("{ahead}select nothing; {note}; COMMIT"));
+        assert_eq!(failed(&answer), ("42703".into(), 'E'));
+        let error = answer.iter().find(|it| it.kind == b'E').expect("an error");
+        let place = (ahead.len() + "select ".len() + 1).to_string();
+        assert_eq!(error.field(b'P'), Some(place));
+        assert_eq!(fine(&wire.query("ROLLBACK")), 'I');
+        assert_eq!(tenants(&stack, "many"), "acme acme");
+
+        let answer = wire.query(&format!("{many} BEGIN; {note}; COMMIT"));
+        assert_eq!(failed(&answer), ("0A000".into(), 'I'));
+        assert_eq!(tenants(&stack, "many"), "acme acme");
+    }
+}
+
 #[test]
 fn parameters_are_kept_and_set_in_each_of_them() {
     for stack in stacks() {

@@ -10,7 +10,7 @@ use super::{Change, Context, Conversation, Next, Observer, Origins, Setup};
 use crate::error::SqlState;
 use crate::policy::{Decision, Policy, Refusal, State, Who};
 use crate::protocol::frame::{self, SYNC, message, put_cstr};
-use crate::sql::{Facts, FactsCache, LONG_TEXT, describe};
+use crate::sql::{Facts, FactsCache, LONG_TEXT, MANY_STATEMENTS, describe};
 use crate::zone::signed::Unsigned;
 
 const POLICY: &str = r#"

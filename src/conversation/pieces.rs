@@ -3,7 +3,8 @@
 //! it is one Query: one ReadyForQuery, and nothing runs behind an error.
 //!
 //! What stands outside of a transaction block is one transaction, and a BEGIN behind it takes it into its block, a
-//! COMMIT or ROLLBACK ends it: they go in one piece.
+//! COMMIT or ROLLBACK ends it: they go in one piece. Inside of a block any piece will do: each has no more statements
+//! than a worker describes itself.
 //!
 //! Each piece keeps its place: what stands before it in the client's text is blank, so that positions in
 //! errors are the client's. It is judged again, by what is known when its turn comes.
@@ -16,7 +17,7 @@ use super::query::Sending;
 use super::splice::Splice;
 use super::{Context, Conversation, Observer};
 use crate::protocol::TransactionStatus;
-use crate::sql::{Class, Facts, Statement, TransactionControl};
+use crate::sql::{Class, Facts, MANY_STATEMENTS, Statement, TransactionControl};
 
 /// What is known about the Query at the head of the client's bytes, which goes in pieces.
 #[derive(Debug)]
@@ -146,7 +147,7 @@ const MAX_ALONE: usize = 64;
 
 /// Can pieces of their own do what the statements do together? `open`: in a transaction block. Not where modes
 /// are set, or a block is chained to, outside of a block, nor where a zone that is entered behind its statement
-/// (`enters`) is set there.
+/// (`enters`) is set there, nor where more statements are one transaction there than a worker describes.
 pub(super) fn can_be_cut(
     statements: &[Statement],
     open: bool,
@@ -154,6 +155,7 @@ pub(super) fn can_be_cut(
 ) -> bool {
     use TransactionControl::{Begin, Commit, Rollback, Savepoint, SetTransaction, TwoPhase};
     let mut open = open;
+    let mut together = 0;
     let alone = statements.iter().filter(|it| moves(it) || enters(it));
     let few = alone.count() <= MAX_ALONE;
     few && statements.iter().all(|statement| {
@@ -168,8 +170,12 @@ pub(super) fn can_be_cut(
             Some(Commit { chain: true } | Rollback { chain: true }) => (open, true),
             Some(TwoPhase) => (false, false),
         };
+        together = match open || moves(statement) {
+            true => 0,
+            false => together + 1,
+        };
         open = now_open;
-        can
+        can && together <= MANY_STATEMENTS
     })
 }
 
@@ -182,12 +188,16 @@ fn end(
     enters: impl Fn(&Statement) -> bool,
 ) -> usize {
     let alone = |statement: &Statement| moves(statement) || enters(statement);
-    let mut behind = statements.iter().enumerate().skip(from);
+    let most = match open {
+        true => statements.len().min(from + MANY_STATEMENTS),
+        false => statements.len(),
+    };
+    let mut behind = statements[..most].iter().enumerate().skip(from);
     match behind.next() {
         Some((_, first)) if alone(first) => from + 1,
         _ => match behind.find(|(_, statement)| alone(statement)) {
             Some((at, next)) => at + usize::from(!open && joins(next)),
-            None => statements.len(),
+            None => most,
         },
     }
 }

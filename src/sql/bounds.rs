@@ -19,7 +19,7 @@ pub const MAX_OPERATOR_RUN: usize = 63;
 pub const LONG_TEXT: usize = 32 * 1024;
 
 /// So many statements are as long as that: each is judged beside being described.
-const MANY_STATEMENTS: usize = 500;
+pub const MANY_STATEMENTS: usize = 500;
 
 /// Must somebody else describe it than a worker?
 pub fn is_long(text: &[u8]) -> bool {

@@ -77,7 +77,8 @@ mod tests;
 
 pub use bound::{Bound, Bounds, Said, resolve};
 pub use bounds::{
-    LONG_TEXT, MAX_COMMENT_DEPTH, MAX_NAME_PARTS, MAX_OPERATOR_RUN, MAX_STATEMENTS, is_long,
+    LONG_TEXT, MANY_STATEMENTS, MAX_COMMENT_DEPTH, MAX_NAME_PARTS, MAX_OPERATOR_RUN,
+    MAX_STATEMENTS, is_long,
 };
 pub use by_name::{NameAct, NameTouch};
 pub use cache::{FactsCache, weight};

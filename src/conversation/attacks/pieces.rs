@@ -103,3 +103,53 @@ fn what_was_judged_is_not_begun_when_nothing_more_is() {
     let (out, used, next) = attack.client(&rest);
     assert_eq!((out, used, next), (vec![], 0, Next::Hold));
 }
+
+/// No piece has more statements than a worker describes itself: it would be held by them.
+#[test]
+fn no_piece_is_of_many_statements() {
+    let many = 3 * MANY_STATEMENTS + 1;
+    let input = query(&format!("begin;{}commit", "select a;".repeat(many)));
+    let mut attack = with_parameters();
+    let (_, _, next) = attack.client(&input);
+    assert!(matches!(next, Next::Describe(_)), "{next:?}");
+    attack.described = Some(Arc::new(describe(&input[5..input.len() - 1])));
+    assert_eq!(attack.client(&input).2, Next::Pause);
+    let mut pieces = Vec::new();
+    loop {
+        let (out, used, next) = attack.client(&input);
+        assert_eq!(
+            (used == input.len(), used == 0),
+            (next != Next::Hold, next == Next::Hold)
+        );
+        let text = last_query(&out);
+        pieces.push(text.matches(';').count().max(1));
+        let status = if text.contains("commit") { b'I' } else { b'T' };
+        attack.server(&[answers(&out), ended("SELECT 1", status)].concat());
+        if used > 0 {
+            break;
+        }
+    }
+    assert_eq!(pieces, [1, 500, 500, 500, 1, 1]);
+
+    // Outside of a block they are one transaction, and cannot be taken apart.
+    for (many, refused) in [(MANY_STATEMENTS, 0), (MANY_STATEMENTS + 1, 1)] {
+        let text = format!("{}begin;commit", "select a;".repeat(many));
+        let mut attack = with_parameters();
+        attack.described = Some(Arc::new(describe(text.as_bytes())));
+        attack.client(&query(&text));
+        attack.client(&query(&text));
+        assert_eq!(attack.refused(), refused, "{many}");
+    }
+}
+
+/// The text of the last Query that was sent.
+fn last_query(mut sent: &[u8]) -> String {
+    let mut last = String::new();
+    while let Ok(Some(header)) = frame::header(sent) {
+        if header.kind == b'Q' {
+            last = String::from_utf8_lossy(&sent[5..header.total - 1]).into_owned();
+        }
+        sent = &sent[header.total..];
+    }
+    last
+}
