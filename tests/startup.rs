@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustls::{ClientConfig, SupportedProtocolVersion, version};
 use support::fixture::ADMIN;
-use support::message::{self, Message, column, fine, kinds};
+use support::message::{self, Message, column, kinds};
 use support::{Login, Shared, Stack, StackOptions, Transport, Wire};
 
 fn stack() -> Arc<Stack> {
@@ -232,45 +232,6 @@ fn lengths_that_lie_end_the_connection_at_once() {
     assert_eq!(packet.len(), 10_000);
     wire.send(&packet);
     assert_eq!(wire.receive().map(|message| message.kind), Some(b'R'));
-}
-
-/// Nothing is made ready for what a length claims: no address space either, which would not show in what is resident.
-#[test]
-fn no_memory_is_taken_for_what_a_length_claims() {
-    // Of its own: what it takes is of nobody else.
-    let stack = Stack::start(StackOptions {
-        client_tls: "allow",
-        ..StackOptions::default()
-    });
-    let login = stack.login("shop_plain", "app");
-    let open = |transport| Wire::open_with(stack.port, transport, &login.sslrootcert);
-    let before = stack.memory("VmPeak");
-    let mut held = Vec::new();
-    for transport in [Transport::Plain, Transport::SslRequest] {
-        for length in [10_001, 0x7fff_ffff_u32] {
-            // A startup packet, and a request to cancel.
-            for code in [[0, 3, 0, 0], [4, 210, 22, 46]] {
-                let mut wire = open(transport);
-                wire.send(&[&length.to_be_bytes()[..], &code].concat());
-                ended(&mut wire);
-            }
-        }
-        // A password, and whatever may come behind it.
-        let mut wire = open(transport);
-        wire.send(&startup(&login));
-        assert_eq!(wire.receive().map(|message| message.kind), Some(b'R'));
-        wire.send(b"p\x7f\xff\xff\xffSCRAM");
-        ended(&mut wire);
-        for kind in *b"QPBDECFdcfSH" {
-            let mut wire = Wire::login_with(&login, transport, &[]);
-            wire.send(&[&[kind][..], b"\x7f\xff\xff\xff", &[0; 64]].concat());
-            held.push(wire);
-        }
-    }
-    // All have been read: who comes now is served.
-    fine(&Wire::login(&login).query("SELECT 1"));
-    let grown = stack.memory("VmPeak") - before;
-    assert!(grown < 1 << 30, "{} MB", grown >> 20);
 }
 
 #[test]
