@@ -63,6 +63,7 @@ fn a_wrong_key_cancels_nothing_and_gets_no_answer() {
     wrong.push(right[..4].to_vec());
     wrong.push([&right[..], &[0; 28]].concat());
     wrong.push([&right[..4], &[0; 252]].concat());
+    wrong.push([&right[..], &[0; 300]].concat());
     wrong.push(vec![0; 8]);
     for key in wrong {
         let mut other = Wire::open(stack.port);
@@ -185,6 +186,12 @@ fn is_ready(port: u16, sslmode: &str) -> i32 {
     status.code().expect("an exit status")
 }
 
+/// Lines of a log that are about somebody who came.
+fn about_clients(log: &str) -> Vec<&str> {
+    let lines = log.lines();
+    lines.filter(|line| line.contains("\"client\"")).collect()
+}
+
 #[test]
 fn probes_are_answered_and_leave_no_noise() {
     let stack = Stack::start(StackOptions::default());
@@ -256,6 +263,8 @@ fn a_starting_proxy_says_so() {
     for sslmode in ["disable", "prefer", "require"] {
         assert_eq!(is_ready(stack.port, sslmode), 1, "{sslmode}");
     }
+    let log = starting.log();
+    assert!(about_clients(&log).is_empty(), "{log}");
     let login = stack.login("shop_plain", "app");
     let error = Wire::try_login(&login, Transport::SslRequest, &[]).err();
     assert_eq!(error.expect("starting").sqlstate(), "57P03");
@@ -384,9 +393,12 @@ fn a_draining_proxy_finishes_transactions_and_lets_nobody_in() {
         answer[0].sqlstate()
     };
     assert_eq!(told(&mut idle), "57P01");
+    let before = stack.proxy_log();
     for sslmode in ["disable", "prefer", "require"] {
         assert_eq!(is_ready(stack.port, sslmode), 1, "{sslmode}");
     }
+    let log = stack.proxy_log();
+    assert_eq!(about_clients(&log), about_clients(&before));
     let refused = Wire::try_login(&login, Transport::SslRequest, &[]).err();
     assert_eq!(refused.expect("draining").sqlstate(), "57P03");
     assert_eq!(

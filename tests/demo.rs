@@ -56,6 +56,38 @@ fn the_tour_keeps_what_it_promises_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn behind_the_tour_it_stays_up_and_what_it_says_to_type_works() {
+    let mut running = Running::start(&[], &[]);
+    let said = running.server.log();
+    assert!(said.contains("\n7 of 7 as promised.\n"), "{said}");
+    let (_, line) = said.split_once("Explore:  ").expect("what to type");
+    let (typed, end) = line.split_once("        ").expect("and how it ends");
+    assert!(end.starts_with("End: Ctrl-C"), "{said}");
+    let count = "SELECT count(*) FROM orders";
+    let (rows, errors) = running.shell(&format!("{typed} -XAtqc '{count}'"));
+    assert_eq!(rows, "3\n", "{errors}");
+    // The file of --env-file is about the same stack.
+    for (port, count) in [
+        ("PORTCULLIS_PORT", "SELECT count(*) = 3 FROM orders"),
+        ("PGBOUNCER_PORT", "SELECT count(*) = 0 FROM orders"),
+        ("PGBOUNCER_SESSION_PORT", "SELECT count(*) = 0 FROM orders"),
+    ] {
+        let (rows, errors) = running.shell(&psql(port, count));
+        assert_eq!(rows, "t\n", "{port}: {errors}");
+    }
+    let (rows, errors) = running.shell(&format!("psql -XAtq \"$DIRECT_DSN\" -c '{count}'"));
+    assert_eq!(rows, "5\n", "{errors}");
+    let files = directory(&said);
+    assert!(files.exists());
+    running.server.signal(Signal::TERM);
+    let status = running.server.wait_for_end(PATIENCE);
+    let status = status.and_then(|status| status.code());
+    assert_eq!(status, Some(0), "{}", running.server.log());
+    assert!(!files.exists(), "{} is left", files.display());
+    assert!(!running.env_file.exists(), "it names a superuser's way in");
+}
+
+#[test]
 fn a_wrong_answer_ends_the_tour_with_the_logs() {
     let work = tempfile::tempdir().expect("create a directory");
     let wrapper = work.path().join("portcullis");

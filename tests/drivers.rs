@@ -66,6 +66,7 @@ fn java(file: &str) -> Command {
 mod drivers {
     //! The matrix, clients that do more than it asks, and what tools find out about a schema.
     mod introspection;
+    mod libpq;
     mod matrix;
     mod observing;
     mod pgbench;

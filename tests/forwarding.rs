@@ -15,6 +15,7 @@ fn transcript() -> (Vec<u8>, Vec<&'static str>) {
         ("TDCZ", message::query("SELECT 'simple'")),
         ("CCTDCZ", message::query("BEGIN; COMMIT; SELECT 1")),
         ("IZ", message::query("")),
+        ("IZ", message::query("/* nothing */ ; -- but this")),
         ("Z", message::sync()),
         (
             "12DCZ",

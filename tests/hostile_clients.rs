@@ -187,3 +187,47 @@ fn a_client_that_stays_gets_the_answers_to_all_that_was_held_back() {
         }
     }
 }
+
+/// Nothing is made ready for what a length claims: no address space either, which would not show in what is resident.
+#[test]
+fn no_memory_is_taken_for_what_a_length_claims() {
+    // Of its own: what it takes is of nobody else.
+    let stack = Stack::start(StackOptions {
+        client_tls: "allow",
+        ..StackOptions::default()
+    });
+    let login = stack.login("shop_plain", "app");
+    let open = |transport| Wire::open_with(stack.port, transport, &login.sslrootcert);
+    let before = stack.memory("VmPeak");
+    let mut held = Vec::new();
+    let ends = |wire: &mut Wire| {
+        let answer = wire.receive_to_end();
+        assert!(matches!(kinds(&answer).as_str(), "" | "E"), "{answer:?}");
+    };
+    for transport in [Transport::Plain, Transport::SslRequest] {
+        for length in [10_001, 0x7fff_ffff_u32] {
+            // A startup packet, and a request to cancel.
+            for code in [[0, 3, 0, 0], [4, 210, 22, 46]] {
+                let mut wire = open(transport);
+                wire.send(&[&length.to_be_bytes()[..], &code].concat());
+                ends(&mut wire);
+            }
+        }
+        // A password, and whatever may come behind it.
+        let mut wire = open(transport);
+        let parameters = [("user", &*login.user), ("database", &*login.database)];
+        wire.send(&message::startup((3, 0), &parameters));
+        assert_eq!(wire.receive().map(|message| message.kind), Some(b'R'));
+        wire.send(b"p\x7f\xff\xff\xffSCRAM");
+        ends(&mut wire);
+        for kind in *b"QPBDECFdcfSH" {
+            let mut wire = Wire::login_with(&login, transport, &[]);
+            wire.send(&[&[kind][..], b"\x7f\xff\xff\xff", &[0; 64]].concat());
+            held.push(wire);
+        }
+    }
+    // All have been read: who comes now is served.
+    fine(&Wire::login(&login).query("SELECT 1"));
+    let grown = stack.memory("VmPeak") - before;
+    assert!(grown < 1 << 30, "{} MB", grown >> 20);
+}

@@ -11,7 +11,7 @@ use support::parts::Pooler;
 use support::pool::start_again;
 use support::process::{Server, wait_until};
 use support::shared::stack;
-use support::{Login, PoolMode, Stack, StackOptions, Wire};
+use support::{Login, NEW, OLD, PoolMode, Stack, StackOptions, Wire};
 
 /// Waits until a superuser's query answers `expected`.
 #[track_caller]
@@ -194,30 +194,30 @@ fn die(wire: Wire, reset: bool) {
     drop(wire);
 }
 
-#[test]
-fn a_client_that_dies_leaves_nothing_behind() {
-    let stack = Stack::start(StackOptions {
-        pool_size: 1,
-        ..StackOptions::default()
-    });
-    let login = stack.login("shop_plain", "app");
-    let insert = "INSERT INTO notes (id, body) VALUES (77, 'dead')";
-    let dying: [(&str, Vec<u8>); 6] = [
+/// What a client is in the middle of when it dies, in the tables of its database.
+fn dying(login: &Login) -> [(&'static str, Vec<u8>); 6] {
+    let (table, copied, column) = match &*login.database {
+        "shop" => ("orders", "imports", "note"),
+        _ => ("notes", "notes", "body"),
+    };
+    let insert = format!("INSERT INTO {table} (id, {column}) VALUES (77, 'dead')");
+    let [begin, inserted] = ["BEGIN", &insert].map(message::query);
+    [
         (
             "in a transaction",
-            [message::query("BEGIN"), message::query(insert)].concat(),
+            [begin.clone(), inserted.clone()].concat(),
         ),
         (
             "in a failed one",
-            [message::query("BEGIN"), message::query("SELECT 1/0")].concat(),
+            [begin, message::query("SELECT 1/0")].concat(),
         ),
-        ("in a batch", extended(insert, &[])),
+        ("in a batch", extended(&insert, &[])),
         (
             "in a pipeline",
             [
                 extended("BEGIN", &[]),
                 message::sync(),
-                extended(insert, &[]),
+                extended(&insert, &[]),
                 message::sync(),
                 extended("SELECT 1", &[]),
             ]
@@ -226,39 +226,75 @@ fn a_client_that_dies_leaves_nothing_behind() {
         (
             "in COPY",
             [
-                message::query("COPY notes (id, body) FROM STDIN"),
+                message::query(&format!("COPY {copied} (id, {column}) FROM STDIN")),
                 message::copy_data(b"77\tdead\n"),
             ]
             .concat(),
         ),
-        ("inside a message", message::query(insert)[..20].to_vec()),
-    ];
-    // The server has done what was sent, and waits for more of it.
-    let waiting = "SELECT count(*) FROM pg_stat_activity
-                   WHERE usename = 'shop_plain' AND state <> 'idle' AND wait_event = 'ClientRead'";
-    for (when, sent) in dying {
-        for reset in [false, true] {
-            let mut wire = Wire::login(&login);
-            let read = read_of_clients(&stack) + sent.len() as u64;
-            wire.send(&sent);
-            wait_until("the proxy has read it", || read_of_clients(&stack) == read);
-            if when != "inside a message" {
-                wait_for(&stack, waiting, "1");
+        ("inside a message", inserted[..20].to_vec()),
+    ]
+}
+
+/// With a zone and without, ended and reset, at once and once what sets the zone may be kept.
+#[test]
+fn a_client_that_dies_leaves_nothing_behind() {
+    for (version, pooler) in [OLD, NEW] {
+        let stack = Stack::start(StackOptions {
+            version,
+            pooler,
+            pool_size: 1,
+            ..StackOptions::default()
+        });
+        for (user, database) in [("shop_plain", "app"), ("shop_acme", "shop")] {
+            let login = stack.login(user, database);
+            for (when, sent) in dying(&login) {
+                for (reset, ahead) in [(false, 0), (true, 0), (false, 12)] {
+                    dies(&stack, &login, &sent, when, (reset, ahead));
+                }
             }
-            die(wire, reset);
-            // The pool has one connection: the next client gets that of the dead one, or a new one.
-            let mut next = Wire::login(&login);
-            let answer = next.query(
-                "SELECT count(*), txid_current_if_assigned() IS NULL FROM notes WHERE id = 77",
-            );
-            assert_eq!(fine(&answer), 'I', "{when}");
-            let row: Vec<String> = answer[1].row().into_iter().flatten().collect();
-            assert_eq!(row, ["0", "t"], "{when}, reset: {reset}");
         }
-        let open = "SELECT count(*) FROM pg_stat_activity
-                    WHERE usename = 'shop_plain' AND state <> 'idle'";
-        wait_for(&stack, open, "0");
     }
+}
+
+fn dies(stack: &Stack, login: &Login, sent: &[u8], when: &str, (reset, ahead): (bool, u32)) {
+    let of_user = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE usename = '{}' AND state <> 'idle'",
+        login.user
+    );
+    let mut wire = Wire::login(login);
+    for _ in 0..ahead {
+        fine(&wire.query("SELECT 1"));
+    }
+    let read = read_of_clients(stack) + sent.len() as u64;
+    wire.send(sent);
+    wait_until("the proxy has read it", || read_of_clients(stack) == read);
+    if when != "inside a message" {
+        // The server has done what was sent, and waits for more of it.
+        let waiting = format!("{of_user} AND wait_event = 'ClientRead'");
+        wait_for(stack, &waiting, "1");
+    }
+    die(wire, reset);
+    // The pool has one connection: the next client gets that of the dead one, or a new one.
+    let tables: &[&str] = match &*login.database {
+        "shop" => &["orders", "imports"],
+        _ => &["notes"],
+    };
+    for table in tables {
+        let text = format!(
+            "SELECT count(*), txid_current_if_assigned() IS NULL FROM {table} WHERE id = 77"
+        );
+        let answer = Wire::login(login).query(&text);
+        assert_eq!(fine(&answer), 'I', "{when}");
+        let row: Vec<String> = answer[1].row().into_iter().flatten().collect();
+        assert_eq!(row, ["0", "t"], "{when}, reset: {reset}, {ahead} ahead");
+        let dead = format!("SELECT count(*) FROM {table} WHERE id = 77");
+        assert_eq!(stack.direct(&login.database, &dead), "0\n", "{when}");
+    }
+    // Past us it has no zone either.
+    let past = stack.login_at(stack.transaction_port, &login.user, &login.database);
+    let zone = "SELECT coalesce(current_setting('app.tenant_id', true), '') = ''";
+    assert_eq!(column(&Wire::login(&past).query(zone)), ["t"], "{when}");
+    wait_for(stack, &of_user, "0");
 }
 
 #[test]

@@ -47,6 +47,8 @@ fn a_tool_applies_its_files_in_a_session_and_only_there() {
         "run",
         "--database",
         "app",
+        "--role",
+        "migrator",
         "--reason",
         "SHOP-298",
     ];

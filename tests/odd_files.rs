@@ -4,7 +4,7 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -182,5 +182,36 @@ fn no_command_waits_for_what_is_no_file() {
             }
             put_back(spoilt, text);
         }
+    }
+}
+
+/// Whoever reads that such a file is open to everybody reads the command that mends it, and it does.
+#[test]
+fn secrets_that_everybody_can_read_are_named_with_the_command_that_mends_them() {
+    let stack = Stack::start(StackOptions::default());
+    let config = stack.file("portcullis.toml");
+    let config = config.to_str().expect("UTF-8");
+    let login = login(&stack);
+    let mut there = Wire::login(&login);
+    for name in ["userlist.txt", "server-keys", "server.key"] {
+        let path = stack.file(name);
+        let opened = fs::Permissions::from_mode(0o644);
+        fs::set_permissions(&path, opened).expect("chmod");
+        let command = format!("chmod 0640 '{}'", path.display());
+        let told = stack.try_reload().refused("nothing was reloaded");
+        assert!(told.contains(&command), "{name}: {told}");
+        let (status, said) = ended(&stack, &["serve", "--config", config]);
+        assert_eq!(status, 2, "{name}: {said}");
+        assert!(said.contains(&command), "{name}: {said}");
+        // `check` looks at what tells whether logins can log in.
+        if name != "server.key" {
+            let (_, said) = ended(&stack, &["check", config]);
+            assert!(said.contains(&command), "{name}: {said}");
+        }
+        fine(&there.query("SELECT 1"));
+        let mended = Command::new("sh").args(["-c", &command]).status();
+        assert!(mended.expect("a shell").success());
+        stack.reload();
+        fine(&Wire::login(&login).query("SELECT 1"));
     }
 }

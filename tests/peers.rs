@@ -16,6 +16,7 @@ use support::message::{self, column, failed, fine, startup};
 use support::migration::finished;
 use support::ports::Ports;
 use support::process::{Server, open_many_files, spawn, wait_until};
+use support::scram::question;
 use support::{Login, Stack, StackOptions, Transport, Wire, proxy};
 
 /// The stack's own proxy with `peer_id` 1, and another one with 2 on the same pools and files.
@@ -474,4 +475,21 @@ fn psql_cancels_through_a_load_balancer() {
         "{said}"
     );
     assert_eq!(two.cancels(two.http_port, "passed-on"), 1);
+}
+
+/// Or whoever asks both would know who does not exist.
+#[test]
+fn somebody_who_does_not_exist_has_the_same_salt_at_both() {
+    let two = Two::strangers();
+    let at = |port, user| question(port, two.stack.authority.certificate(), user);
+    let (one, other) = (two.stack.port, two.port);
+    for user in [
+        "shop_plain",
+        "nobody",
+        "nobody else",
+        "migrator.mig_00000000",
+    ] {
+        assert_eq!(at(one, user), at(other, user), "{user}");
+    }
+    assert_ne!(at(one, "nobody"), at(other, "nobody else"));
 }

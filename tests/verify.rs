@@ -14,9 +14,9 @@ use rustix::process::Signal;
 use support::files::{give_to_server, write_secret};
 use support::message::column;
 use support::parts::Pooler;
-use support::process::{RunAs, Server, command};
+use support::process::{RunAs, Server, command, must_run};
 use support::tls::{Authority, ServerCertificate};
-use support::{Stack, StackOptions, Transport, Wire};
+use support::{Psql, Stack, StackOptions, Transport, Wire};
 
 /// What is wrong with a certificate, and the certificate.
 fn bad_certificates(stack: &Stack) -> Vec<(&'static str, ServerCertificate)> {
@@ -186,6 +186,87 @@ fn require_and_verify_ca_take_what_they_say() {
         restart(&mut stack, &changes);
         no_server(&stack, "no TLS");
         assert_eq!(fake.heard(), b"");
+    }
+}
+
+/// A PgBouncer that knows no newer TLS than 1.2 is dialed as well, and trusted no further.
+#[test]
+fn the_proxy_speaks_tls_1_2_to_a_pgbouncer_that_knows_no_other() {
+    let mut stack = Stack::start(StackOptions {
+        pgbouncer: "client_tls_protocols = tlsv1.2".into(),
+        ..StackOptions::default()
+    });
+    let login = stack.login("shop_acme", "shop");
+    let asked = || column(&Wire::login(&login).query("SELECT count(*) FROM orders"));
+    assert_eq!(asked(), ["3"]);
+    let log = stack.transaction.log();
+    assert_eq!(log.matches("tls=TLSv1.2").count(), 1, "{log}");
+    assert!(!log.contains("tls=TLSv1.3"), "{log}");
+    for (what, bad) in bad_certificates(&stack) {
+        restart_pool(&mut stack, &bad);
+        no_server(&stack, what);
+    }
+}
+
+/// A certificate that is its own authority, signed as `options` of openssl say.
+fn signed_as(stack: &Stack, name: &str, options: &[&str]) -> ServerCertificate {
+    let [certificate, key] = ["crt", "key"].map(|kind| stack.file(&format!("{name}.{kind}")));
+    let mut openssl = std::process::Command::new("openssl");
+    openssl
+        .args([
+            "req",
+            "-x509",
+            "-nodes",
+            "-days",
+            "7",
+            "-subj",
+            "/CN=localhost",
+        ])
+        .args([
+            "-addext",
+            "subjectAltName=DNS:localhost,IP:127.0.0.1",
+            "-newkey",
+        ])
+        .args(options)
+        .arg("-keyout")
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate);
+    must_run(openssl);
+    let text = std::fs::read_to_string(&key).expect("read the key");
+    write_secret(&key, &text);
+    ServerCertificate { certificate, key }
+}
+
+/// SCRAM-SHA-256-PLUS goes by the hash of the certificate's own signature. Ed25519 has none: libpq would give up where
+/// it is offered all the same.
+#[test]
+fn psql_binds_the_channel_to_certificates_of_every_kind() {
+    let mut stack = Stack::start(StackOptions::default());
+    let mut login = stack.login("shop_plain", "app");
+    let mut current = stack.file("server").display().to_string();
+    let curve = "ec_paramgen_curve:P-384";
+    for (name, options, binds) in [
+        ("rsa256", &["rsa:2048", "-sha256"][..], true),
+        ("rsa512", &["rsa:2048", "-sha512"], true),
+        ("p384", &["ec", "-pkeyopt", curve, "-sha384"], true),
+        ("ed25519", &["ed25519"], false),
+    ] {
+        let certificate = signed_as(&stack, name, options);
+        let next = stack.file(name).display().to_string();
+        let files = |path: &str| ["crt", "key"].map(|kind| format!("\"{path}.{kind}\""));
+        let changes: Vec<_> = files(&current).into_iter().zip(files(&next)).collect();
+        restart(&mut stack, &changes);
+        current = next;
+        login.sslrootcert = certificate.certificate;
+        for (binding, works) in [("disable", true), ("prefer", true), ("require", binds)] {
+            let mut psql = std::process::Command::new("psql");
+            psql.envs(login.environment())
+                .env("PGCHANNELBINDING", binding)
+                .args(["-XAtqc", "SELECT 'bound'"]);
+            let answer = Psql::from(psql.output().expect("run psql"));
+            assert_eq!(answer.status == 0, works, "{name}, {binding}: {answer:?}");
+        }
     }
 }
 

@@ -160,14 +160,19 @@ fn both_directions_are_loaded_at_once() {
         let (_alone, before) = alone(&stack);
         let login = stack.login(user, database);
         let mut wire = Wire::login_with(&login, Transport::Plain, &[]);
-        let count = 2_000;
+        // 100 MB there, 200 MB back.
+        let count = 10_000;
         let padding = "x".repeat(10_000);
         let batch = message::extended("SELECT $1 || $1", &[Some(&padding)]);
         let batch = [batch, message::sync()].concat();
         let mut writing = wire.tcp().try_clone().expect("a second handle");
         let writer =
             std::thread::spawn(move || (0..count).try_for_each(|_| writing.write_all(&batch)));
-        for _ in 0..count {
+        for number in 0..count {
+            // A slow reader: everything in between fills up, in both directions.
+            if number % 1_000 == 0 {
+                std::thread::sleep(Duration::from_millis(200));
+            }
             let (bytes, rows) = drain(&mut wire);
             assert_eq!(rows, 1);
             assert!(bytes > 20_000);
@@ -200,4 +205,31 @@ fn a_client_that_only_writes_is_not_read_for_ever() {
     assert!(peak < before + GROWTH, "{} MB", (peak - before) / MB);
     let mut other = connect(&stack, Transport::Plain);
     assert_eq!(column(&other.query("SELECT 1")), ["1"]);
+}
+
+/// As large as PostgreSQL takes a message, nearly: in front of it nobody holds more than a read of it.
+#[test]
+fn a_bind_of_nearly_a_gigabyte_passes_in_bounded_memory() {
+    let stack = stack();
+    let (_alone, before) = alone(&stack);
+    for transport in [Transport::Plain, Transport::SslRequest] {
+        let mut wire = connect(&stack, transport);
+        let patience = Some(Duration::from_secs(120));
+        wire.tcp().set_write_timeout(patience).expect("patience");
+        wire.tcp().set_read_timeout(patience).expect("patience");
+        let (length, piece) = (1_000_000_000_u32, vec![b'x'; 1_000_000]);
+        // Portal, statement, no formats, one value; behind it the formats of the result: as text.
+        let head = [&b"\0\0\0\0\0\x01"[..], &length.to_be_bytes()].concat();
+        let whole = 4 + u32::try_from(head.len()).expect("short") + length + 2;
+        wire.send(&message::parse("", "SELECT length($1::text)"));
+        wire.send(&[b"B", &whole.to_be_bytes()[..], &head].concat());
+        for _ in 0..length / 1_000_000 {
+            wire.send(&piece);
+        }
+        wire.send(&[&[0, 0][..], &message::execute("", 0), &message::sync()].concat());
+        let answer = wire.receive_until(b'Z');
+        assert_eq!(column(&answer), [length.to_string()], "{transport:?}");
+        let peak = stack.memory("VmHWM");
+        assert!(peak < before + GROWTH, "{} MB", (peak - before) / MB);
+    }
 }

@@ -42,10 +42,11 @@ class Target:
 
 
 HOPS = ["direct", "haproxy", "pgbouncer", "portcullis", "portcullis-zone", "portcullis-signed", "portcullis-parameters",
-        "haproxy-tls", "pgbouncer-tls", "portcullis-tls", "pgbouncer-tls-tls", "portcullis-tls-tls"]
+        "haproxy-tls", "pgbouncer-tls", "portcullis-tls", "portcullis-zone-tls", "pgbouncer-tls-tls", "portcullis-tls-tls"]
 """`-tls`: towards the client; `-tls-tls`: towards the pool too, which HAProxy cannot do in PostgreSQL's protocol."""
 BOTH_LEGS = ("extended", "memory")
-INJECTS = {"portcullis-zone": "portcullis", "portcullis-signed": "portcullis", "portcullis-parameters": "portcullis"}
+INJECTS = {"portcullis-zone": "portcullis", "portcullis-signed": "portcullis", "portcullis-parameters": "portcullis",
+           "portcullis-zone-tls": "portcullis-tls"}
 """What sets something in every transaction, and the same hop that does not."""
 
 
@@ -135,7 +136,7 @@ class Stack:
         text = PORTCULLIS.format(
             policy=self.machine.write(f"{self.name}/{name}/production.toml", policy(signed)), port=port, http=http, pool=pool,
             userlist=self.userlist, c=self.certificates, client="require" if tls else "disable",
-            server="verify-full" if len(legs) == 2 else "disable",
+            server="verify-full" if legs == ["tls", "tls"] else "disable",
             zone_keys=f'zone_key_file = "{self.machine.write(f"{self.name}/{name}/zone-keys", ZONE_KEY)}"' if signed else "",
         )
         config = self.machine.write(f"{self.name}/{name}.toml", text)
@@ -162,7 +163,7 @@ def base(legs):
 
 
 def only(legs):
-    return BOTH_LEGS if len(legs) == 2 else ()
+    return BOTH_LEGS if legs == ["tls", "tls"] else ()
 
 
 class Database:

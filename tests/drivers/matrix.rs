@@ -212,7 +212,7 @@ impl Outcome {
 }
 
 /// The outcomes in a program's output; lines that begin no check belong to the one above.
-fn outcomes(stdout: &str) -> BTreeMap<String, Outcome> {
+pub(super) fn outcomes(stdout: &str) -> BTreeMap<String, Outcome> {
     let mut found = BTreeMap::new();
     let mut failing: Option<(String, String)> = None;
     let end = |failing: &mut Option<(String, String)>, found: &mut BTreeMap<_, _>| {

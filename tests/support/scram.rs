@@ -1,11 +1,15 @@
 //! The client's side of SCRAM-SHA-256 (RFC 5802, RFC 7677), written apart from the code under test.
 
 use std::num::NonZeroU32;
+use std::path::Path;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use ring::rand::SecureRandom;
 use ring::{digest, hmac, pbkdf2};
+
+use super::message;
+use super::wire::{Transport, Wire};
 
 /// The client's side of one exchange.
 pub struct Scram {
@@ -112,4 +116,20 @@ fn sign(key: &[u8], text: &[u8]) -> Vec<u8> {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text)
         .as_ref()
         .to_vec()
+}
+
+/// The salt and the iterations with which whoever listens at `port` asks `user` for a password.
+pub fn question(port: u16, authority: &Path, user: &str) -> String {
+    let mut wire = Wire::open_with(port, Transport::SslRequest, authority);
+    let parameters = [("user", user), ("database", "app")];
+    wire.send(&message::startup((3, 0), &parameters));
+    assert_eq!(wire.receive().expect("an offer").kind, b'R');
+    let first = "n,,n=,r=clientnonce";
+    let length = u32::try_from(first.len()).expect("short").to_be_bytes();
+    let body = [b"SCRAM-SHA-256\0", &length[..], first.as_bytes()].concat();
+    wire.send(&message::framed(b'p', &body));
+    let question = wire.receive().expect("a question").body;
+    let question = String::from_utf8(question[4..].to_vec()).expect("text");
+    let (_, salt) = question.split_once(',').expect("a nonce and a salt");
+    salt.to_owned()
 }
