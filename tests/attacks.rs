@@ -35,6 +35,31 @@ families! {
     startup statistics temporary text_as_sql treat zone
 }
 
+/// On a server connection of one's own the guards of what stays on it are relaxed, and no others. What the next
+/// client finds is asked of PgBouncer's session pool, which clears up between two.
+#[test]
+fn nothing_more_gets_through_on_the_session_route() {
+    let mut runs = 0;
+    for name in [
+        "catalogs",
+        "disguises",
+        "dots",
+        "files",
+        "places",
+        "primed",
+        "protocol",
+        "roles",
+        "text_as_sql",
+        "zone",
+    ] {
+        let mut family = data::family(name);
+        family.session = true;
+        runs += run::family(&family, OLD).runs;
+    }
+    println!("{runs} runs on the session route");
+    assert!(runs > 700, "{runs} runs");
+}
+
 /// What has nothing to attack on the older versions.
 const NEWER: &[&str] = &["planned"];
 

@@ -13,6 +13,9 @@ pub struct Family {
     /// The zone that shop_acme sets itself, in its startup packet, and may set; none: it is fixed.
     #[serde(skip)]
     pub chosen: Option<&'static str>,
+    /// shop_acme has a server connection of its own (`route = "session"`).
+    #[serde(skip)]
+    pub session: bool,
     /// What a superuser adds to the database before it is frozen.
     #[serde(default)]
     pub fixture: String,

@@ -133,8 +133,8 @@ pub fn durable(wire: &mut Wire, probe: &str) -> Evidence {
 }
 
 /// What the next client of `user`'s server connection finds.
-pub fn left(stack: &Stack, user: &str) -> Evidence {
-    let login = stack.login_at(stack.transaction_port, user, "shop");
+pub fn left(stack: &Stack, port: u16, user: &str) -> Evidence {
+    let login = stack.login_at(port, user, "shop");
     let mut wire = Wire::login_with(&login, Transport::Plain, &[]);
     let answer = wire.query(LEFT);
     match message::error(&answer) {

@@ -107,6 +107,10 @@ impl<'f> Range<'f> {
             false => "[guards.denied-relations]\nservice = [\"public.cards\"]\n",
         };
         let policy = match family.chosen {
+            None if family.session => {
+                let own = "zone = \"acme\"\nroute = \"session\"";
+                fixture::POLICY.replacen("zone = \"acme\"", own, 1)
+            }
             None => fixture::POLICY.to_owned(),
             Some(zone) => {
                 let chosen = format!("zone = {{ from = \"client\", values = [\"{zone}\"] }}");
@@ -221,7 +225,7 @@ impl<'f> Range<'f> {
         let as_always = attack.setup.is_empty() && attack.probe.is_empty();
         let before = match self.clean.get(user).filter(|_| as_always) {
             Some(known) => known.clone(),
-            None => self.evidence(attack, user),
+            None => self.evidence(attack, leg, user),
         };
         if as_always {
             self.clean.insert(user.to_owned(), before.clone());
@@ -229,7 +233,7 @@ impl<'f> Range<'f> {
         let start = Instant::now();
         let answers = self.run(attack, leg, user);
         let time = start.elapsed();
-        let mut after = self.evidence(attack, user);
+        let mut after = self.evidence(attack, leg, user);
         drop(bystander);
         if leg == Leg::Proof && time > LONG {
             after.insert("the server was held up".into());
@@ -244,8 +248,12 @@ impl<'f> Range<'f> {
         Ok((difference, answers?))
     }
 
-    fn evidence(&mut self, attack: &Attack, user: &str) -> Evidence {
-        let left = evidence::left(&self.stack, user);
+    fn evidence(&mut self, attack: &Attack, leg: Leg, user: &str) -> Evidence {
+        let port = match leg {
+            Leg::Simple | Leg::Extended if self.family.session => self.stack.session_port,
+            _ => self.stack.transaction_port,
+        };
+        let left = evidence::left(&self.stack, port, user);
         let mut all = evidence::durable(&mut self.inside, &attack.probe);
         all.extend(left);
         all.extend(evidence::files(&self.files));

@@ -127,3 +127,63 @@ SELECT relname, last_seq_scan, n_tup_newpage_upd, total_autovacuum_time FROM pg_
 SELECT * FROM pg_stat_get_backend_io(pg_backend_pid());
 
 SELECT casefold('ÄB' COLLATE "C"), crc32('x'), crc32c('x'), reverse('ab'::bytea), gamma(5), lgamma(1), uuid_extract_timestamp(uuidv7()) IS NOT NULL, array_sort(ARRAY[2, 1]), array_reverse(ARRAY[1, 2]), json_strip_nulls('{"a": [null]}', true), '\x0102'::bytea::int, 258::bytea;
+
+-- psql 18: \d, \d+, \dx, \dRp, \df+, \dAo+.
+
+SELECT c.conname, a.attname, c.connoinherit,
+  c.conislocal, c.coninhcount <> 0,
+  c.convalidated
+FROM pg_catalog.pg_constraint c JOIN
+  pg_catalog.pg_attribute a ON
+    (a.attrelid = c.conrelid AND a.attnum = c.conkey[1])
+WHERE c.contype = 'n' AND
+  c.conrelid = 'customers'::pg_catalog.regclass
+ORDER BY a.attnum;
+
+SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),
+  (SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid, true) FROM pg_catalog.pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.atthasdef),
+  a.attnotnull, (SELECT c.collname FROM pg_catalog.pg_collation c, pg_catalog.pg_type t WHERE c.oid = a.attcollation AND t.oid = a.atttypid AND a.attcollation <> t.typcollation) AS attcollation,
+  a.attidentity, a.attgenerated, a.attstorage, a.attcompression AS attcompression,
+  CASE WHEN a.attstattarget=-1 THEN NULL ELSE a.attstattarget END AS attstattarget, pg_catalog.col_description(a.attrelid, a.attnum)
+FROM pg_catalog.pg_attribute a WHERE a.attrelid = 'lines'::pg_catalog.regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum;
+
+SELECT e.extname AS "Name", e.extversion AS "Version", ae.default_version AS "Default version",n.nspname AS "Schema", d.description AS "Description"
+FROM pg_catalog.pg_extension e LEFT JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace LEFT JOIN pg_catalog.pg_description d ON d.objoid = e.oid AND d.classoid = 'pg_catalog.pg_extension'::pg_catalog.regclass LEFT JOIN pg_catalog.pg_available_extensions() ae(name, default_version, comment) ON ae.name = e.extname
+ORDER BY 1;
+
+SELECT pubname AS "Name", pg_catalog.pg_get_userbyid(pubowner) AS "Owner", puballtables AS "All tables", pubinsert AS "Inserts", pubupdate AS "Updates", pubdelete AS "Deletes", pubtruncate AS "Truncates",
+  (CASE pubgencols WHEN 'n' THEN 'none' WHEN 's' THEN 'stored' END) AS "Generated columns", pubviaroot AS "Via root"
+FROM pg_catalog.pg_publication ORDER BY 1;
+
+SELECT n.nspname as "Schema", p.proname as "Name", pg_catalog.pg_get_function_result(p.oid) as "Result data type", pg_catalog.pg_get_function_arguments(p.oid) as "Argument data types",
+  CASE p.prokind WHEN 'a' THEN 'agg' WHEN 'w' THEN 'window' WHEN 'p' THEN 'proc' ELSE 'func' END as "Type",
+  CASE WHEN p.provolatile = 'i' THEN 'immutable' WHEN p.provolatile = 's' THEN 'stable' WHEN p.provolatile = 'v' THEN 'volatile' END as "Volatility",
+  CASE WHEN p.proleakproof THEN 'yes' ELSE 'no' END as "Leakproof?", pg_catalog.pg_get_userbyid(p.proowner) as "Owner",
+  CASE WHEN prosecdef THEN 'definer' ELSE 'invoker' END AS "Security",
+  CASE WHEN pg_catalog.array_length(p.proacl, 1) = 0 THEN '(none)' ELSE pg_catalog.array_to_string(p.proacl, E'\n') END AS "Access privileges",
+  l.lanname as "Language", CASE WHEN l.lanname IN ('internal', 'c') THEN p.prosrc END as "Internal name"
+FROM pg_catalog.pg_proc p LEFT JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace LEFT JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+WHERE pg_catalog.pg_function_is_visible(p.oid) AND n.nspname <> 'pg_catalog' AND n.nspname <> 'information_schema' ORDER BY 1, 2, 4;
+
+SELECT am.amname AS "AM", CASE WHEN pg_catalog.pg_opfamily_is_visible(of.oid) THEN pg_catalog.format('%I', of.opfname) ELSE pg_catalog.format('%I.%I', nsf.nspname, of.opfname) END AS "Operator family",
+  o.amopopr::pg_catalog.regoperator AS "Operator", o.amopstrategy AS "Strategy", CASE o.amoppurpose WHEN 'o' THEN 'ordering' WHEN 's' THEN 'search' END AS "Purpose", ofs.opfname AS "Sort opfamily",
+  CASE WHEN p.proleakproof THEN 'yes' ELSE 'no' END AS "Leak-proof"
+FROM pg_catalog.pg_amop o LEFT JOIN pg_catalog.pg_opfamily of ON of.oid = o.amopfamily LEFT JOIN pg_catalog.pg_am am ON am.oid = of.opfmethod AND am.oid = o.amopmethod LEFT JOIN pg_catalog.pg_namespace nsf ON of.opfnamespace = nsf.oid
+  LEFT JOIN pg_catalog.pg_opfamily ofs ON ofs.oid = o.amopsortfamily LEFT JOIN pg_catalog.pg_operator op ON op.oid = o.amopopr LEFT JOIN pg_catalog.pg_proc p ON p.oid = op.oprcode
+WHERE am.amname = 'btree' ORDER BY 1, 2, o.amoplefttype = o.amoprighttype DESC, pg_catalog.format_type(o.amoplefttype, NULL), pg_catalog.format_type(o.amoprighttype, NULL), o.amopstrategy LIMIT 20;
+
+-- pg_dump 18: NOT NULL constraints, statistics.
+
+SELECT a.attrelid::pg_catalog.regclass, a.attnum, a.attname, a.attstattarget, a.attstorage, t.typstorage, a.atthasdef, a.attisdropped, a.attlen, a.attalign, a.attislocal, pg_catalog.format_type(t.oid, a.atttypmod) AS atttypname,
+  array_to_string(a.attoptions, ', ') AS attoptions, CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation ELSE 0 END AS attcollation, co.conname AS notnull_name,
+  CASE WHEN NOT co.convalidated THEN co.oid ELSE NULL END AS notnull_invalidoid, co.connoinherit AS notnull_noinherit, co.conislocal AS notnull_islocal, a.attcompression, a.attidentity, CASE WHEN a.atthasmissing AND NOT a.attisdropped THEN a.attmissingval ELSE null END AS attmissingval, a.attgenerated
+FROM unnest('{customers,lines}'::pg_catalog.regclass[]) AS src(tbloid) JOIN pg_catalog.pg_attribute a ON (src.tbloid = a.attrelid) LEFT JOIN pg_catalog.pg_type t ON (a.atttypid = t.oid)
+  LEFT JOIN pg_catalog.pg_constraint co ON (a.attrelid = co.conrelid AND a.attnum = co.conkey[1] AND co.contype = 'n' AND array_length(co.conkey, 1) = 1)
+WHERE a.attnum > 0::pg_catalog.int2 ORDER BY a.attrelid, a.attnum;
+
+--! values {public,public}|{customers,lines}
+SELECT s.schemaname, s.tablename, s.attname, s.inherited, s.null_frac, s.avg_width, s.n_distinct, s.most_common_vals, s.most_common_freqs, s.histogram_bounds, s.correlation, s.most_common_elems, s.most_common_elem_freqs, s.elem_count_histogram, s.range_length_histogram, s.range_empty_frac, s.range_bounds_histogram
+FROM pg_catalog.pg_stats s JOIN unnest($1::pg_catalog.name[], $2::pg_catalog.name[]) WITH ORDINALITY AS u (schemaname, tablename, ord) ON s.schemaname = u.schemaname AND s.tablename = u.tablename
+ORDER BY u.ord, s.attname, s.inherited;
+
+SELECT relname, relpages, reltuples, relallvisible, relallfrozen, relkind, relpersistence, relreplident FROM pg_catalog.pg_class WHERE oid = 'lines'::pg_catalog.regclass;

@@ -366,4 +366,35 @@ mod tests {
             Some("Send BEGIN in a message of its own.")
         );
     }
+
+    /// As it stands on the page.
+    #[test]
+    fn texts_of_others_can_be_kept_from_services() {
+        let page = super::super::page(Guard::ZoneRequired);
+        let (_, example) = page
+            .split_once("\n    [guards.denied-relations]")
+            .expect("an example");
+        let guards = format!(
+            "[guards.denied-relations]{}",
+            example.replace("\n    ", "\n")
+        );
+        let acme = who_under(&policy(&guards), "shop_acme", "shop");
+        let text = |text: &str| crate::sql::describe_at(text.as_bytes(), crate::sql::Depth::Names);
+        for query in [
+            "select query from pg_stat_activity",
+            "table pg_catalog.pg_stat_activity",
+            "select * from pg_stat_get_activity(null)",
+            "select pg_stat_get_backend_activity(1)",
+            "select statement from pg_prepared_statements",
+            "select * from pg_catalog.pg_prepared_statement()",
+        ] {
+            refused(&text(query), &acme, CLOSED);
+            assert_allowed(&text(query), &super::super::fixture::acme(), CLOSED);
+        }
+        assert_allowed(
+            &text("select count(*) from pg_stat_user_tables"),
+            &acme,
+            CLOSED,
+        );
+    }
 }

@@ -81,6 +81,14 @@ fn guarded_functions_are_found() {
         ),
         ("select add_job('p', '1h')", vec!["add_job"]),
         ("select graphile_worker.add_job('mail', '{}')", vec![]),
+        (
+            "select hll_set_output_version(0), anon.load_csv('/x')",
+            vec!["hll_set_output_version", "anon.load_*"],
+        ),
+        (
+            "select periods.add_period('a', 'b', 'c', 'd'), add_period(1), anon.partial('x', 1, '*', 1), hll_add(a, b), set_user(7)",
+            vec!["periods.add_*"],
+        ),
         ("table pg_file_settings", vec!["pg_file_settings"]),
         (
             "select * from pg_catalog.pg_hba_file_rules",
