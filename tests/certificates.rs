@@ -16,7 +16,7 @@ use support::migration::check;
 use support::psql::with_input;
 use support::shop::SEEN;
 use support::tls::{Authority, ServerCertificate};
-use support::{NEW, NEWEST, OLD, Pooler, Psql, Stack, StackOptions, Version, Wire};
+use support::{NEW, OLD, Pooler, Psql, Stack, StackOptions, VERSIONS, Version, Wire};
 
 const LOGINS: &str = r#"
 [login.by_cn]
@@ -150,7 +150,7 @@ fn tls(trusted: PathBuf, shown: Option<&ServerCertificate>) -> Arc<ClientConfig>
 
 #[test]
 fn the_certificate_says_the_zone_and_the_password_who() {
-    for versions in [OLD, NEWEST] {
+    for versions in VERSIONS {
         let house = House::new(versions);
         for zone in ["acme", "globex"] {
             let common = house.common(&format!("tenant_{zone}"));

@@ -66,9 +66,8 @@ fn extended_batches_are_in_the_zone() {
 
 #[test]
 fn statements_prepared_once_are_in_the_zone_each_time() {
-    // PgBouncer 1.18 does not know named statements in transaction mode.
-    for stack in &stacks()[1..] {
-        let mut wire = acme(stack);
+    for stack in stacks() {
+        let mut wire = acme(&stack);
         let sql = "INSERT INTO orders (note) VALUES ($1)";
         fine(&wire.batch(&message::parse("named", sql)));
         for _ in 0..5 {
@@ -79,7 +78,7 @@ fn statements_prepared_once_are_in_the_zone_each_time() {
             let answer = wire.batch(&run.concat());
             assert_eq!((kinds(&answer).as_str(), fine(&answer)), ("2CZ", 'I'));
         }
-        assert_eq!(tenants(stack, "prepared"), ["acme"; 5].join(" "));
+        assert_eq!(tenants(&stack, "prepared"), ["acme"; 5].join(" "));
         fine(&wire.batch(&message::close(b'S', "named")));
     }
 }

@@ -101,18 +101,67 @@ fn however_the_pool_is_set() {
     }
 }
 
-/// PgBouncer's own count of the Parse messages of its clients for `shop`.
-fn parses(stack: &Stack) -> u64 {
+/// PgBouncer's own count of something for `shop`; none: it does not count that.
+fn counted(stack: &Stack, what: &str) -> Option<u64> {
     let mut console = Wire::login(&stack.login_at(stack.transaction_port, ADMIN, "pgbouncer"));
     let answer = console.query("SHOW STATS_TOTALS");
-    let names = &answer[0].body;
-    assert!(String::from_utf8_lossy(names).contains("client_parse_count"));
+    // A column is its name, NUL and 18 bytes.
+    let mut names = Vec::new();
+    let mut rest = &answer[0].body[2..];
+    while let Some(end) = rest.iter().position(|byte| *byte == 0) {
+        names.push(String::from_utf8_lossy(&rest[..end]).into_owned());
+        rest = &rest[end + 1 + 18..];
+    }
+    let at = names.iter().position(|name| name == what)?;
     let rows = answer.iter().filter(|message| message.kind == b'D');
-    let rows = rows.map(|row| row.row().into_iter().flatten().collect::<Vec<_>>());
-    let shop = rows.into_iter().find(|row| row[0] == "shop");
-    // The last three: client_parse_count, server_parse_count, bind_count.
-    let shop = shop.expect("a row for the database");
-    shop[shop.len() - 3].parse().expect("a number")
+    let mut rows = rows.map(|row| row.row().into_iter().flatten().collect::<Vec<_>>());
+    let shop = rows.find(|row| row[0] == "shop");
+    let count = shop.expect("a row for the database")[at].parse();
+    Some(count.expect("a number"))
+}
+
+/// The Parse messages of its clients.
+fn parses(stack: &Stack) -> u64 {
+    counted(stack, "client_parse_count").expect("it counts them")
+}
+
+/// A zone and ten parameters are one Bind more in each transaction, of a statement that is there, and never a
+/// message more to wait for: as PgBouncer counts.
+#[test]
+fn a_zone_and_ten_parameters_cost_one_prefix_and_no_round_trip() {
+    const TEN: &str = "SET idle_in_transaction_session_timeout = '60s'; SET TimeZone = 'Asia/Tokyo'; SET DateStyle = 'SQL'; \
+        SET IntervalStyle = 'iso_8601'; SET statement_timeout = '50s'; SET lock_timeout = '40s'; SET work_mem = '3MB'; \
+        SET jit = off; SET client_min_messages = warning; SET extra_float_digits = 0";
+    for (number, versions) in VERSIONS.into_iter().enumerate() {
+        let stack = start(number);
+        let mut wire = acme(&stack);
+        fine(&wire.query(TEN));
+        let run = |wire: &mut Wire| {
+            let bind = message::bind("", "own", &[Some("1")]);
+            column(&wire.batch(&[bind, message::execute("", 0)].concat()))
+        };
+        let sql = "SELECT DISTINCT tenant_id || current_setting('work_mem') || $1 FROM orders";
+        fine(&wire.batch(&message::parse("own", sql)));
+        for _ in 0..SOME {
+            assert_eq!(run(&mut wire), ["acme3MB1"]);
+        }
+        let all = ["xact_count", "query_count", "bind_count"];
+        let now = || all.map(|what| counted(&stack, what));
+        let before = now();
+        for _ in 0..SOME {
+            assert_eq!(run(&mut wire), ["acme3MB1"]);
+        }
+        let some = SOME as u64;
+        let grown = [some, some, 2 * some];
+        for ((what, now), (before, grown)) in
+            all.iter().zip(now()).zip(before.into_iter().zip(grown))
+        {
+            // 1.18 counts no Bind.
+            assert_eq!(now.is_some(), number > 0 || *what != "bind_count");
+            let wanted = before.map(|it| it + grown);
+            assert_eq!(now, wanted, "{what} behind {versions:?}");
+        }
+    }
 }
 
 /// One Parse per connection, not one per transaction.

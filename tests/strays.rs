@@ -59,6 +59,8 @@ struct Client {
     zone: &'static str,
     dice: Dice,
     written: usize,
+    /// Its own `work_mem`, MB: kept by Portcullis, and set beside the zone.
+    memory: u64,
 }
 
 impl Client {
@@ -71,9 +73,14 @@ impl Client {
             way,
             wire: Wire::login(&stack.login(&login, "shop")),
             zone,
-            dice: Dice(seed),
+            dice: Dice(seed * 0x9e37_79b9),
             written: 0,
+            memory: 4 + seed,
         };
+        fine(&client.run(&format!("SET work_mem = '{}MB'", client.memory)));
+        // All of them call it so, and mean something else.
+        let text = format!("SELECT DISTINCT tenant_id || ' {zone} {seed}' FROM orders");
+        fine(&client.wire.batch(&parse("s", &text)));
         if way == Way::Session {
             client.choose();
         }
@@ -172,8 +179,36 @@ impl Client {
 
     /// Every row that can be seen is of the own zone.
     fn look(&mut self) {
-        let answer = self.run("SELECT DISTINCT tenant_id FROM orders");
-        assert_eq!(column(&answer), [self.zone]);
+        let sql = "SELECT DISTINCT tenant_id || ' ' || current_setting('work_mem') FROM orders";
+        let answer = self.run(sql);
+        assert_eq!(
+            column(&answer),
+            [format!("{} {}MB", self.zone, self.memory)]
+        );
+    }
+
+    /// So it is by a statement that was prepared once.
+    fn prepared(&mut self) {
+        let run = [bind("", "s", &[]), execute("", 0), message::sync()].concat();
+        self.cut(&run);
+        let said = column(&self.wire.receive_until(b'Z'));
+        let zone = self.zone;
+        assert_eq!(said, [format!("{zone} {zone} {}", self.memory - 4)]);
+    }
+
+    /// A batch whose first answer is asked for, and waited for, before the rest is sent.
+    fn flushed(&mut self) {
+        let sql = format!("INSERT INTO orders (note) VALUES ('by {}')", self.zone);
+        self.cut(&[extended(&sql, &[]), message::flush()].concat());
+        assert_eq!(kinds(&self.wire.receive_until(b'C')), "12C");
+        let copy = "COPY (SELECT DISTINCT tenant_id FROM orders) TO STDOUT";
+        self.cut(&[extended(copy, &[]), message::sync()].concat());
+        let answer = self.wire.receive_until(b'Z');
+        let rows = answer.iter().filter(|it| it.kind == b'd');
+        let rows: Vec<_> = rows.map(|it| String::from_utf8_lossy(&it.body)).collect();
+        assert_eq!(rows, [format!("{}\n", self.zone)], "{}", kinds(&answer));
+        fine(&answer);
+        self.written += 1;
     }
 
     fn transaction(&mut self) {
@@ -188,10 +223,12 @@ impl Client {
             }
             Way::Session | Way::Login => {}
         }
-        match self.dice.below(8) {
+        match self.dice.below(10) {
             0 | 1 => self.written += self.insert(),
             2 => self.look(),
             3 => self.pipeline(),
+            8 => self.prepared(),
+            9 => self.flushed(),
             4 => {
                 assert_eq!(failed(&self.run("SELECT 1/0")), ("22012".into(), 'I'));
             }
@@ -248,7 +285,7 @@ fn interleave(number: usize, ways: [Way; 4]) {
             .map(|(zone, seed, way)| {
                 let stack = &stack;
                 scope.spawn(move || {
-                    let mut client = Client::new(stack, zone, seed * 0x9e37_79b9, way);
+                    let mut client = Client::new(stack, zone, seed, way);
                     (0..250).for_each(|_| client.transaction());
                     (zone, client.written)
                 })
@@ -274,9 +311,9 @@ fn no_zone_is_left(stack: &Stack) {
     let login = stack.login_at(stack.transaction_port, "shop_acme", "shop");
     let mut wire = Wire::login(&login);
     let answer = wire.query(
-        "SELECT coalesce(current_setting('app.tenant_id', true), ''), pg_backend_pid() <> 0",
+        "SELECT coalesce(current_setting('app.tenant_id', true), '') || current_setting('work_mem')",
     );
-    assert_eq!(column(&answer), [""]);
+    assert_eq!(column(&answer), ["4MB"]);
     let left = wire.query("SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'pc\\_%'");
     assert_eq!(column(&left), ["0"]);
     let sessions = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'shop_acme'";
@@ -335,7 +372,12 @@ fn injections(stack: &Stack) -> u64 {
 
 #[test]
 fn pings_get_no_injection() {
-    let stack = start(1);
+    for number in 0..VERSIONS.len() {
+        pings(&start(number));
+    }
+}
+
+fn pings(stack: &Stack) {
     let mut wire = Wire::login(&stack.login("shop_acme", "shop"));
     let empty = [
         ("IZ", message::query("")),
@@ -347,15 +389,15 @@ fn pings_get_no_injection() {
         ("CZ", message::query("BEGIN")),
         ("CZ", message::query("COMMIT")),
     ];
-    let before = injections(&stack);
+    let before = injections(stack);
     for (expected, sent) in empty {
         wire.send(&sent);
         assert_eq!(kinds(&wire.receive_until(b'Z')), expected);
     }
-    assert_eq!(injections(&stack), before);
+    assert_eq!(injections(stack), before);
     fine(&wire.query("SELECT 1"));
     assert_eq!(
-        injections(&stack),
+        injections(stack),
         before + 1,
         "it is this figure that counts"
     );
@@ -363,7 +405,12 @@ fn pings_get_no_injection() {
 
 #[test]
 fn no_cursor_gives_rows_of_one_zone_to_the_other() {
-    let stack = start(1);
+    for number in 0..VERSIONS.len() {
+        cursors(&start(number));
+    }
+}
+
+fn cursors(stack: &Stack) {
     let login = |zone: &str| Wire::login(&stack.login(&format!("shop_{zone}"), "shop"));
     let (mut acme, mut globex) = (login("acme"), login("globex"));
     let declare = "DECLARE kept CURSOR WITH HOLD FOR SELECT tenant_id FROM orders";
@@ -384,10 +431,17 @@ fn no_cursor_gives_rows_of_one_zone_to_the_other() {
 #[test]
 fn a_zone_holds_on_the_session_route() {
     let acme = "[login.shop_acme]\n";
-    let stack = Stack::start(StackOptions {
-        policy: POLICY.replace(acme, &format!("{acme}route = \"session\"\n")),
-        ..StackOptions::default()
-    });
+    for (version, pooler) in VERSIONS {
+        on_the_session_route(&Stack::start(StackOptions {
+            version,
+            pooler,
+            policy: POLICY.replace(acme, &format!("{acme}route = \"session\"\n")),
+            ..StackOptions::default()
+        }));
+    }
+}
+
+fn on_the_session_route(stack: &Stack) {
     let login = stack.login("shop_acme", "shop");
     let mut wire = Wire::login(&login);
     let seen = "SELECT DISTINCT tenant_id FROM orders";

@@ -8,10 +8,10 @@ mod zones {
     pub mod common;
 }
 
-use support::Wire;
 use support::message::{self, bind, column, execute, extended, failed, fine, parse};
+use support::{Transport, Wire};
 use zones::common::{
-    FOR_A_TRANSACTION, SEEN, log_in, nothing_is_left, psql, refused, seen, stacks,
+    FOR_A_TRANSACTION, LOCAL, SEEN, ZONE, log_in, nothing_is_left, psql, refused, seen, stacks,
     works_in_one_write,
 };
 
@@ -327,5 +327,42 @@ fn the_name_of_the_database_says_it() {
         refused(&mut wire, &said, "zone-not-granted");
         assert_eq!(seen(&mut wire), ["ho"]);
         nothing_is_left(&stack);
+    }
+}
+
+/// Of neither those that are granted nor those that are not, whoever says them, is anything in a metric's labels.
+#[test]
+fn no_metric_tells_a_zone() {
+    const GRANTED: &str = "t-unmistakable";
+    const REFUSED: &str = "unmistakably-other";
+    for stack in stacks() {
+        let session = |zone: &str| format!("SELECT set_config('app.tenant_id', '{zone}', false)");
+        for zone in [GRANTED, REFUSED] {
+            let login = stack.login("picky", "shop");
+            let options = format!("-c app.tenant_id={zone}");
+            for started in [("app.tenant_id", zone), ("options", &options)] {
+                let wire = Wire::try_login(&login, Transport::SslRequest, &[started]);
+                assert_eq!(wire.is_ok(), zone == GRANTED, "{started:?}");
+                wire.into_iter().for_each(|mut wire| drop(seen(&mut wire)));
+            }
+            let mut wire = log_in(&stack, "picky", &[]);
+            let local = format!("SET LOCAL app.tenant_id = '{zone}'");
+            let bound = [
+                extended(LOCAL, &[Some(ZONE), Some(zone)]),
+                extended(SEEN, &[]),
+            ];
+            let answers = [
+                wire.query(&session(zone)),
+                wire.query(&format!("BEGIN; {local}; {SEEN}; COMMIT")),
+                wire.batch(&bound.concat()),
+            ];
+            for answer in answers {
+                assert_eq!(message::error(&answer).is_none(), zone == GRANTED);
+            }
+        }
+        let (_, metrics) = stack.http_get("/metrics");
+        assert!(stack.metric("portcullis_zone_injections_total") > 0.0);
+        assert!(metrics.contains("guard=\"zone-not-granted\""), "{metrics}");
+        assert!(!metrics.contains("unmistakabl"), "{metrics}");
     }
 }

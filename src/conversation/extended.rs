@@ -178,7 +178,7 @@ impl Conversation {
                 let refusal = changed_type(cx.who);
                 return Ok(self.refuse_extended(message, refusal, cx, out));
             }
-            Called::ByName | Called::Unnamed | Called::Ours(_) => {}
+            Called::ByName | Called::AtPool | Called::Unnamed | Called::Ours(_) => {}
         }
         let moves = prepared.moves.clone();
         let bound = Prepared {
@@ -251,13 +251,13 @@ impl Conversation {
                 let refusal = changed_type(cx.who);
                 return self.refuse_extended(message, refusal, cx, out);
             }
-            Called::ByName | Called::Unnamed | Called::Ours(_) => {}
+            Called::ByName | Called::AtPool | Called::Unnamed | Called::Ours(_) => {}
         }
         self.in_flight
             .push_describe(Expected::Describe, prepared.source);
         self.in_flight.last_is_moved(prepared.moves);
         self.batch = Batch::Open;
-        self.pass_describe(message, called, out)
+        self.pass_describe(message, name, called, out)
     }
 
     pub(super) fn close<O: Observer>(

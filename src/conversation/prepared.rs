@@ -6,7 +6,7 @@
 //! connection, gets the remembered Parse ahead, whose ParseComplete nobody sees. That holds for the
 //! client's unnamed statement as well: in its next transaction it is gone, or another client's.
 //!
-//! Only where the pool follows names by itself (see `keeping`) they go through as they are.
+//! Only where the pool follows names by itself (see `keeping`) it is told them, each behind the connection's own.
 //!
 //! **What the server has.** Within a batch that is certain: if anything fails, the rest is skipped.
 //! Behind unanswered batches it is not, and the statement is sent again. It always may be: a portal
@@ -27,6 +27,7 @@ pub(super) use source::parts;
 
 use super::client::{Message, Step};
 use super::in_flight::{Expected, Space};
+use super::injection::PoolName;
 use super::injection::shared::{ReadUnder, moves_with};
 use super::names::{Prepared, is_cut};
 use super::reading::{self, Keeps, Rewrite};
@@ -130,6 +131,8 @@ impl Statements {
 pub(super) enum Called {
     /// By the client's name.
     ByName,
+    /// By the name that the pool follows.
+    AtPool,
     /// It is the server's unnamed one.
     Unnamed,
     /// It is one of ours.
@@ -232,8 +235,8 @@ impl Conversation {
         let mut moves = meaning.moves.clone();
         let followed = meaning.followed;
         let read_under = if followed { self.read_under() } else { 0 };
-        let marked = source.clone().filter(|_| read_under != 0);
-        if let Some(source) = &marked {
+        let left = source.clone().filter(|_| followed);
+        if let Some(source) = left.as_ref().filter(|_| read_under != 0) {
             moves = moves_with(&moves, source.text(), read_under);
         }
         self.in_flight
@@ -249,14 +252,20 @@ impl Conversation {
                 out.insert().extend_from_slice(&source.message);
                 self.drop_message(message)
             }
-            None => match marked {
-                Some(source) => {
+            None => match left.zip(self.pool_name(name)) {
+                Some((source, name)) => {
                     source.put_marked(out.insert(), name, read_under);
                     self.drop_message(message)
                 }
                 None => self.pass_parse(message, &facts, out),
             },
         }
+    }
+
+    /// What the pool is told as this name, where it is told any.
+    pub(super) fn pool_name<'n>(&self, name: &'n [u8]) -> Option<PoolName<'n>> {
+        let injection = self.injection.as_ref();
+        injection.map(|injection| injection.pool_name(name))
     }
 
     /// By what a text of this client is read now.
@@ -300,11 +309,11 @@ impl Conversation {
         let settled = !self.in_flight.has_ended_batches();
         if !name.is_empty() && self.passes_names() {
             if prepared.followed && source.read_under() == self.read_under() {
-                return Called::ByName;
+                return Called::AtPool;
             }
             if !prepared.followed && !source.is_marked() && self.hands_over(name, &prepared.facts) {
                 self.have_it_followed(name, prepared, source, out);
-                return Called::ByName;
+                return Called::AtPool;
             }
         }
         let batch = self.in_flight.batch();
@@ -350,7 +359,7 @@ impl Conversation {
         }
     }
 
-    /// Hands the statement to the pool, under the client's name.
+    /// Hands the statement to the pool.
     fn have_it_followed(
         &mut self,
         name: &[u8],
@@ -359,7 +368,9 @@ impl Conversation {
         out: &mut Splice<'_>,
     ) {
         let read_under = self.read_under();
-        source.put_marked(out.insert(), name, read_under);
+        if let Some(name) = self.pool_name(name) {
+            source.put_marked(out.insert(), name, read_under);
+        }
         let moves = moves_with(&prepared.moves, source.text(), read_under);
         let meaning = Prepared {
             followed: true,

@@ -267,6 +267,7 @@ fn whatever_takes_them_away_each_client_has_its_own() {
         (NEW, "max_prepared_statements = 2"),
         (NEWEST, "server_reset_query_always = 1"),
         (OLD, ""),
+        (OLD, "server_reset_query_always = 1"),
     ] {
         eprintln!("{pooler:?} {pgbouncer}");
         play(version, pooler, pgbouncer, &mut random, steps);

@@ -1,5 +1,7 @@
 //! What the server got, in words.
 
+use std::borrow::Cow;
+
 use crate::conversation::local_form;
 use crate::protocol::frame::{self, HEADER, cstr};
 use crate::zone::signed::Unsigned;
@@ -143,6 +145,7 @@ impl Walk<'_> {
             return false;
         };
         self.rest = &self.rest[header.total..];
+        let message = &*by_its_own_name(message);
         let body = &message[HEADER..];
         if header.kind == b'E' && body.starts_with(&name(RANDOM[1])) {
             return true;
@@ -201,6 +204,22 @@ impl Walk<'_> {
         }
         true
     }
+}
+
+/// The message with the client's own name of a statement, where it has what a pool that follows names is told.
+fn by_its_own_name(message: &[u8]) -> Cow<'_, [u8]> {
+    let mut ours = name(RANDOM[0]);
+    ours[0] = b'c';
+    let behind_kind = matches!(message.first(), Some(b'P' | b'B' | b'D' | b'C'));
+    let at = message.windows(ours.len()).position(|it| it == ours);
+    let Some(at) = at.filter(|_| behind_kind) else {
+        return Cow::Borrowed(message);
+    };
+    let mut body = message[HEADER..].to_vec();
+    body.drain(at - HEADER..at - HEADER + ours.len());
+    let mut own = Vec::new();
+    frame::message(&mut own, message[0], |out| out.extend(body));
+    Cow::Owned(own)
 }
 
 /// The places where a piece of the text may end: in front of what follows a semicolon, and its own end.
@@ -302,6 +321,14 @@ mod tests {
 
     #[test]
     fn what_is_added_is_told_apart_from_what_the_client_sent() {
+        let mut named = Vec::new();
+        frame::message(&mut named, b'D', |out| {
+            out.extend_from_slice(b"Sc");
+            out.extend_from_slice(&name(RANDOM[0])[1..]);
+            out.extend_from_slice(b"one\0");
+        });
+        let one = vec![(b"D\0\0\0\x09Sone\0".to_vec(), false)];
+        assert_eq!(words(&named, &one), [UNCHANGED]);
         let select = query("select 1").bytes;
         let guarded = query("select where false;select 1").bytes;
         let sent = [(select.clone(), false)];

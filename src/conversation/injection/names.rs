@@ -2,8 +2,30 @@
 
 use super::Injection;
 use crate::conversation::needs::is_analyzed;
+use crate::protocol::frame::put_cstr;
 use crate::sql::Facts;
 use crate::zone::{NAME_LENGTH, put_question};
+
+/// The name of a statement that a pool follows.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolName<'n> {
+    connection: [u8; NAME_LENGTH],
+    /// The client's own.
+    name: &'n [u8],
+}
+
+impl PoolName<'_> {
+    /// Both parts, which stand behind each other.
+    pub fn parts(&self) -> [&[u8]; 2] {
+        [&self.connection, self.name]
+    }
+
+    /// Appends it, and NUL.
+    pub fn put(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.connection);
+        put_cstr(out, self.name);
+    }
+}
 
 impl Injection {
     /// The client names its prepared statements: it is worth asking the pool at once.
@@ -16,6 +38,15 @@ impl Injection {
         let mut name = self.name;
         name[0] = b'b';
         name
+    }
+
+    /// What the pool is told as the client's name of a statement: no two connections use the same. A PgBouncer
+    /// that is told to follow names no more (`max_prepared_statements = 0`) passes them on to the server, where the
+    /// next client would meet this one's statement under a name of its own.
+    pub fn pool_name<'n>(&self, name: &'n [u8]) -> PoolName<'n> {
+        let mut connection = self.name;
+        connection[0] = b'c';
+        PoolName { connection, name }
     }
 
     /// Is it one of ours on the server connection? A client that could prepare something under it would have what is

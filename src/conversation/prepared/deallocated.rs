@@ -3,6 +3,7 @@
 //! behind its answer the name is taken from this client, as by Close. A name that this client has not
 //! is PostgreSQL's 26000, from here: what others have prepared is out of reach.
 
+use super::passing::put_statement;
 use crate::conversation::client::{Message, Step};
 use crate::conversation::extended::{Lookup, unknown_statement};
 use crate::conversation::in_flight::{Expected, Space};
@@ -108,10 +109,9 @@ impl Conversation {
         if self.status == TransactionStatus::Failed || !self.in_flight.is_empty() {
             return self.doubt(name.into());
         }
-        frame::message(out.insert(), b'C', |out| {
-            out.push(b'S');
-            put_cstr(out, name);
-        });
+        if let Some(name) = self.pool_name(name) {
+            put_statement(out.insert(), b'C', name);
+        }
         out.insert().extend_from_slice(SYNC);
         self.in_flight.push(Expected::CleanupClose);
         self.in_flight.push(Expected::CleanupSync);

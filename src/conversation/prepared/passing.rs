@@ -3,6 +3,7 @@
 use super::Called;
 use crate::conversation::Conversation;
 use crate::conversation::client::{Message, Step};
+use crate::conversation::injection::PoolName;
 use crate::conversation::splice::Splice;
 use crate::protocol::frame::{self, HEADER, put_cstr};
 
@@ -16,19 +17,22 @@ impl Conversation {
         called: Called,
         out: &mut Splice<'_>,
     ) -> Step {
-        let other = match &called {
-            Called::Ours(ours) => &ours[..],
-            Called::Unnamed if !name.is_empty() => b"",
+        let at_pool = self.pool_name(name).filter(|_| called == Called::AtPool);
+        let [first, second]: [&[u8]; 2] = match (&called, &at_pool) {
+            (_, Some(at_pool)) => at_pool.parts(),
+            (Called::Ours(ours), None) => [&ours[..], b""],
+            (Called::Unnamed, None) if !name.is_empty() => [b"", b""],
             _ => return self.pass(message, out),
         };
         let step = self.drop_message(message);
         self.client_body.dropped = false;
-        let length = message.header.total - 1 - name.len() + other.len();
+        let length = message.header.total - 1 - name.len() + first.len() + second.len();
         let bytes = out.insert();
         bytes.push(b'B');
         bytes.extend_from_slice(&u32::try_from(length).unwrap_or(0).to_be_bytes());
         put_cstr(bytes, portal);
-        put_cstr(bytes, other);
+        bytes.extend_from_slice(first);
+        put_cstr(bytes, second);
         let behind = HEADER + portal.len() + 1 + name.len() + 1;
         let there = message.header.total.min(message.bytes.len());
         out.keep(message.at + behind..message.at + there);
@@ -39,13 +43,15 @@ impl Conversation {
     pub(in crate::conversation) fn pass_describe(
         &mut self,
         message: Message<'_>,
+        name: &[u8],
         called: Called,
         out: &mut Splice<'_>,
     ) -> Step {
-        if called == Called::ByName {
-            return self.pass(message, out);
+        match (called, self.pool_name(name)) {
+            (Called::ByName, _) => return self.pass(message, out),
+            (Called::AtPool, Some(name)) => put_statement(out.insert(), b'D', name),
+            _ => put_describe(out.insert()),
         }
-        put_describe(out.insert());
         self.drop_message(message)
     }
 
@@ -62,8 +68,12 @@ impl Conversation {
         if name.is_empty() {
             self.statements.lost();
         }
-        if name.is_empty() || followed || !self.remembers() {
+        if name.is_empty() || !self.remembers() {
             return self.pass(message, out);
+        }
+        if let Some(name) = self.pool_name(name).filter(|_| followed) {
+            put_statement(out.insert(), b'C', name);
+            return self.drop_message(message);
         }
         let nowhere = self.nowhere;
         frame::message(out.insert(), b'C', |out| {
@@ -72,6 +82,14 @@ impl Conversation {
         });
         self.drop_message(message)
     }
+}
+
+/// Appends Describe or Close of a statement that the pool follows.
+pub fn put_statement(out: &mut Vec<u8>, kind: u8, name: PoolName<'_>) {
+    frame::message(out, kind, |out| {
+        out.push(b'S');
+        name.put(out);
+    });
 }
 
 /// Appends Describe of the server's unnamed statement.

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::description::Description;
+use crate::conversation::injection::PoolName;
 use crate::conversation::injection::shared::{ReadUnder, is_marked, mark};
 use crate::conversation::reading::{Rewrite, put_rewritten};
 use crate::protocol::frame::{self, HEADER, cstr, put_cstr};
@@ -51,14 +52,14 @@ impl Source {
         });
     }
 
-    /// Appends it as the Parse of a name, with the mark of what it is read under behind its text.
-    pub(super) fn put_marked(&self, out: &mut Vec<u8>, name: &[u8], under: ReadUnder) {
+    /// Appends it as the Parse that is left to the pool, with the mark of what it is read under behind its text.
+    pub(super) fn put_marked(&self, out: &mut Vec<u8>, name: PoolName<'_>, under: ReadUnder) {
         self.is_read_under(under);
         let Some((_, text, types)) = parts(&self.message[HEADER..]) else {
             return;
         };
         frame::message(out, b'P', |out| {
-            put_cstr(out, name);
+            name.put(out);
             out.extend_from_slice(text);
             out.extend_from_slice(mark(under).as_bytes());
             out.push(0);
