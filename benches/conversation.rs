@@ -1,8 +1,10 @@
 //! What one query costs on its way through framing, gate (texts known) and conversation, both ways,
 //! without sockets. What injection costs is the difference between a round trip with a zone and one without.
 //!
-//! `cargo bench --bench conversation`
+//! `cargo bench --bench conversation`; a part of it: `-- longest`, `-- cancel`
 
+#[path = "conversation_parts/cancel.rs"]
+mod cancel;
 #[path = "../tests/conversing/counting.rs"]
 mod counting;
 #[path = "../tests/conversing/steady.rs"]
@@ -128,9 +130,18 @@ fn named(kind: u8, of: u8, name: &str) -> Vec<u8> {
     out
 }
 
+/// Whether a part that Criterion does not run is among those that the command line names; all are when it names none.
+fn is_asked_for(part: &str) -> bool {
+    let mut named = std::env::args().skip(1);
+    named.all(|argument| argument.starts_with('-') || part.contains(&argument))
+}
+
 /// The longest that a worker is held by what it reads of one client at a time, of small messages that are not new texts;
 /// those are `benches/gate.rs`'s. The least of several tries: whatever else runs makes it longer.
 fn longest_step(_: &mut Criterion) {
+    if !is_asked_for("longest") {
+        return;
+    }
     let shapes: [(&str, Vec<u8>); 11] = [
         ("Sync", full(|_| SYNC.to_vec())),
         ("Flush", full(|_| frame::FLUSH.to_vec())),
@@ -174,5 +185,11 @@ fn longest_step(_: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, conversation, framing, longest_step);
+criterion_group!(
+    benches,
+    conversation,
+    framing,
+    longest_step,
+    cancel::secrets
+);
 criterion_main!(benches);

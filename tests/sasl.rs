@@ -1,13 +1,21 @@
-//! SASL messages that a client should not send: refused once, and nobody is let in.
+//! SASL messages that a client should not send: refused once, and nobody is let in. What a refusal takes.
 
 mod support;
+
+use std::time::{Duration, Instant};
 
 use support::shared::stack;
 use support::{Login, Transport, Wire, message};
 
 /// A connection that has been asked for SASL.
 fn asked(login: &Login) -> Wire {
-    let mut wire = Wire::open_with(login.port, Transport::SslRequest, &login.sslrootcert);
+    ask(
+        Wire::open_with(login.port, Transport::SslRequest, &login.sslrootcert),
+        login,
+    )
+}
+
+fn ask(mut wire: Wire, login: &Login) -> Wire {
     let parameters = [("user", &*login.user), ("database", &*login.database)];
     wire.send(&message::startup((3, 0), &parameters));
     let offer = wire.receive().expect("an offer");
@@ -120,4 +128,46 @@ fn final_messages_that_lie_are_refused() {
         wire.send(&message::framed(b'p', make(nonce, &proof).as_bytes()));
         turned_away(wire, what);
     }
+}
+
+/// From the startup packet to the refusal of a wrong proof, which is the same one for everybody.
+fn refusal_time(login: &Login) -> Duration {
+    let wire = Wire::open_with(login.port, Transport::SslRequest, &login.sslrootcert);
+    let begun = Instant::now();
+    let mut wire = ask(wire, login);
+    wire.send(&initial("SCRAM-SHA-256", "n,,n=,r=abcdefgh"));
+    let challenge = wire.receive().expect("a challenge").body;
+    let challenge = String::from_utf8_lossy(&challenge[4..]).into_owned();
+    let nonce = challenge.split(',').next().expect("a nonce");
+    let proof = format!("c=biws,{nonce},p={}=", "A".repeat(43));
+    wire.send(&message::framed(b'p', proof.as_bytes()));
+    let error = wire.receive().expect("a refusal");
+    let time = begun.elapsed();
+    assert_eq!(error.sqlstate(), "28P01");
+    time
+}
+
+/// Of the processor, that is, and as far as a busy machine shows: work for one of them alone, as keys derived from a
+/// password, is seen. A name of the same length, and they take turns.
+#[test]
+fn the_time_of_a_refusal_does_not_tell_an_unknown_user() {
+    let stack = stack();
+    let known = stack.login("shop_plain", "app");
+    let unknown = Login {
+        user: "shop_plaim".into(),
+        ..known.clone()
+    };
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..200 {
+        for (login, times) in [&known, &unknown].into_iter().zip(&mut times) {
+            times.push(refusal_time(login));
+        }
+    }
+    let medians = times.map(|mut times| {
+        times.sort();
+        times[times.len() / 2].as_secs_f64()
+    });
+    let ratio = medians[1] / medians[0];
+    eprintln!("a refusal takes {medians:?} s, ratio {ratio:.3}");
+    assert!((0.7..1.4).contains(&ratio), "{medians:?} s");
 }
