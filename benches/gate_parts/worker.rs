@@ -77,9 +77,12 @@ fn long_texts() -> Vec<(&'static str, String)> {
             many(MAX_STATEMENTS, &|_| "select;".to_owned()),
         ),
         (
-            "10000 statements of 100 bytes",
+            "10000 statements of 60 bytes",
             many(MAX_STATEMENTS, &|number| {
-                format!("update orders set note = '{number:050}' where id = {number:050};")
+                format!(
+                    "{:59};",
+                    format!("update orders set note = 'n{number}' where id = {number}")
+                )
             }),
         ),
         (
