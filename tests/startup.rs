@@ -189,20 +189,17 @@ fn plaintext_is_refused_where_tls_is_required_and_taken_where_it_is_allowed() {
 }
 
 #[test]
-fn bytes_between_ssl_request_and_handshake_are_fatal() {
+fn bytes_behind_a_request_for_encryption_are_fatal() {
     for stack in [stack(), open_stack()] {
         let login = stack.login("shop_plain", "app");
-        for early in [
-            startup(&login),
-            vec![0x16],
-            message::query("SELECT 1"),
-            vec![0],
-        ] {
-            let mut wire = Wire::open(stack.port);
-            wire.send(&[message::ssl_request(), early].concat());
-            let first = wire.receive_byte();
-            // An S before the end would be the CVE.
-            assert!(matches!(first, None | Some(b'E')), "{first:?}");
+        for early in [startup(&login), vec![0x16], message::query("SELECT 1")] {
+            for request in [message::ssl_request(), message::gss_request()] {
+                let mut wire = Wire::open(stack.port);
+                wire.send(&[request, early.clone()].concat());
+                let first = wire.receive_byte();
+                // An S before the end would be the CVE.
+                assert!(matches!(first, None | Some(b'E')), "{first:?}");
+            }
         }
         // Behind the S, but not TLS.
         let mut wire = ssl_requested(&stack);

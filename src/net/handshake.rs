@@ -120,17 +120,16 @@ async fn plaintext(socket: TcpStream, worker: &Rc<Worker>) -> Result<Wish, Ended
             Ok(Packet::Gss) if !gss_refused => {
                 gss_refused = true;
                 let (gss, refused) = (HandshakeKind::GssEnc, HandshakeOutcome::Refused);
+                stream = nothing_early(stream, "GSSAPI encryption request", gss)?;
                 worker.counters.handshake(gss, refused);
                 answer(&mut stream, b'N').await?;
             }
-            Ok(Packet::Ssl) if worker.shared.snapshot().files.client_tls.is_some() => {
-                let Stream::Plain(socket) = stream else {
-                    return Err(Ended::broken(kind, "TLS inside TLS"));
-                };
-                let secured = upgrade(socket, worker).await?;
-                return wish(secured, worker, HandshakeKind::Tls).await;
-            }
             Ok(Packet::Ssl) if !ssl_refused => {
+                stream = nothing_early(stream, "SSL request", HandshakeKind::Tls)?;
+                if worker.shared.snapshot().files.client_tls.is_some() {
+                    let secured = upgrade(stream, worker).await?;
+                    return wish(secured, worker, HandshakeKind::Tls).await;
+                }
                 ssl_refused = true;
                 answer(&mut stream, b'N').await?;
             }
@@ -222,30 +221,30 @@ async fn answer(stream: &mut Stream, byte: u8) -> Result<(), Ended> {
     written.map_err(|error| Ended::broken(HandshakeKind::Bad, error))
 }
 
-/// Answers SSLRequest and shakes hands.
-async fn upgrade(socket: TcpStream, worker: &Rc<Worker>) -> Result<Secured, Ended> {
-    let mut early = [0];
-    match socket.try_read(&mut early) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-        Ok(0) | Err(_) => return Err(Ended::broken(HandshakeKind::Tls, "closed")),
+/// Nothing may stand behind a request for encryption that is not answered yet, be the answer yes or no: somebody
+/// in between may have put it there (CVE-2021-23222). PostgreSQL refuses it in these words.
+fn nothing_early(stream: Stream, request: &str, kind: HandshakeKind) -> Result<Stream, Ended> {
+    let Stream::Plain(socket) = &stream else {
+        return Ok(stream);
+    };
+    match socket.try_read(&mut [0]) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(stream),
+        Ok(0) | Err(_) => Err(Ended::broken(kind, "closed")),
         Ok(_) => {
-            let reply = ErrorReply::fatal(
-                SqlState::PROTOCOL,
-                "received unencrypted data after SSL request",
-            )
-            .detail("This could be either a client-software bug or evidence of an attempted man-in-the-middle attack.");
-            return Err(Ended::refused(
-                HandshakeKind::Bad,
-                Stream::Plain(socket),
-                reply,
-            ));
+            let message = format!("received unencrypted data after {request}");
+            let reply = ErrorReply::fatal(SqlState::PROTOCOL, message)
+                .detail("This could be either a client-software bug or evidence of an attempted man-in-the-middle attack.");
+            Err(Ended::refused(HandshakeKind::Bad, stream, reply))
         }
     }
-    let mut stream = Stream::Plain(socket);
+}
+
+/// Says yes to SSLRequest and shakes hands.
+async fn upgrade(mut stream: Stream, worker: &Rc<Worker>) -> Result<Secured, Ended> {
     answer(&mut stream, b'S').await?;
     match stream {
         Stream::Plain(socket) => accept_tls(socket, worker, HandshakeKind::Tls).await,
-        tls => Ok((tls, None)),
+        Stream::Tls(_) => Err(Ended::broken(HandshakeKind::Tls, "TLS inside TLS")),
     }
 }
 
