@@ -122,7 +122,7 @@ impl Holder {
     /// Is it a prefix that waits? Others would be held up while they look.
     fn has_a_prefix(&mut self) -> bool {
         let waiting = "SELECT pg_stat_clear_snapshot();
-                       SELECT query LIKE 'select 1 from unnest(%' FROM pg_locks JOIN pg_stat_activity USING (pid)
+                       SELECT coalesce(bool_or(query LIKE 'select 1 from unnest(%'), false) FROM pg_locks JOIN pg_stat_activity USING (pid)
                        WHERE relation = 'pg_tablespace'::regclass AND NOT granted";
         column(&self.0.query(waiting)) == ["", "t"]
     }

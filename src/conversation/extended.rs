@@ -178,7 +178,7 @@ impl Conversation {
                 let refusal = changed_type(cx.who);
                 return Ok(self.refuse_extended(message, refusal, cx, out));
             }
-            Called::ByName | Called::AtPool | Called::Unnamed | Called::Ours(_) => {}
+            Called::ByName | Called::AtPool(_) | Called::Unnamed | Called::Ours(_) => {}
         }
         let moves = prepared.moves.clone();
         let bound = Prepared {
@@ -251,7 +251,7 @@ impl Conversation {
                 let refusal = changed_type(cx.who);
                 return self.refuse_extended(message, refusal, cx, out);
             }
-            Called::ByName | Called::AtPool | Called::Unnamed | Called::Ours(_) => {}
+            Called::ByName | Called::AtPool(_) | Called::Unnamed | Called::Ours(_) => {}
         }
         self.in_flight
             .push_describe(Expected::Describe, prepared.source);
@@ -272,18 +272,18 @@ impl Conversation {
         if self.is_cut_name(kind, name) {
             return Ok(self.refuse_extended(message, name_too_long(cx.who), cx, out));
         }
-        let mut followed = false;
+        let mut followed = None;
         if kind == b'S' && self.remembers() {
             followed = match self.lookup(name, out) {
                 Lookup::Wait => return Ok(Step::Hold),
-                Lookup::Known(prepared) => prepared.followed,
-                Lookup::Unknown => false,
+                Lookup::Known(prepared) => prepared.number_at_pool(),
+                Lookup::Unknown => None,
             };
-            if followed && !self.in_flight.is_empty() {
+            if followed.is_some() && !self.in_flight.is_empty() {
                 // PgBouncer would answer it by itself, and sometimes before what was sent earlier
                 // (measured on 1.24): it keeps that one.
                 self.doubt(name.into());
-                followed = false;
+                followed = None;
             }
         }
         let space = match kind {

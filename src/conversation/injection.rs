@@ -26,7 +26,7 @@ use crate::protocol::TransactionStatus;
 use crate::sql::{
     Facts, Localized, ParameterName, ParameterTouch, ParameterUse, Statement, TransactionControl,
 };
-pub use names::PoolName;
+pub use names::{NUMBER_LENGTH, PoolName};
 use skipped::{Before, Failed};
 
 use crate::zone::{NAME_LENGTH, Prefix};

@@ -56,6 +56,7 @@ use by_sql::BySql;
 pub use idling::Idling;
 use in_flight::InFlight;
 use injection::Injection;
+pub use injection::NUMBER_LENGTH;
 pub use names::ALWAYS_KEPT;
 use names::Names;
 pub use observing::Change;

@@ -37,18 +37,29 @@ pub struct Prepared {
     pub source: Option<Arc<Source>>,
     /// What stands in its text on the server that the client has not sent.
     pub moves: Moves,
-    /// The pool knows the statement by the client's name, and says it again by itself.
+    /// The pool knows the statement, and says it again by itself.
     pub followed: bool,
     /// It is a DEALLOCATE that goes to the server as something else: see `prepared::deallocated`.
     pub deallocates: bool,
 }
 
 impl Prepared {
+    /// Its number where the pool follows it.
+    pub fn number_at_pool(&self) -> Option<u64> {
+        let source = self.source.as_ref().filter(|_| self.followed);
+        source.map(|source| source.number())
+    }
+
     /// What is kept of its text.
     pub fn text_bytes(&self) -> usize {
         let text = self.text.as_ref().map_or(0, |text| text.len());
         text + self.source.as_ref().map_or(0, |source| source.bytes())
     }
+}
+
+/// Would PostgreSQL cut the name behind so many bytes?
+pub fn is_cut_behind(bytes: usize, name: &[u8]) -> bool {
+    bytes + name.len() > LONGEST_NAME
 }
 
 /// Would PostgreSQL cut it?

@@ -131,8 +131,8 @@ impl Statements {
 pub(super) enum Called {
     /// By the client's name.
     ByName,
-    /// By the name that the pool follows.
-    AtPool,
+    /// By the name that the pool follows, of this number.
+    AtPool(u64),
     /// It is the server's unnamed one.
     Unnamed,
     /// It is one of ours.
@@ -252,8 +252,8 @@ impl Conversation {
                 out.insert().extend_from_slice(&source.message);
                 self.drop_message(message)
             }
-            None => match left.zip(self.pool_name(name)) {
-                Some((source, name)) => {
+            None => match left.and_then(|left| Some((self.pool_name(left.id, name)?, left))) {
+                Some((name, source)) => {
                     source.put_marked(out.insert(), name, read_under);
                     self.drop_message(message)
                 }
@@ -262,10 +262,10 @@ impl Conversation {
         }
     }
 
-    /// What the pool is told as this name, where it is told any.
-    pub(super) fn pool_name<'n>(&self, name: &'n [u8]) -> Option<PoolName<'n>> {
+    /// What the pool is told as the name of the statement of this number, where it is told any.
+    pub(super) fn pool_name<'n>(&self, number: u64, name: &'n [u8]) -> Option<PoolName<'n>> {
         let injection = self.injection.as_ref();
-        injection.map(|injection| injection.pool_name(name))
+        injection.map(|injection| injection.pool_name(number, name))
     }
 
     /// By what a text of this client is read now.
@@ -309,11 +309,11 @@ impl Conversation {
         let settled = !self.in_flight.has_ended_batches();
         if !name.is_empty() && self.passes_names() {
             if prepared.followed && source.read_under() == self.read_under() {
-                return Called::AtPool;
+                return Called::AtPool(source.id);
             }
             if !prepared.followed && !source.is_marked() && self.hands_over(name, &prepared.facts) {
                 self.have_it_followed(name, prepared, source, out);
-                return Called::AtPool;
+                return Called::AtPool(source.id);
             }
         }
         let batch = self.in_flight.batch();
@@ -368,7 +368,7 @@ impl Conversation {
         out: &mut Splice<'_>,
     ) {
         let read_under = self.read_under();
-        if let Some(name) = self.pool_name(name) {
+        if let Some(name) = self.pool_name(source.id, name) {
             source.put_marked(out.insert(), name, read_under);
         }
         let moves = moves_with(&prepared.moves, source.text(), read_under);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::conversation::local_form;
+use crate::conversation::{NUMBER_LENGTH, local_form};
 use crate::protocol::frame::{self, HEADER, cstr};
 use crate::zone::signed::Unsigned;
 use crate::zone::{Form, Prefix, QUERY_GUARD, name, put_question};
@@ -216,7 +216,8 @@ fn by_its_own_name(message: &[u8]) -> Cow<'_, [u8]> {
         return Cow::Borrowed(message);
     };
     let mut body = message[HEADER..].to_vec();
-    body.drain(at - HEADER..at - HEADER + ours.len());
+    let behind = at - HEADER + ours.len() + NUMBER_LENGTH;
+    body.drain(at - HEADER..behind.min(body.len()));
     let mut own = Vec::new();
     frame::message(&mut own, message[0], |out| out.extend(body));
     Cow::Owned(own)
@@ -325,7 +326,7 @@ mod tests {
         frame::message(&mut named, b'D', |out| {
             out.extend_from_slice(b"Sc");
             out.extend_from_slice(&name(RANDOM[0])[1..]);
-            out.extend_from_slice(b"one\0");
+            out.extend_from_slice(b"000000000000000aone\0");
         });
         let one = vec![(b"D\0\0\0\x09Sone\0".to_vec(), false)];
         assert_eq!(words(&named, &one), [UNCHANGED]);

@@ -1,28 +1,36 @@
 //! What the names of prepared statements, the client's and ours, and the pool between have to do with it.
 
 use super::Injection;
+use crate::conversation::names::is_cut_behind;
 use crate::conversation::needs::is_analyzed;
 use crate::protocol::frame::put_cstr;
 use crate::sql::Facts;
 use crate::zone::{NAME_LENGTH, put_question};
 
-/// The name of a statement that a pool follows.
+/// Bytes of a number in the name of a statement that a pool follows: hexadecimal.
+pub const NUMBER_LENGTH: usize = 16;
+
+/// Bytes that are no other statement's of any connection.
+const OWN_LENGTH: usize = NAME_LENGTH + NUMBER_LENGTH;
+
+/// The name of a statement that a pool follows: the connection's, the statement's number there, and for those who look
+/// for it the client's name. PostgreSQL cuts none.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolName<'n> {
-    connection: [u8; NAME_LENGTH],
-    /// The client's own.
+    own: [u8; OWN_LENGTH],
+    /// The client's, or nothing where it is too long.
     name: &'n [u8],
 }
 
 impl PoolName<'_> {
     /// Both parts, which stand behind each other.
     pub fn parts(&self) -> [&[u8]; 2] {
-        [&self.connection, self.name]
+        [&self.own, self.name]
     }
 
     /// Appends it, and NUL.
     pub fn put(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.connection);
+        out.extend_from_slice(&self.own);
         put_cstr(out, self.name);
     }
 }
@@ -40,19 +48,31 @@ impl Injection {
         name
     }
 
-    /// What the pool is told as the client's name of a statement: no two connections use the same. A PgBouncer
-    /// that is told to follow names no more (`max_prepared_statements = 0`) passes them on to the server, where the
-    /// next client would meet this one's statement under a name of its own.
-    pub fn pool_name<'n>(&self, name: &'n [u8]) -> PoolName<'n> {
-        let mut connection = self.name;
+    /// What the pool is told as the name of the statement of this number, which the client calls `name`: no two
+    /// connections use the same, and none for two statements. A PgBouncer that is told to follow names no more
+    /// (`max_prepared_statements = 0`) passes them on to the server, where the next client would meet this one's
+    /// statement under a name of its own, and this one an earlier one that it has closed or one whose name is cut.
+    pub fn pool_name<'n>(&self, number: u64, name: &'n [u8]) -> PoolName<'n> {
+        let mut own = [0; OWN_LENGTH];
+        let (connection, digits) = own.split_at_mut(NAME_LENGTH);
+        connection.copy_from_slice(&self.name);
         connection[0] = b'c';
-        PoolName { connection, name }
+        for (at, digit) in digits.iter_mut().rev().enumerate() {
+            *digit = b"0123456789abcdef"[(number >> (4 * at)) as usize & 0xf];
+        }
+        let fits = !is_cut_behind(OWN_LENGTH, name);
+        let name = if fits { name } else { b"" };
+        PoolName { own, name }
     }
 
     /// Is it one of ours on the server connection? A client that could prepare something under it would have what is
     /// bound to it judged as that, and run as ours.
     pub fn owns(&self, name: &[u8]) -> bool {
-        matches!(name, [b'p' | b'r' | b'b', rest @ ..] if *rest == self.name[1..])
+        match name {
+            [b'p' | b'r' | b'b', rest @ ..] => *rest == self.name[1..],
+            [b'c', rest @ ..] => rest.starts_with(&self.name[1..]),
+            _ => false,
+        }
     }
 
     /// Does the pool follow names at all?

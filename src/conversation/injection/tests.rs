@@ -315,3 +315,32 @@ fn what_is_one_transaction_goes_in_one_piece() {
         assert!(mixed || form == QueryForm::PrefixedGuarded, "{text}");
     }
 }
+
+/// Where the pool passes names on, PostgreSQL cuts them: to whom they are told, a Bind means what it was judged as.
+#[test]
+fn no_two_statements_are_called_alike_at_the_pool_and_none_is_cut() {
+    let injection = in_a_zone();
+    let names: Vec<String> = ["n", "m"].map(|end| "n".repeat(44) + end).into();
+    let mut told = Vec::new();
+    for number in [1, 2, 0x10, u64::MAX] {
+        for name in [
+            "",
+            "s",
+            &"n".repeat(28),
+            &"n".repeat(29),
+            &names[0],
+            &names[1],
+        ] {
+            let mut out = Vec::new();
+            injection.pool_name(number, name.as_bytes()).put(&mut out);
+            assert_eq!(out.pop(), Some(0));
+            assert!(out.len() <= 63, "{}", out.len());
+            assert!(injection.owns(&out), "nobody prepares it by SQL");
+            out.truncate(NAME_LENGTH + NUMBER_LENGTH);
+            told.push(out);
+        }
+    }
+    told.dedup();
+    assert_eq!(told.len(), 4, "by its number alone");
+    assert!(!injection.owns(b"cc_of_a_client"));
+}

@@ -57,10 +57,10 @@ impl Conversation {
                 let refusal = unknown_statement(cx.who, name);
                 return self.refuse_simple(message, refusal, cx, out, reply);
             }
-            Lookup::Known(prepared) => prepared.followed,
+            Lookup::Known(prepared) => prepared.number_at_pool(),
         };
-        if followed {
-            self.close_at_pool(name, out);
+        if let Some(number) = followed {
+            self.close_at_pool(number, name, out);
         }
         frame::message(out.insert(), b'Q', |out| {
             put_rewritten(out, message.text(), &self.rewrites(facts));
@@ -105,11 +105,11 @@ impl Conversation {
     }
 
     /// A pool that follows a statement is told that it goes; where other answers are due it keeps it.
-    fn close_at_pool(&mut self, name: &[u8], out: &mut Splice<'_>) {
+    fn close_at_pool(&mut self, number: u64, name: &[u8], out: &mut Splice<'_>) {
         if self.status == TransactionStatus::Failed || !self.in_flight.is_empty() {
             return self.doubt(name.into());
         }
-        if let Some(name) = self.pool_name(name) {
+        if let Some(name) = self.pool_name(number, name) {
             put_statement(out.insert(), b'C', name);
         }
         out.insert().extend_from_slice(SYNC);

@@ -19,8 +19,11 @@ impl Conversation {
             self.statements.recycle(gone);
         }
         let lost = sqlstate == b"26000" && matches!(head, Expected::Bind | Expected::Describe);
+        // Of a pool that follows names no more the server may have it already.
+        let taken =
+            sqlstate == b"42P05" && matches!(head, Expected::Parse | Expected::FollowedParse);
         let stale = sqlstate == b"0A000" && matches!(head, Expected::Bind | Expected::Describe);
-        if lost || stale {
+        if lost || taken || stale {
             self.names_are_lost();
         }
     }

@@ -17,7 +17,10 @@ impl Conversation {
         called: Called,
         out: &mut Splice<'_>,
     ) -> Step {
-        let at_pool = self.pool_name(name).filter(|_| called == Called::AtPool);
+        let at_pool = match called {
+            Called::AtPool(number) => self.pool_name(number, name),
+            _ => None,
+        };
         let [first, second]: [&[u8]; 2] = match (&called, &at_pool) {
             (_, Some(at_pool)) => at_pool.parts(),
             (Called::Ours(ours), None) => [&ours[..], b""],
@@ -47,22 +50,26 @@ impl Conversation {
         called: Called,
         out: &mut Splice<'_>,
     ) -> Step {
-        match (called, self.pool_name(name)) {
-            (Called::ByName, _) => return self.pass(message, out),
-            (Called::AtPool, Some(name)) => put_statement(out.insert(), b'D', name),
-            _ => put_describe(out.insert()),
+        let at_pool = match called {
+            Called::ByName => return self.pass(message, out),
+            Called::AtPool(number) => self.pool_name(number, name),
+            _ => None,
+        };
+        match at_pool {
+            Some(name) => put_statement(out.insert(), b'D', name),
+            None => put_describe(out.insert()),
         }
         self.drop_message(message)
     }
 
-    /// Carries Close of a statement. The server has none of this name, unless the pool follows it:
+    /// Carries Close of a statement. The server has none of this name, unless the pool follows it (`followed`: its number):
     /// then the answer comes from a portal that nobody has. (PgBouncer that follows names would answer
     /// for a statement by itself, and sometimes before what was sent earlier; measured on 1.24.)
     pub(in crate::conversation) fn pass_close(
         &mut self,
         message: Message<'_>,
         name: &[u8],
-        followed: bool,
+        followed: Option<u64>,
         out: &mut Splice<'_>,
     ) -> Step {
         if name.is_empty() {
@@ -71,7 +78,7 @@ impl Conversation {
         if name.is_empty() || !self.remembers() {
             return self.pass(message, out);
         }
-        if let Some(name) = self.pool_name(name).filter(|_| followed) {
+        if let Some(name) = followed.and_then(|number| self.pool_name(number, name)) {
             put_statement(out.insert(), b'C', name);
             return self.drop_message(message);
         }

@@ -24,6 +24,11 @@ pub struct Source {
 }
 
 impl Source {
+    /// No two of one connection have the same.
+    pub fn number(&self) -> u64 {
+        self.id
+    }
+
     /// What it takes, bytes.
     pub fn bytes(&self) -> usize {
         size_of::<Self>() + self.message.capacity()
