@@ -289,6 +289,14 @@ impl Conversation {
         let left_out = self.leaves_out();
         let step = self.message_failed(head, fields.sqlstate, observer, out, to_server)?;
         Ok(match (step, moves) {
+            (Step::Carry, _) if !left_out && is_about_name(fields.sqlstate) => {
+                let replaced = self.by_the_clients_name(header, bytes, out);
+                if replaced {
+                    Step::Replaced
+                } else {
+                    Step::Carry
+                }
+            }
             (Step::Carry, Some(moves)) if !left_out => move_position_by(&moves, header, bytes, out),
             (step, _) => step,
         })
@@ -382,6 +390,11 @@ impl Conversation {
             self.miscounted = true;
         }
     }
+}
+
+/// Is it an error that names a prepared statement, and says no place in a text?
+fn is_about_name(sqlstate: &[u8]) -> bool {
+    matches!(sqlstate, UNKNOWN_STATEMENT | b"42P05")
 }
 
 /// The server said something that nothing in flight explains: from here on nobody knows what

@@ -5,7 +5,8 @@ use crate::conversation::Conversation;
 use crate::conversation::client::{Message, Step};
 use crate::conversation::injection::PoolName;
 use crate::conversation::splice::Splice;
-use crate::protocol::frame::{self, HEADER, put_cstr};
+use crate::protocol::frame::{self, HEADER, Header, put_cstr};
+use crate::zone::NAME_LENGTH;
 
 impl Conversation {
     /// Carries a Bind, with the statement called so.
@@ -88,6 +89,29 @@ impl Conversation {
             put_cstr(out, &nowhere);
         });
         self.drop_message(message)
+    }
+
+    /// Puts out an error that names what only the pool was told, by the client's name; false: it does not.
+    pub(in crate::conversation) fn by_the_clients_name(
+        &self,
+        header: Header,
+        bytes: &[u8],
+        out: &mut Splice<'_>,
+    ) -> bool {
+        let Some((name, message)) = self.pool_name(0, b"").zip(bytes.get(..header.total)) else {
+            return false;
+        };
+        let own = name.parts()[0];
+        let connection = &own[..NAME_LENGTH];
+        let mut places = message.windows(own.len());
+        let Some(at) = places.position(|it| it.starts_with(connection)) else {
+            return false;
+        };
+        frame::message(out.insert(), header.kind, |out| {
+            out.extend_from_slice(&message[HEADER..at]);
+            out.extend_from_slice(&message[at + own.len()..]);
+        });
+        true
     }
 }
 
