@@ -94,14 +94,23 @@ class Results:
 
     def print_latency(self, pool):
         hops = self.hops(pool)
-        rows = []
-        for label, values in self.rows(pool):
-            cells = [values.get(hop, {}) for hop in hops]
-            if any(cell.get("p50_us") for cell in cells):
-                rows.append([label, *(f"{number(c.get('p50_us'), 0)}/{number(c.get('p99_us'), 0)}" for c in cells)])
+        by_name = {hop.name: hop for hop in hops}
+        keys = ("p50_us", "p99_us")
+
+        def cell(hop, values):
+            own, base = values.get(hop, {}), values.get(by_name.get(hop.base), {})
+            text = "/".join(number(own.get(key), 0) for key in keys)
+            ratios = "/".join(ratio(own.get(key), base.get(key)) for key in keys)
+            return text if hop.name == hop.base or not own else f"{text}  {ratios}"
+
+        rows = [
+            [label, *(cell(hop, values) for hop in hops)]
+            for label, values in self.rows(pool) if any(figures.get("p50_us") for figures in values.values())
+        ]
         if not rows:
             return
-        print(table("Latency seen by the client, us, p50/p99", ["workload, clients", *(h.name for h in hops)], rows))
+        title = "Latency seen by the client, us, p50/p99; then the ratios to HAProxy of the same kind"
+        print(table(title, ["workload, clients", *(h.name for h in hops)], rows))
         self.print_added(dict(self.rows(pool)).get("latency, 1", {}))
 
     @staticmethod
