@@ -122,6 +122,26 @@ fn a_servers_last_words_during_the_login_are_told_once() {
     }
 }
 
+/// Nor does an error that lacks fields leave a client without words.
+#[test]
+fn an_error_without_a_code_is_told_with_one() {
+    let (stack, liar) = stack();
+    for at in STEPS {
+        for fields in [
+            "SFATAL\0Mpassword authentication failed\0\0",
+            "SFATAL\0C5\0Mno\0\0",
+            "\0",
+        ] {
+            let fatal = framed(b'E', fields.as_bytes());
+            liar.lies(at, move |_| fatal.clone());
+            let (mut wire, messages) = told_at_login(&stack);
+            assert_eq!(kinds(&messages), "E", "{at:?} {fields}");
+            assert_eq!(messages[0].sqlstate().len(), 5, "{at:?} {fields}");
+            assert_eq!(wire.receive(), None, "{at:?} {fields}: the end");
+        }
+    }
+}
+
 /// PostgreSQL 17 has triggers on logins. What they tell comes to PgBouncer, and on the replication route to Portcullis.
 #[test]
 fn what_a_login_trigger_tells_disturbs_no_login() {

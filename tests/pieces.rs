@@ -215,6 +215,58 @@ fn a_block_of_many_statements_is_one_transaction() {
     }
 }
 
+/// What a program reads from a file and sends as it is: longer than what a worker describes itself, in all its pieces.
+#[test]
+fn a_long_text_goes_in_pieces_too() {
+    for stack in stacks() {
+        let mut wire = acme(&stack);
+        let rows = |note: &str, count| {
+            let rows = vec![format!("('{note}', 'é{}')", "x".repeat(100)); count].join(", ");
+            format!("INSERT INTO notes VALUES {rows}")
+        };
+        stack.direct(
+            "shop",
+            "CREATE TABLE notes (note text, body text, tenant_id text DEFAULT current_setting('app.tenant_id'));
+             GRANT ALL ON notes TO PUBLIC",
+        );
+        let seen = |note: &str| {
+            let sql = format!(
+                "SELECT count(*), min(tenant_id), max(tenant_id) FROM notes WHERE note = '{note}'"
+            );
+            stack.direct("shop", &sql).trim().to_owned()
+        };
+        let (one, two) = (rows("one", 2000), rows("two", 1000));
+        let answer = wire.query(&format!(
+            "BEGIN; {one}; COMMIT; BEGIN; {one}; ROLLBACK; {two}; {SEEN}"
+        ));
+        assert_eq!(
+            (kinds(&answer).as_str(), fine(&answer)),
+            ("CCCCCCCTDCZ", 'I')
+        );
+        assert_eq!(
+            (seen("one"), seen("two")),
+            ("2000|acme|acme".into(), "1000|acme|acme".into())
+        );
+
+        // What is refused in a long piece is refused before anything runs, and an error is where the client wrote it.
+        let refused = format!("BEGIN; {one}; COMMIT; {two}; DROP TABLE notes");
+        assert_eq!(failed(&wire.query(&refused)).1, 'I');
+        let ahead = format!("BEGIN; {two}; {one}; COMMIT; {two}; BEGIN; {two}; SELECT ");
+        let answer = wire.query(&format!("{ahead}nothing; COMMIT"));
+        assert_eq!(failed(&answer), ("42703".into(), 'E'));
+        let error = answer.iter().find(|it| it.kind == b'E').expect("an error");
+        assert_eq!(
+            error.field(b'P'),
+            Some((ahead.chars().count() + 1).to_string())
+        );
+        assert_eq!(fine(&wire.query("ROLLBACK")), 'I');
+        assert_eq!(
+            (seen("one"), seen("two")),
+            ("4000|acme|acme".into(), "2000|acme|acme".into())
+        );
+    }
+}
+
 #[test]
 fn parameters_are_kept_and_set_in_each_of_them() {
     for stack in stacks() {

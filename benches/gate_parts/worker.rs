@@ -215,9 +215,8 @@ fn calls(read: &[u8], who: &Who) -> Duration {
         let taken = taken.expect("no protocol error");
         at += taken.consumed;
         match taken.next {
-            Next::Describe(text) => {
-                let text = &input[text];
-                described = Some(Arc::new(describe_at(text, Depth::Names)));
+            Next::Describe { text, .. } => {
+                described = Some(Arc::new(describe_at(&text, Depth::Names)));
             }
             Next::Pause => {}
             // It has been read.

@@ -24,11 +24,14 @@ databases = ["shop"]
 
 #[derive(Default)]
 struct Watching {
+    judged: Cell<usize>,
     refused: Cell<usize>,
 }
 
 impl Observer for Watching {
-    fn judged(&self, _: &Facts, _: &Decision, _: &[u8]) {}
+    fn judged(&self, _: &Facts, _: &Decision, _: &[u8]) {
+        self.judged.set(self.judged.get() + 1);
+    }
     fn refused(&self, _: &Refusal, _: &[u8]) {
         self.refused.set(self.refused.get() + 1);
     }
@@ -159,7 +162,7 @@ fn the_description_of_a_text_that_was_left_out_is_not_for_the_next_text() {
         let (_, first, next) = attack.client(&input);
         assert_eq!(next, Next::Pause);
         let (_, used, next) = attack.client(&input[first..]);
-        assert!(matches!(next, Next::Describe(_)), "{next:?}");
+        assert!(matches!(next, Next::Describe { .. }), "{next:?}");
         let used = first + used;
         let mut error = Vec::new();
         message(&mut error, b'E', |body| {
@@ -185,7 +188,7 @@ fn a_long_text_too_many_is_refused_and_nothing_else() {
     let mut attack = Attack::new();
     let input = [query(&long), query(&long), query("select 2")].concat();
     let (_, used, next) = attack.client(&input);
-    assert!(matches!(next, Next::Describe(_)), "{next:?}");
+    assert!(matches!(next, Next::Describe { .. }), "{next:?}");
     attack.busy = true;
     let (out, more, next) = attack.client(&input[used..]);
     let reply = String::from_utf8_lossy(&attack.reply).into_owned();
@@ -201,7 +204,7 @@ fn a_long_text_too_many_is_refused_and_nothing_else() {
     assert_eq!(next, Next::Pause);
     let rest = &input[used + more..];
     let (_, _, next) = attack.client(rest);
-    assert!(matches!(next, Next::Describe(_)), "{next:?}");
+    assert!(matches!(next, Next::Describe { .. }), "{next:?}");
     attack.described = Some(Arc::new(describe(long.as_bytes())));
     let (out, _, _) = attack.client(rest);
     assert_eq!(

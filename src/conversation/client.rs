@@ -19,8 +19,8 @@ pub(super) enum Step {
     Hold,
     /// It goes on in the next turn.
     Pause,
-    /// Its text is long; the range counts from the message's start.
-    Describe(std::ops::Range<usize>),
+    /// Its text, or this piece of it, is long.
+    Describe { text: Vec<u8>, goes_on: bool },
     /// Terminate.
     Goodbye(usize),
 }
@@ -33,6 +33,15 @@ pub(super) struct Message<'i> {
     pub at: usize,
     /// As much of it as is there.
     pub bytes: &'i [u8],
+}
+
+impl Step {
+    pub(super) fn describe(text: &[u8]) -> Self {
+        Self::Describe {
+            text: text.to_vec(),
+            goes_on: false,
+        }
+    }
 }
 
 impl<'i> Message<'i> {
@@ -105,7 +114,7 @@ impl Conversation {
                         Step::More(total) => Next::Read { total },
                         Step::Hold => Next::Hold,
                         Step::Pause => Next::Pause,
-                        Step::Describe(text) => Next::Describe(at + text.start..at + text.end),
+                        Step::Describe { text, goes_on } => Next::Describe { text, goes_on },
                         Step::Goodbye(length) => {
                             at += length;
                             Next::Terminate

@@ -61,10 +61,7 @@ impl Conversation {
             return Ok(self.refuse_extended(message, refusal, cx, out));
         }
         let facts = match self.judge(text, Some(types), cx) {
-            Judged::Long => {
-                let start = HEADER + name.len() + 1;
-                return Ok(Step::Describe(start..start + text.len()));
-            }
+            Judged::Long => return Ok(Step::describe(text)),
             Judged::Refused(refusal) => {
                 return Ok(self.refuse_extended(message, refusal, cx, out));
             }
@@ -357,9 +354,16 @@ impl Conversation {
         }
     }
 
-    /// What is kept of prepared statements and portals, or will be if what is in flight succeeds; bytes.
+    /// What is kept of prepared statements and portals, or will be if what is in flight succeeds, and of a Query that
+    /// goes in pieces; bytes.
     pub fn kept_bytes(&self) -> usize {
-        self.named_bytes() + self.names.unnamed_bytes()
+        let pieces = self.pieces.as_ref().map_or(0, |pieces| pieces.bytes());
+        self.named_bytes() + self.names.unnamed_bytes() + pieces
+    }
+
+    /// May so many bytes more be kept?
+    pub(super) fn has_room_for(&self, bytes: usize) -> bool {
+        self.kept_bytes() + bytes <= self.room
     }
 
     fn named_bytes(&self) -> usize {
@@ -388,7 +392,7 @@ impl Conversation {
         if !name.is_empty() && too_many {
             return Some(too_many_names(who));
         }
-        (self.kept_bytes() + more > self.room).then(|| no_memory_left(who))
+        (!self.has_room_for(more)).then(|| no_memory_left(who))
     }
 }
 

@@ -295,7 +295,7 @@ pub(super) fn reaches_for_others(facts: &Facts, who: &Who) -> Option<Box<Refusal
 }
 
 /// A long text that nobody has the time to read: that statement is refused, and its client stays.
-fn too_busy(who: &Who) -> Box<Refusal> {
+pub(super) fn too_busy(who: &Who) -> Box<Refusal> {
     let objection = Objection::new("too many long statements are waiting to be judged")
         .sqlstate(SqlState::INSUFFICIENT_RESOURCES)
         .detail(format!(

@@ -40,7 +40,6 @@ pub mod splice;
 mod unpinned;
 mod virtualised;
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::SqlState;
@@ -164,11 +163,25 @@ pub enum Next {
     Hold,
     /// Others may have the worker first; then come back with the rest.
     Pause,
-    /// The text at this place of the input (counted from its start) is long: describe it off the
-    /// worker, and come back with it in [`Context::described`], or with [`Context::busy`].
-    Describe(Range<usize>),
+    /// A text is long: describe it off the worker, and come back with it in [`Context::described`], or with
+    /// [`Context::busy`].
+    Describe {
+        /// That of the message at the head, or a piece of it.
+        text: Vec<u8>,
+        /// Pieces of the same message have run: it should not fail for want of a place.
+        goes_on: bool,
+    },
     /// The client said goodbye (Terminate is in the output, but for recorded connections).
     Terminate,
+}
+
+impl Next {
+    fn describe(text: &[u8]) -> Self {
+        Self::Describe {
+            text: text.to_vec(),
+            goes_on: false,
+        }
+    }
 }
 
 /// What was done with a run of the client's bytes.
@@ -362,12 +375,13 @@ impl Conversation {
         self.batch == Batch::Open
     }
 
-    /// Is everything that was sent answered, as far as the client has asked for answers?
+    /// Is everything that was sent answered, as far as the client has asked for answers? A Query of which pieces are
+    /// still to be sent is not.
     pub fn is_answered(&self) -> bool {
         if let Some(onlooker) = &self.onlooker {
             return onlooker.is_answered();
         }
-        self.in_flight.is_empty() && self.server_body.remaining == 0
+        self.in_flight.is_empty() && self.server_body.remaining == 0 && !self.is_in_pieces()
     }
 
     /// Nothing is in flight, no transaction is open, no message is half-way: the server connection

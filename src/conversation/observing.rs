@@ -173,7 +173,6 @@ impl Onlooker {
                     Next::Pause
                 }
                 Ok(Some(header)) => match self.look(Message { header, at, bytes }, cx) {
-                    Some(Next::Describe(text)) => Next::Describe(at + text.start..at + text.end),
                     Some(next) => next,
                     None => {
                         cx.described = None;

@@ -9,44 +9,56 @@
 //! Each piece keeps its place: what stands before it in the client's text is blank, so that positions in
 //! errors are the client's. It is judged again, by what is known when its turn comes.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::client::{Message, Step};
+use super::judge::too_busy;
 use super::needs::{joins, moves};
 use super::query::Sending;
 use super::splice::Splice;
 use super::{Context, Conversation, Observer};
 use crate::protocol::TransactionStatus;
-use crate::sql::{Class, Facts, MANY_STATEMENTS, Statement, TransactionControl};
+use crate::sql::{Class, Facts, MANY_STATEMENTS, Statement, TransactionControl, is_long, weight};
 
 /// What is known about the Query at the head of the client's bytes, which goes in pieces.
 #[derive(Debug)]
 pub(super) struct Pieces {
-    /// Of all of it.
+    /// Of all of it, and the bytes that they take.
     whole: Arc<Facts>,
+    bytes: usize,
     /// Statements that were sent.
     sent: usize,
     /// One of them is unanswered.
     running: bool,
     /// The client was given an error: nothing more is sent.
     failed: bool,
+    /// The statements of the piece that was given away to be described.
+    given: Option<Range<usize>>,
 }
 
 impl Pieces {
     /// Of a Query that was judged, and of which nothing was sent yet.
     pub fn new(whole: Arc<Facts>) -> Self {
         Self {
+            bytes: size_of::<Self>() + weight(&whole),
             whole,
             sent: 0,
             running: false,
             failed: false,
+            given: None,
         }
+    }
+
+    /// What is kept of them, but for the text.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 
 impl Conversation {
-    /// The next piece of `pieces`, those of the Query at the head, or its end. Each call describes that piece: what the
-    /// whole took has been another's turn of the worker.
+    /// The next piece of `pieces`, those of the Query at the head, or its end; nothing is in flight. Each call describes that piece, or gives
+    /// it away: what the whole took has been another's turn of the worker.
     pub(super) fn next_piece<O: Observer>(
         &mut self,
         message: Message<'_>,
@@ -56,10 +68,6 @@ impl Conversation {
         out: &mut Splice<'_>,
         reply: &mut Vec<u8>,
     ) -> Step {
-        if !self.in_flight.is_empty() {
-            self.pieces = Some(pieces);
-            return Step::Hold;
-        }
         if pieces.failed {
             return self.drop_message(message);
         }
@@ -75,20 +83,37 @@ impl Conversation {
                 .is_some_and(|last| std::ptr::eq(last, it))
         };
         let within = |it: &Statement| enters(it) && (self.sets_zone(it) || !is_last(it));
-        if begins && !can_be_cut(&whole.statements, open, within) {
+        if begins && !can_be_cut(&whole.statements, text.len(), open, within) {
             return self.refuse_mixed(message, &whole, cx, out, reply);
         }
         let end = end(&whole.statements, pieces.sent, open, enters);
-        let Some(body) = cut(text, &whole.statements, pieces.sent, end) else {
+        let Some(mut body) = cut(text, &whole.statements, pieces.sent..end) else {
             return self.refuse_mixed(message, &whole, cx, out, reply);
         };
-        let facts = cx.facts.describe(body.strip_suffix(b"\0").unwrap_or(&body));
+        let given = pieces.given.take() == Some(pieces.sent..end);
+        let facts = match cx.described.take().filter(|_| given) {
+            Some(facts) => facts,
+            None if !is_long(&body) => cx.facts.describe(&body),
+            None if cx.busy => {
+                return self.refuse_simple(message, too_busy(cx.who), cx, out, reply);
+            }
+            None => {
+                pieces.given = Some(pieces.sent..end);
+                self.pieces = Some(pieces);
+                return Step::Describe {
+                    text: body,
+                    goes_on: !begins,
+                };
+            }
+        };
+        body.push(0);
         let meant = whole.statements.get(pieces.sent..end);
         if !meant.is_some_and(|meant| are_same(&facts, meant)) {
             return self.refuse_mixed(message, &whole, cx, out, reply);
         }
         let refusal = self.judge_again(&facts, cx);
-        if let Some(refusal) = refusal.or_else(|| self.reaches_for_names(&facts, cx.who)) {
+        let refusal = refusal.or_else(|| self.reaches_for_names(&facts, cx.who));
+        if let Some(refusal) = refusal.or_else(|| self.parameters_say_too_much(&facts, cx.who)) {
             return self.refuse_simple(message, refusal, cx, out, reply);
         }
         match self.send_query(None, &body, &facts, cx, out) {
@@ -142,14 +167,20 @@ impl Conversation {
     }
 }
 
+/// Longer texts (bytes) do not go in pieces: looking for the place of each takes as long as all before it.
+pub(super) const LONGEST_IN_PIECES: usize = 1 << 20;
+
 /// More statements that stand alone than this in one text are refused: each piece is as long as all before it.
 const MAX_ALONE: usize = 64;
+/// So are as many of them in a text so long that all of its pieces together could take more bytes than this.
+const MAX_SENT: usize = 16 << 20;
 
-/// Can pieces of their own do what the statements do together? `open`: in a transaction block. Not where modes
+/// Can pieces of their own do what the statements of a text of `length` bytes do together? `open`: in a transaction block. Not where modes
 /// are set, or a block is chained to, outside of a block, nor where a zone that is entered behind its statement
 /// (`enters`) is set there, nor where more statements are one transaction there than a worker describes.
 pub(super) fn can_be_cut(
     statements: &[Statement],
+    length: usize,
     open: bool,
     enters: impl Fn(&Statement) -> bool,
 ) -> bool {
@@ -157,7 +188,8 @@ pub(super) fn can_be_cut(
     let mut open = open;
     let mut together = 0;
     let alone = statements.iter().filter(|it| moves(it) || enters(it));
-    let few = alone.count() <= MAX_ALONE;
+    let alone = alone.count();
+    let few = alone <= MAX_ALONE && alone * length <= MAX_SENT;
     few && statements.iter().all(|statement| {
         let (can, now_open) = match statement.transaction.filter(|_| moves(statement)) {
             None | Some(Savepoint) => {
@@ -202,27 +234,33 @@ fn end(
     }
 }
 
-/// The statements `from` to `end` as the body of a Query, behind as many blanks as characters stand before
-/// them; nothing where they are not where they should be.
-fn cut(text: &[u8], statements: &[Statement], from: usize, end: usize) -> Option<Vec<u8>> {
+/// The text of these statements, behind as many blanks as characters stand before them; nothing where they are not
+/// where they should be.
+fn cut(text: &[u8], statements: &[Statement], piece: Range<usize>) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(text).ok()?;
     let place = |statement: &Statement| {
         let before = (statement.position as usize).checked_sub(1)?;
-        let (place, _) = text.char_indices().nth(before)?;
-        Some((place, before))
+        // Not by `char_indices`, which looks at each.
+        let mut rest = text.chars();
+        if let Some(skipped) = before.checked_sub(1) {
+            rest.nth(skipped)?;
+        }
+        let place = text.len() - rest.as_str().len();
+        (place < text.len()).then_some((place, before))
     };
-    let (start, before) = match from {
+    let (start, before) = match piece.start {
         // With the comments that stand ahead of everything.
         0 => (0, 0),
-        _ => place(statements.get(from)?)?,
+        from => place(statements.get(from)?)?,
     };
-    let end = match statements.get(end) {
+    let end = match statements.get(piece.end) {
         Some(next) => place(next)?.0,
         None => text.len(),
     };
-    let mut body = vec![b' '; before];
-    body.extend_from_slice(text.get(start..end)?.as_bytes());
-    body.push(0);
+    let piece = text.get(start..end)?.as_bytes();
+    let mut body = Vec::with_capacity(before + piece.len() + 1);
+    body.resize(before, b' ');
+    body.extend_from_slice(piece);
     Some(body)
 }
 

@@ -9,12 +9,13 @@ use super::extended::clears_too_late;
 use super::in_flight::Expected;
 use super::injection::QueryForm;
 use super::judge::{Judged, blindly};
-use super::pieces::Pieces;
+use super::names::no_memory_left;
+use super::pieces::{LONGEST_IN_PIECES, Pieces};
 use super::splice::Splice;
 use super::{Batch, Context, Conversation, Fatal, Observer};
 use crate::policy::{Refusal, guards};
 use crate::protocol::frame::{self, HEADER};
-use crate::sql::{Facts, LONG_TEXT};
+use crate::sql::Facts;
 use crate::zone::QUERY_GUARD;
 
 /// What became of a Query that was to be sent.
@@ -39,6 +40,10 @@ impl Conversation {
             let refusal = self.too_long(cx.who);
             return Ok(self.refuse_simple(message, refusal, cx, out, reply));
         }
+        if self.pieces.is_some() && !self.in_flight.is_empty() {
+            // Asked behind each answer, it is not read for that.
+            return Ok(Step::Hold);
+        }
         let Some(body) = message.body() else {
             return Ok(Step::More(message.header.total));
         };
@@ -47,7 +52,7 @@ impl Conversation {
             return Ok(self.next_piece(message, text, pieces, cx, out, reply));
         }
         let facts = match self.judge(text, None, cx) {
-            Judged::Long => return Ok(Step::Describe(HEADER..HEADER + text.len())),
+            Judged::Long => return Ok(Step::describe(text)),
             Judged::Refused(refusal) => {
                 return Ok(self.refuse_simple(message, refusal, cx, out, reply));
             }
@@ -61,20 +66,29 @@ impl Conversation {
                 Sending::Sent => Step::Done(message.header.total),
                 Sending::Wait => Step::Hold,
                 Sending::Refused(refusal) => self.refuse_simple(message, refusal, cx, out, reply),
-                Sending::Mixed if text.len() > LONG_TEXT => {
+                Sending::Mixed if self.batch == Batch::Open || text.len() > LONGEST_IN_PIECES => {
                     self.refuse_mixed(message, &facts, cx, out, reply)
                 }
-                Sending::Mixed if !self.in_flight.is_empty() => Step::Hold,
-                Sending::Mixed if self.batch == Batch::Open => {
-                    self.refuse_mixed(message, &facts, cx, out, reply)
-                }
-                // From here on nothing but its pieces is sent, until its end or the connection's.
                 Sending::Mixed => {
-                    self.pieces = Some(Box::new(Pieces::new(facts)));
-                    Step::Pause
+                    let pieces = Pieces::new(facts);
+                    if self.has_room_for(pieces.bytes()) {
+                        self.begin_pieces(pieces)
+                    } else {
+                        let refusal = no_memory_left(cx.who);
+                        self.refuse_simple(message, refusal, cx, out, reply)
+                    }
                 }
             },
         )
+    }
+
+    /// From here on nothing but its pieces is sent, until its end or the connection's.
+    fn begin_pieces(&mut self, pieces: Pieces) -> Step {
+        self.pieces = Some(Box::new(pieces));
+        match self.in_flight.is_empty() {
+            true => Step::Pause,
+            false => Step::Hold,
+        }
     }
 
     /// Refuses a text that begins or ends transactions, or sets a signed zone, among other statements.

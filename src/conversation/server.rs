@@ -288,14 +288,10 @@ impl Conversation {
         let moves = self.in_flight.moves().map(<[Move]>::to_vec);
         let left_out = self.leaves_out();
         let step = self.message_failed(head, fields.sqlstate, observer, out, to_server)?;
+        let about_name = !left_out && is_about_name(fields.sqlstate);
         Ok(match (step, moves) {
-            (Step::Carry, _) if !left_out && is_about_name(fields.sqlstate) => {
-                let replaced = self.by_the_clients_name(header, bytes, out);
-                if replaced {
-                    Step::Replaced
-                } else {
-                    Step::Carry
-                }
+            (Step::Carry, _) if about_name && self.by_the_clients_name(header, bytes, out) => {
+                Step::Replaced
             }
             (Step::Carry, Some(moves)) if !left_out => move_position_by(&moves, header, bytes, out),
             (step, _) => step,

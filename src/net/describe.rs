@@ -14,6 +14,8 @@ const QUEUE: usize = 64;
 /// So many of them leave a login the rest of the places, however many of its own wait; and so many places are its own.
 const SHARED: usize = QUEUE / 2;
 const OWN: usize = 4;
+/// More places, for pieces of texts of which others have run: to refuse one of those undoes nothing of what was committed.
+const GOING_ON: usize = 64;
 /// Threads.
 const THREADS: usize = 2;
 /// The parser recurses; the depth is bounded by its own check of the stack.
@@ -34,10 +36,14 @@ struct Waiting {
 
 impl Waiting {
     /// False: there is no place for it.
-    fn push(&mut self, login: &str, job: Job) -> bool {
+    fn push(&mut self, login: &str, job: Job, goes_on: bool) -> bool {
         let mine = self.logins.iter_mut().find(|(name, _)| **name == *login);
         let own = mine.as_ref().map_or(0, |(_, jobs)| jobs.len());
-        if self.count >= QUEUE || (self.count >= SHARED && own >= OWN) {
+        let none_left = match goes_on {
+            true => self.count >= QUEUE + GOING_ON,
+            false => self.count >= QUEUE || (self.count >= SHARED && own >= OWN),
+        };
+        if none_left {
             return false;
         }
         match mine {
@@ -83,15 +89,16 @@ impl DescribePool {
         Ok(pool)
     }
 
-    /// Queues a text of a login, to be described as closely as `depth` says. `None`: there is no place for it.
+    /// Queues a text of a login, to be described as closely as `depth` says. `goes_on`: it belongs to one that has begun
+    /// to run. `None`: there is no place for it.
     pub fn submit(
         &self,
         login: &str,
-        text: &[u8],
+        text: Vec<u8>,
         depth: Depth,
+        goes_on: bool,
     ) -> Option<oneshot::Receiver<Arc<Facts>>> {
         let (answer, receiver) = oneshot::channel();
-        let text = text.to_vec();
         let job = Job {
             text,
             depth,
@@ -99,7 +106,7 @@ impl DescribePool {
         };
         let (waiting, come) = &*self.waiting;
         let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.push(login, job).then(|| {
+        waiting.push(login, job, goes_on).then(|| {
             come.notify_one();
             receiver
         })
@@ -162,7 +169,7 @@ mod tests {
     }
 
     fn push(waiting: &mut Waiting, login: &str) -> bool {
-        waiting.push(login, job(login).0)
+        waiting.push(login, job(login).0, false)
     }
 
     fn count(waiting: &mut Waiting, login: &str) -> usize {
@@ -181,7 +188,13 @@ mod tests {
         assert_eq!(first, ["greedy", "other", "greedy", "other"]);
         let all = (0..100).map(|number| count(&mut waiting, &number.to_string()));
         assert_eq!(all.sum::<usize>() + SHARED + OWN - 4, QUEUE);
-        assert_eq!(std::iter::from_fn(|| waiting.pop()).count(), QUEUE);
+        // Who has begun finds one all the same.
+        let going_on = (0..100).filter(|_| waiting.push("greedy", job("greedy").0, true));
+        assert_eq!(going_on.count(), GOING_ON);
+        assert_eq!(
+            std::iter::from_fn(|| waiting.pop()).count(),
+            QUEUE + GOING_ON
+        );
         assert!(waiting.logins.is_empty() && waiting.count == 0);
         assert!(push(&mut waiting, "greedy"));
     }

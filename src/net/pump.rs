@@ -458,7 +458,7 @@ impl Pump {
             Next::Read { .. } => {}
             Next::Hold => self.waiting = Waiting::Answers,
             Next::Pause => self.waiting = Waiting::Again,
-            Next::Describe(text) => self.describe(&input[text]),
+            Next::Describe { text, goes_on } => self.describe(text, goes_on),
             Next::Terminate => {
                 self.leaving = true;
                 self.pay(cx)?;
@@ -468,10 +468,11 @@ impl Pump {
         Ok(taken.consumed)
     }
 
-    fn describe(&mut self, text: &[u8]) {
+    fn describe(&mut self, text: Vec<u8>, goes_on: bool) {
         let depth = self.worker.facts.borrow().depth();
         let login = &self.who().login.name;
-        self.waiting = match self.worker.shared.describe.submit(login, text, depth) {
+        let pool = &self.worker.shared.describe;
+        self.waiting = match pool.submit(login, text, depth, goes_on) {
             Some(receiver) => Waiting::Description(receiver),
             None => {
                 self.busy = true;

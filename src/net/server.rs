@@ -305,8 +305,8 @@ impl Talk {
             ("the server behind refused the login".to_owned(), None)
         };
         // Who has no room or goes down says nothing about the proof: a client may come again.
-        let sqlstate = match &fields.sqlstate[..2] {
-            b"53" | b"57" if !mismatch => SqlState::from_bytes(fields.sqlstate),
+        let sqlstate = match fields.sqlstate.get(..2) {
+            Some(b"53" | b"57") if !mismatch => SqlState::from_bytes(fields.sqlstate),
             _ => SqlState::IDENTITY,
         };
         NoServer {

@@ -201,12 +201,12 @@ impl Driver {
                 }
             };
             assert!(taken.consumed <= self.from_client.len());
-            if let Next::Describe(text) = &taken.next {
-                described = Some(Arc::new(describe(&self.from_client[text.clone()])));
+            if let Next::Describe { text, .. } = &taken.next {
+                described = Some(Arc::new(describe(text)));
             }
             self.from_client.drain(..taken.consumed);
             match taken.next {
-                Next::Describe(_) | Next::Pause => {}
+                Next::Describe { .. } | Next::Pause => {}
                 Next::Read { .. } => return,
                 Next::Hold => {
                     self.waiting = true;

@@ -245,8 +245,7 @@ impl<'w> Player<'w> {
             );
             self.to_server.extend_from_slice(splice.finish());
             let taken = taken.map_err(|fatal| fatal.message)?;
-            if let Next::Describe(text) = &taken.next {
-                let text = &self.from_client[text.clone()];
+            if let Next::Describe { text, .. } = &taken.next {
                 let facts = describe_at(text, self.facts.depth());
                 described = Some(Arc::new(facts));
             }

@@ -1,6 +1,7 @@
 //! Queries that go in pieces, and texts that take long to be described.
 
 use super::*;
+use crate::conversation::pieces::LONGEST_IN_PIECES;
 
 /// The worst texts of 32 kB take some milliseconds to describe: no call describes more than that together.
 #[test]
@@ -111,7 +112,7 @@ fn no_piece_is_of_many_statements() {
     let input = query(&format!("begin;{}commit", "select a;".repeat(many)));
     let mut attack = with_parameters();
     let (_, _, next) = attack.client(&input);
-    assert!(matches!(next, Next::Describe(_)), "{next:?}");
+    assert!(matches!(next, Next::Describe { .. }), "{next:?}");
     attack.described = Some(Arc::new(describe(&input[5..input.len() - 1])));
     assert_eq!(attack.client(&input).2, Next::Pause);
     let mut pieces = Vec::new();
@@ -139,6 +140,89 @@ fn no_piece_is_of_many_statements() {
         attack.client(&query(&text));
         attack.client(&query(&text));
         assert_eq!(attack.refused(), refused, "{many}");
+    }
+}
+
+/// A long piece is described by others, as its whole has been, and by nobody's description but its own.
+#[test]
+fn a_long_piece_is_given_away() {
+    let long = format!("select '{}'", "x".repeat(LONG_TEXT));
+    let sql = format!("begin; {long}; commit");
+    let input = query(&sql);
+    let begun = || {
+        let mut attack = with_parameters();
+        let whole = Next::describe(sql.as_bytes());
+        assert_eq!(attack.client(&input).2, whole);
+        attack.described = Some(Arc::new(describe(sql.as_bytes())));
+        assert_eq!(attack.client(&input).2, Next::Pause);
+        // The first is short: what was described of something else is not about it.
+        attack.described = Some(Arc::new(describe(b"drop table orders")));
+        let (out, _, next) = attack.client(&input);
+        assert_eq!((&*last_query(&out), next), ("begin; ", Next::Hold));
+        attack.server(&[answers(&out), ended("BEGIN", b'T')].concat());
+        let (out, used, next) = attack.client(&input);
+        assert_eq!((out, used), (vec![], 0));
+        let Next::Describe {
+            text: piece,
+            goes_on: true,
+        } = next
+        else {
+            panic!("{next:?}");
+        };
+        assert_eq!(piece, format!("       {long}; ").into_bytes());
+        (attack, piece)
+    };
+
+    let (mut attack, piece) = begun();
+    attack.described = Some(Arc::new(describe(&piece)));
+    let (out, used, next) = attack.client(&input);
+    assert_eq!((last_query(&out).into_bytes(), used), (piece, 0));
+    assert_eq!(next, Next::Hold);
+    // The whole, and BEGIN.
+    assert_eq!((attack.facts.misses(), attack.refused()), (2, 0));
+
+    // Nobody has the time: the block fails.
+    let (mut attack, _) = begun();
+    attack.busy = true;
+    let (out, used, _) = attack.client(&input);
+    assert_eq!((kinds(&out), used), (b"ES".to_vec(), input.len()));
+    assert_eq!(attack.refused(), 1);
+
+    // Behind what runs it is judged once, and not at each of its rows.
+    let mut attack = Attack::new();
+    attack.client(&query("select 1"));
+    let sets = query(&format!("begin; set work_mem = '1MB'; {long}; commit"));
+    assert!(matches!(attack.client(&sets).2, Next::Describe { .. }));
+    attack.described = Some(Arc::new(describe(&sets[5..sets.len() - 1])));
+    assert_eq!(attack.client(&sets).2, Next::Hold);
+    let judged = attack.watching.judged.get();
+    for _ in 0..3 {
+        let (out, used, next) = attack.client(&sets);
+        assert_eq!((out, used, next), (vec![], 0, Next::Hold));
+        assert!(attack.described.is_none());
+    }
+    assert_eq!(attack.watching.judged.get(), judged);
+    attack.server(&ended("SELECT 1", b'I'));
+    let (out, ..) = attack.client(&sets);
+    assert_eq!(last_query(&out), "begin; ");
+
+    // Longer ones do not go in pieces, nor those whose pieces would be many and long.
+    for (length, alone, refused) in [
+        (LONGEST_IN_PIECES, 2, 0),
+        (LONGEST_IN_PIECES + 1, 2, 1),
+        (LONGEST_IN_PIECES, 16, 0),
+        (LONGEST_IN_PIECES, 18, 1),
+        (LONGEST_IN_PIECES / 4, 64, 0),
+        (LONGEST_IN_PIECES / 4, 66, 1),
+    ] {
+        let sql = format!("{}--", "begin; commit; ".repeat(alone / 2));
+        let sql = format!("{sql}{}", "x".repeat(length - sql.len()));
+        let mut attack = with_parameters();
+        attack.described = Some(Arc::new(describe(sql.as_bytes())));
+        if attack.client(&query(&sql)).2 == Next::Pause {
+            attack.client(&query(&sql));
+        }
+        assert_eq!(attack.refused(), refused, "{length} {alone}");
     }
 }
 

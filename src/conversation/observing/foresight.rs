@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::conversation::choice::Choice;
 use crate::conversation::needs::{joined, moves, needs_zone};
-use crate::conversation::pieces::can_be_cut;
+use crate::conversation::pieces::{LONGEST_IN_PIECES, can_be_cut};
 use crate::conversation::reading::{self, Keeps};
 use crate::conversation::{Origins, Setup};
 use crate::policy::Chosen;
@@ -271,7 +271,7 @@ impl Foresight {
     }
 
     /// Would a Query have to be sent in pieces, and cannot be? `long`: it is too long for that.
-    pub fn cannot_be_cut(&self, facts: &Facts, long: bool) -> bool {
+    pub fn cannot_be_cut(&self, facts: &Facts, length: usize) -> bool {
         let several = facts.statements.len() > 1;
         let moves = facts.statements.iter().any(moves);
         let is_one = !self.in_transaction && joined(facts);
@@ -281,7 +281,8 @@ impl Foresight {
             && moves
             && !is_one
             && sets
-            && (long || !can_be_cut(&facts.statements, self.in_transaction, |_| false))
+            && (length > LONGEST_IN_PIECES
+                || !can_be_cut(&facts.statements, length, self.in_transaction, |_| false))
     }
 
     /// Is the server connection handed on?

@@ -160,12 +160,12 @@ impl Connection {
                 let taken = taken.expect("nothing is an error");
                 sent.extend_from_slice(out.finish());
                 assert!(reply.is_empty());
-                if let Next::Describe(text) = &taken.next {
-                    described = Some(Arc::new(describe(&held[text.clone()])));
+                if let Next::Describe { text, .. } = &taken.next {
+                    described = Some(Arc::new(describe(text)));
                 }
                 held.drain(..taken.consumed);
                 match taken.next {
-                    Next::Describe(_) | Next::Pause => {}
+                    Next::Describe { .. } | Next::Pause => {}
                     Next::Hold => panic!("nothing is held back"),
                     Next::Read { .. } | Next::Terminate => break,
                 }

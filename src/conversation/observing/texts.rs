@@ -1,6 +1,5 @@
 //! Query, Parse and Bind, judged as they would be where the policy enforces.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::foresight::Meaning;
@@ -13,15 +12,15 @@ use crate::policy::guards::zone_not_granted;
 use crate::policy::{Chosen, Guard, Objection, Refusal, State, decide, decide_command, guards};
 use crate::protocol::TransactionStatus;
 use crate::protocol::frame::{HEADER, cstr};
-use crate::sql::{Class, Facts, LONG_TEXT, is_long, walsender};
+use crate::sql::{Class, Facts, is_long, walsender};
 
 /// No types are declared.
 const NO_TYPES: &[u8] = &[0, 0];
 
 /// Why a text is not described here.
 enum Unread {
-    /// It is long, and at this place in the message: to be described elsewhere first.
-    Long(Range<usize>),
+    /// It is long: to be described elsewhere first.
+    Long,
     /// Nobody has the time.
     Never,
 }
@@ -86,7 +85,7 @@ impl Onlooker {
         }
         match described(&parts, cx) {
             Ok(facts) => self.judge(&parts, &facts, cx),
-            Err(Unread::Long(place)) => return Some(Next::Describe(place)),
+            Err(Unread::Long) => return Some(Next::describe(parts.text)),
             // What nobody has read may be anything: its name is known, and nothing else of it.
             Err(Unread::Never) if kind == b'P' => {
                 let _ = self.foresight.parsed(parts.name, None);
@@ -123,8 +122,7 @@ impl Onlooker {
             .or_else(|| self.reaches_for_names(facts, cx))
             .or_else(|| self.deallocates_nothing(facts, cx))
             .or_else(|| {
-                let cut = parts.types.is_none()
-                    && self.foresight.cannot_be_cut(facts, text.len() > LONG_TEXT);
+                let cut = parts.types.is_none() && self.foresight.cannot_be_cut(facts, text.len());
                 cut.then(|| Box::new(guards::zone_required::among_others(cx.who, facts)))
             });
         if let Some(refusal) = &other {
@@ -270,13 +268,9 @@ fn described<O: Observer>(
     if !is_long(text) {
         return Ok(cx.facts.describe(text));
     }
-    let start = match parts.types {
-        Some(_) => HEADER + parts.name.len() + 1,
-        None => HEADER,
-    };
     match cx.facts.get(text) {
         Some(facts) => Ok(facts),
         None if cx.busy => Err(Unread::Never),
-        None => Err(Unread::Long(start..start + text.len())),
+        None => Err(Unread::Long),
     }
 }

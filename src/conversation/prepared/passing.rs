@@ -103,8 +103,11 @@ impl Conversation {
         };
         let own = name.parts()[0];
         let connection = &own[..NAME_LENGTH];
-        let mut places = message.windows(own.len());
-        let Some(at) = places.position(|it| it.starts_with(connection)) else {
+        let is_own = |it: &[u8]| {
+            let number = it.strip_prefix(connection);
+            number.is_some_and(|number| number.iter().all(u8::is_ascii_hexdigit))
+        };
+        let Some(at) = message.windows(own.len()).position(is_own) else {
             return false;
         };
         frame::message(out.insert(), header.kind, |out| {
