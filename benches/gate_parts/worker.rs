@@ -91,6 +91,35 @@ fn long_texts() -> Vec<(&'static str, String)> {
                 format!("drop table orders_{number};")
             }),
         ),
+        (
+            "100 functions of 1000 settings",
+            many(100, &|number| {
+                let settings = " set a=1".repeat(1000);
+                format!("create function f{number}() returns int{settings} language sql as '';")
+            }),
+        ),
+        (
+            "25 queries of 1000 set_config",
+            many(25, &|_| {
+                let calls = vec!["set_config('a.b','1',false)"; 1000].join(",");
+                format!("select {calls};")
+            }),
+        ),
+        (
+            "25 queries of 1000 others",
+            many(25, &|number| {
+                let call = |at: usize| format!("set_config('a.{number}_{at}','1',true)");
+                let calls: Vec<String> = (0..1000).map(call).collect();
+                format!("select {};", calls.join(","))
+            }),
+        ),
+        (
+            "1000 queries of 25 set_config",
+            many(1000, &|_| {
+                let calls = vec!["set_config('a.b','1',false)"; 25].join(",");
+                format!("select {calls};")
+            }),
+        ),
     ]
 }
 
