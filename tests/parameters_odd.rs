@@ -10,7 +10,7 @@ mod parameters {
 use parameters::pair::Step;
 use parameters::scripts::{same, same_with};
 
-use Step::{Bound, Query};
+use Step::{Batch, Bound, Query, Simple};
 
 #[test]
 fn odd_forms_of_set_do_the_same() {
@@ -247,4 +247,46 @@ fn how_long_a_parameter_is_set_may_be_bound() {
             ],
         ]);
     }
+}
+
+#[test]
+fn a_transaction_may_begin_with_show() {
+    const SERIALIZABLE: Step = Query("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE");
+    let begin = |show: &'static str| [Query("BEGIN"), Query(show), SERIALIZABLE];
+    let end = [
+        Query("SHOW transaction_isolation"),
+        Query("SHOW Sort_Mem"),
+        Query("SELECT current_setting('work_mem')"),
+        Query("COMMIT"),
+    ];
+    let of = |set: &'static str, show| [&[Query(set)], &begin(show)[..], &end].concat();
+    let scripts = [
+        of("SELECT 1", "SHOW TRANSACTION ISOLATION LEVEL"),
+        of("SELECT 1", "show timezone"),
+        of(
+            "SET work_mem = '1MB'",
+            "SHOW \"Standard_Conforming_Strings\"",
+        ),
+        of("SET work_mem = '1MB'", "SHOW transaction_isolation"),
+        of("SET default_transaction_read_only = on", "SHOW work_mem"),
+        vec![
+            Query("SET default_transaction_isolation = 'repeatable read'"),
+            Query("BEGIN"),
+            Query("SHOW TRANSACTION ISOLATION LEVEL"),
+            Query("SHOW transaction_read_only"),
+            Query("COMMIT"),
+            Query("SHOW transaction_isolation"),
+        ],
+        vec![Batch(&[
+            "BEGIN",
+            "SHOW search_path",
+            "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+            "SELECT 1",
+            "COMMIT",
+        ])],
+        vec![Simple(
+            "BEGIN; SHOW search_path; SET TRANSACTION READ ONLY; SHOW transaction_read_only; COMMIT",
+        )],
+    ];
+    same(&scripts.each_ref().map(|script| &script[..]));
 }

@@ -15,7 +15,8 @@ use super::choice::Choice;
 use super::keeping::Keeping;
 use super::modes;
 use super::needs::{
-    declares_alone, depends_on, joined, moves, needs_zone, resets_all, runs_alone, runs_deferred,
+    declares_alone, depends_on, joined, matters_to, moves, resets_all, runs_alone, runs_deferred,
+    shows_other,
 };
 use super::parameters::Parameters;
 use super::reading::{self, Behind, Keeps, Rewrite};
@@ -291,11 +292,31 @@ impl Injection {
     /// Does a prefix matter for what the statement does? `goes_on`: its transaction may go on behind it.
     fn matters(&self, facts: &Facts, goes_on: bool) -> bool {
         let parameters = self.parameters.as_ref();
-        needs_zone(facts)
+        self.needs(facts)
             || self.owes_zone_to(facts)
             || parameters.is_some_and(|it| match &*facts.statements {
                 [alone] if runs_alone(alone) => depends_on(alone, it.record()),
                 _ => it.bear_on(facts, goes_on),
+            })
+    }
+
+    /// Does a prefix bear on the rows that the statement reads or writes, or on what it shows?
+    pub(super) fn needs(&self, facts: &Facts) -> bool {
+        let needs = |it: &Statement| matters_to(it) && !shows_other(it, |name| self.bears_on(name));
+        facts.undescribed.is_some() || facts.statements.iter().any(needs)
+    }
+
+    /// Does it bear on what SHOW of this parameter tells, or may it, for all that is known by now?
+    fn bears_on(&self, shown: &str) -> bool {
+        let mut zone = self.zone.iter().flat_map(|it| it.values());
+        let record = self.parameters.as_ref().map(|it| it.record());
+        let default = modes::default_of(shown);
+        let is_open = reading::is_kept(shown) || default.is_some();
+        (is_open && self.is_unanswered())
+            || zone.any(|(name, _)| name.eq_ignore_ascii_case(shown))
+            || record.is_some_and(|record| {
+                let has = |name: &str| record.value(name).is_some();
+                has(shown) || default.is_some_and(has)
             })
     }
 

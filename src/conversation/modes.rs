@@ -15,6 +15,12 @@ pub const DEFERRABLE: &str = "default_transaction_deferrable";
 /// All of them.
 pub const DEFAULTS: [&str; 3] = [ISOLATION, READ_ONLY, DEFERRABLE];
 
+/// That of the running transaction's mode with this name: `transaction_isolation`.
+pub fn default_of(mode: &str) -> Option<&'static str> {
+    let mut defaults = DEFAULTS.into_iter();
+    defaults.find(|it| it.strip_prefix("default_") == Some(mode))
+}
+
 /// Does it set or reset any of them? The running transaction has the modes that were the defaults when it began.
 pub fn sets_default(facts: &Facts) -> bool {
     let mut touches = facts.statements.iter().flat_map(|it| &it.parameters);

@@ -102,6 +102,17 @@ fn takes_no_snapshot(statement: &Statement) -> bool {
     !classes.is_empty() && classes.minus(NONE).is_empty() && statement.functions.is_empty()
 }
 
+/// Does SHOW tell something that no prefix sets? Not of a parameter that `is_set` by it, nor of one that somebody has
+/// made up: zones are such.
+pub fn shows_other(statement: &Statement, is_set: impl Fn(&str) -> bool) -> bool {
+    let other = |shown: &ParameterName| match shown {
+        ParameterName::Named(name) => !name.contains('.') && !is_set(name),
+        ParameterName::All | ParameterName::Dynamic => false,
+    };
+    let shown = statement.details.shows.as_deref();
+    statement.classes == ClassSet::of(Class::Show) && shown.is_some_and(other)
+}
+
 /// Does PostgreSQL take a snapshot already to read it, so that no SET TRANSACTION may follow?
 pub fn is_analyzed(facts: &Facts) -> bool {
     const READ: ClassSet = ClassSet::of(Class::Read)

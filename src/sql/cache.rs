@@ -287,6 +287,10 @@ fn cost_of_details(details: &Details) -> usize {
     let by_name = details.by_name.iter();
     let by_name = by_name
         .map(|touch| size_of::<NameTouch>() + touch.name.iter().map(|it| it.len()).sum::<usize>());
+    let shows = details.shows.iter().map(|shown| match &**shown {
+        ParameterName::Named(name) => size_of_val(&**shown) + name.len(),
+        ParameterName::All | ParameterName::Dynamic => size_of_val(&**shown),
+    });
     let bound = details.bound.iter();
     let bound = bound.map(|bound| size_of::<Bounds>() + size_of_val::<[Bound]>(&bound.0));
     let temporary = details.temporary_table.iter().map(|table| {
@@ -314,6 +318,7 @@ fn cost_of_details(details: &Details) -> usize {
         + by_name.sum::<usize>()
         + temporary.sum::<usize>()
         + role.sum::<usize>()
+        + shows.sum::<usize>()
         + details
             .takes_away
             .iter()

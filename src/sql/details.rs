@@ -6,7 +6,7 @@ use std::fmt;
 use super::by_name::NameTouch;
 use super::takes_away::TakesAway;
 use super::temporary::TemporaryTable;
-use super::{Bounds, Localized};
+use super::{Bounds, Localized, ParameterName};
 
 /// How closely a text is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -207,7 +207,7 @@ pub struct Details {
     /// opinions say so. Of a statement by itself: not in EXPLAIN ANALYZE or CREATE SCHEMA.
     pub temporary_table: Option<Box<TemporaryTable>>,
     /// Extensions it names, up to 100; an empty name stands for all further ones.
-    pub extensions: Vec<ExtensionTouch>,
+    pub extensions: Box<[ExtensionTouch]>,
     /// SET ROLE, SET SESSION AUTHORIZATION, however spelled, and `set_config` of either. A computed
     /// name of a parameter could be that of a role, too: see the statement's parameters.
     pub role: Option<Box<RoleTouch>>,
@@ -222,6 +222,8 @@ pub struct Details {
     pub by_name: Option<Box<NameTouch>>,
     /// Modes of the transaction that BEGIN, START TRANSACTION or SET TRANSACTION names.
     pub modes: Modes,
+    /// SHOW: of which parameter.
+    pub shows: Option<Box<ParameterName>>,
     /// The first thing that it takes away from code that still runs. Never of a query: what the
     /// functions of one do cannot be seen.
     pub takes_away: Option<Box<TakesAway>>,

@@ -1,10 +1,10 @@
 //! The details that the top of a statement shows, from PostgreSQL's tree: temporary objects, INTO,
-//! row locks, extensions.
+//! row locks, extensions, what SHOW shows.
 
 use pg_raw_parse::raw::ObjectType::*;
 use pg_raw_parse::{Node, nodes};
 
-use super::{Details, ExtensionAct, ExtensionTouch};
+use super::{Details, ExtensionAct, ExtensionTouch, ParameterName, settings};
 
 /// `relpersistence` of what is temporary (PostgreSQL's `catalog/pg_class.h`).
 pub(super) const TEMPORARY: u8 = b't';
@@ -46,7 +46,17 @@ pub(super) fn utility(node: Node<'_>, details: &mut Details) {
         _ => None,
     };
     details.temporary |= temporary == Some(true);
+    if let Node::VariableShowStmt(show) = node {
+        details.shows = show.name().map(shown).map(Box::new);
+    }
     extension(node, details);
+}
+
+fn shown(name: &str) -> ParameterName {
+    match name {
+        "all" => ParameterName::All,
+        name => settings::named(name.to_owned()),
+    }
 }
 
 fn is_temporary(relation: &nodes::RangeVar) -> bool {
@@ -73,13 +83,14 @@ fn named_temporary<'a>(mut names: impl Iterator<Item = &'a nodes::String>) -> bo
 }
 
 fn extension(node: Node<'_>, details: &mut Details) {
+    let mut found = Vec::new();
     let mut add = |name: Option<&str>, act| {
-        let name = match details.extensions.len() {
+        let name = match found.len() {
             0..MAX_EXTENSIONS => name.unwrap_or_default(),
             MAX_EXTENSIONS => "",
             _ => return,
         };
-        details.extensions.push(ExtensionTouch {
+        found.push(ExtensionTouch {
             name: name.into(),
             act,
         });
@@ -106,8 +117,9 @@ fn extension(node: Node<'_>, details: &mut Details) {
                 add(name.as_str(), ExtensionAct::Drop);
             }
         }
-        _ => {}
+        _ => return,
     }
+    details.extensions = found.into();
 }
 
 fn version<'a>(options: impl Iterator<Item = &'a nodes::DefElem>) -> Option<Box<str>> {

@@ -157,6 +157,10 @@ impl Sequence {
         const FAILURES: [&str; 3] = ["SELECT 1/0", "SELECT nothing", "SET work_mem = 'no'"];
         let mut all = vec!["ROLLBACK".to_owned(), self.one_of(&BEGINS).to_owned()];
         for _ in 0..=self.below(3) {
+            // Of what nobody sets, so that nothing has to be said ahead of it.
+            if self.below(3) == 0 {
+                all.push("SHOW server_encoding".to_owned());
+            }
             if self.below(3) == 0 {
                 all.push(self.one_of(&OF_TRANSACTION).to_owned());
             }

@@ -262,13 +262,13 @@ mod tests {
             row_lock: true,
             into: true,
             temporary: true,
-            extensions: vec![ExtensionTouch {
+            extensions: Box::new([ExtensionTouch {
                 name: "hstore".into(),
                 act: ExtensionAct::Create {
                     cascade: true,
                     version: Some("1.8".into()),
                 },
-            }],
+            }]),
             role: Some(Box::new(RoleTouch {
                 role: Some("admin".into()),
                 local: true,

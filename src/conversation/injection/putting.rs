@@ -3,7 +3,7 @@
 use super::Injection;
 use crate::conversation::choice::Choice;
 use crate::conversation::entering::{Enter, Entering};
-use crate::conversation::needs::{matters_to, needs_zone};
+use crate::conversation::needs::matters_to;
 use crate::conversation::parameters::Parameters;
 use crate::sql::{Facts, SavepointAct, Statement};
 use crate::zone::signed::Signer;
@@ -166,7 +166,7 @@ impl Injection {
             let savepoint = it.details.savepoint.as_ref();
             savepoint.is_some_and(|it| it.act != SavepointAct::Set)
         };
-        let matters = |facts: &Facts| needs_zone(facts) && !facts.statements.iter().all(goes_back);
+        let matters = |facts: &Facts| self.needs(facts) && !facts.statements.iter().all(goes_back);
         let behind = self.entering().is_some_and(Entering::is_behind);
         let sets = |facts: &Facts| self.choice.as_ref().is_some_and(|it| it.sets(facts));
         (self.cleared && self.zone.is_some() && facts.is_none_or(matters))

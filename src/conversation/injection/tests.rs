@@ -1,6 +1,7 @@
 //! When a prefix is due.
 
 use super::*;
+use crate::conversation::needs::needs_zone;
 use crate::policy::Who;
 use crate::sql::describe;
 use crate::zone::signed::Unsigned;
@@ -155,6 +156,29 @@ fn what_takes_no_snapshot_needs_no_zone() {
         "selec 1",
     ] {
         assert!(needs_zone(&describe(text.as_bytes())), "{text}");
+    }
+}
+
+#[test]
+fn show_draws_the_zone_where_it_could_tell_it() {
+    let injection = in_a_zone();
+    for (text, matters) in [
+        ("show transaction isolation level", false),
+        ("show timezone", false),
+        ("show timezone; show \"Sort_Mem\"", false),
+        ("show all", true),
+        ("show app.tenant_id", true),
+        ("show \"App\".\"Tenant_Id\"", true),
+        ("show made.up", true),
+        ("show timezone; select 1", true),
+        ("show", true),
+    ] {
+        let facts = describe(text.as_bytes());
+        assert_eq!(
+            injection.due_at_bind(&facts, false, false),
+            matters,
+            "{text}"
+        );
     }
 }
 

@@ -8,14 +8,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::conversation::choice::Choice;
-use crate::conversation::needs::{joined, moves, needs_zone};
+use crate::conversation::needs::{joined, matters_to, moves, shows_other};
 use crate::conversation::pieces::{LONGEST_IN_PIECES, can_be_cut};
 use crate::conversation::reading::{self, Keeps};
 use crate::conversation::{Origins, Setup};
 use crate::policy::Chosen;
 use crate::protocol::TransactionStatus;
 use crate::sql::{
-    Class, Facts, ParameterName, ParameterTouch, ParameterUse, TransactionControl, weight,
+    Class, Facts, ParameterName, ParameterTouch, ParameterUse, Statement, TransactionControl,
+    weight,
 };
 
 /// Names of prepared statements that are known.
@@ -316,7 +317,10 @@ impl Foresight {
     }
 
     fn prefix(&self, facts: &Facts) -> Option<Change> {
-        if self.armed || self.failed || facts.is_empty_query() || !needs_zone(facts) {
+        // Which parameters the client has is not known here.
+        let needs = |it: &Statement| matters_to(it) && !shows_other(it, |_| self.has_parameters);
+        let matters = facts.undescribed.is_some() || facts.statements.iter().any(needs);
+        if self.armed || self.failed || !matters {
             return None;
         }
         match self {

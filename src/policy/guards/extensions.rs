@@ -168,10 +168,10 @@ min_version = { citus = "13.2-1" }
     fn touches(name: &str, act: ExtensionAct) -> Facts {
         message(vec![Statement {
             details: Details {
-                extensions: vec![ExtensionTouch {
+                extensions: Box::new([ExtensionTouch {
                     name: name.into(),
                     act,
-                }],
+                }]),
                 ..Details::default()
             },
             ..statement("CREATE EXTENSION", &[Class::Ddl])

@@ -191,7 +191,7 @@ fn extensions_are_named_as_the_server_stores_them() {
         ("comment on extension a is 'create extension b'", Vec::new()),
         ("select extension from create_extension", Vec::new()),
     ] {
-        assert_eq!(details(text).extensions, expected, "{text}");
+        assert_eq!(*details(text).extensions, *expected, "{text}");
     }
 }
 
