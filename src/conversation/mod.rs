@@ -22,6 +22,7 @@ mod in_flight;
 mod injection;
 mod judge;
 mod keeping;
+mod lookups;
 mod modes;
 mod names;
 mod needs;
