@@ -316,6 +316,67 @@ fn a_stolen_token_enters_no_transaction_that_has_a_zone() {
     });
 }
 
+/// Notices of what Portcullis says beside the client, and what PostgreSQL adds to an error of that.
+#[test]
+fn neither_notices_nor_errors_tell_a_token() {
+    const LOUD: [(&str, &str); 4] = [
+        ("client_min_messages", "log"),
+        ("debug_print_plan", "on"),
+        ("debug_print_parse", "on"),
+        ("log_parameter_max_length_on_error", "-1"),
+    ];
+    // A token's first letters, as text and as the bytes of a constant in a plan.
+    const TOKEN: [&str; 2] = ["pz1.", "112 122 49 46"];
+    let tells = |all: &[Message]| {
+        let told = all.iter().filter(|it| matches!(it.kind, b'N' | b'E'));
+        let mut told = told.map(|it| String::from_utf8_lossy(&it.body).into_owned());
+        told.find(|text| TOKEN.iter().any(|token| text.contains(token)))
+    };
+    each(stacks(), |stack, database| {
+        let durations = |to: &str| {
+            stack.direct(database, &format!("ALTER SYSTEM {to}"));
+            stack.direct(database, "SELECT pg_reload_conf()");
+        };
+        durations("SET log_min_duration_statement = 0");
+        for (login, run) in ["picky", "own", "shop_acme"]
+            .into_iter()
+            .flat_map(|it| ways().map(|run| (it, run)))
+        {
+            let mut wire = log_in(stack, login, database, &[]);
+            let mut all = Vec::new();
+            for (name, value) in LOUD {
+                all.extend(run(&mut wire, &format!("SET {name} = '{value}'")));
+            }
+            let zones: &[&str] = match login {
+                "shop_acme" => &[],
+                _ => &[
+                    "SET LOCAL app.tenant_id = 'acme'",
+                    "SET LOCAL app.tenant_id = 'globex'",
+                ],
+            };
+            for _ in 0..8 {
+                all.extend(run(&mut wire, "BEGIN"));
+                for zone in zones {
+                    all.extend(run(&mut wire, zone));
+                    all.extend(run(&mut wire, SEEN));
+                }
+                all.extend(run(&mut wire, SEEN));
+                all.extend(run(&mut wire, "ROLLBACK"));
+            }
+            // Another notice passes.
+            let heard = all.iter().filter(|it| it.kind == b'N').count();
+            let notices = run(&mut wire, "ROLLBACK");
+            assert!(notices.iter().any(|it| it.kind == b'N'), "{notices:?}");
+            let other = error(&all).and_then(|it| it.field(b'M'));
+            let zones_met = other.as_deref() == Some("this transaction is in another zone");
+            assert_eq!(tells(&all), None, "{login}");
+            assert!(zones.is_empty() || zones_met, "{login} {other:?}");
+            assert_eq!(heard, 0, "{login}");
+        }
+        durations("RESET log_min_duration_statement");
+    });
+}
+
 /// Two clients with one server connection between them, in forms and orders that change.
 #[test]
 fn two_zones_on_one_connection_never_meet() {

@@ -131,9 +131,12 @@ return encode(convert_to(session_user::text, 'UTF8'), 'hex') || '.'
 -- pz1.<key id>.<issued>.<nonce>.<zone>.<session_user in hex>.<database in hex>
 --
 -- The first call of a transaction wins; another one for the same zone changes nothing.
+--
+-- Its caller hears no notice of what runs in it: with debug_print_plan, which everybody may set, the key
+-- would be a constant of a plan.
 create or replace function portcullis.enter(token text) returns void
 language plpgsql strict security definer parallel unsafe
-set search_path = pg_catalog, pg_temp as $$
+set search_path = pg_catalog, pg_temp set client_min_messages = error as $$
 declare
     part text[] := string_to_array(token, '.');
     k portcullis.key;

@@ -4,11 +4,12 @@
 use super::in_flight::Expected as E;
 use super::injection::Injection;
 use super::positions::{move_position, move_position_by};
-use super::server::{Step, out_of_step};
+use super::server::{MAX_ERROR, Step, out_of_step};
 use super::splice::Splice;
 use super::{Conversation, Fatal, Observer};
 use crate::error::SqlState;
-use crate::protocol::frame::Header;
+use crate::protocol::error_fields;
+use crate::protocol::frame::{HEADER, Header};
 
 impl Conversation {
     /// The next message, of which `bytes` has the beginning at least.
@@ -65,6 +66,17 @@ impl Conversation {
         head: Option<E>,
         out: &mut Splice<'_>,
     ) -> Step {
+        // What is bound in a statement of ours may be a token, and its duration is told when it is over.
+        let ours = head.is_some_and(E::is_unknown);
+        let signs = self.injection.as_ref().is_some_and(|it| it.signs());
+        if ours || signs {
+            let Some(beginning) = bytes.get(HEADER..header.total.min(MAX_ERROR)) else {
+                return Step::More;
+            };
+            if (ours && signs) || error_fields::read(beginning).is_for_the_log() {
+                return Step::Swallow;
+            }
+        }
         match head {
             Some(E::GuardedRow | E::GuardedTag | E::Guarded) => move_position(header, bytes, out),
             Some(E::Planned | E::PlannedOwn) => self.move_position_in_plan(header, bytes, out),

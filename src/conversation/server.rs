@@ -260,10 +260,10 @@ impl Conversation {
         if fields.ends_connection() {
             observer.server_error(fields.sqlstate);
             self.farewell = true;
-            return Ok(if self.is_replaceable() {
-                Step::Swallow
-            } else {
-                Step::Carry
+            return Ok(match head {
+                _ if self.is_replaceable() => Step::Swallow,
+                Some(head) if head.is_unknown() => bare(header, bytes, out),
+                _ => Step::Carry,
             });
         }
         if !head.is_some_and(Expected::is_about_pool) {
@@ -290,6 +290,7 @@ impl Conversation {
         let step = self.message_failed(head, fields.sqlstate, observer, out, to_server)?;
         let about_name = !left_out && is_about_name(fields.sqlstate);
         Ok(match (step, moves) {
+            (Step::Carry, _) if !left_out && head.is_unknown() => bare(header, bytes, out),
             (Step::Carry, _) if about_name && self.by_the_clients_name(header, bytes, out) => {
                 Step::Replaced
             }
@@ -391,6 +392,13 @@ impl Conversation {
 /// Is it an error that names a prepared statement, and says no place in a text?
 fn is_about_name(sqlstate: &[u8]) -> bool {
     matches!(sqlstate, UNKNOWN_STATEMENT | b"42P05")
+}
+
+/// An error of something of which the client knows nothing: what was bound there, a token perhaps, is no matter of its own.
+fn bare(header: Header, bytes: &[u8], out: &mut Splice<'_>) -> Step {
+    let there = bytes.len().min(header.total).min(MAX_ERROR);
+    error_fields::put_bare(out.insert(), &bytes[..there]);
+    Step::Replaced
 }
 
 /// The server said something that nothing in flight explains: from here on nobody knows what

@@ -16,6 +16,11 @@ pub struct Fields<'a> {
 }
 
 impl Fields<'_> {
+    /// LOG, DEBUG5 to DEBUG1: of a notice, that it is what the server writes into its log.
+    pub fn is_for_the_log(&self) -> bool {
+        self.severity == b"LOG" || self.severity.starts_with(b"DEBUG")
+    }
+
     /// FATAL or PANIC: the server closes the connection after it.
     pub fn ends_connection(&self) -> bool {
         matches!(self.severity, b"FATAL" | b"PANIC")
@@ -42,6 +47,25 @@ pub fn read(mut body: &[u8]) -> Fields<'_> {
         body = rest;
     }
     fields
+}
+
+/// Appends an ErrorResponse with the fields of this one that tell about no statement (severity, code, message, detail and
+/// hint), as far as `message`, or its beginning, has them whole: PostgreSQL puts bound values into the context.
+pub fn put_bare(out: &mut Vec<u8>, message: &[u8]) {
+    frame::message(out, b'E', |out| {
+        let mut body = message.get(HEADER..).unwrap_or_default();
+        while let Some((&kind, rest)) = body.split_first() {
+            let Some((value, rest)) = cstr(rest).filter(|_| kind != 0) else {
+                break;
+            };
+            body = rest;
+            if matches!(kind, b'S' | b'V' | b'C' | b'M' | b'D' | b'H') {
+                out.push(kind);
+                frame::put_cstr(out, value);
+            }
+        }
+        out.push(0);
+    });
 }
 
 /// Appends `message` (a whole ErrorResponse or NoticeResponse) with field `P` as `moved` says: from the
@@ -99,6 +123,19 @@ mod tests {
         assert_eq!(read(b""), Fields::default());
         assert_eq!(read(b"C420"), Fields::default());
         assert_eq!(read(b"C42P01\0Mno").sqlstate, b"42P01");
+    }
+
+    #[test]
+    fn a_bare_error_has_no_context() {
+        let whole = error(b"SERROR\0VERROR\0C42501\0Mno\0Wwith $1 = 'x'\0qselect\0Hask\0P3\0\0");
+        let mut out = Vec::new();
+        put_bare(&mut out, &whole);
+        assert_eq!(out, error(b"SERROR\0VERROR\0C42501\0Mno\0Hask\0\0"));
+        for cut in 0..whole.len() {
+            out.clear();
+            put_bare(&mut out, &whole[..cut]);
+            assert!(out.ends_with(b"\0") && out.len() <= whole.len(), "{cut}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::support::message::column;
 use crate::support::signed::{DATABASES, each};
 use crate::support::{OnEveryVersion, Wire};
-use crate::{NOTES, acme, attempt, options, shows_nothing_of_others, stacks, straight};
+use crate::{NOTES, acme, attempt, enter, options, shows_nothing_of_others, stacks, straight};
 
 /// Statements of shop_acme, run in zone acme and in none. `MARK` is globex's mark.
 const ATTACKS: &[&str] = &[
@@ -152,4 +152,51 @@ fn startup_options_and_role_settings_do_not_set_the_mark() {
         let mut wire = Wire::login_with(&login, crate::support::Transport::Plain, &[option]);
         assert_eq!(column(&wire.query("SELECT count(*) FROM orders")), ["0"]);
     }
+}
+
+/// The key is a constant in plans of what is called inside, and a client may have plans told.
+#[test]
+fn no_notice_tells_the_key() {
+    const LOUD: [&str; 6] = [
+        "client_min_messages = debug5",
+        "debug_print_parse = on",
+        "debug_print_rewritten = on",
+        "debug_print_plan = on",
+        "debug_pretty_print = off",
+        "log_parameter_max_length_on_error = -1",
+    ];
+    // Eight bytes of either pad of the key, as a plan and as a query would tell them.
+    let told = [49, 91].map(|byte: u8| {
+        [
+            format!("{byte} ").repeat(8),
+            format!("{byte:02x}").repeat(8),
+        ]
+    });
+    each(stacks(), |stack, database| {
+        for mode in ["auto", "force_custom_plan", "force_generic_plan"] {
+            let loud = LOUD.map(|it| format!("SET LOCAL {it};\n")).concat();
+            let script = format!(
+                "BEGIN;\n{loud}SET LOCAL plan_cache_mode = {mode};\n{}{NOTES}{NOTES}{}{NOTES}COMMIT;",
+                acme(database),
+                enter(
+                    "pz1.k1.1.00000000000000000000000000000000.61.\
+                    0000000000000000000000000000000000000000000000000000000000000000"
+                ),
+            );
+            let answer = attempt(stack, database, &script);
+            assert!(answer.stdout.contains("anvil,skates"), "{answer:?}");
+            assert!(
+                answer.stderr.contains("LOG:  00000: plan:"),
+                "it is loud: {answer:?}"
+            );
+            for bytes in told.iter().flatten() {
+                let at = answer.stderr.find(bytes.as_str());
+                assert!(
+                    at.is_none(),
+                    "{database} {mode} {:?}",
+                    at.map(|at| &answer.stderr[at.saturating_sub(400)..at + 50])
+                );
+            }
+        }
+    });
 }

@@ -137,6 +137,12 @@ impl Expected {
         READING.contains(&self)
     }
 
+    /// Something of ours, of which the client knows nothing?
+    pub fn is_unknown(self) -> bool {
+        let cleans = matches!(self, Self::CleanupClose | Self::CleanupSync);
+        self.is_prefix() || self.is_reading() || cleans || self == Self::Question
+    }
+
     /// Part of the zone prefix?
     pub fn is_prefix(self) -> bool {
         PREFIX.contains(&self)

@@ -42,6 +42,12 @@ impl Injection {
         self.armed && self.entering().is_none_or(Entering::has_entered)
     }
 
+    /// Is anything entered with tokens?
+    pub fn signs(&self) -> bool {
+        let fixed = self.zone.as_ref().and_then(|it| it.entry());
+        fixed.is_some() || self.entering().is_some()
+    }
+
     fn entering(&self) -> Option<&Entering> {
         self.choice.as_ref()?.entering()
     }
