@@ -254,6 +254,80 @@ fn a_terminated_batch_and_a_goodbye_in_one_write() {
     }
 }
 
+/// As straight at PostgreSQL, whether the client waits for the end or has closed its side at once.
+#[test]
+fn what_stands_ahead_of_a_goodbye_is_done() {
+    let query = |text: &str| message::query(text);
+    let extended = |text: &str| extended(text, &[]);
+    let copy = [
+        query("COPY notes (body) FROM STDIN"),
+        message::copy_data(b"a copy\n"),
+        message::copy_done(),
+    ];
+    let cases: [(&str, usize, Vec<u8>); 9] = [
+        ("a copy", 1, copy.concat()),
+        ("a query", 1, query(&insert("a query"))),
+        (
+            "slow",
+            1,
+            query("INSERT INTO notes (body) SELECT 'slow' FROM pg_sleep(0.3)"),
+        ),
+        (
+            "three",
+            3,
+            [(); 3].map(|()| query(&insert("three"))).concat(),
+        ),
+        (
+            "a transaction",
+            1,
+            ["BEGIN", &insert("a transaction"), "COMMIT"]
+                .map(query)
+                .concat(),
+        ),
+        (
+            "a batch",
+            1,
+            [extended(&insert("a batch")), message::sync()].concat(),
+        ),
+        ("open", 0, ["BEGIN", &insert("open")].map(query).concat()),
+        ("no sync", 0, extended(&insert("no sync"))),
+        (
+            "a query ahead",
+            1,
+            [
+                query(&insert("a query ahead")),
+                extended(&insert("a query ahead")),
+            ]
+            .concat(),
+        ),
+    ];
+    for stack in stacks() {
+        for (name, expected, sent) in &cases {
+            for closes in [false, true] {
+                fine(&plain(&stack).query("DELETE FROM notes WHERE true"));
+                let mut wire = plain(&stack);
+                wire.send(&[&sent[..], &message::terminate()].concat());
+                match closes {
+                    true => drop(wire),
+                    false => drop(wire.receive_to_end()),
+                }
+                // The pool's connection is free again, behind whatever was done on it.
+                if closes {
+                    std::thread::sleep(Duration::from_millis(600));
+                }
+                assert_eq!(count(&stack, name), *expected, "{name}, closes {closes}");
+            }
+        }
+        // A COPY that is not ended ends with the client.
+        let mut wire = plain(&stack);
+        wire.send(&message::query("COPY notes (body) FROM STDIN"));
+        wire.receive_until(b'G');
+        wire.send(&[message::copy_data(b"copied\n"), message::terminate()].concat());
+        wire.receive_to_end();
+        assert_eq!(count(&stack, "copied"), 0);
+    }
+}
+
 #[test]
 fn notices_and_parameters_come_as_from_the_server() {
     for stack in stacks() {

@@ -12,7 +12,7 @@ return 'mark1.' || key_id || '.' || zone || '.' || pg_backend_pid()::text || '.'
 -- The zone in hex, or null. Not in parallel workers: their process id is another. No notices: see enter().
 create or replace function portcullis.marked() returns text
 language plpgsql stable parallel restricted security definer
-set search_path = pg_catalog, pg_temp set client_min_messages = error as $$
+set search_path = pg_catalog, pg_temp set client_min_messages = error set debug_print_plan = off as $$
 declare
     part text[] := string_to_array(current_setting('portcullis.mark', true), '.');
     k portcullis.key;

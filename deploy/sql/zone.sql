@@ -132,11 +132,11 @@ return encode(convert_to(session_user::text, 'UTF8'), 'hex') || '.'
 --
 -- The first call of a transaction wins; another one for the same zone changes nothing.
 --
--- Its caller hears no notice of what runs in it: with debug_print_plan, which everybody may set, the key
--- would be a constant of a plan.
+-- Nobody is told the plans of what runs in it, where the key can be a constant: its caller by no notice, the
+-- server's log by debug_print_plan, which everybody may set.
 create or replace function portcullis.enter(token text) returns void
 language plpgsql strict security definer parallel unsafe
-set search_path = pg_catalog, pg_temp set client_min_messages = error as $$
+set search_path = pg_catalog, pg_temp set client_min_messages = error set debug_print_plan = off as $$
 declare
     part text[] := string_to_array(token, '.');
     k portcullis.key;
@@ -191,7 +191,7 @@ begin
     if not pg_try_advisory_xact_lock(('x' || left(part[4], 16))::bit(64)::bigint) then
         raise exception 'zone token is in use' using errcode = '42501';
     end if;
-    perform portcullis.mark(k, part[5]);
+    told := portcullis.mark(k, part[5]);
 end
 $$;
 

@@ -188,6 +188,9 @@ impl Conversation {
             b'F' => self.call(message, cx, out, reply),
             b'X' => {
                 let whole = exact(message, HEADER)?;
+                if self.waits_to_leave() {
+                    return Ok(Step::Hold);
+                }
                 // PgBouncer would let go of the server at once, and what runs there could not be
                 // cancelled any more: with a migration session the shell says goodbye.
                 if !self.record {
@@ -199,6 +202,13 @@ impl Conversation {
                 "invalid frontend message type {kind}"
             ))),
         }
+    }
+
+    /// Does Terminate wait for answers? PgBouncer lets go of the server when it reads it, and may not have sent on what
+    /// stands ahead. A batch without Sync ends unanswered, and so does a COPY that the client has not ended.
+    fn waits_to_leave(&self) -> bool {
+        let copies = (self.copy.active || self.in_flight.has_copy_in()) && !self.copy.ended;
+        self.in_flight.has_ended_batches() && !copies && !self.streaming && !self.record
     }
 
     /// Carries the message, as much of it as is there; the rest follows unread.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Exit, Pump};
 use crate::net::standing::Circumstances;
 use crate::net::stream::{Backlog, End};
+use crate::protocol::frame::TERMINATE;
 
 /// How often it is looked whether a client is still there, of which there is more to read than is read.
 const LOOK: Duration = Duration::from_secs(1);
@@ -126,14 +127,19 @@ impl Pump {
     /// While a message waits the client is not read. If it ends its side now, that is what it is where
     /// nothing waits: it is gone, whatever of it was not read yet, and what runs for it is not waited
     /// for. Costs no system call. An end that TCP still keeps behind more than the sockets hold is not seen
-    /// until TCP gives the client up.
+    /// until TCP gives the client up. Who has said goodbye has not vanished: what it sent ahead of that is to be done.
     pub(super) fn held_back(&mut self, cx: &mut Context<'_>) -> Result<(), Exit> {
         match self.client.poll_end(cx) {
-            End::Reached => return Err(Exit::ClientGone),
-            End::NotYet => {}
+            End::Reached if !self.said_goodbye() => return Err(Exit::ClientGone),
+            End::Reached | End::NotYet => {}
             // Behind what is unread the end wakes nobody.
             End::Behind => self.stall.wake_within(LOOK, cx),
         }
         Ok(())
+    }
+
+    /// Is the last that has been read of the client Terminate? In a migration session what runs ends with the client.
+    fn said_goodbye(&self) -> bool {
+        self.session.is_none() && self.from_client.bytes().ends_with(TERMINATE)
     }
 }
