@@ -13,8 +13,12 @@ use crate::sql::{
 /// send between two users, and whatever comes next gets the zone again.
 ///
 /// A login that chooses its zone may set and reset it, where the value can be read: which one it may
-/// be is asked by `zone-not-granted`.
+/// be is asked by `zone-not-granted`. Nobody may set the mark that a signed zone can be.
 pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
+    if let Some(statement) = facts.statements.iter().find(|it| marks(it, who)) {
+        let message = "parameters called \"portcullis\" belong to Portcullis";
+        return Some(Objection::new(message).at(statement.position));
+    }
     let chooses = who.grant().is_some();
     let too_late = match chooses {
         // What it gives back is set to nothing behind it.
@@ -45,6 +49,12 @@ pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
             ))
             .at(statement.position),
     )
+}
+
+/// Does it set or reset `portcullis.mark`, or what is called like it? (`deploy/sql`)
+fn marks(statement: &Statement, who: &Who) -> bool {
+    let own = |name: &ParameterName| matches!(name, ParameterName::Named(name) if name.starts_with("portcullis."));
+    who.zone_is_guarded() && statement.parameters.iter().any(|touch| own(&touch.name))
 }
 
 /// The objection to a zone that cannot be read before it is set.
@@ -205,6 +215,25 @@ mod tests {
                 MESSAGE,
             );
         }
+    }
+
+    #[test]
+    fn nobody_sets_the_mark_of_a_signed_zone() {
+        let message = "parameters called \"portcullis\" belong to Portcullis";
+        let who = [acme(), chooser("values = \"any\"")];
+        for text in [
+            "set local portcullis.mark = 'k1.6163.00'",
+            "select set_config('Portcullis.Mark', 'k1.6163.00', true)",
+            "reset \"portcullis\".mark",
+        ] {
+            let facts = crate::sql::describe(text.as_bytes());
+            for who in &who {
+                assert_refused(&facts, who, CHOSEN, Guard::ZoneParameter, message);
+            }
+        }
+        let facts = crate::sql::describe(b"set local portcullism.ark = 'x'");
+        who.iter()
+            .for_each(|who| assert_allowed(&facts, who, CHOSEN));
     }
 
     #[test]
