@@ -63,6 +63,7 @@ impl Client<'_> {
             Some(("pool taken", sql)) => self.pool_taken(sql).into(),
             Some(("table locked", sql)) => self.table_locked(sql).into(),
             Some(("half closed", sql)) => self.half_closed(sql).into(),
+            Some(("goodbye", sql)) => self.goodbye(sql).into(),
             Some(("pipeline", sql)) => {
                 let (one, two) = sql.split_once("; ").expect("two statements");
                 self.pipeline(one, two)
@@ -187,6 +188,13 @@ impl Client<'_> {
         let answer = self.say(sql);
         fine(&holder.query("ROLLBACK"));
         answer
+    }
+
+    /// A statement, and Terminate right behind it.
+    fn goodbye(&mut self, sql: &str) -> Vec<Message> {
+        let sent = [by(self.protocol, sql), message::terminate()].concat();
+        self.wire.send(&sent);
+        self.wire.receive_to_end()
     }
 
     /// The client ends its sending side while the statement waits for `pg_advisory_xact_lock(72707371)`.
