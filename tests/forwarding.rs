@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use support::message::{self, Message, column, error, extended, failed, fine, kinds};
 use support::notes::{count, insert, plain};
+use support::process::wait_until;
 use support::shared::stacks;
 use support::{NEW, OLD, Stack, StackOptions, Transport, Wire};
 
@@ -304,16 +305,15 @@ fn what_stands_ahead_of_a_goodbye_is_done() {
     for stack in stacks() {
         for (name, expected, sent) in &cases {
             for closes in [false, true] {
-                fine(&plain(&stack).query("DELETE FROM notes WHERE true"));
+                fine(&plain(&stack).query(&format!("DELETE FROM notes WHERE body = '{name}'")));
                 let mut wire = plain(&stack);
                 wire.send(&[&sent[..], &message::terminate()].concat());
                 match closes {
                     true => drop(wire),
                     false => drop(wire.receive_to_end()),
                 }
-                // The pool's connection is free again, behind whatever was done on it.
                 if closes {
-                    std::thread::sleep(Duration::from_millis(600));
+                    wait_until("it is done", || count(&stack, name) == *expected);
                 }
                 assert_eq!(count(&stack, name), *expected, "{name}, closes {closes}");
             }

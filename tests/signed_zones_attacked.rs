@@ -11,6 +11,7 @@ mod zones {
 }
 
 use support::message::{Message, column, error, extended, failed, fine};
+use support::process::wait_until;
 use support::shop::SEEN;
 use support::signed::{MINUTE, key, token_of};
 use support::{Stack, StackOptions, Transport, Wire, ways};
@@ -338,6 +339,11 @@ fn neither_notices_nor_errors_tell_a_token() {
             stack.direct(database, "SELECT pg_reload_conf()");
         };
         durations("SET log_min_duration_statement = 0");
+        let mut loud = straight(stack, database);
+        fine(&loud.query("SET client_min_messages = log"));
+        wait_until("durations are told", || {
+            loud.query("SELECT 1").iter().any(|it| it.kind == b'N')
+        });
         for (login, run) in ["picky", "own", "shop_acme"]
             .into_iter()
             .flat_map(|it| ways().map(|run| (it, run)))

@@ -166,9 +166,6 @@ impl Conversation {
         if injection.is_some_and(|i| i.due_at_bind(&prepared.facts, named, failed)) {
             self.put_prefix(&prepared.facts, cx, out);
         }
-        if !failed {
-            self.put_lookups(&prepared.facts, out);
-        }
         let anew = prepared::is_described_next(message, portal);
         let ours = self.parse_as_bound(&statement, &mut prepared, out);
         let called = ours.unwrap_or_else(|| self.say_again(name, &statement, anew, out));

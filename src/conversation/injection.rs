@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use super::choice::Choice;
 use super::keeping::Keeping;
-use super::lookups::{self, looks_up};
 use super::modes;
 use super::needs::{
     declares_alone, depends_on, joined, matters_to, moves, resets_all, runs_alone, runs_deferred,
@@ -53,14 +52,10 @@ pub struct Injection {
     pub parameters: Option<Box<Parameters>>,
     /// The prefix was sent in the transaction that the next statement runs in.
     armed: bool,
-    /// What names are looked up by was said in it ahead of the prefix.
-    looked_up: bool,
     /// The next statement runs in an explicit transaction.
     in_transaction: bool,
     /// Something was sent in that transaction that reads or writes.
     has_run: bool,
-    /// Anything was sent in it.
-    has_executed: bool,
     /// Something was set in that transaction that decides how texts are read.
     reads_otherwise: bool,
     /// RESET ALL took the zone from the transaction; what was bound before it would run without.
@@ -116,10 +111,8 @@ impl Injection {
             reads_only,
             parameters: None,
             armed: false,
-            looked_up: false,
             in_transaction: false,
             has_run: false,
-            has_executed: false,
             reads_otherwise: false,
             cleared: false,
             savepoints: 0,
@@ -345,26 +338,8 @@ impl Injection {
     /// or whether it is understood?
     pub fn must_know(&self, facts: &Facts) -> bool {
         let due = self.removes_names && self.injects();
-        let matters = self.matters(facts, true) || modes::sets_default(facts) || looks_up(facts);
+        let matters = self.matters(facts, true) || modes::sets_default(facts);
         (self.is_unanswered() || due) && !self.is_settled_in() && matters
-    }
-
-    /// What has to be said ahead of LOCK or SET CONSTRAINTS that is being sent, where the prefix has not said it.
-    pub fn look_up(&mut self, facts: &Facts) -> Vec<Behind<'static>> {
-        let parameters = self.parameters.as_ref();
-        let due = !self.armed && !self.looked_up;
-        match parameters.filter(|_| due && looks_up(facts) && !self.is_alone(facts)) {
-            Some(parameters) => {
-                self.looked_up = true;
-                lookups::said(parameters.to_set())
-            }
-            None => Vec::new(),
-        }
-    }
-
-    /// Is it a transaction of its own? LOCK fails there, as it would not behind something of ours.
-    fn is_alone(&self, facts: &Facts) -> bool {
-        facts.statements.len() == 1 && !self.in_transaction && !self.has_executed
     }
 
     /// Would a name of ours not be understood?

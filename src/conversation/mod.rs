@@ -22,7 +22,6 @@ mod in_flight;
 mod injection;
 mod judge;
 mod keeping;
-mod lookups;
 mod modes;
 mod names;
 mod needs;

@@ -1,7 +1,6 @@
 //! What a statement needs of the prefix, and what it does to it.
 
 use super::injection::shared::decides;
-use super::lookups::is_about_constraints;
 use super::modes;
 use super::record::Record;
 use crate::sql::{
@@ -62,6 +61,17 @@ pub fn runs_deferred(statement: &Statement) -> bool {
     use TransactionControl::{Commit, TwoPhase};
     matches!(statement.transaction, Some(Commit { .. } | TwoPhase))
         || is_about_constraints(statement)
+}
+
+/// SET CONSTRAINTS can run triggers at once, but only those of statements that got the prefix themselves.
+fn is_about_constraints(statement: &Statement) -> bool {
+    statement.tag == "SET CONSTRAINTS" && statement.classes == ClassSet::of(Class::Transaction)
+}
+
+/// LOCK waits as long as `lock_timeout` says for what it finds along the `search_path`, and SET CONSTRAINTS finds what it
+/// names there.
+pub fn looks_up(statement: &Statement, record: &Record) -> bool {
+    (statement.classes.has(Class::Lock) || is_about_constraints(statement)) && record.sets_own()
 }
 
 /// DISCARD ALL runs alone, in no transaction, or not at all.

@@ -12,6 +12,7 @@ use super::choice::Choice;
 use super::entering::{Enter, Entering};
 use super::injection::shared::ReadUnder;
 use super::modes::{self, Ended, Running};
+use super::needs::looks_up;
 use super::reading::{self, Behind, Keeps, Move, Sent};
 use super::record::Record;
 use crate::protocol::frame::only_value;
@@ -147,8 +148,7 @@ impl Parameters {
         self.to_set().all(|(it, _)| it == name)
     }
 
-    /// What a prefix would set.
-    pub fn to_set(&self) -> impl Iterator<Item = (&str, &str)> {
+    fn to_set(&self) -> impl Iterator<Item = (&str, &str)> {
         let applied = self.record.applied();
         applied.filter(|(name, _)| !contains(&self.touched, name))
     }
@@ -183,7 +183,7 @@ impl Parameters {
         // DISCARD ALL runs alone or not at all.
         let mut statements = facts.statements.iter().filter(|it| it.tag != "DISCARD ALL");
         let touches = |it: &Statement| it.parameters.iter().any(depends);
-        statements.any(|it| touches(it) || snapshot(it))
+        statements.any(|it| touches(it) || looks_up(it, &self.record) || snapshot(it))
     }
 
     /// The prefix is being sent. `zone`: what is to be set beside the parameters.

@@ -144,7 +144,6 @@ impl Conversation {
         if matches!(form, QueryForm::Prefixed | QueryForm::PrefixedGuarded) {
             self.put_prefix(facts, cx, out);
         }
-        let looks_up = !failed && self.put_lookups(facts, out);
         self.put_query(whole, body, facts, form, out);
         // PostgreSQL makes none for a text without a statement.
         if !facts.statements.is_empty() {
@@ -156,7 +155,7 @@ impl Conversation {
         self.note_names(facts);
         self.may_unpin(facts);
         if let Some(injection) = &mut self.injection {
-            injection.queried(facts, looks_up || form != QueryForm::Verbatim, failed);
+            injection.queried(facts, form, failed);
         }
         if self.record {
             let text = body.strip_suffix(b"\0").unwrap_or(body);

@@ -293,7 +293,7 @@ fn returns<'r>(
 }
 
 /// A constant that is the same whether or not backslashes escape: behind a RESET the role's own default may say so.
-pub fn quoted(text: &str) -> String {
+fn quoted(text: &str) -> String {
     if !text.contains('\\') {
         return format!("'{}'", text.replace('\'', "''"));
     }

@@ -197,20 +197,6 @@ impl Conversation {
         }
     }
 
-    /// What LOCK and SET CONSTRAINTS need ahead of them; true: something is said.
-    pub(super) fn put_lookups(&mut self, facts: &Facts, out: &mut Splice<'_>) -> bool {
-        let Some(injection) = &mut self.injection else {
-            return false;
-        };
-        let said = injection.look_up(facts);
-        for one in &said {
-            injection.put_behind(out.insert(), one);
-            injection.begin_parameters().ask(one);
-            self.in_flight.push_reading();
-        }
-        !said.is_empty()
-    }
-
     /// Sends a Query that sets parameters, or whose answers change them, in its local form; false: it
     /// is an ordinary one.
     pub(super) fn put_planned(

@@ -53,9 +53,9 @@ pub(super) fn utility(node: Node<'_>, details: &mut Details) {
 }
 
 fn shown(name: &str) -> ParameterName {
-    match name {
-        "all" => ParameterName::All,
-        name => settings::named(name.to_owned()),
+    match name.eq_ignore_ascii_case("all") {
+        true => ParameterName::All,
+        false => settings::named(name.to_owned()),
     }
 }
 

@@ -167,6 +167,7 @@ fn show_draws_the_zone_where_it_could_tell_it() {
         ("show timezone", false),
         ("show timezone; show \"Sort_Mem\"", false),
         ("show all", true),
+        ("show \"All\"", true),
         ("show app.tenant_id", true),
         ("show \"App\".\"Tenant_Id\"", true),
         ("show made.up", true),

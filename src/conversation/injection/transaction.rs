@@ -1,7 +1,7 @@
 //! What was sent, and what that does to the transaction that the next statement runs in.
 
-use super::Injection;
 use super::shared::reads_otherwise;
+use super::{Injection, QueryForm};
 use crate::conversation::modes::Ended;
 use crate::conversation::needs::{clears, may_remove_names, needs_zone};
 use crate::protocol::TransactionStatus;
@@ -77,7 +77,6 @@ impl Injection {
             }
         }
         self.has_run |= needs_zone(facts);
-        self.has_executed = true;
     }
 
     /// Can what follows in the same batch be in another transaction than what stands before the statement?
@@ -94,8 +93,7 @@ impl Injection {
     /// What was set in the transaction is gone with it.
     fn transaction_ended(&mut self, how: Ended) {
         self.armed = false;
-        self.looked_up = false;
-        (self.has_run, self.has_executed) = (false, false);
+        self.has_run = false;
         self.reads_otherwise = false;
         self.savepoints = 0;
         if let Some(choice) = &mut self.choice {
@@ -106,11 +104,10 @@ impl Injection {
         }
     }
 
-    /// A simple Query was sent; `behind_ours`: something of ours stands ahead of it; `failed`: in a transaction that is known
-    /// to have failed.
-    pub fn queried(&mut self, facts: &Facts, behind_ours: bool, failed: bool) {
-        if behind_ours {
-            // If that fails the Query is skipped without ReadyForQuery: know before going on.
+    /// A simple Query was sent in `form`; `failed`: in a transaction that is known to have failed.
+    pub fn queried(&mut self, facts: &Facts, form: QueryForm, failed: bool) {
+        if form != QueryForm::Verbatim {
+            // If the prefix fails the Query is skipped without ReadyForQuery: know before going on.
             self.unsettled = true;
         }
         self.executed(facts, failed);

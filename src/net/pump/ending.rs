@@ -11,6 +11,10 @@ use crate::protocol::frame::TERMINATE;
 /// How often it is looked whether a client is still there, of which there is more to read than is read.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How long what a client has sent ahead of its goodbye is waited for, since the last answer, once it has closed its side:
+/// its place in the pool is somebody else's.
+const LAST_WISH: Duration = Duration::from_secs(10);
+
 impl Pump {
     /// What was owed to the client when the pump stopped.
     pub fn owed_to_client(&mut self) -> Backlog {
@@ -127,11 +131,15 @@ impl Pump {
     /// While a message waits the client is not read. If it ends its side now, that is what it is where
     /// nothing waits: it is gone, whatever of it was not read yet, and what runs for it is not waited
     /// for. Costs no system call. An end that TCP still keeps behind more than the sockets hold is not seen
-    /// until TCP gives the client up. Who has said goodbye has not vanished: what it sent ahead of that is to be done.
+    /// until TCP gives the client up. Who has said goodbye has not vanished: what it sent ahead of that is to be done, if it does not
+    /// take long.
     pub(super) fn held_back(&mut self, cx: &mut Context<'_>) -> Result<(), Exit> {
         match self.client.poll_end(cx) {
-            End::Reached if !self.said_goodbye() => return Err(Exit::ClientGone),
-            End::Reached | End::NotYet => {}
+            End::Reached if self.said_goodbye() && self.read_at.elapsed() < LAST_WISH => {
+                self.stall.wake_within(LOOK, cx);
+            }
+            End::Reached => return Err(Exit::ClientGone),
+            End::NotYet => {}
             // Behind what is unread the end wakes nobody.
             End::Behind => self.stall.wake_within(LOOK, cx),
         }
