@@ -262,6 +262,7 @@ impl Reloader {
         let old = self.shared.snapshot();
         let mut parts: Parts = old.files.clone();
         let mut new = false;
+        let mut news: Vec<Box<dyn FnOnce()>> = Vec::new();
         let other_users = found.users.is_some();
         if found.policy.is_some() {
             self.policy_is_in_force();
@@ -269,7 +270,7 @@ impl Reloader {
         if let Some(file) = found.policy
             && file.text != parts.policy_text
         {
-            tell_policy(&parts, &file);
+            news.push(policy_news(&parts, &file));
             parts.policy = Arc::new(file.policy);
             parts.policy_text = file.text;
             new = true;
@@ -277,10 +278,10 @@ impl Reloader {
         if let Some(users) = found.users {
             self.known.is_in_force(Files::Users);
             note_user_problems(&self.shared, &users.problems);
-            tracing::info!(
-                users = users.users.len(),
-                "users and server keys are loaded"
-            );
+            let users_now = users.users.len();
+            news.push(Box::new(move || {
+                tracing::info!(users = users_now, "users and server keys are loaded");
+            }));
             parts.users = users.users;
             parts.keys = users.keys;
             parts.zone_keys = users.zone_keys;
@@ -289,7 +290,7 @@ impl Reloader {
         if let Some(tls) = found.tls {
             self.known.is_in_force(Files::Tls);
             self.shared.health.remove(check(Files::Tls));
-            tracing::info!("certificates are loaded");
+            news.push(Box::new(|| tracing::info!("certificates are loaded")));
             parts.client_tls = tls.client;
             parts.server_tls = tls.server;
             parts.peer_tls = tls.peers;
@@ -300,6 +301,8 @@ impl Reloader {
             self.shared.telemetry.set_policy(parts.policy.version);
             self.shared.swap(Snapshot::new(parts));
         }
+        // Whoever reads that it is loaded finds it in force.
+        news.into_iter().for_each(|tell| tell());
         if other_users {
             self.shared.mismatches.forget(&self.shared.health);
         }
@@ -364,19 +367,24 @@ fn complete(users: Users, none_before: bool) -> Result<Users, String> {
     }
 }
 
-fn tell_policy(old: &Parts, new: &PolicyFile) {
-    note(&new.warnings);
+/// What is to be told of the policy once it is in force.
+fn policy_news(old: &Parts, new: &PolicyFile) -> Box<dyn FnOnce()> {
+    let warnings = new.warnings.clone();
+    let (version, before) = (new.policy.version, old.policy.version);
     let changes = difference(&old.policy_text, &new.text);
     let changes = match changes.is_empty() {
         true => "comments and layout".to_owned(),
         false => changes.join("; "),
     };
-    tracing::info!(
-        policy = new.policy.version.map(tracing::field::display),
-        before = old.policy.version.map(tracing::field::display),
-        changes,
-        "policy loaded"
-    );
+    Box::new(move || {
+        note(&warnings);
+        tracing::info!(
+            policy = version.map(tracing::field::display),
+            before = before.map(tracing::field::display),
+            changes,
+            "policy loaded"
+        );
+    })
 }
 
 /// Each problem of a configuration or policy file as a line of its own.
