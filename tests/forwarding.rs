@@ -328,6 +328,29 @@ fn what_stands_ahead_of_a_goodbye_is_done() {
     }
 }
 
+/// What waits for answers is held here, and the goodbye may still lie in the socket.
+#[test]
+fn what_is_held_ahead_of_a_goodbye_is_done() {
+    let pause = || std::thread::sleep(Duration::from_millis(50));
+    let slow = "INSERT INTO orders (note) SELECT 'held' FROM pg_sleep(0.3)";
+    let held = "SELECT count(*) FROM orders WHERE note = 'held'";
+    for stack in stacks() {
+        let mut wire = Wire::login(&stack.login("shop_acme", "shop"));
+        // One: who has closed his side takes one answer, and is found to be gone by the next.
+        let second = "INSERT INTO orders (note) VALUES ('held')";
+        for write in [
+            message::query(slow),
+            message::query(second),
+            message::terminate(),
+        ] {
+            wire.send(&write);
+            pause();
+        }
+        drop(wire);
+        wait_until("both are done", || stack.direct("shop", held).trim() == "2");
+    }
+}
+
 #[test]
 fn notices_and_parameters_come_as_from_the_server() {
     for stack in stacks() {

@@ -11,9 +11,7 @@ mod parameters {
 }
 
 use parameters::pair::Step;
-use parameters::scripts::{same, stacks};
-use support::Wire;
-use support::message::{failed, fine};
+use parameters::scripts::same;
 
 use Step::{Batch, Query, Simple};
 
@@ -137,42 +135,6 @@ fn what_is_reset_is_as_at_the_start() {
             Query("SHOW jit"),
         ],
     ]);
-}
-
-/// LOCK and SET CONSTRAINTS take no snapshot, and still depend on what the client has set.
-#[test]
-fn what_is_named_right_behind_begin_is_looked_for_along_the_search_path() {
-    let paths = [
-        "SET search_path = nowhere",
-        "SET search_path = nowhere, public",
-    ];
-    let texts = [
-        "LOCK TABLE orders IN ACCESS SHARE MODE",
-        "SET CONSTRAINTS orders_pkey DEFERRED",
-        "SET CONSTRAINTS ALL DEFERRED",
-    ];
-    for path in paths {
-        for text in texts {
-            let show = Query("SHOW search_path");
-            let begun = [Query(path), Query("BEGIN"), Query(text), Query("ROLLBACK")];
-            same(&[&[&begun[..], &[show]].concat()]);
-        }
-    }
-}
-
-#[test]
-fn a_lock_right_behind_begin_is_waited_for_as_long_as_the_client_says() {
-    for stack in stacks() {
-        let mut holder = Wire::login(&stack.login_at(stack.session_port, "shop_acme", "shop"));
-        for text in ["BEGIN", "LOCK TABLE orders"] {
-            fine(&holder.query(text));
-        }
-        let mut wire = Wire::login(&stack.login("shop_acme", "shop"));
-        for text in ["SET lock_timeout = '50ms'", "BEGIN"] {
-            fine(&wire.query(text));
-        }
-        assert_eq!(failed(&wire.query("LOCK TABLE orders")).0, "55P03");
-    }
 }
 
 #[test]

@@ -242,6 +242,21 @@ fn a_seed_in_the_startup_packet_seeds_nobody() {
     }
 }
 
+/// Transactions begin with their defaults, whatever was said of the one that nobody is in.
+#[test]
+fn a_mode_of_a_transaction_in_the_startup_packet_is_none() {
+    let modes = "SELECT current_setting('transaction_read_only')";
+    for startup in [
+        ("transaction_read_only", "on"),
+        ("options", "-c transaction_read_only=on"),
+    ] {
+        same_with(
+            &[startup],
+            &[&[Query(modes), Query("BEGIN"), Query(modes), Query("COMMIT")]],
+        );
+    }
+}
+
 #[test]
 fn defaults_of_transactions_hold_in_each_of_them() {
     let shown = [

@@ -219,6 +219,10 @@ fn a_key_for_one_entry_closes_what_reset_all_leaves_open() {
     let mut wire = acme(&stack, "shop");
     for run in ways() {
         assert_eq!(column(&run(&mut wire, SEEN)), ["acme"]);
+        // It takes a transaction id.
+        for text in ["BEGIN", "LOCK TABLE orders", SEEN, "ROLLBACK"] {
+            fine(&run(&mut wire, text));
+        }
         fine(&run(&mut wire, "BEGIN"));
         assert_eq!(column(&run(&mut wire, SEEN)), ["acme"]);
         fine(&run(&mut wire, "RESET ALL"));

@@ -15,8 +15,8 @@ use super::choice::Choice;
 use super::keeping::Keeping;
 use super::modes;
 use super::needs::{
-    declares_alone, depends_on, joined, matters_to, moves, resets_all, runs_alone, runs_deferred,
-    shows_other,
+    declares_alone, depends_on, joined, locks, matters_to, moves, resets_all, runs_alone,
+    runs_deferred, shows_other,
 };
 use super::parameters::Parameters;
 use super::reading::{self, Behind, Keeps, Rewrite};
@@ -293,6 +293,7 @@ impl Injection {
     fn matters(&self, facts: &Facts, goes_on: bool) -> bool {
         let parameters = self.parameters.as_ref();
         self.needs(facts)
+            || (self.signs() && locks(facts))
             || self.owes_zone_to(facts)
             || parameters.is_some_and(|it| match &*facts.statements {
                 [alone] if runs_alone(alone) => depends_on(alone, it.record()),

@@ -69,9 +69,25 @@ fn is_about_constraints(statement: &Statement) -> bool {
 }
 
 /// LOCK waits as long as `lock_timeout` says for what it finds along the `search_path`, and SET CONSTRAINTS finds what it
-/// names there.
+/// names there. Nothing else that a client sets bears on them: a REPEATABLE READ transaction is to have its snapshot
+/// behind its first LOCK, and the prefix would take it.
 pub fn looks_up(statement: &Statement, record: &Record) -> bool {
-    (statement.classes.has(Class::Lock) || is_about_constraints(statement)) && record.sets_own()
+    const BY: [&str; 4] = [
+        "lock_timeout",
+        "search_path",
+        "statement_timeout",
+        "transaction_timeout",
+    ];
+    let looks_up = statement.classes.has(Class::Lock) || is_about_constraints(statement);
+    looks_up && BY.iter().any(|name| record.value(name).is_some())
+}
+
+/// LOCK takes a transaction id, behind which no zone is entered with a key of `once` (`deploy/sql`).
+pub fn locks(facts: &Facts) -> bool {
+    facts
+        .statements
+        .iter()
+        .any(|it| it.classes.has(Class::Lock))
 }
 
 /// DISCARD ALL runs alone, in no transaction, or not at all.

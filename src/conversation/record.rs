@@ -120,11 +120,6 @@ impl Record {
             .chain(self.session.iter().map(|(name, value)| (&**name, &**value)))
     }
 
-    /// Has the client given a parameter of PostgreSQL's own a value? Others have a dot in their name, as the zone has.
-    pub fn sets_own(&self) -> bool {
-        self.applied().any(|(name, _)| !name.contains('.'))
-    }
-
     /// Is there nothing to set?
     pub fn is_empty(&self) -> bool {
         self.applied().next().is_none()

@@ -318,7 +318,7 @@ impl Pump {
         }
         match &mut self.waiting {
             Waiting::Answers => {
-                self.held_back(cx)?;
+                self.held_back(cx, scratch)?;
                 return Ok(false);
             }
             Waiting::Again => {
@@ -330,7 +330,7 @@ impl Pump {
                 let Poll::Ready(described) = Pin::new(receiver).poll(cx) else {
                     // Where nothing runs there is nothing to stop: a description does not take long.
                     if !self.conversation.is_answered() {
-                        self.held_back(cx)?;
+                        self.held_back(cx, scratch)?;
                     }
                     return Ok(false);
                 };

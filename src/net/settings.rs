@@ -206,6 +206,11 @@ fn sort_in(
             settings.kept.push((folded.to_owned(), value));
         }
         folded if Some(folded) == zone => return Err(refused("zone-parameter", &name, &value)),
+        folded if folded.starts_with(guards::zone_parameter::OWN) && who.zone_is_guarded() => {
+            return Err(refused("zone-parameter", &name, &value));
+        }
+        // A transaction begins with its default, whatever these were.
+        "transaction_deferrable" | "transaction_isolation" | "transaction_read_only" => {}
         // As it is without being asked, unless role or database say otherwise.
         "row_security" if boolean(&value) == Some(true) => {
             sort_other(settings, folded, value, who, route)?;

@@ -1,12 +1,14 @@
 //! When a pump must stop: told from outside, let go after a reload, left by the server or the client.
 
-use std::task::Context;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::{Exit, Pump};
 use crate::net::standing::Circumstances;
 use crate::net::stream::{Backlog, End};
+use crate::net::worker::{READ, Scratch};
 use crate::protocol::frame::TERMINATE;
+use crate::telemetry::labels::Direction;
 
 /// How often it is looked whether a client is still there, of which there is more to read than is read.
 const LOOK: Duration = Duration::from_secs(1);
@@ -14,6 +16,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How long what a client has sent ahead of its goodbye is waited for, since the last answer, once it has closed its side:
 /// its place in the pool is somebody else's.
 const LAST_WISH: Duration = Duration::from_secs(10);
+
+/// More than this is not read of a client that has closed its side while it waits.
+const LAST_WORDS: usize = READ;
 
 impl Pump {
     /// What was owed to the client when the pump stopped.
@@ -133,15 +138,35 @@ impl Pump {
     /// for. Costs no system call. An end that TCP still keeps behind more than the sockets hold is not seen
     /// until TCP gives the client up. Who has said goodbye has not vanished: what it sent ahead of that is to be done, if it does not
     /// take long.
-    pub(super) fn held_back(&mut self, cx: &mut Context<'_>) -> Result<(), Exit> {
+    pub(super) fn held_back(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<(), Exit> {
         match self.client.poll_end(cx) {
-            End::Reached if self.said_goodbye() && self.read_at.elapsed() < LAST_WISH => {
+            End::Reached => {
+                self.read_last_words(cx, scratch)?;
+                if !self.said_goodbye() || self.read_at.elapsed() > LAST_WISH {
+                    return Err(Exit::ClientGone);
+                }
                 self.stall.wake_within(LOOK, cx);
             }
-            End::Reached => return Err(Exit::ClientGone),
             End::NotYet => {}
             // Behind what is unread the end wakes nobody.
             End::Behind => self.stall.wake_within(LOOK, cx),
+        }
+        Ok(())
+    }
+
+    /// Reads what a client has left that has closed its side, as far as it may be kept.
+    fn read_last_words(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<(), Exit> {
+        while self.from_client.bytes().len() < LAST_WORDS {
+            let Poll::Ready(Ok(length @ 1..)) = self.client.poll_into(cx, &mut scratch.read) else {
+                break;
+            };
+            self.worker.counters.forwarded(Direction::ToServer, length);
+            self.charge.set(self.from_client.bytes().len() + length)?;
+            self.from_client.extend(&scratch.read[..length]);
         }
         Ok(())
     }

@@ -51,9 +51,13 @@ pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
     )
 }
 
-/// Does it set or reset `portcullis.mark`, or what is called like it? (`deploy/sql`)
+/// What Portcullis's own parameters begin with: the mark of a signed zone can be one (`deploy/sql`).
+pub const OWN: &str = "portcullis.";
+
+/// Does it set or reset one of those?
 fn marks(statement: &Statement, who: &Who) -> bool {
-    let own = |name: &ParameterName| matches!(name, ParameterName::Named(name) if name.starts_with("portcullis."));
+    let own =
+        |name: &ParameterName| matches!(name, ParameterName::Named(name) if name.starts_with(OWN));
     who.zone_is_guarded() && statement.parameters.iter().any(|touch| own(&touch.name))
 }
 

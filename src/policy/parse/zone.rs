@@ -3,6 +3,7 @@
 use super::super::file::{Protection, ZonePolicy};
 use super::names::{MAX_NAME, databases};
 use crate::config::reader::{Located, Reader, Table, Wrong, one_of};
+use crate::policy::guards::zone_parameter::OWN;
 
 /// What `[zone]` says, with the places of its databases.
 pub(super) type LocatedZone = (ZonePolicy, Vec<Located<Box<str>>>);
@@ -52,7 +53,11 @@ fn parameter(text: &str) -> Result<Box<str>, Wrong> {
     if text.len() > MAX_NAME || !text.contains('.') || !text.split('.').all(part) {
         return bad("two words with a dot, of letters, digits and _: \"app.tenant_id\"");
     }
-    Ok(text.to_ascii_lowercase().into())
+    let name = text.to_ascii_lowercase();
+    if name.starts_with(OWN) {
+        return bad("another name: those that begin with \"portcullis.\" are Portcullis's own");
+    }
+    Ok(name.into())
 }
 
 fn noun(text: &str) -> Result<Box<str>, Wrong> {

@@ -287,6 +287,12 @@ fn the_zone_parameter_has_a_grammar() {
         );
     }
     assert_eq!(
+        told("app.Tenant_ID", "Portcullis.zone"),
+        [
+            "5: \"Portcullis.zone\" cannot be the zone parameter | another name: those that begin with \"portcullis.\" are Portcullis's own"
+        ]
+    );
+    assert_eq!(
         told("\"tenant\"", "\"ten ant\""),
         ["8: \"ten ant\" is not a noun | one word of letters: \"tenant\""]
     );
