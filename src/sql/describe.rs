@@ -16,7 +16,7 @@ const MAX_PLACES: usize = 16;
 const MAX_SEARCHED: usize = 8 * 1024;
 
 /// Characters of PostgreSQL's message about a syntax error.
-const MAX_MESSAGE: usize = 200;
+pub(super) const MAX_MESSAGE: usize = 200;
 
 /// Describes the text of one Query or Parse message, on the surface ([`Depth::Surface`]).
 pub fn describe(text: &[u8]) -> Facts {
@@ -182,7 +182,7 @@ fn hides_below(view: View<'_>) -> bool {
 }
 
 /// The message without most of a long token that it quotes: refusals wait in memory.
-fn shortened(mut message: String) -> String {
+pub(super) fn shortened(mut message: String) -> String {
     if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE) {
         message.truncate(end);
         message.push_str("...\"");

@@ -287,8 +287,6 @@ pub enum Undescribed {
         /// Characters, from 1; 0 when unknown.
         position: u32,
     },
-    /// An unterminated string, comment or quoted identifier.
-    Unterminated,
     /// The two opinions disagree on the number of statements.
     Disagreement,
     /// It does something else in a database that makes small letters of capital letters beyond ASCII.

@@ -2,6 +2,7 @@
 //! `standard_conforming_strings` on. One pass, no recursion, no allocation but the token list.
 
 use super::bounds::{self, MAX_COMMENT_DEPTH, MAX_OPERATOR_RUN, Meter, is_operator};
+use super::describe::{MAX_MESSAGE, characters, shortened};
 use super::token::{Kind, Token, UNKNOWN_ESCAPE};
 use super::{Undescribed, names};
 
@@ -123,6 +124,7 @@ impl<'a> Lexer<'a> {
 
     /// `/* ... */`, nested.
     fn comment(&mut self) -> Result<(), Undescribed> {
+        let start = self.at;
         let mut depth = 0;
         loop {
             match (self.byte(self.at), self.byte(self.at + 1)) {
@@ -141,7 +143,7 @@ impl<'a> Lexer<'a> {
                         return Ok(());
                     }
                 }
-                _ if self.at >= self.text.len() => return Err(Undescribed::Unterminated),
+                _ if self.at >= self.text.len() => return Err(self.unterminated(start)),
                 _ => self.at += 1,
             }
         }
@@ -196,13 +198,13 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Where the next such byte is, from `at` on; there must be one.
+    /// Where the next such byte is, from `at` on; there must be one. `self.at` is still where the token begins.
     fn find(&self, at: usize, test: impl Fn(u8) -> bool) -> Result<usize, Undescribed> {
         let rest = self.text.get(at..).unwrap_or_default();
         let found = rest.iter().position(|byte| test(*byte));
         found
             .map(|length| at + length)
-            .ok_or(Undescribed::Unterminated)
+            .ok_or_else(|| self.unterminated(self.at))
     }
 
     /// `$1`, `$tag$...$tag$`, or a lone dollar sign.
@@ -233,7 +235,28 @@ impl<'a> Lexer<'a> {
             }
             at += 1;
         }
-        Err(Undescribed::Unterminated)
+        Err(self.unterminated(start))
+    }
+
+    /// PostgreSQL's words for what begins at `start` and does not end, and its place.
+    fn unterminated(&self, start: usize) -> Undescribed {
+        // Of N'...' the letter is a token of its own there.
+        let start = start + usize::from(matches!(self.byte(start), b'n' | b'N'));
+        let what = match (self.byte(start), self.byte(start + 1)) {
+            (b'/', _) => "/* comment",
+            (b'$', _) => "dollar-quoted string",
+            (b'"', _) => "quoted identifier",
+            (b'u' | b'U', _) if self.byte(start + 2) == b'"' => "quoted identifier",
+            (b'b' | b'B', _) => "bit string literal",
+            (b'x' | b'X', _) => "hexadecimal string literal",
+            _ => "quoted string",
+        };
+        let (before, rest) = self.text.split_at(start);
+        let rest = String::from_utf8_lossy(&rest[..rest.len().min(4 * MAX_MESSAGE)]);
+        Undescribed::Syntax {
+            message: shortened(format!("unterminated {what} at or near \"{rest}\"")),
+            position: characters(before) + 1,
+        }
     }
 
     /// `1`, `1_000`, `0x1F`, `1.5`, `.5e-3`; of `1..2` only the `1`.

@@ -64,10 +64,6 @@ fn without_description(undescribed: &Undescribed) -> Option<Objection> {
         Undescribed::Syntax { message, position } => Objection::new(message.clone())
             .sqlstate(SqlState::SYNTAX)
             .at(*position),
-        Undescribed::Unterminated => {
-            Objection::new("unterminated quoted string, identifier or comment")
-                .sqlstate(SqlState::SYNTAX)
-        }
         Undescribed::Encoding => {
             Objection::new("invalid byte sequence for encoding \"UTF8\"").sqlstate(NOT_UTF8)
         }
@@ -185,12 +181,6 @@ mod tests {
         assert_eq!(
             (refusal.sqlstate.as_str(), refusal.position, refusal.hint),
             ("42601", 7, None)
-        );
-        assert_eq!(
-            refused(&undescribed(Undescribed::Unterminated), &acme(), CLOSED)
-                .sqlstate
-                .as_str(),
-            "42601"
         );
         assert_eq!(
             refused(&undescribed(Undescribed::Encoding), &acme(), CLOSED)

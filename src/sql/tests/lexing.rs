@@ -1,5 +1,6 @@
 //! Where PostgreSQL's lexer and a simpler one differ.
 
+use super::super::grammar;
 use super::super::lexer::tokens;
 use super::super::token::{Kind, Kind::*};
 use super::super::{Undescribed, describe};
@@ -93,17 +94,26 @@ fn tokens_are_cut_as_postgresql_cuts_them() {
 }
 
 #[test]
-fn what_does_not_end_is_refused() {
+fn what_does_not_end_is_refused_in_postgresqls_words() {
     for text in [
-        "'a", "'a''", "E'a\\'", "\"a", "\"a\"\"", "$$a", "$a$ $$", "/* a", "/* /* */", "U&'a",
-        "'a'\n'", "x'1",
+        "'a", "'a''", "E'a\\'", "N'a", "\"a", "\"a'b", "\"a\"\"", "$$a", "$a$ $$", "/* a",
+        "/* /* */", "U&'a", "u&\"a", "'a'\n'", "x'1", "B'1", "'",
     ] {
-        assert_eq!(
-            describe(text.as_bytes()).undescribed,
-            Some(Undescribed::Unterminated),
-            "{text}"
-        );
+        let whole = format!("select 'é', {text}");
+        let message = grammar::syntax_error(&whole).expect("an error");
+        assert!(message.starts_with("unterminated "), "{message}");
+        let position = 13 + u32::from(text.starts_with('N'));
+        let syntax = Undescribed::Syntax { message, position };
+        assert_eq!(describe(whole.as_bytes()).undescribed, Some(syntax));
     }
+    let long = format!("select '{}", "é".repeat(500_000));
+    let Some(Undescribed::Syntax { message, .. }) = describe(long.as_bytes()).undescribed else {
+        panic!("described")
+    };
+    assert!(
+        message.ends_with("ééé...\"") && message.len() < 500,
+        "{message}"
+    );
 }
 
 /// Each of these hides a statement from, or shows a false one to, a reader that gets one rule wrong.
