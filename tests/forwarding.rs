@@ -351,6 +351,20 @@ fn what_is_held_ahead_of_a_goodbye_is_done() {
     }
 }
 
+/// Ten seconds are from when he said goodbye, not from when what runs was sent.
+#[test]
+fn a_goodbye_may_come_late() {
+    let stack = Stack::start(StackOptions::default());
+    let mut wire = Wire::login(&stack.login("shop_acme", "shop"));
+    wire.send(&message::query("SELECT pg_sleep(12)"));
+    wire.send(&message::query("INSERT INTO orders (note) VALUES ('late')"));
+    std::thread::sleep(Duration::from_secs(11));
+    wire.send(&message::terminate());
+    drop(wire);
+    let late = "SELECT count(*) FROM orders WHERE note = 'late'";
+    wait_until("it is done", || stack.direct("shop", late).trim() == "1");
+}
+
 #[test]
 fn notices_and_parameters_come_as_from_the_server() {
     for stack in stacks() {

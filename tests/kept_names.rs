@@ -435,3 +435,42 @@ fn a_statement_without_a_zone_is_answered_before_the_next_ones_prefix() {
         }
     }
 }
+
+/// A server connection that has lost what PgBouncer takes it to have is out of service for nobody.
+#[test]
+fn what_a_server_connection_has_lost_unseen_is_prepared_anew() {
+    let (version, pooler) = VERSIONS[1];
+    let stack = Stack::start(StackOptions {
+        version,
+        pooler,
+        pool_size: 1,
+        ..StackOptions::default()
+    });
+    stack.direct(
+        "shop",
+        "CREATE TABLE late (id int PRIMARY KEY, up int REFERENCES late DEFERRABLE INITIALLY DEFERRED); \
+         GRANT ALL ON late TO PUBLIC",
+    );
+    let mut early = acme(&stack);
+    let mut sets = acme(&stack);
+    for _ in 0..SOME {
+        fine(&early.query(&insert("early")));
+        fine(&sets.query("SET work_mem = '1MB'"));
+        fine(&sets.query(SEEN));
+    }
+    for _ in 0..3 {
+        // The commit fails behind it, so that PgBouncer hears of no DEALLOCATE ALL.
+        let lost = "INSERT INTO late VALUES (1, 99); DEALLOCATE ALL";
+        assert_eq!(failed(&acme(&stack).query(lost)).0, "23503");
+        // Who relies on a name learns of it once.
+        early.query(SEEN);
+        sets.query(SEEN);
+        for run in ways() {
+            for wire in [&mut early, &mut acme(&stack)] {
+                assert_eq!(column(&run(wire, SEEN)), ["acme"]);
+            }
+            fine(&run(&mut sets, "SET work_mem = '2MB'"));
+            assert_eq!(column(&run(&mut sets, "SHOW work_mem")), ["2MB"]);
+        }
+    }
+}

@@ -35,7 +35,18 @@ fn what_is_named_right_behind_begin_is_looked_for_along_the_search_path() {
         for text in texts {
             let show = Query("SHOW search_path");
             let begun = [Query(path), Query("BEGIN"), Query(text), Query("ROLLBACK")];
-            same(&[&[&begun[..], &[show]].concat()]);
+            // Unanswered, and perhaps committed by then.
+            let pipelined = ["COMMIT", "COMMIT AND CHAIN"].map(|commit| {
+                let begin = ["BEGIN", "SAVEPOINT x"][usize::from(commit.ends_with("CHAIN"))];
+                Batch(vec!["BEGIN", path, commit, begin, text].leak())
+            });
+            let [one, other] = pipelined;
+            let ways = [one, Query("ROLLBACK"), other, Query("ROLLBACK")];
+            // Outside of a block it is an error. (Of the extended protocol, too, but on PostgreSQL 18 a prefix begins one.)
+            let alone = [Simple("LOCK TABLE pg_class IN ACCESS SHARE MODE")];
+            let answered = [&begun[..], &[show], &alone].concat();
+            let unanswered = [&ways[..], &[show]].concat();
+            same(&[&answered, &unanswered]);
         }
     }
 }

@@ -223,6 +223,8 @@ fn a_key_for_one_entry_closes_what_reset_all_leaves_open() {
         for text in ["BEGIN", "LOCK TABLE orders", SEEN, "ROLLBACK"] {
             fine(&run(&mut wire, text));
         }
+        // Outside of a block it is an error.
+        assert_eq!(failed(&run(&mut wire, "LOCK TABLE orders")).0, "25P01");
         fine(&run(&mut wire, "BEGIN"));
         assert_eq!(column(&run(&mut wire, SEEN)), ["acme"]);
         fine(&run(&mut wire, "RESET ALL"));

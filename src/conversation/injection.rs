@@ -15,7 +15,7 @@ use super::choice::Choice;
 use super::keeping::Keeping;
 use super::modes;
 use super::needs::{
-    declares_alone, depends_on, joined, locks, matters_to, moves, resets_all, runs_alone,
+    depends_on, joined, locks, matters_to, moves, names_only, needs_block, resets_all, runs_alone,
     runs_deferred, shows_other,
 };
 use super::parameters::Parameters;
@@ -293,7 +293,7 @@ impl Injection {
     fn matters(&self, facts: &Facts, goes_on: bool) -> bool {
         let parameters = self.parameters.as_ref();
         self.needs(facts)
-            || (self.signs() && locks(facts))
+            || (self.signs() && facts.statements.iter().any(locks))
             || self.owes_zone_to(facts)
             || parameters.is_some_and(|it| match &*facts.statements {
                 [alone] if runs_alone(alone) => depends_on(alone, it.record()),
@@ -339,7 +339,10 @@ impl Injection {
     /// or whether it is understood?
     pub fn must_know(&self, facts: &Facts) -> bool {
         let due = self.removes_names && self.injects();
-        let matters = self.matters(facts, true) || modes::sets_default(facts);
+        let matters = self.matters(facts, true)
+            || modes::sets_default(facts)
+            // What is unanswered may be the search_path that they go by.
+            || facts.statements.iter().any(names_only);
         (self.is_unanswered() || due) && !self.is_settled_in() && matters
     }
 
@@ -386,7 +389,7 @@ impl Injection {
         }
         let goes_on = !implicit || facts.statements.iter().any(moves);
         // Behind a prefix it would be in a block, and seem to come about.
-        let fails = implicit && !batch_open && declares_alone(facts);
+        let fails = implicit && !batch_open && needs_block(facts);
         if failed || fails || !self.matters(facts, goes_on) {
             return QueryForm::Verbatim;
         }

@@ -78,16 +78,18 @@ pub fn looks_up(statement: &Statement, record: &Record) -> bool {
         "statement_timeout",
         "transaction_timeout",
     ];
-    let looks_up = statement.classes.has(Class::Lock) || is_about_constraints(statement);
-    looks_up && BY.iter().any(|name| record.value(name).is_some())
+    names_only(statement) && BY.iter().any(|name| record.value(name).is_some())
 }
 
-/// LOCK takes a transaction id, behind which no zone is entered with a key of `once` (`deploy/sql`).
-pub fn locks(facts: &Facts) -> bool {
-    facts
-        .statements
-        .iter()
-        .any(|it| it.classes.has(Class::Lock))
+/// Does it look for what it names, and read no row?
+pub fn names_only(statement: &Statement) -> bool {
+    statement.classes.has(Class::Lock) || is_about_constraints(statement)
+}
+
+/// LOCK in its strongest mode takes a transaction id, behind which no zone is entered with a key of `once`
+/// (`deploy/sql`).
+pub fn locks(statement: &Statement) -> bool {
+    statement.classes.has(Class::Lock)
 }
 
 /// DISCARD ALL runs alone, in no transaction, or not at all.
@@ -150,14 +152,15 @@ pub fn may_remove_names(facts: &Facts) -> bool {
         || classes.has(Class::Procedural)
 }
 
-/// DECLARE, and nothing else, of a cursor that ends with its transaction: outside of a block PostgreSQL refuses it.
-pub fn declares_alone(facts: &Facts) -> bool {
+/// LOCK, or DECLARE of a cursor that ends with its transaction, and nothing else: outside of a block PostgreSQL refuses
+/// it.
+pub fn needs_block(facts: &Facts) -> bool {
     let [statement] = &facts.statements[..] else {
         return false;
     };
     let by_name = statement.details.by_name.as_ref();
-    facts.undescribed.is_none()
-        && by_name.is_some_and(|it| it.act == NameAct::Declare { hold: false })
+    let declares = by_name.is_some_and(|it| it.act == NameAct::Declare { hold: false });
+    facts.undescribed.is_none() && (declares || statement.tag == "LOCK TABLE")
 }
 
 /// Begins or ends a transaction, or must come first in one? SET SESSION CHARACTERISTICS is a SET like others.

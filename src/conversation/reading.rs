@@ -14,7 +14,7 @@ use crate::protocol::frame::{HEADER, cstr, message, put_cstr};
 use crate::sql::{
     Edit, EditKind, Facts, Localized, ParameterName, ParameterUse, Statement, describe,
 };
-use crate::zone::NAME_LENGTH;
+use crate::zone::{NAME_LENGTH, spelling};
 pub use added::is_too_much;
 
 /// Parameters that are not kept for the session: those of the running transaction, which leave nothing
@@ -451,7 +451,9 @@ pub fn put_behind(out: &mut Vec<u8>, own: &[u8; NAME_LENGTH], behind: &Behind<'_
     close(out, b'S');
     message(out, b'P', |out| {
         put_cstr(out, own);
+        let text = out.len();
         put_cstr(out, behind.text.as_bytes());
+        spelling::respell(&mut out[text..]);
         out.extend_from_slice(&0u16.to_be_bytes());
     });
     message(out, b'B', |out| {

@@ -12,7 +12,7 @@ use crate::protocol::error_fields;
 use crate::protocol::frame::{self, HEADER, Header};
 use crate::protocol::parameter_status;
 use crate::protocol::{TransactionStatus, frame::SYNC};
-use crate::zone::put_cleanup;
+use crate::zone::{put_cleanup, spelling};
 
 /// So much of an ErrorResponse is read; the rest of a longer one is carried as it is, but for its position.
 pub const MAX_ERROR: usize = 32 * 1024;
@@ -252,10 +252,15 @@ impl Conversation {
         };
         self.names_by_sql_failed();
         let fields = error_fields::read(beginning);
-        if head == Some(Expected::PrefixBind)
-            && matches!(fields.sqlstate, UNKNOWN_STATEMENT | PROTOCOL_VIOLATION)
-        {
-            self.of_injection(Injection::name_lost);
+        if matches!(fields.sqlstate, UNKNOWN_STATEMENT | PROTOCOL_VIOLATION) {
+            match head {
+                Some(Expected::PrefixBind) => {
+                    spelling::lost();
+                    self.of_injection(Injection::name_lost);
+                }
+                Some(Expected::ReadingBind) => spelling::lost(),
+                _ => {}
+            }
         }
         if fields.ends_connection() {
             observer.server_error(fields.sqlstate);

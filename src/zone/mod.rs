@@ -9,6 +9,7 @@
 
 pub mod keys;
 pub mod signed;
+pub mod spelling;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -219,6 +220,9 @@ impl Prefix {
                     lengthen(&mut out[start + at - part.start..], longer);
                 }
             }
+        }
+        if part.contains(&self.names[1]) {
+            spelling::respell(&mut out[start + self.names[1] + NAME_LENGTH + 1..]);
         }
         for at in self.names.into_iter().filter(|at| part.contains(at)) {
             let behind = self.token.as_ref().is_some_and(|token| at > token.at);

@@ -3,7 +3,7 @@
 use super::Injection;
 use crate::conversation::choice::Choice;
 use crate::conversation::entering::{Enter, Entering};
-use crate::conversation::needs::matters_to;
+use crate::conversation::needs::{locks, matters_to};
 use crate::conversation::parameters::Parameters;
 use crate::sql::{Facts, SavepointAct, Statement};
 use crate::zone::signed::Signer;
@@ -89,7 +89,7 @@ impl Injection {
         };
         let (mut sets, mut others) = (facts.statements.iter(), facts.statements.iter());
         let among = sets.any(|it| choice.sets_by(it))
-            && others.any(|it| matters_to(it) && !choice.sets_by(it));
+            && others.any(|it| (matters_to(it) || locks(it)) && !choice.sets_by(it));
         // Behind RESET it is left. What only tidies up may stand there.
         let mut behind = facts
             .statements

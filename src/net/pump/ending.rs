@@ -1,7 +1,7 @@
 //! When a pump must stop: told from outside, let go after a reload, left by the server or the client.
 
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Exit, Pump};
 use crate::net::standing::Circumstances;
@@ -13,8 +13,8 @@ use crate::telemetry::labels::Direction;
 /// How often it is looked whether a client is still there, of which there is more to read than is read.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How long what a client has sent ahead of its goodbye is waited for, since the last answer, once it has closed its side:
-/// its place in the pool is somebody else's.
+/// How long what a client has sent ahead of its goodbye is waited for, since the last answer or since that was read, once
+/// it has closed its side: its place in the pool is somebody else's.
 const LAST_WISH: Duration = Duration::from_secs(10);
 
 /// More than this is not read of a client that has closed its side while it waits.
@@ -134,8 +134,7 @@ impl Pump {
     }
 
     /// While a message waits the client is not read. If it ends its side now, that is what it is where
-    /// nothing waits: it is gone, whatever of it was not read yet, and what runs for it is not waited
-    /// for. Costs no system call. An end that TCP still keeps behind more than the sockets hold is not seen
+    /// nothing waits: it is gone, and what runs for it is not waited for. Costs no system call as long as it has not. An end that TCP still keeps behind more than the sockets hold is not seen
     /// until TCP gives the client up. Who has said goodbye has not vanished: what it sent ahead of that is to be done, if it does not
     /// take long.
     pub(super) fn held_back(
@@ -167,6 +166,7 @@ impl Pump {
             self.worker.counters.forwarded(Direction::ToServer, length);
             self.charge.set(self.from_client.bytes().len() + length)?;
             self.from_client.extend(&scratch.read[..length]);
+            self.read_at = Instant::now();
         }
         Ok(())
     }
