@@ -14,6 +14,7 @@ mod prepared {
     mod described;
     mod interleaved;
     mod kept;
+    mod migrated;
     mod portals;
     mod vanishing;
 }

@@ -62,6 +62,7 @@ pub use observing::Change;
 use observing::Onlooker;
 use pieces::Pieces;
 use positions::Moving;
+pub use prepared::Schema;
 use prepared::Statements;
 pub use reading::local_form;
 pub use record::MAX_NAMES;

@@ -16,12 +16,14 @@ mod deallocated;
 mod description;
 mod loss;
 mod passing;
+mod schema;
 mod source;
 
 use std::sync::Arc;
 
 pub(super) use deallocated::SEND_ALONE;
 pub(super) use description::is_described_next;
+pub use schema::Schema;
 pub use source::Source;
 pub(super) use source::parts;
 
@@ -51,6 +53,8 @@ struct There {
     batch: u64,
     /// Is it what the client was told?
     check: Check,
+    /// When it was asked for.
+    schema: Schema,
 }
 
 /// What is known about a statement that was sent again.
@@ -72,6 +76,8 @@ pub struct Statements {
     there: Option<There>,
     /// What takes names was sent, and may be unanswered.
     deallocating: bool,
+    /// As it is now.
+    schema: Schema,
     /// Names that the pool may have, and this client has not, or the other way round.
     doubted: Vec<Box<[u8]>>,
     /// Sources made so far.
@@ -111,11 +117,12 @@ impl Statements {
             true => self.spare.take().unwrap_or_default(),
             false => Arc::default(),
         };
+        let version = self.schema.version();
         match Arc::get_mut(&mut source) {
-            Some(source) => source.fill(self.made, text, types, rewrites),
+            Some(source) => source.fill(self.made, version, text, types, rewrites),
             None => {
                 let mut new = Source::default();
-                new.fill(self.made, text, types, rewrites);
+                new.fill(self.made, version, text, types, rewrites);
                 source = Arc::new(new);
             }
         }
@@ -236,8 +243,8 @@ impl Conversation {
         let followed = meaning.followed;
         let read_under = if followed { self.read_under() } else { 0 };
         let left = source.clone().filter(|_| followed);
-        if let Some(source) = left.as_ref().filter(|_| read_under != 0) {
-            moves = moves_with(&moves, source.text(), read_under);
+        if let Some(source) = &left {
+            moves = moves_with(&moves, source.text(), &source.mark(read_under));
         }
         self.in_flight
             .push_change(Expected::Parse, Space::Statement, name, Some(meaning));
@@ -290,6 +297,7 @@ impl Conversation {
             id: source.id,
             batch: self.in_flight.batch(),
             check,
+            schema: self.statements.schema,
         });
     }
 
@@ -308,7 +316,9 @@ impl Conversation {
         };
         let settled = !self.in_flight.has_ended_batches();
         if !name.is_empty() && self.passes_names() {
-            if prepared.followed && source.read_under() == self.read_under() {
+            let as_told =
+                source.read_under() == self.read_under() && self.is_up_to_date(source, anew);
+            if prepared.followed && as_told {
                 return Called::AtPool(source.id);
             }
             if !prepared.followed && !source.is_marked() && self.hands_over(name, &prepared.facts) {
@@ -371,7 +381,7 @@ impl Conversation {
         if let Some(name) = self.pool_name(source.id, name) {
             source.put_marked(out.insert(), name, read_under);
         }
-        let moves = moves_with(&prepared.moves, source.text(), read_under);
+        let moves = moves_with(&prepared.moves, source.text(), &source.mark(read_under));
         let meaning = Prepared {
             followed: true,
             ..prepared.clone()

@@ -30,6 +30,7 @@ pub mod proxy;
 pub mod pump;
 mod refusals;
 pub mod reload;
+mod schema;
 pub mod server;
 pub mod server_role;
 pub mod settings;

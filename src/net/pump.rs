@@ -7,6 +7,7 @@
 
 mod ending;
 mod idle;
+mod moving;
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -21,6 +22,7 @@ use super::charge::Charge;
 use super::exit::Exit;
 use super::interrupt::Interrupt;
 use super::observer::Watcher;
+use super::schema::Moving;
 use super::stall::Stall;
 use super::standing::Standing;
 use super::stream::{Backlog, Held, Stream};
@@ -62,6 +64,8 @@ pub struct Pump {
     conversation: Conversation,
     who: Who,
     session: Option<Arc<Session>>,
+    /// Something of that session runs.
+    moving: Option<Moving>,
     watcher: Watcher,
     interrupt: Arc<Interrupt>,
     registered: bool,
@@ -122,6 +126,7 @@ impl Pump {
             conversation: parts.conversation,
             who: parts.who,
             session: parts.session,
+            moving: None,
             watcher: parts.watcher,
             interrupt: parts.interrupt,
             registered: false,
@@ -292,6 +297,7 @@ impl Pump {
             let sent = self.to_server.send(server, cx, own);
             sent.map_err(|_| self.server_gone())?;
         }
+        self.tell_of_migration();
         self.over()?;
         if self.conversation.must_be_replaced() {
             return self.server_ended();
@@ -403,6 +409,8 @@ impl Pump {
     ) -> Result<usize, Exit> {
         self.keep_up();
         self.conversation.may_keep(self.charge.room());
+        self.conversation
+            .schema_is(self.worker.shared.schemas.now());
         own.clear();
         let mut splice = Splice::new(input, out);
         let taken = {
@@ -436,6 +444,7 @@ impl Pump {
                 .facts_cache(facts.hits(), facts.misses());
             taken
         };
+        self.tell_of_migration();
         // What was accepted before an error is still on its way.
         let bytes = splice.finish();
         if let Some(server) = &mut self.server

@@ -14,6 +14,7 @@ use super::describe::DescribePool;
 use super::failures::Failures;
 use super::mismatches::Mismatches;
 use super::peers::Peers;
+use super::schema::Schemas;
 use super::server_role::Looks;
 use crate::auth::keys::ServerKeys;
 use crate::auth::scram::{MockIterations, Verifier};
@@ -149,6 +150,8 @@ pub struct Shared {
     pub telemetry: Arc<Telemetry>,
     /// Migration sessions, where there is a registry.
     pub sessions: Option<Arc<Sessions>>,
+    /// What they do.
+    pub schemas: Schemas,
     /// Who may cancel what.
     pub cancels: Cancels,
     /// Describes long texts.
@@ -213,6 +216,7 @@ impl Shared {
             accepted: Accepted::default(),
             telemetry: parts.telemetry,
             sessions: parts.sessions,
+            schemas: Schemas::default(),
             describe: DescribePool::start()?,
             mock_secret: parts.mock_secret,
             next_connection: AtomicU32::new(1),

@@ -7,7 +7,8 @@ use super::frame::cstr;
 pub fn changes_lexing(body: &[u8]) -> bool {
     let value = |rest| cstr(rest).map_or(rest, |(value, _)| value);
     match cstr(body) {
-        Some((b"client_encoding", rest)) => value(rest) != b"UTF8",
+        // The one alias that PostgreSQL keeps as it was written.
+        Some((b"client_encoding", rest)) => !matches!(value(rest), b"UTF8" | b"UNICODE"),
         Some((b"standard_conforming_strings", rest)) => value(rest) != b"on",
         _ => false,
     }
@@ -21,6 +22,7 @@ mod tests {
     fn only_what_moves_the_end_of_a_string_counts() {
         for body in [
             &b"client_encoding\0UTF8\0"[..],
+            b"client_encoding\0UNICODE\0",
             b"standard_conforming_strings\0on\0",
             b"TimeZone\0off\0",
             b"client_encoding_\0SJIS\0",
@@ -31,6 +33,7 @@ mod tests {
         for body in [
             &b"client_encoding\0SJIS\0"[..],
             b"client_encoding\0",
+            b"client_encoding\0UNICODE_\0",
             b"standard_conforming_strings\0off\0",
             b"standard_conforming_strings\0off",
         ] {

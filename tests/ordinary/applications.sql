@@ -34,6 +34,11 @@ SELECT 'ä', current_setting('client_encoding');
 RESET standard_conforming_strings;
 SELECT 'a\', current_setting('standard_conforming_strings');
 
+-- psycopg2 and PHP: the alias that is told as it is written.
+SET client_encoding = 'UNICODE';
+
+SHOW client_encoding;
+
 SET client_encoding TO DEFAULT;
 SET standard_conforming_strings TO DEFAULT;
 

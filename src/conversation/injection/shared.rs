@@ -101,17 +101,17 @@ pub fn is_marked(text: &[u8]) -> bool {
 
 const MARK: &str = "/* read under ";
 
-/// What stands behind the text then; nothing for 0.
-pub fn mark(under: ReadUnder) -> String {
-    match under {
-        0 => String::new(),
-        _ => format!("\n{MARK}{under:016x} */"),
+/// What stands behind the text then; nothing for 0. `version`: of the schema, so that nobody is given a plan from before.
+pub fn mark(under: ReadUnder, version: u32) -> String {
+    match (under, version) {
+        (0, 0) => String::new(),
+        (_, 0) => format!("\n{MARK}{under:016x} */"),
+        _ => format!("\n{MARK}{under:016x} {version} */"),
     }
 }
 
-/// What was inserted into a text that goes to the server as `text`, and with its mark.
-pub fn moves_with(moves: &Moves, text: &[u8], under: ReadUnder) -> Moves {
-    let mark = mark(under);
+/// What was inserted into a text that goes to the server as `text`, and with this mark.
+pub fn moves_with(moves: &Moves, text: &[u8], mark: &str) -> Moves {
     if mark.is_empty() {
         return moves.clone();
     }
@@ -153,9 +153,10 @@ mod tests {
         assert_eq!(one, hash(&[("DateStyle", "ISO, DMY")]));
         assert_ne!(one, hash(&[("datestyle", "ISO, MDY")]));
         assert_ne!(hash(&[("a", "bc")]), hash(&[("ab", "c")]));
-        assert_eq!(mark(0), "");
-        assert!(is_marked(format!("select 1{}", mark(7)).as_bytes()));
+        assert_eq!(mark(0, 0), "");
+        assert!(is_marked(format!("select 1{}", mark(0, 7)).as_bytes()));
         assert!(!is_marked(b"select 1 /* read */") && !is_marked(b""));
-        assert_eq!(mark(1), "\n/* read under 0000000000000001 */");
+        assert_eq!(mark(1, 0), "\n/* read under 0000000000000001 */");
+        assert_eq!(mark(0, 3), "\n/* read under 0000000000000000 3 */");
     }
 }

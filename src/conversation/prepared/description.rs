@@ -123,7 +123,11 @@ impl Conversation {
                 if let Some(there) = there.filter(|it| it.id == source.id) {
                     match (same, kind, there.check) {
                         (false, _, _) => there.check = Check::Changed,
-                        (true, b'T' | b'n', Check::Asked) => there.check = Check::Same,
+                        (true, b'T' | b'n', Check::Asked) => {
+                            there.check = Check::Same;
+                            let schema = there.schema;
+                            self.is_same_under(schema, source);
+                        }
                         (true, _, _) => {}
                     }
                 }

@@ -1,6 +1,6 @@
 //! What is remembered of a Parse, so that it can be said again.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use super::description::Description;
 use crate::conversation::injection::PoolName;
@@ -19,6 +19,8 @@ pub struct Source {
     pub(super) given: Description,
     /// By what parameters it was read when it was left to the pool.
     read_under: AtomicU64,
+    /// The schema under which it was parsed, or its description last compared.
+    version: AtomicU32,
     /// It has a name, and its text a mark of its own: it is not left to the pool.
     marked: bool,
 }
@@ -40,8 +42,16 @@ impl Source {
     }
 
     /// Makes it a Parse of this text, in which this changes; `types`: their count and they.
-    pub(super) fn fill(&mut self, id: u64, text: &[u8], types: &[u8], rewrites: &[Rewrite]) {
+    pub(super) fn fill(
+        &mut self,
+        id: u64,
+        version: u32,
+        text: &[u8],
+        types: &[u8],
+        rewrites: &[Rewrite],
+    ) {
         self.id = id;
+        self.version = version.into();
         self.given = Description::default();
         self.read_under = AtomicU64::default();
         self.marked = false;
@@ -66,7 +76,7 @@ impl Source {
         frame::message(out, b'P', |out| {
             name.put(out);
             out.extend_from_slice(text);
-            out.extend_from_slice(mark(under).as_bytes());
+            out.extend_from_slice(self.mark(under).as_bytes());
             out.push(0);
             out.extend_from_slice(types);
         });
@@ -85,6 +95,21 @@ impl Source {
     /// It is left to the pool, read by this.
     pub(super) fn is_read_under(&self, under: ReadUnder) {
         self.read_under.store(under, Relaxed);
+    }
+
+    /// What stands behind its text there.
+    pub(super) fn mark(&self, under: ReadUnder) -> String {
+        mark(under, self.version())
+    }
+
+    /// Its description is what the client was told under this schema.
+    pub(super) fn is_of(&self, version: u32) {
+        self.version.store(version, Relaxed);
+    }
+
+    /// The latest schema under which that is known.
+    pub(super) fn version(&self) -> u32 {
+        self.version.load(Relaxed)
     }
 
     /// By what it was read when it was left to the pool.
