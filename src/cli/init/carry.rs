@@ -236,7 +236,7 @@ impl Carried {
                 self.lose(
                     entry,
                     format!(
-                        "clients that send {} at startup are refused",
+                        "PgBouncer drops {}; Portcullis sets it once it enforces",
                         lost.join(", ")
                     ),
                 );

@@ -168,7 +168,7 @@ fn what_is_left_out_is_said_and_no_secret_is() {
         "  pgbouncer.ini:27: client_tls_ciphers: Portcullis speaks TLS 1.2 and 1.3",
         "  pgbouncer.ini:32: auth_query: verifiers are read from auth_file only",
         "  pgbouncer.ini:33: admin_users: give these people console",
-        "  pgbouncer.ini:36: ignore_startup_parameters: clients that send geqo at startup are refused\n",
+        "  pgbouncer.ini:36: ignore_startup_parameters: PgBouncer drops geqo; Portcullis sets it once it enforces\n",
         "  pgbouncer.ini:40: max_prepared_statement: this version does not know the setting\n",
         "  /userlist.txt:3: user \"old\" has an md5 secret, which cannot be used for SCRAM; run SET password_encryption",
         ": it cannot be the name of a login\n",
