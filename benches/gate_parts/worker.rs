@@ -217,6 +217,7 @@ fn calls(read: &[u8], who: &Who) -> Duration {
         reported: Vec::new(),
         observes: false,
         walsender: false,
+        spelling: Arc::default(),
     });
     let mut facts = FactsCache::new(16 << 20, 1);
     facts.set_depth(Depth::Names);

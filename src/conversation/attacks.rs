@@ -76,6 +76,7 @@ impl Attack {
             reported: Vec::new(),
             observes: false,
             walsender: false,
+            spelling: Arc::default(),
         };
         Self {
             conversation: Conversation::new(&setup),

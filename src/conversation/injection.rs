@@ -30,6 +30,7 @@ use crate::sql::{
 pub use names::{NUMBER_LENGTH, PoolName};
 use skipped::{Before, Failed};
 
+use crate::zone::spelling::Spelling;
 use crate::zone::{NAME_LENGTH, Prefix};
 
 /// What is set in every transaction of one connection: its zone, and the parameters of a client whose
@@ -79,6 +80,8 @@ pub struct Injection {
     before: Option<Box<Before>>,
     last_failed: Failed,
     keeping: Keeping,
+    /// Of our own statements.
+    spelling: Arc<Spelling>,
 }
 
 /// How a simple Query goes to the server.
@@ -124,6 +127,7 @@ impl Injection {
             before: None,
             last_failed: Failed::Known,
             keeping: Keeping::new(pooled),
+            spelling: Arc::clone(&setup.spelling),
         };
         if injection
             .origins
@@ -430,7 +434,7 @@ impl Injection {
 
     /// Appends what is said behind an Execute.
     pub fn put_behind(&self, out: &mut Vec<u8>, behind: &Behind<'_>) {
-        reading::put_behind(out, &self.reading_name(), behind);
+        reading::put_behind(out, &self.reading_name(), behind, &self.spelling);
     }
 }
 

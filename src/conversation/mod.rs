@@ -48,6 +48,7 @@ use crate::protocol::TransactionStatus;
 use crate::sql::Facts;
 use crate::sql::FactsCache;
 use crate::zone::signed::Signer;
+use crate::zone::spelling::Spelling;
 use crate::zone::{NAME_LENGTH, Prefix};
 
 pub use bound::without_what_is_bound;
@@ -150,6 +151,8 @@ pub struct Setup {
     pub observes: bool,
     /// A replication connection: what it sends may be a walsender command.
     pub walsender: bool,
+    /// Of Portcullis's own statements; of the whole process.
+    pub spelling: Arc<Spelling>,
 }
 
 /// Why the client was not read to the end of the input.

@@ -14,7 +14,8 @@ use crate::protocol::frame::{HEADER, cstr, message, put_cstr};
 use crate::sql::{
     Edit, EditKind, Facts, Localized, ParameterName, ParameterUse, Statement, describe,
 };
-use crate::zone::{NAME_LENGTH, spelling};
+use crate::zone::NAME_LENGTH;
+use crate::zone::spelling::Spelling;
 pub use added::is_too_much;
 
 /// Parameters that are not kept for the session: those of the running transaction, which leave nothing
@@ -441,7 +442,12 @@ fn question(name: &str, localized: &Localized) -> String {
 
 /// Appends it behind an Execute, without Sync: Close, Parse, Bind, Execute, and Close of both, under a
 /// name of this connection's own. The client's unnamed portal stays.
-pub fn put_behind(out: &mut Vec<u8>, own: &[u8; NAME_LENGTH], behind: &Behind<'_>) {
+pub fn put_behind(
+    out: &mut Vec<u8>,
+    own: &[u8; NAME_LENGTH],
+    behind: &Behind<'_>,
+    spelling: &Spelling,
+) {
     let close = |out: &mut Vec<u8>, kind| {
         message(out, b'C', |out| {
             out.push(kind);
@@ -453,7 +459,7 @@ pub fn put_behind(out: &mut Vec<u8>, own: &[u8; NAME_LENGTH], behind: &Behind<'_
         put_cstr(out, own);
         let text = out.len();
         put_cstr(out, behind.text.as_bytes());
-        spelling::respell(&mut out[text..]);
+        spelling.respell(&mut out[text..]);
         out.extend_from_slice(&0u16.to_be_bytes());
     });
     message(out, b'B', |out| {

@@ -12,7 +12,7 @@ use crate::protocol::error_fields;
 use crate::protocol::frame::{self, HEADER, Header};
 use crate::protocol::parameter_status;
 use crate::protocol::{TransactionStatus, frame::SYNC};
-use crate::zone::{put_cleanup, spelling};
+use crate::zone::put_cleanup;
 
 /// So much of an ErrorResponse is read; the rest of a longer one is carried as it is, but for its position.
 pub const MAX_ERROR: usize = 32 * 1024;
@@ -254,11 +254,8 @@ impl Conversation {
         let fields = error_fields::read(beginning);
         if matches!(fields.sqlstate, UNKNOWN_STATEMENT | PROTOCOL_VIOLATION) {
             match head {
-                Some(Expected::PrefixBind) => {
-                    spelling::lost();
-                    self.of_injection(Injection::name_lost);
-                }
-                Some(Expected::ReadingBind) => spelling::lost(),
+                Some(Expected::PrefixBind) => drop(self.of_injection(Injection::name_lost)),
+                Some(Expected::ReadingBind) => drop(self.of_injection(Injection::question_lost)),
                 _ => {}
             }
         }

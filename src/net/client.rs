@@ -321,6 +321,7 @@ impl Admitted {
             reported: server.parameters,
             observes: identity.who.observes() && identity.session.is_none(),
             walsender: settings.walsender,
+            spelling: Arc::clone(&worker.shared.spelling),
         };
         let session = identity.session.clone();
         let counts = Rc::clone(worker);

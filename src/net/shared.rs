@@ -26,6 +26,7 @@ use crate::telemetry::{Health, Telemetry};
 use crate::tls::ClientSide;
 use crate::zone::keys::ZoneKeys;
 use crate::zone::signed::Audience;
+use crate::zone::spelling::Spelling;
 use crate::zone::{Entry, Prefix};
 
 /// What was read from files. A reload makes a copy with new parts.
@@ -152,6 +153,8 @@ pub struct Shared {
     pub sessions: Option<Arc<Sessions>>,
     /// What they do.
     pub schemas: Schemas,
+    /// How statements of Portcullis's own are spelled.
+    pub spelling: Arc<Spelling>,
     /// Who may cancel what.
     pub cancels: Cancels,
     /// Describes long texts.
@@ -217,6 +220,7 @@ impl Shared {
             telemetry: parts.telemetry,
             sessions: parts.sessions,
             schemas: Schemas::default(),
+            spelling: Arc::default(),
             describe: DescribePool::start()?,
             mock_secret: parts.mock_secret,
             next_connection: AtomicU32::new(1),

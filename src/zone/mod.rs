@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::protocol::frame::{message, put_cstr};
 use signed::{Audience, Signer};
+use spelling::Spelling;
 
 /// Sets any number of parameters for the transaction; answers `SELECT 0`.
 /// (ANDed calls of set_config would set only the first.)
@@ -221,13 +222,17 @@ impl Prefix {
                 }
             }
         }
-        if part.contains(&self.names[1]) {
-            spelling::respell(&mut out[start + self.names[1] + NAME_LENGTH + 1..]);
-        }
         for at in self.names.into_iter().filter(|at| part.contains(at)) {
             let behind = self.token.as_ref().is_some_and(|token| at > token.at);
             let moved = if behind { longer } else { 0 };
             out[start + at - part.start + moved..][..NAME_LENGTH].copy_from_slice(name);
+        }
+    }
+
+    /// Spells the text of one that was put there.
+    pub fn respell(&self, put: &mut [u8], form: Form, spelling: &Spelling) {
+        if form != Form::Again {
+            spelling.respell(&mut put[self.names[1] + NAME_LENGTH + 1..]);
         }
     }
 

@@ -7,18 +7,24 @@
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-/// Statements lost so far, on any pool.
-static LOST: AtomicU32 = AtomicU32::new(0);
-
-/// A pool has lost one of ours.
-pub fn lost() {
-    LOST.fetch_add(1, Relaxed);
+/// How it is done by now; one for the process.
+#[derive(Debug, Default)]
+pub struct Spelling {
+    /// Statements lost so far, on any pool.
+    lost: AtomicU32,
 }
 
-/// Spells the first word of a text of ours as it is done by now. There are 16 spellings of four letters; one that comes round
-/// again may meet a server connection that has lost it, and makes place for the next.
-pub fn respell(text: &mut [u8]) {
-    in_spelling(LOST.load(Relaxed), text);
+impl Spelling {
+    /// A pool has lost one of ours.
+    pub fn lost(&self) {
+        self.lost.fetch_add(1, Relaxed);
+    }
+
+    /// Spells the first word of a text of ours. There are 16 spellings of four letters; one that comes round again may meet
+    /// a server connection that has lost it, and makes place for the next.
+    pub fn respell(&self, text: &mut [u8]) {
+        in_spelling(self.lost.load(Relaxed), text);
+    }
 }
 
 fn in_spelling(number: u32, text: &mut [u8]) {

@@ -19,7 +19,9 @@
 //! protocol's own; the few that stand for several messages are explained at [`client`] and [`server`].
 
 use super::frames::{self, cstr, message, report};
-use super::who::{Login, NOWHERE, PREFIX_NAME, prefix_bytes, question_bytes};
+use super::who::{
+    Login, NOWHERE, PREFIX_NAME, prefix_bytes, prefix_spelled_otherwise, question_bytes,
+};
 use portcullis::zone::Form;
 
 /// One line.
@@ -176,7 +178,7 @@ fn quoted(mut rest: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     }
 }
 
-/// A message for the server. `Prefix` sets the zone (`PrefixFirst`: its name stays; `PrefixAgain`: it
+/// A message for the server. `Prefix` sets the zone (`PrefixSpelledOtherwise`: once one was lost; `PrefixFirst`: its name stays; `PrefixAgain`: it
 /// stayed); `Question` asks whether the pool follows names; `Guarded` is a Query behind the guard;
 /// `Nowhere` is Execute of the portal that never exists; `Cleanup` removes a prefix's name.
 fn client(words: &[&[u8]]) -> Option<Vec<u8>> {
@@ -203,6 +205,7 @@ fn client(words: &[&[u8]]) -> Option<Vec<u8>> {
         [b"Terminate"] => message(b'X', &[]),
         [b"Raw", bytes] => bytes.to_vec(),
         [b"Prefix"] => prefix_bytes(Form::Whole),
+        [b"PrefixSpelledOtherwise"] => prefix_spelled_otherwise(),
         [b"PrefixFirst"] => prefix_bytes(Form::First),
         [b"PrefixAgain"] => prefix_bytes(Form::Again),
         [b"Question"] => question_bytes(),

@@ -140,6 +140,7 @@ impl<O: Observer> Connection<O> {
             reported: Vec::new(),
             observes: false,
             walsender: false,
+            spelling: Arc::default(),
         };
         let mut connection = Self {
             conversation: Conversation::new(&setup),

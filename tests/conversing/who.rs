@@ -5,6 +5,7 @@ use std::sync::Arc;
 use portcullis::conversation::Setup;
 use portcullis::policy::{Policy, Who};
 use portcullis::zone::signed::{Audience, Signer, Unsigned};
+use portcullis::zone::spelling::Spelling;
 use portcullis::zone::{Form, Prefix};
 
 /// `shop` needs a tenant, `tools` does not.
@@ -143,6 +144,7 @@ impl Login {
             reported: Vec::new(),
             observes: false,
             walsender: self == Self::Replication,
+            spelling: Arc::default(),
         }
     }
 }
@@ -155,6 +157,15 @@ fn prefix() -> Prefix {
 pub fn prefix_bytes(form: Form) -> Vec<u8> {
     let mut bytes = Vec::new();
     prefix().put(&mut bytes, &portcullis::zone::name(0xaa), form, &Unsigned);
+    bytes
+}
+
+/// The same once one was lost.
+pub fn prefix_spelled_otherwise() -> Vec<u8> {
+    let mut bytes = prefix_bytes(Form::Whole);
+    let spelling = Spelling::default();
+    spelling.lost();
+    prefix().respell(&mut bytes, Form::Whole, &spelling);
     bytes
 }
 

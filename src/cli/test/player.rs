@@ -145,6 +145,7 @@ impl<'w> Player<'w> {
             replaceable: who.login.route == RouteName::Transaction,
             observes: who.observes(),
             walsender: who.login.kind == Kind::Replication,
+            spelling: Arc::default(),
         };
         let mut facts = FactsCache::new(1 << 16, 1);
         facts.set_depth(who.policy.depth());

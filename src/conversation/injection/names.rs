@@ -208,9 +208,15 @@ impl Injection {
         self.keeping.doubted();
     }
 
+    /// The pool has lost a question about a parameter.
+    pub fn question_lost(&mut self) {
+        self.spelling.lost();
+    }
+
     /// The pool does not know a name that it should have followed.
     pub fn name_lost(&mut self) {
         self.keeping.lost();
+        self.spelling.lost();
         if let Some(zone) = &self.zone {
             zone.name_lost();
         }

@@ -121,7 +121,12 @@ impl Injection {
         let enter = self.enter(facts);
         let form = self.keeping.next_form();
         let name = &self.name;
-        let mut put = |prefix: &Prefix| prefix.put(out, name, form, signer);
+        let spelling = &self.spelling;
+        let mut put = |prefix: &Prefix| {
+            let start = out.len();
+            prefix.put(out, name, form, signer);
+            prefix.respell(&mut out[start..], form, spelling);
+        };
         let choice = self.choice.as_deref_mut().and_then(Choice::entering_mut);
         match (&mut self.parameters, &self.zone, choice) {
             (parameters, _, Some(entering)) => {
@@ -147,7 +152,9 @@ impl Injection {
     pub fn put_zone_again(&mut self, out: &mut Vec<u8>, signer: &dyn Signer) -> Option<Form> {
         let zone = self.zone.as_ref()?;
         let form = self.keeping.next_form();
+        let start = out.len();
         zone.put(out, &self.name, form, signer);
+        zone.respell(&mut out[start..], form, &self.spelling);
         self.cleared = false;
         Some(form)
     }

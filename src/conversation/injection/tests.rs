@@ -16,6 +16,7 @@ fn pooled(zone: Option<Arc<Prefix>>, chooses: Option<Who>) -> Injection {
         record: false,
         replaceable: true,
         walsender: false,
+        spelling: Arc::default(),
         origins: Arc::default(),
         reported: Vec::new(),
         observes: false,

@@ -110,6 +110,7 @@ impl Connection {
             reported: Vec::new(),
             observes: true,
             walsender: false,
+            spelling: Arc::default(),
         };
         Self {
             conversation: Conversation::new(&setup),
