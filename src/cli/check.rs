@@ -122,7 +122,10 @@ impl Run {
         }
         let config = match Config::parse(&text, path, 1) {
             Ok(config) => config,
-            Err(problems) => return self.problems.extend(problems),
+            Err(problems) => {
+                self.problems.extend(problems);
+                return self.policy_of(path, &text);
+            }
         };
         let mut files = Files::new(&config, &text);
         files.look();
@@ -142,6 +145,23 @@ impl Run {
                 self.problems
                     .extend(check_unproved(&config, &policy, users, lines, &keys));
             }
+        }
+    }
+
+    /// The policy that a configuration names which is wrong elsewhere.
+    fn policy_of(&mut self, path: &Path, text: &str) {
+        let (tree, _) = toml::de::DeTable::parse_recoverable(text);
+        let named = tree.get_ref().get("policy");
+        let Some(name) = named.and_then(|name| name.get_ref().as_str()) else {
+            return;
+        };
+        let policy = path.with_file_name(name);
+        // Whether there is one is asked again when the configuration is right.
+        if !name.is_empty()
+            && policy.is_file()
+            && let Some(text) = self.text(&policy, read)
+        {
+            self.policy(&policy, &text);
         }
     }
 

@@ -66,6 +66,41 @@ fn what_does_not_fit_is_found() {
 }
 
 #[test]
+fn a_mistake_in_the_configuration_does_not_hide_those_of_the_policy() {
+    let policy = POLICY.replace("\"service\"", "\"servant\"");
+    let told = |config: &str, policy: &str| {
+        let files = [("portcullis.toml", config), ("policy.toml", policy)];
+        checked(&files, &["portcullis.toml"], false)
+    };
+    for spoilt in [
+        CONFIG.replace("127.0.0.1:6432", "127.0.0.1"),
+        format!("{CONFIG}\nnot toml"),
+    ] {
+        let answer = told(&spoilt, &policy);
+        let errors = answer.stdout.matches("error: ").count();
+        assert_eq!((answer.code, errors), (1, 2), "{}", answer.stdout);
+        assert!(
+            answer.stdout.contains("  --> portcullis.toml:"),
+            "{}",
+            answer.stdout
+        );
+        assert!(
+            answer.stdout.contains("  --> policy.toml:4"),
+            "{}",
+            answer.stdout
+        );
+    }
+    // Nor is one looked for where none is named.
+    let unnamed = CONFIG.replace("policy = \"policy.toml\"", "policy = 1");
+    let answer = checked(
+        &[("portcullis.toml", &unnamed)],
+        &["portcullis.toml"],
+        false,
+    );
+    assert_eq!(answer.code, 1, "{}", answer.stdout);
+}
+
+#[test]
 fn a_policy_stands_alone_and_is_told_once() {
     let wrong = POLICY.replace("kind", "kindd");
     let expected = "error: missing key \"kind\" in [login.jobs]\n  --> policy.toml:3\n  = kind = \"service\"\n\
