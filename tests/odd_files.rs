@@ -251,7 +251,12 @@ fn check_refuses_what_serve_refuses() {
     both("path", "somebody.txt", 1, "not an SQLite file");
     both("console", "somebody", 1, "no socket");
     both("console", "somebody.txt", 1, "no socket");
-    // What may be elsewhere is told, and no more.
+    // What may be elsewhere is told, and no more, as the command says of itself.
+    let (_, help) = ended(&stack, &["check", "--help"]);
+    assert!(
+        help.contains("is not here, or not for you to read, is a\nwarning"),
+        "{help}"
+    );
     for key in ["cert_file", "ca_file", "auth_file"] {
         both(key, "nowhere", 0, "No such file");
     }
