@@ -203,15 +203,63 @@ fn secrets_that_everybody_can_read_are_named_with_the_command_that_mends_them() 
         let (status, said) = ended(&stack, &["serve", "--config", config]);
         assert_eq!(status, 2, "{name}: {said}");
         assert!(said.contains(&command), "{name}: {said}");
-        // `check` looks at what tells whether logins can log in.
-        if name != "server.key" {
-            let (_, said) = ended(&stack, &["check", config]);
-            assert!(said.contains(&command), "{name}: {said}");
-        }
+        let (status, said) = ended(&stack, &["check", config]);
+        assert_eq!(status, 1, "{name}: {said}");
+        assert!(said.contains(&command), "{name}: {said}");
         fine(&there.query("SELECT 1"));
         let mended = Command::new("sh").args(["-c", &command]).status();
         assert!(mended.expect("a shell").success());
         stack.reload();
         fine(&Wire::login(&login).query("SELECT 1"));
     }
+}
+
+/// What `serve` does not start with is an error of `check`, and both name the file.
+#[test]
+fn check_refuses_what_serve_refuses() {
+    let stack = Stack::start(StackOptions::default());
+    let original = fs::read_to_string(stack.file("portcullis.toml")).expect("a configuration");
+    let config = stack.file("other.toml");
+    let text = "this is somebody's file\n";
+    write_secret(&stack.file("somebody.txt"), text);
+    fs::create_dir(stack.file("somebody")).expect("a directory");
+    let both = |key: &str, value: &str, expected: i32, told: &str| {
+        let of_key = |line: &str| line.starts_with(&format!("{key} = "));
+        let value = stack.file(value);
+        let change = |line: &str| match of_key(line) {
+            true => format!("{key} = {value:?}\n"),
+            false => format!("{line}\n"),
+        };
+        let spoilt: String = original.lines().map(change).collect();
+        write_secret(&config, &spoilt);
+        let config = config.to_str().expect("UTF-8");
+        let name = value
+            .file_name()
+            .and_then(|it| it.to_str())
+            .expect("a name");
+        let (status, said) = ended(&stack, &["serve", "--config", config]);
+        assert_eq!(status, 2, "{key}: {said}");
+        assert!(said.contains(told) && said.contains(name), "{key}: {said}");
+        let (status, said) = ended(&stack, &["check", config]);
+        assert_eq!(status, expected, "{key}: {said}");
+        assert!(said.contains(told) && said.contains(name), "{key}: {said}");
+        assert!(said.contains("other.toml:"), "{key}: {said}");
+    };
+    both("cert_file", "somebody.txt", 1, "certificate file");
+    both("ca_file", "somebody.txt", 1, "CA certificate");
+    both("path", "somebody", 1, "the registry");
+    both("path", "somebody.txt", 1, "not an SQLite file");
+    both("console", "somebody", 1, "no socket");
+    both("console", "somebody.txt", 1, "no socket");
+    // What may be elsewhere is told, and no more, as the command says of itself.
+    let (_, help) = ended(&stack, &["check", "--help"]);
+    assert!(
+        help.contains("is not here, or not for you to read, is a\nwarning"),
+        "{help}"
+    );
+    for key in ["cert_file", "ca_file", "auth_file"] {
+        both(key, "nowhere", 0, "No such file");
+    }
+    let left = fs::read_to_string(stack.file("somebody.txt")).expect("still there");
+    assert_eq!(left, text);
 }

@@ -1,5 +1,9 @@
 //! `portcullis check`: every mistake in configuration and policy, in one run.
 
+mod files;
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -7,17 +11,22 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
+use files::Files;
+
 use super::answer::Answer;
 use super::judged::count;
 use super::test as cases;
 use crate::clock::today;
 use crate::config::{self, Config, Problem, read, read_given};
-use crate::net::load;
 use crate::net::unproved::check_unproved;
 use crate::policy::{Date, Policy, check_together, check_zone_keys};
 
 /// Checks configuration and policy files. With a configuration, its policy is checked too, whether
-/// the two fit, and who could not log in. Exceptions that expire within 14 days are told.
+/// the two fit, the other files that it names, and who could not log in. Exceptions that expire within
+/// 14 days are told.
+///
+/// What would keep the proxy from starting is an error. A file or directory that the configuration names and that is
+/// not here, or not for this user to read, is a warning: check may run where secrets and certificates are not.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     /// Configuration and policy files, files of cases (NAME.test.toml), or directories of them [default: /etc/portcullis/portcullis.toml]
@@ -113,18 +122,46 @@ impl Run {
         }
         let config = match Config::parse(&text, path, 1) {
             Ok(config) => config,
-            Err(problems) => return self.problems.extend(problems),
+            Err(problems) => {
+                self.problems.extend(problems);
+                return self.policy_of(path, &text);
+            }
         };
+        let mut files = Files::new(&config, &text);
+        files.look();
+        let (users, zone_keys) = (files.users(), files.zone_keys());
+        self.problems.append(&mut files.problems);
         let Some(text) = self.text(&config.policy, read) else {
             return;
         };
         if let Some(policy) = self.policy(&config.policy, &text) {
             self.problems.extend(check_together(&config, &policy));
-            self.problems.extend(match load::zone_keys(&config) {
-                Ok(keys) => check_zone_keys(&config, &policy, &keys),
-                Err(problem) => vec![problem],
-            });
-            self.problems.extend(check_logins(&config, &policy));
+            if let Some(keys) = zone_keys {
+                self.problems
+                    .extend(check_zone_keys(&config, &policy, &keys));
+            }
+            if let Some((list, keys)) = users {
+                let (users, lines) = (&list.users, &list.problems);
+                self.problems
+                    .extend(check_unproved(&config, &policy, users, lines, &keys));
+            }
+        }
+    }
+
+    /// The policy that a configuration names which is wrong elsewhere.
+    fn policy_of(&mut self, path: &Path, text: &str) {
+        let (tree, _) = toml::de::DeTable::parse_recoverable(text);
+        let named = tree.get_ref().get("policy");
+        let Some(name) = named.and_then(|name| name.get_ref().as_str()) else {
+            return;
+        };
+        let policy = path.with_file_name(name);
+        // Whether there is one is asked again when the configuration is right.
+        if !name.is_empty()
+            && policy.is_file()
+            && let Some(text) = self.text(&policy, read)
+        {
+            self.policy(&policy, &text);
         }
     }
 
@@ -164,21 +201,6 @@ impl Run {
             if !self.problems.contains(&problem) {
                 self.problems.push(problem);
             }
-        }
-    }
-}
-
-/// Who cannot log in, as far as the files can be read here: they may be another user's, or on another machine.
-fn check_logins(config: &Config, policy: &Policy) -> Vec<Problem> {
-    match load::users(config) {
-        Ok(users) => check_unproved(config, policy, &users.users, &users.problems, &users.keys),
-        Err(why) => {
-            let why = why.strip_prefix("error: ").unwrap_or(&why);
-            let message = format!("whether every login can log in was not looked at: {why}");
-            vec![Problem::warning(
-                &config.path.display().to_string(),
-                message,
-            )]
         }
     }
 }
@@ -247,246 +269,4 @@ fn as_json(problems: &[Problem]) -> String {
         })
         .collect();
     format!("{:#}\n", json!({ "problems": problems }))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt;
-
-    use super::*;
-
-    const POLICY: &str = "schema = 1\nenvironment = \"test\"\n[login.jobs]\nkind = \"service\"\ndatabases = [\"shop\"]\nroute = \"session\"\n";
-    const CONFIG: &str = "schema = 1\npolicy = \"policy.toml\"\n[listen]\npostgres = \"127.0.0.1:6432\"\n[client_tls]\nsslmode = \"disable\"\n\
-        [server_tls]\nsslmode = \"disable\"\n[auth]\nauth_file = \"u\"\n[route.transaction]\nhosts = [\"a:1\"]\n[route.session]\nhosts = [\"a:2\"]\n";
-
-    /// A line of `auth_file` for the login of [`POLICY`].
-    fn line_of_jobs() -> String {
-        let verifier = crate::auth::scram::mock_verifier(&[0; 32], "jobs");
-        format!("\"jobs\" \"{verifier}\"\n")
-    }
-
-    /// Checks files with these texts in a directory of their own; its name is taken out of the answer.
-    fn checked(texts: &[(&str, &str)], names: &[&str], json: bool) -> Answer {
-        let directory = tempfile::tempdir().unwrap();
-        let users = ("u", &*line_of_jobs());
-        for (name, text) in [&users].into_iter().chain(texts) {
-            let path = directory.path().join(name);
-            std::fs::write(&path, text).unwrap();
-            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-        }
-        let files = names
-            .iter()
-            .map(|name| directory.path().join(name))
-            .collect();
-        let today = Date::new(2027, 2, 20).unwrap();
-        let answer = check(&CheckArgs { files, json }, today);
-        let prefix = format!("{}/", directory.path().display());
-        Answer {
-            stdout: answer.stdout.replace(&prefix, ""),
-            ..answer
-        }
-    }
-
-    #[test]
-    fn a_configuration_brings_its_policy() {
-        let answer = checked(
-            &[("portcullis.toml", CONFIG), ("policy.toml", POLICY)],
-            &["portcullis.toml"],
-            false,
-        );
-        assert_eq!(
-            (answer.code, answer.stdout.as_str()),
-            (0, "2 files checked: no problems\n")
-        );
-    }
-
-    #[test]
-    fn what_does_not_fit_is_found() {
-        let config = CONFIG.replace("[route.session]\nhosts = [\"a:2\"]\n", "");
-        let answer = checked(
-            &[("portcullis.toml", &config), ("policy.toml", POLICY)],
-            &["portcullis.toml"],
-            false,
-        );
-        assert_eq!(answer.code, 1);
-        assert_eq!(
-            answer.stdout,
-            "error: login \"jobs\" has route \"session\", but portcullis.toml has no [route.session]\n  --> policy.toml:3\n1 error; nothing would be loaded\n"
-        );
-    }
-
-    #[test]
-    fn a_policy_stands_alone_and_is_told_once() {
-        let wrong = POLICY.replace("kind", "kindd");
-        let expected = "error: missing key \"kind\" in [login.jobs]\n  --> policy.toml:3\n  = kind = \"service\"\n\
-            error: unknown key \"login.jobs.kindd\"\n  --> policy.toml:4:1\n  |\n4 | kindd = \"service\"\n  | ^^^^^ did you mean \"kind\"?\n\
-            2 errors; nothing would be loaded\n";
-        assert_eq!(
-            checked(&[("policy.toml", &wrong)], &["policy.toml"], false).stdout,
-            expected
-        );
-        let both = checked(
-            &[("portcullis.toml", CONFIG), ("policy.toml", &wrong)],
-            &["portcullis.toml", "policy.toml"],
-            false,
-        );
-        assert_eq!((both.code, both.stdout.as_str()), (1, expected));
-    }
-
-    #[test]
-    fn warnings_are_shown_and_do_not_fail() {
-        let policy = format!("{POLICY}[zone]\nparameter = \"app.zone\"\ndatabases = [\"shop\"]\n");
-        let answer = checked(&[("policy.toml", &policy)], &["policy.toml"], false);
-        assert_eq!(answer.code, 0);
-        assert!(
-            answer.stdout.starts_with(
-                "warning: login \"jobs\" has no zone and can do nothing on database \"shop\"\n"
-            ),
-            "{}",
-            answer.stdout
-        );
-        assert!(answer.stdout.ends_with("1 file checked: 1 warning\n"));
-    }
-
-    #[test]
-    fn exceptions_that_expire_are_told() {
-        let exception = |expires: &str| {
-            format!(
-                "{POLICY}[[exception]]\nguard = \"procedural\"\nlogin = \"jobs\"\nfingerprint = \"0123456789abcdef0123456789abcdef\"\nreason = \"r\"\nexpires = {expires}\n"
-            )
-        };
-        let soon = checked(
-            &[("policy.toml", &exception("2027-03-01"))],
-            &["policy.toml"],
-            false,
-        );
-        assert_eq!(
-            (soon.code, &*soon.stdout),
-            (
-                0,
-                "warning: the exception of login \"jobs\" from guard \"procedural\" expires on 2027-03-01\n  --> policy.toml:7\n  = see to its reason, or give it another day\n1 file checked: 1 warning\n"
-            )
-        );
-        let later = checked(
-            &[("policy.toml", &exception("2027-04-01"))],
-            &["policy.toml"],
-            false,
-        );
-        assert_eq!(later.stdout, "1 file checked: no problems\n");
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_read_is_not_a_clean_one() {
-        let answer = checked(&[("portcullis.toml", CONFIG)], &["portcullis.toml"], false);
-        assert_eq!(answer.code, 2);
-        assert!(
-            answer
-                .stdout
-                .starts_with("error: could not read the file: No such file"),
-            "{}",
-            answer.stdout
-        );
-    }
-
-    #[test]
-    fn a_directory_stands_for_its_files_and_cases_are_checked_as_cases() {
-        let case = "[[case]]\nname = \"n\"\nlogin = \"jobs\"\nsql = \"SELECT 1\"\nexpect = { allowed = true }\n";
-        let files = [("policy.toml", POLICY), ("policy.test.toml", case)];
-        let answer = checked(&files, &[""], false);
-        assert_eq!(
-            (answer.code, answer.stdout.as_str()),
-            (0, "2 files checked: no problems\n")
-        );
-        let wrong = case.replace("jobs", "jbos");
-        let files = [("policy.toml", POLICY), ("policy.test.toml", &wrong)];
-        let answer = checked(&files, &["policy.test.toml"], false);
-        assert_eq!(answer.code, 1);
-        assert!(
-            answer.stdout.contains("has no login \"jbos\""),
-            "{}",
-            answer.stdout
-        );
-        let none = checked(&[("notes.txt", "")], &[""], false);
-        assert_eq!(none.code, 2);
-        assert!(
-            none.stdout.contains("the directory has no *.toml"),
-            "{}",
-            none.stdout
-        );
-    }
-
-    #[test]
-    fn who_cannot_log_in_is_told() {
-        let login =
-            "[login.mapped]\nkind = \"service\"\ndatabases = [\"shop\"]\nserver_role = \"it's\"\n";
-        let policy = format!("{POLICY}{login}");
-        let config = CONFIG.replace("\"u\"\n", "\"u\"\nkey_file = \"k\"\n");
-        let told = |users: &str| {
-            let files = [
-                ("portcullis.toml", &*config),
-                ("policy.toml", &policy),
-                ("u", users),
-                ("k", ""),
-            ];
-            let answer = checked(&files, &["portcullis.toml"], false);
-            assert_eq!(answer.code, 0, "{}", answer.stdout);
-            answer.stdout
-        };
-        let of_key = "warning: login \"mapped\" cannot log in: k has no key for role \"it's\"\n  --> policy.toml:7\n  \
-            = portcullis keys add --key-file k --role 'it'\\''s' --auth-file u\n";
-        let select = |name: &str| {
-            format!(
-                "  = its line: SELECT '\"' || rolname || '\" \"' || rolpassword || '\"' FROM pg_authid WHERE rolname = '{name}'\n"
-            )
-        };
-        let jobs = line_of_jobs();
-        let missing =
-            "warning: login \"mapped\" cannot log in: u has no line for it\n  --> policy.toml:7\n";
-        let expected = format!(
-            "{missing}{}{of_key}2 files checked: 2 warnings\n",
-            select("mapped")
-        );
-        assert_eq!(told(&jobs), expected);
-        let mapped = jobs.replace("jobs", "mapped");
-        let expected = format!("{of_key}2 files checked: 1 warning\n");
-        assert_eq!(told(&format!("{jobs}{mapped}")), expected);
-        // A line that is of no use.
-        let said = told(&format!("{mapped}\"jobs\" \"plain\"\n"));
-        let why = "warning: login \"jobs\" cannot log in: u, line 2: user \"jobs\" has a plain-text password,";
-        assert!(said.starts_with(why), "{said}");
-        assert!(said.contains("ALTER ROLE \"jobs\" PASSWORD"), "{said}");
-    }
-
-    #[test]
-    fn files_of_another_user_are_told_as_not_looked_at() {
-        let config = CONFIG.replace("\"u\"", "\"not-here\"");
-        let files = [("portcullis.toml", &*config), ("policy.toml", POLICY)];
-        let answer = checked(&files, &["portcullis.toml"], false);
-        let why =
-            "warning: whether every login can log in was not looked at: \"not-here\": No such file";
-        assert!(answer.stdout.starts_with(why), "{}", answer.stdout);
-        assert_eq!(answer.code, 0);
-    }
-
-    #[test]
-    fn json_has_the_same_problems() {
-        let answer = checked(
-            &[("policy.toml", &POLICY.replace("schema = 1", "schema = 2"))],
-            &["policy.toml"],
-            true,
-        );
-        let value: serde_json::Value = serde_json::from_str(&answer.stdout).unwrap();
-        assert_eq!(
-            value["problems"][0]["message"],
-            "schema 2 is not known to this version"
-        );
-        assert_eq!(
-            (
-                &value["problems"][0]["line"],
-                &value["problems"][0]["severity"]
-            ),
-            (&json!(1), &json!("error"))
-        );
-    }
 }

@@ -39,6 +39,9 @@ pub(super) const CHECK: &str = r#"Examples:
   portcullis check --json policies/production.toml policies/staging.toml
   portcullis check policies/
 
+A file or directory that the configuration names and that is not here, or not for you to read, is a
+warning: check may run where secrets and certificates are not. What is here and wrong is an error.
+
 0: nothing that keeps a file from being loaded; 1: something; 2: a file could not be read."#;
 
 /// `portcullis help --help`

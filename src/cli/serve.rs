@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use crate::config::{self, Config};
+use crate::console;
 use crate::migration::Sessions;
 use crate::migration::registry::RegistryHandle;
 use crate::net::load;
@@ -47,6 +48,9 @@ fn start(path: &Path) -> Result<(), String> {
 
     let users = load::users(&config)?;
     let tls = load::tls(&config)?;
+    if let Some(path) = &config.listen.console {
+        console::may_bind(path).map_err(error)?;
+    }
     reload::note(&std::mem::take(&mut policy.warnings));
     let control = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -22,7 +22,7 @@ mod wire;
 
 use std::future::Future;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -74,11 +74,39 @@ pub struct ConsoleState {
 const HANDOVER: Duration = Duration::from_secs(2);
 const HANDOVER_STEP: Duration = Duration::from_millis(100);
 
+/// May the console's socket be made at `path`? What is there and no socket is somebody's file.
+///
+/// # Errors
+/// It is no socket, or cannot be looked at.
+pub fn may_bind(path: &Path) -> io::Result<()> {
+    let found = match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found.map_err(|error| named(path, &error))?,
+    };
+    match found.file_type().is_socket() {
+        true => Ok(()),
+        false => {
+            let message = "there is something that is no socket: the console replaces nothing else";
+            let error = io::Error::new(io::ErrorKind::AlreadyExists, message);
+            Err(named(path, &error))
+        }
+    }
+}
+
+/// Every error names the socket.
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(
+        error.kind(),
+        format!("the console {}: {error}", path.display()),
+    )
+}
+
 /// Binds the console's socket with mode 0660, in place of one that a dead process left behind.
 ///
 /// # Errors
-/// `AddrInUse` when a living process listens there; else the system's own.
+/// `AddrInUse` when a living process listens there, `AlreadyExists` for what is no socket; else the system's own.
 pub fn bind(path: &Path) -> io::Result<UnixListener> {
+    may_bind(path)?;
     let until = Instant::now() + HANDOVER;
     while std::os::unix::net::UnixStream::connect(path).is_ok() {
         if Instant::now() < until {
@@ -99,7 +127,16 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
         std::fs::rename(&unfinished, path)?;
         Ok(listener)
     });
-    bound.inspect_err(|_| drop(std::fs::remove_file(&unfinished)))
+    bound
+        .inspect_err(|_| drop(std::fs::remove_file(&unfinished)))
+        .map_err(|error| named(path, &error))
+}
+
+/// Removes the socket: the next start would replace it; until then nobody should try it. What is no socket stays.
+pub fn unbind(path: &Path) {
+    if may_bind(path).is_ok() {
+        let _ = std::fs::remove_file(path);
+    }
 }
 
 /// Serves the console until the future is dropped; its connections end with it.

@@ -405,3 +405,31 @@ fn psql_finds_any_path_through_a_symbolic_link() {
     );
     assert_eq!(out(&output).trim_end(), "Portcullis 0.1.0");
 }
+
+#[test]
+fn a_file_in_the_place_of_the_socket_stays() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("userlist.txt");
+    std::fs::write(&path, "mine").expect("written");
+    let link = directory.path().join("link");
+    std::os::unix::fs::symlink(&path, &link).expect("linked");
+    let folder = directory.path().join("folder");
+    std::fs::create_dir(&folder).expect("made");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    for path in [&path, &link, &folder] {
+        let refused = runtime.block_on(async { bind(path).map(drop) });
+        let refused = refused.expect_err("no socket").to_string();
+        assert!(refused.contains(&path.display().to_string()), "{refused}");
+        assert!(refused.contains("no socket"), "{refused}");
+        super::unbind(path);
+        assert!(path.symlink_metadata().is_ok(), "{}", path.display());
+    }
+    assert_eq!(std::fs::read_to_string(&link).expect("read"), "mine");
+    let socket = directory.path().join("nowhere/socket");
+    let refused = runtime.block_on(async { bind(&socket).map(drop) });
+    let refused = refused.expect_err("no directory").to_string();
+    assert!(refused.contains(&socket.display().to_string()), "{refused}");
+}

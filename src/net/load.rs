@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::shared::Files;
@@ -64,6 +64,35 @@ pub struct Tls {
     pub peers: Option<Arc<rustls::ClientConfig>>,
 }
 
+/// A file of certificates or a key that cannot be used.
+#[derive(Debug)]
+pub struct Unusable {
+    /// Which; the table of the configuration where there is none.
+    pub file: PathBuf,
+    told: String,
+}
+
+impl Unusable {
+    fn wrong(file: &Path, problem: impl Display) -> Self {
+        Self {
+            file: file.to_owned(),
+            told: in_file(file, problem),
+        }
+    }
+}
+
+impl Display for Unusable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.told)
+    }
+}
+
+impl From<Unusable> for String {
+    fn from(unusable: Unusable) -> Self {
+        unusable.told
+    }
+}
+
 /// Reads the policy and checks it together with the configuration. `number`: which of the policies
 /// that this process loads it would be.
 ///
@@ -113,14 +142,22 @@ fn version(text: &str, number: u64) -> Version {
 /// # Errors
 /// What keeps one of them from being read, or the first line of a key file that is not understood.
 pub fn users(config: &Config) -> Result<Users, String> {
-    let text = tls::files::read_secret(&config.auth.auth_file).map_err(error)?;
-    let list = Userlist::parse(&text);
+    let list = userlist(config)?;
     Ok(Users {
         users: Arc::new(list.users),
         problems: list.problems,
         keys: Arc::new(keys(config)?),
         zone_keys: Arc::new(zone_keys(config).map_err(|problem| problem.to_string())?),
     })
+}
+
+/// Reads `auth_file`.
+///
+/// # Errors
+/// What keeps it from being read.
+pub fn userlist(config: &Config) -> Result<Userlist, String> {
+    let text = tls::files::read_secret(&config.auth.auth_file).map_err(error)?;
+    Ok(Userlist::parse(&text))
 }
 
 /// Reads `zone_key_file`; none: no keys.
@@ -137,7 +174,11 @@ pub fn zone_keys(config: &Config) -> Result<ZoneKeys, Problem> {
     ZoneKeys::parse(&text).map_err(|problem| wrong(&problem))
 }
 
-fn keys(config: &Config) -> Result<ServerKeys, String> {
+/// Reads `key_file`; none: no keys.
+///
+/// # Errors
+/// It cannot be read, others may read it, or the first line that is not understood.
+pub fn keys(config: &Config) -> Result<ServerKeys, String> {
     let Some(path) = &config.auth.key_file else {
         return ServerKeys::parse("").map_err(error);
     };
@@ -160,39 +201,82 @@ pub fn tls(config: &Config) -> Result<Tls, String> {
 }
 
 /// TLS where Portcullis is the client, as this table of the configuration asks for it.
-fn server_side(
+///
+/// # Errors
+/// What keeps its authority from being used.
+pub fn server_side(
     settings: &ServerTls,
     table: &str,
-) -> Result<Option<Arc<rustls::ClientConfig>>, String> {
+) -> Result<Option<Arc<rustls::ClientConfig>>, Unusable> {
     let ca = settings.ca_file.as_deref();
-    let pem = ca.map(read).transpose()?;
+    let pem = ca.map(public).transpose()?;
     let made = tls::server_side(settings.sslmode, pem.as_deref());
-    made.map_err(|problem| in_file(ca.unwrap_or(Path::new(table)), problem))
+    made.map_err(|problem| Unusable::wrong(ca.unwrap_or(Path::new(table)), problem))
 }
 
-fn client_tls(config: &Config) -> Result<Option<ClientSide>, String> {
+/// TLS towards applications; none where it is disabled.
+///
+/// # Errors
+/// What keeps certificate, key or authority from being used.
+pub fn client_tls(config: &Config) -> Result<Option<ClientSide>, Unusable> {
     let files = &config.client_tls;
     if files.sslmode == SslMode::Disable {
         return Ok(None);
     }
-    let (Some(cert), Some(key)) = (&files.cert_file, &files.key_file) else {
-        return Err("error: [client_tls] needs cert_file and key_file".to_owned());
-    };
-    let cert_pem = read(cert)?;
-    let key_pem = tls::files::read_secret(key).map_err(error)?;
-    let ca = files.ca_file.as_deref();
-    let ca_pem = ca.map(read).transpose()?;
-    let made = tls::client_side(&cert_pem, key_pem.as_bytes(), ca_pem.as_deref());
-    made.map(Some).map_err(|problem| match (&problem, ca) {
-        (tls::TlsError::ClientCa(_), Some(ca)) => in_file(ca, problem),
-        (tls::TlsError::KeyPem(_), _) => in_file(key, problem),
-        _ => in_file(cert, problem),
-    })
+    let key = files.key_file.as_deref().ok_or_else(without_files)?;
+    let key_pem = tls::files::read_secret(key).map_err(|problem| Unusable {
+        file: key.to_owned(),
+        told: error(problem),
+    })?;
+    let made = client_side(config, key_pem.as_bytes())?;
+    made.map(Some).map_err(|problem| of_client(config, problem))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
+/// Looks at what [`client_tls`] reads, but at no key.
+///
+/// # Errors
+/// What keeps certificate or authority from being used with any key.
+pub fn certificates(config: &Config) -> Result<(), Unusable> {
+    match client_side(config, b"")? {
+        // The key is asked for last.
+        Ok(_) | Err(tls::TlsError::KeyPem(_)) => Ok(()),
+        Err(problem) => Err(of_client(config, problem)),
+    }
+}
+
+fn client_side(
+    config: &Config,
+    key_pem: &[u8],
+) -> Result<Result<ClientSide, tls::TlsError>, Unusable> {
+    let files = &config.client_tls;
+    let cert = files.cert_file.as_deref().ok_or_else(without_files)?;
+    let cert_pem = public(cert)?;
+    let ca_pem = files.ca_file.as_deref().map(public).transpose()?;
+    Ok(tls::client_side(&cert_pem, key_pem, ca_pem.as_deref()))
+}
+
+/// Names the file that it is about.
+fn of_client(config: &Config, problem: tls::TlsError) -> Unusable {
+    let files = &config.client_tls;
+    let file = match problem {
+        tls::TlsError::ClientCa(_) => &files.ca_file,
+        tls::TlsError::KeyPem(_) => &files.key_file,
+        _ => &files.cert_file,
+    };
+    let table = Path::new("[client_tls]");
+    Unusable::wrong(file.as_deref().unwrap_or(table), problem)
+}
+
+fn without_files() -> Unusable {
+    Unusable {
+        file: PathBuf::from("[client_tls]"),
+        told: "error: [client_tls] needs cert_file and key_file".to_owned(),
+    }
+}
+
+fn public(path: &Path) -> Result<Vec<u8>, Unusable> {
     let read = tls::files::read_regular(path, tls::files::MAX_PUBLIC_FILE);
-    read.map_err(|problem| in_file(path, problem))
+    read.map_err(|problem| Unusable::wrong(path, problem))
 }
 
 fn in_file(path: &Path, problem: impl Display) -> String {

@@ -141,9 +141,8 @@ impl Proxy {
             _ = interrupt.recv() => tracing::warn!("told twice: ending without waiting"),
         }
         self.stop.store(true, Ordering::Release);
-        if let Some(console) = &shared.config.listen.console {
-            // The next start would replace it; until then nobody should try it.
-            let _ = std::fs::remove_file(console);
+        if let Some(socket) = &shared.config.listen.console {
+            console::unbind(socket);
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 mod isolation;
+mod routes;
 
 use super::{Kind, Login, Policy, Protection, RouteName, ZoneSource};
 use crate::config::shell::keys_add;
@@ -12,7 +13,7 @@ use crate::config::{Config, Problem, SslMode};
 use crate::zone::keys::ZoneKeys;
 
 /// Everything that the policy asks for and the configuration does not provide, in the order of the
-/// policy file. Lines are those of the policy, which is named as the configuration names it.
+/// policy file, and what routes of the configuration make of it. Lines are those of the policy, which is named as the configuration names it.
 pub fn check_together(config: &Config, policy: &Policy) -> Vec<Problem> {
     let mut logins: Vec<&Login> = policy.logins.values().map(|login| &**login).collect();
     logins.sort_by_key(|login| login.line);
@@ -24,6 +25,7 @@ pub fn check_together(config: &Config, policy: &Policy) -> Vec<Problem> {
         problems.extend(without_console(config, login));
     }
     problems.extend(isolation::check(config, policy));
+    problems.extend(routes::check(config, policy));
     problems
 }
 

@@ -40,6 +40,7 @@ pub fn describe_at(text: &[u8], depth: Depth) -> Facts {
         };
     };
     let (tokens, stopped) = lexer::tokens(text);
+    let whole = stopped.is_none();
     let (mut statements, words) = first_opinion(valid, &tokens);
     let undescribed = match stopped {
         _ if statements.len() > MAX_STATEMENTS => {
@@ -72,7 +73,7 @@ pub fn describe_at(text: &[u8], depth: Depth) -> Facts {
     let all = facts.statements.iter().map(|statement| statement.classes);
     facts.classes = all.fold(ClassSet::EMPTY, ClassSet::union);
     let plain = facts.undescribed.is_none() && facts.statements.iter().all(is_plain);
-    let now = || fingerprint::of_tokens(text, &tokens);
+    let now = || fingerprint::of_tokens(text, &tokens, whole);
     facts.fingerprint = match depth {
         _ if !plain => Some(now()).into(),
         Depth::Surface => None.into(),

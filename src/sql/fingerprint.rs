@@ -1,4 +1,5 @@
-//! Names for statements: the same for texts that differ in constants, case, white space and comments.
+//! Names for statements: the same for texts that differ in constants, case, white space, comments and the
+//! semicolons that close them.
 //!
 //! Where a constant is code it is no mere constant: an exception for one such statement must not admit
 //! another. So in DO, CALL, LOAD, ALTER SYSTEM, and wherever anything but a table or an index is made or
@@ -100,14 +101,20 @@ impl std::fmt::Debug for Fingerprint {
 }
 
 /// The fingerprint of `text`: the first 16 bytes of the SHA-256 of its tokens, words in lower
-/// case, constants and parameters replaced, lists of them taken for one. Of a text that cannot be
-/// read to its end the tokens before that point count.
+/// case, constants and parameters replaced, lists of them taken for one, closing semicolons left out.
+/// Of a text that cannot be read to its end the tokens before that point count, all of them.
 pub fn fingerprint(text: &[u8]) -> Fingerprint {
-    of_tokens(text, &lexer::tokens(text).0)
+    let (tokens, stopped) = lexer::tokens(text);
+    of_tokens(text, &tokens, stopped.is_none())
 }
 
-/// As [`fingerprint`], for a text that has been read.
-pub(super) fn of_tokens(text: &[u8], tokens: &[Token]) -> Fingerprint {
+/// As [`fingerprint`], for a text that has been read; `whole`: to its end.
+pub(super) fn of_tokens(text: &[u8], tokens: &[Token], whole: bool) -> Fingerprint {
+    let tokens = match whole {
+        true => unclosed(tokens),
+        // What comes behind its last semicolon is not known: it closes nothing.
+        false => tokens,
+    };
     let mut hash = Gathered::new();
     let mut statements = view::statements(text, tokens).peekable();
     let mut constants = Constants::Ignored;
@@ -167,6 +174,14 @@ pub(super) fn of_tokens(text: &[u8], tokens: &[Token]) -> Fingerprint {
         masked,
         ..first_bytes(hash.finish().as_ref())
     }
+}
+
+/// The tokens without closing semicolons: psql sends them, a driver does not, and it is the same statement.
+fn unclosed(tokens: &[Token]) -> &[Token] {
+    let last = tokens
+        .iter()
+        .rposition(|token| token.kind != Kind::Semicolon);
+    &tokens[..last.map_or(0, |last| last + 1)]
 }
 
 /// Is the value at `at` the next of a list? `IN (1, 2, 3)` is `IN (?)`.

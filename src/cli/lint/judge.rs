@@ -45,12 +45,7 @@ pub(super) fn judge(bytes: &[u8], who: &Who, state: State) -> (usize, Vec<Found>
     };
     if facts.undescribed.is_none() {
         for (statement, text) in facts.statements.iter().zip(judged::cut(&text, &facts)) {
-            let facts = alone(
-                statement,
-                Some(fingerprint(
-                    text.trim_end_matches([';', ' ', '\n']).as_bytes(),
-                )),
-            );
+            let facts = alone(statement, Some(fingerprint(text.as_bytes())));
             file.message(&facts, 0, statement.position as usize);
         }
         return (facts.statements.len(), file.found);

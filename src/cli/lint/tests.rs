@@ -158,6 +158,33 @@ fn warnings_of_the_policy_are_talk_in_every_form_and_no_failure() {
 }
 
 #[test]
+fn an_exception_for_what_a_session_told_is_one_here() {
+    let drop = "ALTER TABLE a DROP COLUMN b";
+    let under = |refused: &str, file: &str| {
+        let exception = format!(
+            "{POLICY}[[exception]]\nguard = \"phase-expand\"\nlogin = \"migrator\"\nreason = \"r\"\nexpires = 9999-01-01\n\
+             fingerprint = \"{}\"\n",
+            crate::sql::fingerprint(refused.as_bytes())
+        );
+        let answer = linted(&[("1.sql", file)], |args| {
+            args.phase = Some(crate::policy::Phase::Expand);
+            std::fs::write(&args.policy, exception).unwrap();
+        });
+        answer.unwrap().code
+    };
+    // psql sends the semicolon, a driver does not; a file has lines of any kind behind it.
+    for refused in [drop.to_owned(), format!("{drop};")] {
+        for end in ["", ";\n", ";\r\n", " ;\t", "; -- note", ";;"] {
+            assert_eq!(under(&refused, &format!("{drop}{end}")), 0, "{end:?}");
+        }
+        let two = format!("CREATE TABLE t (id int); /* b */ {drop}; \nSELECT 1;");
+        assert_eq!(under(&refused, &two), 0);
+        let other = format!("{drop}; ALTER TABLE a DROP COLUMN c;");
+        assert_eq!(under(&refused, &other), 1);
+    }
+}
+
+#[test]
 fn programs_get_the_same() {
     let files = [("a b.sql", "SELECT 1;\n COPY t TO PROGRAM 'x';")];
     let with = |format| linted(&files, |args| args.format = format).unwrap();

@@ -9,6 +9,9 @@ use super::schema::{CURRENT, SchemaError};
 use crate::migration::span::{Millis, time_of_day};
 use crate::migration::token::SessionId;
 
+/// In words that follow "the registry PATH".
+pub(super) const NO_SQLITE: &str = "is not a registry: it is not an SQLite file";
+
 /// Why the registry did not do it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RegistryError {
@@ -95,9 +98,7 @@ impl RegistryError {
                 "is locked by another process".to_owned()
             }
             Some(ErrorCode::DatabaseCorrupt) => "is damaged; restore it from a backup".to_owned(),
-            Some(ErrorCode::NotADatabase) => {
-                "is not a registry: it is not an SQLite file".to_owned()
-            }
+            Some(ErrorCode::NotADatabase) => NO_SQLITE.to_owned(),
             Some(ErrorCode::ReadOnly) => "cannot be written: it is read-only".to_owned(),
             _ => format!("failed: {error}"),
         };

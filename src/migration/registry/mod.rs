@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 pub use error::{Holder, RegistryError};
 pub use row::{Closing, NewSession, SessionRow, State, Statement, StatementRow};
-pub use store::{STATEMENTS_READ, Store};
+pub use store::{STATEMENTS_READ, Store, look};
 
 use super::sessions::Session;
 use super::token::SessionId;

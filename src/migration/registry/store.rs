@@ -1,13 +1,14 @@
 //! The registry's file and its statements. Synchronous: lives on the registry's thread alone.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
-use super::error::{Holder, RegistryError};
+use super::error::{Holder, NO_SQLITE, RegistryError};
 use super::reserve::Reserve;
 use super::row::{Closing, NewSession, SessionRow, State, Statement, StatementRow};
 use super::schema;
@@ -24,6 +25,9 @@ const HANDOVER_STEP: Duration = Duration::from_millis(20);
 const STATEMENTS_SHOWN: i64 = 10_000;
 /// Most of them at a time: a text has up to 4 kB.
 pub const STATEMENTS_READ: usize = 200;
+
+/// What an SQLite file begins with.
+const HEADER: &[u8] = b"SQLite format 3\0";
 
 const SESSION_COLUMNS: &str = "id, database, role, reason, opened_by, opened_at, ends_at, state, verifier, closed_at, closed_by, note, complete,
     (SELECT count(*) FROM migration_statement s WHERE s.session = migration_session.id), phase";
@@ -308,6 +312,10 @@ fn private_file(path: &Path) -> Result<(), RegistryError> {
         .open(path)
         .map_err(cannot)?;
     let metadata = file.metadata().map_err(cannot)?;
+    check_private(path, &metadata)
+}
+
+fn check_private(path: &Path, metadata: &Metadata) -> Result<(), RegistryError> {
     if !metadata.is_file() {
         // SQLite would read a named pipe for ever.
         return Err(RegistryError::file(path, "is not a regular file"));
@@ -323,6 +331,39 @@ fn private_file(path: &Path) -> Result<(), RegistryError> {
         ));
     }
     Ok(())
+}
+
+/// What [`Store::open`] would say of the file without opening it for use: makes nothing, locks nothing, and passes over
+/// what this user may not read. Of what is in it only whether it is an SQLite file.
+///
+/// # Errors
+/// It is no regular file, others may read it, or it is no SQLite file.
+pub fn look(path: &Path) -> Result<(), RegistryError> {
+    let passed = |error: &std::io::Error| {
+        matches!(
+            error.kind(),
+            ErrorKind::NotFound | ErrorKind::PermissionDenied
+        )
+    };
+    let cannot =
+        |error: std::io::Error| RegistryError::file(path, format!("cannot be opened: {error}"));
+    let metadata = match std::fs::metadata(path) {
+        Err(error) if passed(&error) => return Ok(()),
+        found => found.map_err(cannot)?,
+    };
+    check_private(path, &metadata)?;
+    let mut beginning = Vec::new();
+    let file = match File::open(path) {
+        Err(error) if passed(&error) => return Ok(()),
+        opened => opened.map_err(cannot)?,
+    };
+    file.take(HEADER.len() as u64)
+        .read_to_end(&mut beginning)
+        .map_err(cannot)?;
+    match beginning.is_empty() || beginning == HEADER {
+        true => Ok(()),
+        false => Err(RegistryError::file(path, NO_SQLITE)),
+    }
 }
 
 fn lock(path: &Path) -> Result<File, RegistryError> {

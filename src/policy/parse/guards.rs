@@ -4,7 +4,7 @@ use super::super::Guard;
 use super::super::file::{GuardSetting, Kind, Login, Mode};
 use super::super::guards::extensions::same;
 use super::super::options::{Extensions, Options, Parameters};
-use super::super::pattern::Pattern;
+use super::super::pattern::{NamePattern, Pattern};
 use super::super::quantity::{BOUNDED, Ceiling, Measure};
 use super::names::{name, name_pattern, pattern, relations, values};
 use crate::config::problem::did_you_mean;
@@ -130,17 +130,23 @@ fn told(
         Guard::Parameters => options.parameters = parameters(reader, table),
         Guard::Extensions => options.extensions = extensions(reader, table),
         Guard::AppendOnly => {
-            options.append_only = relations(reader, table, "relations").unwrap_or_default();
+            let said = table.names().contains(&"relations");
+            let named = relations(reader, table, "relations");
+            if !said || named.as_ref().is_some_and(Vec::is_empty) {
+                let message = "guard \"append-only\" names no relation: nothing is append-only";
+                let help = "relations = [\"public.audit_events\"]";
+                reader.warning(table.span.clone(), message, help);
+            }
+            options.append_only = named.unwrap_or_default();
         }
         Guard::DeniedRelations => denied_relations(reader, table, logins),
         Guard::DangerousFunctions => {
             let allow = values(reader.list(table, "allow", guarded_function));
             options.allowed_functions = allow.unwrap_or_default();
-            let deny = values(reader.list(table, "deny", name_pattern));
-            options.denied_functions = deny.unwrap_or_default();
+            options.denied_functions = functions(reader, table, "deny").unwrap_or_default();
         }
         Guard::Functions => {
-            options.functions = values(reader.list(table, "allow", name_pattern));
+            options.functions = functions(reader, table, "allow");
         }
         _ => {}
     }
@@ -220,6 +226,9 @@ fn extensions(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Extensions {
     let reasons = removed.iter();
     named.extend(reasons.map(|pair| ("removed", pair.value.0.clone(), pair.span.clone())));
     told_once(reader, &named);
+    for pair in &min_version {
+        oldest_is_one(reader, pair, &named);
+    }
     let plain = |list: Vec<Located<(Box<str>, Box<str>)>>| {
         let plain = list.into_iter().map(|pair| pair.value);
         plain.collect()
@@ -257,6 +266,52 @@ fn told_once(reader: &mut Reader<'_>, named: &[(&str, Box<str>, Span)]) {
             format!("{wins} goes before the other; remove one"),
         );
     }
+}
+
+/// An oldest version that is compared with nothing, or with which everything compares as newer.
+fn oldest_is_one(
+    reader: &mut Reader<'_>,
+    Located { value, span }: &Located<(Box<str>, Box<str>)>,
+    named: &[(&str, Box<str>, Span)],
+) {
+    let (name, version) = value;
+    if !named.is_empty() && !named.iter().any(|(_, other, _)| same(name, other)) {
+        let near = did_you_mean(name, named.iter().map(|(_, other, _)| &**other));
+        let help = match near {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => "name it in approved, too: it is refused in every version".to_owned(),
+        };
+        let message = format!("extension \"{name}\" is in min_version only");
+        reader.warning(span.clone(), message, help);
+    }
+    if !version.bytes().any(|byte| byte.is_ascii_digit()) {
+        let message = format!("\"{version}\" is no version: every number is newer");
+        reader.warning(span.clone(), message, "for example \"1.3\"");
+    }
+}
+
+/// Names of functions; one that nobody writes so fits none.
+fn functions(
+    reader: &mut Reader<'_>,
+    table: &mut Table<'_>,
+    key: &'static str,
+) -> Option<Vec<NamePattern>> {
+    let list = reader.list(table, key, name_pattern)?;
+    let odd = |c: char| c.is_whitespace() || matches!(c, '(' | ')' | '"' | '\'' | ',' | ';');
+    for name in &list.value {
+        let text = reader
+            .source
+            .text
+            .get(name.span.clone())
+            .unwrap_or_default();
+        let text = text.trim_matches(['"', '\'']);
+        if text.contains(odd) {
+            let message = format!("no function is called \"{}\"", text.replace('\\', ""));
+            let help = "its name alone, as PostgreSQL stores it: \"f\", \"schema.f\" or \"f_*\"";
+            reader.warning(name.span.clone(), message, help);
+        }
+    }
+    values(Some(list))
 }
 
 /// What is denied to all, to a kind and to a login itself is kept with the login.

@@ -85,7 +85,7 @@ fn login(reader: &mut Reader<'_>, login_name: &str, mut table: Table<'_>) -> Opt
     let max_connections = reader.integer(&mut table, "max_connections", 1..=1_000_000);
     let max_rows = reader.integer(&mut table, "max_rows", 1..=1_000_000_000);
     let networks = networks(reader, &mut table);
-    let roles = values(reader.list(&mut table, "roles", role));
+    let roles = reader.list(&mut table, "roles", role);
     let denied_relations = relations(reader, &mut table, "denied_relations");
     let fast_path = reader.list(&mut table, "fast_path", |text| {
         one_of(text, &[("large-objects", ())])
@@ -112,6 +112,10 @@ fn login(reader: &mut Reader<'_>, login_name: &str, mut table: Table<'_>) -> Opt
             let message = "the server role of a migrator is not looked at";
             reader.error_with_help(allowed.span.clone(), message, help);
         }
+        if let Some(roles) = &roles {
+            let message = "in its session a migrator may act as any role that PostgreSQL lets it";
+            reader.warning(roles.span.clone(), message, "remove roles");
+        }
     }
     super::replication::fits(reader, kind, route.as_ref(), zone.as_ref(), &lists);
     let default_route = match kind {
@@ -134,7 +138,7 @@ fn login(reader: &mut Reader<'_>, login_name: &str, mut table: Table<'_>) -> Opt
         max_connections: max_connections.and_then(|number| usize::try_from(number.value).ok()),
         max_rows: max_rows.and_then(|number| u64::try_from(number.value).ok()),
         networks: networks.unwrap_or_default(),
-        roles: roles.unwrap_or_default(),
+        roles: values(roles).unwrap_or_default(),
         ceilings,
         fast_path: fast_path.is_some_and(|functions| !functions.value.is_empty()),
         denied_relations: denied_relations.unwrap_or_default(),

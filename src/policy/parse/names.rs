@@ -48,6 +48,11 @@ pub(super) fn databases(
     }
     let mut seen: Vec<Located<Box<str>>> = Vec::new();
     for database in list.value {
+        if database.value.contains('*') {
+            let message = format!("\"{}\" is one database of that name", database.value);
+            let help = "name each database: * stands for nothing else here";
+            reader.warning(database.span.clone(), message, help);
+        }
         if seen.iter().any(|other| other.value == database.value) {
             reader.error(
                 database.span,

@@ -244,3 +244,63 @@ fn temporary_tables_are_named_without_a_schema() {
     assert_eq!(policy.options.temporary_tables.as_deref(), Some(&[][..]));
     assert_eq!(with("").options.temporary_tables, None);
 }
+
+#[test]
+fn what_protects_nothing_is_told() {
+    let extensions = |text: &str| added(&format!("[guards.extensions]\n{text}"));
+    assert_eq!(
+        extensions("approved = [\"pgcrypto\"]\nmin_version = { pgcrypt = \"1.3\" }"),
+        ["28: extension \"pgcrypt\" is in min_version only | did you mean \"pgcrypto\"?"]
+    );
+    assert_eq!(
+        extensions("approved = [\"pgcrypto\"]\nmin_version = { age = \"x\" }"),
+        [
+            "28: extension \"age\" is in min_version only | name it in approved, too: it is refused in every version",
+            "28: \"x\" is no version: every number is newer | for example \"1.3\"",
+        ]
+    );
+    for fine in [
+        "min_version = { age = \"1.3\" }",
+        "approved = [\"vector\"]\nmin_version = { pgvector = \"0.5\" }",
+        "approved = []\nby_approval = [\"age\"]\nmin_version = { age = \"1.3\" }",
+    ] {
+        assert_eq!(extensions(fine), [""; 0], "{fine}");
+    }
+    let help = "its name alone, as PostgreSQL stores it: \"f\", \"schema.f\" or \"f_*\"";
+    for (table, key) in [("dangerous-functions", "deny"), ("functions", "allow")] {
+        let named = |name: &str| added(&format!("[guards.{table}]\n{key} = [\"f\", {name}]"));
+        for (name, told) in [("\"f()\"", "f()"), ("'x y'", "x y")] {
+            let message = format!("27: no function is called \"{told}\" | {help}");
+            assert_eq!(named(name), [message], "{name}");
+        }
+        assert_eq!(named("\"s.f_*\""), [""; 0]);
+    }
+    let nothing = |line| {
+        format!(
+            "{line}: guard \"append-only\" names no relation: nothing is append-only | relations = [\"public.audit_events\"]"
+        )
+    };
+    assert_eq!(added("[guards.append-only]"), [nothing(26)]);
+    assert_eq!(added("[guards.append-only]\nrelations = []"), [nothing(26)]);
+    assert_eq!(added("[guards.append-only]\nrelations = [\"a\"]"), [""; 0]);
+}
+
+#[test]
+fn what_has_no_effect_on_a_login_is_told() {
+    let migrator = "[login.migrator]\nkind = \"migrator\"";
+    assert_eq!(
+        warned(migrator, &format!("{migrator}\nroles = [\"a\"]")),
+        [
+            "22: in its session a migrator may act as any role that PostgreSQL lets it | remove roles"
+        ]
+    );
+    assert_eq!(
+        warned(
+            "databases = [\"tools\"]",
+            "databases = [\"tools\", \"shop*\"]"
+        ),
+        [
+            "18: \"shop*\" is one database of that name | name each database: * stands for nothing else here"
+        ]
+    );
+}

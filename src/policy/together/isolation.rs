@@ -1,6 +1,8 @@
 //! `[isolation]` of the configuration asks with logins of the policy.
 
-use super::super::{Kind, Login, Policy, RouteName};
+use std::sync::Arc;
+
+use super::super::{Kind, Login, Policy, RouteName, ZoneSource};
 use crate::config::shell::keys_add;
 use crate::config::{Config, Isolation, Problem};
 
@@ -36,7 +38,29 @@ pub(super) fn check(config: &Config, policy: &Policy) -> Vec<Problem> {
         problems.extend(unfit.map(|why| problem(format!("login \"{name}\" {why}"))));
     }
     problems.extend(unasked(config, isolation, policy));
+    problems.extend(somebodys(config, isolation, policy));
     problems
+}
+
+/// Zones of `[isolation]` that a login has: canary rows would stand among its own.
+fn somebodys(config: &Config, isolation: &Isolation, policy: &Policy) -> Vec<Problem> {
+    let file = config.path.display().to_string();
+    let problem = |zone: &str| {
+        let has = |login: &&Arc<Login>| matches!(&login.zone, Some(ZoneSource::Fixed(own)) if **own == *zone);
+        let owner = policy
+            .logins
+            .values()
+            .filter(has)
+            .min_by_key(|login| login.line)?;
+        let message = format!(
+            "[isolation]: zone \"{zone}\" is that of login \"{}\"",
+            owner.name
+        );
+        let help = "two zones that nobody has, with a canary row in each table and nothing else";
+        Some(Problem::warning(&file, message).with_help(help))
+    };
+    let zones = isolation.zones.iter();
+    zones.filter_map(|zone| problem(zone)).collect()
 }
 
 /// Routes on which applications reach the database, and nobody asks there.
@@ -64,4 +88,38 @@ fn unasked(config: &Config, isolation: &Isolation, policy: &Policy) -> Vec<Probl
     };
     let routes = [RouteName::Transaction, RouteName::Session];
     routes.into_iter().filter_map(problem).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const CONFIG: &str = "schema = 1\npolicy = \"p\"\n[listen]\npostgres = \"127.0.0.1:6432\"\n\
+        [client_tls]\nsslmode = \"disable\"\n[server_tls]\nsslmode = \"disable\"\n\
+        [auth]\nauth_file = \"u\"\nkey_file = \"k\"\n[route.transaction]\nhosts = [\"a:1\"]\n\
+        [isolation]\ndatabase = \"shop\"\nlogins = [\"shop_acme\"]\nzones = [\"acme\", \"canary-b\"]\ncolumn = \"tenant\"\n";
+    const POLICY: &str = "schema = 1\nenvironment = \"test\"\n\
+        [zone]\nparameter = \"app.tenant\"\ndatabases = [\"shop\"]\n\
+        [login.shop_acme]\nkind = \"service\"\ndatabases = [\"shop\"]\nzone = \"acme\"\n";
+
+    #[test]
+    fn a_zone_that_somebody_has_is_told() {
+        let told = |config: &str| {
+            let config = Config::parse(config, Path::new("c.toml"), 1).unwrap();
+            let (policy, _) = Policy::parse(POLICY, "p").unwrap();
+            let problems = check(&config, &policy);
+            let messages = problems.iter().map(|problem| problem.to_string());
+            messages.collect::<Vec<_>>()
+        };
+        assert_eq!(
+            told(CONFIG),
+            [
+                "warning: [isolation]: zone \"acme\" is that of login \"shop_acme\"\n  --> c.toml\n  = \
+                 two zones that nobody has, with a canary row in each table and nothing else"
+            ]
+        );
+        assert_eq!(told(&CONFIG.replace("\"acme\"", "\"canary-a\"")), [""; 0]);
+    }
 }

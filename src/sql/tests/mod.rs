@@ -4,6 +4,7 @@ mod ahead;
 mod aliases;
 mod bounds;
 mod cache;
+mod closed;
 mod details;
 mod disguises;
 mod fingerprints;
