@@ -292,9 +292,23 @@ impl Parameters {
 
     /// Was the Execute that is answered next sent in another form than the client's?
     pub fn is_localized(&self) -> bool {
-        self.noted
-            .front()
-            .is_some_and(|facts| reading::sets(facts, self.keeps()))
+        let keeps = self.keeps();
+        self.noted.front().is_some_and(|facts| {
+            let mut statements = facts.statements.iter();
+            reading::sets(facts, keeps)
+                || statements.any(|it| reading::is_answered_as_set(it, keeps, &self.record))
+        })
+    }
+
+    /// The client's statement that is answered next: of the planned Query, or of the noted Execute.
+    pub fn answered_next(&self, planned: bool) -> Option<&Statement> {
+        match planned {
+            true => self
+                .plan
+                .as_ref()
+                .and_then(|plan| plan.facts.statements.get(plan.next)),
+            false => self.noted.front()?.statements.first(),
+        }
     }
 
     /// A DataRow of ours: its body.
