@@ -8,7 +8,7 @@ mod parameters {
     pub mod scripts;
 }
 
-use parameters::pair::{Pair, Step, probe};
+use parameters::pair::{Pair, Step, left_to_the_session, probe};
 use parameters::scripts::{LOGINS, same, same_with, stacks};
 use support::message;
 use support::{Transport, Wire};
@@ -172,6 +172,86 @@ fn what_is_in_the_startup_packet_is_there_in_every_transaction() {
     ];
     let scripts: Vec<&[Step]> = scripts.iter().map(|script| &script[..]).collect();
     same_with(&STARTUP, &scripts);
+}
+
+/// The value is the default's all along, and so are the answers; but one of the session's would no longer follow the server's
+/// configuration.
+#[test]
+fn a_reset_leaves_nothing_to_the_session() {
+    let startup = [
+        ("statement_timeout", "60s"),
+        ("options", "-c work_mem=1MB -c jit=off"),
+    ];
+    let shown = ["SHOW statement_timeout", "SHOW work_mem", "SHOW jit"].map(Query);
+    let with = |steps: &[Step]| [steps, &shown].concat();
+    let scripts = [
+        with(&[Query("RESET statement_timeout")]),
+        with(&[Query("SET statement_timeout TO DEFAULT")]),
+        with(&[
+            Query("SET SESSION work_mem = DEFAULT"),
+            Query("BEGIN"),
+            Query("SET LOCAL jit TO DEFAULT"),
+            Query("COMMIT"),
+        ]),
+        with(&[
+            Query("SET work_mem = '3MB'"),
+            Query("reset /* it */ \"work_mem\" -- now"),
+        ]),
+        with(&[
+            Query("BEGIN"),
+            Query("SELECT 1"),
+            Query("RESET work_mem"),
+            Query("SHOW work_mem"),
+            Query("COMMIT"),
+        ]),
+        with(&[
+            Query("SET work_mem = '3MB'"),
+            Query("BEGIN"),
+            Query("RESET work_mem"),
+            Query("SHOW work_mem"),
+            Query("SELECT 1"),
+            Query("ROLLBACK"),
+        ]),
+        with(&[
+            Query("SET work_mem = '3MB'"),
+            Query("BEGIN"),
+            Query("SELECT 1"),
+            Query("SAVEPOINT s"),
+            Query("RESET work_mem"),
+            Query("SHOW work_mem"),
+            Query("ROLLBACK TO s"),
+            Query("SHOW work_mem"),
+            Query("RESET work_mem"),
+            Query("COMMIT"),
+        ]),
+        with(&[
+            Simple("RESET jit; SHOW jit; SET work_mem TO DEFAULT; RESET work_mem; SELECT nothing"),
+            Simple("BEGIN; RESET jit; COMMIT; RESET work_mem; SELECT 1"),
+        ]),
+        with(&[Batch(&[
+            "RESET work_mem",
+            "SHOW work_mem",
+            "SYNC",
+            "BEGIN",
+            "RESET jit",
+            "SELECT 1/0",
+            "SYNC",
+            "RESET jit",
+            "SYNC",
+            "ROLLBACK",
+        ])]),
+    ];
+    for stack in stacks() {
+        for login in LOGINS {
+            for (script, extended) in scripts.iter().flat_map(|it| [(it, false), (it, true)]) {
+                let mut pair = Pair::open(&stack, login, &startup);
+                assert_eq!(pair.run(script, extended), None, "{login:?}");
+                drop(pair);
+                let left = left_to_the_session(&stack, login);
+                assert!(left.is_empty(), "{login:?} {script:?}: {left:?}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::splice::Splice;
 use super::{Conversation, Fatal, Observer};
 use crate::error::SqlState;
 use crate::protocol::error_fields;
-use crate::protocol::frame::{HEADER, Header};
+use crate::protocol::frame::{self, HEADER, Header, put_cstr};
 
 impl Conversation {
     /// The next message, of which `bytes` has the beginning at least.
@@ -144,8 +144,10 @@ impl Conversation {
                     return Ok(Step::More);
                 };
                 self.note_tag(message);
+                let of_reset = self.tag_of_reset(message, false);
                 self.noted_ended(message);
-                self.execute_ended(observer)
+                let step = self.execute_ended(observer);
+                of_reset.map_or(step, |tag| tagged(tag, out))
             }
             (b'C', Some(E::Query | E::Guarded)) => {
                 self.note_tag(bytes);
@@ -191,9 +193,11 @@ impl Conversation {
                     return Ok(Step::More);
                 };
                 self.note_tag(message);
+                let of_reset = self.tag_of_reset(message, head == E::Planned);
                 self.planned_ended(message)?;
-                match head {
-                    E::PlannedOwn => Step::Swallow,
+                match (head, of_reset) {
+                    (E::PlannedOwn, _) => Step::Swallow,
+                    (_, Some(tag)) => tagged(tag, out),
                     _ => Step::Carry,
                 }
             }
@@ -223,4 +227,10 @@ impl Conversation {
         };
         Ok(step)
     }
+}
+
+/// A CommandComplete with another tag than the server's.
+fn tagged(tag: &[u8], out: &mut Splice<'_>) -> Step {
+    frame::message(out.insert(), b'C', |out| put_cstr(out, tag));
+    Step::Replaced
 }

@@ -25,7 +25,7 @@ use super::reports::Effective;
 use super::{Origins, Setup};
 use crate::protocol::TransactionStatus;
 use crate::sql::{
-    Facts, Localized, ParameterName, ParameterTouch, ParameterUse, Statement, TransactionControl,
+    Facts, ParameterName, ParameterTouch, ParameterUse, Statement, TransactionControl,
 };
 pub use names::{NUMBER_LENGTH, PoolName};
 use skipped::{Before, Failed};
@@ -410,10 +410,12 @@ impl Injection {
         self.origins.is_some() && reading::sets(facts, self.keeps())
     }
 
-    /// How a Parse goes to the server in another form, if it does.
-    pub fn local_form<'s>(&self, statement: &'s Statement) -> Option<&'s Localized> {
-        self.origins.as_ref()?;
-        reading::localized_at_parse(statement, self.keeps())
+    /// May a Parse go to the server in another form?
+    pub fn changes(&self, statement: &Statement) -> bool {
+        let keeps = self.keeps();
+        self.origins.is_some()
+            && (reading::localized_at_parse(statement, keeps).is_some()
+                || reading::resets(statement, keeps).is_some())
     }
 
     /// What changes in its text then.

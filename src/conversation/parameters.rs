@@ -2,6 +2,7 @@
 //! yet, and what the running transaction's prefix must leave alone. What they are is in the `record`.
 
 mod defaults;
+mod prefix;
 mod touched;
 
 use std::cell::{Cell, LazyCell};
@@ -9,7 +10,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::choice::Choice;
-use super::entering::{Enter, Entering};
 use super::injection::shared::ReadUnder;
 use super::modes::{self, Ended, Running};
 use super::needs::looks_up;
@@ -186,46 +186,6 @@ impl Parameters {
         statements.any(|it| touches(it) || looks_up(it, &self.record) || snapshot(it))
     }
 
-    /// The prefix is being sent. `zone`: what is to be set beside the parameters.
-    pub fn put_prefix(&mut self, zone: Option<&Prefix>, put: impl FnOnce(&Prefix)) {
-        let entry = || zone.and_then(Prefix::entry).cloned();
-        let values = zone.map_or(&[][..], Prefix::values);
-        self.put(values, |values| Prefix::new(values, entry()), put);
-    }
-
-    /// The same for a client that sets its zone itself, where zones are signed: it is among the
-    /// parameters. `enter`: what it enters.
-    pub fn put_prefix_of(&mut self, entering: &Entering, enter: &Enter, put: impl FnOnce(&Prefix)) {
-        self.prefix = self.prefix.take().filter(|prefix| enter.is_of(prefix));
-        self.put(&[], |values| entering.prefix(enter, values), put);
-        if *enter == Enter::Nothing {
-            self.prefix = None;
-        }
-    }
-
-    fn put(
-        &mut self,
-        zone: &[(Box<str>, Box<str>)],
-        make: impl FnOnce(&[(&str, &str)]) -> Prefix,
-        put: impl FnOnce(&Prefix),
-    ) {
-        let zone = zone.iter().map(|(name, value)| (&**name, &**value));
-        // They are set: what is said in this transaction from here on is not about them.
-        let named = self.modes.set().access;
-        if !self.touched.is_empty() || named {
-            let all = zone.chain(self.to_set());
-            let read_only = self.read_only_but(named);
-            let all: Vec<_> = all.chain(read_only).collect();
-            return put(&make(&all));
-        }
-        let read_only = self.read_only_but(named);
-        let record = &self.record;
-        put(self.prefix.get_or_insert_with(|| {
-            let values: Vec<_> = zone.chain(record.applied()).chain(read_only).collect();
-            make(&values)
-        }));
-    }
-
     /// A statement is being sent to run.
     pub fn sent(&mut self, facts: &Facts) {
         for statement in &facts.statements {
@@ -332,9 +292,23 @@ impl Parameters {
 
     /// Was the Execute that is answered next sent in another form than the client's?
     pub fn is_localized(&self) -> bool {
-        self.noted
-            .front()
-            .is_some_and(|facts| reading::sets(facts, self.keeps()))
+        let keeps = self.keeps();
+        self.noted.front().is_some_and(|facts| {
+            let mut statements = facts.statements.iter();
+            reading::sets(facts, keeps)
+                || statements.any(|it| reading::is_answered_as_set(it, keeps, &self.record))
+        })
+    }
+
+    /// The client's statement that is answered next: of the planned Query, or of the noted Execute.
+    pub fn answered_next(&self, planned: bool) -> Option<&Statement> {
+        match planned {
+            true => self
+                .plan
+                .as_ref()
+                .and_then(|plan| plan.facts.statements.get(plan.next)),
+            false => self.noted.front()?.statements.first(),
+        }
     }
 
     /// A DataRow of ours: its body.

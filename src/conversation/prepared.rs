@@ -185,7 +185,7 @@ impl Conversation {
             return Vec::new();
         };
         let injection = self.injection.as_ref();
-        match injection.filter(|it| it.local_form(statement).is_some()) {
+        match injection.filter(|it| it.changes(statement)) {
             Some(injection) => injection.rewrites(statement),
             None if self.deallocates(facts).is_none() => Vec::new(),
             None => reading::rewrites(statement, Keeps::All, |_| None),

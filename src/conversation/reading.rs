@@ -12,7 +12,8 @@ use super::bound::binds_names;
 use super::record::Record;
 use crate::protocol::frame::{HEADER, cstr, message, put_cstr};
 use crate::sql::{
-    Edit, EditKind, Facts, Localized, ParameterName, ParameterUse, Statement, describe,
+    Edit, EditKind, Facts, Localized, ParameterName, ParameterTouch, ParameterUse, Statement,
+    describe,
 };
 use crate::zone::NAME_LENGTH;
 use crate::zone::spelling::Spelling;
@@ -89,6 +90,22 @@ pub fn localized_at_parse<'s>(statement: &'s Statement, keeps: Keeps<'_>) -> Opt
     localized(statement, keeps).or(form.filter(|_| unknown))
 }
 
+/// The parameter that the statement resets for the session, where values of it are kept.
+///
+/// What resets a value that is set for the transaction, and is followed by another that is, leaves behind a value of the
+/// session's own, as `pg_settings` calls it, which no longer follows the server's configuration. So it is set to the
+/// default for the transaction, where the startup packet has another that goes behind it.
+pub fn resets<'s>(statement: &'s Statement, keeps: Keeps<'_>) -> Option<&'s str> {
+    let [touch] = &statement.parameters[..] else {
+        return None;
+    };
+    let for_session = touch.how == ParameterUse::Reset && !touch.passing;
+    match &touch.name {
+        ParameterName::Named(name) if for_session && keeps.has(name) => Some(name),
+        _ => None,
+    }
+}
+
 /// One change of a text: so many bytes of it make room for others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rewrite {
@@ -114,6 +131,11 @@ pub fn rewrites<'o>(
     keeps: Keeps<'_>,
     origin: impl Fn(&str) -> Option<&'o str>,
 ) -> Vec<Rewrite> {
+    let is_reset = |touch: &ParameterTouch| touch.how == ParameterUse::Reset;
+    let of_reset = statement.parameters.first().is_some_and(is_reset);
+    if of_reset && resets(statement, keeps).and_then(&origin).is_none() {
+        return Vec::new();
+    }
     let mut all: Vec<Rewrite> = edits(statement, keeps).map(Rewrite::from).collect();
     let unset = statement.details.localized.iter();
     let unset = unset.flat_map(|it| it.unset.iter()).filter_map(|unset| {
@@ -267,6 +289,11 @@ fn empties(statement: &Statement, parameter: &str) -> bool {
             && touch.how == ParameterUse::Session
             && touch.value.as_deref() == Some("")
     })
+}
+
+/// Is the statement answered as a SET for the transaction, because it resets what the startup packet has set?
+pub fn is_answered_as_set(statement: &Statement, keeps: Keeps<'_>, record: &Record) -> bool {
+    resets(statement, keeps).is_some_and(|name| record.origins(Some(name)).next().is_some())
 }
 
 /// Is anything said behind a statement that has no local form: does it reset what the startup packet has set?

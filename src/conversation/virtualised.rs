@@ -306,6 +306,14 @@ impl Conversation {
         }
     }
 
+    /// The answer to a RESET that was sent as a SET, if that is what it is; it is left out where everything is.
+    pub(super) fn tag_of_reset(&self, complete: &[u8], planned: bool) -> Option<&'static [u8]> {
+        let parameters = self.injection.as_ref()?.parameters.as_ref()?;
+        let statement = parameters.answered_next(planned)?;
+        let is = tag(complete) == b"SET" && statement.tag == "RESET" && !self.leaves_out();
+        is.then_some(b"RESET")
+    }
+
     /// A noted Execute has ended.
     pub(super) fn noted_ended(&mut self, complete: &[u8]) {
         if let Some(parameters) = self.parameters() {

@@ -36,6 +36,12 @@ pub enum EditKind {
     Deallocate,
     /// `PREPARE` behind it goes.
     Prepare,
+    /// `RESET x` becomes `SET   LOCAL x TO DEFAULT`.
+    Reset,
+    /// The end of that.
+    ToDefault,
+    /// The same of `RESET TIME ZONE`.
+    Default,
 }
 
 impl EditKind {
@@ -49,13 +55,16 @@ impl EditKind {
             Self::OrEnd => b")",
             Self::Deallocate => b"UNLISTEN  ",
             Self::Prepare => b"       ",
+            Self::Reset => b"SET  ",
+            Self::ToDefault => b" TO DEFAULT",
+            Self::Default => b" DEFAULT",
         }
     }
 
     /// How many bytes of the text it takes the place of.
     pub fn replaces(self) -> usize {
         match self {
-            Self::Insert | Self::Or | Self::OrEnd => 0,
+            Self::Insert | Self::Or | Self::OrEnd | Self::ToDefault | Self::Default => 0,
             _ => self.text().len(),
         }
     }
@@ -73,7 +82,7 @@ pub struct Unset {
 }
 
 /// How a statement that sets parameters for the session is turned into its transaction-local form; one
-/// that resets them stays as it is. Or DEALLOCATE, see `deallocates`.
+/// that resets one, into what sets its default for the transaction. Or DEALLOCATE, see `deallocates`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Localized {
     /// What changes in the text, in order.
@@ -165,7 +174,7 @@ pub(super) fn of(view: View<'_>, statement: &Statement) -> Option<Box<Localized>
         let reset = |touch: &ParameterTouch| touch.how == ParameterUse::Reset;
         return (resets && statement.parameters.iter().any(reset)).then(|| {
             Box::new(Localized {
-                edits: Box::default(),
+                edits: of_reset(view, statement, end),
                 end,
                 by_query: false,
                 unset: Box::default(),
@@ -174,11 +183,7 @@ pub(super) fn of(view: View<'_>, statement: &Statement) -> Option<Box<Localized>
         });
     }
     if view.is(0, "set") {
-        let (at, kind) = match settings::says_session(view) {
-            true => (view.tokens.get(1)?.start, EditKind::Session),
-            false => (view.tokens.first()?.end, EditKind::Insert),
-        };
-        let edits = Box::new([Edit { at, kind }]);
+        let edits = Box::new([of_set(view)?]);
         return Some(Box::new(Localized {
             edits,
             end,
@@ -202,6 +207,43 @@ pub(super) fn of(view: View<'_>, statement: &Statement) -> Option<Box<Localized>
             deallocates: None,
         })
     })
+}
+
+/// What makes SET one for the transaction.
+fn of_set(view: View<'_>) -> Option<Edit> {
+    let (at, kind) = match settings::says_session(view) {
+        true => (view.tokens.get(1)?.start, EditKind::Session),
+        false => (view.tokens.first()?.end, EditKind::Insert),
+    };
+    Some(Edit { at, kind })
+}
+
+/// The same of a statement that resets one parameter for the session; nothing changes in another.
+fn of_reset(view: View<'_>, statement: &Statement, end: u32) -> Box<[Edit]> {
+    let [touch] = &statement.parameters[..] else {
+        return Box::default();
+    };
+    if touch.passing || !matches!(touch.name, ParameterName::Named(_)) {
+        return Box::default();
+    }
+    if view.is(0, "set") {
+        return of_set(view).into_iter().collect();
+    }
+    let is_zone = view.is(1, "time") && view.is(2, "zone");
+    let default = match is_zone {
+        true => EditKind::Default,
+        false => EditKind::ToDefault,
+    };
+    let first = view.tokens.first();
+    let edits = first.into_iter().flat_map(|reset| {
+        let edit = |at, kind| Edit { at, kind };
+        [
+            edit(reset.start, EditKind::Reset),
+            edit(reset.end, EditKind::Insert),
+            edit(end, default),
+        ]
+    });
+    edits.collect()
 }
 
 /// What changes in the call whose arguments open at `open`; false: it has no local form, or needs none.

@@ -354,7 +354,12 @@ impl<'f> Neighbour<'f> {
     fn sees(login: &Login) -> Vec<String> {
         // PgBouncer that follows prepared statements keeps those of everybody, under names of its own.
         // plpgsql comes with the first function that is called, and stays.
+        // What it sets itself, for every client, is of the session; and the modes of the last transaction are, which the
+        // next one sets anew.
         const ALL: &str = "SELECT name || ' = ' || setting FROM pg_settings WHERE name NOT LIKE 'plpgsql.%'
+            UNION ALL SELECT 'of the session ' || name FROM pg_settings WHERE source = 'session' AND name NOT LIKE '%.%'
+                AND name NOT IN ('application_name', 'client_encoding', 'DateStyle', 'IntervalStyle', 'TimeZone', 'standard_conforming_strings',
+                    'transaction_isolation', 'transaction_read_only', 'transaction_deferrable')
             UNION ALL SELECT 'statement ' || name FROM pg_prepared_statements WHERE name NOT LIKE 'PGBOUNCER%'
             UNION ALL SELECT 'cursor ' || name FROM pg_cursors WHERE name <> '' AND name NOT LIKE '%c\\_%'
             UNION ALL SELECT 'listens to ' || pg_listening_channels()

@@ -162,3 +162,14 @@ pub fn probe(stack: &Stack, (user, database): (&str, &str)) -> Option<String> {
     let gone: Vec<_> = fresh.iter().filter(|line| !pooled.contains(line)).collect();
     (!left.is_empty() || !gone.is_empty()).then(|| format!("left {left:?}, instead of {gone:?}"))
 }
+
+/// The parameters that the pool's only connection has for its session, and that no longer follow the server's
+/// configuration; not those that PgBouncer sets for every client.
+pub fn left_to_the_session(stack: &Stack, (user, database): (&str, &str)) -> Vec<String> {
+    const ALL: &str = "SELECT name FROM pg_settings WHERE source = 'session'
+        AND name NOT IN ('application_name', 'client_encoding', 'DateStyle', 'IntervalStyle', 'TimeZone', 'standard_conforming_strings')";
+    let login = stack.login_at(stack.transaction_port, user, database);
+    let answer = Wire::login(&login).query(ALL);
+    message::fine(&answer);
+    message::column(&answer)
+}

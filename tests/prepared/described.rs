@@ -1,8 +1,17 @@
 //! A client decodes rows by the description that it was given once: it is never sent others.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::support::fixture::ADMIN;
 use crate::support::message::{self, column, error, failed, fine, kinds, refused_by};
-use crate::support::{Stack, Wire};
+use crate::support::{NEW, Stack, StackOptions, Wire};
 use crate::{meddle, nothing_is_left, plain, run, stacks};
+
+/// The table is everybody's.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A table of one column of this type.
 fn table(stack: &Stack, of: &str) {
@@ -49,6 +58,7 @@ fn changed(answer: &[message::Message], status: char) {
 
 #[test]
 fn another_type_is_an_error_and_no_row() {
+    let _alone = alone();
     for stack in stacks() {
         for (name, portal) in [("s", false), ("s", true), ("", false)] {
             let (mut wire, mut other) = (plain(&stack), plain(&stack));
@@ -82,9 +92,56 @@ fn another_type_is_an_error_and_no_row() {
     }
 }
 
+/// The server connections of the pool end.
+fn reconnect(stack: &Stack) {
+    let console = stack.login_at(stack.transaction_port, ADMIN, "pgbouncer");
+    fine(&Wire::login(&console).query("RECONNECT"));
+}
+
+/// A pool that follows names prepares a statement anew on the next server connection, by the new types, and tells nobody:
+/// only the connection that has it prepared refuses it. So says the table, and it is closed where the pool follows none.
+#[test]
+fn another_type_is_unseen_where_the_pool_prepares_anew() {
+    let [mut unseen, mut seen] = [Vec::new(), Vec::new()];
+    for pgbouncer in ["max_prepared_statements = 9", "max_prepared_statements = 0"] {
+        let (version, pooler) = NEW;
+        let stack = Stack::start(StackOptions {
+            version,
+            pooler,
+            pool_size: 1,
+            pgbouncer: pgbouncer.into(),
+            ..StackOptions::default()
+        });
+        table(&stack, "int");
+        let [mut here, mut there] = [(); 2].map(|()| plain(&stack));
+        for wire in [&mut here, &mut there] {
+            told(wire, "s", false);
+            assert_eq!(column(&wire.batch(&run("s", &[]))), ["1"]);
+        }
+        stack.direct("app", "ALTER TABLE shapes ALTER v TYPE text");
+        let answer = here.batch(&run("s", &[]));
+        assert_eq!(failed(&answer), ("0A000".into(), 'I'), "{pgbouncer}");
+        reconnect(&stack);
+        let answer = there.batch(&run("s", &[]));
+        match error(&answer) {
+            Some(_) => {
+                changed(&answer, 'I');
+                seen.push(pgbouncer);
+            }
+            None => {
+                assert_eq!(column(&answer), ["1"], "{pgbouncer}");
+                unseen.push(pgbouncer);
+            }
+        }
+    }
+    assert_eq!(unseen, ["max_prepared_statements = 9"]);
+    assert_eq!(seen, ["max_prepared_statements = 0"]);
+}
+
 /// What a statement writes does not happen either.
 #[test]
 fn nothing_is_written_by_a_statement_whose_answer_nobody_could_read() {
+    let _alone = alone();
     for stack in stacks() {
         let mut wire = plain(&stack);
         table(&stack, "int");
@@ -102,6 +159,7 @@ fn nothing_is_written_by_a_statement_whose_answer_nobody_could_read() {
 /// Parameters of another type would be read as something else.
 #[test]
 fn parameters_are_compared_too() {
+    let _alone = alone();
     for stack in stacks() {
         let mut wire = plain(&stack);
         table(&stack, "int");
@@ -117,6 +175,7 @@ fn parameters_are_compared_too() {
 /// Who has it described each time is told the truth, as on a connection where it is parsed anew.
 #[test]
 fn who_asks_each_time_is_told() {
+    let _alone = alone();
     for stack in stacks() {
         let mut wire = plain(&stack);
         fine(&wire.query("SET search_path = public"));

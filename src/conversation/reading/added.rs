@@ -12,6 +12,8 @@ const MAX_ADDED: usize = 128 * 1024;
 
 /// What stands around name and value, bytes: at most, with two dollar quotes for each.
 const CALL: usize = "pg_catalog.set_config(,,false),".len() + 4 * "$p1234567$".len();
+/// What makes a RESET one for the transaction.
+const LOCAL: usize = " LOCAL TO DEFAULT".len();
 const COALESCE: usize = "coalesce(,'')".len();
 /// The first call of a statement.
 const SELECT: usize = ";select ".len();
@@ -61,7 +63,7 @@ fn sizes(origins: &Origins) -> (Added, HashMap<&str, Added>) {
     let mut of = HashMap::<&str, Added>::new();
     for (name, value) in origins.kept.iter().chain(&origins.pooled) {
         let quotes = |text: &str| text.len() + text.matches('\'').count();
-        let reset = SELECT + CALL + quotes(name) + quotes(value);
+        let reset = LOCAL + SELECT + CALL + quotes(name) + quotes(value);
         let unset = COALESCE + quotes(value);
         for it in [&mut all, of.entry(name).or_default()] {
             it.reset += reset;

@@ -34,15 +34,31 @@ fn a_reset_returns_to_the_startup_packet_at_once() {
     for (text, sent) in [
         (
             "RESET jit -- c",
-            "RESET jit;select pg_catalog.set_config('jit','o''ff',true) -- c",
+            "SET   LOCAL jit TO DEFAULT;select pg_catalog.set_config('jit','o''ff',true) -- c",
         ),
         (
             "SET TIME ZONE LOCAL;",
-            "SET TIME ZONE LOCAL;select pg_catalog.set_config('timezone','UTC',false);",
+            "SET LOCAL TIME ZONE LOCAL;select pg_catalog.set_config('timezone','UTC',false);",
         ),
         (
             "RESET ALL",
             "RESET ALL;select pg_catalog.set_config('jit','o''ff',true),pg_catalog.set_config('timezone','UTC',false)",
+        ),
+        (
+            "/* a */RESET\"timezone\"",
+            "/* a */SET   LOCAL\"timezone\" TO DEFAULT;select pg_catalog.set_config('timezone','UTC',false)",
+        ),
+        (
+            "reset Time Zone",
+            "SET   LOCAL Time Zone DEFAULT;select pg_catalog.set_config('timezone','UTC',false)",
+        ),
+        (
+            "set session jit = default",
+            "set LOCAL   jit = default;select pg_catalog.set_config('jit','o''ff',true)",
+        ),
+        (
+            "set local jit to default",
+            "set local jit to default;select pg_catalog.set_config('jit','o''ff',true)",
         ),
         ("RESET work_mem", "RESET work_mem"),
         ("DISCARD ALL", "DISCARD ALL"),
