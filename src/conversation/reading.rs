@@ -3,6 +3,7 @@
 //! parameters are now.
 
 mod added;
+mod question;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -15,9 +16,8 @@ use crate::sql::{
     Edit, EditKind, Facts, Localized, ParameterName, ParameterTouch, ParameterUse, Statement,
     describe,
 };
-use crate::zone::NAME_LENGTH;
-use crate::zone::spelling::Spelling;
 pub use added::is_too_much;
+pub use question::put_behind;
 
 /// Parameters that are not kept for the session: those of the running transaction, which leave nothing
 /// behind; those that are pinned, and set to what they are; who acts, which is no matter of this; one that
@@ -465,41 +465,6 @@ fn question(name: &str, localized: &Localized) -> String {
         return format!("select pg_catalog.current_setting('{name}',true)");
     }
     format!("SHOW {}", crate::sql::quote::parameter(name))
-}
-
-/// Appends it behind an Execute, without Sync: Close, Parse, Bind, Execute, and Close of both, under a
-/// name of this connection's own. The client's unnamed portal stays.
-pub fn put_behind(
-    out: &mut Vec<u8>,
-    own: &[u8; NAME_LENGTH],
-    behind: &Behind<'_>,
-    spelling: &Spelling,
-) {
-    let close = |out: &mut Vec<u8>, kind| {
-        message(out, b'C', |out| {
-            out.push(kind);
-            put_cstr(out, own);
-        });
-    };
-    close(out, b'S');
-    message(out, b'P', |out| {
-        put_cstr(out, own);
-        let text = out.len();
-        put_cstr(out, behind.text.as_bytes());
-        spelling.respell(&mut out[text..]);
-        out.extend_from_slice(&0u16.to_be_bytes());
-    });
-    message(out, b'B', |out| {
-        put_cstr(out, own);
-        put_cstr(out, own);
-        out.extend_from_slice(&[0; 6]); // no formats, no values, no formats of results
-    });
-    message(out, b'E', |out| {
-        put_cstr(out, own);
-        out.extend_from_slice(&0u32.to_be_bytes());
-    });
-    close(out, b'P');
-    close(out, b'S');
 }
 
 #[cfg(test)]
