@@ -122,14 +122,13 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{}", std::process::id()));
     let unfinished = PathBuf::from(name);
-    let bound = UnixListener::bind(&unfinished).and_then(|listener| {
-        std::fs::set_permissions(&unfinished, PermissionsExt::from_mode(0o660))?;
-        std::fs::rename(&unfinished, path)?;
-        Ok(listener)
-    });
-    bound
+    let listener = UnixListener::bind(&unfinished).map_err(|error| named(path, &error))?;
+    let mode = PermissionsExt::from_mode(0o660);
+    std::fs::set_permissions(&unfinished, mode)
+        .and_then(|()| std::fs::rename(&unfinished, path))
         .inspect_err(|_| drop(std::fs::remove_file(&unfinished)))
-        .map_err(|error| named(path, &error))
+        .map_err(|error| named(path, &error))?;
+    Ok(listener)
 }
 
 /// Removes the socket: the next start would replace it; until then nobody should try it. What is no socket stays.

@@ -80,8 +80,9 @@ pub struct Injection {
     before: Option<Box<Before>>,
     last_failed: Failed,
     keeping: Keeping,
-    /// Of our own statements.
+    /// Of our own statements, and how the prefix was spelled last.
     spelling: Arc<Spelling>,
+    spelled: u32,
 }
 
 /// How a simple Query goes to the server.
@@ -128,6 +129,7 @@ impl Injection {
             last_failed: Failed::Known,
             keeping: Keeping::new(pooled),
             spelling: Arc::clone(&setup.spelling),
+            spelled: 0,
         };
         if injection
             .origins
@@ -384,7 +386,8 @@ impl Injection {
     }
 
     /// How a simple Query must go. `failed`: the transaction is known to have failed.
-    /// `batch_open`: extended messages without Sync stand before it.
+    /// `batch_open`: something stands before it in its implicit transaction, extended messages without Sync or other
+    /// statements of its text.
     pub fn query_form(&self, facts: &Facts, failed: bool, batch_open: bool) -> QueryForm {
         let implicit = !self.in_transaction;
         let several = facts.statements.len() > 1;

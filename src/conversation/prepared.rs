@@ -30,7 +30,7 @@ pub(super) use source::parts;
 use super::client::{Message, Step};
 use super::in_flight::{Expected, Space};
 use super::injection::PoolName;
-use super::injection::shared::{ReadUnder, moves_with};
+use super::injection::shared::{ReadUnder, mark, moves_with};
 use super::names::{Prepared, is_cut};
 use super::reading::{self, Keeps, Rewrite};
 use super::splice::Splice;
@@ -218,6 +218,7 @@ impl Conversation {
             && !self.statements.doubted.iter().any(|it| **it == *name)
             && self.status != TransactionStatus::Failed
             && !self.in_flight.has_ended_batches()
+            && !self.schema_moves()
     }
 
     /// May this Parse be left to the pool already? Not where a prefix that closes its own name comes between
@@ -242,9 +243,10 @@ impl Conversation {
         let mut moves = meaning.moves.clone();
         let followed = meaning.followed;
         let read_under = if followed { self.read_under() } else { 0 };
+        let version = self.statements.schema.version();
         let left = source.clone().filter(|_| followed);
         if let Some(source) = &left {
-            moves = moves_with(&moves, source.text(), &source.mark(read_under));
+            moves = moves_with(&moves, source.text(), &mark(read_under, version));
         }
         self.in_flight
             .push_change(Expected::Parse, Space::Statement, name, Some(meaning));
@@ -259,13 +261,15 @@ impl Conversation {
                 out.insert().extend_from_slice(&source.message);
                 self.drop_message(message)
             }
-            None => match left.and_then(|left| Some((self.pool_name(left.id, name)?, left))) {
-                Some((name, source)) => {
-                    source.put_marked(out.insert(), name, read_under);
-                    self.drop_message(message)
+            None => {
+                match left.and_then(|left| Some((self.pool_name(left.number(), name)?, left))) {
+                    Some((name, source)) => {
+                        source.put_marked(out.insert(), name, read_under, version);
+                        self.drop_message(message)
+                    }
+                    None => self.pass_parse(message, &facts, out),
                 }
-                None => self.pass_parse(message, &facts, out),
-            },
+            }
         }
     }
 
@@ -315,15 +319,16 @@ impl Conversation {
             return Called::ByName;
         };
         let settled = !self.in_flight.has_ended_batches();
-        if !name.is_empty() && self.passes_names() {
-            let as_told =
-                source.read_under() == self.read_under() && self.is_up_to_date(source, anew);
-            if prepared.followed && as_told {
-                return Called::AtPool(source.id);
+        if !name.is_empty() && self.passes_names() && self.is_up_to_date(source, anew) {
+            let as_read = source.read_under() == self.read_under();
+            let as_left = source.left() == self.statements.schema.version();
+            if prepared.followed && as_read && as_left {
+                return Called::AtPool(source.number());
             }
-            if !prepared.followed && !source.is_marked() && self.hands_over(name, &prepared.facts) {
+            let anew = !prepared.followed || (as_read && !as_left);
+            if anew && !source.is_marked() && self.hands_over(name, &prepared.facts) {
                 self.have_it_followed(name, prepared, source, out);
-                return Called::AtPool(source.id);
+                return Called::AtPool(source.number());
             }
         }
         let batch = self.in_flight.batch();
@@ -378,10 +383,17 @@ impl Conversation {
         out: &mut Splice<'_>,
     ) {
         let read_under = self.read_under();
-        if let Some(name) = self.pool_name(source.id, name) {
-            source.put_marked(out.insert(), name, read_under);
+        let version = self.statements.schema.version();
+        if prepared.followed {
+            // By its number some server connection may have a plan from before the schema changed. PgBouncer keeps that
+            // until the client goes.
+            self.statements.made += 1;
+            source.renumber(self.statements.made);
         }
-        let moves = moves_with(&prepared.moves, source.text(), &source.mark(read_under));
+        if let Some(name) = self.pool_name(source.number(), name) {
+            source.put_marked(out.insert(), name, read_under, version);
+        }
+        let moves = moves_with(&prepared.moves, source.text(), &mark(read_under, version));
         let meaning = Prepared {
             followed: true,
             ..prepared.clone()

@@ -117,7 +117,8 @@ impl Conversation {
         let failed = self.failed();
         let batch_open = self.batch == Batch::Open;
         let form = match &self.injection {
-            Some(injection) => injection.query_form(facts, failed, batch_open),
+            // A piece stands beside others, which PostgreSQL would run in one implicit block.
+            Some(injection) => injection.query_form(facts, failed, batch_open || whole.is_none()),
             None => QueryForm::Verbatim,
         };
         if form == QueryForm::Mixed {

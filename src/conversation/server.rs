@@ -21,6 +21,8 @@ pub const MAX_ERROR: usize = 32 * 1024;
 const UNDEFINED_CURSOR: &[u8] = b"34000";
 /// `invalid_sql_statement_name`: what PostgreSQL answers to Bind of a statement that it does not know.
 const UNKNOWN_STATEMENT: &[u8] = b"26000";
+/// In PgBouncer's message about one (1.24: "prepared statement did not exist").
+const NAMES: &[u8] = b"prepared statement";
 /// What PgBouncer ends the connection with then; and what a walsender, which takes nothing of the extended
 /// protocol, answers to Execute.
 const PROTOCOL_VIOLATION: &[u8] = b"08P01";
@@ -252,7 +254,16 @@ impl Conversation {
         };
         self.names_by_sql_failed();
         let fields = error_fields::read(beginning);
-        if matches!(fields.sqlstate, UNKNOWN_STATEMENT | PROTOCOL_VIOLATION) {
+        let is_about_names = match fields.sqlstate {
+            UNKNOWN_STATEMENT => true,
+            // PgBouncer's own; it says other things by it, too.
+            PROTOCOL_VIOLATION => {
+                let mut words = fields.message.windows(NAMES.len());
+                words.any(|it| it == NAMES)
+            }
+            _ => false,
+        };
+        if is_about_names {
             match head {
                 Some(Expected::PrefixBind) => drop(self.of_injection(Injection::name_lost)),
                 Some(Expected::ReadingBind) => drop(self.of_injection(Injection::question_lost)),

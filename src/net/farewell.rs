@@ -54,7 +54,13 @@ pub(super) async fn leave(
             )
             .detail("The connection between Portcullis and the server was lost."),
         ),
-        Ok(Exit::Fatal(fatal)) => Some(ErrorReply::fatal(fatal.sqlstate, fatal.message)),
+        Ok(Exit::Fatal(fatal)) => {
+            if ready.identity.session.is_some() {
+                // What runs there must not end behind the session.
+                stop_server(ready, worker).await;
+            }
+            Some(ErrorReply::fatal(fatal.sqlstate, fatal.message))
+        }
         Ok(Exit::Drained) => {
             goodbye_to_server(&mut ready.pump).await;
             let message = "terminating connection due to administrator command";

@@ -15,7 +15,8 @@ pub struct Schemas {
 }
 
 impl Schemas {
-    /// As they are now. What begins behind this has to wait for the locks of what is sent by it, or is waited for.
+    /// As they are now. What begins behind this waits for the locks of what is sent under it, but for what waits in
+    /// PgBouncer.
     pub fn now(&self) -> Schema {
         // In the other order from that in which they are changed.
         let moves = self.running.load(Ordering::Acquire) > 0;

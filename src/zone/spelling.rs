@@ -15,15 +15,21 @@ pub struct Spelling {
 }
 
 impl Spelling {
-    /// A pool has lost one of ours.
-    pub fn lost(&self) {
-        self.lost.fetch_add(1, Relaxed);
+    /// A pool has lost one of ours that was spelled so; of many who learn that at once one is heard.
+    pub fn lost(&self, spelled: u32) {
+        let next = spelled.wrapping_add(1);
+        let _ = self.lost.compare_exchange(spelled, next, Relaxed, Relaxed);
     }
 
-    /// Spells the first word of a text of ours. There are 16 spellings of four letters; one that comes round again may meet
-    /// a server connection that has lost it, and makes place for the next.
+    /// The number of the spelling by now.
+    pub fn number(&self) -> u32 {
+        self.lost.load(Relaxed)
+    }
+
+    /// Spells the beginning of a text of ours, up to its first quote: each loss is another spelling of 32 letters, of fewer
+    /// letters they come round.
     pub fn respell(&self, text: &mut [u8]) {
-        in_spelling(self.lost.load(Relaxed), text);
+        in_spelling(self.number(), text);
     }
 }
 
@@ -31,7 +37,10 @@ fn in_spelling(number: u32, text: &mut [u8]) {
     if number == 0 {
         return;
     }
-    let letters = text.iter_mut().take_while(|it| it.is_ascii_alphabetic());
+    let unquoted = text
+        .iter_mut()
+        .take_while(|it| !matches!(it, b'\'' | b'"' | 0));
+    let letters = unquoted.filter(|it| it.is_ascii_alphabetic());
     for (place, letter) in letters.enumerate().take(32) {
         if number >> place & 1 == 1 {
             *letter ^= 0x20;
@@ -44,23 +53,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_loss_is_another_spelling_of_the_first_word() {
+    fn each_loss_is_another_spelling_up_to_what_is_quoted() {
         let spelled = |number| {
-            let mut text = *b"select 1 from t";
+            let mut text = *b"select 1 from \"t\" where 'x'";
             in_spelling(number, &mut text);
             String::from_utf8_lossy(&text).into_owned()
         };
-        let spellings: Vec<_> = [0, 1, 2, 63, 64].map(spelled).into();
-        assert_eq!(
-            spellings,
-            [
-                "select 1 from t",
-                "Select 1 from t",
-                "sElect 1 from t",
-                "SELECT 1 from t",
-                "select 1 from t",
-            ]
-        );
+        for (number, begins) in [
+            (0, "select 1 from"),
+            (1, "Select 1 from"),
+            (2, "sElect 1 from"),
+            (64, "select 1 From"),
+            (u32::MAX, "SELECT 1 FROM"),
+        ] {
+            assert_eq!(spelled(number), format!("{begins} \"t\" where 'x'"));
+        }
         in_spelling(5, &mut []);
     }
 }

@@ -164,7 +164,7 @@ pub fn prefix_bytes(form: Form) -> Vec<u8> {
 pub fn prefix_spelled_otherwise() -> Vec<u8> {
     let mut bytes = prefix_bytes(Form::Whole);
     let spelling = Spelling::default();
-    spelling.lost();
+    spelling.lost(0);
     prefix().respell(&mut bytes, Form::Whole, &spelling);
     bytes
 }

@@ -1,6 +1,7 @@
 //! A statement that the pool follows is prepared anew by each server connection: not as something else than the client knows.
 
 use crate::support::message::{self, column, failed, fine, kinds};
+use crate::support::process::wait_until;
 use crate::support::{Stack, StackOptions, VERSIONS, Wire, migration};
 use crate::{plain, run};
 
@@ -119,4 +120,109 @@ fn a_statement_is_looked_at_each_time_while_a_migration_runs() {
     assert_eq!(failed(&wire.batch(&run("read", &[]))).0, "0A000");
     fine(&migrates.query("COMMIT"));
     assert_eq!(failed(&wire.batch(&run("read", &[]))).0, "0A000");
+}
+
+/// Told while the pool was told nothing of it: in a transaction with settings of its own, or under a search_path.
+#[test]
+fn what_the_pool_does_not_follow_yet_is_looked_at_before_it_does() {
+    let begun: [(&[&str], &str); 2] = [
+        (&["BEGIN", "SET LOCAL enable_seqscan = off"], "COMMIT"),
+        (&["SET search_path = public"], "RESET search_path"),
+    ];
+    for (before, behind) in begun {
+        let stack = start();
+        let mut wire = plain(&stack);
+        prepare(&mut wire, "followed", "SELECT 'followed'");
+        fine(&wire.batch(&run("followed", &[])));
+        for text in before {
+            fine(&wire.query(text));
+        }
+        prepare(&mut wire, "write", "INSERT INTO shapes VALUES ($1)");
+        fine(&wire.query(behind));
+        migrate(&stack, &["ALTER TABLE shapes ALTER v TYPE real"]);
+        elsewhere(&stack);
+        for _ in 0..2 {
+            let answer = wire.batch(&run("write", &[Some("2")]));
+            assert_eq!(failed(&answer).0, "0A000", "{before:?}");
+        }
+    }
+}
+
+/// A server connection that has a plan from before the migration is not asked for it again, though the client was told what
+/// is true now.
+#[test]
+fn a_plan_from_before_is_nobodys_who_was_told_later() {
+    let stack = start();
+    let write = "INSERT INTO shapes VALUES ($1)";
+    let (mut early, mut late) = (plain(&stack), plain(&stack));
+    prepare(&mut early, "write", write);
+    fine(&early.batch(&run("write", &[Some("2")])));
+    prepare(&mut late, "other", "SELECT 'other'");
+    fine(&late.batch(&run("other", &[])));
+    fine(&early.query("BEGIN"));
+    let login = migration::open(&stack, "app");
+    let mut migrates = Wire::login(&login);
+    fine(&migrates.query("BEGIN"));
+    fine(&migrates.query("ALTER TABLE shapes ALTER v TYPE real"));
+    let parse = message::parse("write", write);
+    late.send(&[parse, message::describe(b'S', "write"), message::sync()].concat());
+    wait_until("it waits for the lock", || {
+        stack.direct("app", "SELECT count(*) FROM pg_locks WHERE NOT granted") == "1\n"
+    });
+    fine(&migrates.query("COMMIT"));
+    fine(&late.receive_until(b'Z'));
+    fine(&early.query("ROLLBACK"));
+    for _ in 0..4 {
+        fine(&late.batch(&run("write", &[Some("2.5")])));
+        assert_eq!(failed(&early.batch(&run("write", &[Some("2")]))).0, "0A000");
+    }
+    let stored = "SELECT DISTINCT v FROM shapes WHERE v > 2";
+    assert_eq!(stack.direct("app", stored), "2.5\n");
+}
+
+/// There and back again: what a client was told is true, and what a server connection has prepared in between is not.
+#[test]
+fn a_migration_that_is_taken_back_leaves_no_plan_behind() {
+    let stack = start();
+    let write = "INSERT INTO shapes VALUES ($1)";
+    let mut early = plain(&stack);
+    prepare(&mut early, "write", write);
+    for to in ["real", "int"] {
+        migrate(&stack, &[&format!("ALTER TABLE shapes ALTER v TYPE {to}")]);
+        let mut between = plain(&stack);
+        fine(&between.batch(&[message::parse("w", write), run("w", &[Some("3")])].concat()));
+    }
+    for _ in 0..3 {
+        fine(&early.batch(&run("write", &[Some("4")])));
+    }
+    let stored = "SELECT count(*) FROM shapes WHERE v = 4";
+    assert_eq!(stack.direct("app", stored), "3\n");
+}
+
+/// What it has committed is there, although its connection has not come to rest.
+#[test]
+fn a_migration_that_goes_on_keeps_nobody_from_what_it_has_committed() {
+    let stack = start();
+    let write = "INSERT INTO shapes VALUES ($1)";
+    let mut early = plain(&stack);
+    prepare(&mut early, "write", write);
+    fine(&early.batch(&run("write", &[Some("2")])));
+    let login = migration::open(&stack, "app");
+    let mut migrates = Wire::login(&login);
+    for text in [
+        "BEGIN",
+        "ALTER TABLE shapes ALTER v TYPE real",
+        "COMMIT AND CHAIN",
+    ] {
+        fine(&migrates.query(text));
+    }
+    for _ in 0..3 {
+        let mut late = plain(&stack);
+        prepare(&mut late, "write", write);
+        fine(&late.batch(&run("write", &[Some("2.5")])));
+        fine(&late.batch(&run("write", &[Some("2.5")])));
+    }
+    fine(&migrates.query("ROLLBACK"));
+    let stored = "SELECT count(*) FROM shapes WHERE v = 2.5";
+    assert_eq!(stack.direct("app", stored), "6\n");
 }

@@ -210,13 +210,13 @@ impl Injection {
 
     /// The pool has lost a question about a parameter.
     pub fn question_lost(&mut self) {
-        self.spelling.lost();
+        self.spelling.lost(self.spelling.number());
     }
 
     /// The pool does not know a name that it should have followed.
     pub fn name_lost(&mut self) {
         self.keeping.lost();
-        self.spelling.lost();
+        self.spelling.lost(self.spelled);
         if let Some(zone) = &self.zone {
             zone.name_lost();
         }

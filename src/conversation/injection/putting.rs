@@ -1,5 +1,7 @@
 //! What a prefix has in it, and whether one is due.
 
+use std::sync::Arc;
+
 use super::Injection;
 use crate::conversation::choice::Choice;
 use crate::conversation::entering::{Enter, Entering};
@@ -119,7 +121,7 @@ impl Injection {
     /// Appends the prefix that is due ahead of a statement; in which form?
     pub fn put(&mut self, out: &mut Vec<u8>, facts: &Facts, signer: &dyn Signer) -> Form {
         let enter = self.enter(facts);
-        let form = self.keeping.next_form();
+        let form = self.next_form();
         let name = &self.name;
         let spelling = &self.spelling;
         let mut put = |prefix: &Prefix| {
@@ -148,10 +150,18 @@ impl Injection {
         form
     }
 
+    fn next_form(&mut self) -> Form {
+        let form = self.keeping.next_form();
+        if form != Form::Again {
+            self.spelled = self.spelling.number();
+        }
+        form
+    }
+
     /// Appends what sets the zone alone.
     pub fn put_zone_again(&mut self, out: &mut Vec<u8>, signer: &dyn Signer) -> Option<Form> {
-        let zone = self.zone.as_ref()?;
-        let form = self.keeping.next_form();
+        let zone = Arc::clone(self.zone.as_ref()?);
+        let form = self.next_form();
         let start = out.len();
         zone.put(out, &self.name, form, signer);
         zone.respell(&mut out[start..], form, &self.spelling);

@@ -33,6 +33,11 @@ impl Conversation {
         self.statements.schema = schema;
     }
 
+    /// May what is parsed now be of another schema than what is parsed in a moment?
+    pub(super) fn schema_moves(&self) -> bool {
+        self.statements.schema.moves()
+    }
+
     /// Will every server connection prepare what the client was told, as far as it relies on that? `anew`: its columns are
     /// described to the client before it sees any.
     pub(super) fn is_up_to_date(&self, source: &Source, anew: bool) -> bool {
@@ -42,6 +47,7 @@ impl Conversation {
     }
 
     /// The description of a statement is compared, and is what the client was told.
+    /// (It still has to be left to the pool anew: a server connection may have a plan of it from before.)
     pub(super) fn is_same_under(&self, schema: Schema, source: &Source) {
         if !schema.moves() {
             source.is_of(schema.version());

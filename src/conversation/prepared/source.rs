@@ -13,6 +13,8 @@ use crate::protocol::frame::{self, HEADER, cstr, put_cstr};
 pub struct Source {
     /// No two of one connection have the same.
     pub(super) id: u64,
+    /// By which the pool knows it, the same or a later one.
+    number: AtomicU64,
     /// The whole message, for the server's unnamed statement.
     pub(super) message: Vec<u8>,
     /// A hash of what the client was told of parameters and columns.
@@ -21,14 +23,21 @@ pub struct Source {
     read_under: AtomicU64,
     /// The schema under which it was parsed, or its description last compared.
     version: AtomicU32,
+    /// The schema under which it was left to the pool.
+    left: AtomicU32,
     /// It has a name, and its text a mark of its own: it is not left to the pool.
     marked: bool,
 }
 
 impl Source {
-    /// No two of one connection have the same.
+    /// By which the pool knows it: no two of one connection have the same.
     pub fn number(&self) -> u64 {
-        self.id
+        self.number.load(Relaxed)
+    }
+
+    /// The pool is to know it by another number.
+    pub(super) fn renumber(&self, number: u64) {
+        self.number.store(number, Relaxed);
     }
 
     /// What it takes, bytes.
@@ -51,7 +60,9 @@ impl Source {
         rewrites: &[Rewrite],
     ) {
         self.id = id;
+        self.number = id.into();
         self.version = version.into();
+        self.left = version.into();
         self.given = Description::default();
         self.read_under = AtomicU64::default();
         self.marked = false;
@@ -68,15 +79,22 @@ impl Source {
     }
 
     /// Appends it as the Parse that is left to the pool, with the mark of what it is read under behind its text.
-    pub(super) fn put_marked(&self, out: &mut Vec<u8>, name: PoolName<'_>, under: ReadUnder) {
+    pub(super) fn put_marked(
+        &self,
+        out: &mut Vec<u8>,
+        name: PoolName<'_>,
+        under: ReadUnder,
+        version: u32,
+    ) {
         self.is_read_under(under);
+        self.left.store(version, Relaxed);
         let Some((_, text, types)) = parts(&self.message[HEADER..]) else {
             return;
         };
         frame::message(out, b'P', |out| {
             name.put(out);
             out.extend_from_slice(text);
-            out.extend_from_slice(self.mark(under).as_bytes());
+            out.extend_from_slice(mark(under, version).as_bytes());
             out.push(0);
             out.extend_from_slice(types);
         });
@@ -97,11 +115,6 @@ impl Source {
         self.read_under.store(under, Relaxed);
     }
 
-    /// What stands behind its text there.
-    pub(super) fn mark(&self, under: ReadUnder) -> String {
-        mark(under, self.version())
-    }
-
     /// Its description is what the client was told under this schema.
     pub(super) fn is_of(&self, version: u32) {
         self.version.store(version, Relaxed);
@@ -110,6 +123,11 @@ impl Source {
     /// The latest schema under which that is known.
     pub(super) fn version(&self) -> u32 {
         self.version.load(Relaxed)
+    }
+
+    /// The schema under which it was left to the pool: no server connection has a plan from before.
+    pub(super) fn left(&self) -> u32 {
+        self.left.load(Relaxed)
     }
 
     /// By what it was read when it was left to the pool.
