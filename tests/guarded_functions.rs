@@ -32,6 +32,9 @@ const EXTENSIONS: &str = r#"
         END LOOP;
     END $$"#;
 
+/// What a minor release has brought: a cluster from before has it not. (15.20)
+const LATE: [&str; 1] = ["binary_upgrade_set_next_attribute_versions"];
+
 struct Function {
     name: String,
     volatile: bool,
@@ -99,7 +102,7 @@ fn every_function_of_every_version_is_guarded_or_harmless() {
     wrong.extend(
         harmless
             .iter()
-            .filter(|name| !met.contains(**name))
+            .filter(|name| !met.contains(**name) && !LATE.contains(name))
             .map(|name| format!("no server has it: {name}")),
     );
     assert!(wrong.is_empty(), "{wrong:#?}");

@@ -299,6 +299,7 @@ fn under_load_no_transaction_is_half_in_each_zone() {
             }
         });
         let _stop = Stop(done);
+        wait_until("all are there", || written.load(Ordering::Relaxed) > 40);
         for flip in 0..20 {
             let before = ended.load(Ordering::Relaxed);
             stack.load(if flip % 2 == 0 { &other_zone } else { POLICY });
