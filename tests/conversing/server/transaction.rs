@@ -65,7 +65,7 @@ impl Server {
                 "RESET"
             }
             Statement::SetLocal => {
-                if !block {
+                if !block && !self.several {
                     self.warn("25P01");
                 }
                 "SET"
