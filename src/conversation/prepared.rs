@@ -325,8 +325,9 @@ impl Conversation {
             if prepared.followed && as_read && as_left {
                 return Called::AtPool(source.number());
             }
-            let anew = !prepared.followed || (as_read && !as_left);
-            if anew && !source.is_marked() && self.hands_over(name, &prepared.facts) {
+            // One that was left under an earlier schema is left once more; for other parameters it stays as it is.
+            let may = !prepared.followed || as_read;
+            if may && !source.is_marked() && self.hands_over(name, &prepared.facts) {
                 self.have_it_followed(name, prepared, source, out);
                 return Called::AtPool(source.number());
             }
