@@ -85,6 +85,16 @@ impl Who {
     pub fn observes(&self) -> bool {
         self.policy.observes
     }
+
+    /// Do its transactions only read, whatever functions do in them? Those of people, where `human-write` is enforced and
+    /// no statement of this login is excepted from it.
+    pub fn only_reads(&self) -> bool {
+        let excepted =
+            |it: &Exception| it.guard == Guard::HumanWrite && it.login == self.login.name;
+        self.login.kind == Kind::Human
+            && self.policy.mode(Guard::HumanWrite) == Mode::Enforce
+            && !self.policy.exceptions.iter().any(excepted)
+    }
 }
 
 /// A guard's mode and where it is written.

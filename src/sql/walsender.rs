@@ -133,6 +133,7 @@ impl Walsender {
                 recalls: false,
                 alone: false,
                 only_sets: false,
+                read_write: false,
                 parameters: Vec::new(),
                 functions: Vec::new(),
                 details: Details::default(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::step::{PLACES, Step, step};
-use super::upstream::{LOCAL, NO_ZONE, NOTHING, PART, PIECES, UNCHANGED};
+use super::upstream::{LOCAL, NO_ZONE, NOTHING, PART, PIECES, READ_ONLY, UNCHANGED};
 use crate::cli::judged;
 use crate::config::Problem;
 use crate::config::reader::{Reader, Span, Table, Wrong, one_of};
@@ -326,12 +326,12 @@ fn expect(reader: &mut Reader<'_>, mut table: Table<'_>) -> Option<Expect> {
 fn upstream_word(text: &str) -> Result<String, Wrong> {
     let zone = text.strip_prefix("set zone ");
     if zone.is_some_and(|zone| !zone.is_empty())
-        || [NO_ZONE, UNCHANGED, LOCAL, PIECES, NOTHING, PART].contains(&text)
+        || [NO_ZONE, READ_ONLY, UNCHANGED, LOCAL, PIECES, NOTHING, PART].contains(&text)
     {
         return Ok(text.to_owned());
     }
     let help = format!(
-        "one of: \"set zone acme\", \"{NO_ZONE}\", \"{UNCHANGED}\", \"{LOCAL}\", \"{PIECES}\", \"{PART}\", \"{NOTHING}\""
+        "one of: \"set zone acme\", \"{NO_ZONE}\", \"{READ_ONLY}\", \"{UNCHANGED}\", \"{LOCAL}\", \"{PIECES}\", \"{PART}\", \"{NOTHING}\""
     );
     Err(Wrong::new(format!("\"{text}\" is not known")).help(help))
 }

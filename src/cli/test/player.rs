@@ -10,6 +10,7 @@ use super::upstream::{self, Upstream};
 use crate::conversation::splice::Splice;
 use crate::conversation::{Change, Context, Conversation, Next, Observer, Origins, Setup};
 use crate::error::SqlState;
+use crate::policy::guards::human_write::READS;
 use crate::policy::{Decision, GuardSet, Kind, Refusal, RouteName, State, Who};
 use crate::sql::{Facts, FactsCache, describe_at};
 use crate::zone::Prefix;
@@ -130,6 +131,8 @@ impl<'w> Player<'w> {
         let prefix = value.map(|value| Arc::new(Prefix::new(&[(parameter, value)], None)));
         let own = value.filter(|_| who.grant().is_some());
         let kept = own.map(|value| (parameter.to_owned(), value.to_owned()));
+        let pooled = who.login.route == RouteName::Transaction;
+        let reads = (pooled && who.only_reads()).then(|| (READS.0.to_owned(), READS.1.to_owned()));
         let setup = Setup {
             connection: 1,
             random: RANDOM,
@@ -138,7 +141,7 @@ impl<'w> Player<'w> {
             max_statement_bytes: MAX_STATEMENT,
             record: false,
             origins: Arc::new(Origins {
-                kept: kept.into_iter().collect(),
+                kept: kept.into_iter().chain(reads).collect(),
                 pooled: Vec::new(),
             }),
             reported: Vec::new(),

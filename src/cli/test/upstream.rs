@@ -11,6 +11,8 @@ use super::player::RANDOM;
 
 /// The zone's parameter is empty, whatever role or database have as its default.
 pub(super) const NO_ZONE: &str = "set no zone";
+/// The transaction only reads, whatever it calls: a person's.
+pub(super) const READ_ONLY: &str = "set read-only";
 /// All of the client's messages, and nothing else of them.
 pub(super) const UNCHANGED: &str = "the client's bytes, unchanged";
 /// The same, but that what it sets for its session is set for the transaction.
@@ -58,6 +60,7 @@ pub(super) fn read(
         bound: false,
         parameter,
         zones: Vec::new(),
+        reads_only: false,
     };
     // The first form begins like the whole one.
     let forms = [Form::Whole, Form::First, Form::Again];
@@ -91,6 +94,9 @@ pub(super) fn read(
         if !words.contains(&word) {
             words.push(word);
         }
+    }
+    if walk.reads_only {
+        words.push(READ_ONLY.to_owned());
     }
     let set = !words.is_empty();
     let rest = match (strange, all, any) {
@@ -133,6 +139,8 @@ struct Walk<'b> {
     parameter: Option<&'b str>,
     /// The zones that were set, in order.
     zones: Vec<String>,
+    /// A prefix made a transaction read-only.
+    reads_only: bool,
 }
 
 impl Walk<'_> {
@@ -156,6 +164,7 @@ impl Walk<'_> {
             let set = parameter.and_then(|parameter| set_in(body, parameter));
             self.zones.extend(set);
             self.bound = header.kind == b'B';
+            self.reads_only |= self.bound && set_in(body, "transaction_read_only").is_some();
             return true;
         }
         let unnamed = header.kind == b'E' && body == [0; 5];
