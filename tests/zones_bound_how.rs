@@ -373,13 +373,20 @@ fn a_bound_value_stays_below_its_ceiling() {
                 for above in [Some("2min"), Some("0"), Some("much"), None] {
                     refused_at_bind(&mut wire, &extended(&text, &[above]), "parameters");
                 }
-                let typed = [
-                    parse_typed("", &text, &[23]),
-                    bind("", "", &[Some("7")]),
-                    execute("", 0),
-                ];
-                refused_at_bind(&mut wire, &typed.concat(), "parameters");
+                // A number without a cast is the server's to refuse.
+                let typed = |text: &str, value: &str| {
+                    let parse = parse_typed("", text, &[23]);
+                    [parse, bind("", "", &[Some(value)]), execute("", 0)].concat()
+                };
+                let answer = wire.batch(&typed(&text, "7"));
+                assert_eq!(failed(&answer), ("42883".into(), 'I'));
+                let cast = text.replace("$1", "$1::text");
+                refused_at_bind(&mut wire, &typed(&cast, "60001"), "parameters");
                 assert_eq!(shown(&mut wire), usual);
+                fine(&wire.batch(&typed(&cast, "+00060000")));
+                let set = shown(&mut wire);
+                assert_eq!(set == ["1min"], how == "false", "{set:?}");
+                fine(&wire.query("RESET statement_timeout"));
                 assert_eq!(column(&wire.batch(&extended(&text, &[Some("7s")]))), ["7s"]);
                 assert_eq!(shown(&mut wire), behind);
             }

@@ -19,14 +19,17 @@ use super::answer::Answer;
 use super::judged::{self, Finding, alone, cut, findings, one_line};
 use super::test::player::{messages, play_in, prepared};
 use super::test::upstream::Upstream;
-use crate::conversation::without_what_is_bound;
+use crate::conversation::{Types, without_what_is_bound};
 use crate::policy::{
     Guard, Mode, Objection, Phase, Refusal, State, Verdict, Who, decide, decide_command,
 };
 use crate::sql::{Facts, Fingerprint, Statement};
 
 /// A Parse that declares no types.
-const NO_TYPES: &[u8] = &[0, 0];
+const NO_TYPES: Types<'_> = Types {
+    all: &[0, 0],
+    remembered: false,
+};
 
 /// Longest text that is explained: the largest that `max_statement_bytes` allows.
 const MAX_TEXT: u64 = 64 << 20;

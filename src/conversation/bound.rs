@@ -20,6 +20,7 @@ use crate::policy::guards::zone_not_granted;
 use crate::policy::{Refusal, Who};
 use crate::protocol::frame;
 use crate::sql::{Bound, Bounds, Facts, ParameterName, ParameterTouch, ParameterUse, Statement};
+pub use values::Types;
 pub(super) use values::{bound_otherwise, read_bound};
 use values::{is_readable, unreadable};
 
@@ -44,14 +45,21 @@ impl Conversation {
     }
 
     /// Reads what a Bind sets by its values: the names of parameters, and the zone.
-    pub(super) fn read_bound(&self, facts: &Facts, message: Message<'_>, who: &Who) -> Read {
+    pub(super) fn read_bound(&self, statement: &Prepared, message: Message<'_>, who: &Who) -> Read {
         read_bound(
-            facts,
+            &statement.facts,
             message,
             who,
             self.max_statement_bytes,
             zone_not_granted::refusal,
+            statement.types(),
         )
+    }
+
+    /// What a Parse declares; a statement that is remembered says it at Bind as well.
+    pub(super) fn types<'t>(&self, all: &'t [u8]) -> Types<'t> {
+        let remembered = self.remembers();
+        Types { all, remembered }
     }
 
     /// Does only a Bind tell whether the statement sets the zone for the session, while its Parse goes to the
@@ -107,7 +115,7 @@ impl Conversation {
 /// What a Parse is judged by: without the parameters whose names will be bound, or for how long they are set, or a
 /// value that has a ceiling. They are judged when they are.
 /// None: there are none. `types`: how many the Parse declares, and these.
-pub fn without_what_is_bound(facts: &Facts, types: &[u8], who: &Who) -> Option<Facts> {
+pub fn without_what_is_bound(facts: &Facts, types: Types<'_>, who: &Who) -> Option<Facts> {
     let statement = facts.statements.first()?;
     let deferred = |(bound, touch): &(&Bound, &ParameterTouch)| {
         let late = is_late(bound, touch, statement) || is_capped(bound, touch, who);

@@ -138,7 +138,7 @@ impl Conversation {
             return Ok(Step::Hold);
         }
         let mut prepared = statement.clone();
-        match self.read_bound(&statement.facts, message, cx.who) {
+        match self.read_bound(&statement, message, cx.who) {
             Read::Nothing => {}
             Read::Facts(facts) => prepared.facts = facts,
             Read::More(total) => return Ok(Step::More(total)),

@@ -64,6 +64,7 @@ impl Conversation {
         };
         self.count_judged(facts.extent());
         let state = self.state(cx, types.is_none());
+        let types = types.map(|all| self.types(all));
         let without = types.and_then(|types| without_what_is_bound(&facts, types, cx.who));
         let decision = decide(without.as_ref().unwrap_or(&facts), cx.who, state);
         cx.observer.judged(&facts, &decision, text);

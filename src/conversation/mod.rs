@@ -51,7 +51,7 @@ use crate::zone::signed::Signer;
 use crate::zone::spelling::Spelling;
 use crate::zone::{NAME_LENGTH, Prefix};
 
-pub use bound::without_what_is_bound;
+pub use bound::{Types, without_what_is_bound};
 use by_sql::BySql;
 pub use idling::Idling;
 use in_flight::InFlight;

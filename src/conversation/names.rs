@@ -50,6 +50,11 @@ impl Prepared {
         source.map(|source| source.number())
     }
 
+    /// How many types its Parse has declared, and these; nothing where that is not remembered.
+    pub fn types(&self) -> &[u8] {
+        self.source.as_ref().map_or(&[], |source| source.types())
+    }
+
     /// What is kept of its text.
     pub fn text_bytes(&self) -> usize {
         let text = self.text.as_ref().map_or(0, |text| text.len());

@@ -1,5 +1,7 @@
 //! What is bound: the values of a Bind message.
 
+use std::borrow::Cow;
+
 use super::frame::cstr;
 
 /// The value with this number (from 1), as bytes of its format; `Some(None)`: NULL. None: the message
@@ -56,6 +58,65 @@ pub fn boolean(value: &[u8], binary: bool) -> Option<bool> {
     }
 }
 
+/// Types whose values are text byte by byte: text, unknown and varchar, and 0 where none is declared.
+pub const TEXTS: [u32; 4] = [0, 25, 705, 1043];
+
+/// Types of which [`spelled`] knows how PostgreSQL casts them to text: int8, int2, int4, uuid.
+pub const SPELLED: [u32; 4] = [20, 21, 23, 2950];
+
+/// A value of one of these types in this format, as PostgreSQL casts it to text. None: it is none of the type, or not
+/// UTF-8; what the server takes nevertheless is the same in another spelling.
+pub fn spelled(value: &[u8], oid: u32, binary: bool) -> Option<Cow<'_, str>> {
+    let integer = |least: i64, most: i64, length: usize| {
+        let number = match binary {
+            false => std::str::from_utf8(value).ok()?.trim_ascii().parse().ok()?,
+            true if value.len() != length => return None,
+            true => {
+                let sign = value.first()? & 0x80 != 0;
+                let start = if sign { -1 } else { 0 };
+                value
+                    .iter()
+                    .fold(start, |all: i64, byte| all << 8 | i64::from(*byte))
+            }
+        };
+        let number: i64 = Some(number).filter(|it| (least..=most).contains(it))?;
+        Some(Cow::from(number.to_string()))
+    };
+    match oid {
+        20 => integer(i64::MIN, i64::MAX, 8),
+        21 => integer(i16::MIN.into(), i16::MAX.into(), 2),
+        23 => integer(i32::MIN.into(), i32::MAX.into(), 4),
+        2950 => uuid(value, binary).map(Cow::from),
+        _ if TEXTS.contains(&oid) => std::str::from_utf8(value).ok().map(Cow::from),
+        _ => None,
+    }
+}
+
+/// PostgreSQL takes hexadecimal digits of either case, hyphens behind any four of them, and braces around all.
+fn uuid(value: &[u8], binary: bool) -> Option<String> {
+    let mut digits = String::with_capacity(36);
+    match binary {
+        true => value
+            .iter()
+            .for_each(|byte| digits.push_str(&format!("{byte:02x}"))),
+        false => {
+            let inner = value
+                .strip_prefix(b"{")
+                .and_then(|rest| rest.strip_suffix(b"}"));
+            let all = inner.unwrap_or(value).iter().filter(|byte| **byte != b'-');
+            digits.extend(all.map(|byte| char::from(byte.to_ascii_lowercase())));
+        }
+    }
+    let is_one = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !is_one {
+        return None;
+    }
+    [20, 16, 12, 8]
+        .into_iter()
+        .for_each(|at| digits.insert(at, '-'));
+    Some(digits)
+}
+
 /// All of them, in one pass over the message; NULL is none. None: it is not laid out as a Bind is.
 pub fn values(body: &[u8]) -> Option<Vec<Option<&[u8]>>> {
     let (count, mut rest) = all(body)?;
@@ -108,6 +169,45 @@ fn count(bytes: &[u8]) -> Option<(u16, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_and_uuids_are_spelled_as_postgresql_spells_them() {
+        const UUID: &str = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11";
+        let spelled = |value: &[u8], oid, binary| spelled(value, oid, binary).map(Cow::into_owned);
+        for (value, oid, binary, text) in [
+            (&b"007"[..], 23, false, "7"),
+            (b" -12 ", 20, false, "-12"),
+            (b"+5", 21, false, "5"),
+            (b"\xff\xff", 21, true, "-1"),
+            (b"\0\0\x01\0", 23, true, "256"),
+            (b"\x80\0\0\0\0\0\0\0", 20, true, "-9223372036854775808"),
+            (b"A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", 2950, false, UUID),
+            (b"{a0eebc999c0b4ef8bb6d6bb9bd380a11}", 2950, false, UUID),
+            (
+                b"\xa0\xee\xbc\x99\x9c\x0b\x4e\xf8\xbb\x6d\x6b\xb9\xbd\x38\x0a\x11",
+                2950,
+                true,
+                UUID,
+            ),
+            ("é".as_bytes(), 25, false, "é"),
+            (b"x", 0, true, "x"),
+        ] {
+            assert_eq!(spelled(value, oid, binary).as_deref(), Some(text));
+        }
+        for (value, oid, binary) in [
+            (&b"40000"[..], 21, false),
+            (b"1.0", 23, false),
+            (b"", 23, false),
+            (b"\0\0\x01", 23, true),
+            (b"a0eebc99", 2950, false),
+            (b"g0eebc999c0b4ef8bb6d6bb9bd380a11", 2950, false),
+            ("éééééééééééééééé".as_bytes(), 2950, false),
+            (b"\xff", 25, false),
+            (b"1", 1700, false),
+        ] {
+            assert_eq!(spelled(value, oid, binary), None, "{value:?}");
+        }
+    }
 
     #[test]
     fn a_value_is_found_by_its_number_or_not_at_all() {

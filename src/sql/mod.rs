@@ -6,7 +6,7 @@
 //! 1. `lexer`: `token`s, within the limits of `bounds`.
 //! 2. `view`: statements, cut at semicolons, and the `words` that make a closer look necessary.
 //! 3. `classify`: the first opinion, by leading keywords (`nested`: EXPLAIN, PREPARE and
-//!    others that hold a statement; `objects`: CREATE, ALTER, DROP; `settings`: SET, RESET and `set_config`; `scan`: what any place in a statement can do, with
+//!    others that hold a statement; `objects`: CREATE, ALTER, DROP; `settings`: SET, RESET and `set_config`, with `cast_to_text`; `scan`: what any place in a statement can do, with
 //!    the [`FUNCTIONS`] of `functions`; `recalls`: what asks for a number of a sequence before there can be one; `names`: what is behind a spelling).
 //! 4. `grammar`: the second opinion, by libpg_query. From its tree come the [`Details`], too:
 //!    `surface`, `takes_away` (with `takes_away_by_alter`), and where they are asked for ([`Depth`]) `touched`, `touched_by_utility`, `fields`, `scopes` and `tree`;
@@ -31,6 +31,7 @@ mod bound;
 mod bounds;
 mod by_name;
 mod cache;
+mod cast_to_text;
 mod catalogs;
 mod classify;
 mod constants;

@@ -1,6 +1,7 @@
 //! The arguments of a `set_config`, as applications and query builders write them: constants, bare or in
 //! parentheses, cast to a type that holds them as they are, in their order or named.
 
+use super::cast_to_text;
 use super::names;
 use super::settings::{constant, named, touch};
 use super::token::Kind;
@@ -175,7 +176,7 @@ impl To {
     }
 
     /// The same of a name that ends with the token `last`.
-    fn length_to(self, view: View<'_>, last: usize) -> usize {
+    pub(super) fn length_to(self, view: View<'_>, last: usize) -> usize {
         let ends = |length: &usize| {
             let first = (last + 1).checked_sub(*length);
             first.is_some_and(|first| self.length(view, first) == *length)
@@ -219,7 +220,7 @@ pub(super) fn token(view: View<'_>, argument: Argument, to: To) -> Option<(usize
     (first == last).then_some((first, cast))
 }
 
-fn is_string(view: View<'_>, at: usize) -> bool {
+pub(super) fn is_string(view: View<'_>, at: usize) -> bool {
     view.kind(at).is_some_and(Kind::is_string)
 }
 
@@ -276,7 +277,8 @@ pub(super) fn set_config(view: View<'_>, open: usize) -> ParameterTouch {
     let is_bound = token(view, arguments.name, To::Text)
         .is_some_and(|(at, _)| view.is_kind(at, Kind::Parameter));
     let told = name != ParameterName::Dynamic || is_bound;
-    let value = string(arguments.value).filter(|_| told);
+    let other = || cast_to_text::literal(view, arguments.value);
+    let value = string(arguments.value).or_else(other).filter(|_| told);
     let how = match says_local(view, arguments.local) {
         Some(true) => ParameterUse::Local,
         _ => ParameterUse::Session,

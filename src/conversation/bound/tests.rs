@@ -26,10 +26,15 @@ fn body(values: &[Option<&[u8]>]) -> Vec<u8> {
     body
 }
 
+fn types(all: &[u8]) -> Types<'_> {
+    let remembered = false;
+    Types { all, remembered }
+}
+
 /// The guard that refuses it, if one does.
 fn judged(text: &str, who: &Who, values: &[Option<&[u8]>]) -> Option<Guard> {
     let facts = describe(text.as_bytes());
-    let at_parse = without_what_is_bound(&facts, &[0, 0], who);
+    let at_parse = without_what_is_bound(&facts, types(&[0, 0]), who);
     let at_parse = at_parse.as_ref().unwrap_or(&facts);
     if let crate::policy::Verdict::Refuse(refusal) = decide(at_parse, who, CHOSEN).verdict {
         return Some(refusal.guard);
@@ -41,6 +46,7 @@ fn judged(text: &str, who: &Who, values: &[Option<&[u8]>]) -> Option<Guard> {
         &body(values),
         who,
         zone_not_granted::refusal,
+        &[],
     ) {
         Err(refusal) => return Some(refusal.guard),
         Ok(bound) => bound.unwrap_or(facts),
@@ -125,8 +131,8 @@ fn a_bound_value_stays_below_its_ceiling() {
         // What another type says is not read: refused when it is parsed.
         let facts = describe(b"select set_config('work_mem', $1, true)");
         let int4 = [0, 1, 0, 0, 0, 23];
-        assert!(without_what_is_bound(&facts, &int4, who).is_none());
-        assert!(bound_otherwise(&facts, &int4, who).is_none());
+        assert!(without_what_is_bound(&facts, types(&int4), who).is_none());
+        assert!(bound_otherwise(&facts, types(&int4), who).is_none());
         for computed in ["$1 || ''", "$1, $2 = $1", "pg_size_pretty($1)"] {
             let text = format!("select set_config('work_mem', {computed}, true)");
             let value = Some(&b"1TB"[..]);
@@ -188,7 +194,7 @@ fn many_of_them_are_told_apart() {
     let text = format!("select {}", calls.collect::<Vec<_>>().join(", "));
     let facts = describe(text.as_bytes());
     let who = who_under(&policy(GUARDS), "shop_acme", "shop");
-    let rest = without_what_is_bound(&facts, &[0, 0], &who).expect("names are bound");
+    let rest = without_what_is_bound(&facts, types(&[0, 0]), &who).expect("names are bound");
     let statement = &rest.statements[0];
     assert_eq!(statement.parameters.len(), 666);
     let bounds = statement.details.bound.as_ref().expect("values are");

@@ -12,13 +12,15 @@ use crate::sql::{Bound, Facts, ParameterTouch, ParameterUse, Said, Statement, re
 /// Says whether a zone may not be bound.
 type Refuse = fn(&Who, &str) -> Option<Refusal>;
 
-/// Reads what a Bind sets by its values. `max`: the longest text, bytes.
+/// Reads what a Bind sets by its values. `max`: the longest text, bytes; `types`: how many the Parse declared, and these,
+/// or nothing where all that is read is text.
 pub fn read_bound(
     facts: &Facts,
     message: Message<'_>,
     who: &Who,
     max: usize,
     refuse: Refuse,
+    types: &[u8],
 ) -> Read {
     let Some(statement) = facts.statements.first() else {
         return Read::Nothing;
@@ -33,7 +35,7 @@ pub fn read_bound(
     let Some(body) = message.body() else {
         return Read::More(message.header.total);
     };
-    match read(facts, statement, body, who, refuse) {
+    match read(facts, statement, body, who, refuse, types) {
         Ok(None) => Read::Nothing,
         Ok(Some(facts)) => Read::Facts(Arc::new(facts)),
         Err(refusal) => Read::Refused(refusal),
@@ -46,23 +48,35 @@ fn is_read(bound: &Bound, touch: &ParameterTouch, statement: &Statement, who: &W
 }
 
 /// A name, a zone, or for how long, that will be bound with a type that is not read byte by byte.
-pub fn bound_otherwise(facts: &Facts, types: &[u8], who: &Who) -> Option<Box<Refusal>> {
+pub fn bound_otherwise(facts: &Facts, types: Types<'_>, who: &Who) -> Option<Box<Refusal>> {
     let statement = facts.statements.first()?;
     let mut all = bound(statement).filter(|(bound, touch)| matters(bound, touch, statement, who));
     let found = all.any(|(bound, _)| !is_readable(bound, types));
     found.then(|| unreadable(statement, facts, who))
 }
 
+/// What a Parse declares.
+#[derive(Clone, Copy, Debug)]
+pub struct Types<'t> {
+    /// How many types, and these.
+    pub all: &'t [u8],
+    /// They are known at Bind as well.
+    pub remembered: bool,
+}
+
 /// Do the types leave the values as they are? Those of text, and where nothing is said (which PostgreSQL also
-/// calls type unknown): then it is text that `set_config` takes, and boolean.
-pub fn is_readable(bound: &Bound, types: &[u8]) -> bool {
-    const TEXT: [u32; 4] = [0, 25, 705, 1043];
+/// calls type unknown): then it is text that `set_config` takes, and boolean. Or is it known how a value is cast to text,
+/// without which `set_config` does not take it?
+pub fn is_readable(bound: &Bound, types: Types<'_>) -> bool {
     const BOOLEAN: [u32; 2] = [0, 16];
     let is = |number: &u16, those: &[u32]| {
-        bind::declared_type(types, *number).is_some_and(|oid| those.contains(&oid))
+        bind::declared_type(types.all, *number).is_some_and(|oid| those.contains(&oid))
     };
-    let mut texts = bound.name.iter().chain(&bound.value);
-    texts.all(|number| is(number, &TEXT)) && bound.local.iter().all(|it| is(it, &BOOLEAN))
+    let is_text = |number: &u16| is(number, &bind::TEXTS);
+    let is_spelled = |number: &u16| types.remembered && is(number, &bind::SPELLED);
+    bound.name.iter().all(is_text)
+        && bound.value.iter().all(|it| is_text(it) || is_spelled(it))
+        && bound.local.iter().all(|it| is(it, &BOOLEAN))
 }
 
 /// So many values are looked up one by one; of more, all are read once.
@@ -75,6 +89,7 @@ pub fn read(
     body: &[u8],
     who: &Who,
     refuse: Refuse,
+    types: &[u8],
 ) -> Result<Option<Facts>, Box<Refusal>> {
     let many = bound(statement).nth(FEW).is_some();
     let values = many.then(|| bind::values(body)).flatten();
@@ -83,7 +98,18 @@ pub fn read(
         None if many => None,
         None => bind::value(body, number),
     };
-    let text = |number: u16| std::str::from_utf8(value(number)??).ok();
+    let declared = |number: u16| bind::declared_type(types, number).unwrap_or_default();
+    let spell = |number: u16| {
+        let (oid, binary) = (declared(number), bind::is_binary(body, number)?);
+        Some(bind::spelled(value(number)??, oid, binary)?.into_owned())
+    };
+    let others = bound(statement).filter_map(|(bound, _)| bound.value);
+    let others = others.filter(|number| bind::SPELLED.contains(&declared(*number)));
+    let others: Vec<_> = others.map(|number| (number, spell(number))).collect();
+    let text = |number: u16| match others.iter().find(|(it, _)| *it == number) {
+        Some((_, text)) => text.as_deref(),
+        None => std::str::from_utf8(value(number)??).ok(),
+    };
     let boolean = |number: u16| match value(number)? {
         Some(value) => bind::boolean(value, bind::is_binary(body, number)?),
         // `set_config` takes NULL for false.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::foresight::Meaning;
 use super::{Change, MAX_BESIDE_TEXT, Onlooker};
-use crate::conversation::bound::{Read, bound_otherwise, read_bound, without_what_is_bound};
+use crate::conversation::bound::{Read, Types, bound_otherwise, read_bound, without_what_is_bound};
 use crate::conversation::client::Message;
 use crate::conversation::judge::reaches_for_others;
 use crate::conversation::{Context, Next, Observer, prepared};
@@ -16,6 +16,12 @@ use crate::sql::{Class, Facts, is_long, walsender};
 
 /// No types are declared.
 const NO_TYPES: &[u8] = &[0, 0];
+
+/// Nobody remembers them here: values of other types are not read.
+fn text_only(all: &[u8]) -> Types<'_> {
+    let remembered = false;
+    Types { all, remembered }
+}
 
 /// Why a text is not described here.
 enum Unread {
@@ -112,12 +118,12 @@ impl Onlooker {
         let state = self.state(cx, parts.types.is_none());
         let without = parts
             .types
-            .and_then(|types| without_what_is_bound(facts, types, cx.who));
+            .and_then(|types| without_what_is_bound(facts, text_only(types), cx.who));
         let decision = decide(without.as_ref().unwrap_or(facts), cx.who, state);
         cx.observer.judged(facts, &decision, text);
         let otherwise = parts
             .types
-            .and_then(|types| bound_otherwise(facts, types, cx.who));
+            .and_then(|types| bound_otherwise(facts, text_only(types), cx.who));
         let other = otherwise
             .or_else(|| self.reaches_for_names(facts, cx))
             .or_else(|| self.deallocates_nothing(facts, cx))
@@ -209,7 +215,7 @@ impl Onlooker {
         };
         let mut bound = None;
         let (max, refuse) = (self.max_statement_bytes, zone_not_granted::foreseen);
-        match read_bound(&facts, message, cx.who, max, refuse) {
+        match read_bound(&facts, message, cx.who, max, refuse, NO_TYPES) {
             Read::Nothing => {}
             Read::Facts(facts) => bound = Some(facts),
             Read::More(total) => return Some(Next::Read { total }),
@@ -239,7 +245,7 @@ impl Onlooker {
         bound: Option<&Facts>,
         cx: &Context<'_, O>,
     ) -> bool {
-        let without = without_what_is_bound(facts, NO_TYPES, cx.who);
+        let without = without_what_is_bound(facts, text_only(NO_TYPES), cx.who);
         let before = State {
             chosen: Chosen::Later,
             ..cx.state

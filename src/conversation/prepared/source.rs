@@ -50,6 +50,11 @@ impl Source {
         parts(&self.message[HEADER..]).map_or(b"", |(_, text, _)| text)
     }
 
+    /// How many types it declares, and these.
+    pub fn types(&self) -> &[u8] {
+        parts(&self.message[HEADER..]).map_or(&[], |(_, _, types)| types)
+    }
+
     /// Makes it a Parse of this text, in which this changes; `types`: their count and they.
     pub(super) fn fill(
         &mut self,

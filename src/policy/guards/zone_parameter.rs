@@ -69,8 +69,8 @@ pub fn unreadable(who: &Who) -> Objection {
             "The {noun} must be a string constant, or a bound value of type text"
         ))
         .hint(format!(
-            "SET {parameter} = '...', or SELECT set_config('{parameter}', $1, true) with a string: \
-             of a number or a UUID bind its text, without a cast"
+            "SET {parameter} = '...', or SELECT set_config('{parameter}', $1, true) with a string; \
+             of a number or a UUID its text"
         ))
 }
 

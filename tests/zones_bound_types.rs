@@ -1,0 +1,130 @@
+//! A tenant that is a number or a UUID, bound as such and cast to text: it is the zone that PostgreSQL makes of it.
+
+mod support;
+
+mod zones {
+    #[allow(dead_code, reason = "each file of tests uses a part of it")]
+    pub mod common;
+}
+
+use support::message::{column, execute, failed, fine, parse_typed};
+use support::{Transport, Wire};
+use zones::common::{bind_raw, log_in, refused_at_bind, stacks};
+
+const UUID: &str = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11";
+const BYTES: &[u8] = b"\xa0\xee\xbc\x99\x9c\x0b\x4e\xf8\xbb\x6d\x6b\xb9\xbd\x38\x0a\x11";
+
+/// Type, format, what is bound, and the zone.
+const SAID: [(u32, u16, &[u8], &str); 9] = [
+    (21, 0, b"42", "42"),
+    (23, 0, b"-007", "-7"),
+    (20, 0, b" 9223372036854775807 ", "9223372036854775807"),
+    (21, 1, b"\xff\xff", "-1"),
+    (23, 1, b"\x00\x00\x01\x00", "256"),
+    (
+        20,
+        1,
+        b"\x80\x00\x00\x00\x00\x00\x00\x00",
+        "-9223372036854775808",
+    ),
+    (2950, 0, UUID.as_bytes(), UUID),
+    (2950, 0, b"{A0EEBC99-9C0B4EF8-BB6D6BB9BD380A11}", UUID),
+    (2950, 1, BYTES, UUID),
+];
+
+const NOW: &str = "SELECT current_setting('app.tenant_id')";
+
+fn texts(local: bool) -> [String; 3] {
+    [
+        format!("SELECT set_config('app.tenant_id', $1::text, {local})"),
+        format!("SELECT set_config('App.Tenant_ID', CAST($1 AS varchar), {local})"),
+        format!("SELECT pg_catalog.set_config($2, ($1)::text, {local}), 1"),
+    ]
+}
+
+#[test]
+fn a_number_or_a_uuid_is_the_zone_that_postgresql_makes_of_it() {
+    for stack in stacks() {
+        let mut wire = log_in(&stack, "free", &[]);
+        let mut other = log_in(&stack, "free", &[]);
+        for (of, format, said, zone) in SAID {
+            for (text, local) in [false, true]
+                .into_iter()
+                .flat_map(|it| texts(it).map(|text| (text, it)))
+            {
+                let by_name = text.contains("$2");
+                let types = [&[of][..], &[25][..usize::from(by_name)]].concat();
+                let values = [Some(said), Some(&b"app.tenant_id"[..])];
+                let values = &values[..types.len()];
+                let formats = [format, 0];
+                if local {
+                    fine(&wire.query("BEGIN"));
+                }
+                for name in ["", "s"] {
+                    let sent = [
+                        parse_typed(name, &text, &types),
+                        bind_raw("", name, &formats[..types.len()], values),
+                        execute("", 0),
+                    ];
+                    let answer = wire.batch(&sent.concat());
+                    fine(&answer);
+                    assert_eq!(column(&answer)[0], zone, "{text} {of} {format}");
+                    if !local {
+                        // Kept, wherever the next transaction runs.
+                        fine(&other.query("SELECT set_config('app.tenant_id', 'other', false)"));
+                    }
+                    assert_eq!(column(&wire.query(NOW)), [zone], "{text} {of} {format}");
+                }
+                fine(&wire.batch(&support::message::close(b'S', "s")));
+                if local {
+                    fine(&wire.query("COMMIT"));
+                }
+            }
+        }
+    }
+}
+
+/// Another number is another tenant, and what is none is nobody's.
+#[test]
+fn what_is_not_granted_is_refused_in_any_spelling() {
+    for stack in stacks() {
+        let [text, ..] = texts(false);
+        for (of, format, said, _) in SAID {
+            let mut wire = log_in(&stack, "picky", &[]);
+            let sent = [
+                parse_typed("", &text, &[of]),
+                bind_raw("", "", &[format], &[Some(said)]),
+                execute("", 0),
+            ];
+            refused_at_bind(&mut wire, &sent.concat(), "zone-not-granted");
+        }
+        for (of, format, said) in [
+            (23, 0, &b"1.5"[..]),
+            (23, 1, b"\x01"),
+            (2950, 0, b"acme"),
+            (2950, 1, b"acme"),
+        ] {
+            let mut wire = log_in(&stack, "free", &[]);
+            let sent = [
+                parse_typed("", &text, &[of]),
+                bind_raw("", "", &[format], &[Some(said)]),
+                execute("", 0),
+            ];
+            refused_at_bind(&mut wire, &sent.concat(), "zone-parameter");
+        }
+    }
+}
+
+/// On the session route types are not kept; nor is it known how others are cast.
+#[test]
+fn elsewhere_it_is_refused_when_it_is_parsed() {
+    for stack in stacks() {
+        for (login, of) in [("own", 23), ("free", 1700), ("free", 1082), ("free", 19)] {
+            let mut wire =
+                Wire::login_with(&stack.login(login, "shop"), Transport::SslRequest, &[]);
+            let [text, ..] = texts(false);
+            let answer = wire.batch(&parse_typed("", &text, &[of]));
+            assert_eq!(failed(&answer).0, "42501", "{login} {of}");
+        }
+    }
+}
