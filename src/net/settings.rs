@@ -137,15 +137,6 @@ fn enforced(
     for parameter in all(startup)? {
         sort_in(&mut settings, parameter, who, route)?;
     }
-    if who.only_reads() {
-        let (name, value) = guards::human_write::READS;
-        let read_only = (name.to_owned(), value.to_owned());
-        match route {
-            RouteName::Transaction => settings.kept.push(read_only),
-            RouteName::Session => settings.session.push(read_only),
-            RouteName::Replication => {}
-        }
-    }
     only_last(&mut settings.startup);
     only_last(&mut settings.kept);
     if settings.kept.len() + settings.startup.len() > MAX_NAMES {
@@ -242,7 +233,6 @@ fn sort_other(
 ) -> Result<(), Box<ErrorReply>> {
     let denied = guards::replication::parameter_at_startup(who, &folded)
         .map(|objection| objection.refuse(Guard::Replication, who, None))
-        .or_else(|| guards::human_write::at_startup(who, &folded, &value))
         .or_else(|| guards::parameters::at_startup(who, &folded, &value));
     if let Some(refusal) = denied {
         return Err(Box::new(at_login(refusal)));

@@ -90,7 +90,6 @@ pub(super) fn is_plain(facts: &Facts, who: &Who, state: State) -> bool {
                 && statement.parameters.is_empty()
                 && statement.functions.is_empty()
                 && statement.details.is_quiet()
-                && !statement.read_write
                 && !matches!(
                     statement.transaction,
                     Some(crate::sql::TransactionControl::TwoPhase)

@@ -33,7 +33,6 @@ pub(super) fn statement(view: View<'_>) -> Statement {
         recalls: false,
         alone: false,
         only_sets: false,
-        read_write: false,
         parameters: Vec::new(),
         functions: Vec::new(),
         details: Details::default(),
@@ -287,7 +286,6 @@ fn transaction(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
     };
     if control == TransactionControl::Begin {
         found.details.modes = settings::modes(view);
-        found.read_write = settings::is_read_write(view);
     }
     found.transaction = Some(control);
     (tag, Class::Transaction)
@@ -319,7 +317,6 @@ fn set(view: View<'_>, found: &mut Statement) -> (&'static str, Class) {
         SetKind::Constraints => return ("SET CONSTRAINTS", Class::Transaction),
         SetKind::Transaction => found.details.modes = settings::modes(view),
     }
-    found.read_write = settings::is_read_write(view);
     found.transaction = Some(TransactionControl::SetTransaction);
     ("SET", Class::Transaction)
 }

@@ -103,7 +103,6 @@ fn is_plain(statement: &Statement) -> bool {
         && statement.parameters.is_empty()
         && statement.functions.is_empty()
         && statement.details.is_quiet()
-        && !statement.read_write
 }
 
 /// Tokens and leading keywords; and the words that occur anywhere.

@@ -248,8 +248,6 @@ pub struct Statement {
     pub position: u32,
     /// What it does to the transaction, if it controls one.
     pub transaction: Option<TransactionControl>,
-    /// READ WRITE is among its modes: of the transaction, or of those to come.
-    pub read_write: bool,
     /// `SELECT pg_advisory_unlock_all()` and nothing else.
     pub unlocks_all: bool,
     /// It asks for numbers that sequences gave this session, `currval()` or `lastval()`, before anything in it could

@@ -74,7 +74,6 @@ fn does_the_same(own: &Statement, other: &Statement) -> bool {
             it.recalls,
             it.alone,
             it.only_sets,
-            it.read_write,
             it.details.temporary_table.as_ref().map(|it| it.act),
         )
     };

@@ -107,11 +107,6 @@ pub(super) fn modes(view: View<'_>) -> Modes {
     }
 }
 
-/// Is READ WRITE among them?
-pub(super) fn is_read_write(view: View<'_>) -> bool {
-    (1..view.tokens.len()).any(|at| view.is(at, "read") && view.is(at + 1, "write"))
-}
-
 /// A longer value is not kept (bytes): facts stay in memory as long as a prepared statement, and no
 /// guard wants to allow a value of that length.
 pub(super) const MAX_VALUE: usize = 512;

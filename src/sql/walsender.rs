@@ -133,7 +133,6 @@ impl Walsender {
                 recalls: false,
                 alone: false,
                 only_sets: false,
-                read_write: false,
                 parameters: Vec::new(),
                 functions: Vec::new(),
                 details: Details::default(),

@@ -46,8 +46,9 @@ pub fn stacks() -> [Features; 2] {
 }
 
 /// Who does it, by the row's word; on the session route another login of the same rights.
-const LOGINS: [(&str, &str, &str, &str); 6] = [
+const LOGINS: [(&str, &str, &str, &str); 7] = [
     ("plain", "shop_plain", "plain_session", "app"),
+    ("zoned", "zoned", "zoned_session", "app"),
     ("superuser", "shop_root", "root_session", "app"),
     ("member", "shop_member", "member_session", "app"),
     ("changing", "shop_changing", "changing_session", "app"),
@@ -74,6 +75,19 @@ roles = ["reader"]
 kind = "service"
 databases = ["app"]
 route = "session"
+fast_path = ["large-objects"]
+
+[login.zoned]
+kind = "service"
+databases = ["app"]
+zone = "acme"
+fast_path = ["large-objects"]
+
+[login.zoned_session]
+kind = "service"
+databases = ["app"]
+route = "session"
+zone = "acme"
 fast_path = ["large-objects"]
 
 [login.root_session]
@@ -113,7 +127,7 @@ route = "session"
 const SQL: &str = "
 CREATE ROLE reader;
 GRANT reader TO shop_member, shop_changing, member_session, changing_session;
-GRANT shop_plain TO plain_session;
+GRANT shop_plain TO plain_session, zoned, zoned_session;
 GRANT shop_acme TO acme_session;
 \\connect app
 GRANT USAGE ON SCHEMA public TO reader;

@@ -110,7 +110,6 @@ pub fn statement(tag: &'static str, classes: &[Class]) -> Statement {
         recalls: false,
         alone: false,
         only_sets: false,
-        read_write: false,
         parameters: Vec::new(),
         functions: Vec::new(),
         details: Details::default(),
