@@ -128,3 +128,61 @@ fn elsewhere_it_is_refused_when_it_is_parsed() {
         }
     }
 }
+
+/// Written into the text, as by drivers that bind nothing: what is read of it is what the server sets, on any version.
+#[test]
+fn what_is_written_into_the_text_is_what_the_server_sets() {
+    let uuid = format!("'{UUID}'::uuid::text");
+    let literals = [
+        "42::text",
+        "0042::varchar",
+        "(000000007)::character varying",
+        "CAST(12345678901234567890123 AS text)",
+        &uuid,
+    ];
+    for stack in stacks() {
+        for literal in literals {
+            let text = format!("SELECT set_config('app.tenant_id', {literal}, false)");
+            let facts = portcullis::sql::describe(text.as_bytes());
+            let read = facts.statements[0].parameters[0].value.clone();
+            let set = stack.direct("shop", &text);
+            assert_eq!(read.as_deref(), Some(set.trim_end()), "{literal}");
+            let mut wire = log_in(&stack, "free", &[]);
+            assert_eq!(column(&wire.query(&text)), [set.trim_end()]);
+            assert_eq!(column(&wire.query(NOW)), [set.trim_end()]);
+        }
+    }
+}
+
+/// A name that is prepared anew is read by its new type, one format holds for all values, and NULL is none.
+#[test]
+fn it_is_the_last_parse_that_says_the_type() {
+    const TEXT: &str = "SELECT set_config('app.tenant_id', $1::text, false), $2::int4";
+    let number = &b"\x00\x00\x00\x07"[..];
+    for stack in stacks() {
+        let mut wire = log_in(&stack, "free", &[]);
+        for (of, formats, said, zone) in [
+            (23, &[1][..], number, "7"),
+            (25, &[0, 1], b"acme", "acme"),
+            (2950, &[1], BYTES, UUID),
+            (21, &[1], b"\x01\x00", "256"),
+        ] {
+            let sent = [
+                support::message::close(b'S', "s"),
+                parse_typed("s", TEXT, &[of, 23]),
+                bind_raw("", "s", formats, &[Some(said), Some(number)]),
+                execute("", 0),
+            ];
+            let answer = wire.batch(&sent.concat());
+            fine(&answer);
+            assert_eq!(column(&answer), [zone]);
+            assert_eq!(column(&wire.query(NOW)), [zone]);
+        }
+        let again = [
+            bind_raw("", "s", &[1], &[None, Some(number)]),
+            execute("", 0),
+        ];
+        fine(&wire.batch(&again.concat()));
+        assert_eq!(column(&wire.query(NOW)), [""], "it has none");
+    }
+}

@@ -94,7 +94,12 @@ pub fn spelled(value: &[u8], oid: u32, binary: bool) -> Option<Cow<'_, str>> {
 
 /// PostgreSQL takes hexadecimal digits of either case, hyphens behind any four of them, and braces around all.
 fn uuid(value: &[u8], binary: bool) -> Option<String> {
-    let mut digits = String::with_capacity(36);
+    // In braces, and a hyphen behind each four digits.
+    const LONGEST: usize = 2 + 32 + 7;
+    if value.len() > LONGEST {
+        return None;
+    }
+    let mut digits = String::with_capacity(2 * LONGEST);
     match binary {
         true => value
             .iter()

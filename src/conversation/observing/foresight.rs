@@ -78,6 +78,8 @@ impl Change {
 pub struct Meaning {
     /// Its description.
     pub facts: Arc<Facts>,
+    /// How many types its Parse has declared, and these; none: it has declared none.
+    pub types: Option<Arc<[u8]>>,
     /// Would it have been refused when it was prepared?
     pub refused: bool,
 }
@@ -92,7 +94,9 @@ struct Names {
 }
 
 fn cost(name: &[u8], meaning: Option<&Meaning>) -> usize {
-    name.len() + meaning.map_or(0, |meaning| weight(&meaning.facts))
+    let types = meaning.and_then(|meaning| meaning.types.as_ref());
+    let types = types.map_or(0, |types| types.len());
+    name.len() + types + meaning.map_or(0, |meaning| weight(&meaning.facts))
 }
 
 impl Names {

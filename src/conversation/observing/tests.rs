@@ -418,4 +418,42 @@ fn rows_beyond_a_limit_are_told_and_go_on() {
     }
 }
 
+/// As it would be: what its type says it is.
+#[test]
+fn a_zone_that_is_bound_as_a_number_is_told_as_that() {
+    let chosen = POLICY.replace(
+        "zone = \"acme\"",
+        "zone = { from = \"client\", values = [\"42\"] }",
+    );
+    let parse = |oid: u32| {
+        let text = b"SELECT set_config('app.tenant_id', $1::text, true)\0\0\x01";
+        put(b'P', &[&b"s\0"[..], text, &oid.to_be_bytes()].concat())
+    };
+    let bind = |number: i32| {
+        let value = [
+            &b"\0s\0\0\x01\0\x01\0\x01\0\0\0\x04"[..],
+            &number.to_be_bytes(),
+            b"\0\0",
+        ];
+        put(b'B', &value.concat())
+    };
+    for (oid, number, expected) in [
+        (23, 42, ""),
+        (23, 43, "zone-not-granted"),
+        (25, 42, "zone-not-granted"),
+        (1700, 42, "zone-parameter"),
+    ] {
+        let mut connection = Connection::of(&chosen, false);
+        let sent = [parse(oid), bind(number)].concat();
+        assert_eq!(connection.client(&sent, usize::MAX), sent);
+        let told = connection.counting.told();
+        let guards = told.split(' ').find(|it| it.starts_with("zone-"));
+        assert_eq!(
+            guards.unwrap_or_default(),
+            expected,
+            "{oid} {number}: {told}"
+        );
+    }
+}
+
 mod foreseen;

@@ -17,12 +17,6 @@ use crate::sql::{Class, Facts, is_long, walsender};
 /// No types are declared.
 const NO_TYPES: &[u8] = &[0, 0];
 
-/// Nobody remembers them here: values of other types are not read.
-fn text_only(all: &[u8]) -> Types<'_> {
-    let remembered = false;
-    Types { all, remembered }
-}
-
 /// Why a text is not described here.
 enum Unread {
     /// It is long: to be described elsewhere first.
@@ -118,12 +112,12 @@ impl Onlooker {
         let state = self.state(cx, parts.types.is_none());
         let without = parts
             .types
-            .and_then(|types| without_what_is_bound(facts, text_only(types), cx.who));
+            .and_then(|types| without_what_is_bound(facts, self.types(types), cx.who));
         let decision = decide(without.as_ref().unwrap_or(facts), cx.who, state);
         cx.observer.judged(facts, &decision, text);
         let otherwise = parts
             .types
-            .and_then(|types| bound_otherwise(facts, text_only(types), cx.who));
+            .and_then(|types| bound_otherwise(facts, self.types(types), cx.who));
         let other = otherwise
             .or_else(|| self.reaches_for_names(facts, cx))
             .or_else(|| self.deallocates_nothing(facts, cx))
@@ -141,12 +135,13 @@ impl Onlooker {
             cx.observer.foreseen(change, facts, text);
         };
         match parts.types {
-            Some(_) => self
+            Some(types) => self
                 .foresight
                 .parsed(
                     parts.name,
                     Some(Meaning {
                         facts: Arc::clone(facts),
+                        types: (types != NO_TYPES).then(|| types.into()),
                         refused,
                     }),
                 )
@@ -183,6 +178,12 @@ impl Onlooker {
         unknown.then(|| Box::new(guards::unknown_name::statement(cx.who, name)))
     }
 
+    /// As they would be remembered for Bind.
+    fn types<'t>(&self, all: &'t [u8]) -> Types<'t> {
+        let remembered = self.foresight.is_pooled();
+        Types { all, remembered }
+    }
+
     /// With what is known about the client's zone. `runs`: the statement is about to.
     fn state<O: Observer>(&self, cx: &Context<'_, O>, runs: bool) -> State {
         State {
@@ -209,13 +210,15 @@ impl Onlooker {
             let waits = there < message.header.total && there < HEADER + 2 * MAX_BESIDE_TEXT;
             return waits.then_some(Next::Read { total: there + 1 });
         };
-        let Some(Meaning { facts, mut refused }) = self.foresight.statement(name).cloned() else {
+        let Some(meaning) = self.foresight.statement(name).cloned() else {
             self.is_known(name, cx);
             return None;
         };
+        let types = meaning.types.as_deref().unwrap_or(NO_TYPES);
+        let (facts, mut refused) = (meaning.facts, meaning.refused);
         let mut bound = None;
         let (max, refuse) = (self.max_statement_bytes, zone_not_granted::foreseen);
-        match read_bound(&facts, message, cx.who, max, refuse, NO_TYPES) {
+        match read_bound(&facts, message, cx.who, max, refuse, types) {
             Read::Nothing => {}
             Read::Facts(facts) => bound = Some(facts),
             Read::More(total) => return Some(Next::Read { total }),
@@ -227,7 +230,7 @@ impl Onlooker {
         let chosen = self.foresight.choice(true);
         let asked = cx.who.chosen_parameter().is_some() && chosen == Chosen::No;
         if bound.is_some() || asked {
-            refused |= self.judge_again(&facts, bound.as_deref(), cx);
+            refused |= self.judge_again(&facts, types, bound.as_deref(), cx);
         }
         let facts = bound.unwrap_or(facts);
         let change = self.foresight.runs(&facts, refused);
@@ -242,10 +245,11 @@ impl Onlooker {
     fn judge_again<O: Observer>(
         &self,
         facts: &Facts,
+        types: &[u8],
         bound: Option<&Facts>,
         cx: &Context<'_, O>,
     ) -> bool {
-        let without = without_what_is_bound(facts, text_only(NO_TYPES), cx.who);
+        let without = without_what_is_bound(facts, self.types(types), cx.who);
         let before = State {
             chosen: Chosen::Later,
             ..cx.state
