@@ -4,7 +4,7 @@
 mod support;
 
 use support::fixture::POLICY;
-use support::message::{Message, failed, fine};
+use support::message::{self, Message, column, failed, fine};
 use support::shared::VERSIONS;
 use support::{Pooler, Stack, StackOptions, Transport, Version, Wire, ways};
 
@@ -20,6 +20,8 @@ CREATE FUNCTION pay_all_the_same() RETURNS int LANGUAGE plpgsql SECURITY DEFINER
     PERFORM set_config('transaction_read_only', 'off', true); PERFORM pay(7); RETURN 7; END $$;
 CREATE VIEW next_number AS SELECT nextval('numbers') AS n;
 GRANT SELECT ON next_number TO shop_plain;
+CREATE FUNCTION anything() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+    PERFORM set_config('default_transaction_read_only', 'off', false); RETURN 1; END $$;
 ";
 
 /// What attacks change; the rows of `figures` show locks by their `xmax`.
@@ -89,8 +91,8 @@ impl<'s> Watch<'s> {
     }
 }
 
-/// `shop_plain` is a person, of whom the policy says this as well.
-fn stack((version, pooler): (Version, Pooler), says: &str) -> Stack {
+/// `shop_plain` is a person, of whom the policy says this as well; and so much else.
+fn stack((version, pooler): (Version, Pooler), says: &str, policy: &str) -> Stack {
     let person = POLICY.replacen(
         "[login.shop_plain]\nkind = \"service\"",
         &format!("[login.shop_plain]\nkind = \"human\"{says}"),
@@ -100,126 +102,150 @@ fn stack((version, pooler): (Version, Pooler), says: &str) -> Stack {
     Stack::start(StackOptions {
         version,
         pooler,
-        policy: person,
+        policy: format!("{person}\n{policy}"),
         sql: format!("{}{OBJECTS}", support::fixture::SQL),
         ..StackOptions::default()
     })
 }
 
 /// What nobody in front of the server can see in a text.
-const HIDDEN: [&str; 6] = [
-    "SELECT pay(2)",
-    "SELECT count(*) FROM figures, LATERAL pay(id + 2)",
-    "WITH paid AS (SELECT pay(3)) SELECT * FROM paid",
-    "EXPLAIN ANALYZE SELECT pay(4)",
-    "SELECT n FROM next_number",
-    "COPY (SELECT pay(5)) TO STDOUT",
+const HIDDEN: [(&str, &str); 7] = [
+    ("SELECT pay(2)", "25006"),
+    (
+        "SELECT count(*) FROM generate_series(1, 2) n, LATERAL pay(n + 2)",
+        "25006",
+    ),
+    ("WITH paid AS (SELECT pay(3)) SELECT * FROM paid", "25006"),
+    ("EXPLAIN ANALYZE SELECT pay(4)", "25006"),
+    ("SELECT n FROM next_number", "25006"),
+    ("COPY (SELECT pay(5)) TO STDOUT", "25006"),
+    ("SELECT pay_all_the_same()", "25001"),
 ];
 
-/// What would let them write.
-const ASIDE: [&str; 14] = [
+/// What would let them write, and what would take it from their connection.
+const ASIDE: [&str; 16] = [
     "BEGIN READ WRITE",
     "START TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ WRITE",
-    "SET TRANSACTION READ WRITE",
+    "BEGIN; SET TRANSACTION READ WRITE",
+    "BEGIN; SAVEPOINT s; SELECT 1; ROLLBACK TO s; SET TRANSACTION READ WRITE",
+    "BEGIN; SELECT 1; SET LOCAL transaction_read_only = off",
+    "BEGIN; SET LOCAL transaction_read_only = off",
+    "BEGIN; SELECT set_config('transaction_read_only', 'off', true)",
+    "BEGIN; SELECT 1; COMMIT AND CHAIN; SET TRANSACTION READ WRITE",
+    "BEGIN; SELECT 1; SELECT 1 / 0; ROLLBACK AND CHAIN; SET TRANSACTION READ WRITE",
     "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
     "SET default_transaction_read_only = off",
-    "SET Default_Transaction_Read_Only TO 'f'",
-    "SET LOCAL transaction_read_only = off",
-    "SET \"transaction_read_only\" TO 0",
-    "SELECT set_config('default_transaction_read_only', 'off', false)",
-    "SELECT set_config('transaction_read_only', 'no', true)",
-    "SELECT set_config('transaction_read_only', 'o' || 'ff', true)",
-    "BEGIN; SET TRANSACTION READ WRITE",
-    "COMMIT AND CHAIN; SET TRANSACTION READ WRITE",
-    "UPDATE pg_settings SET setting = 'off' WHERE name = 'transaction_read_only'",
+    "SELECT set_config('default_transaction_read_only', 'on', false), anything()",
+    "SELECT anything()",
+    "RESET ALL",
+    "DISCARD ALL",
+    "SET transaction_read_only = off",
 ];
+
+const SESSION: &str = "\nroute = \"session\"";
+const ZONE: &str = "\nzone = \"acme\"";
 
 /// Their transactions only read, whatever is called in them.
 #[test]
 fn what_people_call_writes_nothing() {
     for version in VERSIONS {
-        let stack = stack(version, "");
-        let evidence = || stack.direct("app", EVIDENCE);
-        let before = evidence();
-        for run in ways() {
-            let mut wire = Wire::login(&stack.login("shop_plain", "app"));
-            for sql in HIDDEN {
-                let answer = run(&mut wire, sql);
-                assert_eq!(failed(&answer), ("25006".into(), 'I'), "{sql}");
-            }
-            // At the latest here it is too late to choose.
-            let begin: [&[&str]; 5] = [
-                &["BEGIN"],
-                &["BEGIN", "SELECT 1", "SAVEPOINT s"],
-                &["BEGIN", "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"],
-                &["BEGIN READ ONLY"],
-                &[
-                    "RESET ALL",
-                    "SET default_transaction_read_only TO DEFAULT",
-                    "BEGIN",
-                ],
-            ];
-            for texts in begin {
-                for hidden in HIDDEN.iter().chain(&["SELECT pay_all_the_same()"]) {
-                    for text in texts {
-                        fine(&run(&mut wire, text));
-                    }
-                    let answer = run(&mut wire, hidden);
-                    let (sqlstate, status) = failed(&answer);
-                    assert!(
-                        ["25006", "25001"].contains(&&*sqlstate),
-                        "{texts:?} {hidden} {sqlstate}"
-                    );
-                    assert_eq!(status, 'E', "{texts:?} {hidden}");
-                    fine(&run(&mut wire, "ROLLBACK"));
-                }
-            }
-            for sql in ASIDE {
-                assert_eq!(failed(&wire.query(sql)).0, "42501", "{sql}");
-                wire.query("ROLLBACK");
-            }
-            fine(&wire.query("DISCARD ALL"));
-            assert_eq!(failed(&run(&mut wire, "SELECT pay(6)")).0, "25006");
-        }
-        let login = stack.login("shop_plain", "app");
-        for startup in [
-            ("default_transaction_read_only", "off"),
-            ("options", "-c default-transaction-read-only=no"),
-        ] {
-            let refused = Wire::refusal(&login, &[startup]);
-            assert_eq!(refused.field(b'C').as_deref(), Some("42501"), "{startup:?}");
-        }
-        let passed_over = [("transaction_read_only", "off")];
-        let mut wire = Wire::login_with(&login, Transport::SslRequest, &passed_over);
-        assert_eq!(failed(&wire.query("SELECT pay(6)")).0, "25006");
-        assert_eq!(evidence(), before);
+        writes_nothing(&stack(version, "", ""));
+        writes_nothing(&stack(version, SESSION, ""));
     }
+    writes_nothing(&stack(VERSIONS[0], ZONE, ""));
+    writes_nothing(&stack(VERSIONS[1], &format!("{ZONE}{SESSION}"), ""));
 }
 
-/// On a server connection of his own as long as he resets nothing, which he may not.
-#[test]
-fn nor_on_the_session_route() {
-    let stack = stack(VERSIONS[0], "\nroute = \"session\"");
-    let before = stack.direct("app", EVIDENCE);
-    let mut wire = Wire::login(&stack.login("shop_plain", "app"));
+fn writes_nothing(stack: &Stack) {
+    let evidence = || stack.direct("app", EVIDENCE);
+    let before = evidence();
+    let login = stack.login("shop_plain", "app");
     for run in ways() {
-        for sql in HIDDEN {
-            assert_eq!(failed(&run(&mut wire, sql)).0, "25006", "{sql}");
+        let mut wire = Wire::login(&login);
+        let harmless = [
+            "SELECT 1",
+            "BEGIN",
+            "BEGIN; SELECT 1; SAVEPOINT s",
+            "BEGIN READ ONLY",
+        ];
+        for texts in harmless.iter().chain(&ASIDE) {
+            for (hidden, sqlstate) in HIDDEN {
+                for text in texts.split("; ") {
+                    run(&mut wire, text);
+                }
+                let (found, _) = failed(&run(&mut wire, hidden));
+                // What was tried before it may have ended its transaction.
+                assert!(
+                    found == sqlstate || found == "25P02",
+                    "{texts}: {hidden}: {found}"
+                );
+                run(&mut wire, "ROLLBACK");
+                let found = failed(&run(&mut wire, hidden));
+                assert_eq!(found, (sqlstate.into(), 'I'), "behind {texts}: {hidden}");
+            }
         }
-        for sql in [
-            "RESET default_transaction_read_only",
-            "RESET ALL",
-            "DISCARD ALL",
-        ] {
-            assert_eq!(failed(&run(&mut wire, sql)).0, "42501", "{sql}");
-        }
+        fine(&run(&mut wire, "BEGIN READ WRITE"));
+        assert_eq!(
+            column(&run(&mut wire, "SHOW transaction_read_only")),
+            ["on"]
+        );
+        assert_eq!(column(&run(&mut wire, "SELECT id FROM figures")), ["1"]);
+        fine(&run(&mut wire, "COMMIT"));
     }
-    assert_eq!(stack.direct("app", EVIDENCE), before);
+    // In one message, too.
+    let mut wire = Wire::login(&login);
+    for texts in ASIDE {
+        let answer = wire.query(&format!("{texts}; SELECT pay(8)"));
+        assert!(message::error(&answer).is_some(), "{texts}");
+        wire.query("ROLLBACK");
+    }
+    for startup in [
+        ("default_transaction_read_only", "off"),
+        ("options", "-c default-transaction-read-only=no"),
+        ("transaction_read_only", "off"),
+    ] {
+        let mut wire = Wire::login_with(&login, Transport::SslRequest, &[startup]);
+        assert_eq!(
+            failed(&wire.query("SELECT pay(6)")).0,
+            "25006",
+            "{startup:?}"
+        );
+    }
+    assert_eq!(evidence(), before);
+}
+
+/// Where the guard does not hold for them, or something that writes is let through, functions write as before.
+#[test]
+fn others_write() {
+    let exception = |guard: &str, expires: &str| {
+        let id = "0".repeat(32);
+        format!(
+            "[[exception]]\nguard = \"{guard}\"\nlogin = \"shop_plain\"\nfingerprint = \"{id}\"\nexpires = {expires}\nreason = \"a test\"\n"
+        )
+    };
+    for (policy, writes) in [
+        (exception("procedural", "2999-12-31"), true),
+        (exception("human-write", "2020-01-01"), false),
+        (exception("missing-where", "2999-12-31"), false),
+        ("[guards]\nhuman-write = \"observe\"\n".to_owned(), true),
+        ("[guards]\nhuman-write = \"off\"\n".to_owned(), true),
+        (
+            "[guards]\nddl-outside-migration = \"off\"\n".to_owned(),
+            true,
+        ),
+    ] {
+        let stack = stack(VERSIONS[0], "", &policy);
+        let mut wire = Wire::login(&stack.login("shop_plain", "app"));
+        let answer = wire.query("SELECT pay(2)");
+        let error = message::error(&answer).map(Message::sqlstate);
+        let expected = (!writes).then(|| "25006".to_owned());
+        assert_eq!(error, expected, "{policy}");
+    }
 }
 
 #[test]
 fn people_move_no_sequence_notify_nobody_and_lock_no_row() {
-    let stack = stack(VERSIONS[0], "");
+    let stack = stack(VERSIONS[0], "", "");
     let mut watch = Watch::new(&stack);
     let pooled = stack.login_at(stack.transaction_port, "shop_plain", "app");
     let mut alone = Wire::login_with(&pooled, Transport::Plain, &[]);

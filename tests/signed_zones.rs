@@ -14,7 +14,7 @@ mod zones {
 use support::message::{self, bind, column, execute, extended, failed, fine, parse};
 use support::shop::SEEN;
 use support::ways;
-use zones::common::{FOR_A_TRANSACTION, refused, seen, works_in_one_write};
+use zones::common::{FOR_A_TRANSACTION, only_reads, refused, seen, works_in_one_write};
 use zones::drivers::{all_ways_work, node_postgres, psycopg};
 use zones::signed::{each, log_in, nothing_is_left, stacks};
 
@@ -349,5 +349,18 @@ fn real_drivers_say_it() {
             all_ways_work(client, &stack.login("picky", database));
             nothing_is_left(stack, database);
         }
+    });
+}
+
+/// Somebody's who is a person, too.
+#[test]
+fn people_only_read_in_the_zone_that_they_set() {
+    each(stacks(), |stack, database| {
+        only_reads(log_in(stack, "person", database, &[]));
+        let said = [
+            ("app.tenant_id", "acme"),
+            ("default_transaction_read_only", "off"),
+        ];
+        only_reads(log_in(stack, "person", database, &said));
     });
 }

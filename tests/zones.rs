@@ -11,8 +11,8 @@ mod zones {
 use support::message::{self, bind, column, execute, extended, failed, fine, parse};
 use support::{Transport, Wire};
 use zones::common::{
-    FOR_A_TRANSACTION, LOCAL, SEEN, ZONE, log_in, nothing_is_left, psql, refused, seen, stacks,
-    works_in_one_write,
+    FOR_A_TRANSACTION, LOCAL, SEEN, ZONE, log_in, nothing_is_left, only_reads, psql, refused, seen,
+    stacks, works_in_one_write,
 };
 
 #[test]
@@ -364,5 +364,18 @@ fn no_metric_tells_a_zone() {
         assert!(stack.metric("portcullis_zone_injections_total") > 0.0);
         assert!(metrics.contains("guard=\"zone-not-granted\""), "{metrics}");
         assert!(!metrics.contains("unmistakabl"), "{metrics}");
+    }
+}
+
+/// Somebody's who is a person, too.
+#[test]
+fn people_only_read_in_the_zone_that_they_set() {
+    for stack in stacks() {
+        only_reads(log_in(&stack, "person", &[]));
+        let said = [
+            ("app.tenant_id", "acme"),
+            ("default_transaction_read_only", "off"),
+        ];
+        only_reads(log_in(&stack, "person", &said));
     }
 }

@@ -214,7 +214,8 @@ would refuse it and is not enforced is a failure, unless not_enforced names it.
 expect:
   allowed or refused; sqlstate; message and hint: a part of each; at: parse, bind, describe,
   execute, query or function call; upstream: all that the server gets, "set zone ...",
-  "set no zone" (the client sets it itself and has not yet), "the client's bytes, unchanged",
+  "set no zone" (the client sets it itself and has not yet), "set read-only" (a person's
+  transaction), "the client's bytes, unchanged",
   "the client's bytes, settings for the transaction" (SET and set_config for the session),
   "the client's bytes, in pieces" (BEGIN; ...; COMMIT in one query), "part of the client's bytes",
   "nothing"; observed: the guards that only count

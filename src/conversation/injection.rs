@@ -131,11 +131,10 @@ impl Injection {
             spelling: Arc::clone(&setup.spelling),
             spelled: 0,
         };
-        if injection
-            .origins
-            .as_ref()
-            .is_some_and(|it| !it.kept.is_empty())
-        {
+        let origins = injection.origins.as_ref();
+        // What is fixed goes with them where the client sets its zone itself.
+        let both = injection.zone.is_some() && injection.choice.is_some();
+        if both || origins.is_some_and(|it| !it.kept.is_empty()) {
             injection.begin_parameters();
         }
         injection

@@ -10,10 +10,12 @@ use super::shared::Snapshot;
 use super::stream::Stream;
 use super::worker::{Worker, random};
 use crate::auth::scram::{self, Keys, ScramError, ServerExchange, mock_verifier};
+use crate::clock;
 use crate::config::shell::keys_add;
 use crate::error::SqlState;
 use crate::migration::Session;
 use crate::migration::token::split_login;
+use crate::policy::guards::human_write::READS;
 use crate::policy::{Guard, Kind, Login, NoZone, RouteName, Who, ZoneSource, with_zone};
 use crate::protocol::frame::{self, HEADER, cstr};
 use crate::protocol::reply::{self, ErrorReply};
@@ -233,14 +235,14 @@ fn admit(
         Some(_) => RouteName::Session,
         None => login.route,
     };
-    let prefix = snapshot.prefix(&login, database);
+    let zone = snapshot.prefix(&login, database);
     let who = Who {
         policy: Arc::clone(&snapshot.files.policy),
         login,
         database: database.into(),
     };
     Ok(Identity {
-        prefix: prefix.filter(|_| who.zone_is_guarded()),
+        prefix: prefix(zone.filter(|_| who.zone_is_guarded()), &who),
         who,
         role,
         keys,
@@ -248,6 +250,17 @@ fn admit(
         session,
         generation: 0,
     })
+}
+
+/// What each transaction begins with: the zone, and that it only reads.
+fn prefix(zone: Option<Arc<Prefix>>, who: &Who) -> Option<Arc<Prefix>> {
+    if !who.only_reads(Some(clock::today())) {
+        return zone;
+    }
+    Some(Arc::new(match zone {
+        Some(zone) => zone.with(READS),
+        None => Prefix::new(&[READS], None),
+    }))
 }
 
 /// Told only to who knows the password: to others it looks like any wrong one.

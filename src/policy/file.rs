@@ -13,7 +13,7 @@ use super::quantity::Ceiling;
 use super::rule::Rule;
 use super::watch::Watch;
 use super::zone::ZoneSource;
-use super::{Guard, Who};
+use super::{Date, Guard, Who};
 use crate::sql::Depth;
 
 /// A valid policy. Immutable; a reload swaps the whole.
@@ -86,13 +86,26 @@ impl Who {
         self.policy.observes
     }
 
-    /// Do its transactions only read, whatever functions do in them? Those of people, where `human-write` is enforced and
-    /// no statement of this login is excepted from it.
-    pub fn only_reads(&self) -> bool {
-        let excepted =
-            |it: &Exception| it.guard == Guard::HumanWrite && it.login == self.login.name;
+    /// Do its transactions only read, whatever functions do in them? Those of people, where `human-write` is enforced, and
+    /// nothing that writes is let through for them in another way: no DDL, no statement of theirs that is excepted. `today`:
+    /// where it is not known no exception holds.
+    pub fn only_reads(&self, today: Option<Date>) -> bool {
+        const MAY_WRITE: [Guard; 5] = [
+            Guard::HumanWrite,
+            Guard::DdlOutsideMigration,
+            Guard::Procedural,
+            Guard::Maintenance,
+            Guard::Functions,
+        ];
+        let excepted = |it: &Exception| {
+            it.login == self.login.name
+                && MAY_WRITE.contains(&it.guard)
+                && today.is_some_and(|today| today < it.expires)
+        };
+        let enforced = |guard| self.policy.mode(guard) == Mode::Enforce;
         self.login.kind == Kind::Human
-            && self.policy.mode(Guard::HumanWrite) == Mode::Enforce
+            && enforced(Guard::HumanWrite)
+            && enforced(Guard::DdlOutsideMigration)
             && !self.policy.exceptions.iter().any(excepted)
     }
 }

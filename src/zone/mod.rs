@@ -183,6 +183,13 @@ impl Prefix {
         }
     }
 
+    /// The same, which sets this as well.
+    pub fn with(&self, value: (&str, &str)) -> Self {
+        let values = self.values.iter().map(|(name, value)| (&**name, &**value));
+        let values: Vec<_> = values.chain([value]).collect();
+        Self::new(&values, self.entry().cloned())
+    }
+
     /// What it sets.
     pub fn values(&self) -> &[(Box<str>, Box<str>)] {
         &self.values

@@ -90,6 +90,12 @@ route = "session"
 zone = { from = "client", values = ["acme", "globex"] }
 server_role = "shop_acme"
 
+[login.person]
+kind = "human"
+databases = ["shop"]
+zone = { from = "client", values = ["acme", "globex"] }
+server_role = "shop_acme"
+
 [login.named]
 kind = "service"
 databases = ["shop"]
@@ -114,7 +120,7 @@ pub fn options() -> StackOptions {
     StackOptions {
         sql: format!("{}{SQL}", fixture::SQL),
         policy: format!("{POLICY}{LOGINS}"),
-        users: ["picky", "free", "own", "named"]
+        users: ["picky", "free", "own", "named", "person"]
             .map(|name| User::new(name, &password(name)))
             .to_vec(),
         pool_size: 1,
@@ -132,6 +138,35 @@ pub fn seen(wire: &mut Wire) -> Vec<String> {
     fine(&bound);
     assert_eq!(column(&simple), column(&bound));
     column(&simple)
+}
+
+/// A person's transactions only read, before a zone is set and behind it, whatever the zone is.
+#[track_caller]
+pub fn only_reads(mut wire: Wire) {
+    const IS: &str = "SELECT current_setting('transaction_read_only') FROM orders";
+    const OFF: &str = "SELECT set_config('transaction_read_only', 'off', true)";
+    for run in support::ways() {
+        fine(&run(&mut wire, "SET app.tenant_id = 'acme'"));
+        for zone in ["acme", "globex"] {
+            for set in [
+                format!("SET LOCAL app.tenant_id = '{zone}'"),
+                format!("SELECT set_config('app.tenant_id', '{zone}', true)"),
+                "SAVEPOINT s".to_owned(),
+            ] {
+                fine(&run(&mut wire, "BEGIN READ WRITE"));
+                fine(&run(&mut wire, &set));
+                let answer = run(&mut wire, IS);
+                fine(&answer);
+                let read_only = column(&answer);
+                assert!(!read_only.is_empty() && read_only.iter().all(|it| it == "on"));
+                assert_eq!(failed(&run(&mut wire, OFF)), ("25001".into(), 'E'), "{set}");
+                fine(&run(&mut wire, "ROLLBACK"));
+                assert_eq!(failed(&run(&mut wire, OFF)).0, "25001", "{set}");
+            }
+            fine(&run(&mut wire, &format!("SET app.tenant_id = '{zone}'")));
+        }
+        fine(&run(&mut wire, "RESET app.tenant_id"));
+    }
 }
 
 #[track_caller]

@@ -32,7 +32,7 @@ pub fn options() -> StackOptions {
     StackOptions {
         sql: database("shop", "setting") + &database("ported", "mac") + "CREATE DATABASE app;\n",
         policy: policy(),
-        users: ["picky", "free", "own", "named"]
+        users: ["picky", "free", "own", "named", "person"]
             .map(|name| User::new(name, &password(name)))
             .to_vec(),
         zone_keys: DATABASES

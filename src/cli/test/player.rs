@@ -106,7 +106,7 @@ struct Player<'w> {
     reports: Reports,
     server: Server,
     prefix: Option<Arc<Prefix>>,
-    /// Of every transaction, whoever says so.
+    /// Of every transaction, if the login has one.
     zone: Option<String>,
     /// Every message of the client, and whether it was refused.
     sent: Vec<(Vec<u8>, bool)>,
@@ -128,20 +128,23 @@ impl<'w> Player<'w> {
         let value = who.zone().or(chosen.filter(|_| who.grant().is_some()));
         // A policy that observes injects nothing.
         let value = value.filter(|_| !parameter.is_empty() && !who.observes());
-        let prefix = value.map(|value| Arc::new(Prefix::new(&[(parameter, value)], None)));
         let own = value.filter(|_| who.grant().is_some());
+        let fixed = value
+            .filter(|_| own.is_none())
+            .map(|value| (parameter, value));
+        let reads = who.only_reads(state.today).then_some(READS);
+        let fixed: Vec<_> = fixed.into_iter().chain(reads).collect();
+        let prefix = (!fixed.is_empty()).then(|| Arc::new(Prefix::new(&fixed, None)));
         let kept = own.map(|value| (parameter.to_owned(), value.to_owned()));
-        let pooled = who.login.route == RouteName::Transaction;
-        let reads = (pooled && who.only_reads()).then(|| (READS.0.to_owned(), READS.1.to_owned()));
         let setup = Setup {
             connection: 1,
             random: RANDOM,
-            zone: prefix.clone().filter(|_| own.is_none()),
+            zone: prefix.clone(),
             chooses: who.chosen_parameter().map(|_| who.clone()),
             max_statement_bytes: MAX_STATEMENT,
             record: false,
             origins: Arc::new(Origins {
-                kept: kept.into_iter().chain(reads).collect(),
+                kept: kept.into_iter().collect(),
                 pooled: Vec::new(),
             }),
             reported: Vec::new(),
@@ -160,7 +163,7 @@ impl<'w> Player<'w> {
             reports: Reports::default(),
             server: Server::new(),
             prefix,
-            zone: value.map(str::to_owned),
+            zone: value.filter(|_| own.is_none()).map(str::to_owned),
             sent: Vec::new(),
             from_client: Vec::new(),
             from_server: Vec::new(),

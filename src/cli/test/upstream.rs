@@ -8,6 +8,7 @@ use crate::zone::signed::Unsigned;
 use crate::zone::{Form, Prefix, QUERY_GUARD, name, put_question};
 
 use super::player::RANDOM;
+use crate::policy::guards::human_write::READS;
 
 /// The zone's parameter is empty, whatever role or database have as its default.
 pub(super) const NO_ZONE: &str = "set no zone";
@@ -70,9 +71,10 @@ pub(super) fn read(
     let mut strange = false;
     while !walk.rest.is_empty() {
         let ahead = |bytes: &&Vec<u8>| !bytes.is_empty() && walk.rest.starts_with(bytes);
-        if let Some(prefix) = forms.iter().find(ahead) {
-            walk.rest = &walk.rest[prefix.len()..];
+        if let Some(form) = forms.iter().find(ahead) {
+            walk.rest = &walk.rest[form.len()..];
             walk.zones.extend(zone.map(str::to_owned));
+            walk.reads_only |= prefix.is_some_and(sets_read_only);
         } else if ahead(&&question) {
             walk.rest = &walk.rest[question.len()..];
         } else if !walk.message() {
@@ -164,7 +166,7 @@ impl Walk<'_> {
             let set = parameter.and_then(|parameter| set_in(body, parameter));
             self.zones.extend(set);
             self.bound = header.kind == b'B';
-            self.reads_only |= self.bound && set_in(body, "transaction_read_only").is_some();
+            self.reads_only |= self.bound && set_in(body, READS.0).as_deref() == Some(READS.1);
             return true;
         }
         let unnamed = header.kind == b'E' && body == [0; 5];
@@ -273,6 +275,11 @@ fn is_local(message: &[u8], sent: &[u8]) -> bool {
 
 fn has(body: &[u8], part: &[u8]) -> bool {
     body.windows(part.len()).any(|window| window == part)
+}
+
+fn sets_read_only(prefix: &Prefix) -> bool {
+    let mut values = prefix.values().iter();
+    values.any(|(name, value)| (&**name, &**value) == READS)
 }
 
 /// What the Bind of a prefix sets a parameter to, among those of the client.

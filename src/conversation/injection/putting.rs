@@ -131,10 +131,11 @@ impl Injection {
         };
         let choice = self.choice.as_deref_mut().and_then(Choice::entering_mut);
         match (&mut self.parameters, &self.zone, choice) {
-            (parameters, _, Some(entering)) => {
+            (parameters, zone, Some(entering)) => {
+                let fixed = zone.as_deref();
                 let parameters = parameters.as_mut().filter(|_| !self.armed);
-                match parameters.filter(|it| it.have_to_be_set()) {
-                    Some(parameters) => parameters.put_prefix_of(entering, &enter, put),
+                match parameters.filter(|it| fixed.is_some() || it.have_to_be_set()) {
+                    Some(parameters) => parameters.put_prefix_of(entering, &enter, fixed, put),
                     None => entering.put_prefix(&enter, put),
                 }
                 entering.sent(&enter);

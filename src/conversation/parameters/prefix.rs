@@ -24,10 +24,17 @@ impl Parameters {
     }
 
     /// The same for a client that sets its zone itself, where zones are signed: it is among the
-    /// parameters. `enter`: what it enters.
-    pub fn put_prefix_of(&mut self, entering: &Entering, enter: &Enter, put: impl FnOnce(&Prefix)) {
+    /// parameters. `enter`: what it enters; `fixed`: what is to be set beside.
+    pub fn put_prefix_of(
+        &mut self,
+        entering: &Entering,
+        enter: &Enter,
+        fixed: Option<&Prefix>,
+        put: impl FnOnce(&Prefix),
+    ) {
         self.prefix = self.prefix.take().filter(|prefix| enter.is_of(prefix));
-        self.put(&[], |values| entering.prefix(enter, values), put);
+        let fixed = fixed.map_or(&[][..], Prefix::values);
+        self.put(fixed, |values| entering.prefix(enter, values), put);
         if *enter == Enter::Nothing {
             self.prefix = None;
         }

@@ -1,14 +1,15 @@
 //! `human-write`: people read; data is changed by applications and by migrations.
 
-use crate::policy::{Guard, Kind, Objection, Refusal, RouteName, State, Who};
-use crate::sql::{Class, ClassSet, Facts, ParameterName, ParameterTouch, ParameterUse, Statement};
+use crate::policy::{Kind, Objection, State, Who};
+use crate::sql::{Class, ClassSet, Facts, Statement};
 
 const WRITES: ClassSet = ClassSet::of(Class::Write)
     .with(Class::CopyIn)
     .with(Class::Lock);
 
-/// What the transactions of logins that [only read](Who::only_reads) begin with: a parameter and its value.
-pub const READS: (&str, &str) = ("default_transaction_read_only", "on");
+/// What is set in each transaction of logins that [only read](Who::only_reads): a parameter and its value. The server takes it
+/// back from nobody, once anything was asked in that transaction.
+pub const READS: (&str, &str) = ("transaction_read_only", "on");
 
 /// Functions that change large objects or sequences, or send notifications; the other large object
 /// functions read.
@@ -36,20 +37,8 @@ pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
     let (statement, what) = facts
         .statements
         .iter()
-        .find_map(|statement| Some((statement, what_is_written(statement, who)?)))?;
+        .find_map(|statement| Some((statement, what_is_written(statement)?)))?;
     Some(objection(&what, who).at(statement.position))
-}
-
-/// The refusal of a parameter of a startup packet; none while the guard does not enforce.
-pub fn at_startup(who: &Who, name: &str, value: &str) -> Option<Refusal> {
-    let name = ParameterName::Named(name.into());
-    let touch = ParameterTouch {
-        value: Some(value.into()),
-        ..ParameterTouch::new(name, ParameterUse::Session)
-    };
-    let refused = who.only_reads() && lets_write(&touch, who);
-    let refusal = |what| objection(what, who).refuse(Guard::HumanWrite, who, None);
-    refused.then(|| refusal("SET of a read-write mode"))
 }
 
 fn objection(what: &str, who: &Who) -> Objection {
@@ -61,40 +50,7 @@ fn objection(what: &str, who: &Who) -> Objection {
     .hint("Have the application do it, or put it into a script and run that in a migration session")
 }
 
-/// Does the statement let the transaction write, or those to come?
-fn makes_read_write(statement: &Statement, who: &Who) -> bool {
-    // SET SESSION CHARACTERISTICS says it by its modes, and has no value.
-    let by_modes = statement.classes.has(Class::Transaction);
-    let mut touches = statement.parameters.iter();
-    statement.read_write || (!by_modes && touches.any(|touch| lets_write(touch, who)))
-}
-
-/// Does setting this let transactions write? What is not known to keep them from it does. RESET returns to what they begin with, but
-/// on a server connection of one's own.
-fn lets_write(touch: &ParameterTouch, who: &Who) -> bool {
-    const THESE: [&str; 2] = ["default_transaction_read_only", "transaction_read_only"];
-    let is_on = |value: &str| {
-        ["on", "true", "yes", "1"]
-            .iter()
-            .any(|it| it.eq_ignore_ascii_case(value))
-    };
-    match (&touch.name, touch.how) {
-        (ParameterName::Named(name), _) if !THESE.contains(&&**name) => false,
-        (ParameterName::Named(name), ParameterUse::Reset) => {
-            **name == *THESE[1] || who.login.route == RouteName::Session
-        }
-        (ParameterName::Named(_), ParameterUse::Stored) => false,
-        (ParameterName::Named(_), _) => !touch.value.as_deref().is_some_and(is_on),
-        (ParameterName::All, ParameterUse::Reset) => who.login.route == RouteName::Session,
-        // Whose name is computed is a matter of `lexing-parameters`.
-        (ParameterName::All | ParameterName::Dynamic, _) => false,
-    }
-}
-
-fn what_is_written(statement: &Statement, who: &Who) -> Option<String> {
-    if who.only_reads() && makes_read_write(statement, who) {
-        return Some("SET of a read-write mode".to_owned());
-    }
+fn what_is_written(statement: &Statement) -> Option<String> {
     if statement.classes.intersects(WRITES) {
         let what = match statement.tag {
             "SELECT" | "EXPLAIN" | "PREPARE" => "a writing query",

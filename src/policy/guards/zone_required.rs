@@ -40,12 +40,17 @@ pub fn among_others(who: &Who, facts: &Facts) -> Refusal {
     let mut all = facts.statements.iter();
     let control = all.find(|statement| statement.transaction.is_some());
     let noun = who.noun();
+    // People's transactions are read-only, with a zone or without; and whoever has parameters has them in each.
+    let set = match who.zone_parameter() {
+        Some(_) => format!("The {noun} is set"),
+        None => "Settings are set".to_owned(),
+    };
     let objection = match control {
         Some(Statement { tag, position, .. }) => Objection::new(format!(
             "cannot execute {tag} together with other statements"
         ))
         .detail(format!(
-            "The {noun} is set in each transaction, and these statements cannot be sent one by one"
+            "{set} in each transaction, and these statements cannot be sent one by one"
         ))
         .hint(format!("Send {tag} in a message of its own"))
         .at(*position),
