@@ -209,11 +209,12 @@ At the top of the file:
   not_enforced = ["missing-where"]                     # guards that are meant to be off or observe
 
 Every policy is tried with what none may let through, for each login on each database. A guard that
-would refuse it and is not enforced is a failure, unless not_enforced names it.
+would refuse it and is not enforced is a failure, unless not_enforced names it, or the whole file
+observes (mode = "observe"): then nothing of it can fail, and the summary says so.
 
 expect:
   allowed or refused; sqlstate; message and hint: a part of each; at: parse, bind, describe,
-  execute, query or function call; upstream: all that the server gets, "set zone ...",
+  execute, query or function call; upstream: all that the server gets, in order: "set zone ...",
   "set no zone" (the client sets it itself and has not yet), "set read-only" (a person's
   transaction), "the client's bytes, unchanged",
   "the client's bytes, settings for the transaction" (SET and set_config for the session),
@@ -225,7 +226,8 @@ Steps:
   describe statement NAME; describe portal NAME; execute; execute PORTAL; close statement NAME;
   close portal NAME; copy data: TEXT; copy done; copy fail; function call; flush; sync
 
-All steps are of one connection: what it sets with constants holds for the steps that follow.
+All steps are of one connection: what it sets with constants holds for the steps that follow. One
+refusal is expected at most: what follows it must go through.
 
 0: as expected; 1: something is not; 2: a file could not be used, or there was no case."#;
 

@@ -81,6 +81,8 @@ struct Tested {
     /// The files of cases.
     cases: Vec<PathBuf>,
     outcomes: Vec<Outcome>,
+    /// The whole policy observes: it refuses nothing.
+    observes: bool,
     invariants: Invariants,
     /// Why one of the files could not be used.
     problems: Vec<Problem>,
@@ -191,7 +193,8 @@ fn named_by(cases: &Path) -> Vec<PathBuf> {
     named_in(cases, &read(cases).unwrap_or_default())
 }
 
-fn named_in(cases: &Path, text: &str) -> Vec<PathBuf> {
+/// The same of its text.
+pub(super) fn named_in(cases: &Path, text: &str) -> Vec<PathBuf> {
     let names = case::policies(text);
     match names.is_empty() {
         true => vec![policy_of(cases)],
@@ -269,6 +272,7 @@ fn test_policy(path: PathBuf, given: &[PathBuf]) -> Tested {
     let mut tested = Tested {
         cases: Vec::new(),
         outcomes: Vec::new(),
+        observes: false,
         invariants: Invariants::default(),
         problems: Vec::new(),
         policy: path,
@@ -284,6 +288,7 @@ fn test_policy(path: PathBuf, given: &[PathBuf]) -> Tested {
             return tested;
         }
     };
+    tested.observes = policy.observes;
     tested.invariants = invariants(&policy);
     let mut not_enforced = BTreeSet::new();
     for file in cases_of(&tested.policy) {

@@ -1,6 +1,6 @@
 //! `NAME.test.toml` -> [`Cases`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::step::{PLACES, Step, step};
 use super::upstream::{LOCAL, NO_ZONE, NOTHING, PART, PIECES, READ_ONLY, UNCHANGED};
 use crate::cli::judged;
 use crate::config::Problem;
-use crate::config::reader::{Reader, Span, Table, Wrong, one_of};
+use crate::config::reader::{Located, Reader, Span, Table, Wrong, one_of};
 use crate::policy::{Guard, Mode, Phase, Policy, State, Who};
 
 /// Most cases of one file.
@@ -116,9 +116,10 @@ pub(super) fn cases(text: &str, file: &str, policy: &Arc<Policy>) -> Result<Case
     if tables.is_empty() {
         reader.error(0..0, "there is no [[case]]");
     }
+    let mut names = BTreeMap::new();
     let cases: Vec<Option<Case>> = tables
         .into_iter()
-        .map(|table| case(&mut reader, table, policy))
+        .map(|table| case(&mut reader, table, policy, &mut names))
         .collect();
     let (problems, _) = reader.into_problems();
     match problems.is_empty() {
@@ -163,8 +164,14 @@ fn not_enforced(reader: &mut Reader<'_>, top: &mut Table<'_>, policy: &Policy) -
     guards
 }
 
-/// `None`: an error was noted. So it is with every function below.
-fn case(reader: &mut Reader<'_>, mut table: Table<'_>, policy: &Arc<Policy>) -> Option<Case> {
+/// `None`: an error was noted. So it is with every function below. `names`: of the cases so far, with
+/// their lines.
+fn case<'t>(
+    reader: &mut Reader<'_>,
+    mut table: Table<'t>,
+    policy: &Arc<Policy>,
+    names: &mut BTreeMap<&'t str, u32>,
+) -> Option<Case> {
     let span = table.span.clone();
     for (key, example) in [
         ("name", "name = \"an application creates no table\""),
@@ -173,15 +180,14 @@ fn case(reader: &mut Reader<'_>, mut table: Table<'_>, policy: &Arc<Policy>) -> 
     ] {
         reader.require(&table, key, example);
     }
-    let name = reader
-        .string(&mut table, "name")
-        .map(|name| name.value.to_owned());
+    let name = name(reader, &mut table, names);
     let who = who(reader, &mut table, policy);
     let zone = reader
         .string(&mut table, "zone")
         .map(|zone| zone.value.to_owned());
     let migration = migration(reader, &mut table);
-    let script = script(reader, &mut table, span.clone());
+    let opened = migration.is_some_and(|migration| migration.open);
+    let script = script(reader, &mut table, span.clone(), opened);
     let expect = reader
         .table(&mut table, "expect")
         .and_then(|table| expect(reader, table));
@@ -207,6 +213,28 @@ fn case(reader: &mut Reader<'_>, mut table: Table<'_>, policy: &Arc<Policy>) -> 
         script,
         expect: expect?,
     })
+}
+
+/// A report names a case by it: each has its own.
+fn name<'t>(
+    reader: &mut Reader<'_>,
+    table: &mut Table<'t>,
+    names: &mut BTreeMap<&'t str, u32>,
+) -> Option<String> {
+    let name = reader.string(table, "name")?;
+    if name.value.trim().is_empty() {
+        let help = "say what it shows: name = \"an application creates no table\"";
+        reader.error_with_help(name.span, "\"name\" is empty", help);
+        return None;
+    }
+    let line = reader.source.line(name.span.start);
+    if let Some(first) = names.get(name.value) {
+        let message = format!("the case in line {first} is called \"{}\", too", name.value);
+        reader.error_with_help(name.span, message, "give each case a name of its own");
+        return None;
+    }
+    names.insert(name.value, line);
+    Some(name.value.to_owned())
 }
 
 fn who(reader: &mut Reader<'_>, table: &mut Table<'_>, policy: &Arc<Policy>) -> Option<Who> {
@@ -246,25 +274,75 @@ fn migration(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Option<Migration
     })
 }
 
-fn script(reader: &mut Reader<'_>, table: &mut Table<'_>, case: Span) -> Option<Script> {
+/// `opened`: the migration session is open from the beginning.
+fn script(
+    reader: &mut Reader<'_>,
+    table: &mut Table<'_>,
+    case: Span,
+    opened: bool,
+) -> Option<Script> {
     let (has_sql, has_steps) = (table.has("sql"), table.has("steps"));
-    let sql = reader.parsed(table, "sql", |text| match text.contains('\0') {
-        true => Err(Wrong::new("a text must not contain a NUL")),
-        false => Ok(text.to_owned()),
-    });
+    let sql = reader.parsed(table, "sql", sql);
     let steps = reader.list(table, "steps", step);
     match (has_sql, has_steps) {
         (true, false) => sql.map(|sql| Script::Sql(sql.value)),
-        (false, true) => steps.map(|steps| {
+        (false, true) => {
+            let steps = steps?;
+            if !steps.value.iter().any(|step| sends(&step.value)) {
+                let help = "steps = [\"parse s1: SELECT 1\", \"bind s1\", \"execute\"]";
+                reader.error_with_help(steps.span, "no step sends a message", help);
+                return None;
+            }
+            sessions(reader, &steps.value, opened);
             let steps = steps.value.into_iter().map(|step| step.value);
-            Script::Steps(steps.collect())
-        }),
+            Some(Script::Steps(steps.collect()))
+        }
         _ => {
             let help =
                 "sql = \"SELECT 1\", or steps = [\"parse s1: SELECT 1\", \"bind s1\", \"execute\"]";
             reader.error_with_help(case, "a case has either sql or steps", help);
             None
         }
+    }
+}
+
+fn sql(text: &str) -> Result<String, Wrong> {
+    if text.contains('\0') {
+        return Err(Wrong::new("a text must not contain a NUL"));
+    }
+    // Whatever a policy says, nothing is never refused.
+    let facts = judged::facts(text.as_bytes());
+    if facts.is_empty_query() {
+        return Err(Wrong::new("\"sql\" has no statement").help("sql = \"SELECT 1\""));
+    }
+    Ok(text.to_owned())
+}
+
+fn sends(step: &Step) -> bool {
+    matches!(step, Step::Send(_))
+}
+
+/// A session that is opened twice, or closed where none is open, is most likely a slip in the order.
+fn sessions(reader: &mut Reader<'_>, steps: &[Located<Step>], opened: bool) {
+    let mut is_open = opened;
+    for step in steps {
+        let Step::Migration { open } = step.value else {
+            continue;
+        };
+        if open == is_open {
+            let (message, help) = match open {
+                true => (
+                    "a migration session is open already",
+                    "\"close migration\" comes first, or leave out migration = true",
+                ),
+                false => (
+                    "no migration session is open",
+                    "\"open migration\" comes first, or say migration = true",
+                ),
+            };
+            reader.error_with_help(step.span.clone(), message, help);
+        }
+        is_open = open;
     }
 }
 
@@ -279,6 +357,16 @@ fn expect(reader: &mut Reader<'_>, mut table: Table<'_>) -> Option<Expect> {
     let sqlstate = text(reader, "sqlstate");
     let message = text(reader, "message");
     let hint = text(reader, "hint");
+    for (key, said) in [
+        ("sqlstate", &sqlstate),
+        ("message", &message),
+        ("hint", &hint),
+    ] {
+        if let Some((_, span)) = said.as_ref().filter(|(text, _)| text.is_empty()) {
+            let help = "say what it has, or leave it out";
+            reader.error_with_help(span.clone(), format!("\"{key}\" is empty"), help);
+        }
+    }
     let at = reader.parsed(&mut table, "at", |text| {
         one_of(text, &PLACES.map(|place| (place, place)))
     });
@@ -309,9 +397,7 @@ fn expect(reader: &mut Reader<'_>, mut table: Table<'_>) -> Option<Expect> {
             reader.error(span, "what is allowed has no error");
         }
     }
-    let values = |list: Vec<crate::config::reader::Located<String>>| {
-        list.into_iter().map(|item| item.value).collect()
-    };
+    let values = |list: Vec<Located<String>>| list.into_iter().map(|item| item.value).collect();
     one.then(|| Expect {
         refused: refused.map(|(text, _)| text),
         sqlstate: sqlstate.map(|(text, _)| text),

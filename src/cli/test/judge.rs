@@ -2,6 +2,7 @@
 
 use super::case::{Case, Expect, Script};
 use super::player::{Played, messages, play_in};
+use super::server::Seen;
 use crate::cli::judged;
 
 /// What came of a case.
@@ -87,7 +88,7 @@ fn compare(expect: &Expect, played: &Played, way: &str) -> Option<Failure> {
         && expect
             .upstream
             .as_ref()
-            .is_none_or(|words| same(words, &played.upstream.words))
+            .is_none_or(|words| *words == played.upstream.words)
         && expect
             .observed
             .as_ref()
@@ -102,9 +103,9 @@ fn is_allowed(played: &Played) -> bool {
     played.errors.is_empty() && played.upstream.whole
 }
 
-/// The first error that the client got is the refusal.
+/// The first error that the client got is the refusal, and the only one: what follows it must go through.
 fn is_refused(expect: &Expect, id: &str, played: &Played) -> bool {
-    let Some(error) = played.errors.first() else {
+    let [error] = &played.errors[..] else {
         return false;
     };
     let has =
@@ -179,6 +180,11 @@ fn got(expect: &Expect, played: &Played, way: &str) -> String {
             )
         }
     };
+    if let (Some(id), [first, second, ..]) = (&expect.refused, &played.errors[..])
+        && first.routine == *id
+    {
+        text.push_str(&format!("; behind it {}", behind(second)));
+    }
     if let (Some(_), Some(error)) = (&expect.hint, played.errors.first()) {
         text.push_str(&format!("; hint: {}", error.hint));
     }
@@ -189,12 +195,30 @@ fn got(expect: &Expect, played: &Played, way: &str) -> String {
         seen.then_some(&played.upstream.words[..]),
         observes.as_deref(),
     );
+    let words = expect
+        .upstream
+        .as_ref()
+        .filter(|words| **words != played.upstream.words && same(words, &played.upstream.words));
+    if words.is_some() {
+        text.push_str(", in this order");
+    }
     if let Some(why) = &played.broken {
         text.push_str(&format!("; the connection ended: {why}"));
     }
     match way {
         "" => text,
         way => format!("{text} ({way})"),
+    }
+}
+
+/// An error behind the refusal that the case expects.
+fn behind(error: &Seen) -> String {
+    match error.routine.is_empty() {
+        true => format!("an error of the server ({})", error.sqlstate),
+        false => format!(
+            "refused by {} ({}): {}",
+            error.routine, error.sqlstate, error.message
+        ),
     }
 }
 

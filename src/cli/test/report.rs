@@ -64,7 +64,12 @@ fn one(text: &mut String, tested: &Tested) {
         ),
     };
     let held = tested.invariants.held;
-    let _ = writeln!(text, "{policy}: {cases}, {} kept", count(held, "invariant"));
+    let observes = match tested.observes {
+        true => "; the whole file observes: no invariant can fail",
+        false => "",
+    };
+    let kept = count(held, "invariant");
+    let _ = writeln!(text, "{policy}: {cases}, {kept} kept{observes}");
     for (guards, open) in &tested.invariants.open {
         let statements: Vec<&str> = open.statements.iter().map(String::as_str).collect();
         let _ = writeln!(
@@ -146,6 +151,7 @@ fn policy_json(tested: &Tested) -> Value {
     let open = open.map(|(guards, open)| (guards, &open.statements));
     json!({
         "policy": tested.policy.display().to_string(),
+        "observes": tested.observes,
         "files": tested.cases.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
         "cases": tested.outcomes.iter().map(outcome).collect::<Vec<_>>(),
         "invariants": {

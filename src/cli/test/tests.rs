@@ -63,8 +63,8 @@ fn right_answers_for_the_right_reason_pass() {
     for lines in [
         "login = \"shop\"\nsql = \"DROP TABLE t\"\nexpect = { refused = \"ddl-outside-migration\" }",
         "login = \"shop\"\nsql = \"DROP TABLE t\"\nexpect = { refused = \"ddl-outside-migration\", at = \"parse\", upstream = [\"nothing\"] }",
-        "login = \"shop\"\nzone = \"acme\"\nsql = \"SELECT 1\"\nexpect = { allowed = true, upstream = [\"the client's bytes, unchanged\", \"set zone acme\"] }",
-        "login = \"jobs\"\ndatabase = \"tools\"\nsql = \"-- nothing\"\nexpect = { allowed = true, observed = [] }",
+        "login = \"shop\"\nzone = \"acme\"\nsql = \"SELECT 1\"\nexpect = { allowed = true, upstream = [\"set zone acme\", \"the client's bytes, unchanged\"] }",
+        "login = \"jobs\"\ndatabase = \"tools\"\nsql = \"SELECT 1 -- nothing\"\nexpect = { allowed = true, observed = [] }",
         "login = \"jobs\"\nsteps = [\"function call\"]\nexpect = { refused = \"fast-path\", at = \"function call\" }",
         "login = \"migrator\"\nmigration = {}\nsql = \"DROP TABLE t\"\nexpect = { allowed = true }",
         "login = \"migrator\"\nmigration = { phase = \"contract\" }\nsql = \"DROP TABLE t\"\nexpect = { allowed = true }",
@@ -117,6 +117,20 @@ fn wrong_answers_and_wrong_reasons_fail() {
         (
             "login = \"shop\"\nsql = \"SELECT 1\"\nexpect = { allowed = true, upstream = [\"the client's bytes, unchanged\"] }",
             "expected allowed; upstream: the client's bytes, unchanged; got allowed; upstream: set zone acme + the client's bytes, unchanged",
+        ),
+        (
+            "login = \"shop\"\nsql = \"SELECT 1\"\nexpect = { allowed = true, upstream = [\"the client's bytes, unchanged\", \"set zone acme\"] }",
+            "expected allowed; upstream: the client's bytes, unchanged + set zone acme; \
+             got allowed; upstream: set zone acme + the client's bytes, unchanged, in this order",
+        ),
+        (
+            "login = \"shop\"\nsteps = [\"query: DROP TABLE t\", \"query: SET ROLE a\"]\nexpect = { refused = \"ddl-outside-migration\" }",
+            "expected refused by ddl-outside-migration; got refused by ddl-outside-migration (42501, at query): \
+             cannot execute DROP TABLE outside a migration session; behind it refused by role-change (42501): ",
+        ),
+        (
+            "login = \"jobs\"\nsteps = [\"query: DROP TABLE t\", \"execute nowhere\"]\nexpect = { refused = \"ddl-outside-migration\" }",
+            "; behind it an error of the server (34000)",
         ),
         (
             "login = \"shop\"\nzone = \"globex\"\nsql = \"SELECT 1\"\nexpect = { allowed = true }",
@@ -188,6 +202,55 @@ fn mistakes_in_a_file_of_cases_are_told_with_their_lines() {
     }
     assert_eq!(places.len(), expected.len(), "{}", answer.stdout);
     assert!(xml.contains("name=\"the file can be used\""), "{xml}");
+}
+
+#[test]
+fn what_shows_nothing_is_a_mistake_of_the_file() {
+    let case = |name: &str, rest: &str| {
+        format!(
+            "[[case]]\nname = \"{name}\"\nlogin = \"migrator\"\n{rest}\nexpect = {{ allowed = true }}\n"
+        )
+    };
+    let errors = [
+        case(" ", "sql = \"SELECT 1\""),
+        case("a", "steps = []"),
+        case("b", "steps = [\"open migration\", \"close migration\"]"),
+        case("c", "sql = \" ;-- x\""),
+        case("c", "sql = \"\""),
+        case(
+            "d",
+            "steps = [\"open migration\", \"query: SELECT 1\", \"open migration\"]",
+        ),
+        case(
+            "e",
+            "migration = true\nsteps = [\"open migration\", \"sync\"]",
+        ),
+        case("f", "steps = [\"query: SELECT 1\", \"close migration\"]"),
+    ]
+    .concat();
+    let empty = "[[case]]\nname = \"g\"\nlogin = \"migrator\"\nsql = \"SELECT 1\"\n\
+        expect = { refused = \"ddl-outside-migration\", sqlstate = \"\", message = \"\", hint = \"\" }\n";
+    let (answer, _) = tested(POLICY, &(errors + empty), false);
+    assert_eq!(answer.code, 2, "{}", answer.stdout);
+    for (said, place) in [
+        ("\"name\" is empty", "2:8"),
+        ("no step sends a message", "9:9"),
+        ("no step sends a message", "14:9"),
+        ("\"sql\" has no statement", "19:7"),
+        ("the case in line 17 is called \"c\", too", "22:8"),
+        ("\"sql\" has no statement", "24:7"),
+        ("a migration session is open already", "29:47"),
+        ("a migration session is open already", "35:10"),
+        ("no migration session is open", "40:29"),
+        ("\"sqlstate\" is empty", "46:58"),
+        ("\"message\" is empty", "46:72"),
+        ("\"hint\" is empty", "46:83"),
+    ] {
+        let told = format!("error: {said}\n  --> p.test.toml:{place}\n");
+        assert!(answer.stdout.contains(&told), "{told}\n{}", answer.stdout);
+    }
+    let told = answer.stdout.matches("error: ").count();
+    assert_eq!(told, 12, "{}", answer.stdout);
 }
 
 const CASE: &str =
@@ -321,6 +384,7 @@ fn where_the_whole_file_observes_nothing_is_enforced_and_all_of_it_is_said() {
     let (answer, _) = tested(&observing, cases, false);
     assert_eq!(answer.code, 0, "{}", answer.stdout);
     for said in [
+        " kept; the whole file observes: no invariant can fail\n",
         "  not enforced by ddl-outside-migration (observe): ",
         "  not enforced by unknown-statement (observe): ",
         "  not enforced by zone-required (observe): statements without their zone\n",
