@@ -86,7 +86,8 @@ pub(super) const REPORT: &str = r#"Examples:
 
 Counted since the proxy's start: by login, database, guard or rule, and statement. With mode
 "observe" (a guard's, or the whole policy's) a statement is "observed": it passed, and would be
-refused. Statements are shown without their constants.
+refused. Statements are shown without their constants. Of several [[rule]]s that object to one
+message, the first is counted.
 
 --since leaves out statements that were last seen before it; those that are shown keep the counts
 since the start.

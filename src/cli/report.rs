@@ -68,6 +68,15 @@ pub fn run(args: &ReportArgs) -> ExitCode {
     if let Some(problem) = args.guard.as_deref().and_then(|id| found.unknown(id)) {
         return answer::Answer::failed_as(args.json)(problem).print();
     }
+    let login = args.login.as_deref();
+    match login.map_or(Ok(None), |name| found.unknown_login(name, &mut client)) {
+        Ok(None) => {}
+        Ok(Some(problem)) => return answer::Answer::failed_as(args.json)(problem).print(),
+        Err(error) => {
+            let _ = fail(&error, args.json);
+            return ExitCode::from(COULD_NOT);
+        }
+    }
     found.keep(args.login.as_deref(), args.guard.as_deref());
     if let Some(since) = &args.since {
         found.keep_seen(since.moment(crate::clock::now()));
@@ -109,6 +118,28 @@ impl Found {
             "no guard is called \"{id}\", and no rule of that name has refused anything; \
              portcullis help guards lists the guards"
         ))
+    }
+
+    /// Why there can be no such login in the report. One that was taken out of the policy may have counts.
+    fn unknown_login(
+        &self,
+        name: &str,
+        client: &mut Client,
+    ) -> Result<Option<String>, ClientError> {
+        let is = |answer: &Answer, row: &Vec<_>| value(answer, row, "login") == Some(name);
+        if self.rows.rows.iter().any(|row| is(&self.rows, row)) {
+            return Ok(None);
+        }
+        let answers = client.query("SHOW LOGINS")?;
+        let [logins] = <[Answer; 1]>::try_from(answers)
+            .map_err(|_| ClientError::Protocol("one answer was expected"))?;
+        let known = logins.rows.iter().any(|row| is(&logins, row));
+        Ok((!known).then(|| {
+            format!(
+                "the policy has no login \"{name}\", and nothing of one was counted; \
+                 portcullis console 'SHOW LOGINS' lists them"
+            )
+        }))
     }
 
     fn keep(&mut self, login: Option<&str>, guard: Option<&str>) {

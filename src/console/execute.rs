@@ -122,6 +122,7 @@ pub(super) async fn execute(
         Verb::ShowMigration(id) => statements(state, Rest { id, behind: 0 }).await,
         Verb::ShowReport => Ok(report::rows(state)),
         Verb::ShowGuards => Ok(report::guards(state)),
+        Verb::ShowLogins => Ok(report::logins(state)),
         Verb::OpenMigration(asked) => open(state, person, asked).await,
         Verb::CloseMigration { id, note } => {
             sessions(state)?

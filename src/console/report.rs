@@ -1,11 +1,13 @@
-//! `SHOW REPORT` and `SHOW GUARDS`.
+//! `SHOW REPORT`, `SHOW GUARDS` and `SHOW LOGINS`.
+
+use std::sync::Arc;
 
 use super::ConsoleState;
 use super::reply::{Answer, Column, Type};
 use crate::clock::today;
 use crate::conversation::Change;
 use crate::migration::span::timestamp;
-use crate::policy::{Guard, Mode, Policy};
+use crate::policy::{Guard, Login, Mode, Policy};
 use crate::telemetry::report::{Key, Outcome, Seen};
 
 /// In the place of a statement: those that have no row of their own.
@@ -33,6 +35,11 @@ const GUARDS: &[Column] = &[
     ("observed", Type::Number),
     ("counted_since", Type::Text),
     ("in_table", Type::Text),
+];
+const LOGINS: &[Column] = &[
+    ("login", Type::Text),
+    ("kind", Type::Text),
+    ("databases", Type::Text),
 ];
 const OUTCOMES: [Outcome; 2] = [Outcome::Refused, Outcome::Observed];
 
@@ -108,6 +115,27 @@ fn others(count: u64, guard: Option<Guard>, outcome: Outcome) -> Vec<Option<Stri
     row[7] = Some(OTHERS.to_owned());
     row[11] = outcome.change().map(|change| change.id().to_owned());
     row
+}
+
+/// The logins of the policy in force, by name.
+pub(super) fn logins(state: &ConsoleState) -> Answer {
+    let policy = state.proxy.policy();
+    let mut logins: Vec<_> = policy.logins.values().collect();
+    logins.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    let row = |login: &Arc<Login>| {
+        let databases: Vec<&str> = login.databases.iter().map(|name| &**name).collect();
+        vec![
+            Some(login.name.to_string()),
+            Some(login.kind.id().to_owned()),
+            Some(databases.join(", ")),
+        ]
+    };
+    Answer {
+        columns: LOGINS,
+        rows: logins.into_iter().map(row).collect(),
+        tag: "SHOW",
+        rest: None,
+    }
 }
 
 /// Every guard's mode, since when, and how often it has objected since the start.

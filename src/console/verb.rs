@@ -33,6 +33,7 @@ pub const HELP: &[(&str, &str)] = &[
         "SHOW GUARDS",
         "the mode of each guard, and how often it has objected",
     ),
+    ("SHOW LOGINS", "the logins of the policy in force"),
     (
         "OPEN MIGRATION DATABASE 'name' REASON 'why' [ROLE 'name'] [PHASE 'expand'] [TTL '30min']",
         "open one; shows its token, once",
@@ -64,6 +65,8 @@ pub enum Verb {
     ShowReport,
     /// `SHOW GUARDS`
     ShowGuards,
+    /// `SHOW LOGINS`
+    ShowLogins,
     /// `OPEN MIGRATION ...`
     OpenMigration(OpenMigration),
     /// `CLOSE MIGRATION id [NOTE '...']`
@@ -84,7 +87,7 @@ impl Verb {
     pub fn needs(&self) -> ConsoleRole {
         match self {
             Self::ShowVersion | Self::ShowHelp => ConsoleRole::Viewer,
-            Self::ShowReport | Self::ShowGuards => ConsoleRole::Viewer,
+            Self::ShowReport | Self::ShowGuards | Self::ShowLogins => ConsoleRole::Viewer,
             Self::ShowMigrations | Self::ShowMigration(_) => ConsoleRole::Viewer,
             Self::Reload => ConsoleRole::Operator,
             Self::OpenMigration(_) | Self::CloseMigration { .. } => ConsoleRole::Dba,
@@ -260,6 +263,8 @@ impl Reader {
             Ok(Verb::ShowReport)
         } else if self.take("GUARDS") {
             Ok(Verb::ShowGuards)
+        } else if self.take("LOGINS") {
+            Ok(Verb::ShowLogins)
         } else {
             Err(self.unexpected())
         }

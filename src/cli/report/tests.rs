@@ -28,6 +28,12 @@ fn policy(mode: &str, guards: &str) -> String {
 /// What a console tells when these were counted under this policy.
 fn told(policy: &str, counted: &[(Guard, Outcome, u8)]) -> Found {
     let console = TestConsole::start();
+    count(&console, policy, counted);
+    let mut client = Client::connect(&console.socket).expect("connected");
+    ask(&mut client).expect("two answers")
+}
+
+fn count(console: &TestConsole, policy: &str, counted: &[(Guard, Outcome, u8)]) {
     let report = &console.proxy.report;
     let (policy, _) = Policy::parse(policy, "policy.toml").expect("a valid policy");
     report.policy_is(&policy, 1_000);
@@ -47,8 +53,6 @@ fn told(policy: &str, counted: &[(Guard, Outcome, u8)]) -> Found {
         };
         tally.note(key, 2_000, || Some("DELETE FROM \"a\nb\"".into()));
     }
-    let mut client = Client::connect(&console.socket).expect("connected");
-    ask(&mut client).expect("two answers")
 }
 
 use Outcome::{Changed, Observed, Refused};
@@ -122,6 +126,46 @@ fn rows_are_counted_filtered_and_shown() {
         found.as_text(),
         "Since 1970-01-01 00:00:00+00: 0 refused, 0 would have been."
     );
+}
+
+#[test]
+fn a_login_that_neither_the_policy_nor_the_report_knows_is_a_slip() {
+    let console = TestConsole::start();
+    count(
+        &console,
+        &policy("enforce", ""),
+        &[(Guard::MissingWhere, Refused, 1)],
+    );
+    let mut client = Client::connect(&console.socket).expect("connected");
+    let found = ask(&mut client).expect("two answers");
+    // The console's policy has no app: it was taken out of it.
+    for known in ["app", "shop_api", "migrator"] {
+        let unknown = found.unknown_login(known, &mut client);
+        assert_eq!(unknown.expect("an answer"), None, "{known}");
+    }
+    for unknown in ["shop_apy", "", "App"] {
+        let why = found
+            .unknown_login(unknown, &mut client)
+            .expect("an answer");
+        let said =
+            format!("the policy has no login \"{unknown}\", and nothing of one was counted; ");
+        assert!(why.is_some_and(|why| why.starts_with(&said)), "{unknown}");
+    }
+    let args = |login: &str| ReportArgs {
+        login: Some(login.to_owned()),
+        guard: None,
+        since: None,
+        json: true,
+        suggest: false,
+        at: ConsoleAt {
+            console: Some(console.socket.clone()),
+            config: "/nonexistent".into(),
+        },
+    };
+    for (login, code) in [("shop_api", 0), ("app", REFUSED), ("nobdy", COULD_NOT)] {
+        let ended = format!("{:?}", run(&args(login)));
+        assert_eq!(ended, format!("{:?}", ExitCode::from(code)), "{login}");
+    }
 }
 
 #[test]

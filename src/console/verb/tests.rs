@@ -33,6 +33,8 @@ fn verbs_in_any_case() {
         (one("show report"), one("SHOW GUARDS")),
         (Verb::ShowReport, Verb::ShowGuards)
     );
+    assert_eq!(one("Show Logins"), Verb::ShowLogins);
+    assert_eq!(Verb::ShowLogins.needs(), ConsoleRole::Viewer);
     assert_eq!(Verb::ShowReport.needs(), ConsoleRole::Viewer);
     assert_eq!(
         (one("reload"), one("SHUTDOWN")),
