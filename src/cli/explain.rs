@@ -20,10 +20,11 @@ use super::judged::{self, Finding, alone, cut, findings, one_line};
 use super::test::player::{messages, play_in, prepared};
 use super::test::upstream::Upstream;
 use crate::conversation::{Types, without_what_is_bound};
+use crate::policy::guards::bulk_export;
 use crate::policy::{
     Guard, Mode, Objection, Phase, Refusal, State, Verdict, Who, decide, decide_command,
 };
-use crate::sql::{Facts, Fingerprint, Statement};
+use crate::sql::{Class, ClassSet, Facts, Fingerprint, Statement};
 
 /// A Parse that declares no types.
 const NO_TYPES: Types<'_> = Types {
@@ -355,6 +356,20 @@ impl Explanation {
     fn zone(&self) -> Option<(&str, Says)> {
         let own = self.who.zone().map(|zone| (zone, Says::Login));
         own.or(self.chosen.as_deref().map(|zone| (zone, Says::Startup)))
+    }
+
+    /// The most rows that the login gets at a time, where the text can have any.
+    fn max_rows(&self) -> Option<u64> {
+        const ROWS: ClassSet = ClassSet::of(Class::Read)
+            .with(Class::Write)
+            .with(Class::Show)
+            .with(Class::Explain)
+            .with(Class::Cursor)
+            .with(Class::Execute)
+            .with(Class::CopyOut);
+        let mut all = self.statements.iter();
+        let any = all.any(|statement| statement.facts.classes.intersects(ROWS));
+        bulk_export::limit(&self.who).filter(|_| any)
     }
 }
 

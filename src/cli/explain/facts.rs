@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::sql::{
-    Class, Details, ExtensionAct, ExtensionTouch, Loss, ParameterName, RelationAct, RoleTouch,
-    Statement, TakesAway, TemporaryAct, TemporaryTable,
+    Bound, Class, Details, ExtensionAct, ExtensionTouch, Loss, ParameterName, RelationAct,
+    RoleTouch, Statement, TakesAway, TemporaryAct, TemporaryTable,
 };
 
 /// What is done to relations, in the order in which it is told.
@@ -35,8 +35,16 @@ pub(super) fn line(statement: &Statement) -> String {
     if !statement.parameters.is_empty() {
         let _ = write!(facts, "; touches {}", parameters(statement).join(", "));
     }
-    let mut bound = statement.details.bound.iter().flat_map(|it| it.0.iter());
-    if bound.any(|bound| bound.local.is_some()) {
+    let bound = || statement.details.bound.iter().flat_map(|it| it.0.iter());
+    let values = once(bound().filter_map(|bound| value_of(bound, statement)));
+    if !values.is_empty() {
+        let names = values.join(", ");
+        let _ = write!(
+            facts,
+            "; the value of {names} is bound (judged with each Bind)"
+        );
+    }
+    if bound().any(|bound| bound.local.is_some()) {
         facts += "; whether for the session is bound (judged with each Bind)";
     }
     for detail in details(&statement.details) {
@@ -61,6 +69,15 @@ pub(super) fn parameters(statement: &Statement) -> Vec<&str> {
         ParameterName::Dynamic => "a parameter whose name is computed",
     });
     touched.collect()
+}
+
+/// The parameter that the text names and whose value is bound.
+fn value_of(bound: &Bound, statement: &Statement) -> Option<String> {
+    bound.value.filter(|_| bound.name.is_none())?;
+    match &statement.parameters.get(usize::from(bound.touch))?.name {
+        ParameterName::Named(name) => Some(name.to_string()),
+        ParameterName::All | ParameterName::Dynamic => None,
+    }
 }
 
 /// Each once, in the order of the text.

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::super::judged::{Finding, enforced};
+use super::super::judged::{self, Finding, enforced};
 use super::super::test::upstream::Upstream;
 use super::{Explained, Explanation, Says, facts};
-use crate::policy::{Refusal, Who};
+use crate::policy::{Guard, Mode, Refusal, Who};
 use crate::sql::Class;
 use crate::zone::QUERY_GUARD;
 
@@ -30,10 +30,30 @@ pub(super) fn as_text(explanation: &Explanation) -> String {
     }
     match &explanation.refusal {
         Some(refusal) => client_sees(&mut text, refusal, explanation.statements.len()),
-        None => server_gets(&mut text, &explanation.upstream),
+        None => {
+            server_gets(&mut text, &explanation.upstream);
+            if let Some(most) = explanation.max_rows() {
+                let _ = writeln!(text, "Client gets:      {}", rows(most, &explanation.who));
+            }
+        }
     }
     fingerprint(&mut text, explanation);
     text
+}
+
+/// What bulk-export makes of more rows than `most`: only the answer shows how many there are.
+fn rows(most: u64, who: &Who) -> String {
+    let guard = Guard::BulkExport;
+    match judged::mode(guard, who) {
+        Mode::Enforce => {
+            let id = guard.id();
+            format!("at most {most} rows at a time; the next one is an error ({id}, 54000)")
+        }
+        _ => format!(
+            "all rows; more than {most} at a time are counted ({})",
+            guard.id()
+        ),
+    }
 }
 
 /// As the text goes as a simple query.
@@ -137,6 +157,7 @@ pub(super) fn as_json(explanation: &Explanation) -> String {
         "verdict": verdict(refusal.is_some()),
         "error": refusal.map(error_json),
         "upstream": explanation.upstream.words,
+        "max_rows": explanation.max_rows().filter(|_| refusal.is_none()),
     });
     format!("{value:#}\n")
 }

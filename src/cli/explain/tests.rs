@@ -63,6 +63,57 @@ fn a_name_that_will_be_bound_is_judged_then() {
 }
 
 #[test]
+fn a_value_that_will_be_bound_is_said_to_be_judged_then() {
+    for (text, said) in [
+        (
+            "select set_config('statement_timeout', $1, true)",
+            Some(
+                "touches statement_timeout; the value of statement_timeout is bound (judged with each Bind)\n",
+            ),
+        ),
+        (
+            "select set_config('work_mem', $1, $2)",
+            Some(
+                "; the value of work_mem is bound (judged with each Bind); whether for the session is bound (judged with each Bind)\n",
+            ),
+        ),
+        ("select set_config($1, $2, true)", None),
+        ("select set_config('work_mem', '1MB', $1)", None),
+    ] {
+        let answer = plain("shop_acme", text);
+        assert_eq!(answer.code, 0, "{}", answer.stdout);
+        match said {
+            Some(said) => assert!(answer.stdout.contains(said), "{}", answer.stdout),
+            None => assert!(!answer.stdout.contains("the value of"), "{}", answer.stdout),
+        }
+    }
+}
+
+#[test]
+fn the_most_rows_of_a_login_are_told() {
+    let said = "Client gets:      at most 10000 rows at a time; the next one is an error (bulk-export, 54000)\n";
+    for (login, text, rows) in [
+        ("boris", "select * from shop.orders", true),
+        ("boris", "begin; select 1; commit", true),
+        ("boris", "begin", false),
+        ("boris", "drop table t", false),
+        ("shop_acme", "select * from orders", false),
+    ] {
+        let answer = plain(login, text);
+        assert_eq!(
+            answer.stdout.contains(said),
+            rows,
+            "{text}: {}",
+            answer.stdout
+        );
+        let json = explained("production", login, text, |args| args.json = true).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+        let expected: serde_json::Value = rows.then_some(10_000).into();
+        assert_eq!(value["max_rows"], expected, "{text}");
+    }
+}
+
+#[test]
 fn a_refused_message_shows_which_statement_and_what_the_client_sees() {
     let answer = plain(
         "shop_acme",
