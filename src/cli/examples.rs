@@ -172,7 +172,9 @@ pub(super) const LINT: &str = r#"Examples:
   portcullis lint --format sarif db/migrations > portcullis.sarif
 
 Every statement is judged by itself, as in an open migration session; with --phase, in one that
-was opened for it. Guards that only observe give warnings. The page of a guard:
+was opened for it. Guards that only observe give warnings, and so does a file of more statements
+than one message may have. What is only psql's, backslash commands and rows behind COPY FROM STDIN,
+is not SQL. The page of a guard:
   portcullis help copy-program
 
 0: nothing would be refused; 1: something would; 2: a file could not be read, which the formats for

@@ -91,6 +91,15 @@ pub fn first_opinion_alone(text: &str) -> Option<Vec<Statement>> {
     stopped.is_none().then(|| first_opinion(text, &tokens).0)
 }
 
+/// Where each statement of a text begins, in bytes: its first token, as the tokens show it, however many there are
+/// and whatever bytes. False: the lexer had to stop, and what is behind the last one is not known.
+pub fn starts(text: &[u8]) -> (Vec<usize>, bool) {
+    let (tokens, stopped) = lexer::tokens(text);
+    let first = |view: View<'_>| view.tokens.first().map(|token| token.start as usize);
+    let starts = view::statements(text, &tokens).filter_map(first).collect();
+    (starts, stopped.is_none())
+}
+
 /// Nothing in it can lead to a refusal for what it does.
 fn is_plain(statement: &Statement) -> bool {
     const PLAIN: ClassSet = ClassSet::of(Class::Read)

@@ -85,7 +85,7 @@ pub use by_name::{NameAct, NameTouch};
 pub use cache::{FactsCache, weight};
 pub use catalogs::{is_catalog, is_type};
 pub(crate) use describe::characters;
-pub use describe::{describe, describe_at, first_opinion_alone};
+pub use describe::{describe, describe_at, first_opinion_alone, starts};
 pub use details::*;
 pub use facts::*;
 pub use fingerprint::{Fingerprint, NotAFingerprint, fingerprint};

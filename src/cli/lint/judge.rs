@@ -3,7 +3,10 @@
 use super::place::Lines;
 use crate::cli::judged::{self, Finding, alone, findings};
 use crate::policy::{Guard, Mode, State, Who};
-use crate::sql::{Facts, fingerprint};
+use crate::sql::{self, Class, Facts, Undescribed, fingerprint, starts};
+
+/// What behind COPY FROM STDIN is no SQL.
+const ROWS: &str = "The lines behind COPY ... FROM STDIN, up to \\., are rows for psql and not SQL; lint the file without them.";
 
 /// What a guard says to a statement of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +33,9 @@ impl Found {
     }
 }
 
+/// Most statements of one file that are judged.
+const MAX_STATEMENTS: usize = 1_000_000;
+
 /// How many statements a file has, and what is objected to them, in its order. A statement that
 /// cannot be read does not keep the others from being judged.
 pub(super) fn judge(bytes: &[u8], who: &Who, state: State) -> (usize, Vec<Found>) {
@@ -43,26 +49,17 @@ pub(super) fn judge(bytes: &[u8], who: &Who, state: State) -> (usize, Vec<Found>
         text: &text,
         found: Vec::new(),
     };
-    if facts.undescribed.is_none() {
-        for (statement, text) in facts.statements.iter().zip(judged::cut(&text, &facts)) {
-            let facts = alone(statement, Some(fingerprint(text.as_bytes())));
-            file.message(&facts, 0, statement.position as usize);
+    let statements = match facts.undescribed {
+        None => {
+            for (statement, text) in facts.statements.iter().zip(judged::cut(&text, &facts)) {
+                let facts = alone(statement, Some(fingerprint(text.as_bytes())));
+                file.message(&facts, 0, statement.position as usize);
+            }
+            facts.statements.len()
         }
-        return (facts.statements.len(), file.found);
-    }
-    let whole = std::str::from_utf8(bytes).is_ok();
-    let starts = judged::starts(&text, &facts);
-    if !whole || starts.is_empty() {
-        file.message(&facts, 0, 1);
-        return (1, file.found);
-    }
-    let ends = starts.iter().skip(1).copied().chain([text.len()]);
-    for ((start, end), statement) in starts.iter().zip(ends).zip(&facts.statements) {
-        let before = statement.position.saturating_sub(1) as usize;
-        let piece = judged::facts(&bytes[*start..end.max(*start)]);
-        file.message(&piece, before, statement.position as usize);
-    }
-    (starts.len(), file.found)
+        Some(_) => file.pieces(bytes, &facts),
+    };
+    (statements, file.found)
 }
 
 /// A file being judged.
@@ -75,6 +72,75 @@ struct File<'f> {
 }
 
 impl File<'_> {
+    /// Judges each statement as it is sent by itself, of a file that cannot be described as a whole; and says
+    /// how many there are.
+    fn pieces(&mut self, bytes: &[u8], whole: &Facts) -> usize {
+        let (starts, complete) = starts(bytes);
+        if starts.is_empty() {
+            self.message(whole, 0, 1);
+            self.rest(complete || !stops(whole));
+            return 1;
+        }
+        let ends = starts.iter().skip(1).copied().chain([bytes.len()]);
+        let (mut at, mut before, mut of_copy, mut stopped) = (0, 0, false, false);
+        for (start, end) in starts.iter().copied().zip(ends).take(MAX_STATEMENTS) {
+            before += characters(&bytes[at..start]);
+            at = start;
+            let text = &bytes[start..end];
+            let facts = judged::facts(text);
+            let found = self.found.len();
+            // Of a statement that is not UTF-8: the byte.
+            let valid = match (&facts.undescribed, str::from_utf8(text)) {
+                (Some(Undescribed::Encoding), Err(error)) => error.valid_up_to(),
+                _ => 0,
+            };
+            self.message(&facts, before, before + characters(&text[..valid]) + 1);
+            if of_copy && facts.undescribed.is_some() {
+                self.hint(found, ROWS);
+            }
+            of_copy = facts.classes.has(Class::CopyIn);
+            stopped = stops(&facts);
+        }
+        if starts.len() > sql::MAX_STATEMENTS {
+            self.many(whole, starts.len());
+        }
+        self.rest(complete || !stopped);
+        starts.len()
+    }
+
+    /// Another hint for what was found since.
+    fn hint(&mut self, since: usize, hint: &str) {
+        for found in &mut self.found[since..] {
+            found.hint = Some(hint.to_owned());
+        }
+    }
+
+    /// A tool may send the file as one message, and that is refused; and nobody waits for more than
+    /// [`MAX_STATEMENTS`].
+    fn many(&mut self, whole: &Facts, statements: usize) {
+        let judged = statements <= MAX_STATEMENTS;
+        for finding in findings(whole, self.who, self.state) {
+            if finding.guard == Guard::StatementBounds {
+                let mut found = self.found(finding, 0, 1);
+                found.refused &= !judged;
+                found.hint = Some(match judged {
+                    true => "Each was judged by itself; a tool that sends the file as one message is refused.".to_owned(),
+                    false => format!("Only the first {MAX_STATEMENTS} were judged; split the file."),
+                });
+                self.found.insert(0, found);
+            }
+        }
+    }
+
+    /// Where the file could not be cut to its end: what was found last says so.
+    fn rest(&mut self, complete: bool) {
+        if let Some(last) = self.found.last_mut().filter(|_| !complete) {
+            let hint = last.hint.take().unwrap_or_default();
+            let hint = format!("{hint} What is behind it in this file was not judged.");
+            last.hint = Some(hint.trim_start().to_owned());
+        }
+    }
+
     /// Judges one message: `before` characters of the file stand before its text; `start`: the
     /// position of its statement in the file.
     fn message(&mut self, facts: &Facts, before: usize, start: usize) {
@@ -124,4 +190,22 @@ impl File<'_> {
         let psql = guard == Guard::UnknownStatement && text.starts_with('\\');
         psql.then(|| "psql's own commands are not SQL; lint what psql would send.".to_owned())
     }
+}
+
+/// Is it something that cannot be read to its end?
+fn stops(facts: &Facts) -> bool {
+    matches!(
+        facts.undescribed,
+        Some(
+            Undescribed::CommentDepth
+                | Undescribed::OperatorRun
+                | Undescribed::ScanCost
+                | Undescribed::TooManyStatements
+        )
+    )
+}
+
+/// How many characters these bytes are, where what is not UTF-8 counts as it is shown.
+fn characters(bytes: &[u8]) -> usize {
+    String::from_utf8_lossy(bytes).chars().count()
 }

@@ -110,11 +110,99 @@ fn files_that_are_no_text_are_refused_and_marks_at_the_beginning_are_not() {
     });
     let answer = answer.unwrap();
     assert!(
-        answer.stdout.starts_with("sql/2.sql:1:1: error: "),
+        answer.stdout.starts_with("sql/2.sql:1:9: error: "),
         "{}",
         answer.stdout
     );
     assert_eq!(answer.code, 1);
+}
+
+#[test]
+fn a_byte_that_is_not_utf8_does_not_hide_the_other_statements() {
+    let bytes = b"select 1;\n-- \xe4\xf6\nselect 2 /* \xfc */; COPY t TO PROGRAM 'x';\nselect '\xff';\nCOPY u TO PROGRAM 'x'";
+    let answer = linted(&[("1.sql", "")], |args| {
+        std::fs::write(args.paths[0].join("1.sql"), bytes).unwrap();
+    });
+    let answer = answer.unwrap();
+    let places: Vec<&str> = answer
+        .stdout
+        .lines()
+        .filter(|line| !line.starts_with(' '))
+        .collect();
+    assert_eq!(places.len(), 6, "{}", answer.stdout);
+    let not_utf8 = "error: invalid byte sequence for encoding \"UTF8\" [unknown-statement]";
+    assert_eq!(places[0], format!("sql/1.sql:2:4: {not_utf8}"));
+    assert_eq!(places[1], format!("sql/1.sql:3:13: {not_utf8}"));
+    assert!(
+        places[2].starts_with("sql/1.sql:3:19: error: "),
+        "{}",
+        places[2]
+    );
+    assert_eq!(places[3], format!("sql/1.sql:4:9: {not_utf8}"));
+    assert!(
+        places[4].starts_with("sql/1.sql:5:1: error: "),
+        "{}",
+        places[4]
+    );
+    assert_eq!(places[5], "1 file, 5 statements: 5 errors");
+}
+
+#[test]
+fn more_statements_than_one_message_may_have_are_judged_one_by_one() {
+    let mut sql = "INSERT INTO t VALUES (1);\n".repeat(10_000);
+    assert!(
+        text(&[("1.sql", &sql)])
+            .1
+            .ends_with("10000 statements: nothing would be refused\n")
+    );
+    sql.push_str("INSERT INTO t VALUES (2);\n");
+    let (code, said) = text(&[("1.sql", &sql)]);
+    let one = "sql/1.sql:1:1: warning: too many statements in one message [statement-bounds]\n    \
+        hint: Each was judged by itself; a tool that sends the file as one message is refused.\n";
+    assert_eq!(
+        (code, said),
+        (0, format!("{one}1 file, 10001 statements: 1 warning\n"))
+    );
+    sql.push_str("COPY t TO PROGRAM 'x';\n");
+    let (code, said) = text(&[("1.sql", &sql)]);
+    assert!(said.contains("sql/1.sql:10002:1: error: "), "{said}");
+    assert!(
+        said.ends_with("1 file, 10002 statements: 1 error, 1 warning\n"),
+        "{said}"
+    );
+    assert_eq!(code, 1);
+}
+
+#[test]
+fn where_a_file_cannot_be_cut_to_its_end_that_is_said() {
+    let nested = format!("{}{}", "/*".repeat(40), "*/".repeat(40));
+    let sql = format!("COPY t TO PROGRAM 'x';\nSELECT 1 {nested};\nCOPY u TO PROGRAM 'x';");
+    for (sql, many) in [(&*sql, 2), (&*format!("{nested} SELECT 1; SELECT 2"), 1)] {
+        let (code, said) = text(&[("1.sql", sql)]);
+        assert_eq!(code, 1);
+        assert!(
+            said.contains(
+                "hint: Nest comments less deeply. What is behind it in this file was not judged.\n"
+            ),
+            "{said}"
+        );
+        assert_eq!(said.matches(": error: ").count(), many, "{said}");
+        assert_eq!(said.matches("not judged").count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn rows_behind_copy_are_told_apart_from_a_mistake() {
+    let sql = "CREATE TABLE t (id int, note text);\nCOPY t (id, note) FROM stdin;\n1\tone\n2\ttwo\n\\.\n\nALTER TABLE t ADD n int;\nSELEC 1;";
+    let (code, said) = text(&[("1.sql", sql)]);
+    let told: Vec<&str> = said.lines().collect();
+    let expected = [
+        "sql/1.sql:3:1: error: syntax error at or near \"1\" [unknown-statement]",
+        "    hint: The lines behind COPY ... FROM STDIN, up to \\., are rows for psql and not SQL; lint the file without them.",
+        "sql/1.sql:8:1: error: syntax error at or near \"SELEC\" [unknown-statement]",
+        "1 file, 4 statements: 2 errors",
+    ];
+    assert_eq!((code, told), (1, expected.to_vec()));
 }
 
 #[test]
