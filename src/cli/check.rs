@@ -114,6 +114,8 @@ impl Run {
             return;
         };
         if cases::is_cases(path) {
+            let policies = cases::named_in(path, &text);
+            self.unreadable |= policies.iter().any(|policy| read(policy).is_err());
             return self.note(cases::problems_of_cases(path, &text));
         }
         if !is_config(&text) {

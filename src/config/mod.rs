@@ -125,14 +125,26 @@ pub fn read_given(path: &Path) -> Result<String, Vec<Problem>> {
 }
 
 fn text_of(path: &Path, opened: std::io::Result<File>) -> Result<String, Vec<Problem>> {
-    let mut text = String::new();
-    let read = opened.and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text));
-    let message = match read {
-        Ok(_) if text.len() as u64 <= MAX_FILE_BYTES => return Ok(text),
-        Ok(_) => "the file is longer than 1MB".to_owned(),
-        Err(error) => format!("could not read the file: {error}"),
+    let mut bytes = Vec::new();
+    let read = opened.and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes));
+    let file = path.display().to_string();
+    let problem = match read.map(|_| String::from_utf8(bytes)) {
+        Ok(Ok(text)) if text.len() as u64 <= MAX_FILE_BYTES => return Ok(text),
+        Ok(Err(error)) if error.as_bytes().len() as u64 <= MAX_FILE_BYTES => {
+            let valid = error.utf8_error().valid_up_to();
+            not_utf8(&file, &error.as_bytes()[..valid])
+        }
+        Ok(_) => Problem::error(&file, "the file is longer than 1MB"),
+        Err(error) => Problem::error(&file, format!("could not read the file: {error}")),
     };
-    Err(vec![Problem::error(&path.display().to_string(), message)])
+    Err(vec![problem])
+}
+
+/// `before`: the text up to the first byte that is none.
+fn not_utf8(file: &str, before: &[u8]) -> Problem {
+    let line = before.iter().filter(|byte| **byte == b'\n').count();
+    Problem::error(file, "could not read the file: it is not valid UTF-8")
+        .on_line(u32::try_from(line).map_or(u32::MAX, |line| line.saturating_add(1)))
 }
 
 /// A host name or address, and a port.

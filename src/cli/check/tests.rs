@@ -174,6 +174,33 @@ fn a_file_that_cannot_be_read_is_not_a_clean_one() {
 }
 
 #[test]
+fn a_policy_that_only_cases_name_must_be_there() {
+    let case = "policies = [\"policy.toml\", \"none.toml\"]\n[[case]]\nname = \"n\"\nlogin = \"jobs\"\nsql = \"SELECT 1\"\nexpect = { allowed = true }\n";
+    let files = [("policy.toml", POLICY), ("policy.test.toml", case)];
+    let answer = checked(&files, &["policy.test.toml"], false);
+    assert_eq!(answer.code, 2, "{}", answer.stdout);
+    let said = "error: could not read the file: No such file";
+    assert!(answer.stdout.starts_with(said), "{}", answer.stdout);
+}
+
+#[test]
+fn a_byte_that_is_not_utf8_has_its_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("policy.toml");
+    std::fs::write(&file, b"schema = 1\n\n# \xe4\n").unwrap();
+    let args = CheckArgs {
+        files: vec![file.clone()],
+        json: false,
+    };
+    let answer = check(&args, Date::new(2026, 11, 21).unwrap());
+    let said = format!(
+        "error: could not read the file: it is not valid UTF-8\n  --> {}:3\n1 error; nothing would be loaded\n",
+        file.display()
+    );
+    assert_eq!((answer.code, answer.stdout), (2, said));
+}
+
+#[test]
 fn a_directory_stands_for_its_files_and_cases_are_checked_as_cases() {
     let case = "[[case]]\nname = \"n\"\nlogin = \"jobs\"\nsql = \"SELECT 1\"\nexpect = { allowed = true }\n";
     let files = [("policy.toml", POLICY), ("policy.test.toml", case)];

@@ -33,8 +33,12 @@ pub(super) fn load(path: &Path) -> Result<Vec<Entry>, String> {
 
 fn load_into(path: &Path, depth: usize, entries: &mut Vec<Entry>) -> Result<(), String> {
     let text = read(path).map_err(|problems| {
-        let messages: Vec<&str> = problems.iter().map(|problem| &*problem.message).collect();
-        format!("{}: {}", path.display(), messages.join(", "))
+        let file = path.display();
+        let told = problems.iter().map(|problem| match problem.line {
+            0 => format!("{file}: {}", problem.message),
+            line => format!("{file}:{line}: {}", problem.message),
+        });
+        told.collect::<Vec<_>>().join(", ")
     })?;
     let mut section = String::new();
     let file = path
@@ -182,6 +186,16 @@ mod tests {
             let why = load(&path).unwrap_err();
             assert!(why.contains(said), "{text}\n{why}");
         }
+    }
+
+    #[test]
+    fn a_byte_that_is_not_utf8_has_its_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.ini");
+        std::fs::write(&path, b"[databases]\n; \xe4\nx =\n").unwrap();
+        let why = load(&path).unwrap_err();
+        let said = "a.ini:2: could not read the file: it is not valid UTF-8";
+        assert!(why.ends_with(said), "{why}");
     }
 
     #[test]
