@@ -544,3 +544,25 @@ fn what_was_not_read_or_not_written_is_no_success() {
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("could not write the answer"), "{stderr}");
 }
+
+/// In containers, cron and systemd nobody has set USER or LOGNAME; libpq asks the system then.
+#[test]
+fn doctor_takes_the_account_where_no_shell_has_said_who_asks() {
+    let doctor = |shell: &[(&str, &str)]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+            .args(["doctor", "host=127.0.0.1 port=1 connect_timeout=1"])
+            .env_clear()
+            .envs(shell.iter().copied())
+            .output()
+            .expect("run portcullis");
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let id = Command::new("id").arg("-un").output().expect("run id");
+    let said = doctor(&[]);
+    match id.status.success() {
+        true => assert_eq!(said, doctor(&[("LOGNAME", "ann")])),
+        false => assert!(said.contains("this process has no account"), "{said}"),
+    }
+    assert!(!doctor(&[("LOGNAME", "ann")]).contains("no user"), "{said}");
+}

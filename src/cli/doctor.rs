@@ -3,6 +3,7 @@
 //! It needs nothing but a login. `probes` of its own prove leaks and clean up behind them; holes are read
 //! from the `catalog` and from the console of `pgbouncer`. A `finding` says what there is to find.
 
+mod account;
 mod carried;
 mod catalog;
 mod closed;
@@ -108,7 +109,11 @@ fn doctor(args: &DoctorArgs) -> Answer {
 }
 
 fn read(dsn: &str) -> Result<Dsn, CouldNot> {
-    let environment = |name: &str| std::env::var(name).ok();
+    // libpq asks the system's accounts, and so do we where no shell has set LOGNAME: in containers, cron, systemd.
+    let environment = |name: &str| {
+        let set = std::env::var(name).ok();
+        set.or_else(|| account::name().filter(|_| name == "LOGNAME"))
+    };
     Dsn::read(dsn, &environment).map_err(CouldNot::Dsn)
 }
 

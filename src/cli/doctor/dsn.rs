@@ -149,9 +149,13 @@ impl Dsn {
         let port = port(wanted("port", "PGPORT"))?;
         let host = one_host(host.unwrap_or_else(|| default_host(port)))?;
         let user = wanted("user", "PGUSER")
-            .or_else(|| environment("USER"))
-            .or_else(|| environment("LOGNAME"))
-            .ok_or_else(|| DsnError::new("no user", "Add user=... to the connection string."))?;
+            .or_else(|| environment("USER").filter(|name| !name.is_empty()))
+            .or_else(|| environment("LOGNAME").filter(|name| !name.is_empty()))
+            .ok_or_else(|| {
+                let message =
+                    "no user: neither USER nor LOGNAME is set, and this process has no account";
+                DsnError::new(message, "Add user=... to the connection string.")
+            })?;
         let database = wanted("dbname", "PGDATABASE").unwrap_or_else(|| user.clone());
         let (sslmode, sslrootcert) = tls(&pairs, &wanted, environment)?;
         let mut dsn = Self {

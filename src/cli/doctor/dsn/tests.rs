@@ -143,8 +143,10 @@ fn what_cannot_be_used_is_refused_with_a_hint() {
     }
     assert_eq!(
         read_with("host=h", &[]).expect_err("nobody").message,
-        "no user"
+        "no user: neither USER nor LOGNAME is set, and this process has no account"
     );
+    let named = read_with("host=h", &[("USER", ""), ("LOGNAME", "me")]);
+    assert_eq!(named.unwrap().user, "me");
 }
 
 fn with_file(text: &str, mode: u32, dsn: &str) -> Dsn {
