@@ -160,7 +160,8 @@ pub(super) const INIT: &str = r#"Examples:
   portcullis serve --config /etc/portcullis/portcullis.toml
 
 PgBouncer stays as it is; Portcullis listens on the port behind PgBouncer's, and every user of
-its auth_file is a service on all of its databases.
+its auth_file is a service on all of its databases that are named: those that only * reaches have to
+be named in the policy.
 
 0: written; 2: could not, and nothing was."#;
 

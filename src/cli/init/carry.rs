@@ -90,6 +90,7 @@ pub(super) fn carry(path: &Path, entries: &[Entry]) -> Carried {
             "[databases]",
             "no database is named; name them in the policy",
         );
+        carried.lose_logins();
     }
     carried.lost.sort_by_key(|lost| lost.order);
     carried
@@ -358,6 +359,22 @@ impl Carried {
                 _ => "this version does not know the setting",
             };
             self.lose(entry, format!("{key}: {why}"));
+        }
+    }
+
+    /// Where no database is named no login has one, and a login must have one.
+    fn lose_logins(&mut self) {
+        const SHOWN: usize = 10;
+        let names: Vec<&str> = self.logins.keys().map(|name| &**name).collect();
+        let more = match names.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let shown = names[..names.len().min(SHOWN)].join(", ");
+        let users = format!("users {}{more}", shown.escape_debug());
+        if !names.is_empty() {
+            let why = "no login is written, as no database is named: nobody can log in until the policy has a [login.NAME] for each";
+            self.lose_all(users, why);
         }
     }
 

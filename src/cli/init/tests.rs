@@ -366,6 +366,24 @@ fn without_databases_users_or_a_file_it_is_said() {
 }
 
 #[test]
+fn users_without_a_named_database_are_told() {
+    const WHY: &str = ": no login is written, as no database is named: nobody can log in until the policy has a [login.NAME] for each\n";
+    let ini = "[databases]\n* = host=db\n[pgbouncer]\nlisten_addr = 127.0.0.1\nauth_file = userlist.txt\n";
+    let two = format!("\"ann\" \"{SCRAM}\"\n\"bob\" \"{SCRAM}\"\n");
+    let few = made(ini, &two, false);
+    assert!(few.policy().logins.is_empty());
+    let talk = few.talk();
+    assert!(talk.contains(&format!("  users ann, bob{WHY}")), "{talk}");
+    let many: String = (10..22)
+        .map(|number| format!("\"u{number}\" \"{SCRAM}\"\n"))
+        .collect();
+    let talk = made(ini, &many, false).talk();
+    assert!(talk.contains(&format!(", u19 and 2 more{WHY}")), "{talk}");
+    let named = made(&format!("{ini}[databases]\nshop =\n"), &two, false);
+    assert!(!named.talk().contains("no login is written"));
+}
+
+#[test]
 fn json_has_the_same() {
     let made = made(INI, &users(), true);
     let answer = made.result.as_ref().unwrap();
