@@ -2,6 +2,7 @@
 
 mod temporary;
 
+use super::session_state;
 use crate::policy::rights::in_migration_session;
 use crate::policy::{Objection, State, Who};
 use crate::sql::{Class, ClassSet, Facts, Statement};
@@ -25,6 +26,10 @@ pub fn judge(facts: &Facts, who: &Who, state: State) -> Option<Objection> {
         .find_map(|statement| {
             let objection = match temporary::judge(statement, who) {
                 Some(free) => free.err()?,
+                // No migration: a library makes it, calls it and drops it again.
+                None if session_state::temporary::is_routine(statement) => {
+                    outside(statement.tag, who).hint(session_state::temporary::INLINE)
+                }
                 None => outside(statement.tag, who),
             };
             let objection = objection.at(statement.position);
@@ -108,6 +113,22 @@ mod tests {
             (&*refusal.policy_file, refusal.policy_line),
             ("test.toml", 20)
         );
+    }
+
+    #[test]
+    fn a_function_of_the_session_is_no_matter_of_a_migration() {
+        let hint = |text: &str| {
+            let facts = crate::sql::describe(text.as_bytes());
+            refused(&facts, &acme(), CLOSED).hint.unwrap_or_default()
+        };
+        // As Sequelize writes it.
+        let text = "CREATE OR REPLACE FUNCTION pg_temp.testfunc(OUT response \"orders\", OUT sequelize_caught_exception text) RETURNS RECORD AS $f$ BEGIN END $f$ LANGUAGE plpgsql; SELECT 1; DROP FUNCTION IF EXISTS pg_temp.testfunc();";
+        assert_eq!(
+            hint(text),
+            "Send what it does as a statement (Sequelize: findCreateFind() in place of findOrCreate())."
+        );
+        let text = text.replace("pg_temp", "public");
+        assert!(hint(&text).starts_with("Ask a DBA"), "{text}");
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! `session-state`: a pooled connection is handed on as it was found.
 
 mod numbers;
+pub(super) mod temporary;
 
 use crate::error::SqlState;
 use crate::policy::rights::in_migration_session;
 use crate::policy::{Objection, RouteName, State, Who};
 use crate::sql::{
     Class, ClassSet, Facts, FunctionGroup, ParameterName, ParameterTouch, ParameterUse, Statement,
-    TemporaryTable, TransactionControl, group,
+    TransactionControl, group,
 };
 
 /// Objects, on the transaction route, to what stays on the server connection when the transaction is
@@ -52,10 +53,9 @@ const OWN: &str = "give the login route = \"session\" in the policy";
 const UNSEEDED: &str = "For a sample that can be drawn again use TABLESAMPLE with REPEATABLE";
 
 fn stays(statement: &Statement) -> Option<Objection> {
-    let made = statement.details.temporary && !is_dropped_at_commit(statement);
     sets_for_session(statement)
         .or_else(|| holds(statement))
-        .or_else(|| made.then(|| temporary(statement)))
+        .or_else(|| temporary::judge(statement))
         .or_else(|| calls(statement))
 }
 
@@ -85,21 +85,6 @@ fn holds(statement: &Statement) -> Option<Objection> {
     Some(left_behind(what, hint))
 }
 
-/// A temporary table, view or sequence that its transaction leaves there.
-pub(super) fn temporary(statement: &Statement) -> Objection {
-    let tag = statement.tag;
-    let (kind, instead) = match tag {
-        "CREATE TABLE" | "CREATE TABLE AS" => {
-            ("table", "Say ON COMMIT DROP and use it in one transaction")
-        }
-        "CREATE VIEW" => ("view", "Use WITH"),
-        "CREATE SEQUENCE" => ("sequence", "Use row_number()"),
-        _ => ("table", "Use WITH"),
-    };
-    let what = format!("{tag} for a temporary {kind}");
-    left_behind(&what, format!("{instead}, or {OWN}"))
-}
-
 /// `setseed()`, `set_limit()` and its like, and advisory locks of the session.
 fn calls(statement: &Statement) -> Option<Objection> {
     let called = |is: fn(&str) -> bool| statement.functions.iter().find(|name| is(name));
@@ -113,7 +98,14 @@ fn calls(statement: &Statement) -> Option<Objection> {
     }
     let lock = called(takes_lock)?;
     let instead = match lock.contains("unlock") {
-        true => "Locks of pg_advisory_xact_lock() end with their transaction".to_owned(),
+        // Often the one error that is shown: that of `finally`, which stands over the lock's own.
+        true => {
+            let taken = lock.replace("unlock", "lock");
+            format!(
+                "{taken}(), which it belongs to, is refused as well; locks of {} end with their transaction",
+                transactional(&taken)
+            )
+        }
         false => format!(
             "Use {}, which ends with the transaction",
             transactional(lock)
@@ -121,7 +113,7 @@ fn calls(statement: &Statement) -> Option<Objection> {
     };
     Some(left_behind(
         &format!("{lock}()"),
-        format!("{instead}; or {OWN}"),
+        format!("{instead}; migrate in a migration session; or {OWN}"),
     ))
 }
 
@@ -184,12 +176,6 @@ pub fn unreadable() -> Objection {
         .hint("Bind true or false")
 }
 
-/// A temporary table that is gone with its transaction.
-fn is_dropped_at_commit(statement: &Statement) -> bool {
-    let table = statement.details.temporary_table.as_deref();
-    table.is_some_and(TemporaryTable::is_dropped_at_commit)
-}
-
 /// Settings and variables of extensions.
 fn sets_state(name: &str) -> bool {
     group(name) == Some(FunctionGroup::SessionSettings)
@@ -210,6 +196,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::super::fixture::*;
+    use super::temporary::INLINE;
     use super::{OWN, judge};
     use crate::policy::{Guard, Login, RouteName, Who};
     use crate::sql::{
@@ -282,12 +269,12 @@ mod tests {
             (
                 calls(&["pg_try_advisory_lock_shared"]),
                 "pg_try_advisory_lock_shared()",
-                "Use pg_try_advisory_xact_lock_shared(), which ends with the transaction; or give the login route = \"session\" in the policy.",
+                "Use pg_try_advisory_xact_lock_shared(), which ends with the transaction; migrate in a migration session; or give the login route = \"session\" in the policy.",
             ),
             (
                 calls(&["pg_advisory_unlock"]),
                 "pg_advisory_unlock()",
-                "Locks of pg_advisory_xact_lock() end with their transaction; or give the login route = \"session\" in the policy.",
+                "pg_advisory_lock(), which it belongs to, is refused as well; locks of pg_advisory_xact_lock() end with their transaction; migrate in a migration session; or give the login route = \"session\" in the policy.",
             ),
         ] {
             let refusal = refused(&text, &pooled(), CLOSED);
@@ -330,15 +317,24 @@ mod tests {
             ),
             ("select 1 into temp t", "SELECT INTO", "Use WITH"),
             ("create temp view v as select 1", "CREATE VIEW", "Use WITH"),
+            (
+                "create or replace function pg_temp.testfunc(out x int) as $$ select 1 $$ language sql",
+                "CREATE FUNCTION",
+                INLINE,
+            ),
+            (
+                "create type pg_temp.pair as (a int, b int)",
+                "CREATE TYPE",
+                "Leave it out",
+            ),
         ] {
             let facts = describe(text.as_bytes());
-            let kind = if tag == "CREATE VIEW" {
-                "view"
-            } else {
-                "table"
+            let what = match tag {
+                "CREATE VIEW" => "for a temporary view",
+                "CREATE FUNCTION" | "CREATE TYPE" => "in pg_temp",
+                _ => "for a temporary table",
             };
-            let message =
-                format!("cannot execute {tag} for a temporary {kind} on the transaction route");
+            let message = format!("cannot execute {tag} {what} on the transaction route");
             assert_refused(
                 &facts,
                 &lax(pooled()),

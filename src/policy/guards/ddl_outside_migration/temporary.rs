@@ -23,7 +23,7 @@ pub(super) fn judge(statement: &Statement, who: &Who) -> Option<Result<(), Objec
         // It could be one that a function has left, for another client of the connection.
         TemporaryAct::Index | TemporaryAct::Drop if pooled => return None,
         TemporaryAct::Create(_) if pooled => {
-            may_be_called(table, who).and(Err(session_state::temporary(statement)))
+            may_be_called(table, who).and(Err(session_state::temporary::stays(statement)))
         }
         _ => may_be_called(table, who),
     })

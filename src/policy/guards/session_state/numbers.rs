@@ -38,7 +38,7 @@ pub(super) fn judge(facts: &Facts, state: State) -> Option<Objection> {
             .sqlstate(SqlState::NOT_YET_DEFINED)
             .detail("The pooled connection has no number for it, or the one that another client was given")
             .hint(format!(
-                "Use INSERT ... RETURNING, or ask in the transaction that inserts; or {OWN}"
+                "Use INSERT ... RETURNING, or ask in the transaction that inserts, without autocommit; or {OWN}"
             ))
             .at(statement.position),
     )
