@@ -48,6 +48,10 @@ fn is_pinned(touch: &ParameterTouch) -> bool {
     matches!(&touch.name, ParameterName::Named(name) if is(name))
 }
 
+/// What to do in place of a name that is computed: who has it from a library finds the library on the page.
+pub(super) const COMPUTED_NAME: &str = "Use SET, or set_config() with the name as a string constant or bound alone: \
+     set_config($1, $2, true); of PostGraphile 5: portcullis help lexing-parameters";
+
 /// Name, which values change nothing, and the hint.
 type Lexing = (&'static str, fn(&str) -> bool, &'static str);
 
@@ -75,8 +79,7 @@ fn find(name: &str) -> Option<&'static Lexing> {
 
 fn objection(touch: &ParameterTouch) -> Objection {
     let ParameterName::Named(name) = &touch.name else {
-        return Objection::new("cannot set a parameter whose name is computed")
-            .hint("Write the name of the parameter as a string constant");
+        return Objection::new("cannot set a parameter whose name is computed").hint(COMPUTED_NAME);
     };
     let message = match &touch.value {
         Some(value) => format!(

@@ -1,5 +1,6 @@
 //! `parameters`: a client may lower its limits, never raise them.
 
+use super::lexing_parameters::COMPUTED_NAME;
 use crate::policy::objection::quoted;
 use crate::policy::options::Parameters;
 use crate::policy::pattern::Pattern;
@@ -100,8 +101,7 @@ fn any(settings: &Parameters, ceilings: &[Ceiling]) -> bool {
 }
 
 fn computed_name() -> Objection {
-    Objection::new("cannot set a parameter whose name is computed")
-        .hint("Write the name of the parameter as a string constant")
+    Objection::new("cannot set a parameter whose name is computed").hint(COMPUTED_NAME)
 }
 
 fn above(ceiling: &Ceiling, touch: &ParameterTouch) -> Option<Objection> {
@@ -124,14 +124,21 @@ fn above(ceiling: &Ceiling, touch: &ParameterTouch) -> Option<Objection> {
     let above = ceiling.is_passed_by(value)?;
     let detail = match above {
         Above::More => format!("Its ceiling is {most}"),
-        Above::Unlimited => format!("Without a limit it would be above its ceiling, {most}"),
+        Above::Unlimited => {
+            format!(
+                "Without a limit it would be above its ceiling, {most}, whatever the default is"
+            )
+        }
         Above::Unknown => format!("It cannot be compared with its ceiling, {most}"),
     };
-    // Who lifts a limit often wants no more than what was there before.
+    // Who lifts a limit often wants no more than what was there before. That it is the same today is no reason to pass:
+    // what is set here would stand over the default of another day, and of another database. And where it is a library
+    // that says it, its user cannot.
     let hint = match above {
-        Above::Unlimited => {
-            format!("Set it to {most} or less, or leave the default: RESET {name} returns to it")
-        }
+        Above::Unlimited => format!(
+            "Set it to {most} or less, or leave it out: RESET {name} returns to the default; a tool that says so by \
+             itself needs a login with ceilings of its own in the policy"
+        ),
         Above::More | Above::Unknown => format!("Set it to {most} or less"),
     };
     Some(
@@ -212,8 +219,8 @@ transaction_only = ["app.encryption_key"]
                 (
                     "statement_timeout",
                     "0",
-                    "Without a limit it would be above its ceiling, 15min",
-                    "Set it to 15min or less, or leave the default: RESET statement_timeout returns to it.",
+                    "Without a limit it would be above its ceiling, 15min, whatever the default is",
+                    "Set it to 15min or less, or leave it out: RESET statement_timeout returns to the default; a tool that says so by itself needs a login with ceilings of its own in the policy.",
                 ),
                 (
                     "statement_timeout",

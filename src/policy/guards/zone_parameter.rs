@@ -1,5 +1,6 @@
 //! `zone-parameter`: only Portcullis sets the parameter that row-level security reads.
 
+use super::lexing_parameters::COMPUTED_NAME;
 use crate::policy::{Objection, State, Who};
 use crate::sql::{
     Bound, Class, ClassSet, Facts, ParameterName, ParameterTouch, ParameterUse, Statement,
@@ -26,15 +27,22 @@ pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
         false => first_too_late(facts),
     };
     let place = last_that_does_more(facts)..too_late;
-    let statement = touches(facts, who)
-        .find(|touch| {
-            let clears = clears(touch.touch) && place.contains(&touch.statement.position);
-            !(clears || (chooses && touch.is_readable()))
-        })?
-        .statement;
-    if chooses {
-        return Some(unreadable(who).at(statement.position));
-    }
+    let Touch {
+        statement, touch, ..
+    } = touches(facts, who).find(|touch| {
+        let clears = clears(touch.touch) && place.contains(&touch.statement.position);
+        !(clears || (chooses && touch.is_readable()))
+    })?;
+    let objection = match (chooses, &touch.name) {
+        (_, ParameterName::Dynamic) => computed(who),
+        (true, _) => unreadable(who),
+        (false, _) => fixed(who),
+    };
+    Some(objection.at(statement.position))
+}
+
+/// The objection to setting the parameter.
+fn fixed(who: &Who) -> Objection {
     let (noun, login) = (who.noun(), &who.login.name);
     let message = match who.zone() {
         Some(_) => {
@@ -42,13 +50,26 @@ pub fn judge(facts: &Facts, who: &Who, _state: State) -> Option<Objection> {
         }
         None => format!("login \"{login}\" has no {noun} and cannot set one"),
     };
-    Some(
-        Objection::new(message)
-            .hint(format!(
-                "Leave it out: Portcullis sets the {noun} of every transaction"
-            ))
-            .at(statement.position),
-    )
+    Objection::new(message).hint(format!(
+        "Leave it out: Portcullis sets the {noun} of every transaction"
+    ))
+}
+
+/// The objection to a name that is computed: it could be that of the parameter, and is often another's.
+fn computed(who: &Who) -> Objection {
+    let (noun, login) = (who.noun(), &who.login.name);
+    let message = match (who.grant(), who.zone()) {
+        (Some(_), _) => format!("cannot tell which {noun} this sets"),
+        (None, Some(_)) => {
+            format!("cannot tell whether this sets the {noun} of login \"{login}\", which is fixed")
+        }
+        (None, None) => {
+            format!("cannot tell whether this sets a {noun}, and login \"{login}\" has none")
+        }
+    };
+    Objection::new(message)
+        .detail("The name of the parameter is computed")
+        .hint(COMPUTED_NAME)
 }
 
 /// What Portcullis's own parameters begin with: the mark of a signed zone can be one (`deploy/sql`).
@@ -208,7 +229,6 @@ mod tests {
             parameter(zone(), ParameterUse::Local, None),
             parameter(zone(), ParameterUse::Reset, None),
             parameter(zone(), ParameterUse::Stored, Some("globex")),
-            parameter(ParameterName::Dynamic, ParameterUse::Local, Some("globex")),
         ] {
             assert_refused(&facts, &acme(), CLOSED, Guard::ZoneParameter, MESSAGE);
             // A login that has a zone carries it everywhere.
@@ -219,6 +239,41 @@ mod tests {
                 Guard::ZoneParameter,
                 MESSAGE,
             );
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_computed_is_told_as_that() {
+        for text in [
+            "update pg_settings set setting = 'on' where name = 'jit'",
+            "select set_config(a, 'globex', true) from t",
+        ] {
+            let facts = crate::sql::describe(text.as_bytes());
+            for (who, message) in [
+                (
+                    acme(),
+                    "cannot tell whether this sets the tenant of login \"shop_acme\", which is fixed",
+                ),
+                (
+                    who("shop_report", "shop"),
+                    "cannot tell whether this sets a tenant, and login \"shop_report\" has none",
+                ),
+                (
+                    chooser("values = \"any\""),
+                    "cannot tell which tenant this sets",
+                ),
+            ] {
+                let refusal = refused(&facts, &who, CHOSEN);
+                assert_eq!(
+                    (refusal.guard, &*refusal.message),
+                    (Guard::ZoneParameter, message),
+                    "{text}"
+                );
+                let why = "The name of the parameter is computed. Login";
+                assert!(refusal.detail.starts_with(why), "{}", refusal.detail);
+                let hint = refusal.hint.unwrap_or_default();
+                assert_eq!(hint, format!("{COMPUTED_NAME}."));
+            }
         }
     }
 

@@ -120,7 +120,7 @@ fn real_texts_are_refused_by_the_guard_that_is_meant() {
         (
             "select set_config($1, $2, true)",
             Guard::ZoneParameter,
-            "tenant of login \"shop_acme\" is fixed and cannot be set, reset or discarded",
+            "cannot tell whether this sets the tenant of login \"shop_acme\", which is fixed",
         ),
         (
             "copy t from stdin; select 1",
