@@ -178,7 +178,7 @@ fn binds(statement: &Statement) -> bool {
 
 /// Is any name bound, so that it is not known before which parameters the statement sets?
 pub(super) fn binds_names(statement: &Statement) -> bool {
-    bound(statement).any(|(bound, _)| bound.name.is_some())
+    bound(statement).any(|(bound, _)| bound.name.is_some() || bound.pairs.is_some())
 }
 
 fn bound(statement: &Statement) -> impl Iterator<Item = (&Bound, &ParameterTouch)> {
@@ -202,7 +202,8 @@ fn is_late(bound: &Bound, touch: &ParameterTouch, statement: &Statement) -> bool
         ParameterUse::Session => statement.details.localized.is_some(),
         ParameterUse::Reset | ParameterUse::Stored => false,
     };
-    (bound.name.is_some() || bound.local.is_some()) && settable
+    let said = [bound.name, bound.local, bound.pairs];
+    said.iter().any(Option::is_some) && settable
 }
 
 /// Is a value bound to a parameter that has a ceiling?

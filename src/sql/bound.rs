@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
+use super::pairs;
 use super::scan;
 use super::set_config::{self, Argument, Arguments, To};
 use super::settings;
 use super::token::Kind;
 use super::view::View;
-use super::{Class, ClassSet, Facts, ParameterName, ParameterUse, Statement};
+use super::{Class, ClassSet, Facts, ParameterName, ParameterTouch, ParameterUse, Statement};
 
 /// A parameter of which something is bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,9 @@ pub struct Bound {
     pub value: Option<u16>,
     /// The number of the bound value that says whether it is set for the transaction only; none: the text says it.
     pub local: Option<u16>,
+    /// The number of the bound value that says names and values of all that are set, as an array of JSON; nothing else
+    /// is bound then, and the statement has no other parameters. None: it is no such statement.
+    pub pairs: Option<u16>,
 }
 
 /// Those of a statement; few statements have any.
@@ -42,6 +46,15 @@ pub(super) fn of(view: View<'_>, statement: &Statement) -> Option<Box<Bounds>> {
     let places: Vec<usize> = scan::places_of(view, "set_config").collect();
     if places.len() != statement.parameters.len() || places.len() > u16::MAX as usize {
         return None;
+    }
+    if pairs::is_said(view) {
+        return Some(Box::new(Bounds(Box::new([Bound {
+            touch: 0,
+            name: None,
+            value: None,
+            local: None,
+            pairs: Some(1),
+        }]))));
     }
     let calls: Vec<_> = places
         .iter()
@@ -73,6 +86,7 @@ pub(super) fn of(view: View<'_>, statement: &Statement) -> Option<Box<Bounds>> {
             name,
             value,
             local,
+            pairs: None,
         })
     });
     let all: Box<[Bound]> = all.collect();
@@ -153,13 +167,37 @@ pub fn resolve<'v>(facts: &Facts, bound: impl Iterator<Item = Said<'v>>) -> Fact
         touch.value = value.map(Box::from).or(touch.value.take());
     }
     set_local(statement, &local);
+    resolved(&mut facts);
+    facts
+}
+
+/// The same of a statement whose names and values are said by one bound value: so many calls, for the transaction.
+pub fn resolve_pairs(facts: &Facts, pairs: Vec<(String, String)>) -> Facts {
+    let mut facts = facts.clone();
+    let touch = |(name, value): (String, String)| {
+        let mut touch = ParameterTouch::new(settings::named(name), ParameterUse::Local);
+        let told = touch.name != ParameterName::Dynamic && value.len() <= settings::MAX_VALUE;
+        touch.value = told.then(|| value.into());
+        touch
+    };
+    if let Some(statement) = facts.statements.first_mut() {
+        statement.parameters = pairs.into_iter().map(touch).collect();
+    }
+    resolved(&mut facts);
+    facts
+}
+
+/// Nothing of the first statement is bound any more.
+fn resolved(facts: &mut Facts) {
+    let Some(statement) = facts.statements.first_mut() else {
+        return;
+    };
     if statement.parameters.iter().any(settings::is_role) {
         statement.classes = statement.classes.with(Class::RoleChange);
         statement.details.role = settings::role(&statement.parameters).map(Box::new);
     }
     statement.details.bound = None;
     facts.classes = facts.classes.union(statement.classes);
-    facts
 }
 
 /// These of its parameters are set for the transaction as it is: nothing of the text must change for that.

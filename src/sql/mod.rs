@@ -52,6 +52,7 @@ mod names;
 mod nested;
 mod objects;
 mod once;
+mod pairs;
 pub(crate) mod quote;
 mod recalls;
 mod redact;
@@ -76,7 +77,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use bound::{Bound, Bounds, Said, resolve};
+pub use bound::{Bound, Bounds, Said, resolve, resolve_pairs};
 pub use bounds::{
     LONG_TEXT, MANY_STATEMENTS, MAX_COMMENT_DEPTH, MAX_NAME_PARTS, MAX_OPERATOR_RUN,
     MAX_STATEMENTS, is_long,
@@ -92,6 +93,7 @@ pub use fingerprint::{Fingerprint, NotAFingerprint, fingerprint};
 pub use functions::{ByDot, FUNCTIONS, FunctionGroup, by_dot, group};
 pub use late::LateFingerprint;
 pub use localized::{Edit, EditKind, Localized, Unset};
+pub use pairs::{JSON, pairs};
 pub use redact::{MAX_REDACTED, redact};
 pub use settings::{current_name, other_name};
 pub use tags::tags;

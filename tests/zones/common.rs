@@ -12,7 +12,7 @@ pub use crate::support::shop::SEEN;
 use crate::support::{self, Stack, StackOptions, Transport, Wire};
 
 /// Zone `globex` for one transaction, in the ways in which drivers send it.
-pub const FOR_A_TRANSACTION: [(&str, &[Option<&str>]); 10] = [
+pub const FOR_A_TRANSACTION: [(&str, &[Option<&str>]); 11] = [
     ("SELECT set_config('app.tenant_id', 'globex', true)", &[]),
     ("SET LOCAL app.tenant_id = 'globex'", &[]),
     (
@@ -46,6 +46,11 @@ pub const FOR_A_TRANSACTION: [(&str, &[Option<&str>]); 10] = [
     (
         "SELECT set_config($1::text, 'globex', true)",
         &[Some("app.Tenant_ID")],
+    ),
+    // PostGraphile 5.
+    (
+        "select set_config(el->>0, el->>1, true) from json_array_elements($1::json) el",
+        &[Some(r#"[["a.b","acme"],["app.Tenant_ID","\u0067lobex"]]"#)],
     ),
 ];
 

@@ -57,7 +57,7 @@ pub(super) fn line(statement: &Statement) -> String {
 pub(super) fn parameters(statement: &Statement) -> Vec<&str> {
     let is_bound = |at: usize| {
         let mut all = statement.details.bound.iter().flat_map(|it| it.0.iter());
-        all.any(|bound| usize::from(bound.touch) == at && bound.name.is_some())
+        all.any(|bound| usize::from(bound.touch) == at && (bound.name.or(bound.pairs)).is_some())
     };
     let touched = statement.parameters.iter().enumerate();
     let touched = touched.map(|(at, touch)| match &touch.name {

@@ -70,6 +70,10 @@ fn what_is_bound_is_judged_as_if_the_text_said_it() {
             let all = [&values[..], &[Some(how.as_bytes())]].concat();
             let third = judged("select set_config($1, $2, $3)", &who, &all);
             assert_eq!(third, bound, "{literal}");
+            if how == "true" {
+                let pairs = serde_json::json!([["a.b", "x"], [name, value]]).to_string();
+                assert_eq!(judged(PAIRS, &who, &[Some(pairs.as_bytes())]), bound);
+            }
             let third = format!("select set_config('{name}', $1, $2::bool)");
             // Who acts is known before.
             if name != "role" {
@@ -100,6 +104,47 @@ fn what_is_bound_is_judged_as_if_the_text_said_it() {
         assert_eq!(said("client_encoding", "UTF8"), None);
         assert_eq!(said("TimeZone", "UTC"), None);
         assert_eq!(said("no.such", "x"), None);
+    }
+}
+
+/// As PostGraphile 5 sets what it is told.
+const PAIRS: &str = "select set_config(el->>0, el->>1, true) from json_array_elements($1::json) el";
+
+#[test]
+fn pairs_that_cannot_be_read_are_refused() {
+    let acme = who_under(&policy(GUARDS), "shop_acme", "shop");
+    let nobody = who_under(&policy(GUARDS), "shop_report", "tools");
+    let any = chooser("values = \"any\"");
+    for value in [
+        None,
+        Some(&b""[..]),
+        Some(b"[[\"a.b\",1]]"),
+        Some(b"[[\"a.b\",null]]"),
+        Some(b"[[\"a.b\",\"\xff\"]]"),
+    ] {
+        let judged = [&acme, &any, &nobody].map(|who| judged(PAIRS, who, &[value]));
+        let wanted = [
+            Guard::ZoneParameter,
+            Guard::ZoneParameter,
+            Guard::LexingParameters,
+        ];
+        assert_eq!(judged, wanted.map(Some), "{value:?}");
+    }
+    for value in ["[]", "[[\"app.tenant_id\",\"acme\"]]"] {
+        assert_eq!(judged(PAIRS, &any, &[Some(value.as_bytes())]), None);
+    }
+    let facts = describe(PAIRS.as_bytes());
+    for (oid, readable) in [
+        (0, true),
+        (25, true),
+        (114, true),
+        (3802, false),
+        (17, false),
+        (1042, false),
+    ] {
+        let declared: Vec<u8> = [&[0, 1][..], &u32::to_be_bytes(oid)].concat();
+        let rest = without_what_is_bound(&facts, types(&declared), &nobody);
+        assert_eq!(rest.is_some(), readable, "{oid}");
     }
 }
 

@@ -7,7 +7,10 @@ use crate::conversation::client::Message;
 use crate::policy::guards::{lexing_parameters, session_state, statement_bounds, zone_parameter};
 use crate::policy::{Guard, Refusal, Who};
 use crate::protocol::bind;
-use crate::sql::{Bound, Facts, ParameterTouch, ParameterUse, Said, Statement, resolve};
+use crate::sql::{
+    Bound, Facts, JSON, ParameterTouch, ParameterUse, Said, Statement, pairs, resolve,
+    resolve_pairs,
+};
 
 /// Says whether a zone may not be bound.
 type Refuse = fn(&Who, &str) -> Option<Refusal>;
@@ -74,7 +77,9 @@ pub fn is_readable(bound: &Bound, types: Types<'_>) -> bool {
     };
     let is_text = |number: &u16| is(number, &bind::TEXTS);
     let is_spelled = |number: &u16| types.remembered && is(number, &bind::SPELLED);
+    let is_json = |number: &u16| is(number, &[JSON]);
     bound.name.iter().all(is_text)
+        && bound.pairs.iter().all(|it| is_text(it) || is_json(it))
         && bound.value.iter().all(|it| is_text(it) || is_spelled(it))
         && bound.local.iter().all(|it| is(it, &BOOLEAN))
 }
@@ -98,6 +103,13 @@ pub fn read(
         None if many => None,
         None => bind::value(body, number),
     };
+    if let Some(number) = bound(statement).find_map(|(bound, _)| bound.pairs) {
+        // All of it, and so all that the statement sets.
+        return match value(number).flatten().and_then(pairs) {
+            Some(all) => Ok(Some(resolve_pairs(facts, all))),
+            None => Err(unreadable(statement, facts, who)),
+        };
+    }
     let declared = |number: u16| bind::declared_type(types, number).unwrap_or_default();
     let spell = |number: u16| {
         let (oid, binary) = (declared(number), bind::is_binary(body, number)?);

@@ -48,9 +48,9 @@ fn is_pinned(touch: &ParameterTouch) -> bool {
     matches!(&touch.name, ParameterName::Named(name) if is(name))
 }
 
-/// What to do in place of a name that is computed: who has it from a library finds the library on the page.
+/// What to do in place of a name that is computed.
 pub(super) const COMPUTED_NAME: &str = "Use SET, or set_config() with the name as a string constant or bound alone: \
-     set_config($1, $2, true); of PostGraphile 5: portcullis help lexing-parameters";
+     set_config($1, $2, true)";
 
 /// Name, which values change nothing, and the hint.
 type Lexing = (&'static str, fn(&str) -> bool, &'static str);
