@@ -10,12 +10,12 @@ mod zones {
     pub mod signed;
 }
 
-use support::message::{Message, column, error, extended, failed, fine};
+use support::message::{Message, bind, column, error, execute, extended, failed, fine, parse};
 use support::process::wait_until;
 use support::shop::SEEN;
 use support::signed::{MINUTE, key, token_of};
 use support::{Stack, StackOptions, Transport, Wire, ways};
-use zones::common::refused;
+use zones::common::{PAIRS, refused};
 use zones::signed::{DATABASES, SECRET, each, log_in, nothing_is_left, options, stacks};
 
 const BELIEVED: &str = "SELECT DISTINCT tenant_id FROM believed";
@@ -64,6 +64,17 @@ fn code_in_the_database_cannot_enter_another_zone() {
             // A call that is not reached.
             fine(&run(&mut wire, "BEGIN"));
             fine(&run(&mut wire, &format!("{acme} WHERE false")));
+            assert!(column(&run(&mut wire, SEEN)).is_empty());
+            fine(&run(&mut wire, "ROLLBACK"));
+            // The second of two pairs, where one row is read.
+            fine(&run(&mut wire, "BEGIN"));
+            let pairs = r#"[["a.b","x"],["app.tenant_id","acme"]]"#;
+            let bound = [
+                parse("", PAIRS),
+                bind("", "", &[Some(pairs)]),
+                execute("", 1),
+            ];
+            assert_eq!(column(&wire.batch(&bound.concat())), ["x"]);
             assert!(column(&run(&mut wire, SEEN)).is_empty());
             fine(&run(&mut wire, "ROLLBACK"));
             // Before the client has set one.

@@ -9,10 +9,9 @@ mod zones {
 }
 
 use support::message::{column, execute, extended, failed, fine, parse_typed};
-use zones::common::{bind_raw, log_in, nothing_is_left, refused, refused_at_bind, seen, stacks};
-
-/// As @dataplan/pg 1.1 writes it.
-const TEXT: &str = "select set_config(el->>0, el->>1, true) from json_array_elements($1::json) el";
+use zones::common::{
+    PAIRS, bind_raw, log_in, nothing_is_left, refused, refused_at_bind, seen, stacks,
+};
 
 /// Bind and Execute of a named statement.
 fn run(name: &str, format: u16, pairs: Option<&str>, rows: u32) -> Vec<u8> {
@@ -26,7 +25,7 @@ fn pairs_set_for_a_transaction_what_they_say() {
         for login in ["picky", "own"] {
             for (of, format) in [(0, 0), (114, 0), (114, 1), (25, 0), (25, 1), (1043, 0)] {
                 let mut wire = log_in(&stack, login, &[]);
-                fine(&wire.batch(&parse_typed("s", TEXT, &[of])));
+                fine(&wire.batch(&parse_typed("s", PAIRS, &[of])));
                 for zone in ["globex", "acme"] {
                     let pairs = format!(
                         r#"[["a.b", "x\u0022\ud83d\ude00\\"], ["App.Tenant\u005fid", "{zone}"]]"#
@@ -57,7 +56,7 @@ fn what_is_not_granted_or_not_read_is_refused() {
     for stack in stacks() {
         for login in ["picky", "own", "named"] {
             let mut wire = log_in(&stack, login, &[]);
-            fine(&wire.batch(&parse_typed("s", TEXT, &[])));
+            fine(&wire.batch(&parse_typed("s", PAIRS, &[])));
             for (pairs, guard) in [
                 (r#"[["app.tenant_id","hooli"]]"#, "zone-not-granted"),
                 (r#"[["APP.tenant_ID","ho\u006fli"]]"#, "zone-not-granted"),
@@ -78,18 +77,18 @@ fn what_is_not_granted_or_not_read_is_refused() {
             }
             refused_at_bind(&mut wire, &run("s", 0, None, 0), "zone-parameter");
             for of in [3802, 17] {
-                let sent = parse_typed("", TEXT, &[of]);
+                let sent = parse_typed("", PAIRS, &[of]);
                 refused_at_bind(&mut wire, &sent, "zone-parameter");
             }
         }
         // By SQL nobody reads it.
         let mut own = log_in(&stack, "own", &[("app.tenant_id", "acme")]);
-        fine(&own.batch(&parse_typed("s", TEXT, &[])));
+        fine(&own.batch(&parse_typed("s", PAIRS, &[])));
         let said = own.query(r#"EXECUTE s('[["app.tenant_id","hooli"]]')"#);
         refused(&mut own, &said, "zone-parameter");
         // A zone that is fixed stays so, and all else may be set.
         let mut fixed = log_in(&stack, "shop_acme", &[]);
-        fine(&fixed.batch(&parse_typed("s", TEXT, &[])));
+        fine(&fixed.batch(&parse_typed("s", PAIRS, &[])));
         for zone in ["acme", "globex"] {
             let pairs = format!(r#"[["app.tenant_id","{zone}"]]"#);
             let answer = fixed.batch(&run("s", 0, Some(&pairs), 0));
@@ -118,13 +117,13 @@ fn what_is_read_in_part_leaves_the_zone_that_was_there() {
         ] {
             let mut wire = log_in(&stack, login, session);
             fine(&wire.query("BEGIN"));
-            let sent = [parse_typed("", TEXT, &[]), run("", 0, Some(TWO), 1)].concat();
+            let sent = [parse_typed("", PAIRS, &[]), run("", 0, Some(TWO), 1)].concat();
             assert_eq!(column(&wire.batch(&sent)), ["x"]);
             assert_eq!(seen(&mut wire), [sees], "{login}");
             fine(&wire.query("COMMIT"));
             // None is none.
             fine(&wire.query("BEGIN"));
-            let sent = [parse_typed("", TEXT, &[]), run("", 0, Some("[]"), 0)].concat();
+            let sent = [parse_typed("", PAIRS, &[]), run("", 0, Some("[]"), 0)].concat();
             fine(&wire.batch(&sent));
             let behind = wire.batch(&extended("SELECT tenant_id FROM orders", &[]));
             match session {

@@ -11,6 +11,10 @@ use crate::support::shared::OnEveryVersion;
 pub use crate::support::shop::SEEN;
 use crate::support::{self, Stack, StackOptions, Transport, Wire};
 
+/// As PostGraphile 5 (@dataplan/pg 1.1) sets what its `pgSettings` say.
+pub const PAIRS: &str =
+    "select set_config(el->>0, el->>1, true) from json_array_elements($1::json) el";
+
 /// Zone `globex` for one transaction, in the ways in which drivers send it.
 pub const FOR_A_TRANSACTION: [(&str, &[Option<&str>]); 11] = [
     ("SELECT set_config('app.tenant_id', 'globex', true)", &[]),
@@ -47,9 +51,8 @@ pub const FOR_A_TRANSACTION: [(&str, &[Option<&str>]); 11] = [
         "SELECT set_config($1::text, 'globex', true)",
         &[Some("app.Tenant_ID")],
     ),
-    // PostGraphile 5.
     (
-        "select set_config(el->>0, el->>1, true) from json_array_elements($1::json) el",
+        PAIRS,
         &[Some(r#"[["a.b","acme"],["app.Tenant_ID","\u0067lobex"]]"#)],
     ),
 ];
