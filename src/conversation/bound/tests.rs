@@ -133,6 +133,11 @@ fn pairs_that_cannot_be_read_are_refused() {
     for value in ["[]", "[[\"app.tenant_id\",\"acme\"]]"] {
         assert_eq!(judged(PAIRS, &any, &[Some(value.as_bytes())]), None);
     }
+    // Nor is it a way past what people may not set.
+    let boris = who_under(&policy(GUARDS), "boris", "tools");
+    let writes = "[[\"Transaction_Read_Only\",\"off\"]]";
+    let guard = judged(PAIRS, &boris, &[Some(writes.as_bytes())]);
+    assert_eq!(guard, Some(Guard::HumanWrite));
     let facts = describe(PAIRS.as_bytes());
     for (oid, readable) in [
         (0, true),
