@@ -187,6 +187,13 @@ pub fn resolve_pairs(facts: &Facts, pairs: Vec<(String, String)>) -> Facts {
     facts
 }
 
+/// The same where what is bound cannot be read: it is whatever it may be.
+pub fn without_bounds(facts: &Facts) -> Facts {
+    let mut facts = facts.clone();
+    resolved(&mut facts);
+    facts
+}
+
 /// Nothing of the first statement is bound any more.
 fn resolved(facts: &mut Facts) {
     let Some(statement) = facts.statements.first_mut() else {

@@ -77,7 +77,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use bound::{Bound, Bounds, Said, resolve, resolve_pairs};
+pub use bound::{Bound, Bounds, Said, resolve, resolve_pairs, without_bounds};
 pub use bounds::{
     LONG_TEXT, MANY_STATEMENTS, MAX_COMMENT_DEPTH, MAX_NAME_PARTS, MAX_OPERATOR_RUN,
     MAX_STATEMENTS, is_long,

@@ -1,10 +1,15 @@
 //! The one statement that sets parameters of which a bound value says all: names and values as an array of JSON. So
 //! PostGraphile 5 (@dataplan/pg) sets what its `pgSettings` say, ahead of each request.
 
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
+
 use super::view::View;
 
-/// Its tokens. Names are PostgreSQL's own here as much as that of `set_config` is elsewhere: who may make a function, an
-/// operator or a type that hides them needs a migration session.
+/// Its tokens. Names are PostgreSQL's own here as much as that of `set_config` is elsewhere: who may make a function or an
+/// operator that hides them needs a migration session. A temporary table called json would be in the place of the type, and
+/// then a column of that name would be read; what is accepted is no row of any table, which begins with a parenthesis.
 const TOKENS: [&[u8]; 21] = [
     b"select",
     b"set_config",
@@ -46,10 +51,39 @@ pub(super) fn is_said(view: View<'_>) -> bool {
 /// strings, or PostgreSQL reads it as another one. `->>` gives strings as they are; a number, null or object gives
 /// something else, and of a longer array nobody means the rest.
 pub fn pairs(value: &[u8]) -> Option<Vec<(String, String)>> {
-    let all: Vec<[String; 2]> = serde_json::from_slice(value).ok()?;
-    let whole = |text: &String| !text.contains('\0');
-    let all_whole = all.iter().flatten().all(whole);
-    (all_whole && all.len() <= MOST).then(|| all.into_iter().map(Into::into).collect())
+    let Pairs(all) = serde_json::from_slice(value).ok()?;
+    let whole = |(name, value): &(String, String)| !name.contains('\0') && !value.contains('\0');
+    all.iter().all(whole).then_some(all)
+}
+
+/// At most [`MOST`]; what is longer is not read to its end.
+struct Pairs(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_seq(Reading)
+    }
+}
+
+struct Reading;
+
+impl<'de> Visitor<'de> for Reading {
+    type Value = Pairs;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at most {MOST} pairs of strings")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Pairs, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some([name, value]) = all.next_element::<[String; 2]>()? {
+            if pairs.len() == MOST {
+                return Err(A::Error::invalid_length(MOST + 1, &self));
+            }
+            pairs.push((name, value));
+        }
+        Ok(Pairs(pairs))
+    }
 }
 
 #[cfg(test)]
@@ -167,6 +201,9 @@ mod tests {
             r#"[["a","\ude00\ud83d"]]"#,
             r#"[["a","\x61"]]"#,
             "[[\"a\",\"\t\"]]",
+            // Rows of a table that is called json.
+            r#"("[""a"",""b""]")"#,
+            "\0\0\0\x01",
             "\u{feff}[]",
             "\u{a0}[]",
         ] {

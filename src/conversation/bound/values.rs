@@ -9,7 +9,7 @@ use crate::policy::{Guard, Refusal, Who};
 use crate::protocol::bind;
 use crate::sql::{
     Bound, Facts, JSON, ParameterTouch, ParameterUse, Said, Statement, pairs, resolve,
-    resolve_pairs,
+    resolve_pairs, without_bounds,
 };
 
 /// Says whether a zone may not be bound.
@@ -54,7 +54,8 @@ fn is_read(bound: &Bound, touch: &ParameterTouch, statement: &Statement, who: &W
 pub fn bound_otherwise(facts: &Facts, types: Types<'_>, who: &Who) -> Option<Box<Refusal>> {
     let statement = facts.statements.first()?;
     let mut all = bound(statement).filter(|(bound, touch)| matters(bound, touch, statement, who));
-    let found = all.any(|(bound, _)| !is_readable(bound, types));
+    // Pairs of a type that is not read are left in the text's facts, as a computed name.
+    let found = all.any(|(bound, _)| bound.pairs.is_none() && !is_readable(bound, types));
     found.then(|| unreadable(statement, facts, who))
 }
 
@@ -105,10 +106,11 @@ pub fn read(
     };
     if let Some(number) = bound(statement).find_map(|(bound, _)| bound.pairs) {
         // All of it, and so all that the statement sets.
-        return match value(number).flatten().and_then(pairs) {
-            Some(all) => Ok(Some(resolve_pairs(facts, all))),
-            None => Err(unreadable(statement, facts, who)),
-        };
+        return Ok(Some(match value(number).flatten().and_then(pairs) {
+            Some(all) => resolve_pairs(facts, all),
+            // A computed name, of which each guard says what its mode says.
+            None => without_bounds(facts),
+        }));
     }
     let declared = |number: u16| bind::declared_type(types, number).unwrap_or_default();
     let spell = |number: u16| {
