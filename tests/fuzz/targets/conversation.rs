@@ -13,7 +13,7 @@ mod seeds;
 use conversing::frames;
 use conversing::who::{Login, PREFIX_NAME};
 use play::{Played, check_same, play};
-use portcullis::conversation::without_what_is_bound;
+use portcullis::conversation::{Types, without_what_is_bound};
 use portcullis::policy::{Chosen, State, Verdict, decide};
 use portcullis::sql::describe;
 
@@ -22,7 +22,10 @@ use portcullis::sql::describe;
 const MOST: usize = 128;
 
 /// The types of a Parse that declares none.
-const NO_TYPES: &[u8] = &[0, 0];
+const NO_TYPES: Types<'_> = Types {
+    all: &[0, 0],
+    remembered: true,
+};
 
 libfuzzer_sys::fuzz_target!(
     init: seeds::write(|scripts| {
