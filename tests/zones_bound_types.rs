@@ -84,6 +84,62 @@ fn a_number_or_a_uuid_is_the_zone_that_postgresql_makes_of_it() {
     }
 }
 
+/// What the text says of it holds on the session route, too, and where nothing is declared.
+#[test]
+fn the_text_may_say_the_type() {
+    let named = |of: u32| match of {
+        21 => ["int2", "smallint"],
+        23 => ["int4", "int"],
+        20 => ["int8", "bigint"],
+        _ => ["uuid", "UUID"],
+    };
+    for stack in stacks() {
+        for login in ["free", "own"] {
+            let mut wire = log_in(&stack, login, &[]);
+            // Those that are granted to both.
+            let granted = |zone: &str| login == "free" || ["42", UUID].contains(&zone);
+            for (of, format, said, zone) in SAID.into_iter().filter(|it| granted(it.3)) {
+                let [first, second] = named(of);
+                let texts = [
+                    format!("SELECT set_config('app.tenant_id', $1::{first}::text, false)"),
+                    format!(
+                        "SELECT set_config('app.tenant_id', CAST(($1)::{second} AS text), false)"
+                    ),
+                ];
+                for (text, declared) in texts.iter().flat_map(|text| [(text, 0), (text, of)]) {
+                    fine(&wire.query("SELECT set_config('app.tenant_id', 'acme', false)"));
+                    let sent = [
+                        parse_typed("", text, &[declared]),
+                        bind_raw("", "", &[format], &[Some(said)]),
+                        execute("", 0),
+                    ];
+                    let answer = wire.batch(&sent.concat());
+                    fine(&answer);
+                    assert_eq!(column(&answer)[0], zone, "{text} {declared} {format}");
+                    assert_eq!(column(&wire.query(NOW)), [zone], "{text} {declared}");
+                }
+                let mut picky = log_in(&stack, "picky", &[]);
+                let sent = [
+                    parse_typed("", &texts[0], &[0]),
+                    bind_raw("", "", &[format], &[Some(said)]),
+                    execute("", 0),
+                ];
+                refused_at_bind(&mut picky, &sent.concat(), "zone-not-granted");
+            }
+            // The session route has one server connection.
+            drop(wire);
+            // By another type PostgreSQL would make something else of it.
+            for declared in [25, 23, 17] {
+                let text = "SELECT set_config('app.tenant_id', $1::uuid::text, false)";
+                let mut wire =
+                    Wire::login_with(&stack.login(login, "shop"), Transport::SslRequest, &[]);
+                let answer = wire.batch(&parse_typed("", text, &[declared]));
+                assert_eq!(failed(&answer).0, "42501", "{login} {declared}");
+            }
+        }
+    }
+}
+
 /// Another number is another tenant, and what is none is nobody's.
 #[test]
 fn what_is_not_granted_is_refused_in_any_spelling() {

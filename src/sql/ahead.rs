@@ -9,15 +9,14 @@
 //! only our lexer said what a comment is, a mistake of it would hide from both opinions what the server
 //! runs. So our lexer proposes places, and PostgreSQL's has to agree: the text up to there must be read
 //! to its end (so it is not inside of a string, a name, a comment), and what is to be blanked must be
-//! nothing when it is read alone. Any doubt leaves the error as it was, and so does a semicolon in a comment.
+//! nothing when it is read alone, and nothing that ends a statement. Any doubt leaves the error as it was.
 
 use super::grammar;
 use super::lexer::{self, Lexer};
 use super::token::{Kind, Token};
 
-/// Each place costs a parse of what is before it, so texts with more of them, or longer ones, keep their error.
+/// Each place costs a parse of what is before it, so texts with more of them, or further behind, keep their error.
 const MAX_PLACES: usize = 32;
-const MAX_TEXT: usize = 8 * 1024;
 /// Bytes that are read again for all places together.
 const MAX_READ: usize = 64 * 1024;
 
@@ -41,9 +40,6 @@ struct Place {
 /// The text without these comments: bytes of the same number, and every token at its place. `None` where
 /// there are none, or PostgreSQL does not agree that they are comments.
 pub(super) fn blanked(text: &str, tokens: &[Token]) -> Option<String> {
-    if text.len() > MAX_TEXT {
-        return None;
-    }
     let places = places(text.as_bytes(), tokens);
     let read: usize = places.iter().map(|place| place.end).sum();
     if places.is_empty() || places.len() > MAX_PLACES || read > MAX_READ {
@@ -53,9 +49,8 @@ pub(super) fn blanked(text: &str, tokens: &[Token]) -> Option<String> {
     for place in places {
         blanked.push_str(text.get(blanked.len()..place.start)?);
         let comments = text.get(place.start..place.end)?;
-        // Empty statements are nothing, too.
-        if comments.contains(';')
-            || !grammar::is_nothing(comments)
+        if !grammar::is_nothing(comments)
+            || ends_statement(comments)
             || !grammar::is_read_to_its_end(blanked.get(..place.whole)?)
         {
             return None;
@@ -68,6 +63,12 @@ pub(super) fn blanked(text: &str, tokens: &[Token]) -> Option<String> {
     }
     blanked.push_str(text.get(blanked.len()..)?);
     Some(blanked)
+}
+
+/// Is there a semicolon in what is nothing that is not in a comment? Empty statements are nothing, too; behind one a
+/// constant would begin another statement, which none does.
+fn ends_statement(nothing: &str) -> bool {
+    nothing.contains(';') && !grammar::takes(&format!("SELECT {nothing}\n1"))
 }
 
 fn places(text: &[u8], tokens: &[Token]) -> Vec<Place> {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::cast_to_text;
 use super::pairs;
 use super::scan;
 use super::set_config::{self, Argument, Arguments, To};
@@ -19,6 +20,8 @@ pub struct Bound {
     pub name: Option<u16>,
     /// The number of the bound value that is its value; none: the text says it, or it is computed.
     pub value: Option<u16>,
+    /// The type that the text casts the value to, and then to text; 0: to text, or not at all.
+    pub cast: u32,
     /// The number of the bound value that says whether it is set for the transaction only; none: the text says it.
     pub local: Option<u16>,
     /// The number of the bound value that says names and values of all that are set, as an array of JSON; nothing else
@@ -52,6 +55,7 @@ pub(super) fn of(view: View<'_>, statement: &Statement) -> Option<Box<Bounds>> {
             touch: 0,
             name: None,
             value: None,
+            cast: 0,
             local: None,
             pairs: Some(1),
         }]))));
@@ -74,10 +78,10 @@ pub(super) fn of(view: View<'_>, statement: &Statement) -> Option<Box<Bounds>> {
         let name = bound(view, call.name, &counts)?;
         let named = name.is_some() || matches!(parameter.name, ParameterName::Named(_));
         let local = local(call).filter(|_| named);
-        let value = match bound(view, call.value, &counts) {
+        let (value, cast) = match valued(view, call.value, &counts) {
             Some(value) => value,
             // Computed: that is no matter to most parameters.
-            None if name.is_some() || local.is_some() => None,
+            None if name.is_some() || local.is_some() => (None, 0),
             None => return None,
         };
         let any = [name, value, local].iter().any(Option::is_some);
@@ -85,6 +89,7 @@ pub(super) fn of(view: View<'_>, statement: &Statement) -> Option<Box<Bounds>> {
             touch,
             name,
             value,
+            cast,
             local,
             pairs: None,
         })
@@ -110,6 +115,16 @@ fn bound(view: View<'_>, argument: Argument, counts: &Counts) -> Option<Option<u
         .then(|| number(view, at))
         .flatten()?;
     (counts.get(&number) == Some(&1)).then_some(Some(number))
+}
+
+/// The same of a value, and the type that it is cast to first, or 0.
+fn valued(view: View<'_>, argument: Argument, counts: &Counts) -> Option<(Option<u16>, u32)> {
+    if let Some(value) = bound(view, argument, counts) {
+        return Some((value, 0));
+    }
+    let (at, cast) = cast_to_text::parameter(view, argument)?;
+    let number = number(view, at).filter(|number| counts.get(number) == Some(&1))?;
+    Some((Some(number), cast))
 }
 
 /// How often each bound value stands in the statement, by its number.

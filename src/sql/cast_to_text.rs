@@ -1,14 +1,35 @@
 //! Numbers and UUIDs that a `set_config` casts to text: `42::text`, `'...'::uuid::text`, as drivers write them that put
-//! values into the text.
+//! values into the text, and `$1::uuid::text`.
 
 use super::names;
-use super::set_config::{Argument, To, is_string, token};
+use super::set_config::{Argument, To, is_string, peeled, token};
 use super::token::Kind;
 use super::view::View;
 
 /// The token that PostgreSQL spells as it stands there; none: the argument is no such literal.
 pub(super) fn literal(view: View<'_>, argument: Argument) -> Option<usize> {
     number(view, argument).or_else(|| uuid(view, argument))
+}
+
+/// Types whose values PostgreSQL spells in one way as text, and their names: int2, int4, int8, uuid.
+const TYPES: [(u32, &[&str]); 4] = [
+    (21, &["int2", "smallint"]),
+    (23, &["int4", "int", "integer"]),
+    (20, &["int8", "bigint"]),
+    (2950, &["uuid"]),
+];
+
+/// The token of a parameter that is cast to one of those types, and that to text; and the type. Where no type is declared
+/// for the parameter, it has this one.
+pub(super) fn parameter(view: View<'_>, argument: Argument) -> Option<(usize, u32)> {
+    let (inner, to_text) = peeled(view, argument, To::Text)?;
+    if !to_text {
+        return None;
+    }
+    TYPES.iter().find_map(|(oid, names)| {
+        let (at, cast) = token(view, inner, To::Named(names))?;
+        (cast && view.is_kind(at, Kind::Parameter)).then_some((at, *oid))
+    })
 }
 
 /// The token of an integer that is cast to text, which spells it in the same digits.
@@ -43,6 +64,47 @@ fn uuid(view: View<'_>, argument: Argument) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::super::describe;
+
+    #[test]
+    fn a_parameter_is_cast_to_what_is_cast_to_text() {
+        let said = |value: &str| {
+            let text = format!("select set_config('app.zone', {value}, true)");
+            let facts = describe(text.as_bytes());
+            let bounds = facts.statements[0].details.bound.clone()?;
+            bounds.0[0].value.map(|number| (number, bounds.0[0].cast))
+        };
+        for (value, cast) in [
+            ("$1::uuid::text", 2950),
+            ("($1::uuid)::text", 2950),
+            ("CAST($1 AS uuid)::varchar", 2950),
+            ("cast((($1)::UUID) as character varying)", 2950),
+            ("$1::int::text", 23),
+            ("$1::integer::text", 23),
+            ("cast(cast($1 as smallint) as text)", 21),
+            ("$1::bigint::text::varchar", 20),
+            ("$1::text", 0),
+            ("$1", 0),
+        ] {
+            assert_eq!(said(value), Some((1, cast)), "{value}");
+        }
+        for value in [
+            "$1::uuid",
+            "$1::text::uuid",
+            "$1::text::uuid::text",
+            "$1::uuid::uuid::int::text",
+            "$1::date::text",
+            "$1::numeric::text",
+            "-$1::int::text",
+            "($1)::int + (1)::text",
+            "($1::int || '')::text",
+            "$1::\"uuid\"::text",
+            "$1::public.uuid::text",
+            "$1::uuid[]::text",
+            "$1::uuid::text || $1::text",
+        ] {
+            assert_eq!(said(value), None, "{value}");
+        }
+    }
 
     #[test]
     fn a_number_or_a_uuid_that_is_cast_to_text_is_its_text() {

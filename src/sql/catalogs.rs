@@ -52,12 +52,15 @@ pub(super) fn written(relation: Option<&nodes::RangeVar>, details: &mut Details)
         return ClassSet::EMPTY;
     };
     let own = match relation.and_then(nodes::RangeVar::schemaname) {
-        None => name.starts_with("pg_") && RELATIONS.binary_search(&name).is_ok(),
+        None => {
+            // Citus keeps its own there, too. pg_net's anybody may write to, if the search_path finds it.
+            name.starts_with("pg_dist_")
+                || name == "http_request_queue"
+                || name.starts_with("pg_") && RELATIONS.binary_search(&name).is_ok()
+        }
         Some("pg_catalog") => name != "pg_settings",
         Some("information_schema" | "pg_toast") => true,
-        // pg_cron runs what stands there.
-        Some("cron") => matches!(name, "job" | "job_run_details"),
-        Some(_) => false,
+        Some(schema) => is_run(schema, name),
     };
     if !own {
         return ClassSet::EMPTY;
@@ -69,9 +72,51 @@ pub(super) fn written(relation: Option<&nodes::RangeVar>, details: &mut Details)
     })
 }
 
+/// Relations of extensions that run what stands there, or send it to other servers, as somebody else.
+fn is_run(schema: &str, name: &str) -> bool {
+    match schema {
+        "cron" => matches!(name, "job" | "job_run_details"),
+        "net" => name == "http_request_queue",
+        "pgagent" => name.starts_with("pga_"),
+        "pglogical" | "spock" => name == "queue",
+        "pgtle" => name == "feature_info",
+        "squeeze" => name == "tables",
+        "_timescaledb_catalog" | "_timescaledb_config" => true,
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::describe;
     use super::{RELATIONS, TYPES, is_type};
+
+    #[test]
+    fn what_an_extension_runs_is_not_written_as_rows() {
+        let is_ddl = |text: &str| describe(text.as_bytes()).statements[0].details.catalog;
+        for text in [
+            "insert into cron.job (command) values ('x')",
+            "update net.http_request_queue set url = 'x' where id = 1",
+            "insert into http_request_queue (url) values ('x')",
+            "copy pgagent.pga_jobstep from stdin",
+            "delete from _timescaledb_config.bgw_job where id = 1",
+            "with x as (insert into pglogical.queue values (1) returning 1) select 1",
+            "update pg_dist_partition set partmethod = 'n' where true",
+        ] {
+            assert!(is_ddl(text), "{text}");
+        }
+        for text in [
+            "insert into job (command) values ('x')",
+            "insert into cron.notes values (1)",
+            "update net.hosts set url = 'x' where id = 1",
+            "insert into shop.http_request_queue values (1)",
+            "insert into queue values (1)",
+            "delete from tables where id = 1",
+            "insert into pg_search_documents values (1)",
+        ] {
+            assert!(!is_ddl(text), "{text}");
+        }
+    }
 
     #[test]
     fn names_are_sorted() {

@@ -156,12 +156,14 @@ fn is_plain(view: View<'_>, at: usize) -> bool {
     view.kind(at).is_some_and(is_value) || view.is_any(at, &WORDS) || view.is_sign(at, "::")
 }
 
-/// The type that an argument is cast to, where that changes nothing.
+/// The type that an argument is cast to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum To {
     /// Every string as it is.
     Text,
     Boolean,
+    /// One that has one of these names.
+    Named(&'static [&'static str]),
 }
 
 impl To {
@@ -171,6 +173,7 @@ impl To {
             Self::Text if view.is_any(at, &["text", "varchar"]) => 1,
             Self::Text if view.is(at, "character") && view.is(at + 1, "varying") => 2,
             Self::Boolean if view.is_any(at, &["bool", "boolean"]) => 1,
+            Self::Named(names) if view.is_any(at, names) => 1,
             _ => 0,
         }
     }
@@ -188,6 +191,12 @@ impl To {
 /// The one token that an argument is, in parentheses, cast (`x::text`, `CAST(x AS text)`, `text 'x'`), or as it is;
 /// and whether it is cast.
 pub(super) fn token(view: View<'_>, argument: Argument, to: To) -> Option<(usize, bool)> {
+    let (Argument { first, last }, cast) = peeled(view, argument, to)?;
+    (first == last).then_some((first, cast))
+}
+
+/// An argument without the parentheses and casts around it; and whether it was cast.
+pub(super) fn peeled(view: View<'_>, argument: Argument, to: To) -> Option<(Argument, bool)> {
     let Argument {
         mut first,
         mut last,
@@ -214,10 +223,10 @@ pub(super) fn token(view: View<'_>, argument: Argument, to: To) -> Option<(usize
             cast = true;
             first = last;
         } else {
-            return None;
+            break;
         }
     }
-    (first == last).then_some((first, cast))
+    Some((Argument { first, last }, cast))
 }
 
 pub(super) fn is_string(view: View<'_>, at: usize) -> bool {

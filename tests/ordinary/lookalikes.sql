@@ -215,6 +215,10 @@ SELECT id FROM customers WHERE id NOT /* comment */ IN (1) ORDER BY id;
 SELECT id FROM customers WHERE id NOT -- comment
  BETWEEN 2 AND 3;
 
+SELECT id FROM customers WHERE email NOT /* once; not twice */ LIKE 'x%' -- why; how
+ AND id NOT -- 1; 2
+ IN (1, 2) ORDER BY id;
+
 SELECT id FROM customers ORDER BY email NULLS /* comment */ FIRST, id;
 
 SELECT '2026-01-01'::timestamp WITH /* comment */ TIME ZONE;

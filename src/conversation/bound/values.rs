@@ -78,10 +78,15 @@ pub fn is_readable(bound: &Bound, types: Types<'_>) -> bool {
     };
     let is_text = |number: &u16| is(number, &bind::TEXTS);
     let is_spelled = |number: &u16| types.remembered && is(number, &bind::SPELLED);
+    // Where nothing is said it has the type that the text casts it to.
+    let is_value = |number: &u16| match bound.cast {
+        0 => is_text(number) || is_spelled(number),
+        cast => is(number, &[0, cast]),
+    };
     let is_json = |number: &u16| is(number, &[JSON]);
     bound.name.iter().all(is_text)
         && bound.pairs.iter().all(|it| is_text(it) || is_json(it))
-        && bound.value.iter().all(|it| is_text(it) || is_spelled(it))
+        && bound.value.iter().all(is_value)
         && bound.local.iter().all(|it| is(it, &BOOLEAN))
 }
 
@@ -112,14 +117,20 @@ pub fn read(
             None => without_bounds(facts),
         }));
     }
-    let declared = |number: u16| bind::declared_type(types, number).unwrap_or_default();
-    let spell = |number: u16| {
-        let (oid, binary) = (declared(number), bind::is_binary(body, number)?);
+    let of = |bound: &Bound, number: u16| match bound.cast {
+        0 => bind::declared_type(types, number).unwrap_or_default(),
+        cast => cast,
+    };
+    let spell = |number: u16, oid: u32| {
+        let binary = bind::is_binary(body, number)?;
         Some(bind::spelled(value(number)??, oid, binary)?.into_owned())
     };
-    let others = bound(statement).filter_map(|(bound, _)| bound.value);
-    let others = others.filter(|number| bind::SPELLED.contains(&declared(*number)));
-    let others: Vec<_> = others.map(|number| (number, spell(number))).collect();
+    let others = bound(statement).filter_map(|(bound, _)| Some((bound.value?, bound)));
+    let others = others.map(|(number, bound)| (number, of(bound, number)));
+    let others = others.filter(|(_, oid)| bind::SPELLED.contains(oid));
+    let others: Vec<_> = others
+        .map(|(number, oid)| (number, spell(number, oid)))
+        .collect();
     let text = |number: u16| match others.iter().find(|(it, _)| *it == number) {
         Some((_, text)) => text.as_deref(),
         None => std::str::from_utf8(value(number)??).ok(),

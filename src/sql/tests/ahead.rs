@@ -34,6 +34,10 @@ fn a_comment_where_the_grammar_looks_ahead_is_a_comment() {
         "select $$ not /* in $$ where a not /* $$ */ in (1) -- /*",
         "select \"not /* in\", '/*' where a not /* \" */ in (E'\\'/*', U&\"/*\" + 1) /* not */",
         "select 1 +/* x */ 2 where a not /**/ in (1)",
+        "select a not /* ; */ in (1)",
+        "select a not -- legacy; see 12\n -- ;\n in (1)",
+        "select 'a' -- ;\n'b'",
+        "select U&'a' /*;*/ uescape /* x; */ '!'",
     ] {
         assert!(
             grammar::syntax_error(text).is_some(),
@@ -67,6 +71,19 @@ fn a_comment_where_the_grammar_looks_ahead_is_a_comment() {
     }
     let text = "delete from t returning a not /* x */ in (1)";
     assert!(facts(text).statements[0].details.missing_where);
+}
+
+/// However long what stands behind it.
+#[test]
+fn a_long_list_may_follow_such_a_comment() {
+    let list = vec!["1234567"; 20_000].join(", ");
+    let text = format!(
+        "select a from t where a not /* {} */ in ({list})",
+        "x".repeat(9000)
+    );
+    assert_eq!(facts(&text).classes, set(&[Class::Read]));
+    let text = format!("{text}; drop table t");
+    assert!(facts(&text).classes.has(Class::Ddl));
 }
 
 /// As people write them, with a reason behind each line.
@@ -127,23 +144,23 @@ fn nothing_that_a_server_runs_is_blanked() {
         "select a not /* x */ in (1) frm t t",
         "select a not /* x */ in (1) \u{1}",
         "select a +not /* x */ in (1)",
-        // A comment with what ends a statement.
-        "select a not /* ; */ in (1)",
-        "select 'a' -- ;\n'b'",
+        // What ends a statement, between comments.
+        "select a not /* x */ ; /* y */ in (1)",
+        "select a not -- x\n;in (1)",
+        "select a not /* x; */ ; -- ;\n in (1)",
+        "select U&'a' /* ; */; uescape '!'",
         // Backslashes would be read where another character escapes.
         "select U&'\\' /* x */ uescape '!'",
-        "select U&'a' /* ; */ uescape '!'",
-        "select U&'a' uescape /* ; */ '!'",
         "select U&'a' /* x uescape '!'",
         "select U&'a' uescape /* x */ '!!'",
         "select U&'a' uescape /* x */ a",
         "select U&'a' uescape /* x */ U&'!'",
         "select 'a' /* x */ uescape '!'",
         "select \"a\" /* x */ uescape /* y */ '!'",
-        // More places than are looked at, and longer texts.
+        // More places than are looked at, and too far behind.
         &format!("select {}", ["a not /**/ in (1)"; 33].join(", ")),
         &format!("select '{}'{}", "x".repeat(6000), " -- x\n'y'".repeat(12)),
-        &format!("select a not /* {} */ in (1)", "x".repeat(9000)),
+        &format!("select {} not /* x */ in (1)", "a + ".repeat(17_000) + "a"),
     ] {
         assert!(describe(text.as_bytes()).undescribed.is_some(), "{text}");
     }
@@ -157,6 +174,8 @@ fn nothing_that_a_server_runs_is_blanked() {
         "select 1 \"not\" /* x */ in (1); drop table t",
         "select a not /*/ */ in (1); drop table t; /*/**/*/",
         "select a not --/*\n in (1); drop table t; --*/",
+        "select a not /* ; */ in (1); drop table t",
+        "select a not /* ; */ in (1) /* */ ; -- ;\n drop table t",
         "select a not /* -- */ in (1); drop table t",
         "select U&'!' -- x\n'\\' uescape '!'; drop table t",
         "select U&'a' /* x */ uescape '!'; drop table t",

@@ -82,6 +82,9 @@ mod tests {
             ),
             ("select coalesce(\"lastval\"(), 0), 1 from t", "lastval"),
             ("begin; select lastval(); commit", "lastval"),
+            ("select now(), format('%s', currval('s'))", "currval"),
+            ("insert into lines select abs(lastval())", "lastval"),
+            ("delete from t where id = abs(currval('s'))", "currval"),
             (
                 "insert into lines (order_id) select currval('s')",
                 "currval",
